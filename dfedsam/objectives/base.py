@@ -1,0 +1,86 @@
+"""What is minimised: an Objective holds the options, and the Problem it builds answers for a block of peers."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from dfedsam.randomness import Draws
+
+ALL_ROWS = slice(None)
+
+
+class Problem(ABC):
+    """An objective with its data in memory, for one block of peers.
+
+    Every method is a pure function of its arguments, and row i of an answer depends on row i of the arguments alone.
+    """
+
+    dim: int
+    has_gradients: bool = False
+
+    @abstractmethod
+    def start(self) -> NDArray:
+        """The common start x⁰, shape (dim,)."""
+
+    @abstractmethod
+    def minibatch(self, draws: Draws) -> NDArray:
+        """One minibatch a peer, shape (peers, …): numbers of examples, or noise; whatever `losses` reads."""
+
+    @abstractmethod
+    def losses(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
+        """Losses of q candidates a peer on its minibatch: these are the queries.
+
+        Args:
+            x: candidates, shape (p, q, dim).
+            batch: these peers' minibatches, shape (p, …).
+            rows: which p rows of the block the peers are.
+
+        Returns:
+            Losses, shape (p, q).
+        """
+
+    def gradients(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
+        """Exact gradients (p, dim) at x (p, dim) on the minibatch: for first-order references, never a black box.
+
+        Raises:
+            ValueError: if the objective has none.
+        """
+        raise ValueError(f"{type(self).__name__} gives no gradients; choose a zeroth-order estimator such as two_point")
+
+    @abstractmethod
+    def evaluate(self, x: NDArray) -> dict[str, NDArray]:
+        """Figures of k models on the whole problem, each of shape (k,), "loss" among them. x has shape (k, dim)."""
+
+    def references(self) -> dict[str, float]:
+        """Figures that a run is set beside, such as the zero-shot accuracy; none by default."""
+        return {}
+
+    def counts(self) -> dict[str, int]:
+        """Further meters of this process's queries, such as examples and tokens; none by default."""
+        return {}
+
+    def save(self, mean: NDArray, path: Path) -> None:
+        """Write the mean model (dim,) in a form that can be used elsewhere."""
+        from safetensors.numpy import save_file
+
+        save_file({"x": np.ascontiguousarray(mean)}, path)
+
+
+class Objective(ABC):
+    """The options of an objective: a frozen dataclass that builds a Problem."""
+
+    @abstractmethod
+    def build(self, peers: int, block: range, seed: int, dtype: DTypeLike) -> Problem:
+        """Load or draw the data and keep what the block's peers need.
+
+        Args:
+            peers: peers in the whole network.
+            block: the peers that this process plays.
+            seed: the run's seed; the data and their split depend on it and not on the block.
+            dtype: type of x, float32 or float64.
+
+        Raises:
+            ValueError: for every mistake in the options or the data, in one line.
+        """

@@ -1,0 +1,91 @@
+"""Random numbers that are derived, never stored: every draw is a pure function of (seed, purpose, round, step, peer).
+
+Philox (Salmon et al., 2011, "Parallel random numbers: as easy as 1, 2, 3") turns a 128-bit key and a 256-bit counter
+into random words. Here the key holds the seed and the purpose, and the counter holds the round, the step and the
+position of the word, where each peer owns a fixed stretch of positions. A block of neighbouring peers is therefore one
+contiguous stretch, drawn in one call, and a peer gets the same numbers wherever and beside whomever it is played.
+"""
+
+import zlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+_WORDS = 4  # 64-bit words that one Philox counter yields
+
+
+def generator(seed: int, purpose: str) -> np.random.Generator:
+    """A numpy Generator for what belongs to the whole network (a data split, a projection): the same on every rank."""
+    return np.random.Generator(np.random.Philox(key=_key(seed, purpose)))
+
+
+def _key(seed: int, purpose: str) -> NDArray[np.uint64]:
+    return np.array([seed, zlib.crc32(purpose.encode())], dtype=np.uint64)
+
+
+@dataclass(frozen=True)
+class Draws:
+    """The random numbers of one purpose, round and local step, for a block of peers.
+
+    A second call gives the same numbers again, so one purpose serves one draw.
+
+    Args:
+        seed: the run's seed, 0 ≤ seed < 2⁶⁴.
+        purpose: what the numbers are for; other purposes get independent numbers.
+        round: 0-based round.
+        step: 0-based local step within the round.
+        peers: the block; row i of what is drawn belongs to peer `peers[i]` and depends on no other.
+    """
+
+    seed: int
+    purpose: str
+    round: int
+    step: int
+    peers: range
+
+    def part(self, rows: slice) -> "Draws":
+        """The same draws for some neighbouring rows of the block."""
+        return replace(self, peers=self.peers[rows])
+
+    def _words(self, count: int) -> NDArray[np.uint64]:
+        """`count` random 64-bit words a peer, shape (peers, count)."""
+        counters = -(-count // _WORDS)
+        start = np.array([self.peers.start * counters, self.step, self.round, 0], dtype=np.uint64)
+        bits = np.random.Philox(key=_key(self.seed, self.purpose), counter=start)
+        words = bits.random_raw(len(self.peers) * counters * _WORDS)
+        return words.reshape(len(self.peers), counters * _WORDS)[:, :count]
+
+    def uniform(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        """Uniform on [0, 1), shape (peers, *shape)."""
+        words = self._words(int(np.prod(shape)))
+        return ((words >> np.uint64(11)) * 2.0**-53).reshape(len(self.peers), *shape)
+
+    def integers(self, below: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+        """`count` integers a peer, uniform on 0 … below[i] − 1 for row i; `below` has shape (peers,)."""
+        return (self.uniform((count,)) * below[:, None]).astype(np.int64)
+
+    def signs(self, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> NDArray:
+        """±1 with equal chances (Rademacher), straight from the random bits, shape (peers, *shape)."""
+        count = int(np.prod(shape))
+        words = np.ascontiguousarray(self._words(-(-count // 64)), dtype="<u8")
+        bits = np.unpackbits(words.view(np.uint8), axis=1, count=count, bitorder="little")
+        signs = bits.astype(dtype)
+        signs *= 2
+        signs -= 1
+        return signs.reshape(len(self.peers), *shape)
+
+    def normal(self, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> NDArray:
+        """Standard normal numbers, shape (peers, *shape), by Box and Muller (1958) in the precision of `dtype`."""
+        count = int(np.prod(shape))
+        half = -(-count // 2)
+        dtype = np.dtype(dtype)
+        if dtype == np.float32:  # one word holds both uniforms of a pair
+            words = np.ascontiguousarray(self._words(half), dtype="<u8").view("<u4").reshape(len(self.peers), 2, half)
+            unit = (words >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)
+        else:
+            unit = self.uniform((2, half)).astype(dtype)
+        radius = np.sqrt(-2 * np.log1p(-unit[:, 0]))
+        angle = unit[:, 1] * dtype.type(2 * np.pi)
+        pairs = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+        return pairs[:, :count].reshape(len(self.peers), *shape)
