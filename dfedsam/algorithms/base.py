@@ -1,0 +1,45 @@
+"""What an algorithm is: hyper-parameters, a state of arrays with a row a peer, and one round."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from dfedsam.play import Play, ServerPlay
+
+State = dict[str, Any]
+"""Arrays by name, each with the block's peers as first axis, "x" (peers, dim) among them; gossip keeps its own under
+"gossip", a dict of the same kind."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Algorithm(ABC):
+    """A decentralised algorithm: it reaches other peers only through gossip."""
+
+    def init(self, x: NDArray) -> State:
+        """The state before round 0, for the common start x (peers, dim); it owns x from here on."""
+        return {"x": x}
+
+    @abstractmethod
+    def round(self, state: State, play: Play) -> State:
+        """One round. It owns the arrays of `state` and may overwrite them.
+
+        Args:
+            state: as it was left by `init` or by the round before.
+            play: this round's minibatches, random numbers and edges.
+
+        Returns:
+            The state afterwards.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerAlgorithm(Algorithm):
+    """A baseline with a central server: it may take the exact mean over all peers."""
+
+    @abstractmethod
+    def round(self, state: State, play: ServerPlay) -> State:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """One round, with `play.server_mean` beside what every algorithm has."""

@@ -1,0 +1,34 @@
+"""The two ends between which every topology lies: no communication at all, and an exact average in every round."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dfedsam.algorithms.base import ServerAlgorithm, State
+from dfedsam.algorithms.local_steps import LocalSteps
+from dfedsam.play import Play, ServerPlay
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalOnly(LocalSteps):
+    """No communication: every peer runs its K local steps alone. Costs K times the estimator's queries a round."""
+
+    def round(self, state: State, play: Play) -> State:
+        """K local steps."""
+        return self.local_phase(state, play)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CentralAverage(LocalSteps, ServerAlgorithm):
+    """FedAvg, a baseline with a server: K local steps, then every peer takes the exact mean of all.
+
+    Source: McMahan et al. (2017), "Communication-efficient learning of deep networks from decentralized data", with
+    all peers in every round and equal weights, so that its limit is the limit of gossip. A round costs K times the
+    estimator's queries, and one vector up and one down a peer.
+    """
+
+    def round(self, state: State, play: ServerPlay) -> State:
+        """K local steps, then x_i ← mean of all x."""
+        state = self.local_phase(state, play)
+        state["x"][:] = play.server_mean(state["x"])
+        return state

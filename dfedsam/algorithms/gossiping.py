@@ -1,0 +1,33 @@
+"""Local steps, then one exchange phase with the neighbours: the frame of DFedAvg, DFedSAM and D-PSGD."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from numpy.typing import NDArray
+
+from dfedsam.algorithms.base import State
+from dfedsam.algorithms.local_steps import LocalSteps
+from dfedsam.gossip import Gossip, Plain
+from dfedsam.play import Play
+
+
+@dataclass(frozen=True, kw_only=True)
+class GossipingLocalSteps(LocalSteps):
+    """K local steps of every peer, then gossip.
+
+    Args:
+        gossip: the exchange phase.
+    """
+
+    gossip: Gossip = Plain()
+
+    def init(self, x: NDArray) -> State:
+        """The state before round 0, gossip's memory included."""
+        return {**super().init(x), "gossip": self.gossip.init(x)}
+
+    def round(self, state: State, play: Play) -> State:
+        """K local steps, then x ← gossip(x)."""
+        state = self.local_phase(state, play)
+        state["x"], state["gossip"] = play.gossip(self.gossip, state["x"], state["gossip"])
+        return state

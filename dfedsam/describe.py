@@ -1,0 +1,27 @@
+"""Plug-ins as plain values, in the form that experiment files have: {class_path, init_args}."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+
+def describe(value: Any) -> Any:
+    """Turn a plug-in, and the plug-ins inside it, into dicts, lists and plain values that YAML can hold.
+
+    A class of ours is named by its bare name, a user's by its import path.
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        cls = type(value)
+        ours = cls.__module__.partition(".")[0] == "dfedsam"
+        arguments = {field.name: describe(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        path = cls.__qualname__ if ours else f"{cls.__module__}.{cls.__qualname__}"
+        return {"class_path": path} | ({"init_args": arguments} if arguments else {})
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, (list, tuple)):
+        return [describe(item) for item in value]
+    if isinstance(value, dict):
+        return {key: describe(item) for key, item in value.items()}
+    return value

@@ -1,0 +1,41 @@
+"""Plain gossip: x ← W x, Q times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from numpy.typing import NDArray
+
+from dfedsam.checks import at_least
+from dfedsam.gossip.base import Gossip
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+    from dfedsam.network.base import Network
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plain(Gossip):
+    """x ← W x, Q times: equal to one step with W^Q, so the consensus error shrinks by λ^Q.
+
+    Each step sends one vector along every edge in both directions. Source: Xiao and Boyd (2004), "Fast linear
+    iterations for distributed averaging"; Q > 1 as in DFedSAM-MGS (Shi et al., 2023).
+
+    Args:
+        steps: Q, gossip steps a round, at least 1.
+    """
+
+    steps: int = 1
+
+    def __post_init__(self) -> None:
+        at_least("steps", self.steps, 1, "LocalOnly is the algorithm without communication")
+
+    def __call__(
+        self, x: NDArray, memory: dict[str, NDArray], network: Network, weights: csr_array
+    ) -> tuple[NDArray, dict[str, NDArray]]:
+        """See the class."""
+        for _ in range(self.steps):
+            x = network.mix(weights, x)
+        return x, memory

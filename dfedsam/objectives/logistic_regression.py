@@ -1,0 +1,195 @@
+"""Multinomial logistic regression on synthetic data or on the numeric columns of a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from dfedsam.checks import at_least, between
+from dfedsam.data.split import Dirichlet, Split
+from dfedsam.objectives.base import ALL_ROWS, Objective, Problem
+from dfedsam.randomness import Draws, generator
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogisticRegression(Objective):
+    """Multinomial logistic regression, x = the (classes, features + 1) weights and biases, row by row.
+
+    Args:
+        data: "synthetic" (one Gaussian a class), or a CSV or Parquet file of numeric columns and a label column.
+        label_column: the file's column of classes.
+        features: synthetic features, at least 1.
+        classes: synthetic classes, at least 2.
+        examples: synthetic training examples a peer, at least 1; as many again, over all, are held out.
+        separation: distance of a synthetic class's centre from the origin, in standard deviations, above 0.
+        test_fraction: share of a file's rows that is held out, in (0, 1).
+        batch_size: examples a minibatch, drawn with replacement, at least 1.
+        l2: strength of the penalty ½·l2·‖x‖², at least 0.
+        split: how the examples are dealt to the peers.
+        min_examples: examples that every peer gets at least.
+    """
+
+    data: str = "synthetic"
+    label_column: str = "label"
+    features: int = 20
+    classes: int = 4
+    examples: int = 64
+    separation: float = 2.0
+    test_fraction: float = 0.2
+    batch_size: int = 32
+    l2: float = 1e-3
+    split: Split = Dirichlet(alpha=0.3)
+    min_examples: int = 8
+
+    def __post_init__(self) -> None:
+        at_least("features", self.features, 1)
+        at_least("classes", self.classes, 2)
+        at_least("examples", self.examples, 1)
+        at_least("separation", self.separation, 0)
+        between("test_fraction", self.test_fraction, 0.01, 0.99)
+        at_least("batch_size", self.batch_size, 1)
+        at_least("l2", self.l2, 0)
+        at_least("min_examples", self.min_examples, 1)
+
+    def build(self, peers: int, block: range, seed: int, dtype: DTypeLike) -> LogisticRegressionProblem:
+        """Draw or read the data and deal them; see Objective.build."""
+        if self.data == "synthetic":
+            features, labels, held_out = self._synthetic(peers, seed)
+        else:
+            features, labels, held_out = self._read(seed)
+        train = np.flatnonzero(~held_out)
+        parts = self.split(labels[train], peers, self.min_examples, generator(seed, "split"))
+        dealt = [train[part] for part in parts]
+        ones = np.ones((len(features), 1))
+        features = np.concatenate([features, ones], axis=1).astype(dtype)
+        return LogisticRegressionProblem(self, features, labels, dealt, block, np.flatnonzero(held_out))
+
+    def _synthetic(self, peers: int, seed: int) -> tuple[NDArray, NDArray[np.int64], NDArray[np.bool_]]:
+        rng = generator(seed, "logistic regression data")
+        count = self.examples * peers
+        centres = rng.standard_normal((self.classes, self.features))
+        centres *= self.separation / np.linalg.norm(centres, axis=1, keepdims=True)
+        labels = np.arange(2 * count) % self.classes
+        features = centres[labels] + rng.standard_normal((2 * count, self.features))
+        return features, labels, np.arange(2 * count) >= count
+
+    def _read(self, seed: int) -> tuple[NDArray, NDArray[np.int64], NDArray[np.bool_]]:
+        import pandas as pd
+
+        path = Path(self.data)
+        if not path.is_file():
+            raise ValueError(f'data is {path}: there is no such file; give a CSV or Parquet file, or "synthetic"')
+        try:
+            table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+        except Exception as error:
+            reason = str(error).splitlines()[0]
+            raise ValueError(f"data is {path}: it cannot be read as a table ({reason})") from error
+        if self.label_column not in table:
+            raise ValueError(
+                f"label_column is {self.label_column}: {path} has no such column; it has {', '.join(map(str, table))}"
+            )
+        numeric = table.drop(columns=self.label_column).select_dtypes("number")
+        if numeric.shape[1] == 0 or bool(numeric.isna().to_numpy().any()):
+            raise ValueError(f"data is {path}: it needs at least one numeric column besides the label, and no gaps")
+        labels, _ = pd.factorize(table[self.label_column], sort=True)
+        values = numeric.to_numpy(np.float64)
+        values = (values - values.mean(axis=0)) / np.maximum(values.std(axis=0), 1e-12)
+        return values, labels.astype(np.int64), generator(seed, "test split").random(len(table)) < self.test_fraction
+
+
+class LogisticRegressionProblem(Problem):
+    """LogisticRegression on a block of peers.
+
+    Attributes:
+        dealt: example numbers of every peer of the network.
+    """
+
+    has_gradients = True
+
+    def __init__(
+        self,
+        options: LogisticRegression,
+        features: NDArray,
+        labels: NDArray[np.int64],
+        dealt: list[NDArray[np.int64]],
+        block: range,
+        held_out: NDArray[np.int64],
+    ) -> None:
+        self.options = options
+        self.dealt = dealt
+        self.classes = int(labels.max()) + 1
+        self.dim = self.classes * features.shape[1]
+        self._test = features[held_out], labels[held_out]
+        mine = [dealt[peer] for peer in block]
+        self._counts = np.array([len(part) for part in mine])
+        self._first = np.cumsum(self._counts) - self._counts
+        self._features = features[np.concatenate(mine)]
+        self._labels = labels[np.concatenate(mine)]
+
+    def class_counts(self) -> NDArray[np.int64]:
+        """Training examples of each class at each peer of this block, shape (peers, classes)."""
+        parts = np.split(self._labels, self._first[1:])
+        return np.stack([np.bincount(part, minlength=self.classes) for part in parts])
+
+    def start(self) -> NDArray:
+        """Zero, shape (dim,)."""
+        return np.zeros(self.dim, self._features.dtype)
+
+    def minibatch(self, draws: Draws) -> NDArray:
+        """Example numbers, drawn with replacement, shape (peers, batch_size)."""
+        return self._first[:, None] + draws.integers(self._counts, self.options.batch_size)
+
+    def _logits(self, x: NDArray, features: NDArray) -> NDArray:
+        """Scores (p, q, batch, classes) of x (p, q, dim) on features (p, batch, features + 1)."""
+        weights = x.reshape(*x.shape[:2], self.classes, -1)
+        return np.matmul(features[:, None], weights.swapaxes(2, 3))
+
+    def losses(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
+        """See Problem.losses."""
+        logits = self._logits(x, self._features[batch])
+        losses = _cross_entropy(logits, self._labels[batch][:, None]).mean(axis=2)
+        return losses + 0.5 * self.options.l2 * np.einsum("pqd,pqd->pq", x, x)
+
+    def gradients(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
+        """See Problem.gradients."""
+        features = self._features[batch]
+        residual = _softmax(self._logits(x[:, None], features)[:, 0])
+        np.put_along_axis(
+            residual,
+            self._labels[batch][:, :, None],
+            np.take_along_axis(residual, self._labels[batch][:, :, None], axis=2) - 1,
+            axis=2,
+        )
+        residual /= batch.shape[1]
+        gradients = np.matmul(residual.swapaxes(1, 2), features).reshape(len(x), self.dim)
+        return gradients + self.options.l2 * x
+
+    def evaluate(self, x: NDArray) -> dict[str, NDArray]:
+        """Held-out loss (with the penalty) and accuracy, each (k,), in float64; one model at a time."""
+        features, labels = self._test
+        loss, accuracy = np.empty(len(x)), np.empty(len(x))
+        for i, row in enumerate(x):
+            logits = self._logits(row[None, None], features[None])[0, 0]
+            loss[i] = _cross_entropy(logits, labels).mean(dtype=np.float64)
+            loss[i] += 0.5 * self.options.l2 * float(row.astype(np.float64) @ row.astype(np.float64))
+            accuracy[i] = (logits.argmax(axis=1) == labels).mean()
+        return {"loss": loss, "accuracy": accuracy}
+
+
+def _softmax(logits: NDArray) -> NDArray:
+    """Over the last axis, in the memory of `logits`."""
+    logits -= logits.max(axis=-1, keepdims=True)
+    np.exp(logits, out=logits)
+    logits /= logits.sum(axis=-1, keepdims=True)
+    return logits
+
+
+def _cross_entropy(logits: NDArray, labels: NDArray[np.int64]) -> NDArray:
+    """−log softmax at the labels: logits (…, classes) and labels (…) to (…)."""
+    top = logits.max(axis=-1)
+    total = np.log(np.exp(logits - top[..., None]).sum(axis=-1)) + top
+    labels = np.broadcast_to(labels, logits.shape[:-1])
+    return total - np.take_along_axis(logits, labels[..., None], axis=-1)[..., 0]

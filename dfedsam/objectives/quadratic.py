@@ -1,0 +1,128 @@
+"""Quadratics: the objective whose every figure has a closed form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from dfedsam.checks import at_least
+from dfedsam.objectives.base import ALL_ROWS, Objective, Problem
+from dfedsam.randomness import Draws, generator
+
+_STRETCH = 256  # peers whose optima are drawn at a time when the network's mean optimum is taken
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quadratic(Objective):
+    """f_i(x) = ½ Σ_j a_j (x_j − b_ij)², with b_i = c + heterogeneity · z_i and z_i ~ N(0, I).
+
+    The common centre c ~ N(0, I) and the z_i come from the seed. A minibatch ξ ~ N(0, noise² I) adds ξᵀx to a loss,
+    so gradients carry noise of variance noise² a coordinate. Peers start at 0.
+
+    Args:
+        dim: length of x, at least 1.
+        heterogeneity: spread of the peers' optima a coordinate, at least 0.
+        noise: σ, the standard deviation of the gradient noise a coordinate, at least 0.
+        condition: ratio of the largest to the smallest curvature a_j, at least 1; the a_j run from 1/condition to 1.
+    """
+
+    dim: int = 50
+    heterogeneity: float = 1.0
+    noise: float = 0.0
+    condition: float = 1.0
+
+    def __post_init__(self) -> None:
+        at_least("dim", self.dim, 1)
+        at_least("heterogeneity", self.heterogeneity, 0)
+        at_least("noise", self.noise, 0)
+        at_least("condition", self.condition, 1)
+
+    def build(self, peers: int, block: range, seed: int, dtype: DTypeLike) -> QuadraticProblem:
+        """Draw the block's optima; see Objective.build."""
+        return QuadraticProblem(self, peers, block, seed, np.dtype(dtype))
+
+
+class QuadraticProblem(Problem):
+    """A Quadratic on a block of peers.
+
+    Attributes:
+        optima: the block's b_i, shape (peers, dim), or (1, dim) where heterogeneity is 0.
+        optimum: the minimiser of the mean objective, shape (dim,), float64.
+        curvature: a, shape (dim,).
+    """
+
+    has_gradients = True
+
+    def __init__(self, options: Quadratic, peers: int, block: range, seed: int, dtype: np.dtype) -> None:
+        self.dim = options.dim
+        self.dtype = dtype
+        self.noise = options.noise
+        self.curvature = np.geomspace(1 / options.condition, 1, options.dim).astype(dtype)
+        centre = generator(seed, "quadratic centre").standard_normal(options.dim)
+        if options.heterogeneity == 0:
+            self.optima = centre.astype(dtype)[None]
+            self.optimum, self._spread = centre, 0.0
+            return
+
+        def draw(some: range) -> NDArray:
+            spread = Draws(seed, "quadratic optima", 0, 0, some).normal((options.dim,), dtype)
+            spread *= options.heterogeneity
+            spread += centre.astype(dtype)
+            return spread
+
+        self.optima = np.empty((len(block), options.dim), dtype)
+        for low in range(0, len(block), _STRETCH):
+            self.optima[low : low + _STRETCH] = draw(block[low : low + _STRETCH])
+        total, squares = np.zeros(options.dim), np.zeros(options.dim)
+        for low in range(0, peers, _STRETCH):
+            some = draw(range(low, min(low + _STRETCH, peers))).astype(np.float64) - centre
+            total += some.sum(axis=0)
+            squares += np.square(some, out=some).sum(axis=0)
+        self.optimum = centre + total / peers
+        variance = squares / peers - (total / peers) ** 2
+        self._spread = 0.5 * float(self.curvature.astype(np.float64) @ variance)
+
+    def _optima(self, rows: slice) -> NDArray:
+        return self.optima if len(self.optima) == 1 else self.optima[rows]
+
+    def start(self) -> NDArray:
+        """Zero, shape (dim,)."""
+        return np.zeros(self.dim, self.dtype)
+
+    def minibatch(self, draws: Draws) -> NDArray:
+        """The noise ξ, shape (peers, dim); shape (peers, 0) where there is none."""
+        if self.noise == 0:
+            return np.empty((len(draws.peers), 0), self.dtype)
+        noise = draws.normal((self.dim,), self.dtype)
+        noise *= self.noise
+        return noise
+
+    def losses(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
+        """See Problem.losses."""
+        away = x - self._optima(rows)[:, None]
+        np.square(away, out=away)
+        losses = 0.5 * np.matmul(away, self.curvature)
+        if batch.shape[1]:
+            losses += np.matmul(x, batch[:, :, None])[:, :, 0]
+        return losses
+
+    def gradients(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
+        """See Problem.gradients."""
+        gradients = x - self._optima(rows)
+        gradients *= self.curvature
+        if batch.shape[1]:
+            gradients += batch
+        return gradients
+
+    def evaluate(self, x: NDArray) -> dict[str, NDArray]:
+        """Loss of the mean objective, and `error` = ‖x − x*‖², each (k,), in float64."""
+        loss, error = np.empty(len(x)), np.empty(len(x))
+        curvature = self.curvature.astype(np.float64)
+        for low in range(0, len(x), _STRETCH):
+            some = slice(low, low + _STRETCH)
+            squares = np.square(x[some].astype(np.float64) - self.optimum)
+            loss[some] = 0.5 * np.einsum("kd,d->k", squares, curvature) + self._spread
+            error[some] = np.einsum("kd->k", squares)
+        return {"loss": loss, "error": error}

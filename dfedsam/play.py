@@ -1,0 +1,153 @@
+"""What a block of peers can do in one round: query its own minibatches, and gossip along the edges. Nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfedsam.errors import RunError
+from dfedsam.objectives.base import Problem
+from dfedsam.randomness import Draws
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+    from dfedsam.gossip import Gossip
+    from dfedsam.network.base import Network
+
+PART_BYTES = 4 << 20  # candidates are made and queried in parts of a block of about this size: they stay in the cache
+
+
+@dataclass
+class Meter:
+    """What a block's peers have spent so far: `queries` and `gradients` are counts a peer, shape (peers,)."""
+
+    queries: NDArray[np.int64]
+    gradients: NDArray[np.int64]
+
+    @classmethod
+    def zero(cls, peers: int) -> Meter:
+        return cls(np.zeros(peers, np.int64), np.zeros(peers, np.int64))
+
+
+@dataclass(frozen=True)
+class Minibatch:
+    """One local step's minibatches of a block of peers: what may be asked of them, and the step's random numbers.
+
+    Args:
+        problem: the objective with the block's data.
+        batch: what `problem.minibatch` gave, shape (p, …).
+        rows: which rows of the block these p peers are.
+        key: the step's random numbers (seed, round, step) for these peers; purposes are added to it.
+        meter: counts every query, a row a peer of the block.
+        cosines: where it is a list, estimators add each peer's cosine with the exact gradient, shape (p,).
+    """
+
+    problem: Problem
+    batch: NDArray
+    rows: slice
+    key: Draws
+    meter: Meter
+    cosines: list[NDArray] | None = None
+
+    def losses(self, candidates: NDArray) -> NDArray:
+        """Query each peer's minibatch: candidates (p, q, dim) to losses (p, q). Each candidate is one query.
+
+        Raises:
+            RunError: if a loss is not finite.
+        """
+        with np.errstate(all="ignore"):
+            losses = self.problem.losses(candidates, self.batch, self.rows)
+        self.meter.queries[self.rows] += candidates.shape[1]
+        self._finite(np.isfinite(losses).all(axis=1), "loss")
+        return losses
+
+    def gradients(self, x: NDArray) -> NDArray:
+        """Exact gradients (p, dim) at x (p, dim): a white box, for reference runs. Counted apart from queries.
+
+        Raises:
+            ValueError: if the objective has none.
+            RunError: if one is not finite.
+        """
+        with np.errstate(all="ignore"):
+            gradients = self.problem.gradients(x, self.batch, self.rows)
+            self.meter.gradients[self.rows] += 1
+            self._finite(np.isfinite(np.einsum("pd->p", gradients)), "gradient")
+        return gradients
+
+    def _finite(self, fine: NDArray[np.bool_], what: str) -> None:
+        if not fine.all():
+            peers = [self.key.peers[i] for i in np.flatnonzero(~fine)]
+            named = ", ".join(map(str, peers[:8])) + (f" and {len(peers) - 8} more" if len(peers) > 8 else "")
+            raise RunError(
+                f"round {self.key.round}, local step {self.key.step}: the {what} of peer {named} is not finite; "
+                "a lower lr, or a larger mu where differences of losses overflow, usually helps"
+            )
+
+    def draws(self, purpose: str) -> Draws:
+        """Random numbers of this step for `purpose`, a row a peer."""
+        return replace(self.key, purpose=purpose)
+
+    def parts(self, bytes_per_peer: int) -> Iterator[tuple[slice, Minibatch]]:
+        """Cut the p peers into stretches whose candidates fit into the cache: (rows of these p, their minibatch)."""
+        size = max(1, PART_BYTES // max(1, bytes_per_peer))
+        offset = self.rows.start or 0
+        for low in range(0, len(self.batch), size):
+            part = slice(low, min(low + size, len(self.batch)))
+            inside = slice(offset + part.start, offset + part.stop)
+            yield part, replace(self, batch=self.batch[part], rows=inside, key=self.key.part(part))
+
+
+@dataclass
+class Play:
+    """One round of one block, as an algorithm sees it.
+
+    Args:
+        round: 0-based round t.
+        problem: the objective with the block's data.
+        key: the round's random numbers for the block.
+        meter: counts queries.
+        network: carries rows between peers; only gossip touches it.
+        weights: the mixing matrix W_t.
+        watch: called with x just before it is mixed, in rounds that are recorded.
+        cosines: see Minibatch.
+    """
+
+    round: int
+    problem: Problem
+    key: Draws
+    meter: Meter
+    network: Network
+    weights: csr_array
+    watch: Callable[[NDArray], None] | None = None
+    cosines: list[NDArray] | None = None
+
+    def minibatch(self, step: int) -> Minibatch:
+        """Local step `step`: each peer draws a minibatch of its own data."""
+        key = replace(self.key, step=step)
+        batch = self.problem.minibatch(replace(key, purpose="minibatch"))
+        return Minibatch(self.problem, batch, slice(0, len(key.peers)), key, self.meter, self.cosines)
+
+    def gossip(self, gossip: Gossip, x: NDArray, memory: dict[str, NDArray]) -> tuple[NDArray, dict[str, NDArray]]:
+        """Exchange x (peers, dim) with neighbours: returns the mixed x and gossip's memory."""
+        self._watch(x)
+        return gossip(x, memory, self.network, self.weights)
+
+    def _watch(self, x: NDArray) -> None:
+        if self.watch is not None:
+            self.watch(x)
+            self.watch = None
+
+
+@dataclass
+class ServerPlay(Play):
+    """A round with a central server, for baselines only: it adds the exact mean over all peers."""
+
+    def server_mean(self, x: NDArray) -> NDArray:
+        """The mean of all peers' rows, shape (dim,): each peer sends one vector to the server and gets one back."""
+        self._watch(x)
+        return self.network.server_mean(x)

@@ -1,0 +1,190 @@
+"""Gradients from losses alone: each estimator asks a minibatch for losses of candidates and returns (peers, dim)."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfedsam.checks import at_least, one_of, positive
+from dfedsam.play import PART_BYTES, Minibatch
+from dfedsam.randomness import Draws
+from dfedsam.zeroth_order.directions import DISTRIBUTIONS, Distribution, directions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimator(ABC):
+    """Estimates each peer's gradient on its minibatch."""
+
+    @abstractmethod
+    def queries(self, dim: int) -> int:
+        """Queries that one estimate costs a peer, for vectors of length dim."""
+
+    @abstractmethod
+    def estimate(self, minibatch: Minibatch, x: NDArray, draws: Draws) -> NDArray:
+        """Gradient estimates (p, dim) at x (p, dim), for as many peers as fit into the cache at once."""
+
+    def __call__(self, minibatch: Minibatch, x: NDArray, purpose: str) -> NDArray:
+        """Gradient estimates for the whole block.
+
+        Args:
+            minibatch: the local step's minibatches.
+            x: where, shape (peers, dim).
+            purpose: names the random directions: the same name draws the same ones.
+
+        Returns:
+            Estimates, shape (peers, dim).
+        """
+        estimates = np.empty_like(x)
+        for rows, part in minibatch.parts(self.queries(x.shape[1]) * x[0].nbytes):
+            estimates[rows] = self.estimate(part, x[rows], part.draws(purpose))
+            if part.cosines is not None:
+                exact = part.problem.gradients(x[rows], part.batch, part.rows)
+                part.cosines.append(cosines(estimates[rows], exact))
+        return estimates
+
+
+def cosines(a: NDArray, b: NDArray) -> NDArray[np.float64]:
+    """Cosine between the rows of a and b, both (p, dim), shape (p,); 0 where a row is zero."""
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    return np.einsum("pd,pd->p", a, b) / np.where(norms > 0, norms, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomDirections(Estimator):
+    """What estimators along random directions share.
+
+    Args:
+        directions: q, random directions an estimate, at least 1.
+        mu: μ, the step along a direction, in units of x, above 0.
+        distribution: how directions are drawn: "rademacher", "gaussian" or "sphere"; all have E[u uᵀ] = I.
+    """
+
+    directions: int = 4
+    mu: float = 1e-3
+    distribution: Distribution = "rademacher"
+
+    def __post_init__(self) -> None:
+        at_least("directions", self.directions, 1)
+        positive("mu", self.mu)
+        one_of("distribution", self.distribution, DISTRIBUTIONS)
+
+    def draw(self, x: NDArray, draws: Draws) -> NDArray:
+        """Directions for x (p, dim), shape (p, q, dim)."""
+        return directions(self.distribution, draws, self.directions, x.shape[1], x.dtype)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TwoPoint(RandomDirections):
+    """Central differences along q random directions: the mean of (F(x+μu) − F(x−μu))/(2μ) · u. Costs 2q queries.
+
+    Source: Duchi, Jordan, Wainwright and Wibisono (2015), "Optimal rates for zero-order convex optimization"; Shamir
+    (2017). For one Rademacher or sphere direction E‖ĝ‖² = d‖∇‖² and E cos² = 1/d.
+
+    Args:
+        directions: q, random directions an estimate, at least 1.
+        mu: μ, the step along a direction, in units of x, above 0.
+        distribution: how directions are drawn: "rademacher", "gaussian" or "sphere"; all have E[u uᵀ] = I.
+    """
+
+    def queries(self, dim: int) -> int:
+        """2q."""
+        return 2 * self.directions
+
+    def estimate(self, minibatch: Minibatch, x: NDArray, draws: Draws) -> NDArray:
+        """See the class."""
+        q = self.directions
+        u = self.draw(x, draws)
+        candidates = np.empty((len(x), 2 * q, x.shape[1]), x.dtype)
+        plus, minus = candidates[:, :q], candidates[:, q:]
+        np.multiply(u, self.mu, out=plus)
+        np.subtract(x[:, None], plus, out=minus)
+        plus += x[:, None]
+        losses = minibatch.losses(candidates)
+        slopes = (losses[:, :q] - losses[:, q:]) / (2 * self.mu * q)
+        return _combine(slopes, u)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneSided(RandomDirections):
+    """Forward differences along q random directions: the mean of (F(x+μu) − F(x))/μ · u. Costs q + 1 queries.
+
+    Source: Nesterov and Spokoiny (2017), "Random gradient-free minimization of convex functions", equation 30. Its
+    bias grows with μ, where the two-point estimate's grows with μ².
+
+    Args:
+        directions: q, random directions an estimate, at least 1.
+        mu: μ, the step along a direction, in units of x, above 0.
+        distribution: how directions are drawn: "rademacher", "gaussian" or "sphere"; all have E[u uᵀ] = I.
+    """
+
+    def queries(self, dim: int) -> int:
+        """q + 1."""
+        return self.directions + 1
+
+    def estimate(self, minibatch: Minibatch, x: NDArray, draws: Draws) -> NDArray:
+        """See the class."""
+        u = self.draw(x, draws)
+        candidates = np.empty((len(x), self.directions + 1, x.shape[1]), x.dtype)
+        np.multiply(u, self.mu, out=candidates[:, 1:])
+        candidates[:, 0] = 0
+        candidates += x[:, None]
+        losses = minibatch.losses(candidates)
+        slopes = (losses[:, 1:] - losses[:, :1]) / (self.mu * self.directions)
+        return _combine(slopes, u)
+
+
+def _combine(slopes: NDArray, u: NDArray) -> NDArray:
+    """Σ_q slopes[p, q] u[p, q, :], shape (p, dim); one small product a peer, so that no peer's bits depend on others."""
+    return np.matmul(slopes[:, None].astype(u.dtype, copy=False), u)[:, 0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoordinateWise(Estimator):
+    """Central differences along every coordinate: exact up to O(μ²). Costs 2·dim queries.
+
+    Source: Kiefer and Wolfowitz (1952).
+
+    Args:
+        mu: μ, the step along a coordinate, in units of x, above 0.
+    """
+
+    mu: float = 1e-3
+
+    def __post_init__(self) -> None:
+        positive("mu", self.mu)
+
+    def queries(self, dim: int) -> int:
+        """2·dim."""
+        return 2 * dim
+
+    def estimate(self, minibatch: Minibatch, x: NDArray, draws: Draws) -> NDArray:
+        """See the class; coordinates are queried in stretches, so that memory does not grow with dim²."""
+        p, dim = x.shape
+        stretch = max(1, PART_BYTES // (2 * x.nbytes))
+        gradient = np.empty_like(x)
+        for low in range(0, dim, stretch):
+            coordinates = np.arange(low, min(low + stretch, dim))
+            count = len(coordinates)
+            candidates = np.repeat(x[:, None], 2 * count, axis=1)
+            candidates[:, np.arange(count), coordinates] += x.dtype.type(self.mu)
+            candidates[:, count + np.arange(count), coordinates] -= x.dtype.type(self.mu)
+            losses = minibatch.losses(candidates)
+            gradient[:, coordinates] = (losses[:, :count] - losses[:, count:]) / (2 * self.mu)
+        return gradient
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exact(Estimator):
+    """The exact gradient of the minibatch: a white box, for first-order reference runs. Costs no queries."""
+
+    def queries(self, dim: int) -> int:
+        """None: gradients are counted apart."""
+        return 0
+
+    def estimate(self, minibatch: Minibatch, x: NDArray, draws: Draws) -> NDArray:
+        """See the class."""
+        return minibatch.gradients(x)
