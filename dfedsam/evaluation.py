@@ -1,0 +1,95 @@
+"""The recorder's figures: exact network-wide means that no peer of a decentralised run could see."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfedsam.errors import RunError
+from dfedsam.network.base import Network
+from dfedsam.objectives import Problem
+from dfedsam.play import Meter
+
+_STRETCH = 256  # rows whose distance to the mean is taken at a time, in float64
+
+
+def consensus_distance(x: NDArray, network: Network) -> float:
+    """Ξ² = (1/n) Σ ‖x_i − x̄‖² over all peers, from the block's rows x (peers, dim); the same bits for every split."""
+    mean = network.total(x) / network.peers
+    squares = np.empty(len(x))
+    for low in range(0, len(x), _STRETCH):
+        away = x[low : low + _STRETCH] - mean
+        squares[low : low + _STRETCH] = np.einsum("pd,pd->p", away, away)
+    return float(network.gather(squares).mean())
+
+
+class Evaluation:
+    """Takes the figures of a run.
+
+    Args:
+        problem: the objective on this block.
+        network: carries figures of peers to the recorder; not counted as communication.
+        meter: the block's queries.
+        local: also evaluate each peer's own model.
+        counts: the problem's further meters up to a checkpoint, which this process goes on from.
+    """
+
+    def __init__(
+        self, problem: Problem, network: Network, meter: Meter, local: bool, counts: dict[str, int]
+    ) -> None:
+        self.problem, self.network, self.meter, self.local = problem, network, meter, local
+        self._earlier = counts
+        self._before: float | None = None
+
+    def before_gossip(self, x: NDArray) -> None:
+        """Note the consensus distance of x (peers, dim) just before it is mixed."""
+        self._before = consensus_distance(x, self.network)
+
+    def counts(self) -> dict[str, int]:
+        """The problem's further meters, summed over all ranks and over the stretches before a resume."""
+        counts = {}
+        for name, value in self.problem.counts().items():
+            rows = np.zeros(len(self.network.block), np.int64)
+            rows[0] = value
+            counts[name] = int(self.network.gather(rows).sum()) + self._earlier.get(name, 0)
+        return counts
+
+    def row(self, x: NDArray, cosines: list[NDArray] | None) -> dict[str, Any]:
+        """The figures of one evaluation of the block's x (peers, dim); the same on every rank.
+
+        Raises:
+            RunError: if the loss of the mean model is not finite.
+        """
+        network, n = self.network, self.network.peers
+        row: dict[str, Any] = {
+            "queries": float(network.gather(self.meter.queries).mean()),
+            "bytes": network.bytes / n,
+        }
+        mean = (network.total(x) / n).astype(x.dtype)
+        figures = {}
+        if network.is_root:
+            figures = {name: float(value[0]) for name, value in self.problem.evaluate(mean[None]).items()}
+        row |= network.broadcast(figures)
+        if not np.isfinite(row["loss"]):
+            raise RunError("evaluation: the loss of the mean model is not finite; a lower lr usually helps")
+        if self.local:
+            row |= self._local(x)
+        row["consensus_distance"] = consensus_distance(x, network)
+        before = self._before
+        row["consensus_distance_before_gossip"] = row["consensus_distance"] if before is None else before
+        self._before = None
+        if cosines:
+            stacked = np.concatenate(cosines).reshape(-1, len(x)).mean(axis=0)
+            row["cosine"] = float(network.gather(stacked).mean())
+        gradients = float(network.gather(self.meter.gradients).mean())
+        return row | ({"gradients": gradients} if gradients else {}) | {k: v / n for k, v in self.counts().items()}
+
+    def _local(self, x: NDArray) -> dict[str, float]:
+        figures = {name: self.network.gather(value) for name, value in self.problem.evaluate(x).items()}
+        row = {"loss_local": float(figures["loss"].mean())}
+        if "accuracy" in figures:
+            row["accuracy_local"] = float(figures["accuracy"].mean())
+            row["accuracy_worst"] = float(figures["accuracy"].min())
+        return row

@@ -1,0 +1,102 @@
+"""Contract of the numpy objectives, and the closed forms of quadratics."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from dfedsam import LogisticRegression, Quadratic
+from dfedsam.data.split import IID
+from dfedsam.randomness import Draws
+
+OBJECTIVES = [
+    Quadratic(dim=7),
+    Quadratic(dim=7, noise=0.3, condition=10.0, heterogeneity=0.0),
+    LogisticRegression(features=3, classes=3),
+    LogisticRegression(features=3, classes=2, split=IID(), batch_size=5),
+]
+PEERS = 6
+
+
+def parts(objective, block, dtype=np.float64):
+    problem = objective.build(PEERS, block, 1, dtype)
+    batch = problem.minibatch(Draws(1, "minibatch", 0, 0, block))
+    x = Draws(1, "x", 0, 0, block).normal((2, problem.dim), dtype)
+    return problem, batch, x
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES, ids=repr)
+def test_shapes_and_types(objective):
+    for dtype in (np.float32, np.float64):
+        problem, batch, x = parts(objective, range(PEERS), dtype)
+        assert problem.start().shape == (problem.dim,)
+        assert problem.losses(x, batch).shape == (PEERS, 2)
+        assert problem.losses(x, batch).dtype == dtype
+        assert problem.gradients(x[:, 0], batch).dtype == dtype
+        assert {len(value) for value in problem.evaluate(x[:, 0]).values()} == {PEERS}
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES, ids=repr)
+def test_a_peer_answers_the_same_in_any_block(objective):
+    whole, batch, x = parts(objective, range(PEERS))
+    some, some_batch, some_x = parts(objective, range(2, 5))
+    np.testing.assert_array_equal(whole.losses(x, batch)[2:5], some.losses(some_x, some_batch))
+    np.testing.assert_array_equal(whole.gradients(x[:, 0], batch)[2:5], some.gradients(some_x[:, 0], some_batch))
+    rows = slice(2, 5)
+    np.testing.assert_array_equal(whole.losses(x, batch)[2:5], whole.losses(x[rows], batch[rows], rows))
+    for name, value in whole.evaluate(x[2:5, 0]).items():
+        np.testing.assert_array_equal(value, some.evaluate(some_x[:, 0])[name])
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES, ids=repr)
+def test_gradients_are_those_of_the_losses(objective):
+    problem, batch, x = parts(objective, range(PEERS))
+    x = x[:, 0]
+    step = 1e-5
+    moved = x[:, None] + step * np.concatenate([np.eye(problem.dim), -np.eye(problem.dim)])
+    losses = problem.losses(moved, batch)
+    slopes = (losses[:, : problem.dim] - losses[:, problem.dim :]) / (2 * step)
+    np.testing.assert_allclose(problem.gradients(x, batch), slopes, atol=1e-7)
+
+
+@pytest.mark.parametrize("heterogeneity", [0.0, 2.0])
+def test_the_quadratic_s_loss_is_the_mean_over_peers_and_least_at_its_optimum(heterogeneity):
+    problem = Quadratic(dim=7, heterogeneity=heterogeneity, condition=4.0).build(PEERS, range(PEERS), 1, np.float64)
+    batch = problem.minibatch(Draws(1, "minibatch", 0, 0, range(PEERS)))
+    x = np.linspace(-1, 1, 7)
+    mean = problem.losses(np.tile(x, (PEERS, 1, 1)), batch).mean()
+    figures = problem.evaluate(x[None])
+    np.testing.assert_allclose(figures["loss"], mean, rtol=1e-12)
+    gradient = problem.gradients(np.tile(problem.optimum, (PEERS, 1)), batch).mean(axis=0)
+    np.testing.assert_allclose(gradient, 0, atol=1e-12)
+    np.testing.assert_allclose(figures["error"], ((x - problem.optimum) ** 2).sum(), rtol=1e-12)
+
+
+def test_quadratic_noise_has_its_standard_deviation():
+    problem = Quadratic(dim=50, noise=0.7).build(400, range(400), 0, np.float64)
+    noise = problem.minibatch(Draws(0, "minibatch", 0, 0, range(400)))
+    assert abs(noise.std() - 0.7) < 5 * 0.7 / np.sqrt(2 * noise.size)
+
+
+def test_logistic_regression_reads_a_file(tmp_path):
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.standard_normal((300, 3)), columns=["a", "b", "c"])
+    table["label"] = np.where(table["a"] > 0, "up", "down")
+    table["note"] = "text is passed over"
+    for name, write in [("data.csv", table.to_csv), ("data.parquet", table.to_parquet)]:
+        write(tmp_path / name, index=False)
+        problem = LogisticRegression(data=str(tmp_path / name), split=IID()).build(4, range(4), 0, np.float64)
+        assert problem.dim == 2 * (3 + 1)
+        assert problem.class_counts().sum() + len(problem._test[1]) == 300
+
+
+@pytest.mark.parametrize(("content", "message"), [
+    (None, "there is no such file"),
+    ("a,b\n1,2\n", "no such column; it has a, b"),
+    ("label,b\n1,x\n", "at least one numeric column"),
+    ("", "cannot be read as a table"),
+])  # fmt: skip
+def test_a_file_that_cannot_serve_is_named(tmp_path, content, message):
+    path = tmp_path / "data.csv"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(ValueError, match=message):
+        LogisticRegression(data=str(path)).build(4, range(4), 0, np.float64)

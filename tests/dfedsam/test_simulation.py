@@ -1,0 +1,290 @@
+"""The loop against an independent oracle, closed forms, and what must stay equal through splits and resumes."""
+
+import json
+
+import networkx as nx
+import numpy as np
+import pytest
+import topologies
+from dfedsam import (
+    DPSGD,
+    CentralAverage,
+    DFedAvg,
+    DFedAvgM,
+    DFedSAM,
+    DFedSAMMG,
+    Exact,
+    LocalOnly,
+    LogisticRegression,
+    OneSided,
+    Plain,
+    Quadratic,
+    RunError,
+    Simulation,
+    TwoPoint,
+    simulate,
+)
+from dfedsam.checkpoint import load
+from dfedsam.network.one_process import OneProcess
+from dfedsam.randomness import Draws
+
+ALGORITHMS = [
+    DPSGD(lr=0.1),
+    DPSGD(lr=0.1, estimator=Exact(), weight_decay=0.1),
+    DFedAvg(lr=0.05, estimator=OneSided(directions=3)),
+    DFedAvgM(lr=0.02),
+    DFedAvgM(lr=0.02, keep_momentum=True, lr_schedule="inverse_root"),
+    DFedSAM(lr=0.05, rho=0.1),
+    DFedSAM(lr=0.05, ascent="same", lr_schedule="exponential", lr_decay=0.9),
+    DFedSAM(lr=0.05, ascent="random"),
+    DFedSAMMG(lr=0.05, gossip=Plain(steps=3)),
+    LocalOnly(lr=0.05),
+    CentralAverage(lr=0.05),
+]
+
+
+def watched(rows):
+    """Rows without the clock."""
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
+
+
+def final_state(out, peers):
+    return load(out / "checkpoint.safetensors", OneProcess(peers))[0]["x"]
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS, ids=repr)
+def test_every_algorithm_runs_counts_and_resumes_bit_for_bit(algorithm, tmp_path):
+    options = {
+        "objective": Quadratic(dim=12, noise=0.2),
+        "topology": topologies.make("ring", 6),
+        "algorithm": algorithm,
+        "seed": 3,
+    }
+    whole = Simulation(**options, rounds=7, checkpoint_every=2, out=tmp_path / "whole").run()
+    Simulation(**options, rounds=4, out=tmp_path / "cut").run()
+    resumed = Simulation(**options, rounds=7, checkpoint_every=2, out=tmp_path / "cut").run(resume=True)
+    assert watched(resumed) == watched(whole)
+    np.testing.assert_array_equal(final_state(tmp_path / "cut", 6), final_state(tmp_path / "whole", 6))
+    assert (tmp_path / "cut" / "config.yaml").read_text() == (tmp_path / "whole" / "config.yaml").read_text()
+    lines = [json.loads(line) for line in (tmp_path / "cut" / "metrics.jsonl").read_text().splitlines()]
+    assert watched(lines) == watched(whole)
+
+    estimates = 2 if isinstance(algorithm, DFedSAM) and algorithm.ascent != "random" else 1
+    queries = 7 * algorithm.local_steps * estimates * algorithm.estimator.queries(12)
+    vectors = {LocalOnly: 0, CentralAverage: 2}.get(type(algorithm), 2 * getattr(algorithm, "gossip", Plain()).steps)
+    assert whole[-1]["queries"] == queries
+    assert whole[-1]["bytes"] == 7 * vectors * 12 * 4
+
+
+def dense_dpsgd(graph, optima, lr, rounds, slope):
+    """D-PSGD written plainly, with a dense W: an oracle that shares nothing with the package but the random numbers."""
+    n = graph.number_of_nodes()
+    w = np.zeros((n, n))
+    for i, j in graph.edges:
+        w[i, j] = w[j, i] = 1 / (1 + max(graph.degree[i], graph.degree[j]))
+    w += np.diag(1 - w.sum(axis=1))
+    x = np.zeros_like(optima)
+    for t in range(rounds):
+        g = np.stack([slope(t, i, x[i], optima[i]) for i in range(n)])
+        x = w @ (x - lr * g)
+    return x
+
+
+@pytest.mark.parametrize("graph", [nx.path_graph(7), nx.barabasi_albert_graph(9, 2, seed=1)], ids=["path", "scale-free"])
+def test_d_psgd_equals_the_dense_oracle(graph, tmp_path):
+    n = graph.number_of_nodes()
+    objective = Quadratic(dim=5)
+    optima = objective.build(n, range(n), 0, np.float64).optima
+    options = {"objective": objective, "topology": graph, "dtype": "float64", "rounds": 20, "evaluate_every": 20}
+    simulate(**options, algorithm=DPSGD(lr=0.2, estimator=Exact()), out=tmp_path / "exact")
+    oracle = dense_dpsgd(graph, optima, 0.2, 20, lambda t, i, x, b: x - b)
+    np.testing.assert_allclose(final_state(tmp_path / "exact", n), oracle, atol=1e-12)
+
+    def two_point(t, i, x, b):
+        g = np.zeros(5)
+        for u in Draws(0, "descent", t, 0, range(i, i + 1)).signs((3, 5), np.float64)[0]:
+            g += ((x + 0.01 * u - b) @ (x + 0.01 * u - b) - (x - 0.01 * u - b) @ (x - 0.01 * u - b)) / 0.04 / 3 * u
+        return g
+
+    algorithm = DPSGD(lr=0.05, estimator=TwoPoint(directions=3, mu=0.01))
+    simulate(**options, algorithm=algorithm, out=tmp_path / "two_point")
+    oracle = dense_dpsgd(graph, optima, 0.05, 20, two_point)
+    np.testing.assert_allclose(final_state(tmp_path / "two_point", n), oracle, atol=1e-10)
+
+
+@pytest.mark.parametrize("steps", [1, 4])
+@pytest.mark.parametrize("peers", [16, 9])
+def test_steady_consensus_distance_is_the_closed_form(steps, peers):
+    lr, sigma, dim = 0.2, 1.0, 600
+    topology = topologies.make("ring", peers)
+    objective = Quadratic(dim=dim, noise=sigma, heterogeneity=0.3)
+    rows = Simulation(
+        objective=objective,
+        topology=topology,
+        algorithm=DFedAvg(local_steps=1, lr=lr, estimator=Exact(), gossip=Plain(steps=steps)),
+        rounds=800,
+        dtype="float64",
+        evaluate_local=False,
+    ).run()
+    measured = np.mean([row["consensus_distance"] for row in rows[200:]])
+    m, v = np.linalg.eigh(np.linalg.matrix_power(topology.weights(0).toarray(), steps))
+    m, v = m[:-1], v[:, :-1]  # all but the mean
+    optima = objective.build(peers, range(peers), 0, np.float64).optima
+    spread = np.square(v.T @ optima).sum(axis=1)
+    theory = (lr * m / (1 - (1 - lr) * m)) ** 2 @ spread
+    theory += np.sum(lr**2 * sigma**2 * dim * m**2 / (1 - (1 - lr) ** 2 * m**2))
+    assert measured == pytest.approx(theory / peers, rel=0.01)
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+@pytest.mark.parametrize("name", ["ring", "star", "torus"])
+def test_gossip_alone_contracts_by_lambda_to_the_q(name, steps):
+    """Along W's slowest eigenvector one phase shrinks the distance by exactly λ^Q."""
+    topology = topologies.make(name, 16)
+    values, vectors = np.linalg.eigh(topology.weights(0).toarray())
+    slowest = np.argsort(np.abs(values))[-2]
+    x = np.outer(vectors[:, slowest], [1.0, -2.0])
+    mixed, _ = Plain(steps=steps)(x.copy(), {}, OneProcess(16), topology.weights(0))
+    np.testing.assert_allclose(mixed, values[slowest] ** steps * x, atol=1e-14)
+
+
+def test_rho_zero_is_dfedavg_and_q_one_is_dfedsam():
+    options = {"objective": Quadratic(dim=9, noise=0.1), "topology": topologies.make("ring", 5), "rounds": 5}
+    plain = simulate(**options, algorithm=DFedAvg(lr=0.05))
+    np.testing.assert_array_equal(simulate(**options, algorithm=DFedSAM(lr=0.05, rho=0))["loss"], plain["loss"])
+    one = simulate(**options, algorithm=DFedSAMMG(lr=0.05, gossip=Plain(steps=1)))
+    np.testing.assert_array_equal(one["loss"], simulate(**options, algorithm=DFedSAM(lr=0.05))["loss"])
+
+
+def test_a_complete_graph_is_the_central_average():
+    options = {"objective": Quadratic(dim=9, noise=0.1), "rounds": 5, "dtype": "float64"}
+    options["topology"] = topologies.make("complete", 5)
+    gossip = simulate(**options, algorithm=DFedAvg(lr=0.05))
+    server = simulate(**options, algorithm=CentralAverage(lr=0.05))
+    np.testing.assert_allclose(gossip["loss"], server["loss"], rtol=1e-12)
+
+
+def test_more_gossip_steps_bring_dfedsam_nearer_to_the_optimum():
+    options = {"objective": Quadratic(dim=20), "topology": topologies.make("ring", 16), "rounds": 200}
+    errors = [
+        simulate(**options, algorithm=DFedSAM(lr=0.1, rho=0.01, estimator=Exact(), gossip=Plain(steps=q)))
+        for q in (1, 4)
+    ]
+    assert errors[1]["loss_local"].iloc[-1] < errors[0]["loss_local"].iloc[-1]
+    assert errors[1]["consensus_distance"].iloc[-1] < 0.5 * errors[0]["consensus_distance"].iloc[-1]
+
+
+class TwoIslands(topologies.Topology):
+    """Two rings that no path joins; it passes no check and serves to show that nothing crosses."""
+
+    def __init__(self):
+        self.n, self.period = 8, 1
+        self._graph = nx.disjoint_union(nx.cycle_graph(4), nx.cycle_graph(4))
+        self._weights = topologies.metropolis(self._graph)
+        self.description = {"class_path": "TwoIslands"}
+
+    def weights(self, t):
+        return self._weights
+
+    def graph(self, t):
+        return self._graph
+
+
+@pytest.mark.parametrize("algorithm", [a for a in ALGORITHMS if not isinstance(a, CentralAverage)], ids=repr)
+def test_nothing_crosses_between_peers_that_no_path_joins(algorithm, tmp_path, monkeypatch):
+    monkeypatch.setattr(topologies, "check", lambda topology: None)
+    monkeypatch.setattr(topologies, "spectrum", lambda topology: {})
+    options = {"topology": TwoIslands(), "algorithm": algorithm, "rounds": 3, "seed": 2}
+    simulate(objective=Quadratic(dim=6), out=tmp_path / "a", **options)
+
+    build = Quadratic.build
+
+    def other_island_moved(self, *args):
+        problem = build(self, *args)
+        problem.optima[4:] += 100
+        return problem
+
+    monkeypatch.setattr(Quadratic, "build", other_island_moved)
+    simulate(objective=Quadratic(dim=6), out=tmp_path / "b", **options)
+    a, b = final_state(tmp_path / "a", 8), final_state(tmp_path / "b", 8)
+    np.testing.assert_array_equal(a[:4], b[:4])
+    assert not np.array_equal(a[4:], b[4:])
+
+
+def test_accuracies_of_logistic_regression_rise_and_are_ordered():
+    frame = simulate(
+        objective=LogisticRegression(),
+        topology=topologies.make("ring", 8),
+        algorithm=DFedAvg(lr=0.5, estimator=Exact()),
+        rounds=15,
+        evaluate_every=5,
+    )
+    last = frame.iloc[-1]
+    assert list(frame["round"]) == [0, 5, 10, 15]
+    assert last["accuracy"] > 0.8 > frame["accuracy"].iloc[0]
+    assert last["accuracy_worst"] <= last["accuracy_local"] <= 1
+    assert last["gradients"] == 15 * 5
+    assert last["queries"] == 0
+
+
+def test_cosine_of_the_exact_gradient_is_one_and_of_q_directions_about_root_q_over_d():
+    options = {"objective": Quadratic(dim=100), "topology": topologies.make("ring", 16), "rounds": 3, "cosine": True}
+    exact = simulate(**options, algorithm=DPSGD(estimator=Exact()))
+    np.testing.assert_allclose(exact["cosine"][1:], 1, atol=1e-6)
+    random = simulate(**options, algorithm=DPSGD(lr=1e-3, estimator=TwoPoint(directions=9)))
+    assert random["cosine"].iloc[-1] == pytest.approx(0.3, abs=0.05)
+    assert random["queries"].iloc[-1] == 3 * 18  # watching costs no queries
+
+
+def test_a_diverging_run_stops_with_the_round_and_the_peers_and_keeps_its_checkpoint(tmp_path):
+    simulation = Simulation(
+        objective=Quadratic(dim=5),
+        topology=topologies.make("ring", 4),
+        algorithm=DFedAvg(lr=1e12),
+        out=tmp_path / "run",
+        checkpoint_every=1,
+    )
+    with pytest.raises(RunError, match=r"round \d+, local step \d: the loss of peer 0, 1, 2, 3 is not finite"):
+        simulation.run()
+    assert np.isfinite(final_state(tmp_path / "run", 4)).all()
+
+
+def test_stop_ends_after_the_round_with_a_checkpoint_and_resume_ends_the_same(tmp_path):
+    options = {"objective": Quadratic(dim=5), "topology": topologies.make("ring", 4), "algorithm": DFedSAM(), "rounds": 9}
+    rounds = iter(range(100))
+    stopped = Simulation(**options, out=tmp_path / "a", stop=lambda: next(rounds) == 3)
+    assert stopped.run()[-1]["round"] == 4
+    assert stopped.interrupted
+    assert watched(Simulation(**options, out=tmp_path / "a").run(resume=True)) == watched(Simulation(**options).run())
+
+
+def test_a_folder_is_never_overwritten_and_another_experiment_never_resumed(tmp_path):
+    options = {"objective": Quadratic(dim=5), "topology": topologies.make("ring", 4), "out": tmp_path / "a", "rounds": 2}
+    simulate(**options, algorithm=DPSGD())
+    with pytest.raises(ValueError, match="never overwritten"):
+        simulate(**options, algorithm=DPSGD())
+    with pytest.raises(ValueError, match="another experiment"):
+        Simulation(**options, algorithm=DPSGD(lr=0.5)).run(resume=True)
+    with pytest.raises(ValueError, match="rounds is 1: .* has played 2"):
+        Simulation(**{**options, "rounds": 1}, algorithm=DPSGD()).run(resume=True)
+
+
+@pytest.mark.parametrize(("name", "value"), [
+    ("rounds", -1), ("seed", -1), ("dtype", "int8"), ("evaluate_every", 0), ("checkpoint_every", 0),
+])  # fmt: skip
+def test_bad_values_are_named_before_anything_is_written(name, value, tmp_path):
+    options = {"objective": Quadratic(), "topology": topologies.make("ring", 4), "algorithm": DPSGD()}
+    with pytest.raises(ValueError, match=f"{name} is {value}: it must be"):
+        Simulation(**options, out=tmp_path / "a", **{name: value})
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize(("cls", "name", "value"), [
+    (DFedSAM, "rho", -0.1), (DFedSAM, "rho", float("nan")), (DFedSAM, "ascent", "up"), (DPSGD, "lr", 0),
+    (DPSGD, "local_steps", 0), (DFedAvgM, "momentum", 1.0), (DFedAvg, "lr_schedule", "cosine"),
+    (DFedAvg, "lr_decay", 0), (DFedAvg, "weight_decay", -1), (Plain, "steps", 0), (Quadratic, "dim", 0),
+    (Quadratic, "condition", 0.5), (LogisticRegression, "classes", 1), (LogisticRegression, "test_fraction", 1),
+])  # fmt: skip
+def test_bad_hyper_parameters_are_named(cls, name, value):
+    with pytest.raises(ValueError, match=f"{name} is .*: it must be"):
+        cls(**{name: value})

@@ -1,0 +1,114 @@
+"""Every estimator against exact gradients and closed-form moments."""
+
+import numpy as np
+import pytest
+from dfedsam import CoordinateWise, Exact, OneSided, Quadratic, TwoPoint
+from dfedsam.play import Meter, Minibatch
+from dfedsam.randomness import Draws
+from dfedsam.zeroth_order import ascend, cosines, directions
+
+RANDOM = [cls(directions=3, mu=mu, distribution=kind) for cls, mu in [(TwoPoint, 1e-3), (OneSided, 1e-6)]
+          for kind in ("rademacher", "gaussian", "sphere")]  # fmt: skip
+ALL = [*RANDOM, CoordinateWise(mu=1e-3), Exact()]
+
+
+def minibatch(peers=range(6), dim=10, noise=0.5, step=0, condition=3.0):
+    problem = Quadratic(dim=dim, noise=noise, condition=condition).build(64, peers, 0, np.float64)
+    key = Draws(0, "", 0, step, peers)
+    batch = problem.minibatch(Draws(0, "minibatch", 0, step, peers))
+    return Minibatch(problem, batch, slice(0, len(peers)), key, Meter.zero(len(peers)))
+
+
+def point(peers=range(6), dim=10):
+    return Draws(9, "x", 0, 0, peers).normal((dim,), np.float64)
+
+
+@pytest.mark.parametrize("estimator", ALL, ids=repr)
+def test_contract_shape_type_and_exact_count_of_queries(estimator):
+    mini = minibatch()
+    x = point()
+    before = x.copy()
+    g = estimator(mini, x, "descent")
+    assert g.shape == x.shape
+    assert g.dtype == x.dtype
+    np.testing.assert_array_equal(x, before)
+    assert (mini.meter.queries == estimator.queries(10)).all()
+
+
+@pytest.mark.parametrize("estimator", ALL, ids=repr)
+def test_a_row_depends_on_its_own_peer_alone(estimator, monkeypatch):
+    whole = estimator(minibatch(), point(), "descent")
+    halves = [estimator(minibatch(peers), point(peers), "descent") for peers in (range(2), range(2, 6))]
+    np.testing.assert_array_equal(whole, np.concatenate(halves))
+    monkeypatch.setattr("dfedsam.play.PART_BYTES", 1)  # a peer at a time
+    np.testing.assert_array_equal(whole, estimator(minibatch(), point(), "descent"))
+
+
+@pytest.mark.parametrize("estimator", RANDOM, ids=repr)
+def test_random_estimates_are_unbiased(estimator):
+    mini, x = minibatch(range(1)), point(range(1))
+    exact = mini.gradients(x)
+    many = np.stack([estimator(minibatch(range(1)), x, f"descent {i}") for i in range(4000)])
+    error = many.mean(axis=0) - exact
+    assert (np.abs(error) < 5 * many.std(axis=0) / np.sqrt(len(many)) + 1e-5).all()
+
+
+@pytest.mark.parametrize("estimator", [CoordinateWise(), Exact()], ids=repr)
+def test_coordinate_wise_and_exact_are_the_gradient(estimator):
+    mini, x = minibatch(), point()
+    np.testing.assert_allclose(estimator(mini, x, "descent"), mini.gradients(x), atol=1e-9)
+
+
+@pytest.mark.parametrize(("kind", "factor"), [("gaussian", 22), ("sphere", 20), ("rademacher", 20)])
+def test_second_moment_of_one_direction(kind, factor):
+    """E‖ĝ‖²/‖∇‖² is d + 2 for Gaussian directions and d for sphere and Rademacher ones."""
+    peers, dim = range(20_000), 20
+    mini = minibatch(peers, dim, noise=0, condition=1)
+    x = np.tile(point(range(1), dim), (len(peers), 1))
+    exact = mini.gradients(x)
+    g = TwoPoint(directions=1, distribution=kind)(mini, x, "descent")
+    ratio = (g**2).sum(axis=1) / (exact**2).sum(axis=1)
+    assert abs(ratio.mean() - factor) < 5 * ratio.std() / np.sqrt(len(ratio))
+
+
+def test_mean_cosine_squared_of_one_direction_is_one_over_d():
+    peers, dim = range(20_000), 20
+    mini = minibatch(peers, dim, noise=0)
+    x = point(peers, dim)
+    squares = cosines(TwoPoint(directions=1)(mini, x, "descent"), mini.gradients(x)) ** 2
+    assert abs(squares.mean() - 1 / dim) < 5 * squares.std() / np.sqrt(len(squares))
+
+
+@pytest.mark.parametrize("kind", ["rademacher", "gaussian", "sphere"])
+def test_directions_have_identity_covariance(kind):
+    u = directions(kind, Draws(0, "u", 0, 0, range(5000)), 4, 8, np.float64).reshape(-1, 8)
+    assert np.abs(u.T @ u / len(u) - np.eye(8)).max() < 5 * 1.5 / np.sqrt(len(u))
+    if kind != "gaussian":
+        np.testing.assert_allclose(np.linalg.norm(u, axis=1), np.sqrt(8))
+
+
+def test_the_same_purpose_draws_the_same_directions_and_another_does_not():
+    mini, x = minibatch(), point()
+    first = TwoPoint()(mini, x, "descent")
+    np.testing.assert_array_equal(first, TwoPoint()(mini, x, "descent"))
+    assert not np.array_equal(first, TwoPoint()(mini, x, "ascent"))
+
+
+def test_ascend_moves_each_row_by_rho_and_leaves_a_zero_row():
+    x = point()
+    g = 7 * point(range(6, 12))
+    g[2] = 0
+    moved = ascend(x, g.copy(), 0.3) - x
+    lengths = np.full(6, 0.3)
+    lengths[2] = 0
+    np.testing.assert_allclose(np.linalg.norm(moved, axis=1), lengths, atol=1e-12)
+    np.testing.assert_allclose(cosines(moved, g), lengths / 0.3)
+
+
+@pytest.mark.parametrize("make", [
+    lambda: TwoPoint(directions=0), lambda: TwoPoint(mu=0), lambda: TwoPoint(mu=float("nan")),
+    lambda: OneSided(mu=-1), lambda: TwoPoint(distribution="cauchy"), lambda: CoordinateWise(mu=0),
+])  # fmt: skip
+def test_bad_values_are_named(make):
+    with pytest.raises(ValueError, match=r"(directions|mu|distribution) is .*: it must be"):
+        make()
