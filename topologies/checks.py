@@ -1,0 +1,47 @@
+"""Checks of what a user gave to a graph: each raises a one-line ValueError with the option, the value, the rule and
+what to do."""
+
+import math
+import operator
+
+
+def whole(name: str, value: object, low: int, hint: str) -> int:
+    """Return `value` as an int; raise ValueError unless it is a whole number of at least `low`. `hint` says what to
+    do."""
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]  # anything else is refused below
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool) or number < low:
+        raise ValueError(message(name, value, f"must be a whole number of at least {low}", hint))
+    return number
+
+
+def share(name: str, value: object, hint: str, *, zero: bool = False) -> float:
+    """Return `value` as a float; raise ValueError unless it lies in (0, 1], or in [0, 1] with `zero`."""
+    number = _real(value)
+    if not (0 < number <= 1 or (zero and number == 0)):
+        low = "at least 0" if zero else "above 0"
+        raise ValueError(message(name, value, f"must be {low} and at most 1", hint))
+    return number
+
+
+def positive(name: str, value: object, hint: str) -> float:
+    """Return `value` as a float; raise ValueError unless it is a finite number above 0."""
+    number = _real(value)
+    if not (math.isfinite(number) and number > 0):
+        raise ValueError(message(name, value, "must be a finite number above 0", hint))
+    return number
+
+
+def message(name: str, value: object, rule: str, hint: str) -> str:
+    """One line in the form all our errors have."""
+    return f"{name} is {value}: it {rule}; {hint}"
+
+
+def _real(value: object) -> float:
+    """`value` as a float, or nan, which no rule admits."""
+    try:
+        return math.nan if isinstance(value, (str, bool)) else float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return math.nan

@@ -1,0 +1,61 @@
+"""Any undirected networkx graph with its peers numbered 0..n-1, and its adjacency matrix."""
+
+import networkx as nx
+import numpy as np
+import scipy.sparse as sp
+
+from topologies.checks import message
+
+
+def tidy(graph: nx.Graph) -> nx.Graph:
+    """Number the peers of a graph 0..n-1 and keep nothing on its edges.
+
+    Whole-number labels keep their numerical order; all other labels (names, tuples) keep the graph's own order. The
+    former label stays in the peer's attribute "label". Parallel edges become one edge; weights on edges are dropped,
+    because a weight rule makes its own. A graph that is tidy already is returned as it is.
+
+    Args:
+        graph: Undirected, at least two peers, no self-loops; it need not be connected.
+
+    Raises:
+        ValueError: if the graph is directed, has fewer than two peers or has a self-loop.
+    """
+    if graph.is_directed():
+        raise ValueError(message("graph", "directed", "must be undirected", "use graph.to_undirected()"))
+    if len(graph) < 2:
+        raise ValueError(message("peers", len(graph), "must be at least 2", "give a graph of two or more peers"))
+    loop = next(nx.selfloop_edges(graph), None)
+    if loop is not None:
+        raise ValueError(
+            f"graph has a self-loop at {loop[0]!r}: an edge must join two different peers; remove it "
+            "(a peer's weight on itself is the weight rule's)"
+        )
+    plain = not graph.is_multigraph() and not any(data for _, _, data in graph.edges(data=True))
+    if plain and all(label == i and isinstance(label, int) for i, label in enumerate(graph)):
+        return graph
+    labels = list(graph)
+    if all(isinstance(label, int) for label in labels):
+        labels.sort()
+    number = {label: i for i, label in enumerate(labels)}
+    clean = nx.Graph(**graph.graph)
+    for label, i in number.items():
+        clean.add_node(i, **graph.nodes[label])
+        if label != i:
+            clean.nodes[i].setdefault("label", label if isinstance(label, (int, str)) else str(label))
+    clean.add_edges_from(sorted((min(number[u], number[v]), max(number[u], number[v])) for u, v in graph.edges()))
+    return clean
+
+
+def adjacency_matrix(graph: nx.Graph) -> sp.csr_array:
+    """A of shape (n, n), float64, sorted indices: 1 where an edge leads from the row's peer to the column's; weights on
+    edges are not looked at.
+
+    Args:
+        graph: Peers 0..n-1; directed or not, no self-loops.
+    """
+    i, j = np.array(graph.edges(), dtype=np.int64).reshape(-1, 2).T
+    if not graph.is_directed():
+        i, j = np.concatenate([i, j]), np.concatenate([j, i])
+    A = sp.csr_array((np.ones(len(i)), (i, j)), shape=(len(graph), len(graph)))
+    A.sort_indices()
+    return A
