@@ -1,0 +1,31 @@
+"""Who plays which peers, and how their rows travel: in one process, or over MPI ranks."""
+
+import os
+
+from dfedsam.network.base import Network
+from dfedsam.network.blocks import block
+from dfedsam.network.mpi import MPINetwork, abort_on_error, launched, world
+from dfedsam.network.one_process import OneProcess
+
+__all__ = ["MPINetwork", "Network", "OneProcess", "abort_on_error", "block", "connect"]
+
+
+def connect(peers: int) -> Network:
+    """The network this process is part of: all ranks of the MPI job it was started in, or this process alone.
+
+    In an MPI job an exception that nothing catches then ends all ranks.
+
+    Args:
+        peers: peers in the whole network, at least one a rank.
+
+    Raises:
+        ValueError: fewer peers than ranks, no MPI library in a job, or a world of another size than was asked for.
+    """
+    if not launched():
+        asked = os.environ.get("DFEDSAM_RANKS", "1")
+        if asked != "1":
+            raise ValueError(f"DFEDSAM_RANKS is {asked}, but no MPI launcher started this process: use mpirun or srun")
+        return OneProcess(peers)
+    comm = world()
+    abort_on_error(comm)
+    return MPINetwork(peers, comm)

@@ -1,0 +1,145 @@
+"""The state of a run in one file that is whole or absent, and can be read back on any number of ranks.
+
+A checkpoint is a safetensors file: an array of n rows, in peer order, for each part of the state, and a note in its
+metadata. Each rank writes its own rows straight to their place in a file beside, which is flushed and then takes the
+old one's name. So no rank ever holds more than its own rows, and a run that is killed leaves the last checkpoint whole.
+"""
+
+import json
+import os
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+
+from dfedsam.network import Network
+
+FORMAT = 1  # raised when a reader of this version could no longer read the file
+_NAMES = {  # numpy's types under the names of the safetensors format
+    "float64": "F64", "float32": "F32", "float16": "F16", "int64": "I64", "int32": "I32", "int16": "I16", "int8": "I8",
+    "uint64": "U64", "uint32": "U32", "uint16": "U16", "uint8": "U8", "bool": "BOOL",
+}  # fmt: skip
+_PIECE = 1 << 26  # bytes given to the system at once
+
+
+def save(path: str | Path, arrays: Mapping[str, NDArray], meta: Mapping[str, Any], network: Network) -> None:
+    """Write the state of all peers; a collective call. The file must be on a disk that all ranks share.
+
+    Args:
+        path: the checkpoint; one that is there is replaced once the new one is safely on disk.
+        arrays: the block's part of the state, name → (b, ...); names, types and widths are the same on every rank.
+        meta: what else is needed to go on; anything JSON can hold.
+
+    Raises:
+        OSError: on every rank, when one of them could not write; the old checkpoint is still there.
+    """
+    path = Path(path)
+    beside = path.with_name(path.name + ".part")
+    header, places = _layout(arrays, meta, network.peers)
+    error: OSError | None = None
+    if network.is_root:
+        try:
+            with open(beside, "wb") as file:
+                file.write(header)
+        except OSError as caught:
+            error = caught
+    _all_well(error, network)
+    try:
+        _write(beside, arrays, places, network.block)
+    except OSError as caught:
+        error = caught
+    _all_well(error, network)
+    if network.is_root:
+        try:
+            os.replace(beside, path)
+            _flush(path.parent)
+        except OSError as caught:
+            error = caught
+    _all_well(error, network)
+
+
+def load(path: str | Path, network: Network) -> tuple[dict[str, NDArray], dict[str, Any]]:
+    """Read the block's rows, and the note that was saved with them: (name → (b, ...), meta).
+
+    Raises:
+        ValueError: the file is missing, cut short, not a checkpoint of ours, or of another number of peers.
+    """
+    start, stop = network.block.start, network.block.stop
+    try:
+        with safe_open(path, framework="numpy") as file:
+            meta = _meta(path, file.metadata())
+            if meta["peers"] != network.peers:
+                raise ValueError(f"checkpoint {path} is of {meta['peers']} peers: this run has {network.peers}")
+            return {name: file.get_slice(name)[start:stop] for name in file.keys()}, meta["meta"]  # noqa: SIM118
+    except FileNotFoundError:
+        raise ValueError(f"checkpoint {path} is not there: check the run's folder") from None
+    except (SafetensorError, OSError) as error:
+        raise ValueError(
+            f"checkpoint {path} cannot be read: it is cut short or no safetensors file ({error})"
+        ) from None
+
+
+def _layout(arrays: Mapping[str, NDArray], meta: Mapping[str, Any], peers: int) -> tuple[bytes, dict[str, int]]:
+    """The file's header, and where the rows of each array begin."""
+    note = json.dumps({"format": FORMAT, "peers": peers, "meta": dict(meta)})
+    entries: dict[str, Any] = {"__metadata__": {"dfedsam": note}}
+    ends = 0
+    for name, array in arrays.items():
+        size = peers * array.itemsize * int(np.prod(array.shape[1:]))
+        shape = [peers, *array.shape[1:]]
+        entries[name] = {"dtype": _NAMES[array.dtype.name], "shape": shape, "data_offsets": [ends, ends + size]}
+        ends += size
+    text = json.dumps(entries).encode()
+    text += b" " * (-len(text) % 8)  # the format wants the rows aligned
+    header = struct.pack("<Q", len(text)) + text
+    return header, {name: len(header) + entries[name]["data_offsets"][0] for name in arrays}
+
+
+def _write(path: Path, arrays: Mapping[str, NDArray], places: Mapping[str, int], rows: range) -> None:
+    file = os.open(path, os.O_WRONLY)
+    try:
+        for name, array in arrays.items():
+            content = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+            place = places[name] + rows.start * (len(content) // len(rows))
+            while len(content):
+                written = os.pwrite(file, content[:_PIECE], place)
+                content, place = content[written:], place + written
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def _flush(folder: Path) -> None:
+    """Make the file's new name as lasting as its content."""
+    file = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def _all_well(error: OSError | None, network: Network) -> None:
+    """Raise on every rank if one of them has failed."""
+    if error is not None and network.size == 1:
+        raise error
+    if network.agree(error is not None):
+        raise error or OSError("the checkpoint could not be written by another rank")
+
+
+def _meta(path: str | Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
+    try:
+        meta = json.loads((metadata or {})["dfedsam"])
+        version, _ = meta["format"], (meta["peers"], meta["meta"])
+    except (KeyError, TypeError, ValueError):
+        raise ValueError(
+            f"checkpoint {path} was not written by dfedsam: give a checkpoint.safetensors of a run"
+        ) from None
+    if version != FORMAT:
+        raise ValueError(
+            f"checkpoint {path} has format {version}: this version reads {FORMAT}; use the one that wrote it"
+        )
+    return meta

@@ -1,0 +1,166 @@
+"""What peers can ask of the network: to mix with their neighbours, and a few figures for the recorder."""
+
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from typing import NoReturn, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from dfedsam.network.blocks import block
+from dfedsam.network.product import Rows
+
+T = TypeVar("T")
+_PLANS = 32  # matrices whose plans are kept: longer than the period of the usual schedules (2 log₂ n + 2)
+
+
+class Plan(Protocol):
+    """How the rows of one W in one type are mixed; made once and kept while W is in use."""
+
+    def mix(self, x: NDArray, out: NDArray) -> None: ...
+    def free(self) -> None: ...
+
+
+class Network(ABC):
+    """Peers in contiguous blocks, one block a rank, and the ways in which rows travel between them.
+
+    Calls are collective: every rank makes the same ones in the same order. In the shapes below n stands for all peers,
+    b for the block's and d for the width of a row.
+
+    Args:
+        peers: peers in the whole network, at least one a rank.
+
+    Attributes:
+        block: the peers played here.
+        messages: rows that all peers have sent so far.
+        bytes: bytes of those rows.
+        threads: cores this process can count as its own, at least 1.
+        local_rank: its number among the processes on this machine, from 0.
+        local_size: how many there are.
+    """
+
+    local_rank: int = 0
+    local_size: int = 1
+    threads: int = 1
+
+    def __init__(self, peers: int, size: int, rank: int) -> None:
+        if peers < size:
+            raise ValueError(f"peers is {peers}: it must be at least the number of ranks, {size}; start fewer ranks")
+        self.peers = peers
+        self.size = size
+        self.rank = rank
+        self.block = block(peers, size, rank)
+        self.messages = 0
+        self.bytes = 0
+        self._plans: OrderedDict[tuple[int, np.dtype], tuple[csr_array, int, Plan]] = OrderedDict()
+
+    @property
+    def is_root(self) -> bool:
+        """True on the one process that writes files and speaks to the user."""
+        return self.rank == 0
+
+    def mix(self, W: csr_array, x: NDArray, out: NDArray | None = None) -> NDArray:
+        """One gossip step: the block's rows of W @ X, where X stacks the rows of all peers.
+
+        The sum over a row's neighbours is taken in the order of their numbers, in the type of `x`, so that the result
+        is bit for bit that of one process. The plan of who sends what is made once for each W, which is recognised by
+        its identity and must not be changed afterwards.
+
+        Args:
+            W: (n, n), row i holds the weights of what peer i takes in. Cast to the type of `x` once.
+            x: (b, d), the block's rows.
+            out: (b, d), C-contiguous, of the type of `x` and sharing no memory with it: where the result goes, in place
+                of a new array.
+
+        Returns:
+            (b, d), in the type of `x`. Each off-diagonal nonzero of W, here or elsewhere, counts as a message of d
+            numbers.
+        """
+        if x.ndim != 2 or len(x) != len(self.block):
+            raise ValueError(
+                f"x has shape {x.shape}: it must be ({len(self.block)}, d), a row for each peer played here"
+            )
+        if out is None:
+            out = np.empty(x.shape, x.dtype)
+        elif out.shape != x.shape or out.dtype != x.dtype or not out.flags.c_contiguous or np.may_share_memory(out, x):
+            raise ValueError("out must be C-contiguous, of the shape and type of x, and not share its memory")
+        edges, plan = self._plan(W, x.dtype)
+        plan.mix(np.ascontiguousarray(x), out)
+        self._count(edges, x.shape[1] * x.itemsize)
+        return out
+
+    def server_mean(self, x: NDArray) -> NDArray:
+        """The exact mean over all peers, (b, d) → (d,) in the type of `x`, for server baselines only.
+
+        Counts two messages a peer: its row to the server, and the mean back.
+        """
+        mean = (self.total(x) / self.peers).astype(x.dtype)
+        self._count(2 * self.peers, mean.nbytes)
+        return mean
+
+    @abstractmethod
+    def total(self, x: NDArray) -> NDArray[np.float64]:
+        """Sum over all peers in their order, in float64: (b, ...) → (...) on every rank, the same bits for any split."""
+
+    @abstractmethod
+    def gather(self, rows: NDArray) -> NDArray:
+        """The rows of all peers in their order, (b, ...) → (n, ...), on every rank. For small figures a peer."""
+
+    @abstractmethod
+    def agree(self, flag: bool) -> bool:
+        """True on every rank if any rank says true."""
+
+    @abstractmethod
+    def broadcast(self, value: T) -> T:
+        """The root's value, on every rank."""
+
+    @abstractmethod
+    def barrier(self) -> None:
+        """Return once every rank has come here."""
+
+    @abstractmethod
+    def abort(self, status: int) -> NoReturn:
+        """End every rank now with this exit status."""
+        raise SystemExit(status)
+
+    @abstractmethod
+    def _make(self, rows: csr_array) -> Plan:
+        """A plan for a canonical matrix of all peers in the type of the rows."""
+
+    def _count(self, messages: int, size: int) -> None:
+        self.messages += messages
+        self.bytes += messages * size
+
+    def _plan(self, W: csr_array, dtype: np.dtype) -> tuple[int, Plan]:
+        key = id(W), dtype
+        if key in self._plans:
+            self._plans.move_to_end(key)
+            return self._plans[key][1:]
+        rows = self._canonical(W)
+        edges = rows.nnz - int(np.count_nonzero(rows.diagonal()))
+        cast = csr_array(rows, dtype=dtype)
+        if np.issubdtype(dtype, np.integer) and not np.array_equal(cast.data, rows.data):
+            raise ValueError(f"x has type {dtype}: it cannot hold the weights of W; use a floating type")
+        made = (W, edges, self._make(cast))  # W is kept, so that its identity stays its own
+        self._plans[key] = made
+        if len(self._plans) > _PLANS:
+            self._plans.popitem(last=False)[1][2].free()  # the same on every rank: calls come in the same order
+        return made[1:]
+
+    def _canonical(self, W: csr_array) -> csr_array:
+        """W with its columns sorted, without repeated or zero entries."""
+        if W.shape != (self.peers, self.peers):
+            raise ValueError(f"W has shape {W.shape}: it must be ({self.peers}, {self.peers}), a row for each peer")
+        if W.has_canonical_format and np.all(W.data):
+            return W
+        rows = W.copy()
+        rows.sum_duplicates()
+        rows.eliminate_zeros()
+        return rows
+
+
+def stored(W: csr_array, peers: range) -> Rows:
+    """The rows of some neighbouring peers, without a copy of the entries."""
+    first, last = W.indptr[peers.start], W.indptr[peers.stop]
+    return Rows(W.indptr[peers.start : peers.stop + 1] - first, W.indices[first:last], W.data[first:last])

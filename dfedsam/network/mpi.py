@@ -1,0 +1,137 @@
+"""Peers in blocks over MPI ranks. mpi4py is imported here only, and only when there is a launcher."""
+
+import os
+import sys
+import traceback
+from types import TracebackType
+from typing import TYPE_CHECKING, NoReturn, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from dfedsam.network.base import Network
+from dfedsam.network.blocks import block
+from dfedsam.network.exchange import Exchange, RankPlan
+from dfedsam.network.product import add_rows
+from dfedsam.network.threads import cores, threads_per_rank
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+T = TypeVar("T")
+_LAUNCHED = "PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK"  # not SLURM_PROCID: a batch script has it before any srun
+_SIZES = "DFEDSAM_RANKS", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE"  # the first is set by our own launcher
+_PIPELINED = 1 << 15  # columns of a sum that go from rank to rank at once
+
+
+def launched() -> bool:
+    """True if this process was started by an MPI launcher."""
+    return any(name in os.environ for name in _LAUNCHED)
+
+
+def world() -> "MPI.Intracomm":
+    """All ranks of the job.
+
+    Raises:
+        ValueError: there is no MPI library, or the world does not have the size that the launcher gave it.
+    """
+    try:
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as error:  # RuntimeError: mpi4py is here, but no library for it to load
+        raise ValueError(
+            "no MPI library can be loaded: install one with `pip install 'dfedsam[mpich]'`, or point MPI4PY_LIBMPI to "
+            f"the system's libmpi.so; without ranks none is needed ({str(error).splitlines()[0]})"
+        ) from None
+    size = MPI.COMM_WORLD.size
+    for name in _SIZES:
+        asked = os.environ.get(name)
+        if asked and int(asked) != size:
+            raise ValueError(
+                f"the MPI world has {size} rank{'s' * (size != 1)}, but {name} is {asked}: launcher and MPI library "
+                f"are of different makers; use the mpirun that belongs to {MPI.get_vendor()[0]}"
+            )
+    return MPI.COMM_WORLD
+
+
+def abort_on_error(comm: "MPI.Comm") -> None:
+    """Let an exception that nothing catches end all ranks: it is printed, then the job is aborted.
+
+    Without it the other ranks would wait for ever for the one that has stopped.
+    """
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        text = "".join(traceback.format_exception(kind, error, trace))
+        sys.stdout.flush()
+        sys.stderr.write(f"rank {comm.rank} of {comm.size} stopped the run:\n{text}")
+        sys.stderr.flush()
+        comm.Abort(1)
+
+    sys.excepthook = hook
+
+
+class MPINetwork(Network):
+    """The network over the ranks of a communicator.
+
+    Args:
+        peers: peers in the whole network, at least one a rank.
+        comm: the ranks; all of the job's when None.
+    """
+
+    def __init__(self, peers: int, comm: "MPI.Intracomm | None" = None) -> None:
+        comm = world() if comm is None else comm
+        super().__init__(peers, comm.size, comm.rank)
+        self._comm = comm.Dup()
+        self._exchange = Exchange(self._comm)
+        here = comm.Split_type(_shared())
+        self.local_rank, self.local_size = here.rank, here.size
+        mine = cores()
+        self.threads = threads_per_rank(here.allgather(mine), mine)
+        here.Free()
+
+    def total(self, x: NDArray) -> NDArray[np.float64]:
+        rows = x.reshape(len(x), -1)
+        out = np.zeros(rows.shape[1], np.float64)
+        for start in range(0, len(out), _PIPELINED):  # one rank adds a stretch while the next adds the one before
+            stretch = out[start : start + _PIPELINED]
+            if self.rank > 0:
+                self._comm.Recv(stretch, source=self.rank - 1)
+            add_rows(rows[:, start : start + _PIPELINED], stretch)
+            if self.rank < self.size - 1:
+                self._comm.Send(stretch, dest=self.rank + 1)
+        self._comm.Bcast(out, root=self.size - 1)
+        return out.reshape(x.shape[1:])
+
+    def gather(self, rows: NDArray) -> NDArray:
+        rows = np.ascontiguousarray(rows)
+        out = np.empty((self.peers, *rows.shape[1:]), rows.dtype)
+        row = out.nbytes // self.peers
+        counts = [len(block(self.peers, self.size, r)) * row for r in range(self.size)]
+        self._comm.Allgatherv(rows.reshape(-1).view(np.uint8), [out.reshape(-1).view(np.uint8), counts])
+        return out
+
+    def agree(self, flag: bool) -> bool:
+        from mpi4py import MPI
+
+        return self._comm.allreduce(bool(flag), op=MPI.LOR)
+
+    def broadcast(self, value: T) -> T:
+        return self._comm.bcast(value)
+
+    def barrier(self) -> None:
+        self._comm.Barrier()
+
+    def abort(self, status: int) -> NoReturn:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self._comm.Abort(status)
+        raise SystemExit(status)
+
+    def _make(self, rows: csr_array) -> RankPlan:
+        return RankPlan(rows, self.block, self._exchange)
+
+
+def _shared() -> int:
+    from mpi4py import MPI
+
+    return MPI.COMM_TYPE_SHARED

@@ -1,0 +1,57 @@
+"""All peers in one process: no MPI library is needed."""
+
+import sys
+from typing import NoReturn, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from dfedsam.network.base import Network, stored
+from dfedsam.network.product import Rows, accumulate, add_rows
+from dfedsam.network.threads import cores
+
+T = TypeVar("T")
+
+
+class OneProcess(Network):
+    """The network in one process: the block is all peers."""
+
+    def __init__(self, peers: int) -> None:
+        super().__init__(peers, size=1, rank=0)
+        self.threads = len(cores())
+
+    def total(self, x: NDArray) -> NDArray[np.float64]:
+        out = np.zeros(x.shape[1:], np.float64)
+        add_rows(x.reshape(len(x), -1), out.reshape(-1))
+        return out
+
+    def gather(self, rows: NDArray) -> NDArray:
+        return rows.copy()
+
+    def agree(self, flag: bool) -> bool:
+        return bool(flag)
+
+    def broadcast(self, value: T) -> T:
+        return value
+
+    def barrier(self) -> None:
+        pass
+
+    def abort(self, status: int) -> NoReturn:
+        sys.exit(status)
+
+    def _make(self, rows: csr_array) -> "_Plan":
+        return _Plan(stored(rows, self.block))
+
+
+class _Plan:
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+
+    def mix(self, x: NDArray, out: NDArray) -> None:
+        out.fill(0)
+        accumulate(self.rows, x, out)
+
+    def free(self) -> None:
+        pass
