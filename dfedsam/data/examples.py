@@ -1,0 +1,68 @@
+"""Labelled texts, and the two draws that every data set shares: a held-out part, and a smaller sample."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+Label = int | str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examples:
+    """Labelled texts.
+
+    Args:
+        texts: n texts.
+        labels: their classes, 0 … classes − 1, shape (n,).
+        classes: the labels as the data have them, in the order of their numbers.
+        names: the classes' names in the same order; None where the data do not say.
+    """
+
+    texts: tuple[str, ...]
+    labels: NDArray[np.int64]
+    classes: tuple[Label, ...]
+    names: tuple[str, ...] | None = None
+
+    def take(self, numbers: NDArray) -> "Examples":
+        """The examples of these numbers, in their order."""
+        return replace(self, texts=tuple(self.texts[i] for i in numbers), labels=self.labels[numbers])
+
+
+def draw(labels: NDArray, counts: NDArray, generator: np.random.Generator) -> NDArray:
+    """Numbers, in rising order, of counts[c] examples drawn without replacement from each class c."""
+    chosen = [
+        generator.permutation(np.flatnonzero(labels == label))[:count] for label, count in enumerate(counts.tolist())
+    ]
+    return np.sort(np.concatenate(chosen))
+
+
+def limited(examples: Examples, limit: int, generator: np.random.Generator) -> Examples:
+    """At most `limit` examples, each class in proportion; all of them where `limit` is 0."""
+    n = len(examples.labels)
+    if not 0 < limit < n:
+        return examples
+    sizes = np.bincount(examples.labels)
+    exact = sizes * (limit / n)
+    counts = np.floor(exact).astype(np.int64)
+    short = limit - counts.sum()
+    counts[np.argsort(counts - exact, kind="stable")[:short]] += 1  # largest remainders
+    return examples.take(draw(examples.labels, counts, generator))
+
+
+def held_out(examples: Examples, share: float, generator: np.random.Generator) -> tuple[Examples, Examples]:
+    """Train and test parts: `share` of each class is held out, at least one example of it and never all of it.
+
+    Raises:
+        ValueError: for a class with a single example.
+    """
+    sizes = np.bincount(examples.labels)
+    if sizes.min() < 2:
+        raise ValueError(
+            f"data has a class with {sizes.min()} example(s) (class {sizes.argmin()}): at least 2 are needed, one of "
+            "them to be held out; give more data, or a test file"
+        )
+    counts = np.clip(np.rint(share * sizes).astype(np.int64), 1, sizes - 1)
+    test = draw(examples.labels, counts, generator)
+    train = np.setdiff1d(np.arange(len(examples.labels)), test)
+    return examples.take(train), examples.take(test)

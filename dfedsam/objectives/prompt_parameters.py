@@ -1,0 +1,119 @@
+"""What a peer's vector says about the soft prompt: the prompt itself, or a few numbers through a random projection."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfedsam import checks
+from dfedsam.randomness import generator
+
+
+class PromptMap(ABC):
+    """From parameters (…, dim) to soft prompts (…, tokens, width), and gradients back.
+
+    `unit` is the step in one parameter that moves the prompt's numbers by about one.
+    """
+
+    dim: int
+    unit: float = 1.0
+
+    @abstractmethod
+    def start(self) -> NDArray:
+        """The parameters of the prompt to start from, shape (dim,)."""
+
+    @abstractmethod
+    def prompts(self, x: NDArray) -> NDArray:
+        """Soft prompts (…, tokens, width) of parameters (…, dim)."""
+
+    @abstractmethod
+    def back(self, gradients: NDArray) -> NDArray:
+        """Gradients by the parameters (…, dim), from gradients by the prompts (…, tokens, width)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptParameters(ABC):
+    """The options of a PromptMap."""
+
+    @abstractmethod
+    def build(self, prompt: NDArray, spread: float, seed: int) -> PromptMap:
+        """Make the map.
+
+        Args:
+            prompt: the soft prompt to start from, shape (tokens, width).
+            spread: standard deviation of the entries of the model's word embeddings.
+            seed: the run's seed, from which what is random is drawn.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class FullPrompt(PromptParameters):
+    """The parameters are the soft prompt's own numbers, token by token; dim = tokens · width."""
+
+    def build(self, prompt: NDArray, spread: float, seed: int) -> PromptMap:
+        return _Itself(prompt)
+
+
+class _Itself(PromptMap):
+    def __init__(self, prompt: NDArray) -> None:
+        self._prompt = prompt
+        self.dim = prompt.size
+
+    def start(self) -> NDArray:
+        return self._prompt.ravel().copy()
+
+    def prompts(self, x: NDArray) -> NDArray:
+        return x.reshape(*x.shape[:-1], *self._prompt.shape)
+
+    def back(self, gradients: NDArray) -> NDArray:
+        return gradients.reshape(*gradients.shape[:-2], self.dim)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomProjection(PromptParameters):
+    """p = A z + p₀ with a fixed random A (tokens · width, dim), as in BBT (Sun et al., ICML 2022, section 3).
+
+    z starts at 0. The entries of A have standard deviation scale · s / (√dim · sigma), where s is that of the model's
+    word embeddings; so entries of z of about `sigma` give a prompt as large as word embeddings, times `scale`.
+
+    Args:
+        dim: length of z, at least 1.
+        scale: BBT's α, above 0.
+        sigma: the size of z's entries that is meant, above 0.
+        distribution: "normal" or "uniform" entries of A.
+    """
+
+    dim: int = 500
+    scale: float = 1.0
+    sigma: float = 1.0
+    distribution: str = "normal"
+
+    def __post_init__(self) -> None:
+        checks.at_least("dim", self.dim, 1)
+        checks.positive("scale", self.scale)
+        checks.positive("sigma", self.sigma)
+        checks.one_of("distribution", self.distribution, ("normal", "uniform"))
+
+    def build(self, prompt: NDArray, spread: float, seed: int) -> PromptMap:
+        draws = generator(seed, "prompt projection")
+        shape = (prompt.size, self.dim)
+        unit = draws.standard_normal(shape) if self.distribution == "normal" else draws.uniform(-1, 1, shape) * 3**0.5
+        deviation = self.scale * spread / (self.dim**0.5 * self.sigma)
+        return _Projection((unit * deviation).astype(prompt.dtype), prompt)
+
+
+class _Projection(PromptMap):
+    def __init__(self, matrix: NDArray, prompt: NDArray) -> None:
+        self._matrix, self._prompt = matrix, prompt
+        self.dim = matrix.shape[1]
+        self.unit = float(1 / (matrix.std() * self.dim**0.5))
+
+    def start(self) -> NDArray:
+        return np.zeros(self.dim, self._matrix.dtype)
+
+    def prompts(self, x: NDArray) -> NDArray:
+        return (x @ self._matrix.T).reshape(*x.shape[:-1], *self._prompt.shape) + self._prompt
+
+    def back(self, gradients: NDArray) -> NDArray:
+        return gradients.reshape(*gradients.shape[:-2], self._prompt.size) @ self._matrix

@@ -1,0 +1,154 @@
+"""A prompt-tuning problem in memory: data, split and black box, for one block of peers."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+
+from dfedsam.blackbox.dual_encoder import DualEncoder
+from dfedsam.data.examples import Examples
+from dfedsam.objectives import prompt_references
+from dfedsam.objectives.base import ALL_ROWS, Problem
+from dfedsam.randomness import Draws
+
+if TYPE_CHECKING:
+    from dfedsam.objectives.prompt_tuning import PromptTuning
+
+
+class PromptProblem(Problem):
+    """What `PromptTuning.build` gives.
+
+    Examples are called by their number among all texts, training examples first; a minibatch that is shorter than the
+    widest is filled up with −1.
+
+    Args:
+        options: the objective.
+        train: training examples.
+        test: held-out examples.
+        words: one word or phrase a class.
+        parts: for each peer of the network the numbers of its training examples.
+        block: the peers played here.
+        seed: the run's seed.
+        dtype: type of x.
+    """
+
+    has_gradients = True
+
+    def __init__(
+        self,
+        options: "PromptTuning",
+        train: Examples,
+        test: Examples,
+        words: tuple[str, ...],
+        parts: list[NDArray],
+        block: range,
+        seed: int,
+        dtype: np.dtype,
+    ) -> None:
+        self.options, self.words, self.dtype = options, words, dtype
+        self.labels = np.concatenate([train.labels, test.labels])
+        self.train = np.arange(len(train.labels))
+        self.test = np.arange(len(train.labels), len(self.labels))
+        self.parts = parts
+        self._own = [parts[peer] for peer in block]
+        self._widest = max(map(len, parts))
+        self.box = DualEncoder(
+            model=options.model,
+            words=words,
+            texts=[*train.texts, *test.texts],
+            mode=options.mode,
+            scale=options.scale,
+            max_tokens=options.max_tokens,
+            cut_at_peers=options.cut_at_peers,
+            dtype=dtype,
+        )
+        prompt = self.box.start(options.prompt)
+        if not len(prompt):
+            raise ValueError(f"prompt is {options.prompt}: the model's tokenizer finds nothing in it; give a word")
+        self.map = options.parameters.build(prompt, self.box.embedding_std, seed)
+        self.dim = self.map.dim
+
+    def start(self) -> NDArray:
+        return self.map.start().astype(self.dtype)
+
+    def class_counts(self) -> NDArray[np.int64]:
+        """Training examples of each class that each peer of the network holds, shape (peers, classes)."""
+        return np.stack([np.bincount(self.labels[part], minlength=len(self.words)) for part in self.parts])
+
+    def minibatch(self, draws: Draws) -> NDArray:
+        size = min(self.options.batch_size or self._widest, self._widest)
+        batch = np.full((len(self._own), size), -1, dtype=np.int64)
+        keys = draws.uniform((self._widest,)) if size < self._widest else None
+        for i, (row, own) in enumerate(zip(batch, self._own, strict=True)):
+            chosen = own if keys is None else own[np.argsort(keys[i, : len(own)], kind="stable")[:size]]
+            row[: len(chosen)] = chosen
+        return batch
+
+    def losses(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
+        examples = [row[row >= 0] for row in batch]
+        if self.options.cut_at_peers:  # a product of matrices may round a row by its neighbours
+            prompts = np.concatenate([self.map.prompts(own[None]) for own in x])
+        else:
+            prompts = self.map.prompts(x)
+        scores = self.box.scores(prompts, examples)
+        parts = zip(scores, examples, strict=True)
+        return np.stack([_cross_entropy(part, self.labels[numbers]) for part, numbers in parts]).astype(x.dtype)
+
+    def gradients(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
+        examples = [row[row >= 0] for row in batch]
+        labels = [self.labels[numbers] for numbers in examples]
+        _, gradients = self.box.gradients(self.map.prompts(x), examples, labels)
+        return self.map.back(gradients).astype(x.dtype)
+
+    def evaluate(self, x: NDArray) -> dict[str, NDArray]:
+        loss, accuracy = np.empty(len(x)), np.empty(len(x))
+        labels = self.labels[self.test]
+        for i, one in enumerate(x):  # one by one, so that a model's figures do not depend on who is beside it
+            (scores,) = self.box.scores(self.map.prompts(one[None, None]), [self.test], count=False)
+            loss[i] = _cross_entropy(scores, labels)[0]
+            accuracy[i] = (scores[0].argmax(axis=-1) == labels).mean()
+        return {"loss": loss, "accuracy": accuracy}
+
+    def references(self) -> dict[str, float]:
+        """Zero-shot: bare words and bare texts. First order: Adam with exact gradients on the pooled training data."""
+        scores = self.box.zero_shot(self.test)
+        figures = {"zero_shot_accuracy": float((scores.argmax(axis=-1) == self.labels[self.test]).mean())}
+        best = self.evaluate(prompt_references.first_order(self)[None])
+        return figures | {
+            "first_order_accuracy": float(best["accuracy"][0]),
+            "first_order_loss": float(best["loss"][0]),
+        }
+
+    def counts(self) -> dict[str, int]:
+        return {"examples": self.box.meter.examples, "tokens": self.box.meter.tokens}
+
+    def save(self, mean: NDArray, path: Path) -> None:
+        """Write the soft prompt (tokens, width) of the mean model as "prompt"; the metadata say how to use it."""
+        options = self.options
+        place = "class words" if options.mode == "words" else "text"
+        metadata = {
+            "model": options.model,
+            "mode": options.mode,
+            "words": json.dumps(self.words),
+            "scale": repr(options.scale),
+            "initial_prompt": options.prompt,
+            "template": "{prompt} {word}" if options.mode == "words" else "{prompt} {text}",
+            "how_to_use": (
+                f"Insert the rows of `prompt` as input embeddings after the leading special token, before the {place}. "
+                "The class is the word whose vector has the greatest cosine with the text's."
+            ),
+        }
+        prompt = self.map.prompts(mean.astype(self.dtype)[None])[0]
+        save_file({"prompt": np.ascontiguousarray(prompt)}, path, metadata)
+
+
+def _cross_entropy(scores: NDArray, labels: NDArray) -> NDArray[np.float64]:
+    """Mean cross-entropy, shape (q,), of scores (q, b, classes) against labels (b,)."""
+    scores = scores.astype(np.float64)
+    top = scores.max(axis=-1, keepdims=True)
+    total = np.log(np.exp(scores - top).sum(axis=-1)) + top[..., 0]
+    own = np.take_along_axis(scores, np.broadcast_to(labels[:, None], (*scores.shape[:2], 1)), axis=-1)
+    return (total - own[..., 0]).mean(axis=-1)

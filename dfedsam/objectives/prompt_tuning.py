@@ -1,0 +1,129 @@
+"""Prompt tuning: minimise the cross-entropy of a frozen, black-box classifier over the soft prompt it is given."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from dfedsam import checks
+from dfedsam.data import docstring_topics, files
+from dfedsam.data.examples import Examples, held_out, limited
+from dfedsam.data.split import Dirichlet, Split
+from dfedsam.objectives.base import Objective, Problem
+from dfedsam.objectives.prompt_parameters import FullPrompt, PromptParameters
+from dfedsam.randomness import generator
+
+DOCSTRING_TOPICS = "docstring_topics"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptTuning(Objective):
+    """A soft prompt for a sentence encoder that classifies texts by their likeness to class words.
+
+    The loss is the cross-entropy of scale · cosine(text, class words). A query is one prompt on one minibatch.
+
+    Args:
+        data: "docstring_topics" (four topics, no download), a .csv, .jsonl, .json or .parquet file, or a hub name.
+        test: a file or hub name with the held-out examples; empty: a share of `data` is held out, drawn by the seed.
+        test_share: that share, above 0 and below 1.
+        text_column: the column with the texts.
+        label_column: the column with the labels, whole numbers or strings.
+        words: a word or phrase a class, set apart by commas, in the sorted order of the labels: "terrible, great".
+            Empty: the classes' own names, where the data have them.
+        model: a folder with a transformers encoder, or a hub name.
+        mode: what the prompt is set before: "words" (the class words; texts are embedded once) or "text" (the
+            examples' texts, as in BBT and FedBPT; a query costs a pass over the minibatch).
+        prompt: words whose embeddings are the soft prompt to start from; their number of tokens is the prompt's.
+        parameters: what a peer's vector is: the full soft prompt, or z through a random projection.
+        batch_size: examples in a minibatch, drawn without replacement; 0 takes all examples of the peer, which costs
+            next to nothing in mode "words".
+        scale: what cosines are multiplied by, the inverse of the temperature, above 0.
+        split: how the training examples are dealt to the peers.
+        min_examples: training examples that every peer gets at least.
+        train_limit: training examples at most, in the classes' proportions; 0 for no limit.
+        test_limit: held-out examples at most; 0 for no limit.
+        max_tokens: texts are cut after so many tokens.
+        cut_at_peers: never put two peers into one batch of the model; with one thread the results are then the same
+            bit for bit however the peers are dealt to processes.
+    """
+
+    data: str = DOCSTRING_TOPICS
+    test: str = ""
+    test_share: float = 0.25
+    text_column: str = "text"
+    label_column: str = "label"
+    words: str = ""
+    model: str = "sentence-transformers/all-MiniLM-L6-v2"
+    mode: str = "words"
+    prompt: str = "a text about"
+    parameters: PromptParameters = FullPrompt()
+    batch_size: int = 0
+    scale: float = 20.0
+    split: Split = Dirichlet()
+    min_examples: int = 8
+    train_limit: int = 0
+    test_limit: int = 0
+    max_tokens: int = 128
+    cut_at_peers: bool = False
+
+    def __post_init__(self) -> None:
+        checks.one_of("mode", self.mode, ("words", "text"))
+        checks.positive("scale", self.scale, "20 is common")
+        checks.positive("test_share", self.test_share)
+        checks.between("test_share", self.test_share, 0, 1, open_high=True)
+        checks.at_least("max_tokens", self.max_tokens, 1)
+        checks.at_least("min_examples", self.min_examples, 1)
+        for name in ("batch_size", "train_limit", "test_limit"):
+            checks.at_least(name, getattr(self, name), 0)
+        if not self.prompt.strip():
+            raise ValueError("prompt is empty: it must have a word or more, whose embeddings the soft prompt starts as")
+
+    def build(self, peers: int, block: range, seed: int, dtype: DTypeLike) -> Problem:
+        train, test, words = self._examples(seed)
+        parts = self._parts(train, peers, seed)
+        from dfedsam.objectives.prompt_problem import PromptProblem  # here, since it brings torch
+
+        return PromptProblem(self, train, test, words, parts, block, seed, np.dtype(dtype))
+
+    def class_counts(self, peers: int, seed: int) -> NDArray[np.int64]:
+        """Training examples of each class that each peer gets, shape (peers, classes). Loads the data, no model."""
+        train, _, words = self._examples(seed)
+        parts = self._parts(train, peers, seed)
+        return np.stack([np.bincount(train.labels[part], minlength=len(words)) for part in parts])
+
+    def _parts(self, train: Examples, peers: int, seed: int) -> list[NDArray]:
+        return self.split.split(train.labels, peers, self.min_examples, generator(seed, "data split"))
+
+    def _examples(self, seed: int) -> tuple[Examples, Examples, tuple[str, ...]]:
+        """Training and held-out examples and the class words."""
+        if self.data == DOCSTRING_TOPICS:
+            whole = docstring_topics.load()
+        else:
+            whole = files.load(self.data, self.text_column, self.label_column)
+        if self.test:
+            train = whole
+            test = files.load(
+                self.test, self.text_column, self.label_column, split="test", option="test", classes=whole.classes
+            )
+        else:
+            train, test = held_out(whole, self.test_share, generator(seed, "held-out examples"))
+        words = self._words(whole)
+        train = limited(train, self.train_limit, generator(seed, "training examples"))
+        return train, limited(test, self.test_limit, generator(seed, "test examples")), words
+
+    def _words(self, examples: Examples) -> tuple[str, ...]:
+        """One word a class, in the order of the classes' numbers."""
+        count = len(examples.classes)
+        words = tuple(word.strip() for word in self.words.split(",")) if self.words.strip() else examples.names
+        if words is None:
+            raise ValueError(
+                f"words is empty: {self.data} has {count} classes without names; give {count} words, commas between"
+            )
+        if len(words) != count or "" in words or len(set(words)) != count:
+            raise ValueError(
+                f"words is {self.words}: {self.data} has {count} classes ({', '.join(map(str, examples.classes))}), so "
+                f"it must be {count} different words, set apart by commas"
+            )
+        if examples.names and set(words) == {str(label) for label in examples.classes}:
+            return examples.names  # the labels are the words themselves: each its own
+        return words
