@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dfedsam.algorithms import DPSGD, CentralAverage, DFedAvg, DFedAvgM, DFedSAM, DFedSAMMG, LocalOnly
+import networkx as nx
+
+import topologies
+from dfedsam.algorithms import DPSGD, Algorithm, CentralAverage, DFedAvg, DFedAvgM, DFedSAM, DFedSAMMG, LocalOnly
 from dfedsam.errors import RunError
 from dfedsam.gossip import Plain
-from dfedsam.objectives import LogisticRegression, Quadratic
+from dfedsam.objectives import LogisticRegression, Objective, Quadratic
 from dfedsam.simulation import Simulation
 from dfedsam.zeroth_order import CoordinateWise, Exact, OneSided, TwoPoint
 
@@ -37,15 +41,33 @@ __all__ = [
 ]
 
 
-def simulate(**options: Any) -> pd.DataFrame:
+def simulate(
+    *,
+    objective: Objective,
+    topology: topologies.Topology | nx.Graph,
+    algorithm: Algorithm,
+    out: Path | str | None = None,
+    **options: Any,
+) -> pd.DataFrame:
     """Run a simulation and return its metrics, one row an evaluation.
 
     Args:
-        **options: those of `Simulation`: objective, topology, algorithm, rounds, seed, out, …
+        objective: what is minimised, such as `Quadratic(dim=50)`.
+        topology: a networkx graph (which gets Metropolis weights) or a topology, such as `make("ring", 16)`.
+        algorithm: what the peers do in a round, such as `DFedSAM(rho=0.05)`.
+        out: the run's folder, which must not be there yet; without it nothing is written.
+        **options: the others of `Simulation`: rounds, seed, dtype, evaluate_every, …
 
     Returns:
         The rows of `metrics.jsonl` as a pandas DataFrame.
+
+    Raises:
+        ValueError: for bad input, before anything is written.
+        RunError: if the run cannot go on; its last checkpoint is kept.
     """
     import pandas as pd
 
-    return pd.DataFrame(Simulation(**options).run())
+    topology = topology if isinstance(topology, topologies.Topology) else topologies.Static(topology)
+    folder = None if out is None else Path(out)
+    simulation = Simulation(objective=objective, topology=topology, algorithm=algorithm, out=folder, **options)
+    return pd.DataFrame(simulation.run())

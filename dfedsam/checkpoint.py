@@ -124,10 +124,9 @@ def _flush(folder: Path) -> None:
 
 def _all_well(error: OSError | None, network: Network) -> None:
     """Raise on every rank if one of them has failed."""
-    if error is not None and network.size == 1:
-        raise error
-    if network.agree(error is not None):
-        raise error or OSError("the checkpoint could not be written by another rank")
+    message = network.first(None if error is None else str(error))
+    if message is not None:
+        raise OSError(f"the checkpoint could not be written, the last one is kept: {message}") from error
 
 
 def _meta(path: str | Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:

@@ -36,16 +36,15 @@ class Evaluation:
         counts: the problem's further meters up to a checkpoint, which this process goes on from.
     """
 
-    def __init__(
-        self, problem: Problem, network: Network, meter: Meter, local: bool, counts: dict[str, int]
-    ) -> None:
+    def __init__(self, problem: Problem, network: Network, meter: Meter, local: bool, counts: dict[str, int]) -> None:
         self.problem, self.network, self.meter, self.local = problem, network, meter, local
         self._earlier = counts
         self._before: float | None = None
 
     def before_gossip(self, x: NDArray) -> None:
         """Note the consensus distance of x (peers, dim) just before it is mixed."""
-        self._before = consensus_distance(x, self.network)
+        if self._before is None:  # an algorithm may mix other vectors after x
+            self._before = consensus_distance(x, self.network)
 
     def counts(self) -> dict[str, int]:
         """The problem's further meters, summed over all ranks and over the stretches before a resume."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from dfedsam.errors import RunError
 from dfedsam.objectives.base import Problem
@@ -79,9 +79,10 @@ class Minibatch:
             self._finite(np.isfinite(np.einsum("pd->p", gradients)), "gradient")
         return gradients
 
-    def _finite(self, fine: NDArray[np.bool_], what: str) -> None:
-        if not fine.all():
-            peers = [self.key.peers[i] for i in np.flatnonzero(~fine)]
+    def _finite(self, fine: ArrayLike, what: str) -> None:
+        failed = np.flatnonzero(~np.asarray(fine))
+        if failed.size:
+            peers = [self.key.peers[i] for i in failed]
             named = ", ".join(map(str, peers[:8])) + (f" and {len(peers) - 8} more" if len(peers) > 8 else "")
             raise RunError(
                 f"round {self.key.round}, local step {self.key.step}: the {what} of peer {named} is not finite; "
@@ -113,7 +114,7 @@ class Play:
         meter: counts queries.
         network: carries rows between peers; only gossip touches it.
         weights: the mixing matrix W_t.
-        watch: called with x just before it is mixed, in rounds that are recorded.
+        watch: called with x just before it is mixed.
         cosines: see Minibatch.
     """
 
@@ -123,7 +124,7 @@ class Play:
     meter: Meter
     network: Network
     weights: csr_array
-    watch: Callable[[NDArray], None] | None = None
+    watch: Callable[[NDArray], None]
     cosines: list[NDArray] | None = None
 
     def minibatch(self, step: int) -> Minibatch:
@@ -134,20 +135,18 @@ class Play:
 
     def gossip(self, gossip: Gossip, x: NDArray, memory: dict[str, NDArray]) -> tuple[NDArray, dict[str, NDArray]]:
         """Exchange x (peers, dim) with neighbours: returns the mixed x and gossip's memory."""
-        self._watch(x)
+        self.watch(x)
         return gossip(x, memory, self.network, self.weights)
-
-    def _watch(self, x: NDArray) -> None:
-        if self.watch is not None:
-            self.watch(x)
-            self.watch = None
 
 
 @dataclass
-class ServerPlay(Play):
-    """A round with a central server, for baselines only: it adds the exact mean over all peers."""
+class Server:
+    """What a central server can do, for baselines only; `network` and `watch` as in Play."""
 
-    def server_mean(self, x: NDArray) -> NDArray:
+    network: Network
+    watch: Callable[[NDArray], None]
+
+    def mean(self, x: NDArray) -> NDArray:
         """The mean of all peers' rows, shape (dim,): each peer sends one vector to the server and gets one back."""
-        self._watch(x)
+        self.watch(x)
         return self.network.server_mean(x)

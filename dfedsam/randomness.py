@@ -58,8 +58,9 @@ class Draws:
 
     def uniform(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
         """Uniform on [0, 1), shape (peers, *shape)."""
-        words = self._words(int(np.prod(shape)))
-        return ((words >> np.uint64(11)) * 2.0**-53).reshape(len(self.peers), *shape)
+        unit = (self._words(int(np.prod(shape))) >> np.uint64(11)).astype(np.float64)
+        unit *= 2.0**-53
+        return unit.reshape(len(self.peers), *shape)
 
     def integers(self, below: NDArray[np.int64], count: int) -> NDArray[np.int64]:
         """`count` integers a peer, uniform on 0 … below[i] − 1 for row i; `below` has shape (peers,)."""

@@ -1,4 +1,4 @@
-"""The run folder: what was run, and one line of figures an evaluation."""
+"""The run folder: what was run, one line of figures an evaluation, the last checkpoint and the mean model."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import os
 from pathlib import Path
 from typing import Any
 
-CONFIG, TOPOLOGY, METRICS, CHECKPOINT, PROMPT, REFERENCES = (
-    "config.yaml",
-    "topology.json",
-    "metrics.jsonl",
-    "checkpoint.safetensors",
-    "prompt.safetensors",
-    "references.json",
-)
+import networkx as nx
+from numpy.typing import NDArray
+
+import topologies
+from dfedsam.network.base import Network
+from dfedsam.objectives import Problem
+
+Row = dict[str, Any]
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -27,35 +27,73 @@ def write_whole(path: Path, text: str) -> None:
     beside.replace(path)
 
 
-def new_folder(out: Path) -> None:
-    """Make a run's folder.
+class RunFolder:
+    """A run's folder; the root writes it, and every rank calls the same methods.
 
-    Raises:
-        ValueError: if it is there already: a run is never overwritten.
+    Args:
+        path: where it is, or is to be.
+        network: tells the root, and tells every rank where the root fails.
     """
-    try:
-        out.mkdir(parents=True)
-    except FileExistsError:
-        raise ValueError(
-            f"out is {out}: it is there already and is never overwritten; choose another folder, or go on with it by "
-            f"`dfedsam resume {out}`"
-        ) from None
-    except OSError as error:
-        raise ValueError(f"out is {out}: the folder cannot be made ({error.strerror})") from None
+
+    def __init__(self, path: Path, network: Network) -> None:
+        self.path, self.network = path, network
+        self.checkpoint = path / "checkpoint.safetensors"
+        self.metrics = path / "metrics.jsonl"
+
+    def create(self, description: Row, topology: topologies.Topology) -> None:
+        """Make the folder and write down what is run: `config.yaml` and `topology.json`.
+
+        Raises:
+            ValueError: on every rank, if it is there already or cannot be made: a run is never overwritten.
+        """
+        failure = self._make() if self.network.is_root else ""
+        failure = self.network.broadcast(failure)
+        if failure:
+            raise ValueError(failure)
+        self.write_config(description)
+        if self.network.is_root:
+            graph = nx.node_link_data(topology.graph(0), edges="edges")
+            text = json.dumps({"spectrum": topologies.spectrum(topology), "graph": graph})
+            write_whole(self.path / "topology.json", text)
+
+    def _make(self) -> str:
+        try:
+            self.path.mkdir(parents=True)
+        except FileExistsError:
+            return (
+                f"out is {self.path}: it is there already and is never overwritten; choose another folder, or go on "
+                f"with it by `dfedsam resume {self.path}`"
+            )
+        except OSError as error:
+            return f"out is {self.path}: the folder cannot be made ({error.strerror}); choose another"
+        return ""
+
+    def write_config(self, description: Row) -> None:
+        """Write `config.yaml`: feeding it back repeats the run."""
+        import yaml
+
+        if self.network.is_root:
+            write_whole(self.path / "config.yaml", yaml.safe_dump(description, sort_keys=False, allow_unicode=True))
+
+    def finish(self, problem: Problem, mean: NDArray, *, references: bool) -> None:
+        """Write the mean model (dim,) to `prompt.safetensors`, and `references.json` where they are asked for."""
+        if self.network.is_root:
+            problem.save(mean, self.path / "prompt.safetensors")
+            if references:
+                write_whole(self.path / "references.json", json.dumps(problem.references(), indent=2) + "\n")
 
 
 class Metrics:
-    """The figures of a run, one dict an evaluation; appended to `metrics.jsonl` and flushed where there is a folder."""
+    """The figures of a run, one dict an evaluation; on the root also lines of `metrics.jsonl`, each flushed."""
 
-    def __init__(self, folder: Path | None) -> None:
-        self.rows: list[dict[str, Any]] = []
-        self._path = folder / METRICS if folder else None
+    def __init__(self, folder: RunFolder | None) -> None:
+        self.rows: list[Row] = []
+        self._path = folder.metrics if folder is not None and folder.network.is_root else None
 
     def reload(self, last_round: int) -> None:
         """Take up the rows of an earlier stretch up to `last_round`; later ones are cut off, to be played again."""
         if self._path is None:
             return
-        kept = []
         for line in self._path.read_text(encoding="utf-8").splitlines():
             try:
                 row = json.loads(line)
@@ -63,11 +101,10 @@ class Metrics:
                 break
             if row["round"] > last_round:
                 break
-            kept.append(row)
-        self.rows = kept
-        write_whole(self._path, "".join(json.dumps(row) + "\n" for row in kept))
+            self.rows.append(row)
+        write_whole(self._path, "".join(json.dumps(row) + "\n" for row in self.rows))
 
-    def append(self, row: dict[str, Any]) -> None:
+    def append(self, row: Row) -> None:
         """Add one evaluation."""
         self.rows.append(row)
         if self._path is not None:

@@ -8,14 +8,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import networkx as nx
 import numpy as np
-import topologies
 from numpy.typing import NDArray
 
-from dfedsam import checkpoint, records
+import topologies
+from dfedsam import checkpoint
 from dfedsam.algorithms import Algorithm, ServerAlgorithm, State
 from dfedsam.checks import at_least, one_of
 from dfedsam.describe import describe
@@ -23,11 +22,11 @@ from dfedsam.errors import RunError
 from dfedsam.evaluation import Evaluation
 from dfedsam.network import connect
 from dfedsam.network.base import Network
-from dfedsam.objectives import Objective
-from dfedsam.play import Meter, Play, ServerPlay
+from dfedsam.objectives import Objective, Problem
+from dfedsam.play import Meter, Play, Server
 from dfedsam.randomness import Draws
+from dfedsam.records import Metrics, Row, RunFolder
 
-Row = dict[str, Any]
 DTYPES = ("float32", "float64")
 
 
@@ -37,13 +36,13 @@ class Simulation:
 
     Args:
         objective: what is minimised.
-        topology: who talks to whom; a networkx graph gets Metropolis weights.
+        topology: who talks to whom.
         algorithm: what the peers do in a round.
         rounds: rounds in all, at least 0.
         seed: every random number comes from it, at least 0.
         dtype: type of x, "float32" or "float64".
         evaluate_every: rounds between evaluations, at least 1; the start and the last round are always evaluated.
-        evaluate_local: also evaluate each peer's own model (accuracy_local, accuracy_worst).
+        evaluate_local: also evaluate each peer's own model (loss_local, accuracy_local, accuracy_worst).
         checkpoint_every: rounds between checkpoints, at least 1; the start and the last round always get one.
         cosine: record the mean cosine of the estimates with the exact gradients, where the objective gives them.
         references: also compute what the objective sets a run beside (such as its first-order accuracy).
@@ -51,10 +50,13 @@ class Simulation:
         network: who plays which peers; found out by itself.
         progress: called on the root after every round with {"round", "rounds"} and, where it was evaluated, its row.
         stop: asked after every round: true on any rank ends the run after a checkpoint.
+
+    Attributes:
+        interrupted: whether `stop` ended the run.
     """
 
     objective: Objective
-    topology: topologies.Topology | nx.Graph
+    topology: topologies.Topology
     algorithm: Algorithm
     rounds: int = 100
     seed: int = 0
@@ -64,7 +66,7 @@ class Simulation:
     checkpoint_every: int = 10
     cosine: bool = False
     references: bool = False
-    out: Path | str | None = None
+    out: Path | None = None
     network: Network | None = None
     progress: Callable[[Row], None] | None = None
     stop: Callable[[], bool] | None = None
@@ -76,17 +78,13 @@ class Simulation:
         one_of("dtype", self.dtype, DTYPES)
         at_least("evaluate_every", self.evaluate_every, 1)
         at_least("checkpoint_every", self.checkpoint_every, 1)
-        if isinstance(self.topology, nx.Graph):
-            self.topology = topologies.Static(self.topology)
         topologies.check(self.topology)
-        self.out = Path(self.out) if self.out is not None else None
 
     def description(self) -> Row:
         """Every value of the run, in the form that experiment files have; feeding it back repeats the run."""
-        assert isinstance(self.topology, topologies.Topology)
         names = ("objective", "algorithm", "rounds", "seed", "dtype", "evaluate_every", "evaluate_local")
         values = {name: describe(getattr(self, name)) for name in (*names, "checkpoint_every", "cosine", "references")}
-        return {"topology": self.topology.description, "peers": self.topology.n, **values}
+        return {"topology": describe(self.topology.description), "peers": self.topology.n, **values}
 
     def digest(self) -> str:
         """What makes a checkpoint one of this experiment: everything but how long it runs and how it is watched."""
@@ -107,129 +105,98 @@ class Simulation:
             ValueError: for bad input, before anything is written.
             RunError: if the run cannot go on; its last checkpoint is kept.
         """
-        assert isinstance(self.topology, topologies.Topology)
         network = self.network or connect(self.topology.n)
         problem = self.objective.build(self.topology.n, network.block, self.seed, self.dtype)
-        out = self.out if isinstance(self.out, Path) else None
-        if resume and out is not None:
-            state, meta, meter = self._load(out, network)
+        folder = RunFolder(self.out, network) if self.out is not None else None
+        if resume and folder is not None:
+            state, meter, done = self._load(folder, network)
         else:
-            x = np.tile(problem.start().astype(self.dtype), (len(network.block), 1))
-            state, meta, meter = self.algorithm.init(x), {"round": 0, "seconds": 0.0}, Meter.zero(len(network.block))
-            if out is not None:
-                self._open(out, network)
-        metrics = records.Metrics(out if network.is_root else None)
-        evaluation = Evaluation(problem, network, meter, self.evaluate_local, meta.get("counts", {}))
-        began = time.perf_counter() - meta["seconds"]
+            state, meter = self._start(problem, network)
+            done = {"round": 0, "seconds": 0.0, "counts": {}}
+            if folder is not None:
+                folder.create(self.description(), self.topology)
+        metrics = Metrics(folder)
+        evaluation = Evaluation(problem, network, meter, self.evaluate_local, done["counts"])
+        began = time.perf_counter() - done["seconds"]
 
-        def save(done: int) -> None:
-            if out is None:
+        def save(rounds: int) -> None:
+            if folder is None:
                 return
-            meta = {
-                "experiment": self.digest(),
-                "round": done,
-                "seconds": time.perf_counter() - began,
-                "messages": network.messages,
-                "bytes": network.bytes,
-                "counts": evaluation.counts(),
-            }
+            figures = {"seconds": time.perf_counter() - began, "counts": evaluation.counts()}
+            figures |= {"messages": network.messages, "bytes": network.bytes}
             arrays = _flatten(state) | {"meter.queries": meter.queries, "meter.gradients": meter.gradients}
-            checkpoint.save(out / records.CHECKPOINT, arrays, meta, network)
+            checkpoint.save(
+                folder.checkpoint, arrays, {"experiment": self.digest(), "round": rounds} | figures, network
+            )
 
-        def record(done: int, cosines: list[NDArray] | None = None) -> Row:
-            row = {"round": done, **evaluation.row(state["x"], cosines), "seconds": time.perf_counter() - began}
+        def record(rounds: int, cosines: list[NDArray] | None = None) -> Row:
+            row = {"round": rounds, **evaluation.row(state["x"], cosines), "seconds": time.perf_counter() - began}
             metrics.append(row)
             return row
 
-        first = meta["round"]
-        if first == 0:
+        if done["round"] == 0:
             save(0)
-            self._tell(network, 0, record(0))
+            self._tell(network, record(0))
         else:
-            metrics.reload(first)
-        for t in range(first, self.rounds):
+            metrics.reload(done["round"])
+        for t in range(done["round"], self.rounds):
             last = t + 1 == self.rounds
             due = last or (t + 1) % self.evaluate_every == 0
             cosines: list[NDArray] | None = [] if due and self.cosine and problem.has_gradients else None
-            play = (ServerPlay if isinstance(self.algorithm, ServerAlgorithm) else Play)(
-                round=t,
-                problem=problem,
-                key=Draws(self.seed, "", t, 0, network.block),
-                meter=meter,
-                network=network,
-                weights=self.topology.weights(t),
-                watch=evaluation.before_gossip if due else None,
-                cosines=cosines,
-            )
-            state = self._round(state, play, network)
-            row = record(t + 1, cosines) if due else {}
-            self._tell(network, t + 1, row)
+            watch = evaluation.before_gossip if due else _look_away
+            key = Draws(self.seed, "", t, 0, network.block)
+            play = Play(t, problem, key, meter, network, self.topology.weights(t), watch, cosines)
+            state = self._round(state, play)
+            self._tell(network, record(t + 1, cosines) if due else {"round": t + 1})
             self.interrupted = network.agree(self.stop is not None and self.stop())
             if last or self.interrupted or (t + 1) % self.checkpoint_every == 0:
                 save(t + 1)
             if self.interrupted:
                 break
-        return self._finish(out, network, problem, state, metrics)
+        if folder is not None:
+            mean = (network.total(state["x"]) / network.peers).astype(self.dtype)
+            folder.finish(problem, mean, references=self.references and not self.interrupted)
+        return network.broadcast(metrics.rows)
 
-    def _round(self, state: State, play: Play, network: Network) -> State:
+    def _start(self, problem: Problem, network: Network) -> tuple[State, Meter]:
+        peers = len(network.block)
+        x = np.tile(problem.start().astype(self.dtype), (peers, 1))
+        return self.algorithm.init(x), Meter.zero(peers)
+
+    def _load(self, folder: RunFolder, network: Network) -> tuple[State, Meter, Row]:
+        arrays, done = checkpoint.load(folder.checkpoint, network)
+        if done.get("experiment") != self.digest():
+            raise ValueError(
+                f"{folder.checkpoint} belongs to another experiment than the one described; resume a run with the "
+                "settings it was started with (only rounds may grow)"
+            )
+        if done["round"] > self.rounds:
+            raise ValueError(f"rounds is {self.rounds}: {folder.path} has played {done['round']} already; ask for more")
+        meter = Meter(arrays.pop("meter.queries"), arrays.pop("meter.gradients"))
+        network.messages, network.bytes = done["messages"], done["bytes"]
+        folder.write_config(self.description())
+        return _nest(arrays), meter, done
+
+    def _round(self, state: State, play: Play) -> State:
         try:
-            return self.algorithm.round(state, play)  # pyright: ignore[reportArgumentType]
-        except (RunError, ValueError, KeyboardInterrupt):
+            state = self.algorithm.round(state, play)
+            if isinstance(self.algorithm, ServerAlgorithm):
+                state = self.algorithm.serve(state, Server(play.network, play.watch))
+        except (RunError, ValueError):
             raise
         except Exception as error:
-            block = network.block
-            raise RunError(
-                f"round {play.round}, peers {block.start} to {block.stop - 1}: {type(error).__name__}: {error}"
-            ) from error
+            peers = play.key.peers
+            where = f"round {play.round}, peers {peers.start} to {peers.stop - 1}"
+            raise RunError(f"{where}: {type(error).__name__}: {error}") from error
+        return state
 
-    def _tell(self, network: Network, done: int, row: Row) -> None:
+    def _tell(self, network: Network, row: Row) -> None:
         if self.progress is not None and network.is_root:
-            self.progress({"rounds": self.rounds, **row, "round": done})
+            self.progress({"rounds": self.rounds, **row})
 
-    def _open(self, out: Path, network: Network) -> None:
-        """The root makes the folder and says what is run; where it cannot, every rank raises the same error."""
-        problem = ""
-        if network.is_root:
-            try:
-                records.new_folder(out)
-                self._write_config(out)
-                graph = nx.node_link_data(self.topology.graph(0), edges="edges")
-                text = json.dumps({"spectrum": topologies.spectrum(self.topology), "graph": graph})
-                records.write_whole(out / records.TOPOLOGY, text)
-            except ValueError as error:
-                problem = str(error)
-        problem = network.broadcast(problem)
-        if problem:
-            raise ValueError(problem)
 
-    def _write_config(self, out: Path) -> None:
-        import yaml
-
-        text = yaml.safe_dump(self.description(), sort_keys=False, allow_unicode=True)
-        records.write_whole(out / records.CONFIG, text)
-
-    def _load(self, out: Path, network: Network) -> tuple[State, Row, Meter]:
-        arrays, meta = checkpoint.load(out / records.CHECKPOINT, network)
-        if meta.get("experiment") != self.digest():
-            raise ValueError(
-                f"{out / records.CHECKPOINT} belongs to another experiment than {out / records.CONFIG} describes; "
-                "resume a run with the settings it was started with (only rounds may grow)"
-            )
-        if meta["round"] > self.rounds:
-            raise ValueError(f"rounds is {self.rounds}: {out} has played {meta['round']} already; ask for more")
-        meter = Meter(arrays.pop("meter.queries"), arrays.pop("meter.gradients"))
-        network.messages, network.bytes = meta["messages"], meta["bytes"]
-        if network.is_root:
-            self._write_config(out)
-        return _nest(arrays), meta, meter
-
-    def _finish(self, out: Path | None, network: Network, problem: Any, state: State, metrics: records.Metrics) -> Any:
-        mean = (network.total(state["x"]) / network.peers).astype(state["x"].dtype)
-        if out is not None and network.is_root:
-            problem.save(mean, out / records.PROMPT)
-            if self.references and not self.interrupted:
-                records.write_whole(out / records.REFERENCES, json.dumps(problem.references(), indent=2) + "\n")
-        return network.broadcast(metrics.rows)
+def _look_away(x: NDArray) -> None:
+    """What watches x before gossip in rounds that are not recorded."""
 
 
 def _flatten(state: State) -> dict[str, NDArray]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from dfedsam.play import Play, ServerPlay
+from dfedsam.play import Play, Server
 
 State = dict[str, Any]
 """Arrays by name, each with the block's peers as first axis, "x" (peers, dim) among them; gossip keeps its own under
@@ -38,8 +38,8 @@ class Algorithm(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class ServerAlgorithm(Algorithm):
-    """A baseline with a central server: it may take the exact mean over all peers."""
+    """A baseline with a central server, which has its say at the end of every round."""
 
     @abstractmethod
-    def round(self, state: State, play: ServerPlay) -> State:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """One round, with `play.server_mean` beside what every algorithm has."""
+    def serve(self, state: State, server: Server) -> State:
+        """What the server does with the peers' rows and what they get back; it owns the arrays of `state`."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from dfedsam.algorithms.base import ServerAlgorithm, State
 from dfedsam.algorithms.local_steps import LocalSteps
-from dfedsam.play import Play, ServerPlay
+from dfedsam.play import Play, Server
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +19,7 @@ class LocalOnly(LocalSteps):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CentralAverage(LocalSteps, ServerAlgorithm):
+class CentralAverage(LocalOnly, ServerAlgorithm):
     """FedAvg, a baseline with a server: K local steps, then every peer takes the exact mean of all.
 
     Source: McMahan et al. (2017), "Communication-efficient learning of deep networks from decentralized data", with
@@ -27,8 +27,7 @@ class CentralAverage(LocalSteps, ServerAlgorithm):
     estimator's queries, and one vector up and one down a peer.
     """
 
-    def round(self, state: State, play: ServerPlay) -> State:
-        """K local steps, then x_i ← mean of all x."""
-        state = self.local_phase(state, play)
-        state["x"][:] = play.server_mean(state["x"])
+    def serve(self, state: State, server: Server) -> State:
+        """x_i ← mean of all x."""
+        state["x"][:] = server.mean(state["x"])
         return state

@@ -61,7 +61,7 @@ class LogisticRegression(Objective):
         else:
             features, labels, held_out = self._read(seed)
         train = np.flatnonzero(~held_out)
-        parts = self.split(labels[train], peers, self.min_examples, generator(seed, "split"))
+        parts = self.split.split(labels[train], peers, self.min_examples, generator(seed, "split"))
         dealt = [train[part] for part in parts]
         ones = np.ones((len(features), 1))
         features = np.concatenate([features, ones], axis=1).astype(dtype)

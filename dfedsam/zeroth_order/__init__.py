@@ -2,7 +2,15 @@
 
 from dfedsam.zeroth_order.ascent import ascend
 from dfedsam.zeroth_order.directions import directions
-from dfedsam.zeroth_order.estimators import CoordinateWise, Estimator, Exact, OneSided, RandomDirections, TwoPoint, cosines
+from dfedsam.zeroth_order.estimators import (
+    CoordinateWise,
+    Estimator,
+    Exact,
+    OneSided,
+    RandomDirections,
+    TwoPoint,
+    cosines,
+)
 
 __all__ = [
     "CoordinateWise",

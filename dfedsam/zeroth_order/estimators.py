@@ -138,7 +138,7 @@ class OneSided(RandomDirections):
 
 
 def _combine(slopes: NDArray, u: NDArray) -> NDArray:
-    """Σ_q slopes[p, q] u[p, q, :], shape (p, dim); one small product a peer, so that no peer's bits depend on others."""
+    """Σ_q slopes[p, q] u[p, q, :], shape (p, dim), in one small product a peer: no peer's bits depend on another."""
     return np.matmul(slopes[:, None].astype(u.dtype, copy=False), u)[:, 0]
 
 
@@ -163,7 +163,7 @@ class CoordinateWise(Estimator):
 
     def estimate(self, minibatch: Minibatch, x: NDArray, draws: Draws) -> NDArray:
         """See the class; coordinates are queried in stretches, so that memory does not grow with dim²."""
-        p, dim = x.shape
+        dim = x.shape[1]
         stretch = max(1, PART_BYTES // (2 * x.nbytes))
         gradient = np.empty_like(x)
         for low in range(0, dim, stretch):

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
-from dfedsam.randomness import Draws, generator
 from hypothesis import given
 from hypothesis import strategies as st
+
+from dfedsam.randomness import Draws, generator
 
 KINDS = {
     "uniform": lambda draws: draws.uniform((3, 5)),

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+
 from dfedsam import LogisticRegression, Quadratic
 from dfedsam.data.split import IID
 from dfedsam.randomness import Draws
