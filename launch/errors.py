@@ -1,0 +1,38 @@
+"""One line for what a user got wrong."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+
+_TYPES = {"float": "a number", "int": "a whole number", "bool": "true or false", "str": "text"}
+
+
+def unknown_option(option: str, known: Iterable[str]) -> ValueError:
+    """The error for an option that is not there, with those that are and the nearest one."""
+    head, dot, last = option.rpartition(".")
+    known = list(known)
+    nearest = difflib.get_close_matches(last, known, n=1, cutoff=0.5)
+    guess = f"; did you mean --{head}{dot}{nearest[0]}?" if nearest else ""
+    return ValueError(f"--{option} is not an option: there are {', '.join(known) or 'none'}{guess}")
+
+
+def plain(message: str) -> str:
+    """A message of jsonargparse, which may go over many lines, as one line that names option, value and rule."""
+    keys = re.findall(r'Parser key "([^"]*)"', message)
+    option = ".".join(key for key in keys if key).replace(".init_args", "")
+    inner = message.rpartition("Parser key")[2].partition(":")[2] if keys else message
+    if re.match(r"\s*\S+ is .*: it must", inner):  # from an inner parser, one line already
+        return f"{option}.{_line(inner)}" if option else _line(inner)
+    got = re.search(r"(?:Got|Given) value: (.*)$", message, re.DOTALL)
+    kinds = [kind for kind in re.findall(r"Expected an? <class '(\w+)'>", message) if kind != "NoneType"]
+    choices = re.search(r"Literal\[([^\]]*)\]", message)
+    if not (option and got and (kinds or choices)):
+        return _line(f"{option}: {inner}" if option else inner)
+    rule = f"one of {choices[1]}".replace("'", "") if choices else " or ".join(_TYPES.get(kind, kind) for kind in kinds)
+    return f"{option} is {_line(got[1])}: it must be {rule}"
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,92 @@
+"""What a plug-in's options are, from its signature and docstrings, and the help that says so."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import textwrap
+from dataclasses import dataclass
+from typing import Any
+
+from launch import names
+
+WIDTH = 100
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a plug-in: its type as written, its default, and what the docstring says of it."""
+
+    type: str
+    default: Any
+    text: str
+
+
+_RULE = Option("str", "metropolis", "From the graph to W: the import path of a function.")
+
+
+def options(plugin: names.Plugin) -> dict[str, Option]:
+    """The options of a plug-in by name; a topology's number of peers is not among them."""
+    from docstring_parser import parse
+
+    sources = reversed(inspect.getmro(plugin)) if isinstance(plugin, type) else [plugin]
+    texts = {param.arg_name: param.description or "" for source in sources for param in parse(source.__doc__ or "").params}
+    parameters = list(inspect.signature(plugin).parameters.values())
+    if not isinstance(plugin, type):
+        parameters = parameters[1:]  # n
+    found = {
+        parameter.name: Option(_type(parameter), parameter.default, " ".join(texts.get(parameter.name, "").split()))
+        for parameter in parameters
+    }
+    return found if isinstance(plugin, type) else {**found, "rule": _RULE}
+
+
+def _type(parameter: inspect.Parameter) -> str:
+    annotation = parameter.annotation
+    if annotation is inspect.Parameter.empty:
+        return ""
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
+
+
+def plugin_help(option: str, plugin: names.Plugin) -> str:
+    """The help of one plug-in, as `--algorithm.help DFedSAM` prints it."""
+    name, doc = plugin.__name__, inspect.getdoc(plugin) or ""
+    lines = [f"--{option} {name}", "", *_prose(doc), ""]
+    own = options(plugin)
+    lines.append(f"Its options, each also in a file as {option}: {{class_path: {name}, init_args: {{…}}}}:" if own else "It has no options.")
+    for key, value in own.items():
+        head = f"  --{option}.{key} {value.type}".rstrip()
+        text = value.text + (f" (default: {_default(key, value.default)})" if value.text else _default(key, value.default))
+        if names.is_kind(key):
+            text += f" Names and options: --{option}.{key}.help"
+        lines += [head, *textwrap.wrap(text, WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 8)]
+    return "\n".join(lines)
+
+
+def kind_help(option: str) -> str:
+    """The plug-ins of an option's kind with a line each, as `--algorithm.help` prints them."""
+    kind = option.rpartition(".")[2]
+    lines = [f"--{option} NAME, where NAME is (any case, with or without _ and -)"]
+    for name, plugin in names.table(kind).items():
+        first = re.split(r"(?<=\.)\s", " ".join(_prose(inspect.getdoc(plugin) or "")))[0]
+        lines += [f"  {name}", *textwrap.wrap(first, WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 8)]
+    own = "a graph's file, or the import path of your own function" if kind == names.TOPOLOGY else "the import path of your own class"
+    return "\n".join([*lines, f"  … or {own}", f"The options of one: --{option}.help NAME"])
+
+
+def _prose(doc: str) -> list[str]:
+    """A docstring up to its list of arguments, a line a paragraph folded to the width."""
+    for section in ("Args:", "Raises:", "Returns:", "Attributes:"):
+        doc = doc.split(f"\n{section}")[0]
+    paragraphs = [" ".join(paragraph.split()) for paragraph in doc.strip().split("\n\n")]
+    return [line for paragraph in paragraphs for line in textwrap.wrap(paragraph, WIDTH)]
+
+
+def _default(key: str, default: Any) -> str:
+    if key == "seed":
+        return "the run's seed"
+    if default is inspect.Parameter.empty:
+        return "required"
+    if names.is_kind(key):
+        return type(default).__name__
+    return str(default)

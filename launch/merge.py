@@ -1,0 +1,155 @@
+"""An experiment as one tree of plain values: files first, then the command line, each plug-in in the long form."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Any
+
+from launch import errors, explain, names
+
+Tree = dict[str, Any]
+Pair = tuple[str, str | None]  # an option's name without dashes, and its value where it has one
+
+
+def pairs(argv: Iterable[str]) -> list[Pair]:
+    """The options on a command line: `--a.b-c 3`, `--a.b-c=3` and a bare `--a` become ("a.b_c", "3") and ("a", None).
+
+    Raises:
+        ValueError: if a word belongs to no option.
+    """
+    found: list[Pair] = []
+    waiting = False
+    for word in argv:
+        if word == "-h":
+            word = "--help"
+        if word.startswith("--"):
+            option, equals, value = word[2:].partition("=")
+            found.append((option.replace("-", "_"), value if equals else None))
+            waiting = not equals
+        elif waiting:
+            found[-1] = (found[-1][0], word)
+            waiting = False
+        else:
+            raise ValueError(f"{word} belongs to no option: options begin with --, and a value with blanks needs quotes")
+    return found
+
+
+def read_file(path: str | None) -> Tree:
+    """An experiment file (YAML, or JSON).
+
+    Raises:
+        ValueError: if it is missing, malformed or does not hold settings by name.
+    """
+    import yaml
+
+    if not path:
+        raise ValueError("config needs a value: --config FILE.yaml")
+    try:
+        tree = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"config is {path}: the file cannot be read ({error.strerror}); mend the path") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"config is {path}: it must be YAML, but: {' '.join(str(error).split())}") from None
+    if not isinstance(tree, dict):
+        raise ValueError(f"config is {path}: it must hold settings by name, such as `rounds: 100`")
+    return names.expand("", {str(key).replace("-", "_"): value for key, value in tree.items()})
+
+
+class Merge:
+    """Puts settings over one another; later ones win.
+
+    Where a plug-in is replaced by another, its options stay as far as the new one has them too.
+
+    Args:
+        known: the names of all options that are not plug-ins' own.
+        tree: what to begin with.
+    """
+
+    def __init__(self, known: Collection[str], tree: Tree) -> None:
+        self.known = known
+        self.tree: Tree = {}
+        self.update(tree)
+
+    def update(self, tree: Tree) -> None:
+        """Put a file's settings over those that are there.
+
+        Raises:
+            ValueError: for an option or a plug-in that is not known.
+        """
+        for option, value in tree.items():
+            if option not in self.known:
+                raise errors.unknown_option(option, self.known)
+            if names.is_kind(option) and isinstance(value, dict):
+                self._over(self.tree, option, option, value)
+            else:
+                self.tree[option] = value
+
+    def set(self, option: str, value: str | None) -> None:
+        """Put one option of the command line over what is there.
+
+        Raises:
+            ValueError: for an option or a plug-in that is not known, or a missing value.
+        """
+        head, _, last = option.rpartition(".")
+        if last == "class_path":
+            return self.set(head, value)
+        place, kinds = (self._inside(head), self._options(head)) if head else (self.tree, None)
+        if last not in (self.known if kinds is None else kinds):
+            raise errors.unknown_option(option, self.known if kinds is None else kinds)
+        if value is None:
+            if kinds is not None and kinds[last].type != "bool":
+                raise ValueError(f"{option} needs a value: --{option} VALUE")
+            value = "true"
+        if names.is_kind(last) and last in (kinds or self.known):
+            import yaml
+
+            form = names.expand(option, yaml.safe_load(value) if value.lstrip().startswith("{") else value)
+            self._over(place, last, option, form)
+        else:
+            place[last] = value
+        return None
+
+    def plugin(self, option: str) -> names.Plugin:
+        """The plug-in that is chosen for an option such as "algorithm.estimator"."""
+        *parents, last = option.split(".")
+        place = self._inside(".".join(parents)) if parents else self.tree
+        return names.find(option, place[last]["class_path"])
+
+    def _inside(self, option: str) -> Tree:
+        """The options of the plug-in chosen for `option`; its default is written down if none is chosen yet."""
+        head, _, last = option.rpartition(".")
+        if last == "init_args":
+            return self._inside(head)
+        place = self._inside(head) if head else self.tree
+        if head and last not in place:
+            kinds = self._options(head)
+            if last not in kinds:
+                raise errors.unknown_option(option, kinds)
+            from dfedsam.describe import describe
+
+            place[last] = names.expand(option, describe(kinds[last].default))
+        form = place.get(last)
+        if not (names.is_kind(last) and isinstance(form, dict) and "class_path" in form):
+            raise errors.unknown_option(option, self._options(head) if head else self.known)
+        return form.setdefault("init_args", {})
+
+    def _options(self, option: str) -> dict[str, explain.Option]:
+        return explain.options(self.plugin(option.removesuffix(".init_args")))
+
+    def _over(self, place: Tree, last: str, option: str, form: Tree) -> None:
+        """Put a plug-in over the one that is there."""
+        if "class_path" not in form:
+            raise ValueError(f"{option} is {form}: it must be a name, or have a class_path and perhaps init_args")
+        kinds = explain.options(names.find(option, form["class_path"]))
+        for key in form.get("init_args", {}):
+            if key not in kinds:
+                raise errors.unknown_option(f"{option}.{key}", kinds)
+        old = place.get(last, {}).get("init_args", {}) if isinstance(place.get(last), dict) else {}
+        kept = {key: value for key, value in old.items() if key in kinds}
+        place[last] = {"class_path": form["class_path"], "init_args": kept}
+        for key, value in form.get("init_args", {}).items():
+            if names.is_kind(key) and isinstance(value, dict):
+                self._over(kept, key, f"{option}.{key}", value)
+            else:
+                kept[key] = value

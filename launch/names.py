@@ -1,0 +1,118 @@
+"""Short names of plug-ins, one place for all kinds: `ring`, `DFedSAM`, `two_point`, or an import path of a user's own.
+
+A kind is known by the last part of its option's name: `--algorithm.estimator` takes an estimator.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+Plugin = Callable[..., Any]
+
+TOPOLOGY = "topology"
+KINDS = {  # option: where its plug-ins are, and what they have in common
+    "algorithm": ("dfedsam.algorithms", "Algorithm"),
+    "objective": ("dfedsam.objectives", "Objective"),
+    "estimator": ("dfedsam.zeroth_order", "Estimator"),
+    "gossip": ("dfedsam.gossip", "Gossip"),
+    "split": ("dfedsam.data.split", "Split"),
+    "parameters": ("dfedsam.objectives", "PromptParameters"),
+}
+
+
+def is_kind(option: str) -> bool:
+    """Whether an option, such as `algorithm.estimator`, takes a plug-in."""
+    last = option.rpartition(".")[2]
+    return last in KINDS or last == TOPOLOGY
+
+
+def table(kind: str) -> dict[str, Plugin]:
+    """The plug-ins of a kind by the names we write: functions for topologies, classes for all others."""
+    if kind == TOPOLOGY:
+        from topologies.names import GRAPHS
+
+        return dict(GRAPHS)
+    base = base_class(kind)
+    package = importlib.import_module(KINDS[kind][0])
+    found = {name: getattr(package, name) for name in getattr(package, "__all__", dir(package))}
+    return {name: plugin for name, plugin in found.items() if _fits(plugin, base) and not inspect.isabstract(plugin)}
+
+
+def base_class(kind: str) -> type:
+    """The base class of a kind other than topologies."""
+    package, base = KINDS[kind]
+    return getattr(importlib.import_module(package), base)
+
+
+def find(option: str, name: str) -> Plugin:
+    """The plug-in that `name` means.
+
+    Args:
+        option: the option it was given to, such as `algorithm.estimator`; its last part is the kind.
+        name: a short name in any case, with or without underscores and hyphens; an import path; for topologies also
+            a graph's file.
+
+    Raises:
+        ValueError: if there is none, with the names there are and the nearest one.
+    """
+    from topologies.names import find as find_topology
+    from topologies.names import import_object
+
+    kind = option.rpartition(".")[2]
+    if kind == TOPOLOGY:
+        return find_topology(name)
+    known = table(kind)
+    short = {_plain(known_name): plugin for known_name, plugin in known.items()}
+    if _plain(name) in short:
+        return short[_plain(name)]
+    if "." in name and all(part.isidentifier() for part in name.split(".")):
+        plugin = import_object(name, option)
+        if not _fits(plugin, base_class(kind)):
+            path, base = KINDS[kind]
+            raise ValueError(f"{option} is {name}: it must be a class derived from {path}.{base}")
+        return plugin
+    nearest = difflib.get_close_matches(_plain(name), short, n=1, cutoff=0.5)
+    guess = f"; did you mean {short[nearest[0]].__name__}?" if nearest else ""
+    raise ValueError(f"{option} is {name}: it must be one of {', '.join(known)}, or the import path of your own{guess}")
+
+
+def expand(option: str, value: Any) -> Any:
+    """Settings of an experiment file with every plug-in in the long form {class_path: import path, init_args: {…}}.
+
+    Args:
+        option: what `value` is the value of; empty for a whole experiment.
+        value: as YAML gave it.
+
+    Raises:
+        ValueError: if a plug-in is not known.
+    """
+    if is_kind(option) and isinstance(value, str):
+        return long_form(find(option, value))
+    if is_kind(option) and isinstance(value, dict) and isinstance(value.get("class_path"), str):
+        form = long_form(find(option, value["class_path"]))
+        form["init_args"] |= expand(option + ".init_args", value.get("init_args") or {})
+        return form
+    if isinstance(value, dict):
+        inside = option.removesuffix("init_args")
+        return {key: expand(f"{inside.rstrip('.')}.{key}".lstrip("."), item) for key, item in value.items()}
+    return value
+
+
+def long_form(plugin: Plugin) -> dict[str, Any]:
+    """A plug-in as {class_path, init_args}; a graph's file is an option of the function that reads it."""
+    function = getattr(plugin, "func", plugin)  # a partial's
+    path = f"{function.__module__}.{function.__qualname__}"
+    return {"class_path": path, "init_args": dict(getattr(plugin, "keywords", {}))}
+
+
+def _fits(plugin: object, base: type) -> bool:
+    return isinstance(plugin, type) and issubclass(plugin, base) and plugin is not base
+
+
+def _plain(name: str) -> str:
+    """A name without what may be left out or written differently."""
+    return "".join(letter for letter in name.lower() if letter not in "_- ")

@@ -1,0 +1,133 @@
+"""`dfedsam run`: build the plug-ins, play the rounds, say how it went."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from launch import merge, options, ranks
+
+if TYPE_CHECKING:
+    from dfedsam.errors import RunError
+    from dfedsam.simulation import Simulation
+
+ABOUT = """Play an experiment: peers on a graph minimise an objective by queries alone, take local steps, and average with
+their neighbours. The run's folder gets its settings, metrics, checkpoint and the mean prompt."""
+EXAMPLES = """examples:
+  dfedsam run --topology ring --peers 16 --algorithm DFedSAM --algorithm.rho 0.05 --rounds 100 --out runs/a
+  dfedsam run --algorithm DFedSAMMG --algorithm.gossip.steps 4 --algorithm.estimator two_point
+  dfedsam run --objective prompt_tuning --objective.data train.csv --objective.test test.csv --objective.words "terrible, great"
+  dfedsam run --config launch/experiments/demo.yaml --topology grid --ranks 4
+
+A plug-in's own options follow a dot: --algorithm.help lists algorithms, --algorithm.help DFedSAM the options of one.
+In a file a plug-in is a name, or {class_path: NAME, init_args: {…}}. A yes-or-no option alone means yes."""
+FIGURE_AFTER = 10.0  # seconds of a run from which drawing its figure by itself is worth the time
+
+
+def main(argv: list[str]) -> int:
+    """Run `dfedsam run ARGV`."""
+    settings = options.parse(argv, ABOUT, EXAMPLES)
+    if settings is None:
+        return 0
+    simulation = build(settings)
+    out = simulation.out
+    if out is None:
+        out = _fresh(settings)
+    elif Path(out).exists():
+        raise ValueError(
+            f"out is {out}: it is there already and is never overwritten; choose another folder, or go on with it by "
+            f"`dfedsam resume {out}`"
+        )
+    if launches(settings, simulation):
+        return ranks.start(settings.own["ranks"], ["run", *argv, "--out", str(out)])
+    simulation.out = Path(out)
+    return play(simulation, settings)
+
+
+def build(settings: options.Settings) -> Simulation:
+    """The simulation that was asked for, with its topology; all that can be checked without data is checked.
+
+    Raises:
+        ValueError: for a topology that cannot be built, or a value out of range.
+    """
+    from dfedsam.simulation import Simulation
+
+    return Simulation(topology=options.topology(settings), **settings.simulation)
+
+
+def launches(settings: options.Settings, simulation: Simulation) -> bool:
+    """Whether the command must start itself again under mpirun; in a job already, the world's size is checked.
+
+    Raises:
+        ValueError: if ranks is below 1, above the number of peers, or not the size of the job.
+    """
+    count = settings.own["ranks"]
+    if count is None:
+        return False
+    peers: int = simulation.topology.n  # pyright: ignore[reportAttributeAccessIssue]
+    if not 1 <= count <= peers:
+        raise ValueError(f"ranks is {count}: it must be at least 1 and at most the number of peers, {peers}")
+    if not ranks.in_job():
+        return count > 1
+    if ranks.size() not in (count, None):
+        raise ValueError(f"ranks is {count}: this MPI job has {ranks.size()}; leave --ranks out, or start {count}")
+    os.environ[ranks.ASKED] = str(count)
+    return False
+
+
+def play(simulation: Simulation, settings: options.Settings, *, resume: bool = False) -> int:
+    """Play the rounds with live progress, then print the final figures and what was written.
+
+    Returns:
+        The exit status: 0, also for a run that was asked to stop and can be resumed; 1 for one that could not go on.
+    """
+    from dfedsam.errors import RunError
+    from dfedsam.network import connect
+    from launch.progress import progress
+
+    network = connect(simulation.topology.n)  # pyright: ignore[reportAttributeAccessIssue]
+    simulation.network = network
+    simulation.out = out = Path(network.broadcast(str(simulation.out)))
+    began = time.perf_counter()
+    try:
+        with progress(network.is_root) as simulation.progress, ranks.Stop() as simulation.stop:
+            rows = simulation.run(resume=resume)
+    except KeyboardInterrupt:  # the second one: end now
+        network.abort(130)
+    except (RunError, ValueError) as error:
+        if not ranks.all_come_here():
+            print(f"dfedsam: rank {network.rank}: {error}", file=sys.stderr)
+            network.abort(1)
+        if isinstance(error, ValueError):
+            raise
+        return _failed(error, out) if network.is_root else 1
+    if network.is_root:
+        from launch.summary import summary
+
+        figure = settings.own["figure"]
+        if figure or (figure is None and time.perf_counter() - began > FIGURE_AFTER):
+            from analysis.convergence import plot_run
+
+            plot_run(out)
+        print(summary(out, rows, simulation.interrupted))
+    return 0
+
+
+def _failed(error: RunError, out: Path) -> int:
+    if error.__cause__ is not None or os.environ.get("DFEDSAM_TRACEBACK"):
+        traceback.print_exception(error)
+    print(f"dfedsam run: {error}; the last checkpoint is kept in {out}", file=sys.stderr)
+    return 1
+
+
+def _fresh(settings: options.Settings) -> Path:
+    """A folder under runs/ that is not there yet, named after graph and algorithm."""
+    topology = settings.topology
+    graph = Path(topology["init_args"].get("path") or topology["class_path"].rpartition(".")[2]).stem
+    stem = f"{graph}-{type(settings.simulation['algorithm']).__name__}"
+    return next(path for n in itertools.count(1) if not (path := Path("runs", f"{stem}-{n}")).exists())
