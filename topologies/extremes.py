@@ -4,9 +4,12 @@ Lanczos is tried first: it is quick on graphs that mix well. Where it does not c
 grids), so a sparse factorisation is cheap, and Lanczos on the inverse converges at once.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh, splu
 
 RESTARTS = 30  # of plain Lanczos, before the inverse is tried
@@ -14,20 +17,21 @@ _CROWD = 1e-3  # of the spectrum's width: how far from its end the shift of `lar
 
 
 def second_smallest(L: sp.csr_array) -> float:
-    """Second smallest eigenvalue of a Laplacian.
+    """Second smallest eigenvalue of a Laplacian; 0 if its graph is not connected.
 
     Args:
-        L: Symmetric, rows that sum to zero, of a connected graph; shape (n, n), n well above 40. For instance I - W.
+        L: Symmetric, rows that sum to zero; shape (n, n), n well above 40. For instance I - W.
     """
-    n = np.shape(L)[0]
-    width = _bound(L)
+    n, width = len(L.indptr) - 1, _bound(L)
+    if connected_components(L, directed=False, return_labels=False) > 1:
+        return 0.0
 
     def flipped(x: NDArray) -> NDArray:  # width·(I - J) - L: the constant vector goes to 0, our eigenvalue to the top
         x = x - x.mean()
         return width * x - L @ x
 
     try:
-        return width - _top(LinearOperator((n, n), flipped, dtype=float), restarts=RESTARTS)
+        return width - _top(flipped, n, restarts=RESTARTS)
     except ArpackNoConvergence:
         factors = splu(sp.csc_array(L[1:, 1:]))  # peer 0 held at zero; any solution is right up to a constant
 
@@ -36,36 +40,27 @@ def second_smallest(L: sp.csr_array) -> float:
         y = np.concatenate([[0.0], factors.solve(x[1:])])
         return y - y.mean()
 
-    return 1 / _top(LinearOperator((n, n), inverse, dtype=float))
+    return 1 / _top(inverse, n)
 
 
 def largest(L: sp.csr_array) -> float:
-    """Largest eigenvalue of a Laplacian; arguments as in `second_smallest`, but the graph need not be connected."""
-    n = np.shape(L)[0]
+    """Largest eigenvalue of a Laplacian; arguments as in `second_smallest`."""
+    n = len(L.indptr) - 1
     try:
-        return _top(LinearOperator((n, n), lambda x: L @ x, dtype=float), restarts=RESTARTS)
+        return _top(lambda x: L @ x, n, restarts=RESTARTS)
     except ArpackNoConvergence:
-        width = _bound(L)
-        shift = width * (1 + _CROWD)
+        shift = _bound(L) * (1 + _CROWD)
         factors = splu(sp.csc_array(shift * sp.eye_array(n) - L))
-        return shift - 1 / _top(LinearOperator((n, n), factors.solve, dtype=float))
+        return shift - 1 / _top(factors.solve, n)
 
 
-def _top(operator: LinearOperator, restarts: int = 3000) -> float:
-    """Largest eigenvalue of a symmetric operator; the start is fixed, so that the same graph gives the same figure."""
-    start = np.random.default_rng(0).standard_normal(np.shape(operator)[0])
-    return float(
-        eigsh(
-            operator,
-            k=1,
-            which="LA",
-            ncv=40,
-            v0=start - start.mean(),
-            tol=1e-10,
-            maxiter=restarts,
-            return_eigenvectors=False,
-        )[0]
-    )
+def _top(apply: Callable[[NDArray], NDArray], n: int, restarts: int = 3000) -> float:
+    """Largest eigenvalue of a symmetric n × n operator; the start is fixed, so that the same graph gives the same
+    figure."""
+    operator = LinearOperator((n, n), apply, dtype=np.float64)  # pyright: ignore[reportCallIssue]
+    start = np.random.default_rng(0).standard_normal(n)
+    options = {"which": "LA", "ncv": 40, "v0": start - start.mean(), "tol": 1e-10, "maxiter": restarts}
+    return float(eigsh(operator, k=1, return_eigenvectors=False, **options)[0])
 
 
 def _bound(L: sp.csr_array) -> float:

@@ -8,7 +8,7 @@ from xml.etree.ElementTree import ParseError
 
 import networkx as nx
 
-from topologies.tidy import tidy
+from topologies.tidy import FACTS, PEER_FACTS, tidy
 
 
 def from_file(n: int | None, path: str | Path) -> nx.Graph:
@@ -73,11 +73,18 @@ def to_dict(graph: nx.Graph, **more: Any) -> dict[str, Any]:
     return {
         "directed": False,
         "multigraph": False,
-        "graph": dict(graph.graph),
+        "graph": {key: value for key, value in graph.graph.items() if key in FACTS},
         **more,
-        "nodes": [{**data, "id": peer} for peer, data in graph.nodes(data=True)],
+        "nodes": [{"id": peer, **_peer_facts(data)} for peer, data in graph.nodes(data=True)],
         "edges": [{"source": u, "target": v} for u, v in graph.edges()],
     }
+
+
+def _peer_facts(data: dict[str, Any]) -> dict[str, Any]:
+    facts = {key: value for key, value in data.items() if key in PEER_FACTS}
+    if "pos" in facts:
+        facts["pos"] = [float(x) for x in facts["pos"]]
+    return facts
 
 
 def _edge_list(path: Path) -> nx.Graph:
@@ -104,18 +111,15 @@ def _graphml(path: Path) -> nx.Graph:
 
 def _node_link(path: Path) -> nx.Graph:
     data = json.loads(path.read_text(encoding="utf-8"))
-    if (
-        not isinstance(data, dict)
-        or not isinstance(data.get("nodes"), list)
-        or not isinstance(data.get("edges", data.get("links")), list)
-    ):
+    nodes, edges = (data.get("nodes"), data.get("edges", data.get("links"))) if isinstance(data, dict) else (None, None)
+    if not isinstance(nodes, list) or not isinstance(edges, list):
         raise ValueError("it must be an object with lists of nodes and edges")
     graph = nx.DiGraph() if data.get("directed") else nx.Graph()
     graph.graph.update(data.get("graph", {}))
-    for node in data["nodes"]:
+    for node in nodes:
         graph.add_node(node["id"], **{key: value for key, value in node.items() if key != "id"})
     known = set(graph)
-    for edge in data.get("edges", data.get("links")):
+    for edge in edges:
         if not {edge["source"], edge["target"]} <= known:
             raise ValueError(f"the edge {edge['source']}–{edge['target']} names a peer that is not among the nodes")
         graph.add_edge(edge["source"], edge["target"])
@@ -132,10 +136,11 @@ def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _numbered(graph: nx.Graph) -> nx.Graph:
-    """Labels that read as whole numbers become numbers, if all do."""
-    if all(str(label).isdecimal() for label in graph):
-        return nx.relabel_nodes(graph, {label: int(label) for label in graph})
-    return graph
+    """Labels that read as whole numbers become numbers, if all do and no two become the same (01 and 1)."""
+    if not all(str(label).isdecimal() for label in graph):
+        return graph
+    number = {label: int(label) for label in graph}
+    return nx.relabel_nodes(graph, number) if len(set(number.values())) == len(graph) else graph
 
 
 def _is_number(text: str) -> bool:

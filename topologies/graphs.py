@@ -1,5 +1,4 @@
-"""Graphs of n peers, one function a graph, in the manner of networkx: peers 0..n-1 in order, undirected, always
-connected.
+"""Graphs of n peers, one function a graph, in the manner of networkx: peers 0..n-1 in order, undirected, connected.
 
 The fixed graphs are written here; the random ones stand in `topologies.random_graphs` and are named here too. Gaps in
 the docstrings are those of Metropolis weights (`topologies.weights.metropolis`).
@@ -61,8 +60,9 @@ def path(n: int) -> nx.Graph:
 
 
 def grid(n: int, rows: int | None = None) -> nx.Graph:
-    """A rectangle of peers, each joined to those above, below, left and right of it. Peer r · columns + c stands at row
-    r, column c.
+    """A rectangle of peers, each joined to those above, below, left and right of it.
+
+    Peer r · columns + c stands at row r, column c.
 
     Args:
         n: Number of peers, a product of two sides of at least 2 each.
@@ -138,8 +138,8 @@ def hypercube(n: int) -> nx.Graph:
 
 
 def exponential(n: int) -> nx.Graph:
-    """Peers joined at the distances 1, 2, 4, … below n around a ring, both ways: about 2 log₂ n neighbours and a gap
-    that falls like 1/log n.
+    """Peers joined at the distances 1, 2, 4, … below n around a ring: 2 log₂ n neighbours, a gap that falls like 1/log
+    n.
 
     The undirected form of the static exponential graph (Ying et al. 2021, arXiv 2110.13363), which sends along i → i +
     2^j only.
@@ -166,12 +166,12 @@ def from_edges(n: int, edges: Iterable[Iterable[int]]) -> nx.Graph:
         ValueError: if an edge is not a pair of two different peers, or the graph is not connected.
     """
     n = whole("peers", n, 2, _TWO)
-    pairs = [tuple(edge) for edge in edges]
-    for pair in pairs:
-        if len(pair) != 2 or not all(isinstance(i, int) and 0 <= i < n for i in pair):
-            raise ValueError(
-                message("edges", list(pair), f"must be pairs of peers from 0 to {n - 1}", "mend this edge")
-            )
+    pairs: list[tuple[int, int]] = []
+    for edge in edges:
+        ends = list(edge)
+        if len(ends) != 2 or not all(isinstance(i, int) and 0 <= i < n for i in ends):
+            raise ValueError(message("edges", ends, f"must be pairs of peers from 0 to {n - 1}", "mend this edge"))
+        pairs.append((ends[0], ends[1]))
     graph = tidy(_graph("from_edges", n, pairs))
     if not nx.is_connected(graph):
         parts = nx.number_connected_components(graph)
@@ -179,9 +179,10 @@ def from_edges(n: int, edges: Iterable[Iterable[int]]) -> nx.Graph:
     return graph
 
 
-def _graph(name: str, n: int, edges: Iterable[tuple[int, ...]], **facts: int) -> nx.Graph:
+def _graph(name: str, n: int, edges: Iterable[tuple[int, int]], **facts: int) -> nx.Graph:
     """Peers first, so that their order is 0..n-1 whatever the edges."""
-    graph = nx.Graph(name=name, **facts)
+    graph = nx.Graph()
+    graph.graph.update(name=name, **facts)
     graph.add_nodes_from(range(n))
     graph.add_edges_from(edges)
     return graph

@@ -1,18 +1,23 @@
 """Any undirected networkx graph with its peers numbered 0..n-1, and its adjacency matrix."""
 
+from numbers import Integral
+
 import networkx as nx
 import numpy as np
 import scipy.sparse as sp
 
 from topologies.checks import message
 
+FACTS = ("name", "seed", "rows", "columns")  # of a graph, kept in graph.graph
+PEER_FACTS = ("label", "pos")  # of a peer: what its file called it, and its point [x, y]
+
 
 def tidy(graph: nx.Graph) -> nx.Graph:
     """Number the peers of a graph 0..n-1 and keep nothing on its edges.
 
     Whole-number labels keep their numerical order; all other labels (names, tuples) keep the graph's own order. The
-    former label stays in the peer's attribute "label". Parallel edges become one edge; weights on edges are dropped,
-    because a weight rule makes its own. A graph that is tidy already is returned as it is.
+    former label stays in the peer's attribute "label", its point in "pos". Parallel edges become one edge; weights on
+    edges are dropped, because a weight rule makes its own. A graph that is tidy already is returned as it is.
 
     Args:
         graph: Undirected, at least two peers, no self-loops; it need not be connected.
@@ -21,7 +26,7 @@ def tidy(graph: nx.Graph) -> nx.Graph:
         ValueError: if the graph is directed, has fewer than two peers or has a self-loop.
     """
     if graph.is_directed():
-        raise ValueError(message("graph", "directed", "must be undirected", "use graph.to_undirected()"))
+        raise ValueError(message("graph", "directed", "must be undirected", "drop the directions of its edges"))
     if len(graph) < 2:
         raise ValueError(message("peers", len(graph), "must be at least 2", "give a graph of two or more peers"))
     loop = next(nx.selfloop_edges(graph), None)
@@ -31,24 +36,26 @@ def tidy(graph: nx.Graph) -> nx.Graph:
             "(a peer's weight on itself is the weight rule's)"
         )
     plain = not graph.is_multigraph() and not any(data for _, _, data in graph.edges(data=True))
-    if plain and all(label == i and isinstance(label, int) for i, label in enumerate(graph)):
+    if plain and all(isinstance(label, int) and label == i for i, label in enumerate(graph)):
         return graph
     labels = list(graph)
-    if all(isinstance(label, int) for label in labels):
+    if all(isinstance(label, Integral) for label in labels):
         labels.sort()
     number = {label: i for i, label in enumerate(labels)}
-    clean = nx.Graph(**graph.graph)
+    clean = nx.Graph()
+    clean.graph.update((key, value) for key, value in graph.graph.items() if key in FACTS)
     for label, i in number.items():
-        clean.add_node(i, **graph.nodes[label])
+        clean.add_node(i, **{key: value for key, value in graph.nodes[label].items() if key in PEER_FACTS})
         if label != i:
-            clean.nodes[i].setdefault("label", label if isinstance(label, (int, str)) else str(label))
+            clean.nodes[i].setdefault("label", str(label))
     clean.add_edges_from(sorted((min(number[u], number[v]), max(number[u], number[v])) for u, v in graph.edges()))
     return clean
 
 
 def adjacency_matrix(graph: nx.Graph) -> sp.csr_array:
-    """A of shape (n, n), float64, sorted indices: 1 where an edge leads from the row's peer to the column's; weights on
-    edges are not looked at.
+    """A of shape (n, n), float64, sorted indices: 1 where an edge leads from the row's peer to the column's.
+
+    Weights on edges are not looked at.
 
     Args:
         graph: Peers 0..n-1; directed or not, no self-loops.

@@ -35,8 +35,7 @@ class Topology(ABC):
 
     @abstractmethod
     def weights(self, t: int) -> sp.csr_array:
-        """W_t of shape (n, n), float64. Rounds with the same matrix get the same object, so that callers may cache by
-        identity."""
+        """W_t of shape (n, n), float64; the same object for the same matrix, so that callers may cache by identity."""
 
     @abstractmethod
     def graph(self, t: int) -> nx.Graph:
@@ -58,7 +57,7 @@ class Static(Topology):
     """
 
     def __init__(self, graph: nx.Graph, rule: Rule = metropolis, description: dict[str, Any] | None = None) -> None:
-        self._graph = nx.freeze(tidy(graph).copy())
+        self._graph = tidy(graph)
         self._weights = rule(self._graph)
         self.n = len(self._graph)
         if description is None:
@@ -73,7 +72,7 @@ class Static(Topology):
         return self._weights
 
     def graph(self, t: int) -> nx.Graph:
-        """The one graph; frozen, since W was made from it."""
+        """The one graph. Leave it as it is: W was made from it."""
         return self._graph
 
 
@@ -112,15 +111,22 @@ def make(
     made = function(*bound.args, **bound.kwargs)
     bound.apply_defaults()
     arguments = dict(list(bound.arguments.items())[1:])
-    if isinstance(rule, str):
-        rule = names.import_object(rule, "rule")
-    if rule is not metropolis:
-        arguments["rule"] = names.import_path(rule)
+    for parameter in signature.parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            arguments.update(arguments.pop(parameter.name, {}))
     description = {"class_path": names.import_path(function), "init_args": arguments}
-    if isinstance(made, Topology):
-        made.description = getattr(made, "description", description)
-        return made
-    return Static(made, rule, description)
+    if isinstance(made, nx.Graph):
+        if isinstance(rule, str):
+            rule = names.import_object(rule, "rule")
+        if rule is not metropolis:
+            arguments["rule"] = names.import_path(rule)
+        made = Static(made, rule, description)
+    elif not isinstance(made, Topology):
+        raise ValueError(f"topology {name} gave a {type(made).__name__}: it must be a networkx graph or a Topology")
+    if n is not None and made.n != n:
+        raise ValueError(f"topology {name} gave {made.n} peers: it must give the {n} that were asked for; mend it")
+    made.description = getattr(made, "description", description)
+    return made
 
 
 def check(topology: Topology) -> None:
@@ -136,8 +142,10 @@ def check(topology: Topology) -> None:
     union = sp.csr_array((n, n), dtype=bool)
     for t in range(topology.period):
         W, graph = topology.weights(t), topology.graph(t)
-        if W.shape != (n, n):
-            raise ValueError(f"W_{t} has shape {W.shape}: it must be ({n}, {n}) for {n} peers; mend the weight rule")
+        if not (sp.issparse(W) and W.format == "csr" and W.dtype == np.float64 and W.shape == (n, n)):
+            raise ValueError(
+                f"W_{t} must be a scipy.sparse csr_array of float64 and shape ({n}, {n}); mend the weight rule"
+            )
         if list(graph) != list(range(n)):
             raise ValueError(
                 f"graph of round {t} must have the peers 0 to {n - 1} in order; number it with topologies.tidy"
@@ -180,6 +188,5 @@ def _check_rows(t: int, W: sp.csr_array, adjacency: sp.csr_array, *, symmetric: 
             row, column = int(skew.row[bad[0]]), int(skew.col[bad[0]])
             raise ValueError(
                 f"W_{t}: row {row} gives peer {column} the weight {W[row, column]:.15g} and gets "
-                f"{W[column, row]:.15g}: "
-                "W must be symmetric on an undirected graph; mend the weight rule"
+                f"{W[column, row]:.15g}: W must be symmetric on an undirected graph; mend the weight rule"
             )
