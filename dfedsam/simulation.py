@@ -122,12 +122,10 @@ class Simulation:
         def save(rounds: int) -> None:
             if folder is None:
                 return
-            figures = {"seconds": time.perf_counter() - began, "counts": evaluation.counts()}
-            figures |= {"messages": network.messages, "bytes": network.bytes}
+            meta = {"experiment": self.digest(), "round": rounds, "seconds": time.perf_counter() - began}
+            meta |= {"messages": network.messages, "bytes": network.bytes, "counts": evaluation.counts()}
             arrays = _flatten(state) | {"meter.queries": meter.queries, "meter.gradients": meter.gradients}
-            checkpoint.save(
-                folder.checkpoint, arrays, {"experiment": self.digest(), "round": rounds} | figures, network
-            )
+            checkpoint.save(folder.checkpoint, arrays, meta, network)
 
         def record(rounds: int, cosines: list[NDArray] | None = None) -> Row:
             row = {"round": rounds, **evaluation.row(state["x"], cosines), "seconds": time.perf_counter() - began}

@@ -17,7 +17,6 @@ from dfedsam import (
     Exact,
     LocalOnly,
     LogisticRegression,
-    OneSided,
     Plain,
     Quadratic,
     RunError,
@@ -28,20 +27,7 @@ from dfedsam import (
 from dfedsam.checkpoint import load
 from dfedsam.network.one_process import OneProcess
 from dfedsam.randomness import Draws
-
-ALGORITHMS = [
-    DPSGD(lr=0.1),
-    DPSGD(lr=0.1, estimator=Exact(), weight_decay=0.1),
-    DFedAvg(lr=0.05, estimator=OneSided(directions=3)),
-    DFedAvgM(lr=0.02),
-    DFedAvgM(lr=0.02, keep_momentum=True, lr_schedule="inverse_root"),
-    DFedSAM(lr=0.05, rho=0.1),
-    DFedSAM(lr=0.05, ascent="same", lr_schedule="exponential", lr_decay=0.9),
-    DFedSAM(lr=0.05, ascent="random"),
-    DFedSAMMG(lr=0.05, gossip=Plain(steps=3)),
-    LocalOnly(lr=0.05),
-    CentralAverage(lr=0.05),
-]
+from tests.dfedsam.plays import ALGORITHMS
 
 
 def watched(rows):
@@ -278,7 +264,7 @@ def test_a_folder_is_never_overwritten_and_another_experiment_never_resumed(tmp_
         simulate(**options, algorithm=DPSGD())
     with pytest.raises(ValueError, match="another experiment"):
         Simulation(**options, algorithm=DPSGD(lr=0.5)).run(resume=True)
-    with pytest.raises(ValueError, match="rounds is 1: .* has played 2"):
+    with pytest.raises(ValueError, match=r"rounds is 1: .* has played 2"):
         Simulation(**{**options, "rounds": 1}, algorithm=DPSGD()).run(resume=True)
 
 

@@ -1,0 +1,72 @@
+"""Plays every numpy plug-in once and saves what came out; run by tests in one process and as an MPI job.
+
+python -m tests.dfedsam.plays FOLDER [--resume]   writes FOLDER/rows.json and a run folder for each case
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import topologies
+from dfedsam import (
+    DPSGD,
+    CentralAverage,
+    CoordinateWise,
+    DFedAvg,
+    DFedAvgM,
+    DFedSAM,
+    DFedSAMMG,
+    Exact,
+    LocalOnly,
+    LogisticRegression,
+    OneSided,
+    Plain,
+    Quadratic,
+    Simulation,
+    TwoPoint,
+)
+
+ALGORITHMS = [
+    DPSGD(lr=0.1),
+    DPSGD(lr=0.1, estimator=Exact(), weight_decay=0.1),
+    DFedAvg(lr=0.05, estimator=OneSided(directions=3)),
+    DFedAvgM(lr=0.02, estimator=TwoPoint(distribution="sphere")),
+    DFedAvgM(lr=0.02, keep_momentum=True, lr_schedule="inverse_root", estimator=TwoPoint(distribution="gaussian")),
+    DFedSAM(lr=0.05, rho=0.1),
+    DFedSAM(lr=0.05, ascent="same", lr_schedule="exponential", lr_decay=0.9, estimator=CoordinateWise()),
+    DFedSAM(lr=0.05, ascent="random"),
+    DFedSAMMG(lr=0.05, gossip=Plain(steps=3)),
+    LocalOnly(lr=0.05),
+    CentralAverage(lr=0.05),
+]
+PEERS = 7
+CASES = {
+    **{f"quadratic-{i}": (Quadratic(dim=13, noise=0.2), "ring", algorithm) for i, algorithm in enumerate(ALGORITHMS)},
+    "quadratic-star": (Quadratic(dim=13, heterogeneity=0, condition=5.0), "star", ALGORITHMS[5]),
+    "logistic-two_point": (LogisticRegression(), "erdos_renyi", ALGORITHMS[5]),
+    "logistic-exact": (LogisticRegression(classes=2), "erdos_renyi", ALGORITHMS[1]),
+}
+
+
+def play(case: str, folder: Path | None, rounds: int, *, resume: bool = False, dtype: str = "float32") -> list[dict]:
+    """Play one case and return its rows without the clock."""
+    objective, name, algorithm = CASES[case]
+    simulation = Simulation(
+        objective=objective,
+        topology=topologies.make(name, PEERS, seed=4),
+        algorithm=algorithm,
+        rounds=rounds,
+        seed=3,
+        dtype=dtype,  # pyright: ignore[reportArgumentType]
+        checkpoint_every=2,
+        cosine=True,
+        out=folder / case if folder else None,
+    )
+    rows = simulation.run(resume=resume)
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
+
+
+if __name__ == "__main__":
+    out, resume = Path(sys.argv[1]), "--resume" in sys.argv
+    everything = {case: play(case, out, 5 if resume else 3, resume=resume) for case in CASES}
+    (out / "rows.json").write_text(json.dumps(everything))
