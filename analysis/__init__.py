@@ -1,0 +1,1 @@
+"""Reads run folders: tables and figures. Knows topologies, never the simulator."""

@@ -1,7 +1,8 @@
 """One look for every figure: legible in colour, in greyscale, and to colour-blind eyes.
 
 A curve is told apart by its colour, its line style and its marker together, so none of the three has to do it alone.
-Figures are made with `new_figure` (never with pyplot: no global state, no window, nothing to close) and written with `save`.
+Figures are made with `new_figure`, never with pyplot (no global state, no window, nothing to close), and written with
+`save`.
 """
 
 from collections.abc import Sequence
@@ -14,16 +15,16 @@ from matplotlib.figure import Figure
 COLUMN = 3.4  # inches: one column of a two-column paper
 PAGE = 7.0  # inches: both columns
 
-# Okabe and Ito (2008), "Color Universal Design", without its yellow, which white paper swallows; the order alternates dark and light.
+# Okabe and Ito (2008), "Color Universal Design", without yellow, which white paper swallows; dark and light in turn.
 COLOURS = ("#0072B2", "#E69F00", "#000000", "#56B4E9", "#D55E00", "#009E73", "#CC79A7")
 LINES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)), (0, (7, 2)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
-HATCHES = ("", "////", "....", "\\\\\\\\", "xxxx", "----", "oo", "++++")
+HATCHES = ("", "////", "", "\\\\\\\\", "xxxx", "----", "oo", "++++")
 GREY = "#666666"
-SEQUENTIAL = "cividis"  # its lightness only rises, so it prints in grey
+SEQUENTIAL = "Blues"  # one hue from white: it prints in grey
 FORMATS = (".pdf", ".png", ".svg")
 
-STYLE: dict[str, Any] = {
+STYLE: dict[Any, Any] = {
     "font.size": 8,
     "axes.labelsize": 8,
     "axes.titlesize": 8,
@@ -59,7 +60,7 @@ def styled() -> Any:
 
 
 def new_figure(width: float = COLUMN, height: float = 2.4) -> Figure:
-    """An empty figure of `width` × `height` inches that makes room for its own labels and legends. Use inside `styled()`."""
+    """An empty figure of `width` × `height` inches that makes room for labels and legends. Use inside `styled()`."""
     return Figure(figsize=(width, height), layout="constrained")
 
 
@@ -77,7 +78,8 @@ def save(figure: Figure, path: Path | str, formats: Sequence[str] = (".png", ".p
 
     Args:
         figure: what to write.
-        path: with an ending (.pdf, .png, .svg) that one file; without, one file for each of `formats`. Missing folders are made.
+        path: with an ending (.pdf, .png, .svg) that one file; without, one file for each of `formats`. Missing folders
+            are made.
         formats: endings used when `path` has none.
 
     Returns:
@@ -88,7 +90,9 @@ def save(figure: Figure, path: Path | str, formats: Sequence[str] = (".png", ".p
     """
     path = Path(path)
     if path.suffix and path.suffix.lower() not in FORMATS:
-        raise ValueError(f"out is {path}: a figure's file must end in one of {', '.join(FORMATS)}; rename it, e.g. {path.stem}.pdf")
+        raise ValueError(
+            f"out is {path}: a figure's file must end in one of {', '.join(FORMATS)}; rename it, e.g. {path.stem}.pdf"
+        )
     paths = [path] if path.suffix else [path.with_name(path.name + ending) for ending in formats]
     path.parent.mkdir(parents=True, exist_ok=True)
     with styled():
