@@ -32,14 +32,14 @@ def save(path: str | Path, arrays: Mapping[str, NDArray], meta: Mapping[str, Any
     Args:
         path: the checkpoint; one that is there is replaced once the new one is safely on disk.
         arrays: the block's part of the state, name → (b, ...); names, types and widths are the same on every rank.
-        meta: what else is needed to go on; anything JSON can hold.
+        meta: what else is needed to go on; anything JSON can hold. The root's is kept.
 
     Raises:
         OSError: on every rank, when one of them could not write; the old checkpoint is still there.
     """
     path = Path(path)
     beside = path.with_name(path.name + ".part")
-    header, places = _layout(arrays, meta, network.peers)
+    header, places = _layout(arrays, network.broadcast(dict(meta)), network.peers)  # clocks differ; offsets must not
     error: OSError | None = None
     if network.is_root:
         try:
@@ -68,19 +68,26 @@ def load(path: str | Path, network: Network) -> tuple[dict[str, NDArray], dict[s
     Raises:
         ValueError: the file is missing, cut short, not a checkpoint of ours, or of another number of peers.
     """
-    start, stop = network.block.start, network.block.stop
     try:
         with safe_open(path, framework="numpy") as file:
             meta = _meta(path, file.metadata())
             if meta["peers"] != network.peers:
                 raise ValueError(f"checkpoint {path} is of {meta['peers']} peers: this run has {network.peers}")
-            return {name: file.get_slice(name)[start:stop] for name in file.keys()}, meta["meta"]  # noqa: SIM118
+            return {name: _rows(path, file, name, network) for name in file.keys()}, meta["meta"]  # noqa: SIM118
     except FileNotFoundError:
         raise ValueError(f"checkpoint {path} is not there: check the run's folder") from None
     except (SafetensorError, OSError) as error:
         raise ValueError(
             f"checkpoint {path} cannot be read: it is cut short or no safetensors file ({error})"
         ) from None
+
+
+def _rows(path: str | Path, file: Any, name: str, network: Network) -> NDArray:
+    rows = file.get_slice(name)
+    count = (rows.get_shape() or [0])[0]
+    if count != network.peers:
+        raise ValueError(f"checkpoint {path} is not sound: array {name} has {count} rows for {network.peers} peers")
+    return rows[network.block.start : network.block.stop]
 
 
 def _layout(arrays: Mapping[str, NDArray], meta: Mapping[str, Any], peers: int) -> tuple[bytes, dict[str, int]]:

@@ -4,10 +4,10 @@ import os
 
 from dfedsam.network.base import Network
 from dfedsam.network.blocks import block
-from dfedsam.network.mpi import MPINetwork, abort_on_error, launched, world
+from dfedsam.network.mpi import MPINetwork, abort, abort_on_error, launched, world
 from dfedsam.network.one_process import OneProcess
 
-__all__ = ["MPINetwork", "Network", "OneProcess", "abort_on_error", "block", "connect"]
+__all__ = ["MPINetwork", "Network", "OneProcess", "abort", "abort_on_error", "block", "connect"]
 
 
 def connect(peers: int) -> Network:

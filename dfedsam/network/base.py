@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from typing import NoReturn, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,7 +86,8 @@ class Network(ABC):
         elif out.shape != x.shape or out.dtype != x.dtype or not out.flags.c_contiguous or np.may_share_memory(out, x):
             raise ValueError("out must be C-contiguous, of the shape and type of x, and not share its memory")
         edges, plan = self._plan(W, x.dtype)
-        plan.mix(np.ascontiguousarray(x), out)
+        if x.size:
+            plan.mix(np.ascontiguousarray(x), out)
         self._count(edges, x.shape[1] * x.itemsize)
         return out
 
@@ -101,7 +102,10 @@ class Network(ABC):
 
     @abstractmethod
     def total(self, x: NDArray) -> NDArray[np.float64]:
-        """Sum over all peers in their order, in float64: (b, ...) → (...) on every rank, the same bits for any split."""
+        """Sum over all peers in their order, (b, ...) → (...) in float64, on every rank.
+
+        The bits do not depend on the split: ranks take their turns, row by row.
+        """
 
     @abstractmethod
     def gather(self, rows: NDArray) -> NDArray:
@@ -120,9 +124,8 @@ class Network(ABC):
         """Return once every rank has come here."""
 
     @abstractmethod
-    def abort(self, status: int) -> NoReturn:
-        """End every rank now with this exit status."""
-        raise SystemExit(status)
+    def first(self, value: T | None) -> T | None:
+        """The value of the first rank that has one, on every rank; None if all have None."""
 
     @abstractmethod
     def _make(self, rows: csr_array) -> Plan:

@@ -1,8 +1,8 @@
-"""Mixing across ranks: which rows must travel for one W, and how they do.
+"""Mixing across ranks: rows travel by persistent neighbourhood collectives, then each rank adds up its own.
 
-Every rank knows the whole of W, so each works out by itself what it takes in and what it sends; a remote row is sent
-once to each rank that needs it, whatever the number of peers there that do. Blocks are contiguous and columns sorted,
-so a row's sum falls into three pieces, in order: peers of lower blocks, the block's own, and peers of higher blocks.
+Blocks are contiguous and columns sorted, so the sum over a row's neighbours falls into three pieces, in order: peers of
+lower blocks, the block's own, and peers of higher blocks. Adding the pieces one after another is therefore the sum that
+one process makes, bit for bit, and the block's own rows need no copy beside those that came in.
 """
 
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,50 +12,19 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from dfedsam.network.base import stored
-from dfedsam.network.blocks import block
 from dfedsam.network.product import accumulate
+from dfedsam.network.routes import Route, route
 
 if TYPE_CHECKING:
     from mpi4py import MPI
 
-_PANEL_BYTES = 16 << 20  # rows sent and received at once by one rank
-
-
-class Route(NamedTuple):
-    """The rows that travel for one W, as one rank sees them."""
-
-    send: NDArray[np.intp]  # the block's rows to send, counted from its first, rank after rank
-    send_counts: NDArray[np.intp]  # (size,) how many of them go to each rank
-    receive: NDArray[np.intp]  # the peers whose rows come in, rising
-    receive_counts: NDArray[np.intp]  # (size,)
-    most: int  # rows sent and received by the busiest rank
-    pairs: tuple[tuple[int, int], ...]  # (receiver, sender) of all ranks that talk: the same on every rank
-
-
-def route(W: csr_array, size: int, rank: int) -> Route:
-    """Work out from the whole of W (n, n) which rows travel between `size` ranks."""
-    n = len(W.indptr) - 1
-    blocks = [block(n, size, r) for r in range(size)]
-    owner = np.repeat(np.arange(size), [len(b) for b in blocks])
-    receivers = np.repeat(owner, np.diff(W.indptr))
-    remote = receivers != owner[W.indices]
-    receivers, peers = np.divmod(np.unique(receivers[remote] * n + W.indices[remote]), n)
-    senders = owner[peers]
-    mine, others = senders == rank, receivers == rank
-    load = np.bincount(senders, minlength=size) + np.bincount(receivers, minlength=size)
-    pairs = np.unique(np.stack([receivers, senders], axis=1), axis=0)
-    return Route(
-        send=peers[mine] - blocks[rank].start,
-        send_counts=np.bincount(receivers[mine], minlength=size),
-        receive=peers[others],
-        receive_counts=np.bincount(senders[others], minlength=size),
-        most=int(load.max(initial=0)),
-        pairs=tuple((int(r), int(s)) for r, s in pairs),
-    )
+_PANEL_BYTES = 8 << 20  # of rows that one rank sends at once
 
 
 class Exchange:
     """What the plans of one network share: communicators for the ranks that talk, and the buffers rows travel in.
+
+    Communicators and requests are made and freed by all ranks in the same calls, never by the garbage collector.
 
     Args:
         comm: all ranks of the run, for this network's use only.
@@ -68,7 +37,7 @@ class Exchange:
         self._buffers = np.empty((2, 0), np.uint8)
 
     def buffers(self, size: int) -> NDArray[np.uint8]:
-        """Two buffers, (2, at least `size`) bytes. Growing them ends the requests bound to the old ones.
+        """Two buffers of at least `size` bytes, (2, ...). Growing them ends the requests bound to the old ones.
 
         `size` must be the same on every rank, so that all of them bind their requests anew at the same call.
         """
@@ -78,95 +47,112 @@ class Exchange:
             self._buffers = np.empty((2, size), np.uint8)
         return self._buffers
 
-    def neighbourhood(self, route: Route) -> "MPI.Distgraphcomm":
-        """A communicator in which this rank's neighbours are those of `route`, shared by all W with the same pairs."""
-        comm, uses = self._neighbours.get(route.pairs, (None, 0))
+    def join(self, route: Route) -> "MPI.Distgraphcomm | None":
+        """A communicator in which this rank's neighbours are those of `route`; None where no ranks talk at all.
+
+        Matrices between the same ranks share one: a schedule needs few of the some two thousand that MPI can give.
+        """
+        if not route.pairs:
+            return None
+        comm, users = self._neighbours.get(route.pairs, (None, 0))
         if comm is None:
             sources, destinations = np.flatnonzero(route.receive_counts), np.flatnonzero(route.send_counts)
             comm = self.comm.Create_dist_graph_adjacent(sources.tolist(), destinations.tolist())
-        self._neighbours[route.pairs] = comm, uses + 1
+        self._neighbours[route.pairs] = comm, users + 1
         return comm
 
     def leave(self, route: Route) -> None:
-        """Give a communicator back; the last to do so frees it, on every rank at the same call."""
-        comm, uses = self._neighbours.pop(route.pairs)
-        if uses > 1:
-            self._neighbours[route.pairs] = comm, uses - 1
+        """Give the communicator back; the last to do so frees it."""
+        if not route.pairs:
+            return
+        comm, users = self._neighbours.pop(route.pairs)
+        if users > 1:
+            self._neighbours[route.pairs] = comm, users - 1
         else:
             comm.Free()
+
+
+class Channel(NamedTuple):
+    """A persistent request and the rows it sends and fills."""
+
+    send: NDArray
+    receive: NDArray
+    request: "MPI.Prequest"
 
 
 class RankPlan:
     """How one rank mixes with one W in one type.
 
-    Wide rows go panel by panel of columns, so that what travels at once takes `_PANEL_BYTES` at most. All ranks cut the
-    same panels; the last one overlaps its neighbour rather than being narrower, so that one request serves them all.
+    Wide rows go panel by panel of columns, so that the rows on their way take little memory. All ranks cut the same
+    panels; the last one overlaps the one before rather than being narrower, so that one request serves them all.
+
+    Args:
+        W: (n, n), canonical, in the type of the rows.
+        peers: the rank's block.
+        exchange: shared with the network's other plans.
     """
 
     def __init__(self, W: csr_array, peers: range, exchange: Exchange) -> None:
-        comm, n = exchange.comm, len(W.indptr) - 1
-        self.exchange = exchange
-        self.route = route(W, comm.size, comm.rank)
-        rows = stored(W, peers)
-        below = int(np.searchsorted(self.route.receive, peers.start))
-        self.below = rows.part(0, peers.start, self.route.receive[:below])
-        self.own = rows.part(peers.start, peers.stop)
-        self.above = rows.part(peers.stop, n, self.route.receive[below:])
-        self.split = below
-        self.itemsize = W.dtype.itemsize
-        self.dtype = W.dtype
-        self.neighbourhood = exchange.neighbourhood(self.route) if self.route.pairs else None
-        self._bound: dict[int, tuple[NDArray, NDArray, MPI.Prequest]] = {}
+        self._exchange = exchange
+        self._route = route(W, exchange.comm.size, exchange.comm.rank)
+        self._dtype = W.dtype
+        rows, remote = stored(W, peers), self._route.receive
+        self._split = int(np.searchsorted(remote, peers.start))
+        self._below = rows.part(0, peers.start, remote[: self._split])
+        self._own = rows.part(peers.start, peers.stop)
+        self._above = rows.part(peers.stop, len(W.indptr) - 1, remote[self._split :])
+        self._comm = exchange.join(self._route)
+        self._channels: dict[int, Channel] = {}
         exchange.plans.append(self)
 
     def mix(self, x: NDArray, out: NDArray) -> None:
-        if self.neighbourhood is None:
-            self._add(x, out, out[:0], out[:0])
-            return
+        """See `Network.mix`; both arrays are C-contiguous, (b, d)."""
         d = x.shape[1]
-        width = max(1, min(d, _PANEL_BYTES // (self.route.most * self.itemsize)))
-        if width not in self._bound:
-            self._bound[width] = self._bind(width)
-        send, receive, request = self._bound[width]
+        if self._comm is None:
+            self._add(x, x[:0], out)
+            return
+        width = max(1, min(d, _PANEL_BYTES // (self._route.most * self._dtype.itemsize)))
+        if width not in self._channels:
+            self._channels[width] = self._bind(self._comm, width)
+        send, receive, request = self._channels[width]
         panel = out if width == d else np.empty((len(out), width), out.dtype)
         for start in range(0, d, width):
-            start = min(start, d - width)
-            columns = np.ascontiguousarray(x[:, start : start + width])
-            np.take(columns, self.route.send, axis=0, out=send, mode="clip")  # clip: numpy's path without a copy
+            columns = slice(min(start, d - width), min(start + width, d))
+            own = np.ascontiguousarray(x[:, columns])
+            np.take(own, self._route.send, axis=0, out=send, mode="clip")  # the other modes copy once more
             request.Start()
             request.Wait()
-            self._add(columns, panel, receive[: self.split], receive[self.split :])
+            self._add(own, receive, panel)
             if panel is not out:
-                out[:, start : start + width] = panel
+                out[:, columns] = panel
 
     def unbind(self) -> None:
         """End the requests, whose buffers are about to go; they are bound anew when next needed."""
-        for _, _, request in self._bound.values():
-            request.Free()
-        self._bound.clear()
+        for channel in self._channels.values():
+            channel.request.Free()
+        self._channels.clear()
 
     def free(self) -> None:
+        """Give back what MPI holds for this plan."""
         self.unbind()
-        self.exchange.plans.remove(self)
-        if self.neighbourhood is not None:
-            self.exchange.leave(self.route)
+        self._exchange.plans.remove(self)
+        self._exchange.leave(self._route)
 
-    def _add(self, x: NDArray, out: NDArray, below: NDArray, above: NDArray) -> None:
+    def _add(self, own: NDArray, remote: NDArray, out: NDArray) -> None:
         out.fill(0)
-        accumulate(self.below, below, out)
-        accumulate(self.own, x, out)
-        accumulate(self.above, above, out)
+        accumulate(self._below, remote[: self._split], out)
+        accumulate(self._own, own, out)
+        accumulate(self._above, remote[self._split :], out)
 
-    def _bind(self, width: int) -> "tuple[NDArray, NDArray, MPI.Prequest]":
+    def _bind(self, comm: "MPI.Distgraphcomm", width: int) -> Channel:
         from mpi4py import MPI
 
-        if self.neighbourhood is None:
-            raise RuntimeError("no ranks talk in this plan")
-        row = width * self.itemsize
-        buffers = self.exchange.buffers(self.route.most * row)
-        counts = [c[c > 0] * row for c in (self.route.send_counts, self.route.receive_counts)]
-        specs = [[b, c.tolist(), (np.cumsum(c) - c).tolist(), MPI.BYTE] for b, c in zip(buffers, counts, strict=True)]
-        request = self.neighbourhood.Neighbor_alltoallv_init(*specs)
-        lengths = len(self.route.send), len(self.route.receive)
-        send, receive = (b[: k * row].view(self.dtype).reshape(k, width) for b, k in zip(buffers, lengths, strict=True))
-        return send, receive, request
+        row = width * self._dtype.itemsize
+        outgoing, incoming = self._exchange.buffers(self._route.most * row)
+        sent, received = ((c[c > 0] * row).tolist() for c in (self._route.send_counts, self._route.receive_counts))
+        request = comm.Neighbor_alltoallv_init((outgoing, sent, MPI.BYTE), (incoming, received, MPI.BYTE))
+        send, receive = (
+            buffer[: len(peers) * row].view(self._dtype).reshape(len(peers), width)
+            for buffer, peers in ((outgoing, self._route.send), (incoming, self._route.receive))
+        )
+        return Channel(send, receive, request)

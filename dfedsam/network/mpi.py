@@ -70,6 +70,20 @@ def abort_on_error(comm: "MPI.Comm") -> None:
     sys.excepthook = hook
 
 
+def abort(status: int) -> NoReturn:
+    """End this process with an exit status, and in an MPI job all the other ranks with it.
+
+    For errors that are reported in a line of their own: leaving one rank by `sys.exit` would let the others wait.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if launched() and "mpi4py.MPI" in sys.modules:
+        from mpi4py import MPI
+
+        MPI.COMM_WORLD.Abort(status)
+    raise SystemExit(status)
+
+
 class MPINetwork(Network):
     """The network over the ranks of a communicator.
 
@@ -121,11 +135,8 @@ class MPINetwork(Network):
     def barrier(self) -> None:
         self._comm.Barrier()
 
-    def abort(self, status: int) -> NoReturn:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        self._comm.Abort(status)
-        raise SystemExit(status)
+    def first(self, value: T | None) -> T | None:
+        return next((v for v in self._comm.allgather(value) if v is not None), None)
 
     def _make(self, rows: csr_array) -> RankPlan:
         return RankPlan(rows, self.block, self._exchange)

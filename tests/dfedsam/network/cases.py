@@ -1,0 +1,72 @@
+"""What is mixed in the tests of the network: matrices, types and widths, the same in the test and on the ranks."""
+
+from dataclasses import dataclass
+
+import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, random_array
+
+PEERS = 23  # not divisible by 2, 3 or 4
+
+
+def averaging(graph: nx.Graph) -> csr_array:
+    """Metropolis weights, written out once more."""
+    W = np.zeros((len(graph), len(graph)))
+    for i, j in graph.edges:
+        W[i, j] = W[j, i] = 1 / (1 + max(graph.degree[i], graph.degree[j]))
+    return csr_array(W + np.diag(1 - W.sum(axis=1)))
+
+
+def directed(n: int, seed: int) -> csr_array:
+    """Weights of any sign that are not symmetric; some peers take in nothing, some are alone."""
+    return csr_array(random_array((n, n), density=0.04, format="csr", rng=seed))
+
+
+@dataclass(frozen=True)
+class Case:
+    """Rows that are mixed with a schedule of matrices, one after another."""
+
+    schedule: tuple[csr_array, ...]
+    dtype: str = "float32"
+    width: int = 5
+    panel_bytes: int | None = None
+    """Bytes that may be on their way at once; None for the network's own choice."""
+
+    def start(self) -> NDArray:
+        """The rows of all peers, (PEERS, width)."""
+        return np.random.default_rng(7).normal(size=(PEERS, self.width)).astype(self.dtype)
+
+    def steps(self) -> list[csr_array]:
+        """Each matrix three times, in turn."""
+        return list(self.schedule) * 3
+
+    def mixed(self) -> NDArray:
+        """What scipy makes of it."""
+        x = self.start()
+        for W in self.steps():
+            x = W.astype(self.dtype) @ x
+        return x
+
+
+ring = averaging(nx.cycle_graph(PEERS))
+star = averaging(nx.star_graph(PEERS - 1))
+random = averaging(nx.erdos_renyi_graph(PEERS, 0.3, seed=1))
+long = tuple(directed(PEERS, seed) for seed in range(40))  # longer than plans are kept
+
+CASES = {
+    "ring": Case((ring,)),
+    "ring-float64": Case((ring,), dtype="float64"),
+    "star": Case((star,)),
+    "random": Case((random,), width=64),
+    "random-float64": Case((random,), dtype="float64", width=1),
+    "complete": Case((averaging(nx.complete_graph(PEERS)),)),
+    "directed": Case((directed(PEERS, 2),)),
+    "no edges": Case((averaging(nx.empty_graph(PEERS)),)),
+    "schedule": Case((ring, random)),
+    "schedule of directed": Case((directed(PEERS, 3), star, directed(PEERS, 4)), dtype="float64"),
+    "long schedule": Case(long),
+    "panels": Case((random, ring), width=37, panel_bytes=200),
+    "single columns": Case((random,), width=3, panel_bytes=1),
+    "complex": Case((ring,), dtype="complex64"),
+}

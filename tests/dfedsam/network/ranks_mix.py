@@ -1,0 +1,36 @@
+"""Played on several ranks: mixes every case and writes what came of it. Argument: the file to write."""
+
+import sys
+
+import numpy as np
+
+from dfedsam.network import connect, exchange
+from tests.dfedsam.network.cases import CASES, PEERS
+
+PANEL_BYTES = exchange._PANEL_BYTES
+network = connect(PEERS)
+mine = slice(network.block.start, network.block.stop)
+found = {}
+for name, case in CASES.items():
+    exchange._PANEL_BYTES = case.panel_bytes or PANEL_BYTES
+    messages, sent = network.messages, network.bytes
+    x = case.start()[mine]
+    for W in case.steps():
+        x = network.mix(W, x)
+    found[name] = network.gather(x)
+    found[f"{name}: counts"] = np.array([network.messages - messages, network.bytes - sent])
+rows = np.random.default_rng(3).normal(size=(PEERS, 1000)).astype(np.float32) ** 3
+found["total"] = network.total(rows[mine])
+found["total of one column"] = network.total(rows[mine, :1])
+found["total of numbers"] = network.total(rows[mine, 0])
+found["server mean"] = network.server_mean(rows[mine])
+found["gathered"] = network.gather(np.arange(PEERS)[mine])
+found["agree"] = np.array([network.agree(False), network.agree(network.rank == network.size - 1), network.agree(True)])
+found["broadcast"] = np.array(network.broadcast([network.rank, 5]))
+found["first"] = np.array(network.first(network.rank + 1 if network.rank >= network.size // 2 else None))
+assert network.first(None) is None
+everywhere = network.gather(np.full(len(network.block), float(sum(np.abs(a).sum() for a in found.values()))))
+assert np.all(everywhere == everywhere[0]), "the ranks do not hold the same results"
+network.barrier()
+if network.is_root:
+    np.savez(sys.argv[1], **found)

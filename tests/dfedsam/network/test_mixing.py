@@ -1,0 +1,93 @@
+"""The split of the peers over ranks does not matter: the same bits as `W @ X` on any number of ranks."""
+
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dfedsam.network import block, connect, product
+from tests.dfedsam.network.cases import CASES, PEERS
+from tests.mpi import mpirun
+
+SCRIPT = Path(__file__).with_name("ranks_mix.py")
+
+
+@pytest.fixture(scope="module", params=["one process", 1, 2, 3, 4])
+def found(request, tmp_path_factory):
+    """What so many ranks made of every case."""
+    path = tmp_path_factory.mktemp("found") / "found.npz"
+    if request.param == "one process":
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", [str(SCRIPT), str(path)])
+            runpy.run_path(str(SCRIPT))
+    else:
+        job = mpirun(request.param, [SCRIPT, path])
+        assert job.returncode == 0, job.stderr
+    with np.load(path) as file:
+        return dict(file)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_mixing_is_the_product_with_the_whole_matrix(found, name):
+    expected = CASES[name].mixed()
+    assert found[name].dtype == expected.dtype
+    assert np.array_equal(found[name], expected)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_edge_counts_as_one_message_of_a_row(found, name):
+    case = CASES[name]
+    edges = sum(int(((W.toarray() != 0) & ~np.eye(PEERS, dtype=bool)).sum()) for W in case.steps())
+    assert list(found[f"{name}: counts"]) == [edges, edges * case.width * np.dtype(case.dtype).itemsize]
+
+
+def test_sums_are_taken_in_peer_order(found):
+    rows = np.random.default_rng(3).normal(size=(PEERS, 1000)).astype(np.float32) ** 3
+    total = np.zeros(1000)
+    for row in rows:
+        total += row
+    assert np.array_equal(found["total"], total)
+    assert np.array_equal(found["total of one column"], total[:1])
+    assert found["total of numbers"] == total[0]
+    assert np.array_equal(found["server mean"], (total / PEERS).astype(np.float32))
+    assert found["server mean"].dtype == np.float32
+
+
+def test_ranks_hear_of_each_other(found):
+    assert np.array_equal(found["gathered"], np.arange(PEERS))
+    assert list(found["agree"]) == [False, True, True]
+    assert list(found["broadcast"]) == [0, 5]
+
+
+def test_the_first_rank_with_a_value_is_heard(found, request):
+    ranks = request.node.callspec.params["found"]
+    size = 1 if ranks == "one process" else ranks
+    assert found["first"] == size // 2 + 1
+
+
+def test_the_server_counts_both_ways():
+    network = connect(5)
+    network.server_mean(np.ones((5, 3), np.float32))
+    assert (network.messages, network.bytes) == (10, 10 * 3 * 4)
+
+
+def test_blocks_cover_all_peers_evenly():
+    for peers in range(1, 40):
+        for size in range(1, peers + 1):
+            blocks = [block(peers, size, rank) for rank in range(size)]
+            assert [i for b in blocks for i in b] == list(range(peers))
+            lengths = [len(b) for b in blocks]
+            assert lengths == sorted(lengths, reverse=True)
+            assert lengths[0] - lengths[-1] <= 1
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_without_scipys_inner_loop_the_sums_are_the_same(monkeypatch, name):
+    monkeypatch.setattr(product, "_csr_matvecs", None)
+    network, case = connect(PEERS), CASES[name]
+    x = case.start()
+    for W in case.steps():
+        x = network.mix(W, x)
+    assert np.array_equal(x, case.mixed())

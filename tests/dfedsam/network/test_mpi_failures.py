@@ -1,0 +1,74 @@
+"""An MPI job that cannot go on ends soon, on all ranks, and says why."""
+
+import os
+import sys
+import time
+
+import pytest
+
+from tests.mpi import environment, mpirun, run
+
+CONNECT = "from dfedsam.network import connect; network = connect(8)"
+
+
+def ended(ranks, code, **env):
+    """The job's standard error, when it ended badly and within ten seconds."""
+    began = time.monotonic()
+    job = mpirun(ranks, ["-c", code], timeout=30, env=env)
+    assert time.monotonic() - began < 10
+    assert job.returncode != 0
+    return job.stderr
+
+
+def alone(code, **env):
+    """The last line that one process without mpirun wrote when it ended badly."""
+    job = run([sys.executable, "-c", code], 30, environment() | env, None)
+    assert job.returncode == 1
+    return job.stderr.splitlines()[-1]
+
+
+def test_an_exception_on_one_rank_ends_all_with_its_message():
+    code = f"{CONNECT}\nif network.rank == 1: raise KeyError('the round went wrong')\nnetwork.barrier()"
+    error = ended(3, code)
+    assert "rank 1 of 3 stopped the run" in error
+    assert "KeyError: 'the round went wrong'" in error
+
+
+def test_one_rank_can_end_the_job_with_a_status():
+    act = "if network.rank == 1: print('enough'); abort(3)"
+    job = mpirun(2, ["-c", f"from dfedsam.network import abort; {CONNECT}\n{act}\nnetwork.barrier()"], timeout=30)
+    assert "enough" in job.stdout
+    assert job.returncode == 3
+
+
+def test_alone_abort_is_an_exit():
+    job = run([sys.executable, "-c", "from dfedsam.network import abort; abort(3)"], 30, environment(), None)
+    assert (job.returncode, job.stderr) == (3, "")
+
+
+def test_more_ranks_than_peers():
+    error = ended(3, "from dfedsam.network import connect; connect(2)")
+    assert "ValueError: peers is 2: it must be at least the number of ranks, 3; start fewer ranks" in error
+
+
+def test_a_world_of_another_size_than_was_asked_for():
+    assert "ValueError: the MPI world has 2 ranks, but DFEDSAM_RANKS is 3" in ended(2, CONNECT, DFEDSAM_RANKS="3")
+
+
+def test_a_launcher_of_another_maker():
+    pytest.importorskip("mpi4py.MPI", exc_type=RuntimeError)
+    from mpi4py import MPI
+
+    foreign = "OMPI_COMM_WORLD" if MPI.get_vendor()[0] == "MPICH" else "PMI"
+    line = alone(CONNECT, **{f"{foreign}_RANK": "0", f"{foreign}_SIZE": "4"})
+    assert line.startswith(f"ValueError: the MPI world has 1 rank, but {foreign}_SIZE is 4: launcher and MPI library")
+
+
+def test_no_mpi_library():
+    line = alone(CONNECT, OMPI_COMM_WORLD_RANK="0", MPI4PY_LIBMPI=os.devnull)
+    assert line.startswith("ValueError: no MPI library can be loaded: install one with")
+
+
+def test_connecting_alone_does_not_load_mpi():
+    code = f"{CONNECT}\nimport sys; assert 'mpi4py.MPI' not in sys.modules and network.size == 1"
+    assert run([sys.executable, "-c", code], 30, environment(), None).returncode == 0

@@ -1,0 +1,109 @@
+"""What one process promises of mixing: who is reached, what is refused, what is kept."""
+
+import gc
+import weakref
+
+import networkx as nx
+import numpy as np
+import pytest
+from scipy.sparse import coo_array, csr_array
+
+from dfedsam.network import OneProcess, connect
+from dfedsam.network.threads import cores, threads_per_rank
+from tests.dfedsam.network.cases import averaging
+
+
+def test_peers_that_no_path_joins_see_nothing_of_each_other():
+    network = OneProcess(7)
+    W = averaging(nx.disjoint_union(nx.cycle_graph(4), nx.path_graph(3)))
+    x = np.ones((7, 2))
+    x[:4] = np.nan
+    for _ in range(10):
+        x = network.mix(W, x)
+    assert np.isnan(x[:4]).all()
+    assert (x[4:] == 1).all()
+
+
+def test_a_stored_zero_is_no_edge():
+    network = OneProcess(2)
+    W = csr_array(coo_array(([1.0, 0.0, 0.0, 1.0], ([0, 0, 1, 1], [0, 1, 0, 1]))))
+    assert np.array_equal(network.mix(W, np.array([[1.0], [np.nan]])), [[1.0], [np.nan]], equal_nan=True)
+    assert network.messages == 0
+
+
+def test_columns_in_any_order_and_repeated_entries_are_taken():
+    rows, columns, weights = [0, 0, 0, 1], [1, 0, 1, 0], [0.25, 0.5, 0.25, 1.0]
+    W = csr_array((weights, columns, [0, 3, 4]))
+    network = OneProcess(2)
+    assert np.array_equal(network.mix(W, np.array([[1.0], [3.0]])), [[2.0], [1.0]])
+    assert network.messages == 2
+    assert list(W.indices) == [1, 0, 1, 0]
+    assert rows == [0, 0, 0, 1]
+
+
+def test_whole_numbers_mix_with_whole_weights_only():
+    network = OneProcess(4)
+    adjacency = csr_array(nx.to_scipy_sparse_array(nx.cycle_graph(4), dtype=float))
+    assert list(network.mix(adjacency, np.array([[1], [2], [3], [4]]))[:, 0]) == [6, 4, 6, 4]
+    with pytest.raises(ValueError, match="x has type int64: it cannot hold the weights of W"):
+        network.mix(averaging(nx.cycle_graph(4)), np.ones((4, 1), np.int64))
+
+
+def test_the_result_goes_where_it_is_asked_to():
+    network, W = OneProcess(5), averaging(nx.cycle_graph(5))
+    x = np.random.default_rng(0).normal(size=(5, 3))
+    before, out = x.copy(), np.full((5, 3), np.nan)
+    assert network.mix(W, x, out) is out
+    assert np.array_equal(out, W @ before)
+    assert np.array_equal(x, before)
+    for wrong in (x, x[:], np.empty((5, 4)), np.empty((5, 3), np.float32), np.empty((3, 5)).T):
+        with pytest.raises(ValueError, match="out must be"):
+            network.mix(W, x, wrong)
+
+
+def test_rows_need_not_be_contiguous():
+    network, W = OneProcess(5), averaging(nx.cycle_graph(5))
+    x = np.random.default_rng(0).normal(size=(3, 10)).T[::2]
+    assert np.array_equal(network.mix(W, x), W @ x)
+    assert network.mix(W, x[:, :0]).shape == (5, 0)
+
+
+@pytest.mark.parametrize(("rows", "peers"), [((4, 2), 5), ((5,), 5), ((5, 2), 6)])
+def test_wrong_shapes_are_named(rows, peers):
+    with pytest.raises(ValueError, match="has shape"):
+        OneProcess(5).mix(averaging(nx.cycle_graph(peers)), np.ones(rows))
+
+
+def test_a_matrix_is_planned_once_and_forgotten_after_many_others():
+    network, x = OneProcess(6), np.ones((6, 2))
+    W = averaging(nx.cycle_graph(6))
+    network.mix(W, x)
+    network.mix(W, x)
+    assert len(network._plans) == 1
+    watch = weakref.ref(W)
+    del W
+    gc.collect()
+    assert watch() is not None  # else another matrix could take its place in memory, and its plan
+    for _ in range(100):
+        network.mix(averaging(nx.path_graph(6)), x)
+    assert len(network._plans) < 100
+    gc.collect()
+    assert watch() is None
+
+
+def test_cores_are_shared_by_the_processes_of_a_machine():
+    four, eight = frozenset(range(4)), frozenset(range(8))
+    assert threads_per_rank([eight, eight], eight) == 4
+    assert threads_per_rank([four, eight - four], four) == 4  # bound by the launcher
+    assert threads_per_rank([four] * 6, four) == 1
+    assert OneProcess(3).threads == len(cores())
+
+
+def test_without_a_launcher_there_is_one_process(monkeypatch):
+    for name in ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK", "DFEDSAM_RANKS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SLURM_PROCID", "0")
+    assert isinstance(connect(3), OneProcess)
+    monkeypatch.setenv("DFEDSAM_RANKS", "4")
+    with pytest.raises(ValueError, match="DFEDSAM_RANKS is 4, but no MPI launcher started this process"):
+        connect(3)

@@ -1,0 +1,136 @@
+"""A checkpoint is whole or absent, and does not know how many ranks wrote it."""
+
+import json
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from dfedsam import checkpoint
+from dfedsam.network import OneProcess
+from tests.dfedsam.states import META, PEERS, same, state
+from tests.mpi import mpirun
+
+SCRIPT = Path(__file__).with_name("ranks_checkpoint.py")
+
+
+def saved(folder, shift=0):
+    path = folder / "checkpoint.safetensors"
+    checkpoint.save(path, state(shift), META, OneProcess(PEERS))
+    return path
+
+
+def test_what_is_saved_is_loaded(tmp_path):
+    arrays, meta = checkpoint.load(saved(tmp_path), OneProcess(PEERS))
+    assert same(arrays, state())
+    assert meta == META
+
+
+def test_the_file_is_plain_safetensors(tmp_path):
+    assert same(load_file(saved(tmp_path)), state())
+
+
+def test_a_later_checkpoint_takes_the_place_of_an_earlier_one(tmp_path):
+    saved(tmp_path)
+    arrays, _ = checkpoint.load(saved(tmp_path, shift=1), OneProcess(PEERS))
+    assert same(arrays, state(shift=1))
+    assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.safetensors"]
+
+
+def test_rows_need_not_be_contiguous(tmp_path):
+    path, x = tmp_path / "c", np.arange(60.0).reshape(6, 10).T
+    checkpoint.save(path, {"x": x}, {}, OneProcess(10))
+    assert np.array_equal(load_file(path)["x"], x)
+
+
+def test_saved_on_three_ranks_and_loaded_on_any_number(tmp_path):
+    path = tmp_path / "three"
+    job = mpirun(3, [SCRIPT, "save", path])
+    assert job.returncode == 0, job.stderr
+    assert path.read_bytes() == saved(tmp_path).read_bytes()  # so one process reads it too
+    for ranks in (2, 4):
+        job = mpirun(ranks, [SCRIPT, "load", path])
+        assert job.returncode == 0, job.stderr
+
+
+@pytest.mark.parametrize("moment", ["pwrite", "replace"])
+def test_killed_while_saving_the_old_checkpoint_is_whole(tmp_path, moment):
+    path = saved(tmp_path)
+    before = path.read_bytes()
+    job = mpirun(2, [SCRIPT, "killed", path, moment])
+    assert job.returncode != 0
+    assert "lived on" not in job.stdout
+    assert path.read_bytes() == before
+    arrays, _ = checkpoint.load(saved(tmp_path, shift=2), OneProcess(PEERS))  # what was left over is in nobody's way
+    assert same(arrays, state(shift=2))
+
+
+def test_a_rank_that_cannot_write_is_heard_on_all(tmp_path):
+    path = saved(tmp_path)
+    before = path.read_bytes()
+    job = mpirun(3, [SCRIPT, "full disk", path])
+    assert job.returncode == 0, job.stderr
+    assert path.read_bytes() == before
+
+
+def test_a_folder_that_is_not_there(tmp_path):
+    with pytest.raises(OSError, match=r"the checkpoint could not be written, the last one is kept: .*No such file"):
+        saved(tmp_path / "nowhere")
+
+
+def header(text):
+    return struct.pack("<Q", len(text)) + text.encode()
+
+
+def note(**changes):
+    return json.dumps({"format": checkpoint.FORMAT, "peers": PEERS, "meta": {}} | changes)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda content: content[:-1], "cut short or no safetensors file"),
+        (lambda content: content[: len(content) // 2], "cut short or no safetensors file"),
+        (lambda content: content[:5], "cut short or no safetensors file"),
+        (lambda content: b"", "cut short or no safetensors file"),
+        (lambda content: b"round,loss\n1,2\n" * 50, "cut short or no safetensors file"),
+        (lambda content: content[:9] + b"\xff" + content[10:], "cut short or no safetensors file"),
+        (lambda content: header("{}"), "was not written by dfedsam"),
+    ],
+)
+def test_spoilt_files_are_refused_in_one_line(tmp_path, spoil, message):
+    path = saved(tmp_path)
+    path.write_bytes(spoil(path.read_bytes()))
+    refused(path, message)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        (None, "was not written by dfedsam"),
+        ({"format": "pt"}, "was not written by dfedsam"),
+        ({"dfedsam": "{"}, "was not written by dfedsam"),
+        ({"dfedsam": "[]"}, "was not written by dfedsam"),
+        ({"dfedsam": note(format=99)}, "has format 99: this version reads 1"),
+        ({"dfedsam": note(peers=4)}, "is of 4 peers: this run has 10"),
+        ({"dfedsam": note()}, "array x has 3 rows"),
+    ],
+)
+def test_files_of_others_are_refused_in_one_line(tmp_path, metadata, message):
+    path = tmp_path / "model.safetensors"
+    save_file({"x": np.ones((3, 2))}, path, metadata=metadata)
+    refused(path, message)
+
+
+def test_a_missing_file_and_a_folder(tmp_path):
+    refused(tmp_path / "absent", "is not there")
+    refused(tmp_path, "cannot be read")
+
+
+def refused(path, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        checkpoint.load(path, OneProcess(PEERS))
+    assert str(caught.value).startswith(f"checkpoint {path}")
+    assert "\n" not in str(caught.value)
