@@ -5,17 +5,19 @@ from dataclasses import dataclass
 import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, random_array
+from scipy.sparse import csr_array, lil_array, random_array
 
 PEERS = 23  # not divisible by 2, 3 or 4
 
 
 def averaging(graph: nx.Graph) -> csr_array:
     """Metropolis weights, written out once more."""
-    W = np.zeros((len(graph), len(graph)))
+    n, degree = len(graph), graph.degree
+    W = lil_array((n, n))
     for i, j in graph.edges:
-        W[i, j] = W[j, i] = 1 / (1 + max(graph.degree[i], graph.degree[j]))
-    return csr_array(W + np.diag(1 - W.sum(axis=1)))
+        W[i, j] = W[j, i] = 1 / (1 + max(degree[i], degree[j]))
+    W.setdiag(1 - W.sum(axis=1))
+    return W.tocsr()
 
 
 def directed(n: int, seed: int) -> csr_array:
