@@ -44,7 +44,7 @@ def _draw_graph(axes: Axes, graph: nx.Graph, figures: dict[str, Any]) -> None:
     n = len(graph)
     points = layouts.points(graph)
     lines = layouts.lines(graph, points)
-    strength = float(np.clip(400 / len(lines), 0.06, 0.8))  # many edges together must not become a black square
+    strength = float(np.clip(160 / len(lines), 0.06, 0.8))  # many edges together must not become a black square
     width = 0.3 + 0.7 * strength
     axes.add_collection(LineCollection(list(lines), colors=style.GREY, linewidths=width, alpha=strength, zorder=1))
     size = float(np.clip(3600 / n, 0.5, 150))

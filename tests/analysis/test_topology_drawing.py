@@ -1,0 +1,66 @@
+"""The drawing of a topology holds what it says."""
+
+import networkx as nx
+import numpy as np
+import pytest
+from matplotlib.collections import LineCollection
+
+from analysis import layouts, style
+from analysis import topology as drawing
+from topologies import GRAPHS, Static, eigenvalues, grid, hypercube, make, ring, star, torus
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_every_graph_is_drawn(name):
+    topology = make(name, 16)
+    figure = drawing.draw(topology)
+    graph_axes, spectrum_axes = figure.axes
+    edges = topology.graph(0).number_of_edges()
+    assert f"16 peers, {edges} edges" in graph_axes.get_title()
+    (lines,) = (item for item in graph_axes.collections if isinstance(item, LineCollection))
+    around = 8 if name == "torus" else 0  # each edge around a torus is two stubs
+    assert len(lines.get_segments()) == edges + around
+    assert {text.get_text() for text in graph_axes.texts} == {str(peer) for peer in range(16)}
+
+    drawn = np.concatenate([np.asarray(dots.get_offsets()) for dots in spectrum_axes.collections])
+    drawn = drawn[np.argsort(drawn[:, 0])]
+    np.testing.assert_array_equal(drawn[:, 0], np.arange(1, 17))
+    np.testing.assert_allclose(drawn[:, 1], eigenvalues(topology.weights(0)), atol=1e-12)
+    assert "gap" in spectrum_axes.get_title()
+
+
+def test_the_figures_in_the_title_and_the_gap():
+    _, axes = drawing.draw(make("torus", 16)).axes
+    assert "λ = 0.6, gap 0.4, smallest eigenvalue −0.6" in axes.get_title()
+    (band,) = axes.patches
+    low, high = band.get_extents().transformed(axes.transData.inverted()).intervaly
+    assert (low, high) == pytest.approx((0.6, 1))
+    assert "smallest eigenvalue 0\n" in drawing.draw(make("star", 16)).axes[1].get_title()
+
+
+def test_large_graphs_show_the_ends_of_their_spectrum_and_no_numbers(monkeypatch):
+    monkeypatch.setattr(drawing, "ALL", 100)
+    graph_axes, spectrum_axes = drawing.draw(make("ring", 144)).axes
+    assert not graph_axes.texts
+    assert sum(len(np.asarray(dots.get_offsets())) for dots in spectrum_axes.collections) == 3
+    assert "first, second and last" in spectrum_axes.get_ylabel()
+
+
+def test_any_graph_of_networkx_and_its_file(tmp_path):
+    figure = drawing.draw(Static(nx.davis_southern_women_graph()))
+    assert "32 peers, 89 edges" in figure.axes[0].get_title()
+    (path,) = style.save(figure, tmp_path / "davis.png")
+    assert path.stat().st_size > 10_000
+
+
+def test_layouts_are_what_one_would_draw():
+    for graph in (ring(7), grid(12), torus(12), star(9), hypercube(64), nx.path_graph(150)):
+        points = layouts.points(graph)
+        assert points.shape == (len(graph), 2)
+        assert np.isfinite(points).all()
+        assert len(np.unique(points.round(6), axis=0)) == len(graph)  # no two peers on one point
+        np.testing.assert_array_equal(points, layouts.points(graph))
+    distances = np.linalg.norm(layouts.points(ring(7)), axis=1)
+    np.testing.assert_allclose(distances, 1)
+    np.testing.assert_array_equal(layouts.points(star(9))[0], [0, 0])
+    np.testing.assert_array_equal(layouts.points(grid(12))[5], [1, -1])

@@ -1,0 +1,121 @@
+"""Graphs to files and back, and what is wrong with a file."""
+
+import json
+
+import networkx as nx
+import pytest
+
+from topologies import from_file, make, random_geometric, spectrum
+from topologies.files import to_dict
+
+WRITERS = {
+    ".edgelist": nx.write_edgelist,
+    ".edges": lambda graph, path: nx.write_edgelist(graph, path, data=False),
+    ".txt": lambda graph, path: nx.write_edgelist(graph, path, delimiter=","),
+    ".adjlist": nx.write_adjlist,
+    ".graphml": nx.write_graphml,
+    ".json": lambda graph, path: path.write_text(json.dumps(to_dict(graph))),
+}
+
+
+@pytest.mark.parametrize("suffix", WRITERS)
+@pytest.mark.parametrize("name", ["ring", "star", "random_geometric"])
+def test_round_trip(name, suffix, tmp_path):
+    graph = make(name, 17).graph(0)
+    for peer in graph:  # points are no matter of GraphML
+        graph.nodes[peer].pop("pos", None)
+    path = tmp_path / f"graph{suffix}"
+    WRITERS[suffix](graph, path)
+    read = from_file(17, path)
+    assert list(read) == list(range(17))
+    assert set(map(frozenset, read.edges())) == set(map(frozenset, graph.edges()))
+
+
+@pytest.mark.parametrize("suffix", [".edgelist", ".graphml", ".adjlist"])
+def test_weights_and_names_in_a_file(suffix, tmp_path):
+    club = nx.karate_club_graph()
+    path = tmp_path / f"karate{suffix}"
+    WRITERS[suffix](club, path)
+    figures = spectrum(make(str(path), None))
+    assert figures["n"] == 34
+    assert figures["gap"] == pytest.approx(0.031236, abs=5e-7)
+
+
+def test_topology_json_keeps_points_names_and_what_stands_beside(tmp_path):
+    graph = random_geometric(12, radius=0.6, seed=4)
+    path = tmp_path / "topology.json"
+    path.write_text(json.dumps(to_dict(graph, spectrum={"n": 12})))
+    read = from_file(None, path)
+    assert nx.utils.graphs_equal(read, graph)
+    assert json.loads(path.read_text())["spectrum"] == {"n": 12}
+    path.write_text(json.dumps(to_dict(from_file(None, path))))
+    assert nx.utils.graphs_equal(from_file(None, path), graph)
+
+
+def test_networkx_node_link_files(tmp_path):
+    path = tmp_path / "graph.json"
+    data = {
+        "directed": False,
+        "nodes": [{"id": "b"}, {"id": "a"}],
+        "links": [{"source": "a", "target": "b", "weight": 3}],
+    }
+    path.write_text(json.dumps(data))
+    assert [from_file(2, path).nodes[i]["label"] for i in range(2)] == ["b", "a"]
+
+
+def test_comments_empty_lines_commas_and_both_directions(tmp_path):
+    path = tmp_path / "graph.txt"
+    path.write_text("# who knows whom\n\n10, 2\n2,10,0.5\n2 7 # colleagues\n")
+    graph = from_file(3, path)
+    assert sorted(graph.edges()) == [(0, 1), (0, 2)]
+    assert graph.nodes[2]["label"] == "10"
+    path.write_text("1 2\n01 2\n")
+    assert len(from_file(None, path)) == 3
+
+
+def graphml(edges, directed="undirected"):
+    nodes = "".join(f'<node id="{i}"/>' for i in range(3))
+    lines = "".join(f'<edge source="{u}" target="{v}"/>' for u, v in edges)
+    head = '<?xml version="1.0"?><graphml xmlns="http://graphml.graphdrawing.org/xmlns">'
+    return f'{head}<graph edgedefault="{directed}">{nodes}{lines}</graph></graphml>'
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("a.edgelist", "0 1\n2\n", "line 2 must hold two peers"),
+        ("a.edgelist", "0 1 2 3\n", "line 1 must hold two peers and at most a weight"),
+        ("a.edgelist", "0 1 near\n", "line 1 must hold two peers and at most a weight"),
+        ("a.edgelist", "", "peers is 0: it must be at least 2"),
+        ("a.edgelist", "0 1\n1 1\n", "self-loop at 1"),
+        ("a.edgelist", "0 1\n2 3\n4 3\n", r"must be connected, but it has 2 parts \(of 3, 2 peers\)"),
+        ("a.edgelist", "0 1\n1 2\n2 3\n", "peers is 3: it must be 4, as in .*give --peers 4"),
+        ("a.adjlist", "0 1\n1\n2\n", "must be connected, but it has 2 parts"),
+        ("a.graphml", "<graphml>", "it must hold a simple undirected graph, but"),
+        ("a.graphml", "<a/>", "it must hold a simple undirected graph, but"),
+        ("a.graphml", graphml([(0, 1), (1, 2)], "directed"), "must be undirected"),
+        ("a.graphml", graphml([(0, 0), (0, 1), (1, 2)]), "self-loop"),
+        ("a.json", "{", "it must hold a simple undirected graph, but"),
+        ("a.json", "[1, 2]", "must be an object with lists of nodes and edges"),
+        ("a.json", '{"nodes": [{"id": 0}], "edges": [{"source": 0, "target": 1}]}', "not among the nodes"),
+        ("a.json", '{"nodes": [{"id": 0}], "edges": [{"from": 0}]}', "simple undirected graph, but: 'source'"),
+        ("a.json", '{"nodes": [3], "edges": []}', "simple undirected graph, but"),
+        ("a.json", '{"directed": true, "nodes": [{"id": 0}, {"id": 1}], "edges": []}', "must be undirected"),
+        ("a.edgelist", b"\xff\xfe\x00", "simple undirected graph, but"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line_that_names_the_file(file, text, message, tmp_path):
+    path = tmp_path / file
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ValueError, match=message) as caught:
+        from_file(3, path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(ValueError, match=r"none.txt: it must be a file that can be read, but: No such file"):
+        from_file(3, tmp_path / "none.txt")
+    (tmp_path / "folder.txt").mkdir()
+    with pytest.raises(ValueError, match="must be a file that can be read"):
+        from_file(3, tmp_path / "folder.txt")

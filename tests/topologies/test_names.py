@@ -1,0 +1,58 @@
+"""Names are taken as people write them, and wrong ones are answered with the nearest."""
+
+import pytest
+
+from topologies import GRAPHS, erdos_renyi, find, make, random_regular
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_every_name_in_every_form(name):
+    for form in (
+        name,
+        name.upper(),
+        name.title(),
+        name.replace("_", ""),
+        name.replace("_", "-"),
+        name.replace("_", " "),
+    ):
+        assert find(form) is GRAPHS[name]
+
+
+def test_import_paths():
+    assert find("topologies.random_graphs.erdos_renyi") is erdos_renyi
+    assert find("topologies.graphs.random_regular") is random_regular
+    assert make("networkx.wheel_graph", 6).graph(0).number_of_edges() == 10
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("rign", "topology is rign: it must be one of ring, path, .*did you mean ring?"),
+        ("erdos_reny", "did you mean erdos_renyi?"),
+        ("zzzzz", "topology is zzzzz: it must be one of"),
+        ("", "topology is : it must be one of"),
+        ("nowhere.at.all", "topology is nowhere.at.all: it must be importable, but No module named 'nowhere'"),
+        ("topologies.graphs.wheel", "topology is topologies.graphs.wheel: it must be importable, .*wheel"),
+        ("topologies.spectra.DENSE", "must be a function or a class, but it is a int"),
+    ],
+)
+def test_unknown_names(name, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        find(name)
+    assert "\n" not in str(caught.value)
+
+
+def test_files_are_known_by_their_suffix(tmp_path):
+    (tmp_path / "friends.edgelist").write_text("a b\nb c\n")
+    topology = make(str(tmp_path / "friends.edgelist"), 3, seed=0)
+    assert topology.n == 3
+    assert topology.description == {
+        "class_path": "topologies.files.from_file",
+        "init_args": {"path": str(tmp_path / "friends.edgelist")},
+    }
+    assert make(str(tmp_path / "friends.edgelist"), None).n == 3
+    with pytest.raises(ValueError, match=r"nothing\.graphml: it must be a file that can be read"):
+        make("nothing.graphml", 3)
+    (tmp_path / "graph.dat").write_text("a b\n")
+    with pytest.raises(ValueError, match="its suffix must be one of"):
+        make(str(tmp_path / "graph.dat"), 2)
