@@ -12,6 +12,7 @@ from dfedsam.network.base import Network
 from dfedsam.objectives import Problem
 from dfedsam.play import Meter
 
+Cosines = list[tuple[slice, NDArray]]  # some rows of the block, and a figure for each
 _STRETCH = 256  # rows whose distance to the mean is taken at a time, in float64
 
 
@@ -55,7 +56,7 @@ class Evaluation:
             counts[name] = int(self.network.gather(rows).sum()) + self._earlier.get(name, 0)
         return counts
 
-    def row(self, x: NDArray, cosines: list[NDArray] | None) -> dict[str, Any]:
+    def row(self, x: NDArray, cosines: Cosines | None) -> dict[str, Any]:
         """The figures of one evaluation of the block's x (peers, dim); the same on every rank.
 
         Raises:
@@ -80,8 +81,11 @@ class Evaluation:
         row["consensus_distance_before_gossip"] = row["consensus_distance"] if before is None else before
         self._before = None
         if cosines:
-            stacked = np.concatenate(cosines).reshape(-1, len(x)).mean(axis=0)
-            row["cosine"] = float(network.gather(stacked).mean())
+            sums, counts = np.zeros(len(x)), np.zeros(len(x))
+            for rows, values in cosines:
+                sums[rows] += values
+                counts[rows] += 1
+            row["cosine"] = float(network.gather(sums / counts).mean())
         gradients = float(network.gather(self.meter.gradients).mean())
         return row | ({"gradients": gradients} if gradients else {}) | {k: v / n for k, v in self.counts().items()}
 

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from dfedsam.gossip import Gossip
     from dfedsam.network.base import Network
 
-PART_BYTES = 4 << 20  # candidates are made and queried in parts of a block of about this size: they stay in the cache
-
 
 @dataclass
 class Meter:
@@ -44,7 +42,7 @@ class Minibatch:
         rows: which rows of the block these p peers are.
         key: the step's random numbers (seed, round, step) for these peers; purposes are added to it.
         meter: counts every query, a row a peer of the block.
-        cosines: where it is a list, estimators add each peer's cosine with the exact gradient, shape (p,).
+        cosines: where it is a list, estimators add (rows, cosines of these peers' estimates with the exact gradients).
     """
 
     problem: Problem
@@ -52,7 +50,7 @@ class Minibatch:
     rows: slice
     key: Draws
     meter: Meter
-    cosines: list[NDArray] | None = None
+    cosines: list[tuple[slice, NDArray]] | None = None
 
     def losses(self, candidates: NDArray) -> NDArray:
         """Query each peer's minibatch: candidates (p, q, dim) to losses (p, q). Each candidate is one query.
@@ -93,15 +91,6 @@ class Minibatch:
         """Random numbers of this step for `purpose`, a row a peer."""
         return replace(self.key, purpose=purpose)
 
-    def parts(self, bytes_per_peer: int) -> Iterator[tuple[slice, Minibatch]]:
-        """Cut the p peers into stretches whose candidates fit into the cache: (rows of these p, their minibatch)."""
-        size = max(1, PART_BYTES // max(1, bytes_per_peer))
-        offset = self.rows.start or 0
-        for low in range(0, len(self.batch), size):
-            part = slice(low, min(low + size, len(self.batch)))
-            inside = slice(offset + part.start, offset + part.stop)
-            yield part, replace(self, batch=self.batch[part], rows=inside, key=self.key.part(part))
-
 
 @dataclass
 class Play:
@@ -115,6 +104,7 @@ class Play:
         network: carries rows between peers; only gossip touches it.
         weights: the mixing matrix W_t.
         watch: called with x just before it is mixed.
+        rows: which rows of the block are played: all, or a part.
         cosines: see Minibatch.
     """
 
@@ -125,13 +115,27 @@ class Play:
     network: Network
     weights: csr_array
     watch: Callable[[NDArray], None]
-    cosines: list[NDArray] | None = None
+    rows: slice
+    cosines: list[tuple[slice, NDArray]] | None = None
+
+    def parts(self, queries: int, row_bytes: int) -> Iterator[tuple[slice, Play]]:
+        """Cut the block into stretches of peers whose candidates fit into the cache: (their rows of x, their play).
+
+        Args:
+            queries: candidates a peer that are asked for at once.
+            row_bytes: size of one candidate.
+        """
+        size = max(1, self.problem.part_bytes // max(1, queries * row_bytes))
+        peers = len(self.key.peers)
+        for low in range(0, peers, size):
+            rows = slice(low, min(low + size, peers))
+            yield rows, replace(self, key=self.key.part(rows), rows=rows)
 
     def minibatch(self, step: int) -> Minibatch:
         """Local step `step`: each peer draws a minibatch of its own data."""
         key = replace(self.key, step=step)
         batch = self.problem.minibatch(replace(key, purpose="minibatch"))
-        return Minibatch(self.problem, batch, slice(0, len(key.peers)), key, self.meter, self.cosines)
+        return Minibatch(self.problem, batch, self.rows, key, self.meter, self.cosines)
 
     def gossip(self, gossip: Gossip, x: NDArray, memory: dict[str, NDArray]) -> tuple[NDArray, dict[str, NDArray]]:
         """Exchange x (peers, dim) with neighbours: returns the mixed x and gossip's memory."""

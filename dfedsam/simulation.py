@@ -19,10 +19,11 @@ from dfedsam.algorithms import Algorithm, ServerAlgorithm, State
 from dfedsam.checks import at_least, one_of
 from dfedsam.describe import describe
 from dfedsam.errors import RunError
-from dfedsam.evaluation import Evaluation
+from dfedsam.evaluation import Cosines, Evaluation
 from dfedsam.network import connect
 from dfedsam.network.base import Network
 from dfedsam.objectives import Objective, Problem
+from dfedsam.objectives.base import ALL_ROWS
 from dfedsam.play import Meter, Play, Server
 from dfedsam.randomness import Draws
 from dfedsam.records import Metrics, Row, RunFolder
@@ -127,7 +128,7 @@ class Simulation:
             arrays = _flatten(state) | {"meter.queries": meter.queries, "meter.gradients": meter.gradients}
             checkpoint.save(folder.checkpoint, arrays, meta, network)
 
-        def record(rounds: int, cosines: list[NDArray] | None = None) -> Row:
+        def record(rounds: int, cosines: Cosines | None = None) -> Row:
             row = {"round": rounds, **evaluation.row(state["x"], cosines), "seconds": time.perf_counter() - began}
             metrics.append(row)
             return row
@@ -140,10 +141,10 @@ class Simulation:
         for t in range(done["round"], self.rounds):
             last = t + 1 == self.rounds
             due = last or (t + 1) % self.evaluate_every == 0
-            cosines: list[NDArray] | None = [] if due and self.cosine and problem.has_gradients else None
+            cosines: Cosines | None = [] if due and self.cosine and problem.has_gradients else None
             watch = evaluation.before_gossip if due else _look_away
             key = Draws(self.seed, "", t, 0, network.block)
-            play = Play(t, problem, key, meter, network, self.topology.weights(t), watch, cosines)
+            play = Play(t, problem, key, meter, network, self.topology.weights(t), watch, ALL_ROWS, cosines)
             state = self._round(state, play)
             self._tell(network, record(t + 1, cosines) if due else {"round": t + 1})
             self.interrupted = network.agree(self.stop is not None and self.stop())

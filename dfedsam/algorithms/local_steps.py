@@ -67,9 +67,14 @@ class LocalSteps(Algorithm):
         return self.estimator(minibatch, x, "descent")
 
     def local_phase(self, state: State, play: Play) -> State:
-        """The K local steps of a round; x is updated in place."""
-        x: NDArray = state["x"]
-        m = state.get("momentum")
+        """The K local steps of a round, for as many peers at a time as fit into the cache; x is updated in place."""
+        x, momentum = state["x"], state.get("momentum")
+        for rows, part in play.parts(self.estimator.queries(x.shape[1]), x[0].nbytes):
+            self._steps(x[rows], None if momentum is None else momentum[rows], part)
+        return state
+
+    def _steps(self, x: NDArray, m: NDArray | None, play: Play) -> None:
+        """K steps of x and momentum m, both (peers, dim), in place."""
         if self.momentum and m is None:
             m = np.zeros_like(x)
         lr = learning_rate(self.lr, self.lr_schedule, self.lr_decay, play.round)
@@ -84,4 +89,3 @@ class LocalSteps(Algorithm):
             else:
                 g *= lr
             x -= g
-        return state

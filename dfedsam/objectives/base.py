@@ -19,6 +19,8 @@ class Problem(ABC):
 
     dim: int
     has_gradients: bool = False
+    part_bytes: int = 1 << 20
+    """Candidates are asked for in parts of a block of about this size, so that they stay in the cache."""
 
     @abstractmethod
     def start(self) -> NDArray:

@@ -143,9 +143,12 @@ class LogisticRegressionProblem(Problem):
         return self._first[:, None] + draws.integers(self._counts, self.options.batch_size)
 
     def _logits(self, x: NDArray, features: NDArray) -> NDArray:
-        """Scores (p, q, batch, classes) of x (p, q, dim) on features (p, batch, features + 1)."""
+        """Scores (p, q, classes, batch) of x (p, q, dim) on features (p, batch, features + 1).
+
+        Examples come last: sums over the few classes then run along whole rows of examples.
+        """
         weights = x.reshape(*x.shape[:2], self.classes, -1)
-        return np.matmul(features[:, None], weights.swapaxes(2, 3))
+        return np.matmul(weights, features.swapaxes(1, 2)[:, None])
 
     def losses(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
         """See Problem.losses."""
@@ -155,16 +158,11 @@ class LogisticRegressionProblem(Problem):
 
     def gradients(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
         """See Problem.gradients."""
-        features = self._features[batch]
+        features, labels = self._features[batch], self._labels[batch]
         residual = _softmax(self._logits(x[:, None], features)[:, 0])
-        np.put_along_axis(
-            residual,
-            self._labels[batch][:, :, None],
-            np.take_along_axis(residual, self._labels[batch][:, :, None], axis=2) - 1,
-            axis=2,
-        )
+        residual[np.arange(len(x))[:, None], labels, np.arange(batch.shape[1])] -= 1
         residual /= batch.shape[1]
-        gradients = np.matmul(residual.swapaxes(1, 2), features).reshape(len(x), self.dim)
+        gradients = np.matmul(residual, features).reshape(len(x), self.dim)
         return gradients + self.options.l2 * x
 
     def evaluate(self, x: NDArray) -> dict[str, NDArray]:
@@ -175,21 +173,20 @@ class LogisticRegressionProblem(Problem):
             logits = self._logits(row[None, None], features[None])[0, 0]
             loss[i] = _cross_entropy(logits, labels).mean(dtype=np.float64)
             loss[i] += 0.5 * self.options.l2 * float(row.astype(np.float64) @ row.astype(np.float64))
-            accuracy[i] = (logits.argmax(axis=1) == labels).mean()
+            accuracy[i] = (logits.argmax(axis=0) == labels).mean()
         return {"loss": loss, "accuracy": accuracy}
 
 
 def _softmax(logits: NDArray) -> NDArray:
-    """Over the last axis, in the memory of `logits`."""
-    logits -= logits.max(axis=-1, keepdims=True)
+    """Over the classes of logits (…, classes, examples), in their memory."""
+    logits -= logits.max(axis=-2, keepdims=True)
     np.exp(logits, out=logits)
-    logits /= logits.sum(axis=-1, keepdims=True)
+    logits /= logits.sum(axis=-2, keepdims=True)
     return logits
 
 
 def _cross_entropy(logits: NDArray, labels: NDArray[np.int64]) -> NDArray:
-    """−log softmax at the labels: logits (…, classes) and labels (…) to (…)."""
-    top = logits.max(axis=-1)
-    total = np.log(np.exp(logits - top[..., None]).sum(axis=-1)) + top
-    labels = np.broadcast_to(labels, logits.shape[:-1])
-    return total - np.take_along_axis(logits, labels[..., None], axis=-1)[..., 0]
+    """−log softmax at the labels: logits (…, classes, examples) and labels (…, examples) to (…, examples)."""
+    top = logits.max(axis=-2, keepdims=True)
+    total = np.log(np.exp(logits - top).sum(axis=-2)) + top[..., 0, :]
+    return total - np.take_along_axis(logits, labels[..., None, :], axis=-2)[..., 0, :]

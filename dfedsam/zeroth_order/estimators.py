@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.checks import at_least, one_of, positive
-from dfedsam.play import PART_BYTES, Minibatch
+from dfedsam.play import Minibatch
 from dfedsam.randomness import Draws
 from dfedsam.zeroth_order.directions import DISTRIBUTIONS, Distribution, directions
 
@@ -24,10 +24,10 @@ class Estimator(ABC):
 
     @abstractmethod
     def estimate(self, minibatch: Minibatch, x: NDArray, draws: Draws) -> NDArray:
-        """Gradient estimates (p, dim) at x (p, dim), for as many peers as fit into the cache at once."""
+        """Gradient estimates (peers, dim) at x (peers, dim), with the random numbers `draws`."""
 
     def __call__(self, minibatch: Minibatch, x: NDArray, purpose: str) -> NDArray:
-        """Gradient estimates for the whole block.
+        """Gradient estimates of every peer of the minibatch; where the run asks for it, their cosine is noted.
 
         Args:
             minibatch: the local step's minibatches.
@@ -37,12 +37,10 @@ class Estimator(ABC):
         Returns:
             Estimates, shape (peers, dim).
         """
-        estimates = np.empty_like(x)
-        for rows, part in minibatch.parts(self.queries(x.shape[1]) * x[0].nbytes):
-            estimates[rows] = self.estimate(part, x[rows], part.draws(purpose))
-            if part.cosines is not None:
-                exact = part.problem.gradients(x[rows], part.batch, part.rows)
-                part.cosines.append(cosines(estimates[rows], exact))
+        estimates = self.estimate(minibatch, x, minibatch.draws(purpose))
+        if minibatch.cosines is not None:
+            exact = minibatch.problem.gradients(x, minibatch.batch, minibatch.rows)
+            minibatch.cosines.append((minibatch.rows, cosines(estimates, exact)))
         return estimates
 
 
@@ -164,7 +162,7 @@ class CoordinateWise(Estimator):
     def estimate(self, minibatch: Minibatch, x: NDArray, draws: Draws) -> NDArray:
         """See the class; coordinates are queried in stretches, so that memory does not grow with dim²."""
         dim = x.shape[1]
-        stretch = max(1, PART_BYTES // (2 * x.nbytes))
+        stretch = max(1, minibatch.problem.part_bytes // (2 * x.nbytes))
         gradient = np.empty_like(x)
         for low in range(0, dim, stretch):
             coordinates = np.arange(low, min(low + stretch, dim))

@@ -38,12 +38,10 @@ def test_contract_shape_type_and_exact_count_of_queries(estimator):
 
 
 @pytest.mark.parametrize("estimator", ALL, ids=repr)
-def test_a_row_depends_on_its_own_peer_alone(estimator, monkeypatch):
+def test_a_row_depends_on_its_own_peer_alone(estimator):
     whole = estimator(minibatch(), point(), "descent")
     halves = [estimator(minibatch(peers), point(peers), "descent") for peers in (range(2), range(2, 6))]
     np.testing.assert_array_equal(whole, np.concatenate(halves))
-    monkeypatch.setattr("dfedsam.play.PART_BYTES", 1)  # a peer at a time
-    np.testing.assert_array_equal(whole, estimator(minibatch(), point(), "descent"))
 
 
 @pytest.mark.parametrize("estimator", RANDOM, ids=repr)
