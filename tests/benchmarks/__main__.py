@@ -12,7 +12,7 @@ from tests import benchmarks
 
 def main(names: list[str]) -> int:
     """Run the modules named (all if none is) and print their rows."""
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 160)
     known = [m.name for m in pkgutil.iter_modules(benchmarks.__path__) if not m.name.startswith("_")]
     unknown = [name for name in names if name not in known]
     if unknown:
