@@ -31,6 +31,8 @@ def draw(topology: Topology) -> Figure:
         ValueError: if W changes from round to round or is not symmetric.
     """
     figures = spectrum(topology)
+    if figures["lambda_2"] is None:
+        raise ValueError("topology changes from round to round or is directed: a drawing needs one symmetric W")
     with style.styled():
         figure = style.new_figure(style.PAGE, 3.1)
         left, right = figure.subplots(1, 2, width_ratios=(1, 1.1))

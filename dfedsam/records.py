@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import networkx as nx
 from numpy.typing import NDArray
 
 import topologies
@@ -52,9 +51,8 @@ class RunFolder:
             raise ValueError(failure)
         self.write_config(description)
         if self.network.is_root:
-            graph = nx.node_link_data(topology.graph(0), edges="edges")
-            text = json.dumps({"spectrum": topologies.spectrum(topology), "graph": graph})
-            write_whole(self.path / "topology.json", text)
+            graph = topologies.to_dict(topology.graph(0), spectrum=topologies.spectrum(topology))
+            write_whole(self.path / "topology.json", json.dumps(graph))
 
     def _make(self) -> str:
         try:

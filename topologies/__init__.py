@@ -4,7 +4,7 @@ from topologies import make, spectrum
 spectrum(make("torus", 16))["gap"]      # 0.4
 """
 
-from topologies.files import from_file
+from topologies.files import from_file, to_dict
 from topologies.graphs import (
     barabasi_albert,
     complete,
@@ -52,6 +52,7 @@ __all__ = [
     "spectrum",
     "star",
     "steady_consensus",
+    "to_dict",
     "torus",
     "watts_strogatz",
 ]

@@ -18,6 +18,7 @@ from topologies.topology import TOLERANCE, Topology
 
 DENSE = 500  # peers up to which all eigenvalues are computed
 PROBES = 64  # random vectors that stand for all above DENSE, in `effective_neighbours`
+_MODES = ("lambda_2", "lambda_min", "effective_neighbours", "mu_2")
 
 
 def eigenvalues(W: sp.csr_array) -> NDArray[np.float64]:
@@ -71,50 +72,49 @@ def spectrum(topology: Topology, steps: int = 1) -> dict[str, Any]:
     """The figures of a topology, ready for `json.dump`.
 
     Args:
-        topology: Of period 1 and symmetric.
+        topology: What is looked at. Where W changes from round to round, or is not symmetric, only the figures that
+            still have a meaning are given, and the others are None: edges and degrees are those of the rounds' union,
+            and lambda = ‖W_τ … W_1 - J‖₂^(1/τ) over a period τ.
         steps: Gossip steps Q a round, at least 1.
 
     Returns:
         n, edges, degree_min, degree_mean, degree_max; diameter in edges (None above DENSE peers, where it would take
         too long); lambda_2 (second largest eigenvalue), lambda_min (smallest), lambda (the larger modulus of these),
         gap = 1 - lambda; steps and lambda_q = lambda^Q; effective_neighbours at γ = 0.9; mu_2 (second smallest
-        eigenvalue of the unweighted Laplacian); vectors_per_round, which all peers send together: Q · 2 · edges;
-        approximate: the names of figures that are estimates.
+        eigenvalue of the unweighted Laplacian); vectors_per_round, which all peers send together: Q · 2 · edges, for a
+        schedule its mean; period; approximate: the names of figures that are estimates.
 
     Raises:
-        ValueError: if steps is below 1, or W changes from round to round or is not symmetric.
+        ValueError: if steps is below 1.
     """
     steps = whole("steps", steps, 1, "the usual is 1")
-    if topology.period != 1:
-        raise ValueError(
-            f"topology has a period of {topology.period} rounds: it must be 1 for a spectrum; look at each weights(t)"
-        )
-    W, graph = topology.weights(0), topology.graph(0)
-    n = topology.n
-    lambda_2, lambda_min = _ends(W)
-    degrees = [degree for _, degree in graph.degree()]
-    adjacency = adjacency_matrix(graph)
-    laplacian = sp.csr_array(sp.diags_array(adjacency.sum(axis=1)) - adjacency)
-    diameter = shortest_path(adjacency, unweighted=True).max() if n <= DENSE else None
-    modulus = max(abs(lambda_2), abs(lambda_min))
-    sent = int(np.count_nonzero(W.data)) - int(np.count_nonzero(W.diagonal()))
+    n, rounds = topology.n, range(topology.period)
+    union = sp.csr_array((n, n))
+    sent = 0
+    for t in rounds:
+        W = topology.weights(t)
+        union = union + adjacency_matrix(topology.graph(t))
+        sent += int(np.count_nonzero(W.data)) - int(np.count_nonzero(W.diagonal()))
+    union = sp.csr_array((union + union.T) != 0, dtype=float)
+    degrees = union.sum(axis=1)
+    fixed = topology.period == 1 and _is_symmetric(topology.weights(0))
+    modes: dict[str, Any] = _modes(topology.weights(0), union) if fixed else dict.fromkeys(_MODES)
+    modulus: float | None = max(abs(modes["lambda_2"]), abs(modes["lambda_min"])) if fixed else _schedule_norm(topology)
     return {
         "n": n,
-        "edges": graph.number_of_edges(),
-        "degree_min": min(degrees),
-        "degree_mean": sum(degrees) / n,
-        "degree_max": max(degrees),
-        "diameter": int(diameter) if diameter is not None and np.isfinite(diameter) else None,
+        "edges": int(degrees.sum()) // 2,
+        "degree_min": int(degrees.min()),
+        "degree_mean": float(degrees.mean()),
+        "degree_max": int(degrees.max()),
+        "diameter": _diameter(union) if fixed and n <= DENSE else None,
         "lambda": modulus,
-        "gap": 1 - modulus,
-        "lambda_2": lambda_2,
-        "lambda_min": lambda_min,
+        "gap": None if modulus is None else 1 - modulus,
         "steps": steps,
-        "lambda_q": modulus**steps,
-        "effective_neighbours": effective_neighbours(W),
-        "mu_2": float(np.linalg.eigvalsh(laplacian.toarray())[1]) if n <= DENSE else second_smallest(laplacian),
-        "vectors_per_round": steps * sent,
-        "approximate": ["effective_neighbours"] if n > DENSE else [],
+        "lambda_q": modulus**steps if fixed and modulus is not None else None,
+        **modes,
+        "vectors_per_round": steps * sent // topology.period if fixed else steps * sent / topology.period,
+        "period": topology.period,
+        "approximate": ["effective_neighbours"] if fixed and n > DENSE else [],
     }
 
 
@@ -169,6 +169,31 @@ def _ends(W: sp.csr_array) -> tuple[float, float]:
     return 1 - second_smallest(laplacian), 1 - largest(laplacian)
 
 
+def _modes(W: sp.csr_array, adjacency: sp.csr_array) -> dict[str, Any]:
+    """What only one symmetric W has."""
+    laplacian = sp.csr_array(sp.diags_array(adjacency.sum(axis=1)) - adjacency)
+    small = len(W.indptr) - 1 <= DENSE
+    lambda_2, lambda_min = _ends(W)
+    mu_2 = float(np.linalg.eigvalsh(laplacian.toarray())[1]) if small else second_smallest(laplacian)
+    return dict(zip(_MODES, (lambda_2, lambda_min, effective_neighbours(W), mu_2), strict=True))
+
+
+def _schedule_norm(topology: Topology) -> float | None:
+    """‖W_τ … W_1 - J‖₂^(1/τ); None where the dense product would take too long."""
+    n = topology.n
+    if n > DENSE or topology.period > 1000:
+        return None
+    product = np.eye(n) - 1 / n
+    for t in range(topology.period):
+        product = topology.weights(t) @ product
+    return float(np.linalg.norm(product, 2) ** (1 / topology.period))
+
+
+def _diameter(adjacency: sp.csr_array) -> int | None:
+    longest = shortest_path(adjacency, unweighted=True).max()
+    return int(longest) if np.isfinite(longest) else None
+
+
 def _estimated_rest(W: sp.csr_array, gamma: float) -> float:
     """Σ_{k≥2} λ_k²/(1 - γλ_k²) = Σ_j γʲ tr (W - J)^{2j+2}, with vᵀW^{2j+2}v = ‖W^{j+1}v‖² averaged over random signs v
     (Hutchinson 1990)."""
@@ -185,8 +210,10 @@ def _estimated_rest(W: sp.csr_array, gamma: float) -> float:
 
 
 def _need_symmetric(W: sp.csr_array) -> None:
+    if not _is_symmetric(W):
+        raise ValueError("W must be symmetric for its eigenvalues to say how fast it mixes; look at ‖W - J‖ instead")
+
+
+def _is_symmetric(W: sp.csr_array) -> bool:
     skew = abs(W - W.T)
-    if skew.nnz and skew.max() > TOLERANCE:
-        raise ValueError(
-            "W must be symmetric for its eigenvalues to say how fast it mixes; look at the norm of W - J instead"
-        )
+    return skew.nnz == 0 or skew.max() <= TOLERANCE

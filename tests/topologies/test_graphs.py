@@ -210,7 +210,7 @@ def test_what_cannot_be_is_refused_in_one_line(name, n, options, message):
 
 def test_a_small_world_that_falls_apart_is_refused(monkeypatch):
     monkeypatch.setattr(random_graphs, "DRAWS", 1)
-    with pytest.raises(ValueError, match=r"p is 1: .* none of 1 draws was; it is too large for so few neighbours"):
+    with pytest.raises(ValueError, match=r"p is 1\.0: .* none of 1 draws was; it is too large for so few neighbours"):
         watts_strogatz(1000, neighbours=2, p=1)
 
 

@@ -9,6 +9,7 @@ import scipy.sparse as sp
 
 from topologies import (
     Static,
+    Topology,
     effective_neighbours,
     eigenvalues,
     make,
@@ -158,6 +159,32 @@ def test_parts_that_never_meet_have_no_gap():
     small = nx.disjoint_union(ring(3), ring(3))
     assert spectrum(Static(small))["diameter"] is None
     assert spectrum(Static(small))["gap"] == exact(0)
+
+
+class OnePeer(Topology):
+    """One-peer exponential: W_t = (I + P^(2^(t mod τ)))/2 (Ying et al. 2021)."""
+
+    def __init__(self, n):
+        self.n, self.period = n, (n - 1).bit_length()
+
+    def weights(self, t):
+        return sp.csr_array((np.eye(self.n) + np.roll(np.eye(self.n), 2 ** (t % self.period), axis=1)) / 2)
+
+    def graph(self, t):
+        graph = nx.empty_graph(self.n, create_using=nx.DiGraph)
+        graph.add_edges_from((i, (i + 2 ** (t % self.period)) % self.n) for i in range(self.n))
+        return graph
+
+
+@pytest.mark.parametrize(("n", "residual"), [(6, 0.217), (12, 0.209), (16, 0), (33, 0.031)])
+def test_figures_of_a_schedule(n, residual):
+    figures = spectrum(OnePeer(n))
+    assert figures["period"] == (n - 1).bit_length()
+    assert figures["lambda"] ** figures["period"] == pytest.approx(residual, abs=6e-4)
+    assert figures["gap"] == 1 - figures["lambda"]
+    assert figures["vectors_per_round"] == n
+    assert figures["edges"] == make("exponential", n).graph(0).number_of_edges()
+    assert figures["lambda_2"] is figures["effective_neighbours"] is figures["diameter"] is None
 
 
 def test_a_directed_matrix_is_refused():
