@@ -40,7 +40,9 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     if not argv or argv[0] in ("--help", "-h", "help"):
         if ranks.rank() == 0:
-            print(HELP.format(commands="".join(f"  {name:<10}{text}\n" for name, (_, text) in COMMANDS.items())), end="")
+            print(
+                HELP.format(commands="".join(f"  {name:<10}{text}\n" for name, (_, text) in COMMANDS.items())), end=""
+            )
         return 0 if argv else 2
     ranks.prepare()
     try:

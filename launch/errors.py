@@ -30,7 +30,11 @@ def plain(message: str) -> str:
     choices = re.search(r"Literal\[([^\]]*)\]", message)
     if not (option and got and (kinds or choices)):
         return _line(f"{option}: {inner}" if option else inner)
-    rule = f"one of {choices[1]}".replace("'", "") if choices else " or ".join(_TYPES.get(kind, kind) for kind in kinds)
+    rule = (
+        f"one of {choices[1]}".replace("'", "")
+        if choices
+        else " or ".join(_TYPES.get(str(kind), str(kind)) for kind in kinds)
+    )
     return f"{option} is {_line(got[1])}: it must be {rule}"
 
 

@@ -30,7 +30,9 @@ def options(plugin: names.Plugin) -> dict[str, Option]:
     from docstring_parser import parse
 
     sources = reversed(inspect.getmro(plugin)) if isinstance(plugin, type) else [plugin]
-    texts = {param.arg_name: param.description or "" for source in sources for param in parse(source.__doc__ or "").params}
+    texts = {
+        param.arg_name: param.description or "" for source in sources for param in parse(source.__doc__ or "").params
+    }
     parameters = list(inspect.signature(plugin).parameters.values())
     if not isinstance(plugin, type):
         parameters = parameters[1:]  # n
@@ -53,10 +55,16 @@ def plugin_help(option: str, plugin: names.Plugin) -> str:
     name, doc = plugin.__name__, inspect.getdoc(plugin) or ""
     lines = [f"--{option} {name}", "", *_prose(doc), ""]
     own = options(plugin)
-    lines.append(f"Its options, each also in a file as {option}: {{class_path: {name}, init_args: {{…}}}}:" if own else "It has no options.")
+    lines.append(
+        f"Its options, each also in a file as {option}: {{class_path: {name}, init_args: {{…}}}}:"
+        if own
+        else "It has no options."
+    )
     for key, value in own.items():
         head = f"  --{option}.{key} {value.type}".rstrip()
-        text = value.text + (f" (default: {_default(key, value.default)})" if value.text else _default(key, value.default))
+        text = value.text + (
+            f" (default: {_default(key, value.default)})" if value.text else _default(key, value.default)
+        )
         if names.is_kind(key):
             text += f" Names and options: --{option}.{key}.help"
         lines += [head, *textwrap.wrap(text, WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 8)]
@@ -70,7 +78,11 @@ def kind_help(option: str) -> str:
     for name, plugin in names.table(kind).items():
         first = re.split(r"(?<=\.)\s", " ".join(_prose(inspect.getdoc(plugin) or "")))[0]
         lines += [f"  {name}", *textwrap.wrap(first, WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 8)]
-    own = "a graph's file, or the import path of your own function" if kind == names.TOPOLOGY else "the import path of your own class"
+    own = (
+        "a graph's file, or the import path of your own function"
+        if kind == names.TOPOLOGY
+        else "the import path of your own class"
+    )
     return "\n".join([*lines, f"  … or {own}", f"The options of one: --{option}.help NAME"])
 
 

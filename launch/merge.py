@@ -31,7 +31,9 @@ def pairs(argv: Iterable[str]) -> list[Pair]:
             found[-1] = (found[-1][0], word)
             waiting = False
         else:
-            raise ValueError(f"{word} belongs to no option: options begin with --, and a value with blanks needs quotes")
+            raise ValueError(
+                f"{word} belongs to no option: options begin with --, and a value with blanks needs quotes"
+            )
     return found
 
 

@@ -30,7 +30,15 @@ _OWN = {  # options that are not the simulation's, or that it does not default: 
     "figure": (bool | None, "draw the convergence figure into the folder (default: after over ten seconds)", "YES"),
     "draw_split": (str | None, "draw the examples of each class that every peer gets, such as split.png", "FILE"),
 }
-_HIDDEN = {"topology", "objective", "algorithm", "out", "network", "progress", "stop"}  # of Simulation: not typed, or above
+_HIDDEN: set[str | int] = {
+    "topology",
+    "objective",
+    "algorithm",
+    "out",
+    "network",
+    "progress",
+    "stop",
+}  # of Simulation: not typed, or above
 
 
 @dataclass(frozen=True)
@@ -142,7 +150,9 @@ def _parser(experiment: merge.Merge) -> _Parser:
     _add_values(parser)
     function = experiment.plugin("topology")
     parser.add_argument("--topology.class_path", type=str)
-    parser.add_function_arguments(function, "topology.init_args", as_group=False, skip={"n", "seed"}, fail_untyped=False)
+    parser.add_function_arguments(
+        function, "topology.init_args", as_group=False, skip={"n", "seed"}, fail_untyped=False
+    )
     options = explain.options(function)
     if "seed" in options:
         parser.add_argument("--topology.init_args.seed", type=int | None)
@@ -189,11 +199,15 @@ def _plugin_help(option: str, name: str | None) -> str:
 def _help(about: str, examples: str) -> str:
     usage = "dfedsam run [--config FILE.yaml] [--OPTION VALUE …]"
     parser = _Parser(formatter_class=_Formatter, add_help=False, description=about, epilog=examples, usage=usage)
-    parser.add_argument("--config", type=str, help="an experiment file; what is on the command line wins", metavar="FILE")
+    parser.add_argument(
+        "--config", type=str, help="an experiment file; what is on the command line wins", metavar="FILE"
+    )
     for option, text in _PLUGINS.items():
         parser.add_argument(f"--{option}", type=str, help=text, metavar="NAME")
     _add_values(parser)
-    parser.add_argument("--print_config", action="store_true", help="print all settings, as a file for --config, and end")
+    parser.add_argument(
+        "--print_config", action="store_true", help="print all settings, as a file for --config, and end"
+    )
     return parser.format_help()
 
 

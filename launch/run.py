@@ -10,18 +10,18 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from launch import merge, options, ranks
+from launch import options, ranks
 
 if TYPE_CHECKING:
     from dfedsam.errors import RunError
     from dfedsam.simulation import Simulation
 
-ABOUT = """Play an experiment: peers on a graph minimise an objective by queries alone, take local steps, and average with
-their neighbours. The run's folder gets its settings, metrics, checkpoint and the mean prompt."""
+ABOUT = """Play an experiment: peers on a graph minimise an objective by queries alone, take local steps, and average
+with their neighbours. The run's folder gets its settings, metrics, checkpoint and the mean prompt."""
 EXAMPLES = """examples:
   dfedsam run --topology ring --peers 16 --algorithm DFedSAM --algorithm.rho 0.05 --rounds 100 --out runs/a
   dfedsam run --algorithm DFedSAMMG --algorithm.gossip.steps 4 --algorithm.estimator two_point
-  dfedsam run --objective prompt_tuning --objective.data train.csv --objective.test test.csv --objective.words "terrible, great"
+  dfedsam run --objective prompt_tuning --objective.data train.csv --objective.words "terrible, great"
   dfedsam run --config launch/experiments/demo.yaml --topology grid --ranks 4
 
 A plug-in's own options follow a dot: --algorithm.help lists algorithms, --algorithm.help DFedSAM the options of one.
@@ -43,7 +43,10 @@ def main(argv: list[str]) -> int:
             f"out is {out}: it is there already and is never overwritten; choose another folder, or go on with it by "
             f"`dfedsam resume {out}`"
         )
-    if launches(settings, simulation):
+    starts = launches(settings, simulation)
+    if settings.own["draw_split"] and ranks.rank() == 0 and ranks.ASKED not in os.environ:
+        print(draw_split(simulation, settings.own["draw_split"]))
+    if starts:
         return ranks.start(settings.own["ranks"], ["run", *argv, "--out", str(out)])
     simulation.out = Path(out)
     return play(simulation, settings)
@@ -69,14 +72,14 @@ def launches(settings: options.Settings, simulation: Simulation) -> bool:
     count = settings.own["ranks"]
     if count is None:
         return False
-    peers: int = simulation.topology.n  # pyright: ignore[reportAttributeAccessIssue]
+    peers = simulation.topology.n
     if not 1 <= count <= peers:
         raise ValueError(f"ranks is {count}: it must be at least 1 and at most the number of peers, {peers}")
     if not ranks.in_job():
         return count > 1
     if ranks.size() not in (count, None):
         raise ValueError(f"ranks is {count}: this MPI job has {ranks.size()}; leave --ranks out, or start {count}")
-    os.environ[ranks.ASKED] = str(count)
+    os.environ[ranks.ASKED] = str(count)  # for network.connect to check
     return False
 
 
@@ -87,10 +90,10 @@ def play(simulation: Simulation, settings: options.Settings, *, resume: bool = F
         The exit status: 0, also for a run that was asked to stop and can be resumed; 1 for one that could not go on.
     """
     from dfedsam.errors import RunError
-    from dfedsam.network import connect
+    from dfedsam.network import abort, connect
     from launch.progress import progress
 
-    network = connect(simulation.topology.n)  # pyright: ignore[reportAttributeAccessIssue]
+    network = connect(simulation.topology.n)
     simulation.network = network
     simulation.out = out = Path(network.broadcast(str(simulation.out)))
     began = time.perf_counter()
@@ -98,11 +101,11 @@ def play(simulation: Simulation, settings: options.Settings, *, resume: bool = F
         with progress(network.is_root) as simulation.progress, ranks.Stop() as simulation.stop:
             rows = simulation.run(resume=resume)
     except KeyboardInterrupt:  # the second one: end now
-        network.abort(130)
+        abort(130)
     except (RunError, ValueError) as error:
         if not ranks.all_come_here():
             print(f"dfedsam: rank {network.rank}: {error}", file=sys.stderr)
-            network.abort(1)
+            abort(1)
         if isinstance(error, ValueError):
             raise
         return _failed(error, out) if network.is_root else 1
@@ -116,6 +119,23 @@ def play(simulation: Simulation, settings: options.Settings, *, resume: bool = F
             plot_run(out)
         print(summary(out, rows, simulation.interrupted))
     return 0
+
+
+def draw_split(simulation: Simulation, path: str) -> Path:
+    """Draw how the objective's examples are dealt to the peers; returns the file.
+
+    Raises:
+        ValueError: if the objective has no classes, or the file has another ending than a figure's.
+    """
+    objective: Any = simulation.objective
+    if not hasattr(objective, "class_counts"):
+        raise ValueError(f"draw_split is {path}: {type(objective).__name__} deals no examples of classes; leave it out")
+    from analysis.split import draw_split as draw
+    from analysis.style import save
+
+    peers = simulation.topology.n
+    counts = objective.class_counts(peers, simulation.seed)
+    return save(draw(counts, objective.class_names(simulation.seed)), path)[0]
 
 
 def _failed(error: RunError, out: Path) -> int:

@@ -39,11 +39,21 @@ def summary(out: Path, rows: list[dict[str, Any]], interrupted: bool) -> str:
     table += [(name, _cell(form, first.get(key)), _cell(form, last[key])) for key, (name, form) in shown.items()]
     widths = [max(len(row[i]) for row in table) for i in range(3)]
     lines = [f"{a:<{widths[0]}}  {b:>{widths[1]}}  {c:>{widths[2]}}".rstrip() for a, b, c in table]
-    lines += [f"{_words(name)}: {_cell('{:.1%}' if 'accuracy' in name else '{:.5g}', value)}" for name, value in _references(out)]
+    lines += [
+        f"{_words(name)}: {_cell('{:.1%}' if 'accuracy' in name else '{:.5g}', value)}"
+        for name, value in _references(out)
+    ]
     if interrupted:
         lines.append(f"stopped as asked; go on with: dfedsam resume {out}")
     width = max(map(len, _FILES))
-    lines += ["", *(f"{out / name!s:<{len(str(out)) + 1 + width}}  {what}" for name, what in _FILES.items() if (out / name).exists())]
+    lines += [
+        "",
+        *(
+            f"{out / name!s:<{len(str(out)) + 1 + width}}  {what}"
+            for name, what in _FILES.items()
+            if (out / name).exists()
+        ),
+    ]
     if not (out / "convergence.png").exists():
         lines.append(f"the figure: dfedsam plot {out}")
     return "\n".join(["", *lines])

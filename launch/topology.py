@@ -8,7 +8,8 @@ from typing import Any
 
 from launch import merge, options
 
-HELP = """usage: dfedsam topology NAME [--peers N] [--topology.OPTION VALUE …] [--seed N] [--steps Q] [--json] [--draw FILE]
+HELP = """usage: dfedsam topology NAME [--peers N] [--topology.OPTION VALUE …] [--seed N] [--steps Q] [--json]
+                        [--draw FILE]
 
 Show the figures of a graph with Metropolis weights: degrees, diameter, spectral gap, effective neighbours.
 
@@ -58,7 +59,12 @@ def main(argv: list[str]) -> int:
     if "topology" not in pairs and not any(option.endswith(".help") for option in pairs):
         raise ValueError("topology is missing: name a graph, such as `dfedsam topology ring --peers 16`")
     steps = _steps(pairs.get("steps", "1"))
-    passed = [word for option, value in pairs.items() if option not in ("steps", "json", "draw") for word in _words(option, value)]
+    passed = [
+        word
+        for option, value in pairs.items()
+        if option not in ("steps", "json", "draw")
+        for word in _words(option, value)
+    ]
     settings = options.parse(passed, "", "")
     if settings is None:
         return 0
@@ -72,9 +78,10 @@ def main(argv: list[str]) -> int:
     else:
         print(_table(settings.topology["class_path"].rpartition(".")[2], figures))
     if "draw" in pairs:
-        from analysis.topology import draw_topology
+        from analysis.style import save
+        from analysis.topology import draw
 
-        print(draw_topology(topology.graph(0), Path(pairs["draw"] or "topology.png")))
+        print(save(draw(topology), Path(pairs["draw"] or "topology.png"))[0])
     return 0
 
 

@@ -2,6 +2,17 @@
 
 from dfedsam.objectives.base import Objective, Problem
 from dfedsam.objectives.logistic_regression import LogisticRegression
+from dfedsam.objectives.prompt_parameters import FullPrompt, PromptParameters, RandomProjection
+from dfedsam.objectives.prompt_tuning import PromptTuning
 from dfedsam.objectives.quadratic import Quadratic
 
-__all__ = ["LogisticRegression", "Objective", "Problem", "Quadratic"]
+__all__ = [
+    "FullPrompt",
+    "LogisticRegression",
+    "Objective",
+    "Problem",
+    "PromptParameters",
+    "PromptTuning",
+    "Quadratic",
+    "RandomProjection",
+]

