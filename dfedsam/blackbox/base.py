@@ -23,14 +23,13 @@ class Meter:
 
 
 class BlackBox(ABC):
-    """A model that answers with class scores, never with gradients or weights."""
+    """A model that answers with class scores, never with gradients or weights.
+
+    `prompt` is the soft prompt to start from, shape (tokens, width): the embeddings of a sentence's tokens.
+    """
 
     meter: Meter
-    width: int
-
-    @abstractmethod
-    def start(self, text: str) -> NDArray:
-        """The soft prompt that stands for a sentence: the embeddings of its tokens, shape (tokens, width)."""
+    prompt: NDArray
 
     @abstractmethod
     def scores(self, prompts: NDArray, examples: Sequence[NDArray], *, count: bool = True) -> list[NDArray]:

@@ -27,14 +27,16 @@ class DualEncoder(BlackBox):
         model: folder or hub name of a sentence encoder.
         words: one word or phrase a class.
         texts: all examples' texts; examples are called by their number in it.
+        prompt: a sentence; its tokens' embeddings are the soft prompt to start from.
         mode: "words" or "text": what the prompt is set before.
         scale: what cosines are multiplied by (the inverse temperature), above 0.
-        max_tokens: texts are cut after so many tokens, the special ones left out.
+        max_tokens: texts are cut after so many tokens, the special ones left out, or where they would pass, with the
+            prompt, what the model reads.
         cut_at_peers: never put two peers into one batch, so that what a peer reads does not depend on who is beside it.
         dtype: float32 or float64.
 
     Raises:
-        ValueError: if the model cannot be loaded, or a word has no tokens.
+        ValueError: if the model cannot be loaded, a word or the prompt has no tokens, or the prompt leaves no room.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class DualEncoder(BlackBox):
         model: str,
         words: Sequence[str],
         texts: Sequence[str],
+        prompt: str,
         mode: str = "words",
         scale: float = 20.0,
         max_tokens: int = 128,
@@ -56,21 +59,21 @@ class DualEncoder(BlackBox):
         self._passes = Passes(encoder)
         self.width = self._passes.width
         self.device = encoder.device
-        word_contents = self._passes.contents(words, max_tokens)
+        ids, room = self._passes.sentence(prompt)
+        if not ids or room < 1:
+            reason = f"is {len(ids)} tokens long and leaves no room for a text" if ids else "has no tokens"
+            raise ValueError(f"prompt is {prompt}: to the model {model} it {reason}; give one or a few words")
+        self.prompt = self._passes.table[torch.tensor(ids)].cpu().numpy().copy()
+        word_contents = self._passes.contents(words, min(max_tokens, room))
         if any(length == word_contents.around for length in word_contents.lengths):
             raise ValueError(f"words is {', '.join(words)}: the model's tokenizer finds nothing in one of them")
         self._words = len(words)
-        text_contents = self._passes.contents(texts, max_tokens)
+        text_contents = self._passes.contents(texts, min(max_tokens, room))
         # What goes through the model with a prompt, and the vectors of what goes without
         self._prompted, bare = (word_contents, text_contents) if mode == "words" else (text_contents, word_contents)
         identity = f"{encoder.fingerprint} {encoder.pooling} {self.dtype} {self.device.type} "
         identity += f"{torch.__version__} {transformers.__version__} {torch.get_num_threads()}"
         self._bare = torch.from_numpy(stored(identity, bare.ids, lambda part: self._embed(bare, part))).to(self.device)
-
-    def start(self, text: str) -> NDArray:
-        ids = self._passes.encoder.tokenizer(text, add_special_tokens=False).input_ids
-        with torch.inference_mode():
-            return self._passes.embeddings(torch.tensor(ids, dtype=torch.long, device=self.device)).cpu().numpy()
 
     @property
     def embedding_std(self) -> float:

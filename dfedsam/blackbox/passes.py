@@ -41,6 +41,13 @@ class Passes:
         self.width = self.table.shape[1]
         self._cpu = encoder.device.type == "cpu"
 
+    def sentence(self, text: str) -> tuple[list[int], int]:
+        """A sentence's token numbers, and how many more tokens the model reads when it stands before a text."""
+        tokenizer = self.encoder.tokenizer
+        ids = tokenizer(text, add_special_tokens=False).input_ids
+        reads = min(tokenizer.model_max_length, getattr(self.encoder.model.config, "max_position_embeddings", 1 << 30))
+        return ids, reads - len(ids) - sum(map(len, _specials(tokenizer)))
+
     def contents(self, texts: Sequence[str], max_tokens: int) -> Contents:
         """Tokenise, each text cut after `max_tokens` tokens of its own."""
         tokenizer = self.encoder.tokenizer

@@ -1,5 +1,6 @@
 """Labelled texts from a CSV, JSON lines or Parquet file, or from a hub data set, through the `datasets` library."""
 
+import logging
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,7 @@ def _quiet_datasets() -> Any:
     import datasets
 
     datasets.disable_progress_bars()
-    datasets.logging.set_verbosity_error()
+    datasets.logging.set_verbosity(logging.CRITICAL)  # its errors reach the user as ours, in one line
     return datasets
 
 

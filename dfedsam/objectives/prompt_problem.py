@@ -59,16 +59,14 @@ class PromptProblem(Problem):
             model=options.model,
             words=words,
             texts=[*train.texts, *test.texts],
+            prompt=options.prompt,
             mode=options.mode,
             scale=options.scale,
             max_tokens=options.max_tokens,
             cut_at_peers=options.cut_at_peers,
             dtype=dtype,
         )
-        prompt = self.box.start(options.prompt)
-        if not len(prompt):
-            raise ValueError(f"prompt is {options.prompt}: the model's tokenizer finds nothing in it; give a word")
-        self.map = options.parameters.build(prompt, self.box.embedding_std, seed)
+        self.map = options.parameters.build(self.box.prompt, self.box.embedding_std, seed)
         self.dim = self.map.dim
 
     def start(self) -> NDArray:
@@ -89,11 +87,7 @@ class PromptProblem(Problem):
 
     def losses(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
         examples = [row[row >= 0] for row in batch]
-        if self.options.cut_at_peers:  # a product of matrices may round a row by its neighbours
-            prompts = np.concatenate([self.map.prompts(own[None]) for own in x])
-        else:
-            prompts = self.map.prompts(x)
-        scores = self.box.scores(prompts, examples)
+        scores = self.box.scores(self._prompts(x), examples)
         parts = zip(scores, examples, strict=True)
         return np.stack([_cross_entropy(part, self.labels[numbers]) for part, numbers in parts]).astype(x.dtype)
 
@@ -104,13 +98,18 @@ class PromptProblem(Problem):
         return self.map.back(gradients).astype(x.dtype)
 
     def evaluate(self, x: NDArray) -> dict[str, NDArray]:
-        loss, accuracy = np.empty(len(x)), np.empty(len(x))
         labels = self.labels[self.test]
-        for i, one in enumerate(x):  # one by one, so that a model's figures do not depend on who is beside it
-            (scores,) = self.box.scores(self.map.prompts(one[None, None]), [self.test], count=False)
-            loss[i] = _cross_entropy(scores, labels)[0]
-            accuracy[i] = (scores[0].argmax(axis=-1) == labels).mean()
-        return {"loss": loss, "accuracy": accuracy}
+        scores = self.box.scores(self._prompts(x[:, None]), [self.test] * len(x), count=False)
+        return {
+            "loss": np.array([_cross_entropy(part, labels)[0] for part in scores]),
+            "accuracy": np.array([(part[0].argmax(axis=-1) == labels).mean() for part in scores]),
+        }
+
+    def _prompts(self, x: NDArray) -> NDArray:
+        """Soft prompts (p, q, tokens, width) of candidates (p, q, dim)."""
+        if self.options.cut_at_peers:  # a product of matrices may round a row by its neighbours
+            return np.concatenate([self.map.prompts(own[None]) for own in x])
+        return self.map.prompts(x)
 
     def references(self) -> dict[str, float]:
         """Zero-shot: bare words and bare texts. First order: Adam with exact gradients on the pooled training data."""

