@@ -34,17 +34,12 @@ def read_runs(folders: Iterable[Path | str]) -> pd.DataFrame:
     configs = [read_config(path) for path in paths]
     names = [path.resolve().name for path in paths]
     names = [name if names.count(name) == 1 else str(path) for name, path in zip(names, paths, strict=True)]
-    tables = []
+    rows = []
     for path, config, name, label in zip(paths, configs, names, labels(configs, names), strict=True):
-        table = pd.DataFrame(read_metrics(path))
-        table.insert(0, "run", name)
-        table.insert(1, "label", label)
-        table.insert(2, "seed", config.get("seed"))
-        for reference, value in read_references(path).items():
-            table[REFERENCE + reference] = value
-        tables.append(table)
-    filled = [table for table in tables if len(table)]
-    return pd.concat(filled, ignore_index=True) if filled else tables[0]
+        beside = {REFERENCE + reference: value for reference, value in read_references(path).items()}
+        first = {"run": name, "label": label, "seed": config.get("seed")}
+        rows += [{**first, **row, **beside} for row in read_metrics(path)]
+    return pd.DataFrame(rows, columns=None if rows else ["run", "label", "seed"])
 
 
 def read_config(folder: Path | str) -> dict[str, Any]:
