@@ -10,6 +10,7 @@ from scipy.sparse import csr_array
 
 from dfedsam.network.blocks import block
 from dfedsam.network.product import Rows
+from dfedsam.network.threads import Team
 
 T = TypeVar("T")
 _PLANS = 32  # matrices whose plans are kept: longer than the period of the usual schedules (2 log₂ n + 2)
@@ -30,29 +31,32 @@ class Network(ABC):
 
     Args:
         peers: peers in the whole network, at least one a rank.
+        size: ranks.
+        rank: this one's number, from 0.
+        threads: cores that this process can count as its own, at least 1.
 
     Attributes:
         block: the peers played here.
         messages: rows that all peers have sent so far.
         bytes: bytes of those rows.
-        threads: cores this process can count as its own, at least 1.
         local_rank: its number among the processes on this machine, from 0.
         local_size: how many there are.
     """
 
     local_rank: int = 0
     local_size: int = 1
-    threads: int = 1
 
-    def __init__(self, peers: int, size: int, rank: int) -> None:
+    def __init__(self, peers: int, size: int, rank: int, threads: int) -> None:
         if peers < size:
             raise ValueError(f"peers is {peers}: it must be at least the number of ranks, {size}; start fewer ranks")
         self.peers = peers
         self.size = size
         self.rank = rank
+        self.threads = threads
         self.block = block(peers, size, rank)
         self.messages = 0
         self.bytes = 0
+        self._team = Team(threads)
         self._plans: OrderedDict[tuple[int, np.dtype], tuple[csr_array, int, Plan]] = OrderedDict()
 
     @property

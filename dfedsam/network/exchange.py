@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from dfedsam.network.base import stored
-from dfedsam.network.product import accumulate
+from dfedsam.network.product import multiply
 from dfedsam.network.routes import Route, route
+from dfedsam.network.threads import Team
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -28,10 +29,12 @@ class Exchange:
 
     Args:
         comm: all ranks of the run, for this network's use only.
+        team: the threads of this rank.
     """
 
-    def __init__(self, comm: "MPI.Intracomm") -> None:
+    def __init__(self, comm: "MPI.Intracomm", team: Team) -> None:
         self.comm = comm
+        self.team = team
         self.plans: list[RankPlan] = []
         self._neighbours: dict[tuple, tuple[MPI.Distgraphcomm, int]] = {}
         self._buffers = np.empty((2, 0), np.uint8)
@@ -139,10 +142,8 @@ class RankPlan:
         self._exchange.leave(self._route)
 
     def _add(self, own: NDArray, remote: NDArray, out: NDArray) -> None:
-        out.fill(0)
-        accumulate(self._below, remote[: self._split], out)
-        accumulate(self._own, own, out)
-        accumulate(self._above, remote[self._split :], out)
+        below, above = remote[: self._split], remote[self._split :]
+        multiply([(self._below, below), (self._own, own), (self._above, above)], out, self._exchange.team)
 
     def _bind(self, comm: "MPI.Distgraphcomm", width: int) -> Channel:
         from mpi4py import MPI

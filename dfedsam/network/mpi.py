@@ -94,14 +94,13 @@ class MPINetwork(Network):
 
     def __init__(self, peers: int, comm: "MPI.Intracomm | None" = None) -> None:
         comm = world() if comm is None else comm
-        super().__init__(peers, comm.size, comm.rank)
-        self._comm = comm.Dup()
-        self._exchange = Exchange(self._comm)
         here = comm.Split_type(_shared())
-        self.local_rank, self.local_size = here.rank, here.size
         mine = cores()
-        self.threads = threads_per_rank(here.allgather(mine), mine)
+        super().__init__(peers, comm.size, comm.rank, threads_per_rank(here.allgather(mine), mine))
+        self.local_rank, self.local_size = here.rank, here.size
         here.Free()
+        self._comm = comm.Dup()
+        self._exchange = Exchange(self._comm, self._team)
 
     def total(self, x: NDArray) -> NDArray[np.float64]:
         rows = x.reshape(len(x), -1)

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from dfedsam.network.base import Network, stored
-from dfedsam.network.product import Rows, accumulate, add_rows
-from dfedsam.network.threads import cores
+from dfedsam.network.product import Rows, add_rows, multiply
+from dfedsam.network.threads import Team, cores, threads_per_rank
 
 T = TypeVar("T")
 
@@ -17,8 +17,8 @@ class OneProcess(Network):
     """The network in one process: the block is all peers."""
 
     def __init__(self, peers: int) -> None:
-        super().__init__(peers, size=1, rank=0)
-        self.threads = len(cores())
+        mine = cores()
+        super().__init__(peers, size=1, rank=0, threads=threads_per_rank([mine], mine))
 
     def total(self, x: NDArray) -> NDArray[np.float64]:
         out = np.zeros(x.shape[1:], np.float64)
@@ -41,16 +41,16 @@ class OneProcess(Network):
         return value
 
     def _make(self, rows: csr_array) -> "_Plan":
-        return _Plan(stored(rows, self.block))
+        return _Plan(stored(rows, self.block), self._team)
 
 
 class _Plan:
-    def __init__(self, rows: Rows) -> None:
-        self.rows = rows
+    def __init__(self, rows: Rows, team: Team) -> None:
+        self._rows = rows
+        self._team = team
 
     def mix(self, x: NDArray, out: NDArray) -> None:
-        out.fill(0)
-        accumulate(self.rows, x, out)
+        multiply([(self._rows, x)], out, self._team)
 
     def free(self) -> None:
         pass

@@ -5,10 +5,13 @@ after another in the order of the stored columns. So a row of W may be cut into 
 sum, bit for bit, as scipy's `W @ X` of the whole.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from dfedsam.network.threads import Team
 
 try:
     # scipy's public `W @ X` calls this very function on a fresh array of zeros. Called directly it adds in place: the
@@ -16,6 +19,9 @@ try:
     from scipy.sparse._sparsetools import csr_matvecs as _csr_matvecs  # pyright: ignore[reportMissingImports]
 except ImportError:  # a scipy that has moved it: same sums in the same order, slower
     _csr_matvecs = None
+
+_CACHED_BYTES = 1 << 19  # of output that is set to zero and added to while in cache
+_WORTH_A_THREAD = 1 << 20  # bytes of output below which waking another thread takes longer than the work
 
 
 class Rows(NamedTuple):
@@ -50,6 +56,28 @@ def accumulate(rows: Rows, x: NDArray, out: NDArray) -> None:
     for i, row in enumerate(out):
         for s in range(rows.indptr[i], rows.indptr[i + 1]):
             row += rows.data[s] * x[rows.indices[s]]
+
+
+def multiply(pieces: Sequence[tuple[Rows, NDArray]], out: NDArray, team: Team) -> None:
+    """out = Σ rows @ x over the pieces, in their order; every thread of the team takes a stretch of the output's rows.
+
+    Args:
+        pieces: rows (b sparse rows each) with the x they apply to, as in `accumulate`.
+        out: (b, d), C-contiguous, whatever it holds.
+        team: the threads; scipy's inner loop runs without the interpreter's lock.
+    """
+    row = out.shape[1] * out.itemsize
+    height = max(1, _CACHED_BYTES // row)
+
+    def work(start: int, stop: int) -> None:
+        for low in range(start, stop, height):
+            high = min(low + height, stop)
+            part = out[low:high]
+            part.fill(0)
+            for rows, x in pieces:
+                accumulate(rows._replace(indptr=rows.indptr[low : high + 1]), x, part)
+
+    team.share(work, len(out), 1 + out.nbytes // _WORTH_A_THREAD)
 
 
 def add_rows(x: NDArray, out: NDArray) -> None:

@@ -39,7 +39,7 @@ def against_a_copy() -> list[Row]:
                 floor="bandwidth of a numpy copy",
                 ratio=mixed / copied,
                 target=0.7,
-                figures=f"{1e3 * took[name]:.2f} ms, {mixed / 1e9:.1f} against {copied / 1e9:.1f} GB/s",
+                figures=f"{1e3 * took[name]:.2f} ms on {network.threads} threads, {mixed / 1e9:.1f} against {copied / 1e9:.1f} GB/s",
             )
         )
     return rows

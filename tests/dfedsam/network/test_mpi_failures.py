@@ -47,8 +47,8 @@ def test_alone_abort_is_an_exit():
 
 
 def test_more_ranks_than_peers():
-    error = ended(3, "from dfedsam.network import connect; connect(2)")
-    assert "ValueError: peers is 2: it must be at least the number of ranks, 3; start fewer ranks" in error
+    error = ended(2, "from dfedsam.network import connect; connect(1)")
+    assert "ValueError: peers is 1: it must be at least the number of ranks, 2; start fewer ranks" in error
 
 
 def test_a_world_of_another_size_than_was_asked_for():

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.sparse import coo_array, csr_array
 
-from dfedsam.network import OneProcess, connect
-from dfedsam.network.threads import cores, threads_per_rank
+from dfedsam.network import OneProcess, connect, product
+from dfedsam.network.threads import Team, cores, threads_per_rank
 from tests.dfedsam.network.cases import averaging
 
 
@@ -91,12 +91,34 @@ def test_a_matrix_is_planned_once_and_forgotten_after_many_others():
     assert watch() is None
 
 
-def test_cores_are_shared_by_the_processes_of_a_machine():
+def test_cores_are_shared_by_the_processes_of_a_machine(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     four, eight = frozenset(range(4)), frozenset(range(8))
     assert threads_per_rank([eight, eight], eight) == 4
     assert threads_per_rank([four, eight - four], four) == 4  # bound by the launcher
     assert threads_per_rank([four] * 6, four) == 1
     assert OneProcess(3).threads == len(cores())
+    monkeypatch.setenv("OMP_NUM_THREADS", "2,1")
+    assert threads_per_rank([eight, eight], eight) == 2
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_threads_change_nothing(monkeypatch, threads):
+    monkeypatch.setattr(product, "_WORTH_A_THREAD", 1)
+    monkeypatch.setattr(product, "_CACHED_BYTES", 100)
+    network, W = OneProcess(50), averaging(nx.erdos_renyi_graph(50, 0.2, seed=2))
+    network._team = Team(threads)
+    x = np.random.default_rng(0).normal(size=(50, 7))
+    assert np.array_equal(network.mix(W, x), W @ x)
+
+
+def test_what_goes_wrong_in_a_thread_is_raised():
+    def work(start, stop):
+        if start:
+            raise RuntimeError(f"rows {start} to {stop}")
+
+    with pytest.raises(RuntimeError, match="rows 5 to 10"):
+        Team(2).share(work, 10, 2)
 
 
 def test_without_a_launcher_there_is_one_process(monkeypatch):
