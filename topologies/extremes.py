@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh, splu
 
+from topologies.tidy import diagonal
+
 RESTARTS = 30  # of plain Lanczos, before the inverse is tried
 _CROWD = 1e-3  # of the spectrum's width: how far from its end the shift of `largest` stands
 
@@ -50,7 +52,7 @@ def largest(L: sp.csr_array) -> float:
         return _top(lambda x: L @ x, n, restarts=RESTARTS)
     except ArpackNoConvergence:
         shift = _bound(L) * (1 + _CROWD)
-        factors = splu(sp.csc_array(shift * sp.eye_array(n) - L))
+        factors = splu(sp.csc_array(diagonal(np.full(n, shift)) - L))
         return shift - 1 / _top(factors.solve, n)
 
 

@@ -13,7 +13,7 @@ from scipy.sparse.csgraph import shortest_path
 
 from topologies.checks import whole
 from topologies.extremes import largest, second_smallest
-from topologies.tidy import adjacency_matrix
+from topologies.tidy import adjacency_matrix, diagonal
 from topologies.topology import TOLERANCE, Topology
 
 DENSE = 500  # peers up to which all eigenvalues are computed
@@ -165,13 +165,13 @@ def _ends(W: sp.csr_array) -> tuple[float, float]:
         values = eigenvalues(W)
         return float(values[1]), float(values[-1])
     _need_symmetric(W)
-    laplacian = sp.csr_array(sp.eye_array(n) - W)
+    laplacian = sp.csr_array(diagonal(np.ones(n)) - W)
     return 1 - second_smallest(laplacian), 1 - largest(laplacian)
 
 
 def _modes(W: sp.csr_array, adjacency: sp.csr_array) -> dict[str, Any]:
     """What only one symmetric W has."""
-    laplacian = sp.csr_array(sp.diags_array(adjacency.sum(axis=1)) - adjacency)
+    laplacian = sp.csr_array(diagonal(adjacency.sum(axis=1)) - adjacency)
     small = len(W.indptr) - 1 <= DENSE
     lambda_2, lambda_min = _ends(W)
     mu_2 = float(np.linalg.eigvalsh(laplacian.toarray())[1]) if small else second_smallest(laplacian)

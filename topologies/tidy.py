@@ -1,10 +1,11 @@
-"""Any undirected networkx graph with its peers numbered 0..n-1, and its adjacency matrix."""
+"""Any undirected networkx graph with its peers numbered 0..n-1, and matrices made of it."""
 
 from numbers import Integral
 
 import networkx as nx
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 
 from topologies.checks import message
 
@@ -60,9 +61,14 @@ def adjacency_matrix(graph: nx.Graph) -> sp.csr_array:
     Args:
         graph: Peers 0..n-1; directed or not, no self-loops.
     """
-    i, j = np.array(graph.edges(), dtype=np.int64).reshape(-1, 2).T
+    i, j = np.array(graph.edges(), dtype=np.int32).reshape(-1, 2).T
     if not graph.is_directed():
         i, j = np.concatenate([i, j]), np.concatenate([j, i])
     A = sp.csr_array((np.ones(len(i)), (i, j)), shape=(len(graph), len(graph)))
     A.sort_indices()
     return A
+
+
+def diagonal(values: NDArray[np.float64]) -> sp.csr_array:
+    """The matrix of shape (n, n) with these n values on its diagonal."""
+    return sp.csr_array(sp.dia_array((values[None, :], [0]), shape=(len(values), len(values))))

@@ -4,7 +4,7 @@ import networkx as nx
 import numpy as np
 import scipy.sparse as sp
 
-from topologies.tidy import adjacency_matrix, tidy
+from topologies.tidy import adjacency_matrix, diagonal, tidy
 
 
 def metropolis(graph: nx.Graph) -> sp.csr_array:
@@ -26,6 +26,6 @@ def metropolis(graph: nx.Graph) -> sp.csr_array:
     A = adjacency_matrix(tidy(graph)).tocoo()
     degrees = A.sum(axis=1)
     off = sp.csr_array((1 / (1 + np.maximum(degrees[A.row], degrees[A.col])), (A.row, A.col)), shape=A.shape)
-    W = sp.csr_array(off + sp.diags_array(1 - off.sum(axis=1)))
+    W = sp.csr_array(off + diagonal(1 - off.sum(axis=1)))
     W.sort_indices()
     return W

@@ -116,7 +116,7 @@ def test_static_takes_any_networkx_graph():
 
 def half(graph):
     """A weight rule of our own: half of Metropolis."""
-    return sp.csr_array(0.5 * metropolis(graph) + 0.5 * sp.eye_array(len(graph)))
+    return sp.csr_array(0.5 * metropolis(graph) + 0.5 * np.eye(len(graph)))
 
 
 def test_a_static_topology_can_be_rebuilt_from_its_description():
