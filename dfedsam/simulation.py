@@ -125,6 +125,7 @@ class Simulation:
                 return
             meta = {"experiment": self.digest(), "round": rounds, "seconds": time.perf_counter() - began}
             meta |= {"messages": network.messages, "bytes": network.bytes, "counts": evaluation.counts()}
+            meta["groups"] = [name for name, value in state.items() if isinstance(value, dict)]
             arrays = _flatten(state) | {"meter.queries": meter.queries, "meter.gradients": meter.gradients}
             checkpoint.save(folder.checkpoint, arrays, meta, network)
 
@@ -174,7 +175,7 @@ class Simulation:
         meter = Meter(arrays.pop("meter.queries"), arrays.pop("meter.gradients"))
         network.messages, network.bytes = done["messages"], done["bytes"]
         folder.write_config(self.description())
-        return _nest(arrays), meter, done
+        return _nest(arrays, done["groups"]), meter, done
 
     def _round(self, state: State, play: Play) -> State:
         try:
@@ -209,13 +210,13 @@ def _flatten(state: State) -> dict[str, NDArray]:
     return flat
 
 
-def _nest(flat: dict[str, NDArray]) -> State:
-    """The inverse of `_flatten`; gossip's memory is there even where it is empty."""
-    state: State = {"gossip": {}}
+def _nest(flat: dict[str, NDArray], groups: list[str]) -> State:
+    """The inverse of `_flatten`; `groups` names the dicts, of which some may be empty."""
+    state: State = {name: {} for name in groups}
     for name, array in flat.items():
         outer, dot, inner = name.partition(".")
         if dot:
-            state.setdefault(outer, {})[inner] = array
+            state[outer][inner] = array
         else:
             state[name] = array
     return state
