@@ -89,11 +89,12 @@ def topology(settings: Settings) -> topologies.Topology:
 
     name = settings.topology["class_path"]
     arguments = {key: value for key, value in settings.topology["init_args"].items() if value is not None}
+    seed = arguments.pop("seed", settings.simulation["seed"])
     peers = settings.own["peers"]
     if peers is None and not name.endswith(".from_file"):
         peers = PEERS
     try:
-        return topologies.make(name, peers, settings.simulation["seed"], **arguments)
+        return topologies.make(name, peers, seed, **arguments)
     except ValueError as error:
         word = str(error).partition(" ")[0]
         raise ValueError(f"topology.{error}" if word in arguments else str(error)) from error
@@ -214,9 +215,15 @@ def _help(about: str, examples: str) -> str:
 def _yaml(parser: _Parser, found: Namespace) -> str:
     import yaml
 
-    tree = _short(yaml.safe_load(parser.dump(found, skip_none=True)))
+    tree = yaml.safe_load(parser.dump(found, skip_unset=False))
+    tree["topology"]["init_args"] = _set(tree["topology"]["init_args"])
+    tree = _short(_set(tree))
     first = {key: tree[key] for key in (*_PLUGINS, "peers") if key in tree}
     return yaml.safe_dump(first | tree, sort_keys=False, allow_unicode=True)
+
+
+def _set(values: merge.Tree) -> merge.Tree:
+    return {key: value for key, value in values.items() if value is not None}
 
 
 def _short(value: Any, option: str = "") -> Any:

@@ -1,0 +1,104 @@
+"""Bad input: one line that names the option, the value and the rule; exit status 2; nothing written."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+CASES = {
+    "an unknown command": ("walk", "command is walk"),
+    "an unknown topology": ("run --topology rings", "topology is rings.*grid.*did you mean ring"),
+    "a grid of a prime number": ("run --topology grid --peers 13", "peers is 13.*12"),
+    "an unconnected graph": ("run --topology apart.edgelist", "apart.edgelist.*connected"),
+    "a missing graph": ("run --topology none.graphml", "none.graphml.*No such file"),
+    "one peer": ("run --peers 1", "peers is 1.*at least 2"),
+    "peers in words": ("run --peers many", "peers is many: it must be a whole number"),
+    "fewer peers than ranks": ("run --peers 2 --ranks 3", "ranks is 3.*peers, 2"),
+    "no ranks": ("run --ranks 0", "ranks is 0.*at least 1"),
+    "rho below 0": ("run --algorithm.rho -1", "algorithm.rho is -1.0.*at least 0"),
+    "rho in words": ("run --algorithm.rho small", "algorithm.rho is small: it must be a number"),
+    "lr of 0": ("run --algorithm.lr 0", "algorithm.lr is 0.0.*above 0"),
+    "lr that is not a number": ("run --algorithm.lr nan", "algorithm.lr is nan: it must be a number"),
+    "mu of 0": ("run --algorithm.estimator.mu 0", "algorithm.estimator.mu is 0.0.*above 0"),
+    "alpha of 0": ("run --objective prompt_tuning --objective.split.alpha 0", "objective.split.alpha is 0.0.*above 0"),
+    "no local steps": ("run --algorithm.local_steps 0", "algorithm.local_steps is 0.*at least 1"),
+    "no gossip steps": ("run --algorithm.gossip.steps 0", "algorithm.gossip.steps is 0.*at least 1"),
+    "half a direction": (
+        "run --algorithm.estimator.directions 1.5",
+        "estimator.directions is 1.5: it must be a whole number",
+    ),
+    "a probability of 2": ("run --topology erdos_renyi --topology.p 2", "topology.p is 2.0.*at most 1"),
+    "an unknown algorithm": ("run --algorithm DFedSMA", "algorithm is DFedSMA.*DPSGD.*did you mean DFedSAM"),
+    "an unknown estimator": ("run --algorithm.estimator three_point", "algorithm.estimator is three_point.*TwoPoint"),
+    "an unknown option": ("run --round 3", "--round is not an option.*did you mean --rounds"),
+    "an unknown option of a plug-in": (
+        "run --algorithm.roh 3",
+        "--algorithm.roh is not an option.*did you mean --algorithm.rho",
+    ),
+    "an option of a value": ("run --rounds.more 3", "--rounds is not an option"),
+    "a word alone": ("run ring", "ring belongs to no option"),
+    "no value": ("run --rounds", "rounds needs a value"),
+    "no value of a plug-in's option": ("run --algorithm.rho", "algorithm.rho needs a value"),
+    "another type": ("run --dtype float16", "dtype is float16.*float32, float64"),
+    "another choice": ("run --algorithm.ascent up", "algorithm.ascent is up.*own, same, random"),
+    "neither yes nor no": ("run --cosine perhaps", "cosine is perhaps: it must be true or false"),
+    "a negative seed": ("run --seed -1", "seed is -1.*at least 0"),
+    "no rounds between evaluations": ("run --evaluate_every 0", "evaluate_every is 0.*at least 1"),
+    "a missing file": ("run --config none.yaml", "config is none.yaml.*No such file"),
+    "a malformed file": ("run --config malformed.yaml", "config is malformed.yaml: it must be YAML"),
+    "a file of one word": ("run --config word.yaml", "config is word.yaml.*settings by name"),
+    "an unknown option in a file": ("run --config unknown.yaml", "--algorithm.roh is not an option.*did you mean"),
+    "an unknown plug-in in a file": ("run --config plugin.yaml", "algorithm.gossip is pigeon.*Plain"),
+    "a wrong value in a file": ("run --config value.yaml", "rounds is a few: it must be a whole number"),
+    "a folder that is there": ("run --out there", "out is there.*never overwritten.*dfedsam resume"),
+    "missing data": ("run --objective prompt_tuning --objective.data none.csv", "data is none.csv"),
+    "a column that is not there": ("run --objective prompt_tuning --objective.data texts.csv", "label"),
+    "a drawing of no classes": ("run --draw-split split.png", "draw_split is split.png.*Quadratic"),
+    "no run to resume": ("resume there", "folder is there.*config.yaml"),
+    "nothing to resume": ("resume", "folder is missing"),
+    "another setting on resuming": ("resume there --algorithm.lr 3", "folder is there"),
+    "no graph": ("topology", "topology is missing"),
+    "an option of run": ("topology ring --rounds 3", "--rounds is not an option of topology"),
+    "no steps": ("topology ring --steps 0", "steps is 0.*at least 1"),
+    "no runs": ("plot", "folders is empty"),
+    "no run to plot": ("plot there", "there"),
+    "an option of the doctor": ("doctor --now", "--now is not an option"),
+    "help of what is no plug-in": ("run --rounds.help", "rounds is not a plug-in"),
+}
+FILES = {
+    "apart.edgelist": "0 1\n2 3\n",
+    "malformed.yaml": "rounds: [1,\n",
+    "word.yaml": "rounds\n",
+    "unknown.yaml": "algorithm: {class_path: DFedSAM, init_args: {roh: 3}}\n",
+    "plugin.yaml": "algorithm: {class_path: DFedSAM, init_args: {gossip: pigeon}}\n",
+    "value.yaml": "rounds: a few\n",
+    "texts.csv": "text,kind\na good film,1\na bad film,0\n",
+    "there/note.txt": "mine\n",
+}
+
+
+@pytest.mark.parametrize(("line", "pattern"), CASES.values(), ids=CASES)
+def test_one_line_and_nothing_written(dfedsam, line, pattern):
+    for name, text in FILES.items():
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text(text)
+    said = dfedsam(*line.split())
+    assert said.status == 2
+    assert said.err.count("\n") == 1
+    assert re.search(pattern, said.err), said.err
+    assert said.out == ""
+    assert {str(path) for path in Path().rglob("*") if path.is_file()} == set(FILES)
+    assert not Path("runs").exists()
+
+
+def test_no_launcher(dfedsam, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr("sys.executable", "/nowhere/python")
+    said = dfedsam("run", "--ranks", "2")
+    assert said.status == 2
+    assert re.fullmatch(r"dfedsam run: ranks is 2: .*mpirun is not found.*pip install mpich.*\n", said.err)
+
+
+def test_a_traceback_where_it_is_asked_for(dfedsam, monkeypatch):
+    monkeypatch.setenv("DFEDSAM_TRACEBACK", "1")
+    assert "Traceback" in dfedsam("run", "--algorithm.rho", "-1").err

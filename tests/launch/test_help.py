@@ -1,0 +1,75 @@
+"""Help teaches: a sentence, the options and an example for each command, a plug-in's own options from its docstring."""
+
+import pytest
+
+from launch.cli import COMMANDS
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h", "help"])
+def test_the_first_help_names_every_command(dfedsam, flag):
+    said = dfedsam(flag)
+    assert said.status == 0
+    assert all(f"  {name} " in said.out for name in COMMANDS)
+    assert "examples:" in said.out
+
+
+def test_no_command_shows_the_help_and_fails(dfedsam):
+    assert dfedsam().status == 2
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command_has_usage_and_an_example(dfedsam, command):
+    said = dfedsam(command, "--help")
+    assert said.status == 0
+    assert f"usage: dfedsam {command}" in said.out
+    assert f"  dfedsam {command}" in said.out.partition("example")[2]
+
+
+def test_help_of_run_has_every_option(dfedsam):
+    out = dfedsam("run", "--help").out
+    for option in (
+        *("config", "print_config", "topology", "peers", "algorithm", "objective", "rounds", "seed", "dtype", "ranks"),
+        *("evaluate_every", "checkpoint_every", "cosine", "references", "draw_split", "out", "figure"),
+    ):
+        assert f"--{option} " in out
+    assert "every random number comes from it" in out  # from the docstring
+
+
+@pytest.mark.parametrize(
+    ("option", "names"),
+    [
+        ("topology", ["ring", "random_regular"]),
+        ("algorithm", ["DFedSAM", "DFedSAMMG", "DPSGD", "LocalOnly", "CentralAverage"]),
+        ("objective", ["Quadratic", "LogisticRegression", "PromptTuning"]),
+        ("algorithm.estimator", ["TwoPoint", "OneSided", "CoordinateWise", "Exact"]),
+        ("algorithm.gossip", ["Plain"]),
+        ("objective.split", ["IID", "Dirichlet", "Shards", "QuantitySkew"]),
+        ("objective.parameters", ["FullPrompt", "RandomProjection"]),
+    ],
+)
+def test_help_of_a_kind_lists_its_plugins(dfedsam, option, names):
+    said = dfedsam("run", f"--{option}.help")
+    assert said.status == 0
+    assert all(f"  {name}\n" in said.out for name in names)
+
+
+@pytest.mark.parametrize(
+    ("argv", "options"),
+    [
+        (("--topology.help", "grid"), ["--topology.rows"]),
+        (("--topology.help=erdos-renyi",), ["--topology.p", "--topology.seed"]),
+        (("--algorithm.help", "DFedSAM"), ["--algorithm.rho", "--algorithm.lr", "--algorithm.estimator"]),
+        (("--algorithm.estimator.help", "two_point"), ["--algorithm.estimator.directions"]),
+        (("--objective.help", "prompt_tuning"), ["--objective.words", "--objective.split"]),
+    ],
+)
+def test_help_of_a_plugin_has_its_options(dfedsam, argv, options):
+    said = dfedsam("run", *argv)
+    assert said.status == 0
+    assert all(option in said.out for option in options)
+
+
+def test_help_of_a_plugin_explains_inherited_options(dfedsam):
+    out = dfedsam("run", "--algorithm.help", "DFedSAMMG").out
+    assert "the length of the ascent" in out
+    assert "local steps a round, at least 1" in out

@@ -1,0 +1,135 @@
+"""Runs, and what is said of them: folders, tables, resuming, the figures of a graph, drawings."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from launch.progress import Lines, duration, size
+from tests.launch.command import SMALL, metrics
+
+
+def test_a_run_writes_its_folder_and_says_so(dfedsam):
+    said = dfedsam("run", *SMALL, "--out", "runs/a")
+    assert (said.status, said.err) == (0, "")
+    assert len(metrics("runs/a")) == 4
+    for name in ("config.yaml", "topology.json", "metrics.jsonl", "checkpoint.safetensors", "prompt.safetensors"):
+        assert f"runs/a/{name}" in said.out
+        assert (Path("runs/a") / name).is_file()
+    assert re.search(r"^loss of the mean +\S+ +\S+$", said.out, re.MULTILINE)
+    assert "round 3/3: loss" in said.out
+
+
+def test_folders_are_fresh(dfedsam):
+    for _ in range(2):
+        assert dfedsam("run", *SMALL, "--topology", "torus", "--algorithm", "DPSGD").status == 0
+    assert {path.name for path in Path("runs").iterdir()} == {"torus-DPSGD-1", "torus-DPSGD-2"}
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        (
+            "--topology",
+            "erdos_renyi",
+            "--topology.p",
+            "0.4",
+            "--seed",
+            "5",
+            "--algorithm.estimator",
+            "exact",
+            "--cosine",
+        ),
+        (
+            "--topology",
+            "five.edgelist",
+            "--algorithm",
+            "DFedSAMMG",
+            "--algorithm.gossip.steps",
+            "2",
+            "--dtype",
+            "float64",
+        ),
+    ],
+)
+def test_the_written_settings_repeat_the_run(dfedsam, argv):
+    Path("five.edgelist").write_text("0 1\n1 2\n2 3\n3 4\n")
+    assert dfedsam("run", *SMALL, *argv, "--out", "a").status == 0
+    assert dfedsam("run", "--config", "a/config.yaml", "--out", "b").status == 0
+    assert metrics("a") == metrics("b")
+    assert Path("a/config.yaml").read_text() == Path("b/config.yaml").read_text()
+
+
+def test_a_run_made_longer_is_the_longer_run(dfedsam):
+    assert dfedsam("run", *SMALL, "--out", "a").status == 0
+    assert dfedsam("resume", "a", "--rounds", "7").status == 0
+    assert dfedsam("run", *SMALL, "--rounds", "7", "--out", "b").status == 0
+    assert metrics("a") == metrics("b")
+
+
+def test_a_checkpoint_that_is_cut_short(dfedsam):
+    dfedsam("run", *SMALL, "--out", "a")
+    path = Path("a/checkpoint.safetensors")
+    path.write_bytes(path.read_bytes()[:-7])
+    said = dfedsam("resume", "a", "--rounds", "5")
+    assert (said.status, said.err.count("\n")) == (2, 1)
+    assert "checkpoint.safetensors" in said.err
+
+
+def test_a_checkpoint_of_another_experiment(dfedsam):
+    dfedsam("run", *SMALL, "--out", "a")
+    config = Path("a/config.yaml")
+    config.write_text(config.read_text().replace("rho: 0.05", "rho: 0.06"))
+    said = dfedsam("resume", "a", "--rounds", "5")
+    assert (said.status, said.err.count("\n")) == (2, 1)
+    assert "another experiment" in said.err
+
+
+def test_other_settings_stay_on_resuming(dfedsam):
+    dfedsam("run", *SMALL, "--out", "a")
+    said = dfedsam("resume", "a", "--algorithm.lr", "3")
+    assert said.status == 2
+    assert "--algorithm.lr is not an option of resume" in said.err
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(dfedsam):
+    said = dfedsam("run", "--algorithm.lr", "1e30", "--out", "a")
+    assert (said.status, said.err.count("\n")) == (1, 1)
+    assert re.search(r"round \d+.* peer .*not finite.*checkpoint is kept in a", said.err)
+    assert Path("a/checkpoint.safetensors").is_file()
+
+
+def test_the_figures_of_a_graph(dfedsam):
+    assert "0.0507" in dfedsam("topology", "ring", "--peers", "16").out
+    figures = json.loads(
+        dfedsam("topology", "grid", "--peers", "12", "--topology.rows=2", "--steps", "4", "--json").out
+    )
+    assert (figures["n"], figures["edges"]) == (12, 16)
+    assert figures["lambda_q"] == pytest.approx(figures["lambda"] ** 4)
+
+
+def test_drawings(dfedsam):
+    assert dfedsam("topology", "ring", "--draw", "ring.png").status == 0
+    assert dfedsam("run", *SMALL, "--out", "a", "--figure").status == 0
+    assert dfedsam("plot", "a", "--out", "figure.png").status == 0
+    assert all(Path(name).stat().st_size > 1000 for name in ("ring.png", "a/convergence.png", "figure.png"))
+
+
+def test_plain_lines_come_now_and_then(capsys):
+    lines = Lines(every=1000)
+    for t in range(6):
+        row = {"round": t, "rounds": 5}
+        lines(
+            row
+            if t == 3
+            else {**row, "loss": 0.5, "accuracy": 0.61, "consensus_distance": 0, "queries": t, "bytes": 12300}
+        )
+    first, last = capsys.readouterr().out.splitlines()
+    assert first.startswith("round 0/5: loss 0.5, accuracy 61.0%")
+    assert last.startswith("round 5/5")
+
+
+def test_quantities():
+    assert (duration(7), duration(754), duration(3723)) == ("0:07", "12:34", "1:02:03")
+    assert (size(0), size(512), size(12_300), size(4_560_000)) == ("0 B", "512 B", "12.3 kB", "4.56 MB")
