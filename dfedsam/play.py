@@ -134,7 +134,7 @@ class Play:
     def minibatch(self, step: int) -> Minibatch:
         """Local step `step`: each peer draws a minibatch of its own data."""
         key = replace(self.key, step=step)
-        batch = self.problem.minibatch(replace(key, purpose="minibatch"))
+        batch = self.problem.minibatch(replace(key, purpose="minibatch"), self.rows)
         return Minibatch(self.problem, batch, self.rows, key, self.meter, self.cosines)
 
     def gossip(self, gossip: Gossip, x: NDArray, memory: dict[str, NDArray]) -> tuple[NDArray, dict[str, NDArray]]:

@@ -27,8 +27,13 @@ class Problem(ABC):
         """The common start x⁰, shape (dim,)."""
 
     @abstractmethod
-    def minibatch(self, draws: Draws) -> NDArray:
-        """One minibatch a peer, shape (peers, …): numbers of examples, or noise; whatever `losses` reads."""
+    def minibatch(self, draws: Draws, rows: slice = ALL_ROWS) -> NDArray:
+        """One minibatch a peer, shape (p, …): numbers of examples, or noise; whatever `losses` reads.
+
+        Args:
+            draws: random numbers of the p peers.
+            rows: which rows of the block they are.
+        """
 
     @abstractmethod
     def losses(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:

@@ -138,9 +138,9 @@ class LogisticRegressionProblem(Problem):
         """Zero, shape (dim,)."""
         return np.zeros(self.dim, self._features.dtype)
 
-    def minibatch(self, draws: Draws) -> NDArray:
+    def minibatch(self, draws: Draws, rows: slice = ALL_ROWS) -> NDArray:
         """Example numbers, drawn with replacement, shape (peers, batch_size)."""
-        return self._first[:, None] + draws.integers(self._counts, self.options.batch_size)
+        return self._first[rows, None] + draws.integers(self._counts[rows], self.options.batch_size)
 
     def _logits(self, x: NDArray, features: NDArray) -> NDArray:
         """Scores (p, q, classes, batch) of x (p, q, dim) on features (p, batch, features + 1).

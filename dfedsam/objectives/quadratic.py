@@ -91,7 +91,7 @@ class QuadraticProblem(Problem):
         """Zero, shape (dim,)."""
         return np.zeros(self.dim, self.dtype)
 
-    def minibatch(self, draws: Draws) -> NDArray:
+    def minibatch(self, draws: Draws, rows: slice = ALL_ROWS) -> NDArray:
         """The noise ξ, shape (peers, dim); shape (peers, 0) where there is none."""
         if self.noise == 0:
             return np.empty((len(draws.peers), 0), self.dtype)

@@ -137,9 +137,12 @@ def test_gossip_alone_contracts_by_lambda_to_the_q(name, steps):
     np.testing.assert_allclose(mixed, values[slowest] ** steps * x, atol=1e-14)
 
 
+@pytest.mark.parametrize(
+    "objective", [Quadratic(dim=9, noise=0.1), LogisticRegression()], ids=["quadratic", "logistic"]
+)
 @pytest.mark.parametrize("algorithm", ALGORITHMS, ids=repr)
-def test_cutting_a_block_for_the_cache_changes_nothing(algorithm, monkeypatch):
-    options = {"objective": Quadratic(dim=9, noise=0.1), "topology": topologies.make("ring", 5), "cosine": True}
+def test_cutting_a_block_for_the_cache_changes_nothing(objective, algorithm, monkeypatch):
+    options = {"objective": objective, "topology": topologies.make("ring", 5), "cosine": True}
     whole = Simulation(**options, algorithm=algorithm, rounds=3).run()
     monkeypatch.setattr("dfedsam.objectives.base.Problem.part_bytes", 1)  # a peer at a time
     assert watched(Simulation(**options, algorithm=algorithm, rounds=3).run()) == watched(whole)
