@@ -30,6 +30,7 @@ def against_a_copy() -> list[Row]:
     steps = {name: partial(network.mix, W, x) for name, W in matrices.items()}
     took = seconds({"copy": x.copy, **steps}, repeats=100)
     copied = 2 * x.nbytes / took["copy"]
+    threads = f"{network.threads} thread{'s' * (network.threads > 1)}"
     rows = []
     for name, W in matrices.items():
         mixed = (W.nnz + PEERS) * WIDTH * x.itemsize / took[name]
@@ -39,7 +40,7 @@ def against_a_copy() -> list[Row]:
                 floor="bandwidth of a numpy copy",
                 ratio=mixed / copied,
                 target=0.7,
-                figures=f"{1e3 * took[name]:.2f} ms on {network.threads} threads, {mixed / 1e9:.1f} against {copied / 1e9:.1f} GB/s",
+                figures=f"{1e3 * took[name]:.2f} ms on {threads}, {mixed / 1e9:.1f} against {copied / 1e9:.1f} GB/s",
             )
         )
     return rows
