@@ -5,6 +5,8 @@ import textwrap
 import pytest
 
 from dfedsam.algorithms import DPSGD, DFedSAM, DFedSAMMG
+from dfedsam.data.split import Dirichlet
+from dfedsam.gossip import Plain
 from dfedsam.objectives import PromptTuning, Quadratic
 from dfedsam.zeroth_order import OneSided, TwoPoint
 from launch import options
@@ -30,7 +32,7 @@ def test_a_part_of_an_algorithm_is_its_option():
         *("--algorithm.estimator", "one_sided", "--algorithm.estimator.directions", "2"),
     ).simulation["algorithm"]
     assert isinstance(algorithm, DFedSAMMG)
-    assert (algorithm.gossip.steps, algorithm.rho, algorithm.estimator) == (3, 0.01, OneSided(directions=2))
+    assert (algorithm.gossip, algorithm.rho, algorithm.estimator) == (Plain(steps=3), 0.01, OneSided(directions=2))
 
 
 def test_the_order_of_options_does_not_matter():
@@ -58,7 +60,7 @@ def test_text_with_a_comma_and_a_split():
         *("--objective.split", "dirichlet", "--objective.split.alpha", "0.7"),
     ).simulation["objective"]
     assert isinstance(objective, PromptTuning)
-    assert (objective.words, objective.split.alpha) == ("terrible, great", 0.7)
+    assert (objective.words, objective.split) == ("terrible, great", Dirichlet(alpha=0.7))
 
 
 def test_a_random_graph_takes_the_runs_seed_unless_it_has_its_own():
