@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from launch.ranks import TERMINAL
+from launch.ranks import TERMINAL, in_job
 
 Row = dict[str, Any]
 Tell = Callable[[Row], None]
@@ -21,7 +21,7 @@ def progress(root: bool) -> Iterator[Tell | None]:
     """What a Simulation tells its progress to; None on processes that say nothing."""
     if not root:
         yield None
-    elif sys.stdout.isatty() or TERMINAL in os.environ:
+    elif TERMINAL in os.environ or (sys.stdout.isatty() and not in_job()):  # openmpi gives every rank a terminal
         with _live() as tell:
             yield tell
     else:
@@ -71,9 +71,9 @@ def _live() -> Iterator[Tell]:
     bar = Progress(
         TextColumn("round {task.completed:.0f}/{task.total:.0f}"), BarColumn(None), TextColumn("{task.fields[left]}")
     )
-    task = bar.add_task("", total=None, left="", start=True)
+    task = bar.add_task("", total=1, left="")
     clock, latest = Clock(), Text("starting …")
-    with Live(Group(bar, latest), console=console, refresh_per_second=4) as live:
+    with Live(latest, console=console, refresh_per_second=4) as live:
 
         def tell(row: Row) -> None:
             left = clock.left(row)

@@ -130,6 +130,14 @@ def test_plain_lines_come_now_and_then(capsys):
     assert last.startswith("round 5/5")
 
 
+def test_a_live_bar_where_a_terminal_lies_behind(dfedsam, monkeypatch):
+    monkeypatch.setenv("DFEDSAM_TERMINAL", "80")
+    said = dfedsam("run", *SMALL, "--out", "a")
+    assert (said.status, said.err) == (0, "")
+    assert "round 3/3" in said.out
+    assert "\x1b[" in said.out
+
+
 def test_quantities():
     assert (duration(7), duration(754), duration(3723)) == ("0:07", "12:34", "1:02:03")
     assert (size(0), size(512), size(12_300), size(4_560_000)) == ("0 B", "512 B", "12.3 kB", "4.56 MB")
