@@ -36,6 +36,7 @@ class Plain(Gossip):
         self, x: NDArray, memory: dict[str, NDArray], network: Network, weights: csr_array
     ) -> tuple[NDArray, dict[str, NDArray]]:
         """See the class."""
+        spare = None  # two arrays serve all steps
         for _ in range(self.steps):
-            x = network.mix(weights, x)
+            x, spare = network.mix(weights, x, out=spare), x
         return x, memory
