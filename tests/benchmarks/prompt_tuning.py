@@ -1,0 +1,106 @@
+"""Prompt tuning of the real model: queries a second against the bare model, and two ranks against one."""
+
+import time
+from pathlib import Path
+
+import topologies
+from dfedsam import DFedSAMMG, Simulation
+from dfedsam.network import connect
+from dfedsam.objectives import PromptTuning
+from dfedsam.play import Play
+from dfedsam.randomness import Draws
+from tests.benchmarks import Row, seconds
+from tests.mpi import find_mpirun, mpirun
+
+PEERS = 16
+
+
+class Rounds:
+    """Rounds of the demo's kind, played one by one."""
+
+    def __init__(self) -> None:
+        self.topology, self.network = topologies.make("ring", PEERS), connect(PEERS)
+        self.algorithm = DFedSAMMG(local_steps=1)
+        self.problem = PromptTuning().build(PEERS, self.network.block, 0, "float32")
+        simulation = Simulation(objective=PromptTuning(), topology=self.topology, algorithm=self.algorithm)
+        self.state, self.meter = simulation._start(self.problem, self.network)
+        self.done = 0
+
+    def play(self) -> None:
+        """One round."""
+        key = Draws(0, "", self.done, 0, self.network.block)
+        whole = slice(0, len(self.network.block))
+        weights = self.topology.weights(0)
+        play = Play(self.done, self.problem, key, self.meter, self.network, weights, lambda x: None, whole)
+        self.state = self.algorithm.round(self.state, play)
+        self.done += 1
+
+
+def against_the_bare_model() -> Row:
+    """The model alone on tensors of the shapes that a round gives it, the same threads."""
+    import torch
+
+    rounds = Rounds()
+    model = rounds.problem.box._passes.encoder.model  # pyright: ignore[reportAttributeAccessIssue]
+    shapes: list[torch.Size] = []
+    hook = model.register_forward_pre_hook(
+        lambda module, args, kwargs: shapes.append(kwargs["inputs_embeds"].shape), with_kwargs=True
+    )
+    rounds.play()
+    hook.remove()
+    inputs = [torch.randn(shape) for shape in shapes]
+
+    def bare() -> None:
+        with torch.inference_mode():
+            for tensor in inputs:
+                model(inputs_embeds=tensor)
+
+    took = seconds({"round": rounds.play, "bare": bare}, repeats=5)
+    queries = PEERS * int(rounds.meter.queries[0]) / rounds.done
+    return Row(
+        what=f"queries of prompt tuning, 16 peers, one process, {torch.get_num_threads()} threads",
+        floor="a bare loop of the model, same shapes and threads",
+        ratio=took["bare"] / took["round"],
+        target=0.9,
+        figures=f"{queries / took['round']:.0f} against {queries / took['bare']:.0f} a second",
+    )
+
+
+def on_two_ranks() -> list[Row]:
+    """Rounds a second on two ranks over those on one, one thread each, in turn and twice."""
+    if find_mpirun() is None:
+        return []
+    took = {1: float("inf"), 2: float("inf")}
+    for _ in range(2):
+        for ranks in took:
+            job = mpirun(ranks, [Path(__file__)], timeout=300)
+            job.check_returncode()
+            took[ranks] = min(took[ranks], float(job.stdout))
+    return [
+        Row(
+            what="prompt tuning, 16 peers, two ranks of one thread",
+            floor="one rank of one thread",
+            ratio=took[1] / took[2],
+            target=1.7,
+            figures=f"{took[2]:.2f} against {took[1]:.2f} s a round",
+        )
+    ]
+
+
+def run() -> list[Row]:
+    """Both."""
+    return [against_the_bare_model(), *on_two_ranks()]
+
+
+if __name__ == "__main__":
+    played = Rounds()
+    played.play()
+    shortest = float("inf")
+    for _ in range(5):
+        played.network.barrier()
+        began = time.perf_counter()
+        played.play()
+        played.network.barrier()
+        shortest = min(shortest, time.perf_counter() - began)
+    if played.network.is_root:
+        print(shortest)
