@@ -41,7 +41,8 @@ class PromptTuning(Objective):
         split: how the training examples are dealt to the peers.
         min_examples: training examples that every peer gets at least.
         train_limit: training examples at most, in the classes' proportions; 0 for no limit.
-        test_limit: held-out examples at most; 0 for no limit.
+        test_limit: held-out examples at most; 0 for no limit. In mode "text" an evaluation passes each of them through
+            the model for each prompt: some hundred are enough.
         max_tokens: texts are cut after so many tokens.
         cut_at_peers: never put two peers into one batch of the model; with one thread the results are then the same
             bit for bit however the peers are dealt to processes.
@@ -93,6 +94,10 @@ class PromptTuning(Objective):
 
     def class_names(self, seed: int) -> tuple[str, ...]:
         """The class words, in the order of the classes' numbers. Loads the data, no model."""
+        return self._examples(seed)[2]
+
+    def class_names(self, seed: int) -> tuple[str, ...]:
+        """The class words, in the order of class_counts' columns."""
         return self._examples(seed)[2]
 
     def _parts(self, train: Examples, peers: int, seed: int) -> list[NDArray]:

@@ -219,6 +219,7 @@ def test_a_saved_prompt_can_be_used_without_us(options: dict, parameters: Prompt
 def test_the_split_can_be_read_without_a_model(options: dict) -> None:
     tuning = PromptTuning(**{**options, "model": "no/such-model"})
     counts = tuning.class_counts(PEERS, 0)
+    assert tuning.class_names(0) == ("bad", "good")
     assert counts.shape == (PEERS, 2)
     assert counts.sum() == pytest.approx(45, abs=1)  # a quarter of the 60 is held out, class by class
     np.testing.assert_array_equal(build(options).class_counts(), counts)
