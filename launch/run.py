@@ -8,7 +8,7 @@ import sys
 import time
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from launch import options, ranks
 
@@ -127,15 +127,14 @@ def draw_split(simulation: Simulation, path: str) -> Path:
     Raises:
         ValueError: if the objective has no classes, or the file has another ending than a figure's.
     """
-    objective: Any = simulation.objective
-    if not hasattr(objective, "class_counts"):
-        raise ValueError(f"draw_split is {path}: {type(objective).__name__} deals no examples of classes; leave it out")
+    try:
+        names, counts = simulation.objective.class_counts(simulation.topology.n, simulation.seed)
+    except ValueError as error:
+        raise ValueError(f"draw_split is {path}: {error}") from error
     from analysis.split import draw_split as draw
     from analysis.style import save
 
-    peers = simulation.topology.n
-    counts = objective.class_counts(peers, simulation.seed)
-    return save(draw(counts, objective.class_names(simulation.seed)), path)[0]
+    return save(draw(counts, names), path)[0]
 
 
 def _failed(error: RunError, out: Path) -> int:

@@ -91,3 +91,11 @@ class Objective(ABC):
         Raises:
             ValueError: for every mistake in the options or the data, in one line.
         """
+
+    def class_counts(self, peers: int, seed: int) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+        """How the training examples are dealt: the classes' names, and each peer's examples of each (peers, classes).
+
+        Raises:
+            ValueError: if the objective deals no examples of classes.
+        """
+        raise ValueError(f"{type(self).__name__} deals no examples of classes, so there is no split to show")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -12,6 +13,15 @@ from dfedsam.checks import at_least, between
 from dfedsam.data.split import Dirichlet, Split
 from dfedsam.objectives.base import ALL_ROWS, Objective, Problem
 from dfedsam.randomness import Draws, generator
+
+
+class _Data(NamedTuple):
+    """Features (n, features), classes (n,), which examples are held out (n,), and the classes' names."""
+
+    features: NDArray
+    labels: NDArray[np.int64]
+    held_out: NDArray[np.bool_]
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,27 +66,36 @@ class LogisticRegression(Objective):
 
     def build(self, peers: int, block: range, seed: int, dtype: DTypeLike) -> LogisticRegressionProblem:
         """Draw or read the data and deal them; see Objective.build."""
-        if self.data == "synthetic":
-            features, labels, held_out = self._synthetic(peers, seed)
-        else:
-            features, labels, held_out = self._read(seed)
-        train = np.flatnonzero(~held_out)
-        parts = self.split.split(labels[train], peers, self.min_examples, generator(seed, "split"))
-        dealt = [train[part] for part in parts]
-        ones = np.ones((len(features), 1))
-        features = np.concatenate([features, ones], axis=1).astype(dtype)
-        return LogisticRegressionProblem(self, features, labels, dealt, block, np.flatnonzero(held_out))
+        data = self._data(peers, seed)
+        features = np.concatenate([data.features, np.ones((len(data.features), 1))], axis=1).astype(dtype)
+        dealt = self._deal(data, peers, seed)
+        return LogisticRegressionProblem(self, features, data.labels, [dealt[i] for i in block], data.held_out)
 
-    def _synthetic(self, peers: int, seed: int) -> tuple[NDArray, NDArray[np.int64], NDArray[np.bool_]]:
+    def class_counts(self, peers: int, seed: int) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+        """See Objective.class_counts."""
+        data = self._data(peers, seed)
+        dealt = self._deal(data, peers, seed)
+        return data.names, np.stack([np.bincount(data.labels[part], minlength=len(data.names)) for part in dealt])
+
+    def _deal(self, data: _Data, peers: int, seed: int) -> list[NDArray[np.int64]]:
+        """Each peer's example numbers."""
+        train = np.flatnonzero(~data.held_out)
+        parts = self.split.split(data.labels[train], peers, self.min_examples, generator(seed, "split"))
+        return [train[part] for part in parts]
+
+    def _data(self, peers: int, seed: int) -> _Data:
+        return self._synthetic(peers, seed) if self.data == "synthetic" else self._read(seed)
+
+    def _synthetic(self, peers: int, seed: int) -> _Data:
         rng = generator(seed, "logistic regression data")
         count = self.examples * peers
         centres = rng.standard_normal((self.classes, self.features))
         centres *= self.separation / np.linalg.norm(centres, axis=1, keepdims=True)
         labels = np.arange(2 * count) % self.classes
         features = centres[labels] + rng.standard_normal((2 * count, self.features))
-        return features, labels, np.arange(2 * count) >= count
+        return _Data(features, labels, np.arange(2 * count) >= count, tuple(map(str, range(self.classes))))
 
-    def _read(self, seed: int) -> tuple[NDArray, NDArray[np.int64], NDArray[np.bool_]]:
+    def _read(self, seed: int) -> _Data:
         import pandas as pd
 
         path = Path(self.data)
@@ -94,17 +113,22 @@ class LogisticRegression(Objective):
         numeric = table.drop(columns=self.label_column).select_dtypes("number")
         if numeric.shape[1] == 0 or bool(numeric.isna().to_numpy().any()):
             raise ValueError(f"data is {path}: it needs at least one numeric column besides the label, and no gaps")
-        labels, _ = pd.factorize(table[self.label_column], sort=True)
+        labels, names = pd.factorize(table[self.label_column], sort=True)
         values = numeric.to_numpy(np.float64)
         values = (values - values.mean(axis=0)) / np.maximum(values.std(axis=0), 1e-12)
-        return values, labels.astype(np.int64), generator(seed, "test split").random(len(table)) < self.test_fraction
+        held_out = generator(seed, "test split").random(len(table)) < self.test_fraction
+        return _Data(values, labels.astype(np.int64), held_out, tuple(map(str, names)))
 
 
 class LogisticRegressionProblem(Problem):
     """LogisticRegression on a block of peers.
 
-    Attributes:
-        dealt: example numbers of every peer of the network.
+    Args:
+        options: the objective.
+        features: of all examples, with a last column of ones, shape (n, features + 1), in the type of x.
+        labels: their classes, shape (n,).
+        dealt: example numbers of each peer of the block.
+        held_out: which examples are for evaluation, shape (n,).
     """
 
     has_gradients = True
@@ -115,24 +139,16 @@ class LogisticRegressionProblem(Problem):
         features: NDArray,
         labels: NDArray[np.int64],
         dealt: list[NDArray[np.int64]],
-        block: range,
-        held_out: NDArray[np.int64],
+        held_out: NDArray[np.bool_],
     ) -> None:
         self.options = options
-        self.dealt = dealt
         self.classes = int(labels.max()) + 1
         self.dim = self.classes * features.shape[1]
         self._test = features[held_out], labels[held_out]
-        mine = [dealt[peer] for peer in block]
-        self._counts = np.array([len(part) for part in mine])
+        self._counts = np.array([len(part) for part in dealt])
         self._first = np.cumsum(self._counts) - self._counts
-        self._features = features[np.concatenate(mine)]
-        self._labels = labels[np.concatenate(mine)]
-
-    def class_counts(self) -> NDArray[np.int64]:
-        """Training examples of each class at each peer of this block, shape (peers, classes)."""
-        parts = np.split(self._labels, self._first[1:])
-        return np.stack([np.bincount(part, minlength=self.classes) for part in parts])
+        self._features = features[np.concatenate(dealt)]
+        self._labels = labels[np.concatenate(dealt)]
 
     def start(self) -> NDArray:
         """Zero, shape (dim,)."""

@@ -36,6 +36,7 @@ class PromptProblem(Problem):
     """
 
     has_gradients = True
+    part_bytes = 1 << 28  # whole blocks go to the model, which cuts its own batches
 
     def __init__(
         self,
@@ -72,15 +73,12 @@ class PromptProblem(Problem):
     def start(self) -> NDArray:
         return self.map.start().astype(self.dtype)
 
-    def class_counts(self) -> NDArray[np.int64]:
-        """Training examples of each class that each peer of the network holds, shape (peers, classes)."""
-        return np.stack([np.bincount(self.labels[part], minlength=len(self.words)) for part in self.parts])
-
-    def minibatch(self, draws: Draws) -> NDArray:
+    def minibatch(self, draws: Draws, rows: slice = ALL_ROWS) -> NDArray:
+        peers = self._own[rows]
         size = min(self.options.batch_size or self._widest, self._widest)
-        batch = np.full((len(self._own), size), -1, dtype=np.int64)
+        batch = np.full((len(peers), size), -1, dtype=np.int64)
         keys = draws.uniform((self._widest,)) if size < self._widest else None
-        for i, (row, own) in enumerate(zip(batch, self._own, strict=True)):
+        for i, (row, own) in enumerate(zip(batch, peers, strict=True)):
             chosen = own if keys is None else own[np.argsort(keys[i, : len(own)], kind="stable")[:size]]
             row[: len(chosen)] = chosen
         return batch

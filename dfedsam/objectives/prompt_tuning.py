@@ -86,19 +86,11 @@ class PromptTuning(Objective):
 
         return PromptProblem(self, train, test, words, parts, block, seed, np.dtype(dtype))
 
-    def class_counts(self, peers: int, seed: int) -> NDArray[np.int64]:
-        """Training examples of each class that each peer gets, shape (peers, classes). Loads the data, no model."""
+    def class_counts(self, peers: int, seed: int) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+        """See Objective.class_counts. Loads the data, no model."""
         train, _, words = self._examples(seed)
         parts = self._parts(train, peers, seed)
-        return np.stack([np.bincount(train.labels[part], minlength=len(words)) for part in parts])
-
-    def class_names(self, seed: int) -> tuple[str, ...]:
-        """The class words, in the order of the classes' numbers. Loads the data, no model."""
-        return self._examples(seed)[2]
-
-    def class_names(self, seed: int) -> tuple[str, ...]:
-        """The class words, in the order of class_counts' columns."""
-        return self._examples(seed)[2]
+        return words, np.stack([np.bincount(train.labels[part], minlength=len(words)) for part in parts])
 
     def _parts(self, train: Examples, peers: int, seed: int) -> list[NDArray]:
         return self.split.split(train.labels, peers, self.min_examples, generator(seed, "data split"))

@@ -84,9 +84,13 @@ def test_logistic_regression_reads_a_file(tmp_path):
     table["note"] = "text is passed over"
     for name, write in [("data.csv", table.to_csv), ("data.parquet", table.to_parquet)]:
         write(tmp_path / name, index=False)
-        problem = LogisticRegression(data=str(tmp_path / name), split=IID()).build(4, range(4), 0, np.float64)
+        objective = LogisticRegression(data=str(tmp_path / name), split=IID())
+        problem = objective.build(4, range(4), 0, np.float64)
         assert problem.dim == 2 * (3 + 1)
-        assert problem.class_counts().sum() + len(problem._test[1]) == 300
+        names, counts = objective.class_counts(4, 0)
+        assert names == ("down", "up")
+        assert counts.sum() + len(problem._test[1]) == 300
+        assert counts.sum(axis=1).tolist() == problem._counts.tolist()
 
 
 @pytest.mark.parametrize(("content", "message"), [
