@@ -1,7 +1,9 @@
-"""A small sentence encoder with random weights, and a cache folder of the tests' own."""
+"""A small sentence encoder with random weights, a small data set, and a cache folder of the tests' own."""
 
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 WORDS = [
@@ -65,3 +67,15 @@ def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     transformers.BertModel(config).save_pretrained(folder)
     transformers.logging.enable_progress_bar()
     return folder
+
+
+@pytest.fixture(scope="session")
+def reviews(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of 60 made-up reviews of two classes."""
+    words = ["film", "plot", "line", "it", "was", "is", "very", "not", "the", "a"]
+    random = np.random.default_rng(0)
+    labels = random.integers(2, size=60)
+    texts = [" ".join([*random.choice(words, size=random.integers(2, 7)), ("bad", "good")[label]]) for label in labels]
+    path = tmp_path_factory.mktemp("reviews") / "reviews.csv"
+    pd.DataFrame({"text": texts, "label": labels}).to_csv(path, index=False)
+    return path

@@ -31,3 +31,17 @@ def test_ranks_and_resumes_do_not_change_a_bit(first, then, unbroken, tmp_path):
         assert arrays[0].keys() == arrays[1].keys()
         for name, array in arrays[0].items():
             np.testing.assert_array_equal(array, arrays[1][name], err_msg=f"{case}: {name}")
+
+
+@pytest.mark.parametrize("ranks", [2, 3])
+def test_ranks_do_not_change_a_tuned_prompt(ranks, encoder_folder, reviews, tmp_path):
+    """Bit for bit where batches are cut at peers and a process has one thread, and to 1e-5 otherwise."""
+    arguments = [encoder_folder, reviews, tmp_path / "rows.json"]
+    found = []
+    for count in (1, ranks):
+        job = mpirun(count, ["-m", "tests.dfedsam.prompt_plays", *arguments], timeout=180)
+        assert job.returncode == 0, job.stderr
+        found.append(json.loads((tmp_path / "rows.json").read_text()))
+    for case, rows in found[0].items():
+        for row, again in zip(rows, found[1][case], strict=True):
+            assert again == (row if "cut at peers" in case else pytest.approx(row, rel=1e-5, abs=1e-8)), case

@@ -53,6 +53,15 @@ CASES = {
     "a folder that is there": ("run --out there", "out is there.*never overwritten.*dfedsam resume"),
     "missing data": ("run --objective prompt_tuning --objective.data none.csv", "data is none.csv"),
     "a column that is not there": ("run --objective prompt_tuning --objective.data texts.csv", "label"),
+    "a class of one example": (
+        "run --objective prompt_tuning --objective.data few.csv --objective.words bad,good",
+        "data has a class with 1 example.*at least 2",
+    ),
+    "a model that is not there": (
+        "run --objective prompt_tuning --objective.data enough.csv --objective.words bad,good --peers 2"
+        " --objective.min_examples 1 --objective.model no/such-model",
+        "model is no/such-model",
+    ),
     "a drawing of no classes": ("run --draw-split split.png", "draw_split is split.png.*Quadratic"),
     "no run to resume": ("resume there", "folder is there.*config.yaml"),
     "nothing to resume": ("resume", "folder is missing"),
@@ -74,6 +83,8 @@ FILES = {
     "value.yaml": "rounds: a few\n",
     "texts.csv": "text,kind\na good film,1\na bad film,0\n",
     "there/note.txt": "mine\n",
+    "few.csv": "text,label\n" + "a bad film,0\n" * 9 + "a good film,1\n",
+    "enough.csv": "text,label\n" + "a bad film,0\na good film,1\n" * 9,
 }
 
 
@@ -89,6 +100,31 @@ def test_one_line_and_nothing_written(dfedsam, line, pattern):
     assert said.out == ""
     assert {str(path) for path in Path().rglob("*") if path.is_file()} == set(FILES)
     assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(("damage", "pattern"), [
+    (lambda folder: (folder / "checkpoint.safetensors").unlink(), "checkpoint .* is not there"),
+    (lambda folder: cut(folder / "checkpoint.safetensors"), "checkpoint .* cannot be read: it is cut short"),
+    (lambda folder: (folder / "checkpoint.safetensors").write_text("mine"), "checkpoint .* cannot be read"),
+    (lambda folder: other(folder / "config.yaml"), "belongs to another experiment"),
+], ids=["no checkpoint", "cut short", "not ours", "another experiment"])  # fmt: skip
+def test_a_run_that_cannot_go_on(dfedsam, damage, pattern):
+    dfedsam("run", "--rounds", "2", "--out", "a")
+    damage(Path("a"))
+    before = {path: path.read_bytes() for path in Path("a").iterdir()}
+    said = dfedsam("resume", "a", "--rounds", "4")
+    assert said.status == 2
+    assert said.err.count("\n") == 1
+    assert re.search(pattern, said.err), said.err
+    assert {path: path.read_bytes() for path in Path("a").iterdir()} == before
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-9])
+
+
+def other(path):
+    path.write_text(path.read_text().replace("seed: 0", "seed: 1"))
 
 
 def test_no_launcher(dfedsam, monkeypatch):

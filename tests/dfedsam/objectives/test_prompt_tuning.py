@@ -24,17 +24,6 @@ PARAMETERS: tuple[PromptParameters, ...] = (
 )
 
 
-@pytest.fixture(scope="module")
-def reviews(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    words = ["film", "plot", "line", "it", "was", "is", "very", "not", "the", "a"]
-    random = np.random.default_rng(0)
-    labels = random.integers(2, size=60)
-    texts = [" ".join([*random.choice(words, size=random.integers(2, 7)), ("bad", "good")[label]]) for label in labels]
-    path = tmp_path_factory.mktemp("reviews") / "reviews.csv"
-    pd.DataFrame({"text": texts, "label": labels}).to_csv(path, index=False)
-    return path
-
-
 @pytest.fixture
 def options(reviews: Path, encoder_folder: Path) -> dict:
     return {

@@ -1,0 +1,51 @@
+"""Tunes a prompt for a small encoder; run by a test in one process and as an MPI job.
+
+python -m tests.dfedsam.prompt_plays MODEL DATA OUT.json
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import topologies
+from dfedsam import DFedSAMMG, Simulation
+from dfedsam.network import connect
+from dfedsam.objectives import PromptTuning, RandomProjection
+
+CASES = {
+    "words, cut at peers": {"cut_at_peers": True},
+    "text, cut at peers": {
+        "cut_at_peers": True,
+        "mode": "text",
+        "batch_size": 4,
+        "parameters": RandomProjection(dim=9),
+    },
+    "words": {},
+    "text": {"mode": "text", "batch_size": 4},
+}
+CASES |= {f"{case}, cut at peers": {**options, "cut_at_peers": True} for case, options in CASES.items()}
+
+
+def play(model: str, data: str) -> dict[str, list[dict]]:
+    """The rows of each case without the clock."""
+    import torch
+
+    torch.set_num_threads(1)
+    everything = {}
+    for case, options in CASES.items():
+        simulation = Simulation(
+            objective=PromptTuning(data=data, words="bad, good", model=model, prompt="a film", **options),
+            topology=topologies.make("ring", 5),
+            algorithm=DFedSAMMG(local_steps=2, lr=0.05),
+            rounds=3,
+            network=connect(5),
+        )
+        rows = simulation.run()
+        everything[case] = [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
+    return everything
+
+
+if __name__ == "__main__":
+    found = play(*sys.argv[1:3])
+    if connect(5).is_root:
+        Path(sys.argv[3]).write_text(json.dumps(found))
