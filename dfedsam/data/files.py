@@ -62,10 +62,11 @@ def load(
 def _file(path: Path, option: str) -> Any:
     datasets = _quiet_datasets()
     kind = FORMATS[path.suffix.lower()]
+    options = {"keep_default_na": False} if kind == "csv" else {}  # "null" and "NA" are texts like any other
     with tempfile.TemporaryDirectory(prefix="dfedsam-") as scratch:
         try:
             return datasets.load_dataset(
-                kind, data_files=str(path.resolve()), split="train", cache_dir=scratch, keep_in_memory=True
+                kind, data_files=str(path.resolve()), split="train", cache_dir=scratch, keep_in_memory=True, **options
             )
         except Exception as error:  # the library raises many kinds; the user needs the path and the reason
             raise ValueError(f"{option} is {path}: it cannot be read as {kind} ({_reason(error)}); check it") from None

@@ -48,6 +48,13 @@ def test_numbers_need_not_start_at_zero(tmp_path: Path) -> None:
     assert examples.labels.tolist() == [1, 0, 1]
 
 
+def test_words_that_often_stand_for_nothing_are_texts(tmp_path: Path) -> None:
+    path = write(tmp_path, ".csv", {"text": ["null", "NA", "nan"], "label": ["None", "yes", "None"]})
+    examples = files.load(str(path), "text", "label")
+    assert examples.texts == ("null", "NA", "nan")
+    assert examples.names == ("None", "yes")
+
+
 def test_a_changed_file_is_read_anew(tmp_path: Path) -> None:
     path = write(tmp_path, ".csv", ROWS)
     files.load(str(path), "text", "label")
