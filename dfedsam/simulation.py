@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 import topologies
 from dfedsam import checkpoint
 from dfedsam.algorithms import Algorithm, ServerAlgorithm, State
-from dfedsam.checks import at_least, one_of
+from dfedsam.checks import one_of, whole
 from dfedsam.describe import describe
 from dfedsam.errors import RunError
 from dfedsam.evaluation import Cosines, Evaluation
@@ -74,11 +74,11 @@ class Simulation:
     interrupted: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
-        at_least("rounds", self.rounds, 0)
-        at_least("seed", self.seed, 0)
+        whole("rounds", self.rounds, 0)
+        whole("seed", self.seed, 0)
         one_of("dtype", self.dtype, DTYPES)
-        at_least("evaluate_every", self.evaluate_every, 1)
-        at_least("checkpoint_every", self.checkpoint_every, 1)
+        whole("evaluate_every", self.evaluate_every, 1)
+        whole("checkpoint_every", self.checkpoint_every, 1)
         topologies.check(self.topology)
 
     def description(self) -> Row:

@@ -1,11 +1,11 @@
-"""Checks of what a user gave to a graph: each raises a one-line ValueError with the option, the value, the rule and
+"""Checks of what a user gave: each raises a one-line ValueError with the option, the value, the rule and
 what to do."""
 
 import math
 import operator
 
 
-def whole(name: str, value: object, low: int, hint: str) -> int:
+def whole(name: str, value: object, low: int, hint: str = "") -> int:
     """Return `value` as an int; raise ValueError unless it is a whole number of at least `low`. `hint` says what to
     do."""
     try:
@@ -26,7 +26,7 @@ def share(name: str, value: object, hint: str, *, zero: bool = False) -> float:
     return number
 
 
-def positive(name: str, value: object, hint: str) -> float:
+def positive(name: str, value: object, hint: str = "") -> float:
     """Return `value` as a float; raise ValueError unless it is a finite number above 0."""
     number = _real(value)
     if not (math.isfinite(number) and number > 0):
@@ -34,9 +34,9 @@ def positive(name: str, value: object, hint: str) -> float:
     return number
 
 
-def message(name: str, value: object, rule: str, hint: str) -> str:
+def message(name: str, value: object, rule: str, hint: str = "") -> str:
     """One line in the form all our errors have."""
-    return f"{name} is {value}: it {rule}; {hint}"
+    return f"{name} is {value}: it {rule}" + (f"; {hint}" if hint else "")
 
 
 def _real(value: object) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.algorithms.base import Algorithm, State
-from dfedsam.checks import at_least, between, one_of, positive
+from dfedsam.checks import at_least, between, one_of, positive, whole
 from dfedsam.play import Minibatch, Play
 from dfedsam.zeroth_order import Estimator, TwoPoint
 
@@ -51,7 +51,7 @@ class LocalSteps(Algorithm):
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        at_least("local_steps", self.local_steps, 1)
+        whole("local_steps", self.local_steps, 1)
         positive("lr", self.lr)
         one_of("lr_schedule", self.lr_schedule, SCHEDULES)
         between("lr_decay", self.lr_decay, 1e-9, 1)

@@ -35,7 +35,7 @@ class Split(ABC):
         Raises:
             ValueError: if there are fewer than peers · min_examples examples.
         """
-        checks.at_least("min_examples", min_examples, 1)
+        checks.whole("min_examples", min_examples, 1)
         if peers * min_examples > len(labels):
             raise ValueError(
                 f"min_examples is {min_examples}: {peers} peers with {min_examples} each need {peers * min_examples} "
@@ -97,7 +97,7 @@ class Shards(Split):
     per_peer: int = 2
 
     def __post_init__(self) -> None:
-        checks.at_least("per_peer", self.per_peer, 1)
+        checks.whole("per_peer", self.per_peer, 1)
 
     def shares(self, labels: NDArray, peers: int, generator: np.random.Generator) -> list[NDArray]:
         order = generator.permutation(len(labels))

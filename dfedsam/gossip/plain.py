@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from numpy.typing import NDArray
 
-from dfedsam.checks import at_least
+from dfedsam.checks import whole
 from dfedsam.gossip.base import Gossip
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Plain(Gossip):
     steps: int = 1
 
     def __post_init__(self) -> None:
-        at_least("steps", self.steps, 1, "LocalOnly is the algorithm without communication")
+        whole("steps", self.steps, 1, "LocalOnly is the algorithm without communication")
 
     def __call__(
         self, x: NDArray, memory: dict[str, NDArray], network: Network, weights: csr_array

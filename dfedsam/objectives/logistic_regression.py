@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from dfedsam.checks import at_least, between
+from dfedsam.checks import at_least, between, positive, whole
 from dfedsam.data.split import Dirichlet, Split
 from dfedsam.objectives.base import ALL_ROWS, Objective, Problem
 from dfedsam.randomness import Draws, generator
@@ -55,14 +55,14 @@ class LogisticRegression(Objective):
     min_examples: int = 8
 
     def __post_init__(self) -> None:
-        at_least("features", self.features, 1)
-        at_least("classes", self.classes, 2)
-        at_least("examples", self.examples, 1)
-        at_least("separation", self.separation, 0)
+        whole("features", self.features, 1)
+        whole("classes", self.classes, 2)
+        whole("examples", self.examples, 1)
+        positive("separation", self.separation)
         between("test_fraction", self.test_fraction, 0.01, 0.99)
-        at_least("batch_size", self.batch_size, 1)
+        whole("batch_size", self.batch_size, 1)
         at_least("l2", self.l2, 0)
-        at_least("min_examples", self.min_examples, 1)
+        whole("min_examples", self.min_examples, 1)
 
     def build(self, peers: int, block: range, seed: int, dtype: DTypeLike) -> LogisticRegressionProblem:
         """Draw or read the data and deal them; see Objective.build."""

@@ -90,7 +90,7 @@ class RandomProjection(PromptParameters):
     distribution: str = "normal"
 
     def __post_init__(self) -> None:
-        checks.at_least("dim", self.dim, 1)
+        checks.whole("dim", self.dim, 1)
         checks.positive("scale", self.scale)
         checks.positive("sigma", self.sigma)
         checks.one_of("distribution", self.distribution, ("normal", "uniform"))

@@ -72,10 +72,10 @@ class PromptTuning(Objective):
         checks.positive("scale", self.scale, "20 is common")
         checks.positive("test_share", self.test_share)
         checks.between("test_share", self.test_share, 0, 1, open_high=True)
-        checks.at_least("max_tokens", self.max_tokens, 1)
-        checks.at_least("min_examples", self.min_examples, 1)
+        checks.whole("max_tokens", self.max_tokens, 1)
+        checks.whole("min_examples", self.min_examples, 1)
         for name in ("batch_size", "train_limit", "test_limit"):
-            checks.at_least(name, getattr(self, name), 0)
+            checks.whole(name, getattr(self, name), 0)
         if not self.prompt.strip():
             raise ValueError("prompt is empty: it must have a word or more, whose embeddings the soft prompt starts as")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from dfedsam.checks import at_least
+from dfedsam.checks import at_least, whole
 from dfedsam.objectives.base import ALL_ROWS, Objective, Problem
 from dfedsam.randomness import Draws, generator
 
@@ -34,7 +34,7 @@ class Quadratic(Objective):
     condition: float = 1.0
 
     def __post_init__(self) -> None:
-        at_least("dim", self.dim, 1)
+        whole("dim", self.dim, 1)
         at_least("heterogeneity", self.heterogeneity, 0)
         at_least("noise", self.noise, 0)
         at_least("condition", self.condition, 1)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.checks import at_least, one_of, positive
+from dfedsam.checks import one_of, positive, whole
 from dfedsam.play import Minibatch
 from dfedsam.randomness import Draws
 from dfedsam.zeroth_order.directions import DISTRIBUTIONS, Distribution, directions
@@ -66,7 +66,7 @@ class RandomDirections(Estimator):
     distribution: Distribution = "rademacher"
 
     def __post_init__(self) -> None:
-        at_least("directions", self.directions, 1)
+        whole("directions", self.directions, 1)
         positive("mu", self.mu)
         one_of("distribution", self.distribution, DISTRIBUTIONS)
 

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from tests.mpi import find_mpirun, mpirun
+
 
 @dataclass(frozen=True)
 class Row:
@@ -32,6 +34,19 @@ class Row:
     def reached(self) -> bool:
         """True if the ratio is on the right side of the target."""
         return self.ratio <= self.target if self.at_most else self.ratio >= self.target
+
+
+def on_ranks(script: str, timeout: float) -> dict[int, float] | None:
+    """The shortest time that `script` prints on one rank and on two, in turn and twice; None where there is no MPI."""
+    if find_mpirun() is None:
+        return None
+    shortest = {1: float("inf"), 2: float("inf")}
+    for _ in range(2):
+        for ranks in shortest:
+            job = mpirun(ranks, [script], timeout=timeout)
+            job.check_returncode()
+            shortest[ranks] = min(shortest[ranks], float(job.stdout))
+    return shortest
 
 
 def seconds(functions: Mapping[str, Callable[[], object]], repeats: int = 30) -> dict[str, float]:

@@ -2,15 +2,13 @@
 
 import time
 from functools import partial
-from pathlib import Path
 
 import networkx as nx
 import numpy as np
 
 from dfedsam.network import Network, OneProcess, connect
-from tests.benchmarks import Row, seconds
+from tests.benchmarks import Row, on_ranks, seconds
 from tests.dfedsam.network.cases import averaging
-from tests.mpi import find_mpirun, mpirun
 
 PEERS, WIDTH = 4096, 512
 
@@ -48,14 +46,9 @@ def against_a_copy() -> list[Row]:
 
 def on_two_ranks() -> list[Row]:
     """Steps a second on two ranks over those on one, each in turn and twice."""
-    if find_mpirun() is None:
+    took = on_ranks(__file__, timeout=120)
+    if took is None:
         return []
-    took = {1: float("inf"), 2: float("inf")}
-    for _ in range(2):
-        for ranks in took:
-            job = mpirun(ranks, [Path(__file__)], timeout=120)
-            job.check_returncode()
-            took[ranks] = min(took[ranks], float(job.stdout))
     return [
         Row(
             what=f"gossip step, ring, {PEERS} × {WIDTH} float32, two ranks",

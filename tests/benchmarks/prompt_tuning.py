@@ -1,7 +1,6 @@
 """Prompt tuning of the real model: queries a second against the bare model, and two ranks against one."""
 
 import time
-from pathlib import Path
 
 import topologies
 from dfedsam import DFedSAMMG, Simulation
@@ -9,8 +8,7 @@ from dfedsam.network import connect
 from dfedsam.objectives import PromptTuning
 from dfedsam.play import Play
 from dfedsam.randomness import Draws
-from tests.benchmarks import Row, seconds
-from tests.mpi import find_mpirun, mpirun
+from tests.benchmarks import Row, on_ranks, seconds
 
 PEERS = 16
 
@@ -68,14 +66,9 @@ def against_the_bare_model() -> Row:
 
 def on_two_ranks() -> list[Row]:
     """Rounds a second on two ranks over those on one, one thread each, in turn and twice."""
-    if find_mpirun() is None:
+    took = on_ranks(__file__, timeout=300)
+    if took is None:
         return []
-    took = {1: float("inf"), 2: float("inf")}
-    for _ in range(2):
-        for ranks in took:
-            job = mpirun(ranks, [Path(__file__)], timeout=300)
-            job.check_returncode()
-            took[ranks] = min(took[ranks], float(job.stdout))
     return [
         Row(
             what="prompt tuning, 16 peers, two ranks of one thread",

@@ -1,5 +1,6 @@
 """Prompt tuning: the problem that the options build, on a small model and once on the real one."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,15 @@ PARAMETERS: tuple[PromptParameters, ...] = (
     RandomProjection(dim=7),
     RandomProjection(dim=7, distribution="uniform", scale=3.0, sigma=0.5),
 )
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Sums over several threads may round otherwise."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture
@@ -140,9 +150,8 @@ def test_minibatches_are_drawn_from_own_examples_without_replacement(options: di
 
 @pytest.mark.parametrize("parameters", PARAMETERS[:2], ids=repr)
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.skipif(torch.get_num_threads() != 1, reason="sums over several threads may round otherwise")
 def test_cut_at_peers_gives_the_same_bits_however_peers_are_dealt(
-    options: dict, mode: str, parameters: PromptParameters
+    options: dict, mode: str, parameters: PromptParameters, one_thread: None
 ) -> None:
     more = {"mode": mode, "parameters": parameters, "batch_size": 4, "cut_at_peers": True, "dtype": np.float32}
     whole = build(options, **more)
