@@ -122,10 +122,10 @@ class Play:
         """Cut the block into stretches of peers whose candidates fit into the cache: (their rows of x, their play).
 
         Args:
-            queries: candidates a peer that are asked for at once.
+            queries: candidates a peer that are asked for at once; 0 for an exact gradient, which is one row too.
             row_bytes: size of one candidate.
         """
-        size = max(1, self.problem.part_bytes // max(1, queries * row_bytes))
+        size = max(1, self.problem.part_bytes // (max(1, queries) * row_bytes))
         peers = len(self.key.peers)
         for low in range(0, peers, size):
             rows = slice(low, min(low + size, peers))

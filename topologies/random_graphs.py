@@ -116,7 +116,10 @@ def random_geometric(n: int, radius: float = 0.4, seed: int = 0) -> nx.Graph:
     """
     n, radius = whole("peers", n, 2, _TWO), positive("radius", radius, "the usual is 0.4")
     hint = f"it is too small: take a radius well above sqrt(ln(n)/(πn)) = {np.sqrt(np.log(n) / (np.pi * n)):.2g}"
-    draw = lambda s: nx.random_geometric_graph(n, radius, seed=s)  # noqa: E731
+
+    def draw(s: int) -> nx.Graph:
+        return nx.random_geometric_graph(n, radius, seed=s)
+
     return _connected("random_geometric", draw, seed, "radius", radius, hint)
 
 

@@ -49,7 +49,7 @@ class PromptProblem(Problem):
         seed: int,
         dtype: np.dtype,
     ) -> None:
-        self.options, self.words, self.dtype = options, words, dtype
+        self.options, self.words, self.seed, self.dtype = options, words, seed, dtype
         self.labels = np.concatenate([train.labels, test.labels])
         self.train = np.arange(len(train.labels))
         self.test = np.arange(len(train.labels), len(self.labels))

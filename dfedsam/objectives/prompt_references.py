@@ -21,7 +21,7 @@ def first_order(problem: "PromptProblem") -> NDArray:
     The rate is in units of the prompt's own numbers, so that a projection's scale does not matter.
     """
     steps, rate = STEPS[problem.options.mode], RATE * problem.map.unit
-    random = generator(0, "first-order reference")
+    random = generator(problem.seed, "first-order reference")
     x = problem.map.start().astype(np.float64)
     first, second = np.zeros_like(x), np.zeros_like(x)
     for step in range(1, steps + 1):
