@@ -22,7 +22,7 @@ class Option:
     text: str
 
 
-_RULE = Option("str", "metropolis", "From the graph to W: the import path of a function.")
+_WEIGHTS = Option("str", None, "From the graph to W (default: metropolis; for a directed graph out_degree).")
 
 
 def options(plugin: names.Plugin) -> dict[str, Option]:
@@ -34,13 +34,19 @@ def options(plugin: names.Plugin) -> dict[str, Option]:
         param.arg_name: param.description or "" for source in sources for param in parse(source.__doc__ or "").params
     }
     parameters = list(inspect.signature(plugin).parameters.values())
-    if not isinstance(plugin, type):
-        parameters = parameters[1:]  # n
+    parameters = [parameter for parameter in parameters if parameter.name not in ("n", "graph")]
     found = {
         parameter.name: Option(_type(parameter), parameter.default, " ".join(texts.get(parameter.name, "").split()))
         for parameter in parameters
     }
-    return found if isinstance(plugin, type) else {**found, "rule": _RULE}
+    return {**found, "weights": _WEIGHTS} if _takes_weights(plugin) else found
+
+
+def _takes_weights(plugin: names.Plugin) -> bool:
+    """Whether it gives a graph, for which a weight rule can be chosen; a whole topology brings its weights."""
+    signature = inspect.signature(plugin)
+    gives = signature.return_annotation
+    return not isinstance(plugin, type) and "graph" not in signature.parameters and "Topology" not in str(gives)
 
 
 def _type(parameter: inspect.Parameter) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 Plugin = Callable[..., Any]
 
 TOPOLOGY = "topology"
+WEIGHTS = "weights"
 KINDS = {  # option: where its plug-ins are, and what they have in common
     "algorithm": ("dfedsam.algorithms", "Algorithm"),
     "objective": ("dfedsam.objectives", "Objective"),
@@ -27,15 +28,19 @@ KINDS = {  # option: where its plug-ins are, and what they have in common
 def is_kind(option: str) -> bool:
     """Whether an option, such as `algorithm.estimator`, takes a plug-in."""
     last = option.rpartition(".")[2]
-    return last in KINDS or last == TOPOLOGY
+    return last in KINDS or last in (TOPOLOGY, WEIGHTS)
 
 
 def table(kind: str) -> dict[str, Plugin]:
-    """The plug-ins of a kind by the names we write: functions for topologies, classes for all others."""
+    """The plug-ins of a kind by the names we write: functions for topologies and weights, classes for others."""
     if kind == TOPOLOGY:
-        from topologies.names import GRAPHS
+        import topologies
 
-        return dict(GRAPHS)
+        return topologies.table()
+    if kind == WEIGHTS:
+        import topologies
+
+        return topologies.rules()
     base = base_class(kind)
     package = importlib.import_module(KINDS[kind][0])
     found = {name: getattr(package, name) for name in getattr(package, "__all__", dir(package))}
@@ -59,12 +64,14 @@ def find(option: str, name: str) -> Plugin:
     Raises:
         ValueError: if there is none, with the names there are and the nearest one.
     """
-    from topologies.names import find as find_topology
-    from topologies.names import import_object
+    import topologies
+    from topologies.imports import import_object
 
     kind = option.rpartition(".")[2]
     if kind == TOPOLOGY:
-        return find_topology(name)
+        return topologies.find(name)
+    if kind == WEIGHTS:
+        return topologies.find_rule(name)
     known = table(kind)
     short = {_plain(known_name): plugin for known_name, plugin in known.items()}
     if _plain(name) in short:

@@ -157,7 +157,7 @@ def _parser(experiment: merge.Merge) -> _Parser:
     options = explain.options(function)
     if "seed" in options:
         parser.add_argument("--topology.init_args.seed", type=int | None)
-    parser.add_argument("--topology.init_args.rule", type=str | None)
+    parser.add_argument("--topology.init_args.weights", type=str | dict | None)
     return parser
 
 

@@ -4,6 +4,7 @@ from topologies import make, spectrum
 spectrum(make("torus", 16))["gap"]      # 0.4
 """
 
+from topologies.check import check
 from topologies.files import from_file, to_dict
 from topologies.graphs import (
     barabasi_albert,
@@ -21,13 +22,16 @@ from topologies.graphs import (
     torus,
     watts_strogatz,
 )
-from topologies.names import GRAPHS, find
+from topologies.make import make
+from topologies.names import find, find_rule, rules, table
+from topologies.schedule import Drawn, Periodic
 from topologies.spectra import effective_neighbours, eigenvalues, slem, spectrum, steady_consensus
-from topologies.topology import Static, Topology, check, make
-from topologies.weights import metropolis
+from topologies.topology import Static, Topology
+from topologies.weights import metropolis, out_degree
 
 __all__ = [
-    "GRAPHS",
+    "Drawn",
+    "Periodic",
     "Static",
     "Topology",
     "barabasi_albert",
@@ -38,20 +42,24 @@ __all__ = [
     "erdos_renyi",
     "exponential",
     "find",
+    "find_rule",
     "from_edges",
     "from_file",
     "grid",
     "hypercube",
     "make",
     "metropolis",
+    "out_degree",
     "path",
     "random_geometric",
     "random_regular",
     "ring",
+    "rules",
     "slem",
     "spectrum",
     "star",
     "steady_consensus",
+    "table",
     "to_dict",
     "torus",
     "watts_strogatz",

@@ -155,12 +155,13 @@ def exponential(n: int) -> nx.Graph:
     return _graph("exponential", n, ((i, (i + offset) % n) for i in range(n) for offset in offsets))
 
 
-def from_edges(n: int, edges: Iterable[Iterable[int]]) -> nx.Graph:
+def from_edges(n: int, edges: Iterable[Iterable[int]], directed: bool = False) -> nx.Graph:
     """The graph with exactly these edges.
 
     Args:
         n: Number of peers, at least 2.
         edges: Pairs of peers, each in 0..n-1.
+        directed: Whether an edge leads from its first peer, the sender, to its second alone.
 
     Raises:
         ValueError: if an edge is not a pair of two different peers, or the graph is not connected.
@@ -172,9 +173,12 @@ def from_edges(n: int, edges: Iterable[Iterable[int]]) -> nx.Graph:
         if len(ends) != 2 or not all(isinstance(i, int) and 0 <= i < n for i in ends):
             raise ValueError(message("edges", ends, f"must be pairs of peers from 0 to {n - 1}", "mend this edge"))
         pairs.append((ends[0], ends[1]))
-    graph = tidy(_graph("from_edges", n, pairs))
-    if not nx.is_connected(graph):
-        parts = nx.number_connected_components(graph)
+    graph = nx.DiGraph(name="from_edges") if directed else nx.Graph(name="from_edges")
+    graph.add_nodes_from(range(n))
+    graph.add_edges_from(pairs)
+    graph = tidy(graph)
+    parts = nx.number_strongly_connected_components(graph) if directed else nx.number_connected_components(graph)
+    if parts > 1:
         raise ValueError(f"edges leave the {n} peers in {parts} parts: the graph must be connected; add edges")
     return graph
 

@@ -1,37 +1,53 @@
-"""Topologies by name: short names in any case, files, and import paths of a user's own functions."""
+"""Topologies and weight rules by name: short names in any case, files, and import paths of a user's own functions.
+
+The tables hold import paths, so that a name costs no more than the module that it is in.
+"""
 
 import difflib
-import importlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from topologies import graphs
 from topologies.files import SUFFIXES, from_file
+from topologies.imports import import_object
 
-GRAPHS: dict[str, Callable[..., Any]] = {
-    function.__name__: function
-    for function in (
-        graphs.ring,
-        graphs.path,
-        graphs.grid,
-        graphs.torus,
-        graphs.star,
-        graphs.complete,
-        graphs.hypercube,
-        graphs.exponential,
-        graphs.erdos_renyi,
-        graphs.random_regular,
-        graphs.watts_strogatz,
-        graphs.barabasi_albert,
-        graphs.random_geometric,
-    )
+TOPOLOGIES: dict[str, tuple[str, ...]] = {  # by group: module and function
+    "graphs": (
+        "graphs.ring",
+        "graphs.path",
+        "graphs.grid",
+        "graphs.torus",
+        "graphs.star",
+        "graphs.complete",
+        "graphs.hypercube",
+        "graphs.exponential",
+    ),
+    "random graphs": (
+        "random_graphs.erdos_renyi",
+        "random_graphs.random_regular",
+        "random_graphs.watts_strogatz",
+        "random_graphs.barabasi_albert",
+        "random_graphs.random_geometric",
+    ),
 }
+RULES = ("weights.metropolis", "weights.out_degree")
+
+Function = Callable[..., Any]
 
 
-def find(name: str) -> Callable[..., Any]:
-    """The function that builds the topology of this name, to be called as `function(n, **options)`.
+def table() -> dict[str, Function]:
+    """The topologies that have a short name: name → function."""
+    return _table(path for group in TOPOLOGIES.values() for path in group)
+
+
+def rules() -> dict[str, Function]:
+    """The weight rules that have a short name: name → function."""
+    return _table(RULES)
+
+
+def find(name: str) -> Function:
+    """The function that builds the topology of this name.
 
     Args:
         name: A short name in any case, with or without underscores, hyphens and spaces (`ErdosRenyi`); a graph's file,
@@ -41,44 +57,66 @@ def find(name: str) -> Callable[..., Any]:
         ValueError: if there is no such topology (the message lists the names and the nearest), or the import path leads
             nowhere.
     """
-    short = {_plain(known): function for known, function in GRAPHS.items()}
-    if _plain(name) in short:
-        return short[_plain(name)]
+    known = [path for group in TOPOLOGIES.values() for path in group]
+    found = _short(name, known)
+    if found is not None:
+        return found
     if Path(name).suffix.lower() in SUFFIXES or Path(name).is_file():
         return partial(from_file, path=name)
-    if "." in name and all(part.isidentifier() for part in name.split(".")):
+    if _is_path(name):
         return import_object(name, "topology")
-    nearest = difflib.get_close_matches(_plain(name), short, n=1, cutoff=0.5)
-    guess = f"did you mean {short[nearest[0]].__name__}? " if nearest else ""
     raise ValueError(
-        f"topology is {name}: it must be one of {', '.join(GRAPHS)}, a file ({', '.join(SUFFIXES)}) or an import path; "
-        f"{guess}`dfedsam topology NAME --peers N` shows one"
+        f"topology is {name}: it must be one of {_names(known)}, a file ({', '.join(SUFFIXES)}) or an import path; "
+        f"{_guess(name, known)}`dfedsam topology --list` shows all"
     )
 
 
-def import_object(path: str, option: str) -> Callable[..., Any]:
-    """The function or class at an import path such as `mypackage.graphs.wheel`.
+def find_rule(rule: str | dict[str, Any] | Function) -> Function:
+    """The weight rule that is meant, a function from the graph to W.
+
+    Args:
+        rule: A short name in any case; an import path; {"class_path": one of these, "init_args": its options}; or the
+            function itself.
 
     Raises:
-        ValueError: names `option` and says which part of the path is missing.
+        ValueError: if there is no such rule (the message lists the names and the nearest).
     """
-    module, _, attribute = path.rpartition(".")
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(
-            f"{option} is {path}: it must be importable, but {error}; mend the path, or PYTHONPATH"
-        ) from None
-    if not callable(found):
-        raise ValueError(
-            f"{option} is {path}: it must be a function or a class, but it is a {type(found).__name__}; mend the path"
-        )
-    return found
+    if isinstance(rule, dict):
+        options = {key: value for key, value in rule.get("init_args", {}).items() if value is not None}
+        function = find_rule(rule["class_path"])
+        return partial(function, **options) if options else function
+    if not isinstance(rule, str):
+        return rule
+    found = _short(rule, RULES)
+    if found is not None:
+        return found
+    if _is_path(rule):
+        return import_object(rule, "weights")
+    raise ValueError(f"weights is {rule}: it must be one of {_names(RULES)}, or an import path; {_guess(rule, RULES)}")
 
 
-def import_path(function: Callable[..., Any]) -> str:
-    """The path `import_object` finds the function at."""
-    return f"{function.__module__}.{function.__qualname__}"
+def _table(paths: Any) -> dict[str, Function]:
+    return {path.rpartition(".")[2]: import_object(f"topologies.{path}", "name") for path in paths}
+
+
+def _short(name: str, known: Any) -> Function | None:
+    paths = {_plain(path.rpartition(".")[2]): path for path in known}
+    path = paths.get(_plain(name))
+    return None if path is None else import_object(f"topologies.{path}", "name")
+
+
+def _names(known: Any) -> str:
+    return ", ".join(path.rpartition(".")[2] for path in known)
+
+
+def _guess(name: str, known: Any) -> str:
+    short = {_plain(path.rpartition(".")[2]): path.rpartition(".")[2] for path in known}
+    nearest = difflib.get_close_matches(_plain(name), short, n=1, cutoff=0.5)
+    return f"did you mean {short[nearest[0]]}? " if nearest else ""
+
+
+def _is_path(name: str) -> bool:
+    return "." in name and all(part.isidentifier() for part in name.split("."))
 
 
 def _plain(name: str) -> str:

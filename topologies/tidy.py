@@ -1,4 +1,4 @@
-"""Any undirected networkx graph with its peers numbered 0..n-1, and matrices made of it."""
+"""Any networkx graph with its peers numbered 0..n-1, and matrices made of it."""
 
 from numbers import Integral
 
@@ -21,13 +21,11 @@ def tidy(graph: nx.Graph) -> nx.Graph:
     edges are dropped, because a weight rule makes its own. A graph that is tidy already is returned as it is.
 
     Args:
-        graph: Undirected, at least two peers, no self-loops; it need not be connected.
+        graph: Directed or not, at least two peers, no self-loops; it need not be connected.
 
     Raises:
-        ValueError: if the graph is directed, has fewer than two peers or has a self-loop.
+        ValueError: if the graph has fewer than two peers or has a self-loop.
     """
-    if graph.is_directed():
-        raise ValueError(message("graph", "directed", "must be undirected", "drop the directions of its edges"))
     if len(graph) < 2:
         raise ValueError(message("peers", len(graph), "must be at least 2", "give a graph of two or more peers"))
     loop = next(nx.selfloop_edges(graph), None)
@@ -43,14 +41,26 @@ def tidy(graph: nx.Graph) -> nx.Graph:
     if all(isinstance(label, Integral) for label in labels):
         labels.sort()
     number = {label: i for i, label in enumerate(labels)}
-    clean = nx.Graph()
+    clean = nx.DiGraph() if graph.is_directed() else nx.Graph()
     clean.graph.update((key, value) for key, value in graph.graph.items() if key in FACTS)
     for label, i in number.items():
         clean.add_node(i, **{key: value for key, value in graph.nodes[label].items() if key in PEER_FACTS})
         if label != i:
             clean.nodes[i].setdefault("label", str(label))
-    clean.add_edges_from(sorted((min(number[u], number[v]), max(number[u], number[v])) for u, v in graph.edges()))
+    edges = ((number[u], number[v]) for u, v in graph.edges())
+    clean.add_edges_from(sorted(edges if graph.is_directed() else (tuple(sorted(edge)) for edge in edges)))
     return clean
+
+
+def undirected(graph: nx.Graph, hint: str) -> nx.Graph:
+    """The graph, tidy.
+
+    Raises:
+        ValueError: if it is directed, with what to do about it, or not fit for `tidy`.
+    """
+    if graph.is_directed():
+        raise ValueError(message("graph", "directed", "must be undirected", hint))
+    return tidy(graph)
 
 
 def adjacency_matrix(graph: nx.Graph) -> sp.csr_array:

@@ -2,10 +2,10 @@
 
 import pytest
 
-from topologies import GRAPHS, erdos_renyi, find, make, random_regular
+from topologies import erdos_renyi, find, make, random_regular, table
 
 
-@pytest.mark.parametrize("name", GRAPHS)
+@pytest.mark.parametrize("name", table())
 def test_every_name_in_every_form(name):
     for form in (
         name,
@@ -15,7 +15,7 @@ def test_every_name_in_every_form(name):
         name.replace("_", "-"),
         name.replace("_", " "),
     ):
-        assert find(form) is GRAPHS[name]
+        assert find(form) is table()[name]
 
 
 def test_import_paths():
