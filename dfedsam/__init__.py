@@ -10,7 +10,7 @@ import networkx as nx
 import topologies
 from dfedsam.algorithms import DPSGD, Algorithm, CentralAverage, DFedAvg, DFedAvgM, DFedSAM, DFedSAMMG, LocalOnly
 from dfedsam.errors import RunError
-from dfedsam.gossip import Plain
+from dfedsam.gossip import Plain, PushSum
 from dfedsam.objectives import LogisticRegression, Objective, Quadratic
 from dfedsam.simulation import Simulation
 from dfedsam.zeroth_order import CoordinateWise, Exact, OneSided, TwoPoint
@@ -33,6 +33,7 @@ __all__ = [
     "LogisticRegression",
     "OneSided",
     "Plain",
+    "PushSum",
     "Quadratic",
     "RunError",
     "Simulation",

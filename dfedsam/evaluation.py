@@ -85,7 +85,9 @@ class Evaluation:
             for rows, values in cosines:
                 sums[rows] += values
                 counts[rows] += 1
-            row["cosine"] = float(network.gather(sums / counts).mean())
+            worked = network.gather(counts) > 0  # peers that were away have none
+            if worked.any():
+                row["cosine"] = float(network.gather(sums / np.maximum(counts, 1))[worked].mean())
         gradients = float(network.gather(self.meter.gradients).mean())
         return row | ({"gradients": gradients} if gradients else {}) | {k: v / n for k, v in self.counts().items()}
 

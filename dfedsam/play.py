@@ -106,6 +106,7 @@ class Play:
         watch: called with x just before it is mixed.
         rows: which rows of the block are played: all, or a part.
         cosines: see Minibatch.
+        active: which of the block's peers are there in this round, shape (peers,); None: all.
     """
 
     round: int
@@ -117,19 +118,22 @@ class Play:
     watch: Callable[[NDArray], None]
     rows: slice
     cosines: list[tuple[slice, NDArray]] | None = None
+    active: NDArray[np.bool_] | None = None
 
     def parts(self, queries: int, row_bytes: int) -> Iterator[tuple[slice, Play]]:
         """Cut the block into stretches of peers whose candidates fit into the cache: (their rows of x, their play).
+
+        Peers that are away in this round belong to none.
 
         Args:
             queries: candidates a peer that are asked for at once; 0 for an exact gradient, which is one row too.
             row_bytes: size of one candidate.
         """
         size = max(1, self.problem.part_bytes // (max(1, queries) * row_bytes))
-        peers = len(self.key.peers)
-        for low in range(0, peers, size):
-            rows = slice(low, min(low + size, peers))
-            yield rows, replace(self, key=self.key.part(rows), rows=rows)
+        for start, stop in _stretches(self.active, len(self.key.peers)):
+            for low in range(start, stop, size):
+                rows = slice(low, min(low + size, stop))
+                yield rows, replace(self, key=self.key.part(rows), rows=rows)
 
     def minibatch(self, step: int) -> Minibatch:
         """Local step `step`: each peer draws a minibatch of its own data."""
@@ -141,6 +145,14 @@ class Play:
         """Exchange x (peers, dim) with neighbours: returns the mixed x and gossip's memory."""
         self.watch(x)
         return gossip(x, memory, self.network, self.weights)
+
+
+def _stretches(active: NDArray[np.bool_] | None, peers: int) -> list[tuple[int, int]]:
+    """Where neighbouring peers that are there begin and end."""
+    if active is None:
+        return [(0, peers)]
+    ends = np.flatnonzero(np.diff(active.astype(np.int8), prepend=0, append=0))
+    return list(zip(ends[::2].tolist(), ends[1::2].tolist(), strict=True))
 
 
 @dataclass

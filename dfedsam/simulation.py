@@ -80,6 +80,7 @@ class Simulation:
         whole("evaluate_every", self.evaluate_every, 1)
         whole("checkpoint_every", self.checkpoint_every, 1)
         topologies.check(self.topology)
+        self.algorithm.check(self.topology)
 
     def description(self) -> Row:
         """Every value of the run, in the form that experiment files have; feeding it back repeats the run."""
@@ -145,7 +146,9 @@ class Simulation:
             cosines: Cosines | None = [] if due and self.cosine and problem.has_gradients else None
             watch = evaluation.before_gossip if due else _look_away
             key = Draws(self.seed, "", t, 0, network.block)
-            play = Play(t, problem, key, meter, network, self.topology.weights(t), watch, ALL_ROWS, cosines)
+            active = self.topology.active(t)
+            here = None if active is None else active[np.asarray(network.block)]
+            play = Play(t, problem, key, meter, network, self.topology.weights(t), watch, ALL_ROWS, cosines, here)
             state = self._round(state, play)
             self._tell(network, record(t + 1, cosines) if due else {"round": t + 1})
             self.interrupted = network.agree(self.stop is not None and self.stop())
@@ -178,10 +181,14 @@ class Simulation:
         return _nest(arrays, done["groups"]), meter, done
 
     def _round(self, state: State, play: Play) -> State:
+        away = np.zeros(0, np.intp) if play.active is None else np.flatnonzero(~play.active)
+        kept = {name: array[away] for name, array in _flatten(state).items()}
         try:
             state = self.algorithm.round(state, play)
             if isinstance(self.algorithm, ServerAlgorithm):
                 state = self.algorithm.serve(state, Server(play.network, play.watch))
+            for name, array in _flatten(state).items():  # peers that were away keep all they had
+                array[away] = kept[name]
         except (RunError, ValueError):
             raise
         except Exception as error:

@@ -9,6 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from dfedsam.play import Play, Server
+from topologies import Topology
 
 State = dict[str, Any]
 """Arrays by name, each with the block's peers as first axis, "x" (peers, dim) among them; gossip keeps its own under
@@ -18,6 +19,10 @@ State = dict[str, Any]
 @dataclass(frozen=True, kw_only=True)
 class Algorithm(ABC):
     """A decentralised algorithm: it reaches other peers only through gossip."""
+
+    def check(self, topology: Topology) -> None:  # noqa: B027  (most algorithms work on all)
+        """Raise ValueError, with what to use instead, unless this algorithm works on the topology; called before round
+        0."""
 
     def init(self, x: NDArray) -> State:
         """The state before round 0, for the common start x (peers, dim); it owns x from here on."""

@@ -10,6 +10,7 @@ from dfedsam.algorithms.base import State
 from dfedsam.algorithms.local_steps import LocalSteps
 from dfedsam.gossip import Gossip, Plain
 from dfedsam.play import Play
+from topologies import Topology
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +22,10 @@ class GossipingLocalSteps(LocalSteps):
     """
 
     gossip: Gossip = Plain()
+
+    def check(self, topology: Topology) -> None:
+        """Whether its gossip works on the topology."""
+        self.gossip.check(topology)
 
     def init(self, x: NDArray) -> State:
         """The state before round 0, gossip's memory included."""

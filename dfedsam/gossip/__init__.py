@@ -2,5 +2,6 @@
 
 from dfedsam.gossip.base import Gossip
 from dfedsam.gossip.plain import Plain
+from dfedsam.gossip.push_sum import PushSum
 
-__all__ = ["Gossip", "Plain"]
+__all__ = ["Gossip", "Plain", "PushSum"]

@@ -12,11 +12,23 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
     from dfedsam.network.base import Network
+    from topologies import Topology
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gossip(ABC):
     """One exchange phase. Its memory is what it must keep between rounds: arrays whose first axis is the peers."""
+
+    def check(self, topology: Topology) -> None:
+        """Raise ValueError, with what to use instead, unless this gossip works on the topology; called before round 0.
+
+        Without an override it must keep the mean, or, where only rows sum to one, at least converge.
+        """
+        if topology.sums == "columns":
+            raise ValueError(
+                f"gossip is {type(self).__name__}: it needs weights whose rows sum to one, but only the columns of "
+                "this directed topology's do; choose the gossip push_sum, or undirected links"
+            )
 
     def init(self, x: NDArray) -> dict[str, NDArray]:
         """The memory before round 0, for the block's x (peers, dim)."""

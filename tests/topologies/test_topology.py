@@ -78,7 +78,7 @@ def test_check_names_the_row_that_is_not_symmetric():
         check(only(turn, ring(6)))
     directed = nx.DiGraph()
     directed.add_nodes_from(range(6))
-    directed.add_edges_from((i, (i + 1) % 6) for i in range(6))
+    directed.add_edges_from(((i + 1) % 6, i) for i in range(6))  # from sender to receiver
     check(only(turn, directed))
 
 

@@ -1,0 +1,58 @@
+"""Peers that are away in a round do nothing and keep all they have."""
+
+import numpy as np
+import scipy.sparse as sp
+
+import topologies
+from dfedsam import DFedAvgM, DFedSAM, Quadratic, Simulation
+
+
+class OddOnesAway(topologies.Topology):
+    """Peers 1, 3, … are away in every second round; meanwhile the others form a ring of their own."""
+
+    def __init__(self, n):
+        self.n, self.period = n, 2
+        whole = topologies.metropolis(topologies.ring(n))
+        half = np.eye(n)
+        half[::2, ::2] = topologies.metropolis(topologies.ring(n // 2)).toarray()
+        self._matrices = [sp.csr_array(half), whole]
+        self.description = {"class_path": "odd_ones_away", "init_args": {}}
+
+    def weights(self, t):
+        return self._matrices[t % 2]
+
+    def active(self, t):
+        return None if t % 2 else np.arange(self.n) % 2 == 0
+
+
+def play(algorithm, rounds, part_bytes=None):
+    simulation = Simulation(
+        objective=Quadratic(dim=5, noise=0.1), topology=OddOnesAway(8), algorithm=algorithm, rounds=rounds, cosine=True
+    )
+    states = []
+    inner = simulation._round
+
+    def watched(state, play):
+        states.append({name: value.copy() for name, value in state.items() if name != "gossip"})
+        return inner(state, play)
+
+    simulation._round = watched
+    rows = simulation.run()
+    return rows, states
+
+
+def test_they_keep_their_state_and_spend_no_queries():
+    algorithm = DFedAvgM(lr=0.05, keep_momentum=True, local_steps=3)
+    rows, states = play(algorithm, 4)
+    for before, after in ((0, 1), (2, 3)):
+        for name in ("x", "momentum"):
+            np.testing.assert_array_equal(states[after][name][1::2], states[before][name][1::2])
+            assert (states[after][name][::2] != states[before][name][::2]).any(axis=1).all()
+    assert (states[2]["x"] != states[1]["x"]).any(axis=1).all()
+    spent = 3 * algorithm.estimator.queries(5)
+    assert [row["queries"] for row in rows] == [0, spent / 2, 1.5 * spent, 2 * spent, 3 * spent]
+
+
+def test_the_cosine_is_that_of_the_peers_that_worked():
+    rows, _ = play(DFedSAM(lr=0.05), 2)
+    assert all(np.isfinite(row["cosine"]) for row in rows[1:])
