@@ -41,12 +41,12 @@ class Drawn(Topology):
     Args:
         n: Number of peers.
         seed: Seed, at least 0.
-        support: Where any W_t may differ from zero off the diagonal, shape (n, n).
+        support: Where any W_t may differ from zero off the diagonal, shape (n, n); None: any pair of peers may meet.
     """
 
     period = None
 
-    def __init__(self, n: int, seed: int, support: sp.csr_array) -> None:
+    def __init__(self, n: int, seed: int, support: sp.csr_array | None = None) -> None:
         self.n, self.seed = n, seed
         self._support = support
         self._last: tuple[int, sp.csr_array] | None = None
@@ -61,7 +61,7 @@ class Drawn(Topology):
             self._last = t, self.draw(t, generator(self.seed, type(self).__name__, t))
         return self._last[1]
 
-    def support(self) -> sp.csr_array:
+    def support(self) -> sp.csr_array | None:
         """See Topology."""
         return self._support
 

@@ -48,9 +48,10 @@ class Topology(ABC):
         """
         return graph_of(self.weights(t), directed=self.directed)
 
-    def support(self) -> sp.csr_array:
+    def support(self) -> sp.csr_array | None:
         """Where W_t may differ from zero off the diagonal in some round: bool, shape (n, n), row i hears column j.
 
+        None stands for any pair of peers, without n² entries: `check` then takes the peers as connected over time.
         Without an override it is the union of a period's graphs.
 
         Raises:
