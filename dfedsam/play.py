@@ -119,6 +119,7 @@ class Play:
     rows: slice
     cosines: list[tuple[slice, NDArray]] | None = None
     active: NDArray[np.bool_] | None = None
+    _phases: int = 0
 
     def parts(self, queries: int, row_bytes: int) -> Iterator[tuple[slice, Play]]:
         """Cut the block into stretches of peers whose candidates fit into the cache: (their rows of x, their play).
@@ -144,7 +145,9 @@ class Play:
     def gossip(self, gossip: Gossip, x: NDArray, memory: dict[str, NDArray]) -> tuple[NDArray, dict[str, NDArray]]:
         """Exchange x (peers, dim) with neighbours: returns the mixed x and gossip's memory."""
         self.watch(x)
-        return gossip(x, memory, self.network, self.weights)
+        self._phases += 1
+        key = replace(self.key, purpose=f"gossip {self._phases}")
+        return gossip(x, memory, self.network, self.weights, key)
 
 
 def _stretches(active: NDArray[np.bool_] | None, peers: int) -> list[tuple[int, int]]:

@@ -5,6 +5,7 @@ spectrum(make("torus", 16))["gap"]      # 0.4
 """
 
 from topologies.check import check
+from topologies.distinct import distinct_eigenvalues, spectrum_ends
 from topologies.files import from_file, to_dict
 from topologies.graphs import (
     barabasi_albert,
@@ -37,6 +38,7 @@ __all__ = [
     "barabasi_albert",
     "check",
     "complete",
+    "distinct_eigenvalues",
     "effective_neighbours",
     "eigenvalues",
     "erdos_renyi",
@@ -57,6 +59,7 @@ __all__ = [
     "rules",
     "slem",
     "spectrum",
+    "spectrum_ends",
     "star",
     "steady_consensus",
     "table",

@@ -1,7 +1,10 @@
 """Gossip: what one exchange phase does."""
 
 from dfedsam.gossip.base import Gossip
+from dfedsam.gossip.chebyshev import Chebyshev
+from dfedsam.gossip.finite_time import FiniteTime
 from dfedsam.gossip.plain import Plain
 from dfedsam.gossip.push_sum import PushSum
+from dfedsam.gossip.second_order import SecondOrder
 
-__all__ = ["Gossip", "Plain", "PushSum"]
+__all__ = ["Chebyshev", "FiniteTime", "Gossip", "Plain", "PushSum", "SecondOrder"]

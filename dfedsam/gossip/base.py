@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
     from dfedsam.network.base import Network
+    from dfedsam.randomness import Draws
     from topologies import Topology
 
 
@@ -34,8 +35,18 @@ class Gossip(ABC):
         """The memory before round 0, for the block's x (peers, dim)."""
         return {}
 
+    def multipliers(self, values: NDArray, weights: csr_array) -> NDArray | None:
+        """What one exchange phase multiplies each eigenvector of a symmetric W with: eigenvalues (k,) → (k,).
+
+        The effective λ_Q is the largest modulus over all eigenvalues but the first. None where no such figure exists.
+        """
+        return None
+
     @abstractmethod
     def __call__(
-        self, x: NDArray, memory: dict[str, NDArray], network: Network, weights: csr_array
+        self, x: NDArray, memory: dict[str, NDArray], network: Network, weights: csr_array, key: Draws
     ) -> tuple[NDArray, dict[str, NDArray]]:
-        """Mix the rows of x (peers, dim) along the edges of W_t (n, n); returns x and the memory afterwards."""
+        """Mix the rows of x (peers, dim) along the edges of W_t (n, n); returns x and the memory afterwards.
+
+        It owns x and the memory. `key` holds this phase's random numbers for the block's peers; its steps are gossip's.
+        """

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
     from dfedsam.network.base import Network
+    from dfedsam.randomness import Draws
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +33,12 @@ class Plain(Gossip):
     def __post_init__(self) -> None:
         whole("steps", self.steps, 1, "LocalOnly is the algorithm without communication")
 
+    def multipliers(self, values: NDArray, weights: csr_array) -> NDArray:
+        """See Gossip: λ^Q."""
+        return values**self.steps
+
     def __call__(
-        self, x: NDArray, memory: dict[str, NDArray], network: Network, weights: csr_array
+        self, x: NDArray, memory: dict[str, NDArray], network: Network, weights: csr_array, key: Draws
     ) -> tuple[NDArray, dict[str, NDArray]]:
         """See the class."""
         spare = None  # two arrays serve all steps

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
     from dfedsam.network.base import Network
+    from dfedsam.randomness import Draws
     from topologies import Topology
 
 
@@ -54,7 +55,7 @@ class PushSum(Gossip):
         return {"sums": np.concatenate([x, np.ones((len(x), 1), x.dtype)], axis=1)}
 
     def __call__(
-        self, x: NDArray, memory: dict[str, NDArray], network: Network, weights: csr_array
+        self, x: NDArray, memory: dict[str, NDArray], network: Network, weights: csr_array, key: Draws
     ) -> tuple[NDArray, dict[str, NDArray]]:
         """See the class."""
         sums = memory["sums"]

@@ -125,18 +125,6 @@ def test_steady_consensus_distance_is_the_closed_form(steps, peers):
     assert measured == pytest.approx(theory / peers, rel=0.01)
 
 
-@pytest.mark.parametrize("steps", [1, 3])
-@pytest.mark.parametrize("name", ["ring", "star", "torus"])
-def test_gossip_alone_contracts_by_lambda_to_the_q(name, steps):
-    """Along W's slowest eigenvector one phase shrinks the distance by exactly λ^Q."""
-    topology = topologies.make(name, 16)
-    values, vectors = np.linalg.eigh(topology.weights(0).toarray())
-    slowest = np.argsort(np.abs(values))[-2]
-    x = np.outer(vectors[:, slowest], [1.0, -2.0])
-    mixed, _ = Plain(steps=steps)(x.copy(), {}, OneProcess(16), topology.weights(0))
-    np.testing.assert_allclose(mixed, values[slowest] ** steps * x, atol=1e-14)
-
-
 @pytest.mark.parametrize(
     "objective", [Quadratic(dim=9, noise=0.1), LogisticRegression()], ids=["quadratic", "logistic"]
 )

@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 import topologies
 from dfedsam import DPSGD, Exact, Plain, PushSum, Quadratic, simulate
 from dfedsam.network import OneProcess
+from dfedsam.randomness import Draws
+
+KEY = Draws(0, "gossip", 0, 0, range(1))  # of no use here
 
 
 def digraph(n, extra, seed):
@@ -27,7 +30,7 @@ def test_reaches_the_true_mean_on_random_digraphs(n, extra, seed):
     mean, gossip = x.mean(axis=0), PushSum(steps=20)
     memory = gossip.init(x)
     for _ in range(60):
-        x, memory = gossip(x, memory, network, topology.weights(0))
+        x, memory = gossip(x, memory, network, topology.weights(0), KEY)
         np.testing.assert_allclose(memory["sums"][:, :-1].sum(axis=0), n * mean, atol=1e-10)  # nothing is lost
     np.testing.assert_allclose(x, np.tile(mean, (n, 1)), atol=1e-6)
 
@@ -35,7 +38,7 @@ def test_reaches_the_true_mean_on_random_digraphs(n, extra, seed):
 def test_counts_one_number_more_than_a_row():
     topology, network = digraph(5, 6, 0), OneProcess(5)
     x = np.zeros((5, 7), np.float32)
-    PushSum(steps=3)(x, PushSum().init(x), network, topology.weights(0))
+    PushSum(steps=3)(x, PushSum().init(x), network, topology.weights(0), KEY)
     edges = topology.graph(0).number_of_edges()
     assert network.messages == 3 * edges
     assert network.bytes == 3 * edges * 8 * 4

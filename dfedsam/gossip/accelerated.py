@@ -1,0 +1,96 @@
+"""What accelerated gossips share: a recurrence in W whose coefficients come from the ends of W's spectrum."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfedsam.checks import whole
+from dfedsam.gossip.base import Gossip
+from topologies import spectrum_ends
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+    from dfedsam.network.base import Network
+    from dfedsam.randomness import Draws
+    from topologies import Topology
+
+Mix = Callable[[NDArray, "NDArray | None"], NDArray]  # x and an array that may be overwritten, to W x
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accelerated(Gossip):
+    """x₁ = A x₀, x_{q+1} = ω_{q+1} A x_q + (1 − ω_{q+1}) x_{q−1} with A = (W − mI)/(1 − m), on one symmetric W.
+
+    Each step sends one vector along every edge in both directions, as plain gossip; the peers hold one array more for
+    as long as it lasts. P(W) keeps the mean, and may have negative entries.
+
+    Args:
+        steps: Q, gossip steps a round, at least 1.
+    """
+
+    steps: int = 4
+
+    def __post_init__(self) -> None:
+        whole("steps", self.steps, 1, "LocalOnly is the algorithm without communication")
+
+    @abstractmethod
+    def centre(self, low: float, high: float) -> tuple[float, float]:
+        """(m, r) for a W with λ_min = low and λ₂ = high: A maps the eigenvalues other than 1 into [−r, r], r < 1."""
+
+    @abstractmethod
+    def omegas(self, r: float) -> Iterator[float]:
+        """ω₂, ω₃, … for that r."""
+
+    def check(self, topology: Topology) -> None:
+        """See Gossip: one symmetric W for all rounds."""
+        needs_one_symmetric(self, topology)
+
+    def __call__(
+        self, x: NDArray, memory: dict[str, NDArray], network: Network, weights: csr_array, key: Draws
+    ) -> tuple[NDArray, dict[str, NDArray]]:
+        """See the class."""
+        return self._recur(x, spectrum_ends(weights), lambda y, out: network.mix(weights, y, out=out)), memory
+
+    def multipliers(self, values: NDArray, weights: csr_array) -> NDArray:
+        """See Gossip."""
+        return self._recur(np.ones_like(values), spectrum_ends(weights), lambda y, _: values * y)
+
+    def _recur(self, x: NDArray, ends: tuple[float, float], mix: Mix) -> NDArray:
+        m, r = self.centre(*ends)
+        scale, shift = x.dtype.type(1 / (1 - m)), x.dtype.type(m / (1 - m))
+        omegas = self.omegas(r)
+        before, now, spare = x, mix(x, None), None
+        now *= scale
+        now -= shift * x
+        for _ in range(self.steps - 1):
+            omega = x.dtype.type(next(omegas))
+            after = mix(now, spare)
+            after *= omega * scale
+            before *= 1 - omega
+            after += before
+            np.multiply(now, omega * shift, out=before)
+            after -= before
+            before, now, spare = now, after, before
+        return now
+
+
+def needs_one_symmetric(gossip: Gossip, topology: Topology) -> None:
+    """Raise ValueError unless W is symmetric and the same in all rounds."""
+    name = type(gossip).__name__
+    if topology.period != 1:
+        raise ValueError(
+            f"gossip is {name}: its coefficients belong to one W, but this topology's W changes from round to round; "
+            "choose the gossip plain, with more steps"
+        )
+    if topology.directed or topology.sums != "both":
+        raise ValueError(
+            f"gossip is {name}: it needs a symmetric W, but this topology's is not; choose undirected links with the "
+            "weights metropolis, or the gossip push_sum"
+        )
