@@ -6,7 +6,14 @@ import difflib
 import re
 from collections.abc import Iterable
 
-_TYPES = {"float": "a number", "int": "a whole number", "bool": "true or false", "str": "text"}
+_TYPES = {
+    "float": "a number",
+    "int": "a whole number",
+    "bool": "true or false",
+    "str": "text",
+    "list": "a list, such as [1, 2]",
+    "dict": "a mapping, such as {1: 2}",
+}
 
 
 def unknown_option(option: str, known: Iterable[str]) -> ValueError:
@@ -36,6 +43,15 @@ def plain(message: str) -> str:
         else " or ".join(_TYPES.get(str(kind), str(kind)) for kind in kinds)
     )
     return f"{option} is {_line(got[1])}: it must be {rule}"
+
+
+def inside(option: str, message: str) -> str:
+    """A message of `plain` about one of a plug-in's own options, with the plug-in's before it."""
+    missing = re.search(r"arguments are required: (.*)$", message)
+    if missing:
+        first = missing[1].split(", ")[0]
+        return f"{option}.{first} is missing: it has no default; give --{option}.{first} VALUE"
+    return f"{option}.{message}"
 
 
 def _line(text: str) -> str:

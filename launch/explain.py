@@ -22,7 +22,8 @@ class Option:
     text: str
 
 
-_WEIGHTS = Option("str", None, "From the graph to W (default: metropolis; for a directed graph out_degree).")
+_WEIGHTS = Option("NAME", None, "From the graph to W (default: metropolis; for a directed graph out_degree).")
+HIDDEN = ("n", "graph", "class_proportions")  # of topologies and weight rules: what the program itself passes
 
 
 def options(plugin: names.Plugin) -> dict[str, Option]:
@@ -33,11 +34,10 @@ def options(plugin: names.Plugin) -> dict[str, Option]:
     texts = {
         param.arg_name: param.description or "" for source in sources for param in parse(source.__doc__ or "").params
     }
-    parameters = list(inspect.signature(plugin).parameters.values())
-    parameters = [parameter for parameter in parameters if parameter.name not in ("n", "graph")]
     found = {
-        parameter.name: Option(_type(parameter), parameter.default, " ".join(texts.get(parameter.name, "").split()))
-        for parameter in parameters
+        name: Option(_type(parameter), parameter.default, " ".join(texts.get(name, "").split()))
+        for name, parameter in inspect.signature(plugin).parameters.items()
+        if name not in HIDDEN and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     }
     return {**found, "weights": _WEIGHTS} if _takes_weights(plugin) else found
 

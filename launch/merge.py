@@ -9,6 +9,7 @@ from typing import Any
 from launch import errors, explain, names
 
 Tree = dict[str, Any]
+_EXAMPLE = "[ring, {class_path: random_regular, init_args: {degree: 4}}]"
 Pair = tuple[str, str | None]  # an option's name without dashes, and its value where it has one
 
 
@@ -82,7 +83,7 @@ class Merge:
         for option, value in tree.items():
             if option not in self.known:
                 raise errors.unknown_option(option, self.known)
-            if names.is_kind(option) and isinstance(value, dict):
+            if names.is_kind(option):
                 self._over(self.tree, option, option, value)
             else:
                 self.tree[option] = value
@@ -103,19 +104,16 @@ class Merge:
             if kinds is not None and kinds[last].type != "bool":
                 raise ValueError(f"{option} needs a value: --{option} VALUE")
             value = "true"
-        if names.is_kind(last) and last in (kinds or self.known):
-            import yaml
-
-            form = names.expand(option, yaml.safe_load(value) if value.lstrip().startswith("{") else value)
-            self._over(place, last, option, form)
+        if names.is_kind(last) or names.is_list(last):
+            self._put(place, last, option, names.expand(option, _form(option, value)))
         else:
             place[last] = value
         return None
 
     def plugin(self, option: str) -> names.Plugin:
         """The plug-in that is chosen for an option such as "algorithm.estimator"."""
-        *parents, last = option.split(".")
-        place = self._inside(".".join(parents)) if parents else self.tree
+        head, _, last = option.rpartition(".")
+        place = self._inside(head) if head else self.tree
         return names.find(option, place[last]["class_path"])
 
     def _inside(self, option: str) -> Tree:
@@ -124,13 +122,13 @@ class Merge:
         if last == "init_args":
             return self._inside(head)
         place = self._inside(head) if head else self.tree
-        if head and last not in place:
+        if names.is_list(last):
+            raise ValueError(f"{option} is a list: its options stand in it, as in {_EXAMPLE}")
+        if head and names.is_kind(last) and place.get(last) is None:
             kinds = self._options(head)
             if last not in kinds:
                 raise errors.unknown_option(option, kinds)
-            from dfedsam.describe import describe
-
-            place[last] = names.expand(option, describe(kinds[last].default))
+            place[last] = _default(option, kinds[last])
         form = place.get(last)
         if not (names.is_kind(last) and isinstance(form, dict) and "class_path" in form):
             raise errors.unknown_option(option, self._options(head) if head else self.known)
@@ -139,9 +137,24 @@ class Merge:
     def _options(self, option: str) -> dict[str, explain.Option]:
         return explain.options(self.plugin(option.removesuffix(".init_args")))
 
-    def _over(self, place: Tree, last: str, option: str, form: Tree) -> None:
+    def _put(self, place: Tree, last: str, option: str, value: Any) -> None:
+        """Put a value over the one that is there; `option` is its full name, `last` its name in `place`."""
+        if names.is_kind(last) and value is not None:
+            self._over(place, last, option, value)
+        elif names.is_list(last) and isinstance(value, list):
+            place[last] = [self._alone(option, item) for item in value]
+        else:
+            place[last] = value
+
+    def _alone(self, option: str, form: Any) -> Tree:
+        """One plug-in of a list, whose options are its own."""
+        place: Tree = {}
+        self._over(place, "item", names.item(option), form)
+        return place["item"]
+
+    def _over(self, place: Tree, last: str, option: str, form: Any) -> None:
         """Put a plug-in over the one that is there."""
-        if "class_path" not in form:
+        if not (isinstance(form, dict) and isinstance(form.get("class_path"), str)):
             raise ValueError(f"{option} is {form}: it must be a name, or have a class_path and perhaps init_args")
         kinds = explain.options(names.find(option, form["class_path"]))
         for key in form.get("init_args", {}):
@@ -151,7 +164,24 @@ class Merge:
         kept = {key: value for key, value in old.items() if key in kinds}
         place[last] = {"class_path": form["class_path"], "init_args": kept}
         for key, value in form.get("init_args", {}).items():
-            if names.is_kind(key) and isinstance(value, dict):
-                self._over(kept, key, f"{option}.{key}", value)
-            else:
-                kept[key] = value
+            self._put(kept, key, f"{option}.{key}", value)
+
+
+def _form(option: str, value: str) -> Any:
+    """A plug-in as it is on the command line: a name, or the long form as YAML."""
+    import yaml
+
+    try:
+        return yaml.safe_load(value) if value.lstrip().startswith("{") else value
+    except yaml.YAMLError as error:
+        raise ValueError(f"{option} is {value}: it must be YAML, but: {' '.join(str(error).split())}") from None
+
+
+def _default(option: str, known: explain.Option) -> Tree:
+    """The plug-in that an option takes where none is chosen."""
+    from dfedsam.describe import describe
+
+    form = names.expand(option, describe(known.default))
+    if not isinstance(form, dict):
+        raise ValueError(f"{option} needs a name first: --{option} NAME; --{option}.help lists them")
+    return form

@@ -1,10 +1,12 @@
 """Short names of plug-ins, one place for all kinds: `ring`, `DFedSAM`, `two_point`, or an import path of a user's own.
 
-A kind is known by the last part of its option's name: `--algorithm.estimator` takes an estimator.
+A kind is known by the last part of its option's name: `--algorithm.estimator` takes an estimator, `--topology.topology`
+another topology, `--topology.topologies` a list of them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import importlib
 import inspect
@@ -15,6 +17,7 @@ Plugin = Callable[..., Any]
 
 TOPOLOGY = "topology"
 WEIGHTS = "weights"
+LISTS = {"topologies": TOPOLOGY}  # options that take several plug-ins, and their kind
 KINDS = {  # option: where its plug-ins are, and what they have in common
     "algorithm": ("dfedsam.algorithms", "Algorithm"),
     "objective": ("dfedsam.objectives", "Objective"),
@@ -29,6 +32,17 @@ def is_kind(option: str) -> bool:
     """Whether an option, such as `algorithm.estimator`, takes a plug-in."""
     last = option.rpartition(".")[2]
     return last in KINDS or last in (TOPOLOGY, WEIGHTS)
+
+
+def is_list(option: str) -> bool:
+    """Whether an option, such as `topology.topologies`, takes a list of plug-ins."""
+    return option.rpartition(".")[2] in LISTS
+
+
+def item(option: str) -> str:
+    """The option that one plug-in of such a list would be the value of: `topology.topology`."""
+    head, dot, last = option.rpartition(".")
+    return f"{head}{dot}{LISTS[last]}"
 
 
 def table(kind: str) -> dict[str, Plugin]:
@@ -64,14 +78,11 @@ def find(option: str, name: str) -> Plugin:
     Raises:
         ValueError: if there is none, with the names there are and the nearest one.
     """
-    import topologies
     from topologies.imports import import_object
 
     kind = option.rpartition(".")[2]
-    if kind == TOPOLOGY:
-        return topologies.find(name)
-    if kind == WEIGHTS:
-        return topologies.find_rule(name)
+    if kind in (TOPOLOGY, WEIGHTS):
+        return _function(option, kind, name)
     known = table(kind)
     short = {_plain(known_name): plugin for known_name, plugin in known.items()}
     if _plain(name) in short:
@@ -97,6 +108,8 @@ def expand(option: str, value: Any) -> Any:
     Raises:
         ValueError: if a plug-in is not known.
     """
+    if is_list(option):
+        return [expand(item(option), one) for one in _items(option, value)]
     if is_kind(option) and isinstance(value, str):
         return long_form(find(option, value))
     if is_kind(option) and isinstance(value, dict) and isinstance(value.get("class_path"), str):
@@ -114,6 +127,28 @@ def long_form(plugin: Plugin) -> dict[str, Any]:
     function = getattr(plugin, "func", plugin)  # a partial's
     path = f"{function.__module__}.{function.__qualname__}"
     return {"class_path": path, "init_args": dict(getattr(plugin, "keywords", {}))}
+
+
+def _function(option: str, kind: str, name: str) -> Plugin:
+    import topologies
+
+    try:
+        return topologies.find(name) if kind == TOPOLOGY else topologies.find_rule(name)
+    except ValueError as error:
+        own = str(error).removeprefix(f"{kind} is ")
+        raise ValueError(f"{option} is {own}" if own != str(error) else own) from None
+
+
+def _items(option: str, value: Any) -> list[Any]:
+    """A list as YAML has it, or as one text: `[ring, grid]` or `ring, grid`."""
+    if isinstance(value, str):
+        import yaml
+
+        with contextlib.suppress(yaml.YAMLError):  # what it is not then is said below
+            value = yaml.safe_load(value if value.lstrip().startswith("[") else f"[{value}]")
+    if not (isinstance(value, list) and value and all(isinstance(item, (str, dict)) for item in value)):
+        raise ValueError(f"{option} is {value}: it must be a list of names, such as [ring, grid]")
+    return value
 
 
 def _fits(plugin: object, base: type) -> bool:

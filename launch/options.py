@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-from jsonargparse import ArgumentParser, DefaultHelpFormatter, Namespace
+from jsonargparse import DefaultHelpFormatter, Namespace
 
-from launch import errors, explain, merge, names
+from launch import explain, merge, names, topology_options
+from launch.parser import Parser
+from launch.topology_options import PEERS
 
 if TYPE_CHECKING:
     import topologies
 
-PEERS = 16
 _DEFAULTS = {"topology": "ring", "algorithm": "DFedSAM", "objective": "quadratic"}
 _PLUGINS = {
     "topology": "who talks to whom: ring, grid, erdos_renyi, …, a graph's file, or an import path",
@@ -71,12 +72,13 @@ def parse(argv: list[str], about: str, examples: str, tree: merge.Tree | None = 
         print(_help(about, examples))
         return None
     experiment = _experiment(pairs, tree or {})
-    parser = _parser(experiment)
-    found = parser.parse_object(experiment.tree)
+    parser = _parser()
+    topology = topology_options.typed("topology", experiment.tree["topology"])
+    found = parser.parse_object({key: value for key, value in experiment.tree.items() if key != "topology"})
     if any(option == "print_config" for option, _ in pairs):
-        print(_yaml(parser, found), end="")
+        print(_yaml(parser, found, topology), end="")
         return None
-    return _settings(parser, found)
+    return _settings(parser, found, topology)
 
 
 def topology(settings: Settings) -> topologies.Topology:
@@ -85,19 +87,8 @@ def topology(settings: Settings) -> topologies.Topology:
     Raises:
         ValueError: if it cannot be built.
     """
-    import topologies
-
-    name = settings.topology["class_path"]
-    arguments = {key: value for key, value in settings.topology["init_args"].items() if value is not None}
-    seed = arguments.pop("seed", settings.simulation["seed"])
-    peers = settings.own["peers"]
-    if peers is None and not name.endswith(".from_file"):
-        peers = PEERS
-    try:
-        return topologies.make(name, peers, seed, **arguments)
-    except ValueError as error:
-        word = str(error).partition(" ")[0]
-        raise ValueError(f"topology.{error}" if word in arguments else str(error)) from error
+    objective, own = settings.simulation["objective"], settings.own
+    return topology_options.build(settings.topology, own["peers"], settings.simulation["seed"], objective.class_counts)
 
 
 def _experiment(pairs: list[merge.Pair], tree: merge.Tree) -> merge.Merge:
@@ -128,11 +119,6 @@ def _flags() -> set[str]:
     return {"figure"} | {name for name, option in explain.options(Simulation).items() if option.type == "bool"}
 
 
-class _Parser(ArgumentParser):
-    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        raise ValueError(errors.plain(message)) from ex
-
-
 class _Formatter(DefaultHelpFormatter, argparse.RawDescriptionHelpFormatter):
     def _get_help_string(self, action: argparse.Action) -> str:
         if action.dest in _PLUGINS or action.dest in _OWN or action.dest in ("config", "print_config"):
@@ -140,28 +126,15 @@ class _Formatter(DefaultHelpFormatter, argparse.RawDescriptionHelpFormatter):
         return super()._get_help_string(action)
 
 
-def _parser(experiment: merge.Merge) -> _Parser:
-    """A parser for one experiment: which options there are depends on its topology.
-
-    A topology is a function: its own options but the number of peers; the seed is the run's unless it is given.
-    """
-    parser = _Parser(add_help=False)
+def _parser() -> Parser:
+    parser = Parser(add_help=False)
     for option in ("algorithm", "objective"):
         parser.add_argument(f"--{option}", type=names.base_class(option))
     _add_values(parser)
-    function = experiment.plugin("topology")
-    parser.add_argument("--topology.class_path", type=str)
-    parser.add_function_arguments(
-        function, "topology.init_args", as_group=False, skip={"n", "seed"}, fail_untyped=False
-    )
-    options = explain.options(function)
-    if "seed" in options:
-        parser.add_argument("--topology.init_args.seed", type=int | None)
-    parser.add_argument("--topology.init_args.weights", type=str | dict | None)
     return parser
 
 
-def _add_values(parser: _Parser) -> None:
+def _add_values(parser: Parser) -> None:
     """All options but the plug-ins."""
     from dfedsam.simulation import Simulation
 
@@ -174,8 +147,7 @@ def _add_values(parser: _Parser) -> None:
         parser.add_argument(f"--{option}", type=kind, help=text, metavar=metavar)
 
 
-def _settings(parser: _Parser, found: Namespace) -> Settings:
-    topology = found.pop("topology").as_dict()
+def _settings(parser: Parser, found: Namespace, topology: merge.Tree) -> Settings:
     try:
         values = parser.instantiate(found).as_dict()
     except ValueError as error:
@@ -199,7 +171,7 @@ def _plugin_help(option: str, name: str | None) -> str:
 
 def _help(about: str, examples: str) -> str:
     usage = "dfedsam run [--config FILE.yaml] [--OPTION VALUE …]"
-    parser = _Parser(formatter_class=_Formatter, add_help=False, description=about, epilog=examples, usage=usage)
+    parser = Parser(formatter_class=_Formatter, add_help=False, description=about, epilog=examples, usage=usage)
     parser.add_argument(
         "--config", type=str, help="an experiment file; what is on the command line wins", metavar="FILE"
     )
@@ -212,12 +184,11 @@ def _help(about: str, examples: str) -> str:
     return parser.format_help()
 
 
-def _yaml(parser: _Parser, found: Namespace) -> str:
+def _yaml(parser: Parser, found: Namespace, topology: merge.Tree) -> str:
     import yaml
 
     tree = yaml.safe_load(parser.dump(found, skip_unset=False))
-    tree["topology"]["init_args"] = _set(tree["topology"]["init_args"])
-    tree = _short(_set(tree))
+    tree = _short(_set(tree) | {"topology": topology})
     first = {key: tree[key] for key in (*_PLUGINS, "peers") if key in tree}
     return yaml.safe_dump(first | tree, sort_keys=False, allow_unicode=True)
 
@@ -228,9 +199,13 @@ def _set(values: merge.Tree) -> merge.Tree:
 
 def _short(value: Any, option: str = "") -> Any:
     """Settings with our own plug-ins by their short names."""
+    if names.is_list(option) and isinstance(value, list):
+        return [_short(item, names.item(option)) for item in value]
     if not isinstance(value, dict):
         return value
     path = value.get("class_path")
+    if option in (names.TOPOLOGY, names.WEIGHTS):
+        value |= {"init_args": _set(value["init_args"])}
     value = {key: _short(item, key) for key, item in value.items() if item != {} or key != "init_args"}
     if names.is_kind(option) and isinstance(path, str):
         short = [name for name, plugin in names.table(option).items() if plugin is names.find(option, path)]
