@@ -5,8 +5,14 @@ spectrum(make("torus", 16))["gap"]      # 0.4
 """
 
 from topologies.check import check
+from topologies.circulant_graphs import chordal_ring, circulant, ring_lattice
+from topologies.clustered_graphs import barbell, caveman, lollipop, two_cliques
+from topologies.directed_graphs import directed_exponential, directed_ring, random_out
 from topologies.distinct import distinct_eigenvalues, spectrum_ends
+from topologies.equitopo import d_equistatic, od_equidyn, ou_equidyn, u_equistatic
+from topologies.expanders import margulis, paley, petersen
 from topologies.files import from_file, to_dict
+from topologies.finite_time import base, hyper_hypercube, simple_base
 from topologies.graphs import (
     barabasi_albert,
     complete,
@@ -23,8 +29,12 @@ from topologies.graphs import (
     torus,
     watts_strogatz,
 )
+from topologies.layered_graphs import binary_tree, complete_bipartite, tree
 from topologies.make import make
 from topologies.names import find, find_rule, rules, table
+from topologies.one_peer import one_peer_exponential, one_peer_grid, one_peer_hypercube, one_peer_ring
+from topologies.random_graphs import stochastic_block_model
+from topologies.real_graphs import davis, florentine, karate, les_miserables
 from topologies.schedule import Drawn, Periodic
 from topologies.spectra import effective_neighbours, eigenvalues, slem, spectrum, steady_consensus
 from topologies.topology import Static, Topology
@@ -36,8 +46,19 @@ __all__ = [
     "Static",
     "Topology",
     "barabasi_albert",
+    "barbell",
+    "base",
+    "binary_tree",
+    "caveman",
     "check",
+    "chordal_ring",
+    "circulant",
     "complete",
+    "complete_bipartite",
+    "d_equistatic",
+    "davis",
+    "directed_exponential",
+    "directed_ring",
     "distinct_eigenvalues",
     "effective_neighbours",
     "eigenvalues",
@@ -45,25 +66,46 @@ __all__ = [
     "exponential",
     "find",
     "find_rule",
+    "florentine",
     "from_edges",
     "from_file",
     "grid",
+    "hyper_hypercube",
     "hypercube",
+    "karate",
+    "les_miserables",
+    "lollipop",
     "make",
+    "margulis",
     "metropolis",
+    "od_equidyn",
+    "one_peer_exponential",
+    "one_peer_grid",
+    "one_peer_hypercube",
+    "one_peer_ring",
+    "ou_equidyn",
     "out_degree",
+    "paley",
     "path",
+    "petersen",
     "random_geometric",
+    "random_out",
     "random_regular",
     "ring",
+    "ring_lattice",
     "rules",
+    "simple_base",
     "slem",
     "spectrum",
     "spectrum_ends",
     "star",
     "steady_consensus",
+    "stochastic_block_model",
     "table",
     "to_dict",
     "torus",
+    "tree",
+    "two_cliques",
+    "u_equistatic",
     "watts_strogatz",
 ]
