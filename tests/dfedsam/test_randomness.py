@@ -1,6 +1,8 @@
+from functools import cache
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dfedsam.randomness import Draws, generator
@@ -10,8 +12,13 @@ KINDS = {
     "normal32": lambda draws: draws.normal((3, 5), np.float32),
     "normal64": lambda draws: draws.normal((3, 5), np.float64),
     "signs": lambda draws: draws.signs((3, 70)),
-    "integers": lambda draws: draws.integers(np.arange(7, 7 + len(draws.peers)), 9),
+    "integers": lambda draws: draws.integers(7 + np.asarray(draws.peers) % 5, 9),
 }
+
+
+@cache
+def of_all(kind):
+    return KINDS[kind](Draws(1, "test", 3, 2, range(3000)))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -20,9 +27,15 @@ def test_a_peer_draws_the_same_beside_whomever_it_is_played(kind, cut, seed):
     def draw(peers):
         return KINDS[kind](Draws(seed, "test", 3, 2, peers))
 
-    if kind == "integers":  # `below` is given by row: keep it that of the peer
-        return
     np.testing.assert_array_equal(draw(range(11)), np.concatenate([draw(range(cut)), draw(range(cut, 11))]))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(peers=st.sets(st.integers(0, 2999), min_size=1, max_size=40))
+@example(peers=set(range(0, 2999, 2)))
+def test_scattered_peers_draw_what_they_draw_among_all(kind, peers):
+    own = np.array(sorted(peers))
+    np.testing.assert_array_equal(KINDS[kind](Draws(1, "test", 3, 2, own)), of_all(kind)[own])
 
 
 @pytest.mark.parametrize("kind", KINDS)
