@@ -1,7 +1,8 @@
 """Graphs of n peers, one function a graph, in the manner of networkx: peers 0..n-1 in order, undirected, connected.
 
-The fixed graphs are written here; the random ones stand in `topologies.random_graphs` and are named here too. Gaps in
-the docstrings are those of Metropolis weights (`topologies.weights.metropolis`).
+The commonest are written here. Others stand by kind in `layered_graphs`, `circulant_graphs`, `expanders`,
+`clustered_graphs`, `random_graphs` and `real_graphs`; those with one-way edges in `directed_graphs`. Gaps in the
+docstrings are those of Metropolis weights (`topologies.weights.metropolis`).
 """
 
 from collections.abc import Iterable
@@ -9,9 +10,10 @@ from itertools import pairwise
 
 import networkx as nx
 
+from topologies.building import TWO, build, build_directed, either, sides
 from topologies.checks import message, whole
 from topologies.random_graphs import barabasi_albert, erdos_renyi, random_geometric, random_regular, watts_strogatz
-from topologies.tidy import tidy
+from topologies.tidy import parts, tidy
 
 __all__ = [
     "barabasi_albert",
@@ -30,8 +32,6 @@ __all__ = [
     "watts_strogatz",
 ]
 
-_TWO = "give two or more peers"
-
 
 def ring(n: int) -> nx.Graph:
     """A ring: peer i is joined to i - 1 and i + 1, modulo n. Gap (4/3) sin²(π/n) for n ≥ 4.
@@ -42,12 +42,12 @@ def ring(n: int) -> nx.Graph:
     Raises:
         ValueError: if n is below 2.
     """
-    n = whole("peers", n, 2, _TWO)
-    return _graph("ring", n, ((i, (i + 1) % n) for i in range(n)))
+    n = whole("peers", n, 2, TWO)
+    return build("ring", n, ((i, (i + 1) % n) for i in range(n)))
 
 
 def path(n: int) -> nx.Graph:
-    """A line of peers: i is joined to i + 1. Gap (4/3) sin²(π/2n) for n ≥ 3, the smallest of all graphs here.
+    """A line of peers: i is joined to i + 1. Gap (4/3) sin²(π/2n) for n ≥ 3.
 
     Args:
         n: Number of peers, at least 2.
@@ -55,8 +55,8 @@ def path(n: int) -> nx.Graph:
     Raises:
         ValueError: if n is below 2.
     """
-    n = whole("peers", n, 2, _TWO)
-    return _graph("path", n, pairwise(range(n)))
+    n = whole("peers", n, 2, TWO)
+    return build("path", n, pairwise(range(n)))
 
 
 def grid(n: int, rows: int | None = None) -> nx.Graph:
@@ -72,10 +72,10 @@ def grid(n: int, rows: int | None = None) -> nx.Graph:
         ValueError: if n has no such sides, for instance if it is prime (the message says which sizes nearby do), or if
             rows does not divide n.
     """
-    rows, columns = _sides("grid", n, rows, least=2)
+    rows, columns = sides("grid", n, rows, least=2)
     right = ((i, i + 1) for i in range(rows * columns) if (i + 1) % columns)
     down = ((i, i + columns) for i in range((rows - 1) * columns))
-    return _graph("grid", rows * columns, (*right, *down), rows=rows, columns=columns)
+    return build("grid", rows * columns, (*right, *down), rows=rows, columns=columns)
 
 
 def torus(n: int, rows: int | None = None) -> nx.Graph:
@@ -88,10 +88,10 @@ def torus(n: int, rows: int | None = None) -> nx.Graph:
     Raises:
         ValueError: if n has no such sides (the message says which sizes nearby do), or if rows does not divide n.
     """
-    rows, columns = _sides("torus", n, rows, least=3)
+    rows, columns = sides("torus", n, rows, least=3)
     right = ((r * columns + c, r * columns + (c + 1) % columns) for r in range(rows) for c in range(columns))
     down = ((r * columns + c, (r + 1) % rows * columns + c) for r in range(rows) for c in range(columns))
-    return _graph("torus", rows * columns, (*right, *down), rows=rows, columns=columns)
+    return build("torus", rows * columns, (*right, *down), rows=rows, columns=columns)
 
 
 def star(n: int) -> nx.Graph:
@@ -103,8 +103,8 @@ def star(n: int) -> nx.Graph:
     Raises:
         ValueError: if n is below 2.
     """
-    n = whole("peers", n, 2, _TWO)
-    return _graph("star", n, ((0, i) for i in range(1, n)))
+    n = whole("peers", n, 2, TWO)
+    return build("star", n, ((0, i) for i in range(1, n)))
 
 
 def complete(n: int) -> nx.Graph:
@@ -116,8 +116,8 @@ def complete(n: int) -> nx.Graph:
     Raises:
         ValueError: if n is below 2.
     """
-    n = whole("peers", n, 2, _TWO)
-    return _graph("complete", n, ((i, j) for i in range(n) for j in range(i + 1, n)))
+    n = whole("peers", n, 2, TWO)
+    return build("complete", n, ((i, j) for i in range(n) for j in range(i + 1, n)))
 
 
 def hypercube(n: int) -> nx.Graph:
@@ -129,20 +129,20 @@ def hypercube(n: int) -> nx.Graph:
     Raises:
         ValueError: if n is not a power of two (the message gives the nearest two).
     """
-    n = whole("peers", n, 2, _TWO)
+    n = whole("peers", n, 2, TWO)
     if n & (n - 1):
-        below = 1 << (n.bit_length() - 1)
-        raise ValueError(message("peers", n, "must be a power of two for a hypercube", f"use {below} or {2 * below}"))
+        power = 1 << (n.bit_length() - 1)
+        hint = f"use {either((power, 2 * power))}"
+        raise ValueError(message("peers", n, "must be a power of two for a hypercube", hint))
     digits = [1 << k for k in range(n.bit_length() - 1)]
-    return _graph("hypercube", n, ((i, i | d) for i in range(n) for d in digits if not i & d))
+    return build("hypercube", n, ((i, i | d) for i in range(n) for d in digits if not i & d))
 
 
 def exponential(n: int) -> nx.Graph:
-    """Peers joined at the distances 1, 2, 4, … below n around a ring: 2 log₂ n neighbours, a gap that falls like 1/log
-    n.
+    """Peers joined at the distances 1, 2, 4, … below n around a ring.
 
-    The undirected form of the static exponential graph (Ying et al. 2021, arXiv 2110.13363), which sends along i → i +
-    2^j only.
+    About 2 log₂ n neighbours each, and a gap that falls like 1/log n. The undirected form of the static exponential
+    graph (Ying et al. 2021, arXiv 2110.13363), which sends along i → i + 2^j only (`directed_exponential`).
 
     Args:
         n: Number of peers, at least 2.
@@ -150,9 +150,9 @@ def exponential(n: int) -> nx.Graph:
     Raises:
         ValueError: if n is below 2.
     """
-    n = whole("peers", n, 2, _TWO)
+    n = whole("peers", n, 2, TWO)
     offsets = [1 << j for j in range((n - 1).bit_length())]
-    return _graph("exponential", n, ((i, (i + offset) % n) for i in range(n) for offset in offsets))
+    return build("exponential", n, ((i, (i + offset) % n) for i in range(n) for offset in offsets))
 
 
 def from_edges(n: int, edges: Iterable[Iterable[int]], directed: bool = False) -> nx.Graph:
@@ -166,54 +166,15 @@ def from_edges(n: int, edges: Iterable[Iterable[int]], directed: bool = False) -
     Raises:
         ValueError: if an edge is not a pair of two different peers, or the graph is not connected.
     """
-    n = whole("peers", n, 2, _TWO)
+    n = whole("peers", n, 2, TWO)
     pairs: list[tuple[int, int]] = []
     for edge in edges:
         ends = list(edge)
         if len(ends) != 2 or not all(isinstance(i, int) and 0 <= i < n for i in ends):
             raise ValueError(message("edges", ends, f"must be pairs of peers from 0 to {n - 1}", "mend this edge"))
         pairs.append((ends[0], ends[1]))
-    graph = nx.DiGraph(name="from_edges") if directed else nx.Graph(name="from_edges")
-    graph.add_nodes_from(range(n))
-    graph.add_edges_from(pairs)
-    graph = tidy(graph)
-    parts = nx.number_strongly_connected_components(graph) if directed else nx.number_connected_components(graph)
-    if parts > 1:
-        raise ValueError(f"edges leave the {n} peers in {parts} parts: the graph must be connected; add edges")
+    graph = tidy((build_directed if directed else build)("from_edges", n, pairs))
+    apart = len(parts(graph))
+    if apart > 1:
+        raise ValueError(f"edges leave the {n} peers in {apart} parts: the graph must be connected; add edges")
     return graph
-
-
-def _graph(name: str, n: int, edges: Iterable[tuple[int, int]], **facts: int) -> nx.Graph:
-    """Peers first, so that their order is 0..n-1 whatever the edges."""
-    graph = nx.Graph()
-    graph.graph.update(name=name, **facts)
-    graph.add_nodes_from(range(n))
-    graph.add_edges_from(edges)
-    return graph
-
-
-def _sides(name: str, n: int, rows: int | None, least: int) -> tuple[int, int]:
-    """Rows and columns of a grid or torus of n peers, both at least `least`."""
-    n = whole("peers", n, 2, _TWO)
-    fitting = [side for side in range(least, n // least + 1) if n % side == 0]
-    if not fitting:
-        nearby = [m for m in range(max(least**2, n - 8), max(least**2, n) + 9) if _squarest(m) >= least]
-        nearest = sorted(sorted(nearby, key=lambda m: abs(m - n))[:4])
-        sizes = ", ".join(f"{m} ({_squarest(m)}×{m // _squarest(m)})" for m in nearest)
-        rule = f"must be a product of two sides of at least {least} for a {name}"
-        raise ValueError(message("peers", n, rule, f"sizes nearby that fit: {sizes}"))
-    if rows is None:
-        rows = _squarest(n)
-    elif whole("rows", rows, least, f"use one of {_list(fitting)}") not in fitting:
-        rule = f"must divide {n} peers into a {name} with sides of at least {least}"
-        raise ValueError(message("rows", rows, rule, f"use one of {_list(fitting)}"))
-    return rows, n // rows
-
-
-def _squarest(n: int) -> int:
-    """The largest divisor of n that is at most √n."""
-    return next(side for side in range(int(n**0.5), 0, -1) if n % side == 0)
-
-
-def _list(numbers: list[int]) -> str:
-    return ", ".join(map(str, numbers))

@@ -3,16 +3,12 @@
 Calling the function again with that seed gives the same graph at the first draw.
 """
 
-from collections.abc import Callable
-
 import networkx as nx
 import numpy as np
 
+from topologies.building import TWO
 from topologies.checks import message, positive, share, whole
-from topologies.tidy import tidy
-
-DRAWS = 100  # draws before we say that the options make a connected graph too unlikely
-_TWO = "give two or more peers"
+from topologies.redraw import below, connected
 
 
 def erdos_renyi(n: int, p: float = 0.3, seed: int = 0) -> nx.Graph:
@@ -27,9 +23,9 @@ def erdos_renyi(n: int, p: float = 0.3, seed: int = 0) -> nx.Graph:
     Raises:
         ValueError: if an option is out of range, or if p is so small that no draw was connected.
     """
-    n, p = whole("peers", n, 2, _TWO), share("p", p, "the usual is 0.3")
+    n, p = whole("peers", n, 2, TWO), share("p", p, "the usual is 0.3")
     hint = f"it is too small: take p well above ln(n)/n = {np.log(n) / n:.2g}"
-    return _connected("erdos_renyi", lambda s: nx.fast_gnp_random_graph(n, p, seed=s), seed, "p", p, hint)
+    return connected("erdos_renyi", lambda s: nx.fast_gnp_random_graph(n, p, seed=s), seed, "p", p, hint)
 
 
 def random_regular(n: int, degree: int = 4, seed: int = 0) -> nx.Graph:
@@ -44,8 +40,8 @@ def random_regular(n: int, degree: int = 4, seed: int = 0) -> nx.Graph:
     Raises:
         ValueError: if an option is out of range, or if no draw was connected.
     """
-    n, degree = whole("peers", n, 2, _TWO), whole("degree", degree, 1, "the usual is 4")
-    _below("degree", degree, n)
+    n, degree = whole("peers", n, 2, TWO), whole("degree", degree, 1, "the usual is 4")
+    below("degree", degree, n)
     if n * degree % 2:
         hint = (
             f"use degree {degree - 1} or {degree + 1}, or an even number of peers"
@@ -54,9 +50,9 @@ def random_regular(n: int, degree: int = 4, seed: int = 0) -> nx.Graph:
         )
         raise ValueError(message("degree", degree, f"must be even for an odd number of peers ({n})", hint))
     if degree == n - 1:  # the only graph of that degree; pairing stubs at random would hardly find it
-        return _connected("random_regular", lambda _: nx.complete_graph(n), seed, "degree", degree, "")
+        return connected("random_regular", lambda _: nx.complete_graph(n), seed, "degree", degree, "")
     hint = "it is too small: take a degree of 3 or more, or the ring"
-    return _connected(
+    return connected(
         "random_regular", lambda s: nx.random_regular_graph(degree, n, seed=s), seed, "degree", degree, hint
     )
 
@@ -74,13 +70,13 @@ def watts_strogatz(n: int, neighbours: int = 4, p: float = 0.1, seed: int = 0) -
     Raises:
         ValueError: if an option is out of range, or if no draw was connected.
     """
-    n, p = whole("peers", n, 2, _TWO), share("p", p, "the usual is 0.1", zero=True)
+    n, p = whole("peers", n, 2, TWO), share("p", p, "the usual is 0.1", zero=True)
     neighbours = whole("neighbours", neighbours, 2, "the usual is 4")
     if neighbours % 2:
         raise ValueError(message("neighbours", neighbours, "must be even, half on each side", f"use {neighbours - 1}"))
-    _below("neighbours", neighbours, n)
+    below("neighbours", neighbours, n)
     hint = "it is too large for so few neighbours: take a smaller p, or more neighbours"
-    return _connected("watts_strogatz", lambda s: nx.watts_strogatz_graph(n, neighbours, p, seed=s), seed, "p", p, hint)
+    return connected("watts_strogatz", lambda s: nx.watts_strogatz_graph(n, neighbours, p, seed=s), seed, "p", p, hint)
 
 
 def barabasi_albert(n: int, edges: int = 2, seed: int = 0) -> nx.Graph:
@@ -95,9 +91,9 @@ def barabasi_albert(n: int, edges: int = 2, seed: int = 0) -> nx.Graph:
     Raises:
         ValueError: if an option is out of range.
     """
-    n, edges = whole("peers", n, 2, _TWO), whole("edges", edges, 1, "the usual is 2")
-    _below("edges", edges, n)
-    return _connected("barabasi_albert", lambda s: nx.barabasi_albert_graph(n, edges, seed=s), seed, "edges", edges, "")
+    n, edges = whole("peers", n, 2, TWO), whole("edges", edges, 1, "the usual is 2")
+    below("edges", edges, n)
+    return connected("barabasi_albert", lambda s: nx.barabasi_albert_graph(n, edges, seed=s), seed, "edges", edges, "")
 
 
 def random_geometric(n: int, radius: float = 0.4, seed: int = 0) -> nx.Graph:
@@ -114,35 +110,41 @@ def random_geometric(n: int, radius: float = 0.4, seed: int = 0) -> nx.Graph:
     Raises:
         ValueError: if an option is out of range, or if the radius is so small that no draw was connected.
     """
-    n, radius = whole("peers", n, 2, _TWO), positive("radius", radius, "the usual is 0.4")
+    n, radius = whole("peers", n, 2, TWO), positive("radius", radius, "the usual is 0.4")
     hint = f"it is too small: take a radius well above sqrt(ln(n)/(πn)) = {np.sqrt(np.log(n) / (np.pi * n)):.2g}"
 
     def draw(s: int) -> nx.Graph:
         return nx.random_geometric_graph(n, radius, seed=s)
 
-    return _connected("random_geometric", draw, seed, "radius", radius, hint)
+    return connected("random_geometric", draw, seed, "radius", radius, hint)
 
 
-def _connected(name: str, draw: Callable[[int], nx.Graph], seed: int, option: str, value: float, hint: str) -> nx.Graph:
-    """Draw with the seed, then with seeds derived from it, until the graph is connected.
+def stochastic_block_model(n: int, blocks: int = 4, p_in: float = 0.7, p_out: float = 0.1, seed: int = 0) -> nx.Graph:
+    """Peers in blocks as equal as can be: two of the same are joined with probability p_in, two of different with p_out
+    (Holland, Laskey and Leinhardt 1983).
 
-    Derived seeds are hashes of (seed, attempt), not seed + attempt: studies with seeds 0, 1, 2, … must not meet the
-    same graph twice.
+    Blocks are numbered through: the first peers are the first block, and the first blocks have one more where n is no
+    multiple of `blocks`.
+
+    Args:
+        n: Number of peers, at least 2.
+        blocks: Number of blocks, at least 1, at most n.
+        p_in: Probability of an edge within a block, in [0, 1].
+        p_out: Probability of an edge between two blocks, in (0, 1].
+        seed: Seed, at least 0.
+
+    Raises:
+        ValueError: if an option is out of range, or if the probabilities are so small that no draw was connected.
     """
-    seed = whole("seed", seed, 0, "give 0 or more")
-    for attempt in range(DRAWS):
-        trial = int(np.random.SeedSequence([seed, attempt]).generate_state(1)[0]) if attempt else seed
-        graph = draw(trial)
-        if nx.is_connected(graph):
-            graph = tidy(graph)
-            graph.graph.clear()
-            graph.graph.update(name=name, seed=trial)
-            return graph
-    rule = f"must make the {name} graph of these peers connected, and none of {DRAWS} draws was"
-    raise ValueError(message(option, value, rule, hint))
+    n, blocks = whole("peers", n, 2, TWO), whole("blocks", blocks, 1, "the usual is 4")
+    p_in, p_out = share("p_in", p_in, "the usual is 0.7", zero=True), share("p_out", p_out, "the usual is 0.1")
+    if blocks > n:
+        raise ValueError(message("blocks", blocks, f"must be at most the number of peers ({n})", "use less"))
+    sizes = [n // blocks + (i < n % blocks) for i in range(blocks)]
+    chances = np.where(np.eye(blocks, dtype=bool), p_in, p_out).tolist()
+    hint = f"it is too small: take a larger p_out, or a p_in well above ln(m)/m for blocks of m = {sizes[0]} peers"
 
+    def draw(s: int) -> nx.Graph:
+        return nx.stochastic_block_model(sizes, chances, seed=s)
 
-def _below(name: str, value: int, n: int) -> None:
-    """Raise ValueError unless a number of neighbours is below the number of peers."""
-    if value >= n:
-        raise ValueError(message(name, value, f"must be below the number of peers ({n})", "use less, or more peers"))
+    return connected("stochastic_block_model", draw, seed, "p_out", p_out, hint)

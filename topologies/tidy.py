@@ -1,6 +1,7 @@
 """Any networkx graph with its peers numbered 0..n-1, and matrices made of it."""
 
 from numbers import Integral
+from typing import cast
 
 import networkx as nx
 import numpy as np
@@ -48,8 +49,15 @@ def tidy(graph: nx.Graph) -> nx.Graph:
         if label != i:
             clean.nodes[i].setdefault("label", str(label))
     edges = ((number[u], number[v]) for u, v in graph.edges())
-    clean.add_edges_from(sorted(edges if graph.is_directed() else (tuple(sorted(edge)) for edge in edges)))
+    clean.add_edges_from(sorted(edges if graph.is_directed() else ((min(u, v), max(u, v)) for u, v in edges)))
     return clean
+
+
+def parts(graph: nx.Graph) -> list[set[int]]:
+    """The parts of a graph that no path joins, largest first; in a directed one no path there and back."""
+    if graph.is_directed():
+        return sorted(nx.strongly_connected_components(cast(nx.DiGraph, graph)), key=len, reverse=True)
+    return sorted(nx.connected_components(graph), key=len, reverse=True)
 
 
 def undirected(graph: nx.Graph, hint: str) -> nx.Graph:
