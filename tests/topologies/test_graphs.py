@@ -8,35 +8,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from topologies import check, eigenvalues, from_edges, make, metropolis, random_graphs, slem, table
+from tests.topologies.sizes import DIRECTED_SIZES, SIZES, cases, graph_functions
+from topologies import check, eigenvalues, from_edges, make, metropolis, redraw, slem
 from topologies.random_graphs import erdos_renyi, random_geometric, random_regular, watts_strogatz
 from topologies.topology import Static
 
-SIZES = {
-    "ring": (2, 3, 4, 16, 33),
-    "path": (2, 3, 16, 33),
-    "grid": (4, 6, 16, 35, 60),
-    "torus": (9, 12, 16, 25, 60),
-    "star": (2, 3, 16, 33),
-    "complete": (2, 3, 16, 33),
-    "hypercube": (2, 4, 16, 64),
-    "exponential": (2, 3, 5, 16, 33, 64),
-    "erdos_renyi": (2, 5, 16, 64),
-    "random_regular": (5, 6, 16, 33),
-    "watts_strogatz": (5, 16, 33),
-    "barabasi_albert": (3, 16, 33),
-    "random_geometric": (2, 5, 16, 64),
-}
 RANDOM = ("erdos_renyi", "random_regular", "watts_strogatz", "barabasi_albert", "random_geometric")
 
 
-def test_every_graph_is_in_the_contract_test():
-    assert SIZES.keys() == table().keys()
+def test_every_graph_is_in_a_contract_test():
+    assert SIZES.keys() | DIRECTED_SIZES.keys() == graph_functions()
 
 
-@pytest.mark.parametrize(("name", "n"), [(name, n) for name, sizes in SIZES.items() for n in sizes])
+@pytest.mark.parametrize(("name", "n"), cases(SIZES))
 def test_contract(name, n):
     topology = make(name, n, seed=3)
+    n = topology.n
     graph, W = topology.graph(0), topology.weights(0)
     assert type(graph) is nx.Graph
     assert list(graph) == list(range(n)) == list(range(topology.n))
@@ -209,7 +196,7 @@ def test_what_cannot_be_is_refused_in_one_line(name, n, options, message):
 
 
 def test_a_small_world_that_falls_apart_is_refused(monkeypatch):
-    monkeypatch.setattr(random_graphs, "DRAWS", 1)
+    monkeypatch.setattr(redraw, "DRAWS", 1)
     with pytest.raises(ValueError, match=r"p is 1\.0: .* none of 1 draws was; it is too large for so few neighbours"):
         watts_strogatz(1000, neighbours=2, p=1)
 
