@@ -21,7 +21,8 @@ def test_equistatic_is_the_mean_of_its_offsets(n, seed):
         directed, symmetric = d_equistatic(n, offsets, seed), u_equistatic(n, offsets, seed)
         for topology in (directed, symmetric):
             check(topology)  # doubly stochastic, connected, the second one symmetric
-            assert topology.period == 1 and topology.sums == "both"
+            assert topology.period == 1
+            assert topology.sums == "both"
         W = directed.weights(0).toarray()
         assert {degree for _, degree in directed.graph(0).out_degree()} == {offsets}
         heard = np.flatnonzero(W[0, 1:]) + 1
@@ -105,13 +106,16 @@ def test_pairs_are_those_that_a_peer_by_peer_choice_makes(data):
 def test_every_round_is_sound_and_drawn_from_the_seed_and_the_round_alone(name, n):
     one, other = make(name, n, seed=7), make(name, n, seed=7)
     check(one)
-    assert one.period is None and one.support() is None and one.directed == (name == "od_equidyn")
+    assert one.period is None
+    assert one.support() is None
+    assert one.directed == (name == "od_equidyn")
     rounds = [one.weights(t).toarray() for t in range(30)]
     for t in (29, 3, 3, 0, 17):  # as after a resume
         np.testing.assert_array_equal(other.weights(t).toarray(), rounds[t])
     assert other.weights(5) is other.weights(5)
     for t, W in enumerate(rounds):
-        assert np.count_nonzero(W, axis=1).max() <= 2 and W.min() >= 0
+        assert np.count_nonzero(W, axis=1).max() <= 2
+        assert W.min() >= 0
         assert one.graph(t).number_of_edges() <= n
     if n > 3:
         different = make(name, n, seed=8)

@@ -29,10 +29,14 @@ def has_sound_rounds(topology, degree):
     """Every matrix symmetric bit for bit, nonnegative, rows summing to one, at most `degree` neighbours."""
     for t in range(topology.period):
         W = topology.weights(t)
-        assert W.format == "csr" and W.dtype == np.float64 and W.has_canonical_format
+        assert W.format == "csr"
+        assert W.dtype == np.float64
+        assert W.has_canonical_format
         dense = W.toarray()
-        assert (dense == dense.T).all() and dense.min() >= 0
-        assert np.abs(dense.sum(axis=1) - 1).max() <= 1e-12 and dense.diagonal().min() > 0
+        assert (dense == dense.T).all()
+        assert dense.min() >= 0
+        assert np.abs(dense.sum(axis=1) - 1).max() <= 1e-12
+        assert dense.diagonal().min() > 0
         assert np.diff(W.indptr).max() <= degree + 1
     return True
 
@@ -41,7 +45,8 @@ def has_sound_rounds(topology, degree):
 def test_base_is_exact_for_every_number_of_peers(degree):
     for n in range(2, 131):
         topology = base(n, degree)
-        assert topology.n == n and is_exact(topology), n
+        assert topology.n == n
+        assert is_exact(topology), n
         assert has_sound_rounds(topology, degree), n
         assert topology.period <= 2 * math.log(n, degree + 1) + 2 + 1e-9, n
 
@@ -50,7 +55,8 @@ def test_base_is_exact_for_every_number_of_peers(degree):
 def test_simple_base_is_exact_and_as_long_as_its_parts_say(degree):
     for n in [*range(2, 40), 64, 81, 97, 125]:
         topology = simple_base(n, degree)
-        assert is_exact(topology) and has_sound_rounds(topology, degree), n
+        assert is_exact(topology), n
+        assert has_sound_rounds(topology, degree), n
         assert topology.period >= base(n, degree).period
         power = int(math.log(n, degree + 1) + 1e-9)  # p₁
         first = n // (degree + 1) ** power
@@ -70,7 +76,8 @@ def test_hyper_hypercube_is_exact_after_as_many_rounds_as_factors(degree):
     for n in sizes:
         topology = hyper_hypercube(n, degree)
         assert topology.period == fewest_factors(n, degree + 1), n
-        assert is_exact(topology) and has_sound_rounds(topology, degree), n
+        assert is_exact(topology), n
+        assert has_sound_rounds(topology, degree), n
         assert np.abs(product(topology) * n - 1).max() <= 1e-12
     assert hyper_hypercube(7, degree=6).period == 1  # the complete graph
     assert hyper_hypercube(5, degree=40).weights(0).nnz == 25
@@ -104,7 +111,8 @@ def test_the_check_before_round_0_passes(n, degree):
             "class_path": f"topologies.finite_time.{name}",
             "init_args": {"degree": degree},
         }
-        assert not topology.directed and topology.sums == "both"
+        assert not topology.directed
+        assert topology.sums == "both"
 
 
 def test_rounds_that_are_the_same_share_one_matrix():
@@ -156,4 +164,5 @@ def test_matrices_from_pairs_and_from_offsets():
     W = circulant(4, [1, 3], [0.5, 0.125])  # i sends to i + 1 with 0.5, to i + 3 with 0.125
     shift = np.roll(np.eye(4), 1, axis=0)
     np.testing.assert_array_equal(W.toarray(), 0.375 * np.eye(4) + 0.5 * shift + 0.125 * shift.T)
-    assert W.has_canonical_format and isinstance(W, sp.csr_array)
+    assert W.has_canonical_format
+    assert isinstance(W, sp.csr_array)

@@ -32,7 +32,8 @@ def test_one_peer_exponential_leaves_a_residual_at_other_sizes(n, residual):
 def test_one_peer_exponential_sends_along_growing_offsets(n):
     topology = one_peer_exponential(n)
     check(topology)
-    assert topology.directed and topology.sums == "both"
+    assert topology.directed
+    assert topology.sums == "both"
     for t in range(2 * topology.period):
         offset = 2 ** (t % topology.period)
         assert set(topology.graph(t).edges()) == {(i, (i + offset) % n) for i in range(n)}
@@ -68,7 +69,8 @@ def meets_every_edge_once(topology, graph):
 
 
 def test_small_cycles_that_are_exact():
-    assert is_exact(one_peer_ring(4)) and is_exact(one_peer_grid(4))
+    assert is_exact(one_peer_ring(4))
+    assert is_exact(one_peer_grid(4))
 
 
 def test_many_peers():
