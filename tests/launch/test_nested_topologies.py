@@ -99,8 +99,10 @@ def test_a_list_of_topologies(written):
 NESTS = {
     "inside": ("--topology", "nests.halved", "--topology.topology", "grid", "--topology.topology.rows", "2"),
     "list": ("--topology", "nests.turns", "--topology.topologies", "[star, {class_path: grid, init_args: {rows: 2}}]"),
-    "list inside": ("--topology", "nests.halved", "--topology.topology", "nests.turns")
-    + ("--topology.topology.topologies", "random_regular, star"),
+    "list inside": (
+        *("--topology", "nests.halved", "--topology.topology", "nests.turns"),
+        *("--topology.topology.topologies", "random_regular, star"),
+    ),
     "weights": ("--topology.weights", "nests.rule", "--topology.weights.weights", "metropolis"),
     "data": ("--topology", "nests.knowing", "--objective", "logistic_regression"),
 }
