@@ -8,9 +8,28 @@ from typing import TYPE_CHECKING, Any
 import networkx as nx
 
 import topologies
-from dfedsam.algorithms import DPSGD, Algorithm, CentralAverage, DFedAvg, DFedAvgM, DFedSAM, DFedSAMMG, LocalOnly
+from dfedsam.algorithms import (
+    D2,
+    DPSGD,
+    SGP,
+    Algorithm,
+    CentralAverage,
+    DecentLaM,
+    DFedADMM,
+    DFedAvg,
+    DFedAvgM,
+    DFedCata,
+    DFedSAM,
+    DFedSAMMG,
+    Extra,
+    GradientTracking,
+    LocalOnly,
+    MomentumTracking,
+    OledFL,
+    QGDSGDm,
+)
 from dfedsam.errors import RunError
-from dfedsam.gossip import Plain, PushSum
+from dfedsam.gossip import Chebyshev, FiniteTime, Plain, PushSum, SecondOrder
 from dfedsam.objectives import LogisticRegression, Objective, Quadratic
 from dfedsam.simulation import Simulation
 from dfedsam.zeroth_order import CoordinateWise, Exact, OneSided, TwoPoint
@@ -21,21 +40,34 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "D2",
     "DPSGD",
+    "SGP",
     "CentralAverage",
+    "Chebyshev",
     "CoordinateWise",
+    "DFedADMM",
     "DFedAvg",
     "DFedAvgM",
+    "DFedCata",
     "DFedSAM",
     "DFedSAMMG",
+    "DecentLaM",
     "Exact",
+    "Extra",
+    "FiniteTime",
+    "GradientTracking",
     "LocalOnly",
     "LogisticRegression",
+    "MomentumTracking",
+    "OledFL",
     "OneSided",
     "Plain",
     "PushSum",
+    "QGDSGDm",
     "Quadratic",
     "RunError",
+    "SecondOrder",
     "Simulation",
     "TwoPoint",
     "simulate",

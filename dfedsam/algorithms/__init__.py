@@ -2,19 +2,39 @@
 
 from dfedsam.algorithms.base import Algorithm, ServerAlgorithm, State
 from dfedsam.algorithms.baselines import CentralAverage, LocalOnly
+from dfedsam.algorithms.d2 import D2
+from dfedsam.algorithms.decentlam import DecentLaM
+from dfedsam.algorithms.dfedadmm import DFedADMM
 from dfedsam.algorithms.dfedavg import DFedAvg, DFedAvgM
+from dfedsam.algorithms.dfedcata import DFedCata
 from dfedsam.algorithms.dfedsam import DFedSAM, DFedSAMMG
 from dfedsam.algorithms.dpsgd import DPSGD
+from dfedsam.algorithms.extra import Extra
+from dfedsam.algorithms.gradient_tracking import GradientTracking
+from dfedsam.algorithms.momentum_tracking import MomentumTracking
+from dfedsam.algorithms.oledfl import OledFL
+from dfedsam.algorithms.qg_dsgdm import QGDSGDm
+from dfedsam.algorithms.sgp import SGP
 
 __all__ = [
+    "D2",
     "DPSGD",
+    "SGP",
     "Algorithm",
     "CentralAverage",
+    "DFedADMM",
     "DFedAvg",
     "DFedAvgM",
+    "DFedCata",
     "DFedSAM",
     "DFedSAMMG",
+    "DecentLaM",
+    "Extra",
+    "GradientTracking",
     "LocalOnly",
+    "MomentumTracking",
+    "OledFL",
+    "QGDSGDm",
     "ServerAlgorithm",
     "State",
 ]

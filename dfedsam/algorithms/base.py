@@ -24,6 +24,10 @@ class Algorithm(ABC):
         """Raise ValueError, with what to use instead, unless this algorithm works on the topology; called before round
         0."""
 
+    def note(self, topology: Topology) -> str | None:
+        """What a user should know of this algorithm on the topology, said once at the start of a run; None: nothing."""
+        return None
+
     def init(self, x: NDArray) -> State:
         """The state before round 0, for the common start x (peers, dim); it owns x from here on."""
         return {"x": x}

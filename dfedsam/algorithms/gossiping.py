@@ -27,12 +27,19 @@ class GossipingLocalSteps(LocalSteps):
         """Whether its gossip works on the topology."""
         self.gossip.check(topology)
 
+    def note(self, topology: Topology) -> str | None:
+        """What its gossip has to say."""
+        return self.gossip.note(topology)
+
     def init(self, x: NDArray) -> State:
         """The state before round 0, gossip's memory included."""
         return {**super().init(x), "gossip": self.gossip.init(x)}
 
     def round(self, state: State, play: Play) -> State:
         """K local steps, then x ← gossip(x)."""
-        state = self.local_phase(state, play)
+        return self.exchange(self.local_phase(state, play), play)
+
+    def exchange(self, state: State, play: Play) -> State:
+        """x ← gossip(x)."""
         state["x"], state["gossip"] = play.gossip(self.gossip, state["x"], state["gossip"])
         return state

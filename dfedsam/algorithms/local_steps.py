@@ -66,20 +66,27 @@ class LocalSteps(Algorithm):
         """What a local step descends along, shape (peers, dim): the estimated gradient at x."""
         return self.estimator(minibatch, x, "descent")
 
+    def pull(self, x: NDArray, state: State, rows: slice) -> NDArray | None:
+        """What is added to the estimates at x (p, dim), for these rows of the state: shape (p, dim); None: nothing."""
+        return None
+
     def local_phase(self, state: State, play: Play) -> State:
         """The K local steps of a round, for as many peers at a time as fit into the cache; x is updated in place."""
         x, momentum = state["x"], state.get("momentum")
         for rows, part in play.parts(self.estimator.queries(x.shape[1]), x[0].nbytes):
-            self._steps(x[rows], None if momentum is None else momentum[rows], part)
+            self._steps(x[rows], None if momentum is None else momentum[rows], part, state)
         return state
 
-    def _steps(self, x: NDArray, m: NDArray | None, play: Play) -> None:
+    def _steps(self, x: NDArray, m: NDArray | None, play: Play, state: State) -> None:
         """K steps of x and momentum m, both (peers, dim), in place."""
         if self.momentum and m is None:
             m = np.zeros_like(x)
         lr = learning_rate(self.lr, self.lr_schedule, self.lr_decay, play.round)
         for k in range(self.local_steps):
             g = self.direction(play.minibatch(k), x)
+            pull = self.pull(x, state, play.rows)
+            if pull is not None:
+                g += pull
             if self.weight_decay:
                 g += self.weight_decay * x
             if m is not None:

@@ -50,7 +50,7 @@ class Accelerated(Gossip):
 
     def check(self, topology: Topology) -> None:
         """See Gossip: one symmetric W for all rounds."""
-        needs_one_symmetric(self, topology)
+        needs_one_symmetric(f"gossip is {type(self).__name__}", topology, "the gossip plain, with more steps")
 
     def __call__(
         self, x: NDArray, memory: dict[str, NDArray], network: Network, weights: csr_array, key: Draws
@@ -81,16 +81,20 @@ class Accelerated(Gossip):
         return now
 
 
-def needs_one_symmetric(gossip: Gossip, topology: Topology) -> None:
-    """Raise ValueError unless W is symmetric and the same in all rounds."""
-    name = type(gossip).__name__
+def needs_one_symmetric(what: str, topology: Topology, instead: str) -> None:
+    """Raise ValueError unless W is symmetric and the same in all rounds.
+
+    Args:
+        what: the option and its value, such as "gossip is Chebyshev".
+        topology: the run's.
+        instead: what works where W changes.
+    """
     if topology.period != 1:
         raise ValueError(
-            f"gossip is {name}: its coefficients belong to one W, but this topology's W changes from round to round; "
-            "choose the gossip plain, with more steps"
+            f"{what}: it needs one W for all rounds, but this topology's changes from round to round; choose {instead}"
         )
     if topology.directed or topology.sums != "both":
         raise ValueError(
-            f"gossip is {name}: it needs a symmetric W, but this topology's is not; choose undirected links with the "
-            "weights metropolis, or the gossip push_sum"
+            f"{what}: it needs a symmetric W, but this topology's is not; choose undirected links with the weights "
+            "metropolis, or D-PSGD or DFedSAM with the gossip push_sum"
         )

@@ -31,6 +31,10 @@ class Gossip(ABC):
                 "this directed topology's do; choose the gossip push_sum, or undirected links"
             )
 
+    def note(self, topology: Topology) -> str | None:
+        """What a user should know of this gossip on the topology, said once at the start of a run; None: nothing."""
+        return None
+
     def init(self, x: NDArray) -> dict[str, NDArray]:
         """The memory before round 0, for the block's x (peers, dim)."""
         return {}

@@ -37,7 +37,7 @@ class FiniteTime(Gossip):
         Raises:
             ValueError: if W changes, is not symmetric, or has more than MOST distinct eigenvalues besides 1.
         """
-        needs_one_symmetric(self, topology)
+        needs_one_symmetric("gossip is FiniteTime", topology, "the gossip plain, with more steps")
         if distinct_eigenvalues(topology.weights(0), MOST) is None:
             raise ValueError(
                 f"gossip is FiniteTime: W has more than {MOST} distinct eigenvalues, and so many steps lose their "

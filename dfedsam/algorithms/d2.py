@@ -1,0 +1,66 @@
+"""D²: D-PSGD with last round's step taken back, which removes the bias of heterogeneous data at one vector a round."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from numpy.typing import NDArray
+
+from dfedsam.algorithms.base import State
+from dfedsam.algorithms.gradient_steps import GradientSteps
+from dfedsam.gossip import Plain
+from dfedsam.gossip.accelerated import needs_one_symmetric
+from dfedsam.play import Play
+from topologies import Topology, spectrum_ends
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+LIMIT = -1 / 3 + 1e-9  # of the smallest eigenvalue, at or below which D² diverges; room for its rounding
+
+
+@dataclass(frozen=True, kw_only=True)
+class D2(GradientSteps):
+    """ψ ← x − η g, x ← W (ψ + x − ψ of the round before): D², also known as exact diffusion.
+
+    With exact gradients it reaches the optimum at a constant rate. It needs λ_min > −1/3; a W (or several steps of it)
+    that may break this is made lazy, (I + W)/2, and the run says so. Source: Tang et al. (2018), "D²: decentralized
+    training over decentralized data", algorithm 1; Yuan et al. (2019), "Exact diffusion for distributed optimization
+    and learning", which takes (I + W)/2 always. A round costs the estimator's queries and one vector an edge and
+    direction.
+    """
+
+    def check(self, topology: Topology) -> None:
+        """One symmetric W for all rounds."""
+        super().check(topology)
+        needs_one_symmetric("algorithm is D2", topology, "the algorithm GradientTracking")
+
+    def note(self, topology: Topology) -> str | None:
+        """Says whether W is made lazy."""
+        if not self._lazy(topology.weights(0)):
+            return None
+        smallest = spectrum_ends(topology.weights(0))[0]
+        return f"D2 mixes with (I + W)/2: it needs a smallest eigenvalue above −1/3, and W's is {smallest:.3f}"
+
+    def init(self, x: NDArray) -> State:
+        """ψ = x."""
+        return {"x": x, "psi": x.copy(), "gossip": self.gossip.init(x)}
+
+    def round(self, state: State, play: Play) -> State:
+        """One gradient, then one exchange."""
+        x = state["x"]
+        psi = x - self.rate(play) * self.gradient(play, x)
+        corrected = psi + x - state["psi"]
+        if self._lazy(play.weights):
+            x = corrected.copy()
+            x += self.mix(state, play, corrected)
+            x *= 0.5
+        else:
+            x = self.mix(state, play, corrected)
+        return state | {"x": x, "psi": psi}
+
+    def _lazy(self, weights: csr_array) -> bool:
+        if isinstance(self.gossip, Plain):
+            return spectrum_ends(weights)[0] ** self.gossip.steps <= LIMIT
+        return True

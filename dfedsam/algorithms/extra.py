@@ -1,0 +1,42 @@
+"""EXTRA: the first method that is exact at a constant rate, by the difference of two mixings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfedsam.algorithms.base import State
+from dfedsam.algorithms.gradient_steps import GradientSteps
+from dfedsam.gossip.accelerated import needs_one_symmetric
+from dfedsam.play import Play
+from topologies import Topology
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extra(GradientSteps):
+    """x⁺ = (I + W) x − ½(I + W) x⁻ − η (g − g⁻), and x¹ = W x⁰ − η g⁰.
+
+    With exact gradients it reaches the optimum at a constant rate. Source: Shi et al. (2015), "EXTRA: an exact
+    first-order algorithm for decentralized consensus optimization", equation 2.13. A round costs the estimator's
+    queries and one vector an edge and direction.
+    """
+
+    def check(self, topology: Topology) -> None:
+        """One symmetric W for all rounds."""
+        super().check(topology)
+        needs_one_symmetric("algorithm is Extra", topology, "the algorithm GradientTracking")
+
+    def init(self, x: NDArray) -> State:
+        """½(I + W) x⁻ stands at x and g⁻ at 0, which makes the first round what it must be."""
+        return {"x": x, "half": x.copy(), "g": np.zeros_like(x), "gossip": self.gossip.init(x)}
+
+    def round(self, state: State, play: Play) -> State:
+        """One gradient, then one exchange."""
+        x, rate = state["x"], self.rate(play)
+        g = self.gradient(play, x)
+        both = x + self.mix(state, play, x.copy())  # (I + W) x
+        x = both - state["half"] - rate * (g - state["g"])
+        both *= 0.5
+        return state | {"x": x, "half": both, "g": g}
