@@ -210,5 +210,5 @@ def test_one_symmetric_matrix_is_needed(kind):
 
 @pytest.mark.parametrize("kind", [QGDSGDm, DecentLaM, MomentumTracking])
 def test_momentum_is_below_one(kind):
-    with pytest.raises(ValueError, match="momentum is 1.0"):
+    with pytest.raises(ValueError, match=r"momentum is 1\.0"):
         kind(momentum=1.0)
