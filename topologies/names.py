@@ -11,6 +11,7 @@ from typing import Any
 
 from topologies.files import SUFFIXES, from_file
 from topologies.imports import import_object
+from topologies.networkx_graphs import PREFIX, from_networkx
 
 TOPOLOGIES: dict[str, tuple[str, ...]] = {  # by group: module and function
     "graphs": (
@@ -91,7 +92,8 @@ def find(name: str) -> Function:
 
     Args:
         name: A short name in any case, with or without underscores, hyphens and spaces (`ErdosRenyi`); a graph's file,
-            known by its suffix (`friends.graphml`); or an import path (`mypackage.graphs.wheel`).
+            known by its suffix (`friends.graphml`); an import path (`mypackage.graphs.wheel`); or the name of a graph
+            in networkx (`networkx.barbell_graph`, see `topologies.networkx_graphs`).
 
     Raises:
         ValueError: if there is no such topology (the message lists the names and the nearest), or the import path leads
@@ -104,7 +106,7 @@ def find(name: str) -> Function:
     if Path(name).suffix.lower() in SUFFIXES or Path(name).is_file():
         return partial(from_file, path=name)
     if _is_path(name):
-        return import_object(name, "topology")
+        return from_networkx(name) if name.startswith(PREFIX) else import_object(name, "topology")
     raise ValueError(
         f"topology is {name}: it must be one of {_names(known)}, a file ({', '.join(SUFFIXES)}) or an import path; "
         f"{_guess(name, known)}`dfedsam topology --list` shows all"

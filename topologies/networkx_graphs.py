@@ -1,0 +1,176 @@
+"""The graphs of networkx by their dotted names, such as `networkx.petersen_graph`."""
+
+import difflib
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+import networkx as nx
+
+from topologies.building import TWO
+from topologies.checks import message, whole
+from topologies.imports import import_object
+from topologies.tidy import parts, tidy
+
+PREFIX = "networkx."
+_HIDDEN = ("backend", "backend_kwargs", "create_using", "default")  # the last: of empty_graph, a class
+_GROWS = {  # far more peers than n: too many to be tried
+    *("binomial_tree", "dorogovtsev_goltsev_mendes_graph", "hypercube_graph", "kneser_graph"),
+    *("margulis_gabber_galil_graph", "mycielski_graph", "sudoku_graph"),
+}
+_TYPES = {r"(list|tuple|sequence|iterable)": list, r"int": int, r"float": float, r"bool": bool}
+_OWN_N = "networkx's own n, for graphs where that is not the number of peers; None takes the number of peers."
+_REFUSALS = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RuntimeError, nx.NetworkXException)
+
+
+@cache
+def from_networkx(path: str) -> Callable[..., nx.Graph]:
+    """The function at a path of networkx as one of ours: a simple, connected graph with the peers 0..n-1 in order.
+
+    Its options are networkx's, without those that say nothing of the graph, and with the types that the docstring says.
+    The number of peers n is networkx's n where it has one. For the graphs where n means something else (`star_graph`,
+    `grid_2d_graph`) there is the option `networkx_n`, which is passed on in its place. The seed is 0 unless it is
+    given. A directed graph all of whose edges lead both ways becomes undirected.
+
+    Args:
+        path: Such as "networkx.random_regular_graph".
+
+    Raises:
+        ValueError: if networkx has no such function. The function itself raises one if networkx refuses its options, or
+            if the graph has other than n peers, fewer than two, self-loops or parallel edges, or is not connected.
+    """
+    function = _find(path)
+    theirs = inspect.signature(function).parameters
+
+    def graph(n: int | None = None, **options: Any) -> nx.Graph:
+        own = options.pop("networkx_n", None)
+        if "seed" in theirs:
+            options.setdefault("seed", 0)
+        if "n" in theirs:
+            if own is None and graph.__name__ in _GROWS:
+                rule = f"must be given for {path}, which has far more peers than its n"
+                raise ValueError(message("networkx_n", own, rule, "give networkx's own n, and --peers to match"))
+            options["n"] = whole("peers", n, 2, TWO) if own is None else own
+        return _checked(path, _called(path, function, options), n, own, options)
+
+    graph.__module__, _, graph.__name__ = path.rpartition(".")
+    graph.__qualname__ = graph.__name__
+    texts = {**_texts(function), "networkx_n": ("int", _OWN_N), "seed": ("int", "Seed, at least 0.")}
+    parameters = _parameters(theirs, {name: kind for name, (kind, _) in texts.items()})
+    graph.__doc__ = _doc(path, function, parameters, texts)
+    setattr(graph, "__signature__", inspect.Signature(parameters, return_annotation=nx.Graph))  # noqa: B010
+    return graph
+
+
+def _find(path: str) -> Callable[..., Any]:
+    try:
+        return import_object(path, "topology")
+    except ValueError as error:
+        near = difflib.get_close_matches(path.rpartition(".")[2], dir(nx), n=1)
+        guess = f"; did you mean {PREFIX}{near[0]}?" if near else ""
+        raise ValueError(f"{error}{guess}") from None
+
+
+def _called(path: str, function: Callable[..., Any], options: Mapping[str, Any]) -> Any:
+    keywords, several = dict(options), []
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            several = keywords.pop(name)
+    try:
+        return function(*several, **keywords)
+    except _REFUSALS as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"topology is {_form(path, options)}: networkx refuses, with: {reason}") from None
+
+
+def _checked(path: str, made: Any, n: int | None, own: int | None, options: Mapping[str, Any]) -> nx.Graph:
+    form = _form(path, options)
+    if not isinstance(made, nx.Graph):
+        raise ValueError(f"topology is {form}: it must be a graph, but it is a {type(made).__name__}; name another")
+    if n is not None and len(made) != n:
+        if own is None and "n" in options:
+            hint = f"its n is not its number of peers: give it as networkx_n, so that there are {n}"
+        else:
+            hint = f"give --peers {len(made)}, or another networkx_n"
+        raise ValueError(f"peers is {n}: {form} has {len(made)}; {hint}")
+    if made.is_multigraph():
+        simple = nx.DiGraph(made) if made.is_directed() else nx.Graph(made)
+        if simple.number_of_edges() < made.number_of_edges():
+            raise ValueError(
+                f"topology is {form}: it must have no parallel edges; name a function of your own that joins them"
+            )
+        made = simple
+    if made.is_directed() and all(made.has_edge(v, u) for u, v in made.edges()):
+        made = made.to_undirected()
+    try:
+        graph = tidy(made)
+    except ValueError as error:
+        raise ValueError(f"topology is {form}: {error}") from None
+    apart = len(parts(graph))
+    if apart > 1:
+        rule = f"must be connected, but it is in {apart} parts"
+        raise ValueError(
+            message("topology", form, rule, "give other options" + ", or another seed" * ("seed" in options))
+        )
+    graph.graph["name"] = path.rpartition(".")[2]
+    return graph
+
+
+def _form(path: str, options: Mapping[str, Any]) -> str:
+    """Such as "networkx.barbell_graph(m1=4, m2=0)"; long values are cut."""
+    values = ", ".join(f"{name}={value!s:.30}" for name, value in options.items() if value is not None)
+    return f"{path}({values})"
+
+
+def _parameters(theirs: Mapping[str, inspect.Parameter], kinds: Mapping[str, str]) -> list[inspect.Parameter]:
+    """Options as one gives them by name, n first, with types where the docstring or a default says them."""
+    found = [
+        _typed(parameter, kinds.get(name, "")).replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, parameter in theirs.items()
+        if name not in (*_HIDDEN, "n") and parameter.kind != parameter.VAR_KEYWORD
+    ]
+    if "n" not in theirs:
+        return found
+    size = inspect.Parameter("n", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=int)
+    own = inspect.Parameter("networkx_n", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=int | None)
+    return [size, *found, own]
+
+
+def _typed(parameter: inspect.Parameter, kind: str) -> inspect.Parameter:
+    if parameter.kind is parameter.VAR_POSITIONAL:
+        return inspect.Parameter(parameter.name, inspect.Parameter.KEYWORD_ONLY, annotation=list)
+    default = 0 if parameter.name == "seed" else parameter.default
+    annotation: Any = next((known for word, known in _TYPES.items() if re.match(word, kind.lower())), Any)
+    if annotation is Any and isinstance(default, (bool, int, float)):
+        annotation = type(default)
+    if default is None and annotation is not Any:
+        annotation = annotation | None
+    return parameter.replace(default=default, annotation=annotation)
+
+
+def _texts(function: Callable[..., Any]) -> dict[str, tuple[str, str]]:
+    """Type and text of each option, as networkx's docstring has them."""
+    doc = inspect.getdoc(function) or ""
+    section = re.search(r"^Parameters\n-+\n(.*?)(?=^\w[^\n]*\n---|\Z)", doc, re.DOTALL | re.MULTILINE)
+    found = {}
+    for names, kind, text in re.findall(
+        r"^(\w[\w, ]*?) *: *(.*)\n((?:[ ].*\n|\n)*)", section[1] + "\n" if section else "", re.M
+    ):
+        for name in names.split(","):
+            found[name.strip()] = kind, _plain(text)
+    return found
+
+
+def _doc(
+    path: str, function: Callable[..., Any], parameters: list[inspect.Parameter], texts: Mapping[str, tuple[str, str]]
+) -> str:
+    first = _plain((inspect.getdoc(function) or path).split("\n\n")[0])
+    lines = [f"    {option.name}: {texts.get(option.name, ('', ''))[1]}" for option in parameters]
+    return "\n".join([f"{first} (networkx)", "", "Args:", *lines, ""])
+
+
+def _plain(text: str) -> str:
+    """A text on one line, without the marks of reStructuredText."""
+    return " ".join(re.sub(r":\w+:(?=`)|[`$]| ?<[^>`]*>(?=`)", "", text).split())
