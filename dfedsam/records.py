@@ -51,7 +51,7 @@ class RunFolder:
             raise ValueError(failure)
         self.write_config(description)
         if self.network.is_root:
-            graph = topologies.to_dict(topology.graph(0), spectrum=topologies.spectrum(topology))
+            graph = topologies.to_dict(topology, spectrum=topologies.spectrum(topology))
             write_whole(self.path / "topology.json", json.dumps(graph))
 
     def _make(self) -> str:

@@ -2,7 +2,6 @@
 
 import difflib
 import inspect
-import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
@@ -12,16 +11,14 @@ import networkx as nx
 from topologies.building import TWO
 from topologies.checks import message, whole
 from topologies.imports import import_object
+from topologies.networkx_options import docstring, signature
 from topologies.tidy import parts, tidy
 
 PREFIX = "networkx."
-_HIDDEN = ("backend", "backend_kwargs", "create_using", "default")  # the last: of empty_graph, a class
 _GROWS = {  # far more peers than n: too many to be tried
     *("binomial_tree", "dorogovtsev_goltsev_mendes_graph", "hypercube_graph", "kneser_graph"),
     *("margulis_gabber_galil_graph", "mycielski_graph", "sudoku_graph"),
 }
-_TYPES = {r"(list|tuple|sequence|iterable)": list, r"int": int, r"float": float, r"bool": bool}
-_OWN_N = "networkx's own n, for graphs where that is not the number of peers; None takes the number of peers."
 _REFUSALS = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RuntimeError, nx.NetworkXException)
 
 
@@ -57,10 +54,9 @@ def from_networkx(path: str) -> Callable[..., nx.Graph]:
 
     graph.__module__, _, graph.__name__ = path.rpartition(".")
     graph.__qualname__ = graph.__name__
-    texts = {**_texts(function), "networkx_n": ("int", _OWN_N), "seed": ("int", "Seed, at least 0.")}
-    parameters = _parameters(theirs, {name: kind for name, (kind, _) in texts.items()})
-    graph.__doc__ = _doc(path, function, parameters, texts)
-    setattr(graph, "__signature__", inspect.Signature(parameters, return_annotation=nx.Graph))  # noqa: B010
+    shown = signature(function)
+    graph.__doc__ = docstring(function, shown.parameters)
+    setattr(graph, "__signature__", shown)  # noqa: B010  (an attribute that type checkers do not know)
     return graph
 
 
@@ -122,55 +118,3 @@ def _form(path: str, options: Mapping[str, Any]) -> str:
     """Such as "networkx.barbell_graph(m1=4, m2=0)"; long values are cut."""
     values = ", ".join(f"{name}={value!s:.30}" for name, value in options.items() if value is not None)
     return f"{path}({values})"
-
-
-def _parameters(theirs: Mapping[str, inspect.Parameter], kinds: Mapping[str, str]) -> list[inspect.Parameter]:
-    """Options as one gives them by name, n first, with types where the docstring or a default says them."""
-    found = [
-        _typed(parameter, kinds.get(name, "")).replace(kind=inspect.Parameter.KEYWORD_ONLY)
-        for name, parameter in theirs.items()
-        if name not in (*_HIDDEN, "n") and parameter.kind != parameter.VAR_KEYWORD
-    ]
-    if "n" not in theirs:
-        return found
-    size = inspect.Parameter("n", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=int)
-    own = inspect.Parameter("networkx_n", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=int | None)
-    return [size, *found, own]
-
-
-def _typed(parameter: inspect.Parameter, kind: str) -> inspect.Parameter:
-    if parameter.kind is parameter.VAR_POSITIONAL:
-        return inspect.Parameter(parameter.name, inspect.Parameter.KEYWORD_ONLY, annotation=list)
-    default = 0 if parameter.name == "seed" else parameter.default
-    annotation: Any = next((known for word, known in _TYPES.items() if re.match(word, kind.lower())), Any)
-    if annotation is Any and isinstance(default, (bool, int, float)):
-        annotation = type(default)
-    if default is None and annotation is not Any:
-        annotation = annotation | None
-    return parameter.replace(default=default, annotation=annotation)
-
-
-def _texts(function: Callable[..., Any]) -> dict[str, tuple[str, str]]:
-    """Type and text of each option, as networkx's docstring has them."""
-    doc = inspect.getdoc(function) or ""
-    section = re.search(r"^Parameters\n-+\n(.*?)(?=^\w[^\n]*\n---|\Z)", doc, re.DOTALL | re.MULTILINE)
-    found = {}
-    for names, kind, text in re.findall(
-        r"^(\w[\w, ]*?) *: *(.*)\n((?:[ ].*\n|\n)*)", section[1] + "\n" if section else "", re.M
-    ):
-        for name in names.split(","):
-            found[name.strip()] = kind, _plain(text)
-    return found
-
-
-def _doc(
-    path: str, function: Callable[..., Any], parameters: list[inspect.Parameter], texts: Mapping[str, tuple[str, str]]
-) -> str:
-    first = _plain((inspect.getdoc(function) or path).split("\n\n")[0])
-    lines = [f"    {option.name}: {texts.get(option.name, ('', ''))[1]}" for option in parameters]
-    return "\n".join([f"{first} (networkx)", "", "Args:", *lines, ""])
-
-
-def _plain(text: str) -> str:
-    """A text on one line, without the marks of reStructuredText."""
-    return " ".join(re.sub(r":\w+:(?=`)|[`$]| ?<[^>`]*>(?=`)", "", text).split())

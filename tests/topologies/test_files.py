@@ -3,10 +3,26 @@
 import json
 
 import networkx as nx
+import numpy as np
 import pytest
+import scipy.sparse as sp
 
-from topologies import from_file, make, random_geometric, spectrum
-from topologies.files import to_dict
+from topologies import (
+    Drawn,
+    Periodic,
+    check,
+    directed_ring,
+    from_edges,
+    from_file,
+    make,
+    metropolis,
+    out_degree,
+    random_geometric,
+    ring,
+    spectrum,
+    to_dict,
+)
+from topologies.tidy import adjacency_matrix
 
 WRITERS = {
     ".edgelist": nx.write_edgelist,
@@ -73,6 +89,83 @@ def test_comments_empty_lines_commas_and_both_directions(tmp_path):
     assert len(from_file(None, path)) == 3
 
 
+def directed_file(suffix, path):
+    graph = nx.DiGraph([(0, 1), (1, 2), (2, 0), (1, 0)])
+    WRITERS[suffix](graph, path)
+    return set(graph.edges())
+
+
+@pytest.mark.parametrize("suffix", WRITERS)
+def test_directed_graphs(suffix, tmp_path):
+    path = tmp_path / f"graph{suffix}"
+    edges = directed_file(suffix, path)
+    topology = make(str(path), 3, directed=True)
+    assert topology.directed
+    assert set(topology.graph(0).edges()) == edges
+    assert topology.description["init_args"] == {"path": str(path), "directed": True}
+    check(topology)
+    assert topology.weights(0).toarray()[1] == pytest.approx([1 / 2, 1 / 3, 0])  # 1 hears 0, which sends to one
+
+    says_itself = suffix in (".graphml", ".json")
+    assert from_file(3, path).is_directed() == says_itself
+    plain = from_file(3, path, directed=False)
+    assert not plain.is_directed()
+    assert sorted(plain.edges()) == [(0, 1), (0, 2), (1, 2)]
+
+
+@pytest.mark.parametrize("suffix", [".graphml", ".json"])
+def test_an_undirected_file_is_not_taken_as_directed(suffix, tmp_path):
+    path = tmp_path / f"graph{suffix}"
+    WRITERS[suffix](ring(4), path)
+    with pytest.raises(ValueError, match="says itself that it is undirected; leave out directed"):
+        from_file(4, path, directed=True)
+
+
+class Changing(Drawn):
+    """Any two peers of a path may be joined in a round."""
+
+    def draw(self, t, rng):
+        i = int(rng.integers(self.n - 1))
+        W = np.eye(self.n)
+        W[i : i + 2, i : i + 2] = 0.5
+        return sp.csr_array(W)
+
+
+def test_topology_json_of_a_schedule_holds_the_union_and_is_refused(tmp_path):
+    chain = [metropolis(from_edges(3, [[0, 1], [1, 2]])), metropolis(from_edges(3, [[0, 2], [1, 2]]))]
+    path = tmp_path / "topology.json"
+    steps = Periodic(chain)
+    assert to_dict(steps)["schedule"] == {"period": 2, "any_pair": False}
+    assert to_dict(steps)["edges"] == [{"source": i, "target": j} for i, j in [(0, 1), (0, 2), (1, 2)]]
+
+    allowed = adjacency_matrix(nx.path_graph(4)) > 0
+    for support, edges in ((allowed, 3), (None, 0)):
+        topology = Changing(4, 0, support)
+        data = to_dict(topology, spectrum={})
+        assert data["schedule"] == {"period": None, "any_pair": support is None}
+        assert [node["id"] for node in data["nodes"]] == [0, 1, 2, 3]
+        assert len(data["edges"]) == edges
+        path.write_text(json.dumps(data))
+        with pytest.raises(ValueError, match=r"changes from round to round.*use the topology of the run's config.yaml"):
+            from_file(4, path)
+
+
+def test_topology_json_of_one_way_rounds():
+    one_way = Periodic([out_degree(directed_ring(3))], directed=True)
+    one_way.period = 2
+    data = to_dict(one_way)
+    assert data["directed"] is True
+    assert {(edge["source"], edge["target"]) for edge in data["edges"]} == {(0, 1), (1, 2), (2, 0)}
+
+
+def test_topology_json_of_a_static_topology(tmp_path):
+    data = to_dict(make("karate", None))
+    assert "schedule" not in data
+    path = tmp_path / "topology.json"
+    path.write_text(json.dumps(data))
+    assert spectrum(make(str(path), 34))["gap"] == pytest.approx(0.031236, abs=5e-7)
+
+
 def graphml(edges, directed="undirected"):
     nodes = "".join(f'<node id="{i}"/>' for i in range(3))
     lines = "".join(f'<edge source="{u}" target="{v}"/>' for u, v in edges)
@@ -91,17 +184,26 @@ def graphml(edges, directed="undirected"):
         ("a.edgelist", "0 1\n2 3\n4 3\n", r"must be connected, but it has 2 parts \(of 3, 2 peers\)"),
         ("a.edgelist", "0 1\n1 2\n2 3\n", "peers is 3: it must be 4, as in .*give --peers 4"),
         ("a.adjlist", "0 1\n1\n2\n", "must be connected, but it has 2 parts"),
-        ("a.graphml", "<graphml>", "it must hold a simple undirected graph, but"),
-        ("a.graphml", "<a/>", "it must hold a simple undirected graph, but"),
-        ("a.graphml", graphml([(0, 1), (1, 2)], "directed"), "must be undirected"),
+        ("a.graphml", "<graphml>", "it must hold a simple graph, but"),
+        ("a.graphml", "<a/>", "it must hold a simple graph, but"),
+        (
+            "a.graphml",
+            graphml([(0, 1), (1, 2)], "directed"),
+            r"connected both ways, for it is directed, but it has 3 parts .*set directed to false",
+        ),
         ("a.graphml", graphml([(0, 0), (0, 1), (1, 2)]), "self-loop"),
-        ("a.json", "{", "it must hold a simple undirected graph, but"),
+        ("a.json", "{", "it must hold a simple graph, but"),
         ("a.json", "[1, 2]", "must be an object with lists of nodes and edges"),
         ("a.json", '{"nodes": [{"id": 0}], "edges": [{"source": 0, "target": 1}]}', "not among the nodes"),
-        ("a.json", '{"nodes": [{"id": 0}], "edges": [{"from": 0}]}', "simple undirected graph, but: 'source'"),
-        ("a.json", '{"nodes": [3], "edges": []}', "simple undirected graph, but"),
-        ("a.json", '{"directed": true, "nodes": [{"id": 0}, {"id": 1}], "edges": []}', "must be undirected"),
-        ("a.edgelist", b"\xff\xfe\x00", "simple undirected graph, but"),
+        ("a.json", '{"nodes": [{"id": 0}], "edges": [{"from": 0}]}', "simple graph, but: 'source'"),
+        ("a.json", '{"nodes": [3], "edges": []}', "simple graph, but"),
+        ("a.json", '{"directed": true, "nodes": [{"id": 0}, {"id": 1}], "edges": []}', "both ways, .* it has 2 parts"),
+        (
+            "a.json",
+            '{"schedule": {"period": 2}, "nodes": [], "edges": []}',
+            "from round to round.*the run's config.yaml",
+        ),
+        ("a.edgelist", b"\xff\xfe\x00", "simple graph, but"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line_that_names_the_file(file, text, message, tmp_path):

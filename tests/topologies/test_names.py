@@ -48,7 +48,7 @@ def test_files_are_known_by_their_suffix(tmp_path):
     assert topology.n == 3
     assert topology.description == {
         "class_path": "topologies.files.from_file",
-        "init_args": {"path": str(tmp_path / "friends.edgelist")},
+        "init_args": {"path": str(tmp_path / "friends.edgelist"), "directed": None},
     }
     assert make(str(tmp_path / "friends.edgelist"), None).n == 3
     with pytest.raises(ValueError, match=r"nothing\.graphml: it must be a file that can be read"):
