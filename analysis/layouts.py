@@ -6,25 +6,31 @@ from numpy.typing import NDArray
 
 SMALL = 120  # peers up to which springs between all pairs are affordable (Kamada and Kawai 1989)
 
+_ROUND = {  # graphs whose peers stand around a ring
+    *("ring", "complete", "exponential", "watts_strogatz", "ring_lattice", "circulant", "chordal_ring", "paley"),
+    *("directed_ring", "directed_exponential"),
+}
+
 
 def points(graph: nx.Graph) -> NDArray[np.float64]:
     """A point in the plane for each peer, shape (n, 2); the same graph gets the same points.
 
     Peers that carry a point ("pos") keep it; grids and tori get their rows and columns; rings and their like a circle,
-    a path an open one; a star its hub in the middle; a hypercube parallel edges; all others springs.
+    a path an open one; a star its hub in the middle; a hypercube parallel edges; trees their root at the top; bipartite
+    graphs two columns; all others springs.
 
     Args:
         graph: Peers 0..n-1; graph.graph may hold "name", "rows" and "columns".
     """
     n, facts = len(graph), graph.graph
     placed = nx.get_node_attributes(graph, "pos")
-    if len(placed) == n:
+    if len(placed) == n and all(len(point) == 2 for point in placed.values()):
         return np.array([placed[peer] for peer in range(n)], dtype=float)
     if facts.get("rows", 0) * facts.get("columns", 0) == n:
         row, column = np.divmod(np.arange(n), facts["columns"])
         return np.column_stack([column, -row]).astype(float)
     match facts.get("name"):
-        case "ring" | "complete" | "exponential" | "watts_strogatz":
+        case name if name in _ROUND:
             return _arc(n, 2 * np.pi * (1 - 1 / n))
         case "path":
             return _arc(n, 2 * np.pi * 0.85)
@@ -32,6 +38,13 @@ def points(graph: nx.Graph) -> NDArray[np.float64]:
             return np.vstack([np.zeros(2), _arc(n - 1, 2 * np.pi * (1 - 1 / (n - 1)))])
         case "hypercube":
             return _hypercube(n)
+        case "binary_tree" | "tree":
+            return _tree(graph)
+        case "complete_bipartite" | "davis":
+            return _columns(graph)
+        case "petersen":
+            ring = _arc(5, 2 * np.pi * 0.8)
+            return np.vstack([ring, 0.5 * ring])
     return _springs(graph)
 
 
@@ -64,8 +77,39 @@ def _hypercube(n: int) -> NDArray[np.float64]:
     return ((np.arange(n)[:, None] >> k) & 1) @ directions
 
 
-def _springs(graph: nx.Graph) -> NDArray[np.float64]:
+def _tree(graph: nx.Graph) -> NDArray[np.float64]:
+    """Leaves side by side, and every parent above the middle of its children; peer 0 is the root, parents are numbered
+    before their children."""
     n = len(graph)
+    children = [[j for j in graph[i] if j > i] for i in range(n)]
+    depth, x = np.zeros(n), np.zeros(n)
+    leaves, waiting = 0, [0]
+    while waiting:
+        i = waiting.pop()
+        depth[children[i]] = depth[i] + 1
+        waiting += reversed(children[i])
+        if not children[i]:
+            x[i], leaves = leaves, leaves + 1
+    for i in reversed(range(n)):
+        if children[i]:
+            x[i] = np.mean(x[children[i]])
+    return np.column_stack([x, -depth * max(1.0, leaves / (2 * depth.max()))])
+
+
+def _columns(graph: nx.Graph) -> NDArray[np.float64]:
+    """The side of peer 0 on the left, the other on the right, each from top to bottom."""
+    colours = nx.bipartite.color(graph)
+    sides = [[i for i in range(len(graph)) if colours[i] == colour] for colour in (colours[0], 1 - colours[0])]
+    height = max(map(len, sides)) - 1
+    placed = np.zeros((len(graph), 2))
+    for x, side in enumerate(sides):
+        placed[side, 0] = x * max(1.0, 0.6 * height)
+        placed[side, 1] = -np.linspace(0, height, len(side)) if len(side) > 1 else -height / 2
+    return placed
+
+
+def _springs(graph: nx.Graph) -> NDArray[np.float64]:
+    n, graph = len(graph), graph.to_undirected()
     if n <= SMALL:
         placed = nx.kamada_kawai_layout(graph)
     else:  # from the slowest modes of the Laplacian: springs alone would fold a large graph
