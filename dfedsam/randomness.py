@@ -91,6 +91,11 @@ class Draws:
         """`count` integers a peer, uniform on 0 … below[i] − 1 for row i; `below` has shape (peers,)."""
         return (self.uniform((count,)) * below[:, None]).astype(np.int64)
 
+    def sixteen_bits(self, count: int) -> NDArray[np.uint16]:
+        """`count` whole numbers a peer, uniform on 0 … 2¹⁶ − 1, shape (peers, count)."""
+        words = np.ascontiguousarray(self._words(-(-count // 4)), dtype="<u8")
+        return words.view("<u2")[:, :count]
+
     def signs(self, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> NDArray:
         """±1 with equal chances (Rademacher), straight from the random bits, shape (peers, *shape)."""
         count = int(np.prod(shape))

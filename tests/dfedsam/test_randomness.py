@@ -88,3 +88,12 @@ def test_signs_are_fair_and_independent():
 def test_the_generator_of_a_purpose_is_the_same_everywhere():
     assert generator(3, "split").random() == generator(3, "split").random()
     assert generator(3, "split").random() != generator(3, "projection").random()
+
+
+def test_sixteen_bits_are_uniform_and_belong_to_their_peer():
+    draws = Draws(3, "rounding", 1, 2, range(40))
+    numbers = draws.sixteen_bits(1001)
+    assert numbers.shape == (40, 1001)
+    assert numbers.dtype == np.uint16
+    assert abs(numbers.mean() / 2**16 - 0.5) < 5 / np.sqrt(12 * numbers.size)
+    np.testing.assert_array_equal(draws.part(slice(7, 9)).sixteen_bits(1001), numbers[7:9])
