@@ -22,6 +22,8 @@ def unknown_option(option: str, known: Iterable[str]) -> ValueError:
     known = list(known)
     nearest = difflib.get_close_matches(last, known, n=1, cutoff=0.5)
     guess = f"; did you mean --{head}{dot}{nearest[0]}?" if nearest else ""
+    if last == "weights" and head.rpartition(".")[2] == "topology":
+        guess = "; this one brings its own weights"
     return ValueError(f"--{option} is not an option: there are {', '.join(known) or 'none'}{guess}")
 
 

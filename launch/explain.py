@@ -22,7 +22,7 @@ class Option:
     text: str
 
 
-_WEIGHTS = Option("NAME", None, "From the graph to W (default: metropolis; for a directed graph out_degree).")
+WEIGHTS = Option("NAME", None, "From the graph to W (default: metropolis; for a directed graph out_degree).")
 HIDDEN = ("n", "graph", "class_proportions")  # of topologies and weight rules: what the program itself passes
 
 
@@ -39,7 +39,7 @@ def options(plugin: names.Plugin) -> dict[str, Option]:
         for name, parameter in inspect.signature(plugin).parameters.items()
         if name not in HIDDEN and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     }
-    return {**found, "weights": _WEIGHTS} if _takes_weights(plugin) else found
+    return {**found, "weights": WEIGHTS} if _takes_weights(plugin) else found
 
 
 def _takes_weights(plugin: names.Plugin) -> bool:
@@ -58,6 +58,7 @@ def _type(parameter: inspect.Parameter) -> str:
 
 def plugin_help(option: str, plugin: names.Plugin) -> str:
     """The help of one plug-in, as `--algorithm.help DFedSAM` prints it."""
+    plugin = getattr(plugin, "func", plugin)  # a file's name is a partial of the function that reads it
     name, doc = plugin.__name__, inspect.getdoc(plugin) or ""
     lines = [f"--{option} {name}", "", *_prose(doc), ""]
     own = options(plugin)
@@ -67,29 +68,22 @@ def plugin_help(option: str, plugin: names.Plugin) -> str:
         else "It has no options."
     )
     for key, value in own.items():
-        head = f"  --{option}.{key} {value.type}".rstrip()
-        text = value.text + (
-            f" (default: {_default(key, value.default)})" if value.text else _default(key, value.default)
-        )
-        if names.is_kind(key):
+        head = f"  --{option}.{key} {_kind_of_value(key, value.type)}".rstrip()
+        text = " ".join(part for part in (value.text, _default(key, value.default)) if part)
+        if names.is_kind(key) or names.is_list(key):
             text += f" Names and options: --{option}.{key}.help"
         lines += [head, *textwrap.wrap(text, WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 8)]
     return "\n".join(lines)
 
 
 def kind_help(option: str) -> str:
-    """The plug-ins of an option's kind with a line each, as `--algorithm.help` prints them."""
+    """The classes of an option's kind with a line each, as `--algorithm.help` prints them."""
     kind = option.rpartition(".")[2]
     lines = [f"--{option} NAME, where NAME is (any case, with or without _ and -)"]
     for name, plugin in names.table(kind).items():
         first = re.split(r"(?<=\.)\s", " ".join(_prose(inspect.getdoc(plugin) or "")))[0]
         lines += [f"  {name}", *textwrap.wrap(first, WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 8)]
-    own = (
-        "a graph's file, or the import path of your own function"
-        if kind == names.TOPOLOGY
-        else "the import path of your own class"
-    )
-    return "\n".join([*lines, f"  … or {own}", f"The options of one: --{option}.help NAME"])
+    return "\n".join([*lines, "  … or the import path of your own class", f"The options of one: --{option}.help NAME"])
 
 
 def _prose(doc: str) -> list[str]:
@@ -100,11 +94,19 @@ def _prose(doc: str) -> list[str]:
     return [line for paragraph in paragraphs for line in textwrap.wrap(paragraph, WIDTH)]
 
 
+def _kind_of_value(key: str, type_: str) -> str:
+    if names.is_list(key):
+        return "NAME,NAME,…"
+    return "NAME" if names.is_kind(key) else type_.removesuffix(" | None")
+
+
 def _default(key: str, default: Any) -> str:
-    if key == "seed":
-        return "the run's seed"
     if default is inspect.Parameter.empty:
-        return "required"
-    if names.is_kind(key):
-        return type(default).__name__
-    return str(default)
+        return "(required)"
+    if default is None:
+        return ""  # the text says what then
+    if key == "seed":
+        return "(default: the run's seed)"
+    if names.is_kind(key) and not isinstance(default, (str, dict)):
+        return f"(default: {type(default).__name__})"
+    return f"(default: {default})"

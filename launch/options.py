@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from jsonargparse import DefaultHelpFormatter, Namespace
 
-from launch import explain, merge, names, topology_options
+from launch import explain, merge, names, topology_list, topology_options
 from launch.parser import Parser
 from launch.topology_options import PEERS
 
@@ -66,7 +66,7 @@ def parse(argv: list[str], about: str, examples: str, tree: merge.Tree | None = 
     pairs = merge.pairs(argv)
     for option, value in pairs:
         if option.endswith(".help"):
-            print(_plugin_help(option.removesuffix(".help"), value))
+            print(plugin_help(option.removesuffix(".help"), value))
             return None
     if any(option == "help" for option, _ in pairs):
         print(_help(about, examples))
@@ -163,10 +163,22 @@ def _named(found: Namespace, message: str) -> str:
     return paths[0].rpartition(".")[0] + "." + message if len(paths) == 1 and "." in paths[0] else message
 
 
-def _plugin_help(option: str, name: str | None) -> str:
+def plugin_help(option: str, name: str | None) -> str:
+    """The help of one plug-in for this option, or of all there are.
+
+    Raises:
+        ValueError: if the option takes no plug-in, or there is none of this name.
+    """
+    if names.is_list(option):
+        option = names.item(option)
     if not names.is_kind(option):
         raise ValueError(f"{option} is not a plug-in: --help lists all options")
-    return explain.plugin_help(option, names.find(option, name)) if name else explain.kind_help(option)
+    if name:
+        return explain.plugin_help(option, names.find(option, name))
+    kind = option.rpartition(".")[2]
+    if kind == names.TOPOLOGY:
+        return topology_list.topologies_list(option)
+    return topology_list.weights_list(option) if kind == names.WEIGHTS else explain.kind_help(option)
 
 
 def _help(about: str, examples: str) -> str:

@@ -41,7 +41,9 @@ def main(argv: list[str]) -> int:
     settings = options.parse(argv[1:], "", "", merge.read_file(str(folder / "config.yaml")))
     assert settings is not None
     simulation = run.build(settings)
-    if run.launches(settings, simulation):
+    starts = run.launches(settings, simulation)
+    run.say_if_biased(simulation)
+    if starts:
         return ranks.start(settings.own["ranks"], ["resume", *argv])
     simulation.out = folder
     return run.play(simulation, settings, resume=True)

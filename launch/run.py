@@ -44,6 +44,7 @@ def main(argv: list[str]) -> int:
             f"`dfedsam resume {out}`"
         )
     starts = launches(settings, simulation)
+    say_if_biased(simulation)
     if settings.own["draw_split"] and ranks.rank() == 0 and ranks.ASKED not in os.environ:
         print(draw_split(simulation, settings.own["draw_split"]))
     if starts:
@@ -90,11 +91,10 @@ def play(simulation: Simulation, settings: options.Settings, *, resume: bool = F
         The exit status: 0, also for a run that was asked to stop and can be resumed; 1 for one that could not go on.
     """
     from dfedsam.errors import RunError
-    from dfedsam.network import abort, connect
+    from dfedsam.network import abort
     from launch.progress import progress
 
-    network = connect(simulation.topology.n)
-    simulation.network = network
+    network = simulation.network = simulation.connect()
     simulation.out = out = Path(network.broadcast(str(simulation.out)))
     began = time.perf_counter()
     try:
@@ -119,6 +119,16 @@ def play(simulation: Simulation, settings: options.Settings, *, resume: bool = F
             plot_run(out)
         print(summary(out, rows, simulation.interrupted))
     return 0
+
+
+def say_if_biased(simulation: Simulation) -> None:
+    """A note on standard error where gossip does not keep the mean; from the root, and once where it starts ranks."""
+    if simulation.topology.sums == "rows" and ranks.rank() == 0 and ranks.ASKED not in os.environ:
+        print(
+            "dfedsam: note: this topology is biased: only the rows of W sum to one, so peers agree on an average that "
+            "counts some of them more than others; keep its gap out of comparisons",
+            file=sys.stderr,
+        )
 
 
 def draw_split(simulation: Simulation, path: str) -> Path:

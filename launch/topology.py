@@ -1,48 +1,66 @@
-"""`dfedsam topology`: what a graph is like before anything is run on it."""
+"""`dfedsam topology`: what topologies there are, and what one, or several side by side, are like."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from launch import merge, options
+from launch import errors, merge, options, topology_rows
 
-HELP = """usage: dfedsam topology NAME [--peers N] [--topology.OPTION VALUE …] [--seed N] [--steps Q] [--json]
-                        [--draw FILE]
+HELP = """usage: dfedsam topology NAME [NAME …] [--peers N] [--weights NAME] [--topology.OPTION VALUE …] [--json]
+       dfedsam topology NAME --draw FILE
+       dfedsam topology --list
 
-Show the figures of a graph with Metropolis weights: degrees, diameter, spectral gap, effective neighbours.
+Show the figures of a topology, or a table of several: degree, messages a round, λ and the spectral gap, effective
+neighbours n_W, and the rounds until the peers agree to 1e-6. A row whose size does not fit says so.
 
 options:
-  NAME               ring, path, grid, torus, erdos_renyi, …, a graph's file, or an import path; all: --topology.help
-  --peers N          peers (default: 16; a file says its own)
-  --topology.OPTION  an option of the graph's own, such as --topology.rows 4; those of one: --topology.help NAME
-  --seed N           seed of a random graph (default: 0)
+  NAME               a graph or a schedule (--list shows all), a graph's file, networkx.NAME, an import path, or
+                     {class_path: NAME, init_args: {OPTION: VALUE}}
+  --list             all topologies and weight rules, with their options
+  --peers N          peers (default: 16; a graph of fixed size and a file say their own)
+  --weights NAME     the weight rule of a graph, or several: metropolis,lazy; its options: --weights.OPTION VALUE
+  --topology.OPTION  an option of the topology's own, such as --topology.rows 4; those of one: --topology.help NAME
+  --objective NAME   whose data a topology is made from, where it is made from data (stl_fw)
+  --seed N           seed of what is drawn (default: 0)
   --steps Q          gossip steps a round (default: 1)
-  --json             print JSON instead of a table
-  --draw FILE        draw the graph and its spectrum: .png, .pdf or .svg
+  --json, --csv      print all figures as JSON or CSV instead of a table
+  --draw FILE        draw one topology and its spectrum: .png, .pdf or .svg
 
 examples:
   dfedsam topology ring --peers 16
+  dfedsam topology ring grid torus exponential one_peer_exponential base --peers 64
+  dfedsam topology davis --weights metropolis,best_constant,fastest
   dfedsam topology grid --peers 16 --topology.rows 2 --steps 4 --draw grid.png
+  dfedsam topology link_failures --topology.topology torus --topology.p 0.1
   dfedsam topology friends.graphml --json"""
-_OPTIONS = ("topology", "peers", "seed", "steps", "json", "draw")
-_NAMES = {
-    "n": "peers",
-    "edges": "edges",
-    "degree_min": "smallest degree",
-    "degree_mean": "mean degree",
-    "degree_max": "largest degree",
-    "diameter": "diameter",
-    "lambda": "λ",
-    "gap": "gap 1 − λ",
-    "lambda_2": "λ₂",
-    "lambda_min": "λ_min",
-    "lambda_q": "λ^Q",
-    "effective_neighbours": "effective neighbours",
-    "mu_2": "algebraic connectivity",
-    "vectors_per_round": "vectors sent a round",
-}
+_VALUES = ("peers", "seed", "steps", "draw", "objective", "weights", "topology")  # take a value
+_FLAGS = ("list", "json", "csv")
+
+
+@dataclass
+class _Asked:
+    """A command line: names of topologies, flags, and options with their values."""
+
+    names: list[str]
+    flags: set[str]
+    pairs: list[merge.Pair]
+
+    def value(self, option: str, default: str) -> str:
+        """The last value given to an option.
+
+        Raises:
+            ValueError: if none is given.
+        """
+        given = [value for name, value in self.pairs if name == option]
+        if given and not given[-1]:
+            raise ValueError(f"{option} needs a value: --{option} VALUE")
+        return given[-1] or default if given else default
+
+    def under(self, *heads: str) -> list[merge.Pair]:
+        """Options of these names and those inside them."""
+        return [pair for pair in self.pairs if pair[0].partition(".")[0] in heads]
 
 
 def main(argv: list[str]) -> int:
@@ -50,56 +68,78 @@ def main(argv: list[str]) -> int:
     if "--help" in argv or "-h" in argv:
         print(HELP)
         return 0
-    if argv and not argv[0].startswith("-"):
-        argv = ["--topology", *argv]
-    pairs = dict(merge.pairs(argv))
-    for option in pairs:
-        if option.partition(".")[0] not in _OPTIONS:
-            raise ValueError(f"--{option} is not an option of topology: there are {', '.join(_OPTIONS)}")
-    if "topology" not in pairs and not any(option.endswith(".help") for option in pairs):
-        raise ValueError("topology is missing: name a graph, such as `dfedsam topology ring --peers 16`")
-    steps = _steps(pairs.get("steps", "1"))
-    passed = [
-        word
-        for option, value in pairs.items()
-        if option not in ("steps", "json", "draw")
-        for word in _words(option, value)
-    ]
+    asked = _read(argv)
+    for option, value in asked.pairs:
+        if option.endswith(".help"):
+            print(options.plugin_help(option.removesuffix(".help"), value))
+            return 0
+    if "list" in asked.flags:
+        return _list(asked)
+    if not asked.names:
+        raise ValueError("topology is missing: name one, such as `dfedsam topology ring --peers 16`; --list shows all")
+    steps = _steps(asked.value("steps", "1"))
+    if asked.under("draw") and len(asked.names) > 1:
+        raise ValueError("draw takes one topology at a time: name a single one")
+    passed = [word for option, value in asked.under("peers", "seed", "objective") for word in _words(option, value)]
     settings = options.parse(passed, "", "")
-    if settings is None:
-        return 0
-    import topologies
-
-    topology = options.topology(settings)
-    topologies.check(topology)
-    figures = topologies.spectrum(topology, steps)
-    if "json" in pairs:
-        print(json.dumps(figures))
+    assert settings is not None
+    forms = topology_rows.choose(asked.names, asked.under("topology"), asked.under("weights"))
+    rows = topology_rows.build(forms, settings, steps)
+    if "json" in asked.flags:
+        values = [row.values() for row in rows]
+        print(json.dumps(values[0] if len(values) == 1 else values))
+    elif "csv" in asked.flags:
+        print(topology_rows.csv(rows), end="")
     else:
-        print(_table(settings.topology["class_path"].rpartition(".")[2], figures))
-    if "draw" in pairs:
+        topology_rows.show(rows)
+    if asked.under("draw") and rows[0].topology is not None:
         from analysis.style import save
         from analysis.topology import draw
 
-        print(save(draw(topology), Path(pairs["draw"] or "topology.png"))[0])
+        print(save(draw(rows[0].topology), Path(asked.value("draw", "")))[0])
     return 0
 
 
-def _steps(value: str | None) -> int:
-    if value is None or not value.isdigit() or int(value) < 1:
+def _read(argv: list[str]) -> _Asked:
+    """Words after a flag, or after an option's value, are names."""
+    asked = _Asked([], set(), [])
+    waiting = False  # for the last option's value
+    for word in argv:
+        if not word.startswith("--"):
+            if waiting:
+                asked.pairs[-1] = (asked.pairs[-1][0], word)
+            else:
+                asked.names.append(word)
+            waiting = False
+            continue
+        ((option, value),) = merge.pairs([word])
+        if option.partition(".")[0] not in (*_VALUES, *_FLAGS):
+            raise errors.unknown_option(option, (*_VALUES, *_FLAGS))
+        if option in _FLAGS:
+            asked.flags.add(option)
+        else:
+            asked.pairs.append((option, value))
+        waiting = option not in _FLAGS and value is None
+    asked.names += [value for option, value in asked.pairs if option == "topology" and value]
+    return asked
+
+
+def _list(asked: _Asked) -> int:
+    from launch import topology_list
+
+    if "json" in asked.flags:
+        print(json.dumps(topology_list.table()))
+    else:
+        print(topology_list.topologies_list())
+        print(topology_list.weights_list())
+    return 0
+
+
+def _steps(value: str) -> int:
+    if not value.isdigit() or int(value) < 1:
         raise ValueError(f"steps is {value}: it must be a whole number of at least 1, the gossip steps Q a round")
     return int(value)
 
 
 def _words(option: str, value: str | None) -> list[str]:
     return [f"--{option}"] if value is None else [f"--{option}", value]
-
-
-def _table(name: str, figures: dict[str, Any]) -> str:
-    shown = {_NAMES.get(key, key): value for key, value in figures.items() if key in _NAMES and value is not None}
-    shown["λ^Q"] = f"{figures['lambda_q']:.4f} (Q = {figures['steps']})"
-    width = max(map(len, shown))
-    lines = [f"{key:<{width}}  {f'{value:.4f}' if isinstance(value, float) else value}" for key, value in shown.items()]
-    if figures["approximate"]:
-        lines.append(f"estimated: {', '.join(_NAMES[key] for key in figures['approximate'])}")
-    return "\n".join([name, *lines])

@@ -67,7 +67,7 @@ CASES = {
     "nothing to resume": ("resume", "folder is missing"),
     "another setting on resuming": ("resume there --algorithm.lr 3", "folder is there"),
     "no graph": ("topology", "topology is missing"),
-    "an option of run": ("topology ring --rounds 3", "--rounds is not an option of topology"),
+    "an option of run": ("topology ring --rounds 3", "--rounds is not an option: there are peers"),
     "no steps": ("topology ring --steps 0", "steps is 0.*at least 1"),
     "no runs": ("plot", "folders is empty"),
     "no run to plot": ("plot there", "there"),

@@ -1,6 +1,5 @@
 """Runs, and what is said of them: folders, tables, resuming, the figures of a graph, drawings."""
 
-import json
 import re
 from pathlib import Path
 
@@ -98,15 +97,6 @@ def test_a_loss_that_is_not_finite_stops_the_run(dfedsam):
     assert (said.status, said.err.count("\n")) == (1, 1)
     assert re.search(r"round \d+.* peer .*not finite.*checkpoint is kept in a", said.err)
     assert Path("a/checkpoint.safetensors").is_file()
-
-
-def test_the_figures_of_a_graph(dfedsam):
-    assert "0.0507" in dfedsam("topology", "ring", "--peers", "16").out
-    figures = json.loads(
-        dfedsam("topology", "grid", "--peers", "12", "--topology.rows=2", "--steps", "4", "--json").out
-    )
-    assert (figures["n"], figures["edges"]) == (12, 16)
-    assert figures["lambda_q"] == pytest.approx(figures["lambda"] ** 4)
 
 
 def test_drawings(dfedsam):

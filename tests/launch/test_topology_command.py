@@ -1,0 +1,141 @@
+"""`dfedsam topology`: the list, the figures of one, the table of several, and what is said where one does not fit."""
+
+import csv
+import io
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+import topologies
+from launch import topology_figures
+
+FIXED = {"davis": 32, "karate": 34, "florentine": 15, "les_miserables": 77, "petersen": 10}
+
+
+def test_the_list_has_every_topology_and_rule_on_a_line_of_100_letters(dfedsam):
+    said = dfedsam("topology", "--list")
+    assert (said.status, said.err) == (0, "")
+    lines = said.out.splitlines()
+    assert max(map(len, lines)) <= 100
+    for name in [*topologies.table(), *topologies.rules()]:
+        assert sum(line.startswith(f"  {name} ") for line in lines) == 1
+    assert any("[neighbours=4, p=0.1, seed]" in line for line in lines)
+    assert not any("class_proportions" in line for line in lines)
+
+
+def test_the_list_as_json(dfedsam):
+    found = {item["name"]: item for item in json.loads(dfedsam("topology", "--list", "--json").out)}
+    assert set(found) == {*topologies.table(), *topologies.rules()}
+    assert found["random_regular"]["options"] == {"degree": 4, "seed": 0}
+
+
+def test_one_topology_has_all_its_figures(dfedsam):
+    said = dfedsam("topology", "grid", "--peers", "12", "--topology.rows=2", "--steps", "4")
+    lines = {words.strip(): cell for words, cell in re.findall(r"^(.+?)  +(.+)$", said.out, re.MULTILINE)}
+    figures = json.loads(
+        dfedsam("topology", "grid", "--peers", "12", "--topology.rows=2", "--steps", "4", "--json").out
+    )
+    assert (figures["n"], figures["edges"], figures["topology"]) == (12, 16, "grid(rows=2)")
+    assert figures["lambda_q"] == pytest.approx(figures["lambda"] ** 4)
+    assert lines["peers"] == "12"
+    assert lines["λ^Q"] == f"{figures['lambda_q']:.4f} (Q = 4)"
+
+
+def test_a_table_of_several(dfedsam):
+    said = dfedsam("topology", "ring", "hypercube", "one_peer_exponential", "--peers", "64")
+    header, *rows = said.out.splitlines()
+    assert all(words in header for words, _ in topology_figures.COLUMNS.values())
+    cells = {row.split()[0]: row.split()[1:] for row in rows}
+    assert cells["ring"][:3] == ["64", "2", "128"]
+    assert cells["hypercube"][:5] == ["64", "6", "384", f"{1 - 2 / 7:.4f}", f"{2 / 7:.3g}"]
+    assert cells["one_peer_exponential"][:3] == ["64", "1", "64"]
+
+
+def test_a_row_that_does_not_fit_says_so_and_the_others_stand(dfedsam):
+    said = dfedsam("topology", "ring", "hypercube", "davis", "--peers", "60")
+    assert said.status == 0
+    lines = said.out.splitlines()
+    assert [line.split()[0] for line in lines if line.endswith("does not fit")] == ["hypercube", "davis"]
+    assert any(re.match(r"hypercube: peers is 60.*64", line) for line in lines)
+    assert any(re.match(r"davis: peers is 60.*32", line) for line in lines)
+    values = json.loads(dfedsam("topology", "ring", "hypercube", "--peers", "60", "--json").out)
+    assert values[0]["n"] == 60
+    assert "peers is 60" in values[1]["error"]
+
+
+def test_none_fits(dfedsam):
+    said = dfedsam("topology", "hypercube", "margulis", "--peers", "60")
+    assert (said.status, said.out, said.err.count("\n")) == (2, "", 1)
+    assert "hypercube: peers is 60" in said.err
+
+
+@pytest.mark.parametrize(("name", "peers"), FIXED.items())
+def test_a_graph_of_fixed_size_says_it(dfedsam, name, peers):
+    assert json.loads(dfedsam("topology", name, "--json").out)["n"] == peers
+
+
+def test_csv_has_a_line_a_topology(dfedsam):
+    rows = list(
+        csv.DictReader(io.StringIO(dfedsam("topology", "ring", "torus", "hypercube", "--peers=36", "--csv").out))
+    )
+    assert [row["topology"] for row in rows] == ["ring", "torus", "hypercube"]
+    assert float(rows[1]["gap"]) == pytest.approx(0.2)
+    assert rows[2]["error"].startswith("peers is 36")
+
+
+def test_weights_by_either_name_and_several_of_them(dfedsam):
+    short = dfedsam("topology", "davis", "--weights", "metropolis", "--json").out
+    assert json.loads(short) == json.loads(
+        dfedsam("topology", "davis", "--topology.weights", "metropolis", "--json").out
+    )
+    values = json.loads(dfedsam("topology", "star", "base", "--weights", "metropolis,out_degree", "--json").out)
+    names = ["star(weights=metropolis)", "star(weights=out_degree)", "base"]  # base brings its own
+    assert [value["topology"] for value in values] == names
+    assert [value["sums"] for value in values] == ["both", "columns", "both"]
+
+
+def test_an_option_goes_to_those_that_have_it(dfedsam):
+    values = json.loads(
+        dfedsam("topology", "ring", "random_regular", "base", "--topology.degree", "2", "--peers", "12", "--json").out
+    )
+    assert [value["topology"] for value in values] == ["ring", "random_regular(degree=2)", "base(degree=2)"]
+    wanted = "{class_path: random_regular, init_args: {degree: 6}}"
+    values = json.loads(dfedsam("topology", "random_regular", wanted, "--json").out)
+    assert [value["degree_max"] for value in values] == [4, 6]
+
+
+def test_what_is_biased_or_needs_push_sum_is_marked(dfedsam):
+    assert "needs push-sum" in dfedsam("topology", "star", "--weights", "out_degree").out
+    table = dfedsam("topology", "ring", "random_out").out.splitlines()
+    assert [line.endswith("needs push-sum") for line in table] == [False, False, True]
+
+
+def test_rich_draws_the_table_on_a_terminal(dfedsam, monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    out = dfedsam("topology", "ring", "star").out
+    assert "─" in out
+    assert "0.0507" in out
+
+
+@pytest.mark.parametrize(("line", "text"), [
+    ("topology ring grids", "topology is grids.*did you mean grid"),
+    ("topology ring star --topology.rows 3", "--topology.rows is not an option of any of these topologies"),
+    ("topology ring --topology.rows 3", "--topology.rows is not an option: there are weights"),
+    ("topology base --weights metropolis", "this one brings its own weights"),
+    ("topology ring --weights", "weights needs a value"),
+    ("topology ring --weights metropolitan", "topology.weights is metropolitan.*did you mean metropolis"),
+    ("topology ring star --draw both.png", "draw takes one topology"),
+    ("topology ring --draw", "draw needs a value"),
+    ("topology ring --draw ring.bmp", "ring.bmp"),
+    ("topology ring --peers few", "peers is few"),
+    ("topology ring --steps two", "steps is two"),
+    ("topology --peers 3", "topology is missing"),
+    ("topology --seed.help", "seed is not a plug-in"),
+])  # fmt: skip
+def test_bad_input(dfedsam, line, text):
+    said = dfedsam(*line.split())
+    assert (said.status, said.err.count("\n")) == (2, 1)
+    assert re.search(text, said.err), said.err
+    assert list(Path().iterdir()) == []
