@@ -7,24 +7,49 @@ from matplotlib.collections import LineCollection
 
 from analysis import layouts, style
 from analysis import topology as drawing
-from topologies import Static, eigenvalues, grid, hypercube, make, ring, star, table, torus
+from tests.topologies.sizes import SIZES
+from topologies import (
+    Static,
+    binary_tree,
+    complete_bipartite,
+    davis,
+    directed_ring,
+    eigenvalues,
+    grid,
+    hypercube,
+    make,
+    petersen,
+    random_out,
+    ring,
+    star,
+    torus,
+    tree,
+)
 
 
-@pytest.mark.parametrize("name", table())
+def some_size(name):
+    """16 peers, or a number that the graph takes."""
+    return 16 if 16 in SIZES[name] else SIZES[name][-1]
+
+
+@pytest.mark.parametrize("name", SIZES)
 def test_every_graph_is_drawn(name):
-    topology = make(name, 16)
+    topology = make(name, some_size(name))
+    n = topology.n
     figure = drawing.draw(topology)
     graph_axes, spectrum_axes = figure.axes
     edges = topology.graph(0).number_of_edges()
-    assert f"16 peers, {edges} edges" in graph_axes.get_title()
+    assert f"{n} peers, {edges} edges" in graph_axes.get_title()
     (lines,) = (item for item in graph_axes.collections if isinstance(item, LineCollection))
     around = 8 if name == "torus" else 0  # each edge around a torus is two stubs
     assert len(lines.get_segments()) == edges + around
-    assert {text.get_text() for text in graph_axes.texts} == {str(peer) for peer in range(16)}
+    assert {text.get_text() for text in graph_axes.texts} == (
+        {str(peer) for peer in range(n)} if n <= drawing.NUMBERED else set()
+    )
 
     drawn = np.concatenate([np.asarray(dots.get_offsets()) for dots in spectrum_axes.collections])
     drawn = drawn[np.argsort(drawn[:, 0])]
-    np.testing.assert_array_equal(drawn[:, 0], np.arange(1, 17))
+    np.testing.assert_array_equal(drawn[:, 0], np.arange(1, n + 1))
     np.testing.assert_allclose(drawn[:, 1], eigenvalues(topology.weights(0)), atol=1e-12)
     assert "gap" in spectrum_axes.get_title()
 
@@ -54,7 +79,8 @@ def test_any_graph_of_networkx_and_its_file(tmp_path):
 
 
 def test_layouts_are_what_one_would_draw():
-    for graph in (ring(7), grid(12), torus(12), star(9), hypercube(64), nx.path_graph(150)):
+    by_hand = (ring(7), grid(12), torus(12), star(9), hypercube(64), binary_tree(20), tree(14), petersen(), davis())
+    for graph in (*by_hand, complete_bipartite(9), complete_bipartite(9, 1), random_out(9), nx.path_graph(150)):
         points = layouts.points(graph)
         assert points.shape == (len(graph), 2)
         assert np.isfinite(points).all()
@@ -62,5 +88,17 @@ def test_layouts_are_what_one_would_draw():
         np.testing.assert_array_equal(points, layouts.points(graph))
     distances = np.linalg.norm(layouts.points(ring(7)), axis=1)
     np.testing.assert_allclose(distances, 1)
+    np.testing.assert_allclose(layouts.points(directed_ring(7)), layouts.points(ring(7)))
     np.testing.assert_array_equal(layouts.points(star(9))[0], [0, 0])
     np.testing.assert_array_equal(layouts.points(grid(12))[5], [1, -1])
+    heights = layouts.points(binary_tree(7))[:, 1]
+    assert (heights[0] > heights[1:3]).all()
+    assert (heights[1:3, None] > heights[3:]).all()
+    assert set(layouts.points(davis())[:18, 0]) == {0}
+    assert len(set(layouts.points(davis())[18:, 0])) == 1
+
+
+def test_points_in_space_are_not_drawn_as_they_are():
+    graph = make("networkx.random_geometric_graph", 16, radius=0.8, dim=3).graph(0)
+    assert len(graph.nodes[0]["pos"]) == 3
+    assert layouts.points(graph).shape == (16, 2)
