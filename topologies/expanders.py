@@ -81,7 +81,8 @@ def margulis_weights(graph: nx.Graph) -> sp.csr_array:
     W.sum_duplicates()
     pairs = {frozenset(pair) for pair in zip(i.tolist(), j.tolist(), strict=True) if pair[0] != pair[1]}
     if {frozenset(edge) for edge in graph.edges()} != pairs or graph.is_directed():
-        raise ValueError(message("weights", "margulis_weights", "are those of the graph margulis alone", "use another"))
+        rule = "must be used on the graph margulis alone"
+        raise ValueError(message("weights", "margulis_weights", rule, "take another rule"))
     return W
 
 

@@ -40,7 +40,7 @@ SIZES = {
 DIRECTED_SIZES = {
     "directed_ring": (2, 3, 16, 33),
     "directed_exponential": (2, 3, 5, 16, 33, 64),
-    "random_out": (5, 16, 33, 64),
+    "random_out": (7, 16, 33, 64),
 }
 
 

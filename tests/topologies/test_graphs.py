@@ -1,6 +1,6 @@
-"""Contract of all graphs (the product graphs × sizes), their exact gaps, and what they refuse."""
+"""Contract of all graphs (the product graphs × sizes), and what makes each of them what it is."""
 
-from math import comb
+import re
 
 import networkx as nx
 import numpy as np
@@ -9,11 +9,35 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.topologies.sizes import DIRECTED_SIZES, SIZES, cases, graph_functions
-from topologies import check, eigenvalues, from_edges, make, metropolis, redraw, slem
-from topologies.random_graphs import erdos_renyi, random_geometric, random_regular, watts_strogatz
+from topologies import (
+    barbell,
+    binary_tree,
+    caveman,
+    check,
+    chordal_ring,
+    circulant,
+    complete_bipartite,
+    from_edges,
+    lollipop,
+    make,
+    metropolis,
+    paley,
+    slem,
+    stochastic_block_model,
+    tree,
+    two_cliques,
+)
+from topologies.random_graphs import erdos_renyi, random_geometric
 from topologies.topology import Static
 
-RANDOM = ("erdos_renyi", "random_regular", "watts_strogatz", "barabasi_albert", "random_geometric")
+RANDOM = (
+    "erdos_renyi",
+    "random_regular",
+    "watts_strogatz",
+    "barabasi_albert",
+    "random_geometric",
+    "stochastic_block_model",
+)
 
 
 def test_every_graph_is_in_a_contract_test():
@@ -50,59 +74,6 @@ def test_contract(name, n):
 
     rebuilt = make(topology.description["class_path"], n, **topology.description["init_args"])
     assert set(rebuilt.graph(0).edges()) == set(graph.edges())
-
-
-def gap(name, n, **options):
-    return 1 - slem(make(name, n, **options).weights(0))
-
-
-def exact(value):
-    return pytest.approx(value, rel=1e-9, abs=1e-12)
-
-
-@pytest.mark.parametrize("n", [4, 5, 16, 33, 100, 256])
-def test_gaps_in_closed_form(n):
-    assert gap("ring", n) == exact(4 / 3 * np.sin(np.pi / n) ** 2)
-    assert gap("path", n) == exact(4 / 3 * np.sin(np.pi / (2 * n)) ** 2)
-    assert gap("star", n) == exact(1 / n)
-    assert gap("complete", n) == exact(1)
-
-
-@pytest.mark.parametrize(("rows", "columns"), [(3, 3), (3, 7), (4, 4), (10, 10), (8, 5)])
-def test_gap_of_a_torus(rows, columns):
-    expected = 2 / 5 * (1 - np.cos(2 * np.pi / max(rows, columns)))
-    assert gap("torus", rows * columns, rows=rows) == exact(expected)
-
-
-@pytest.mark.parametrize("k", [1, 2, 3, 6])
-def test_spectrum_of_a_hypercube(k):
-    W = make("hypercube", 2**k).weights(0)
-    expected = [1 - 2 * j / (k + 1) for j in range(k + 1) for _ in range(comb(k, j))]
-    np.testing.assert_allclose(eigenvalues(W), expected, atol=1e-13)
-    assert gap("hypercube", 2**k) == exact(2 / (k + 1) if k > 1 else 1)
-
-
-@pytest.mark.parametrize("n", [5, 12, 16, 33, 64])
-def test_exponential_graph_is_a_circulant(n):
-    offsets = {o for j in range((n - 1).bit_length()) for o in (2**j, n - 2**j)}
-    weights = np.zeros(n)
-    weights[[0, *offsets]] = 1 / (1 + len(offsets))
-    expected = np.sort(np.fft.fft(weights).real)
-    np.testing.assert_allclose(np.linalg.eigvalsh(make("exponential", n).weights(0).toarray()), expected, atol=1e-13)
-
-
-@pytest.mark.parametrize(("n", "k"), [(16, 4), (33, 6), (40, 2)])
-def test_unmoved_small_world_is_the_ring_lattice(n, k):
-    W = make("watts_strogatz", n, neighbours=k, p=0).weights(0)
-    expected = np.sin((k + 1) * np.pi / n) / ((k + 1) * np.sin(np.pi / n))
-    assert np.linalg.eigvalsh(W.toarray())[-2] == exact(expected)
-
-
-def test_gap_of_random_regular_graphs_is_friedmans():
-    gaps = [gap("random_regular", 256, seed=seed) for seed in range(5)]
-    assert np.mean(gaps) == pytest.approx(1 - (1 + 2 * np.sqrt(3)) / 5, rel=0.15)
-    degrees = {degree for _, degree in random_regular(64, degree=5).degree()}
-    assert degrees == {5}
 
 
 def test_grids_number_their_peers_row_by_row():
@@ -150,57 +121,6 @@ def test_geometric_graphs_keep_their_points():
             assert graph.has_edge(i, j) == (np.linalg.norm(points[i] - points[j]) <= 0.5)
 
 
-ERRORS = [
-    ("ring", 1, {}, "peers is 1: it must be a whole number of at least 2"),
-    ("ring", 2.5, {}, "peers is 2.5"),
-    ("grid", 13, {}, r"peers is 13: .*sizes nearby that fit: 10 \(2×5\), 12 \(3×4\), 14 \(2×7\), 15 \(3×5\)"),
-    ("grid", 3, {}, r"peers is 3: .*4 \(2×2\)"),
-    ("grid", 16, {"rows": 5}, "rows is 5: it must divide 16 peers .*; use one of 2, 4, 8"),
-    ("grid", 16, {"rows": 16}, "rows is 16"),
-    ("grid", 16, {"rows": 0}, "rows is 0: .*use one of 2, 4, 8"),
-    ("torus", 10, {}, r"peers is 10: .*sides of at least 3 for a torus; .*9 \(3×3\), 12 \(3×4\)"),
-    ("torus", 12, {"rows": 2}, "rows is 2: .*use one of 3, 4"),
-    ("hypercube", 12, {}, "peers is 12: it must be a power of two for a hypercube; use 8 or 16"),
-    ("erdos_renyi", 16, {"p": 0}, "p is 0: it must be above 0 and at most 1"),
-    ("erdos_renyi", 16, {"p": 1.5}, "p is 1.5"),
-    ("erdos_renyi", 16, {"p": float("nan")}, "p is nan"),
-    ("erdos_renyi", 16, {"p": "much"}, "p is much"),
-    ("erdos_renyi", 16, {"seed": -1}, "seed is -1"),
-    (
-        "erdos_renyi",
-        60,
-        {"p": 0.001},
-        "p is 0.001: it must make .* connected, and none of 100 draws was; it is too small",
-    ),
-    ("random_regular", 16, {"degree": 16}, "degree is 16: it must be below the number of peers"),
-    ("random_regular", 15, {"degree": 3}, "degree is 3: it must be even for an odd number of peers .*2 or 4"),
-    ("random_regular", 16, {"degree": 0}, "degree is 0"),
-    ("random_regular", 16, {"degree": 1}, "degree is 1: .*too small"),
-    ("watts_strogatz", 16, {"neighbours": 3}, "neighbours is 3: it must be even"),
-    ("watts_strogatz", 4, {}, "neighbours is 4: it must be below the number of peers"),
-    ("watts_strogatz", 16, {"p": -0.1}, "p is -0.1: it must be at least 0"),
-    ("barabasi_albert", 16, {"edges": 16}, "edges is 16"),
-    ("barabasi_albert", 16, {"edges": 0}, "edges is 0"),
-    ("random_geometric", 16, {"radius": 0}, "radius is 0"),
-    ("random_geometric", 64, {"radius": 0.01}, "radius is 0.01: .*too small"),
-    ("ring", 16, {"rows": 4}, "topology ring does not take these options: .*rows.*its options are: none"),
-    ("grid", 16, {"row": 4}, "topology grid .*row.*its options are: rows"),
-]
-
-
-@pytest.mark.parametrize(("name", "n", "options", "message"), ERRORS)
-def test_what_cannot_be_is_refused_in_one_line(name, n, options, message):
-    with pytest.raises(ValueError, match=message) as caught:
-        make(name, n, **options)
-    assert "\n" not in str(caught.value)
-
-
-def test_a_small_world_that_falls_apart_is_refused(monkeypatch):
-    monkeypatch.setattr(redraw, "DRAWS", 1)
-    with pytest.raises(ValueError, match=r"p is 1\.0: .* none of 1 draws was; it is too large for so few neighbours"):
-        watts_strogatz(1000, neighbours=2, p=1)
-
-
 @given(n=st.integers(2, 24), data=st.data())
 @settings(max_examples=40, deadline=None)
 def test_metropolis_weights_on_any_graph(n, data):
@@ -223,3 +143,93 @@ def test_graph_from_edges():
         from_edges(3, [[0, 3]])
     with pytest.raises(ValueError, match="self-loop"):
         from_edges(3, [[0, 0]])
+
+
+def made_or_refused(name, n, **options):
+    """The topology, or what is said against it."""
+    try:
+        return make(name, n, **options), ""
+    except ValueError as error:
+        return None, str(error)
+
+
+@given(name=st.sampled_from(sorted(SIZES)), n=st.integers(2, 40), seed=st.integers(0, 2**32))
+@settings(max_examples=150, deadline=None)
+def test_any_size_gives_a_sound_graph_or_a_line_that_says_what_fits(name, n, seed):
+    topology, refusal = made_or_refused(name, n, seed=seed)
+    if topology is None:
+        assert re.match(r"(peers|neighbours|degree|edges|blocks|offsets|p|p_out|radius) is .*; ", refusal)
+        assert "\n" not in refusal
+        return
+    graph = topology.graph(0)
+    assert list(graph) == list(range(n))
+    assert nx.is_connected(graph)
+    assert nx.number_of_selfloops(graph) == 0
+    assert not graph.is_multigraph()
+    check(topology)
+
+
+@pytest.mark.parametrize("name", ["grid", "torus", "hypercube", "paley", "margulis", "caveman", "chordal_ring"])
+def test_sizes_that_are_named_do_fit(name):
+    for n in range(2, 60):
+        topology, refusal = made_or_refused(name, n)
+        if topology is None:
+            assert refusal.startswith(f"peers is {n}: it must be")
+            sizes = re.findall(r"\d+", re.sub(r"\([^)]*\)", "", refusal.rpartition(";")[2]))
+            assert sizes
+            assert [make(name, int(size)).n for size in sizes] == [int(size) for size in sizes]
+
+
+def test_trees():
+    graph = binary_tree(12)
+    assert set(graph[4]) == {1, 9, 10}
+    assert nx.is_tree(graph)
+    assert max(nx.single_source_shortest_path_length(graph, 0).values()) == 3
+    assert nx.is_isomorphic(binary_tree(15), nx.balanced_tree(2, 3))
+    for children in (1, 2, 3, 5):
+        assert nx.utils.graphs_equal(bare(tree(40, children)), nx.full_rary_tree(children, 40))
+
+
+def bare(graph):
+    """Without its name."""
+    return nx.Graph(graph.edges())
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (complete_bipartite(7, 3), nx.complete_bipartite_graph(3, 4)),
+        (barbell(11), nx.barbell_graph(4, 3)),
+        (barbell(9, between=1), nx.barbell_graph(4, 1)),
+        (barbell(8, between=0), nx.barbell_graph(4, 0)),
+        (two_cliques(8), nx.barbell_graph(4, 0)),
+        (two_cliques(8, bridges=4), nx.cartesian_product(nx.complete_graph(4), nx.complete_graph(2))),
+        (lollipop(11), nx.lollipop_graph(6, 5)),
+        (lollipop(11, clique=4), nx.lollipop_graph(4, 7)),
+        (lollipop(7, clique=7), nx.complete_graph(7)),
+        (caveman(20), nx.connected_caveman_graph(5, 4)),
+        (caveman(20, clique=10), nx.connected_caveman_graph(2, 10)),
+        (circulant(12, [1, 3]), nx.circulant_graph(12, [1, 3])),
+        (paley(5), nx.cycle_graph(5)),
+        (chordal_ring(6), nx.complete_bipartite_graph(3, 3)),
+    ],
+)
+def test_graphs_that_networkx_has_too(ours, theirs):
+    assert nx.is_isomorphic(ours, theirs)
+
+
+def test_numbers_of_cliques():
+    graph = two_cliques(9, bridges=2)
+    assert {(u, v) for u, v in graph.edges() if u < 4 <= v} == {(0, 4), (1, 5)}
+    assert graph.subgraph(range(4)).number_of_edges() == 6
+    assert graph.subgraph(range(4, 9)).number_of_edges() == 10
+    sizes = [(n, (n - sum(degree <= 2 for _, degree in barbell(n).degree())) // 2) for n in (12, 15, 30)]
+    assert sizes == [(12, 4), (15, 5), (30, 10)]  # a third in each clique
+
+
+def test_blocks():
+    only_within = stochastic_block_model(30, blocks=3, p_in=1, p_out=0.05)
+    blocks = [range(10), range(10, 20), range(20, 30)]
+    assert all(only_within.subgraph(block).number_of_edges() == 45 for block in blocks)
+    whole = stochastic_block_model(7, blocks=2, p_in=0, p_out=1)
+    assert nx.is_isomorphic(bare(whole), nx.complete_bipartite_graph(4, 3))
