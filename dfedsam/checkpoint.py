@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from dfedsam.network import Network
+from dfedsam.peers import Peers, stretches
 
 FORMAT = 1  # raised when a reader of this version could no longer read the file
 _NAMES = {  # numpy's types under the names of the safetensors format
@@ -24,6 +25,7 @@ _NAMES = {  # numpy's types under the names of the safetensors format
     "uint64": "U64", "uint32": "U32", "uint16": "U16", "uint8": "U8", "bool": "BOOL",
 }  # fmt: skip
 _PIECE = 1 << 26  # bytes given to the system at once
+_NEAR = 1 << 14  # bytes that are read sooner than passed over
 
 
 def save(path: str | Path, arrays: Mapping[str, NDArray], meta: Mapping[str, Any], network: Network) -> None:
@@ -87,7 +89,12 @@ def _rows(path: str | Path, file: Any, name: str, network: Network) -> NDArray:
     count = (rows.get_shape() or [0])[0]
     if count != network.peers:
         raise ValueError(f"checkpoint {path} is not sound: array {name} has {count} rows for {network.peers} peers")
-    return rows[network.block.start : network.block.stop]
+    near = _NEAR / max(1, 8 * int(np.prod(rows.get_shape()[1:])))
+    parts = [
+        rows[some.start : some.stop] if places is None else rows[some.start : some.stop][places]
+        for some, _, places in stretches(network.block, near)
+    ]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _layout(arrays: Mapping[str, NDArray], meta: Mapping[str, Any], peers: int) -> tuple[bytes, dict[str, int]]:
@@ -106,15 +113,17 @@ def _layout(arrays: Mapping[str, NDArray], meta: Mapping[str, Any], peers: int) 
     return header, {name: len(header) + entries[name]["data_offsets"][0] for name in arrays}
 
 
-def _write(path: Path, arrays: Mapping[str, NDArray], places: Mapping[str, int], rows: range) -> None:
+def _write(path: Path, arrays: Mapping[str, NDArray], places: Mapping[str, int], peers: Peers) -> None:
     file = os.open(path, os.O_WRONLY)
     try:
         for name, array in arrays.items():
             content = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
-            place = places[name] + rows.start * (len(content) // len(rows))
-            while len(content):
-                written = os.pwrite(file, content[:_PIECE], place)
-                content, place = content[written:], place + written
+            row = len(content) // len(peers)
+            for some, rows, _ in stretches(peers, gap=0):
+                part, place = content[rows.start * row : rows.stop * row], places[name] + some.start * row
+                while len(part):
+                    written = os.pwrite(file, part[:_PIECE], place)
+                    part, place = part[written:], place + written
         os.fsync(file)
     finally:
         os.close(file)

@@ -3,20 +3,21 @@
 import os
 
 from dfedsam.network.base import Network
-from dfedsam.network.blocks import block
+from dfedsam.network.blocks import Place, block
 from dfedsam.network.mpi import MPINetwork, abort, abort_on_error, launched, world
 from dfedsam.network.one_process import OneProcess
 
-__all__ = ["MPINetwork", "Network", "OneProcess", "abort", "abort_on_error", "block", "connect"]
+__all__ = ["MPINetwork", "Network", "OneProcess", "Place", "abort", "abort_on_error", "block", "connect"]
 
 
-def connect(peers: int) -> Network:
+def connect(peers: int, place: Place | None = None) -> Network:
     """The network this process is part of: all ranks of the MPI job it was started in, or this process alone.
 
     In an MPI job an exception that nothing catches then ends all ranks.
 
     Args:
         peers: peers in the whole network, at least one a rank.
+        place: which rank plays which peers, asked where there are several; None: contiguous blocks.
 
     Raises:
         ValueError: fewer peers than ranks, no MPI library in a job, or a world of another size than was asked for.
@@ -28,4 +29,4 @@ def connect(peers: int) -> Network:
         return OneProcess(peers)
     comm = world()
     abort_on_error(comm)
-    return MPINetwork(peers, comm)
+    return MPINetwork(peers, comm, place)

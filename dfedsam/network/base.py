@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from dfedsam.network.blocks import block
+from dfedsam.network.blocks import Blocks, Place
 from dfedsam.network.product import Rows
 from dfedsam.network.threads import Team
+from dfedsam.peers import Peers
 
 T = TypeVar("T")
 _PLANS = 32  # matrices whose plans are kept: longer than the period of the usual schedules (2 log₂ n + 2)
@@ -24,7 +25,7 @@ class Plan(Protocol):
 
 
 class Network(ABC):
-    """Peers in contiguous blocks, one block a rank, and the ways in which rows travel between them.
+    """Peers in blocks, one block a rank, and the ways in which rows travel between them.
 
     Calls are collective: every rank makes the same ones in the same order. In the shapes below n stands for all peers,
     b for the block's and d for the width of a row.
@@ -34,9 +35,11 @@ class Network(ABC):
         size: ranks.
         rank: this one's number, from 0.
         threads: cores that this process can count as its own, at least 1.
+        place: which rank plays which peers; None: contiguous blocks. No result depends on it.
 
     Attributes:
-        block: the peers played here.
+        blocks: the peers of every rank.
+        block: the peers played here: a range, or an array of rising numbers.
         messages: rows that all peers have sent so far.
         bytes: bytes of those rows.
         local_rank: its number among the processes on this machine, from 0.
@@ -46,14 +49,13 @@ class Network(ABC):
     local_rank: int = 0
     local_size: int = 1
 
-    def __init__(self, peers: int, size: int, rank: int, threads: int) -> None:
-        if peers < size:
-            raise ValueError(f"peers is {peers}: it must be at least the number of ranks, {size}; start fewer ranks")
+    def __init__(self, peers: int, size: int, rank: int, threads: int, place: Place | None = None) -> None:
+        self.blocks = Blocks(peers, size, place)
+        self.block = self.blocks[rank]
         self.peers = peers
         self.size = size
         self.rank = rank
         self.threads = threads
-        self.block = block(peers, size, rank)
         self.messages = 0
         self.bytes = 0
         self._team = Team(threads)
@@ -167,7 +169,10 @@ class Network(ABC):
         return rows
 
 
-def stored(W: csr_array, peers: range) -> Rows:
-    """The rows of some neighbouring peers, without a copy of the entries."""
-    first, last = W.indptr[peers.start], W.indptr[peers.stop]
-    return Rows(W.indptr[peers.start : peers.stop + 1] - first, W.indices[first:last], W.data[first:last])
+def stored(W: csr_array, peers: Peers) -> Rows:
+    """The rows of some peers; without a copy of the entries where they are a range."""
+    if isinstance(peers, range):
+        first, last = W.indptr[peers.start], W.indptr[peers.stop]
+        return Rows(W.indptr[peers.start : peers.stop + 1] - first, W.indices[first:last], W.data[first:last])
+    rows = W[peers]
+    return Rows(rows.indptr, rows.indices, rows.data)

@@ -1,9 +1,4 @@
-"""Mixing across ranks: rows travel by persistent neighbourhood collectives, then each rank adds up its own.
-
-Blocks are contiguous and columns sorted, so the sum over a row's neighbours falls into three pieces, in order: peers of
-lower blocks, the block's own, and peers of higher blocks. Adding the pieces one after another is therefore the sum that
-one process makes, bit for bit, and the block's own rows need no copy beside those that came in.
-"""
+"""Mixing across ranks: rows travel by persistent neighbourhood collectives, then each rank adds up its own."""
 
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,8 +7,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from dfedsam.network.base import stored
-from dfedsam.network.product import multiply
+from dfedsam.network.blocks import Blocks
 from dfedsam.network.routes import Route, route
+from dfedsam.network.sums import Sums
 from dfedsam.network.threads import Team
 
 if TYPE_CHECKING:
@@ -91,19 +87,16 @@ class RankPlan:
 
     Args:
         W: (n, n), canonical, in the type of the rows.
-        peers: the rank's block.
+        blocks: who plays whom.
         exchange: shared with the network's other plans.
     """
 
-    def __init__(self, W: csr_array, peers: range, exchange: Exchange) -> None:
+    def __init__(self, W: csr_array, blocks: Blocks, exchange: Exchange) -> None:
         self._exchange = exchange
-        self._route = route(W, exchange.comm.size, exchange.comm.rank)
+        rank = exchange.comm.rank
+        self._route = route(W, blocks, rank)
+        self._sums = Sums(stored(W, blocks[rank]), blocks, rank, self._route.receive)
         self._dtype = W.dtype
-        rows, remote = stored(W, peers), self._route.receive
-        self._split = int(np.searchsorted(remote, peers.start))
-        self._below = rows.part(0, peers.start, remote[: self._split])
-        self._own = rows.part(peers.start, peers.stop)
-        self._above = rows.part(peers.stop, len(W.indptr) - 1, remote[self._split :])
         self._comm = exchange.join(self._route)
         self._channels: dict[int, Channel] = {}
         exchange.plans.append(self)
@@ -112,7 +105,7 @@ class RankPlan:
         """See `Network.mix`; both arrays are C-contiguous, (b, d)."""
         d = x.shape[1]
         if self._comm is None:
-            self._add(x, x[:0], out)
+            self._sums.add(x, x[:0], out, self._exchange.team)
             return
         width = max(1, min(d, _PANEL_BYTES // (self._route.most * self._dtype.itemsize)))
         if width not in self._channels:
@@ -125,7 +118,7 @@ class RankPlan:
             np.take(own, self._route.send, axis=0, out=send, mode="clip")  # the other modes copy once more
             request.Start()
             request.Wait()
-            self._add(own, receive, panel)
+            self._sums.add(own, receive, panel, self._exchange.team)
             if panel is not out:
                 out[:, columns] = panel
 
@@ -140,10 +133,6 @@ class RankPlan:
         self.unbind()
         self._exchange.plans.remove(self)
         self._exchange.leave(self._route)
-
-    def _add(self, own: NDArray, remote: NDArray, out: NDArray) -> None:
-        below, above = remote[: self._split], remote[self._split :]
-        multiply([(self._below, below), (self._own, own), (self._above, above)], out, self._exchange.team)
 
     def _bind(self, comm: "MPI.Distgraphcomm", width: int) -> Channel:
         from mpi4py import MPI

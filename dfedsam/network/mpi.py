@@ -1,5 +1,6 @@
 """Peers in blocks over MPI ranks. mpi4py is imported here only, and only when there is a launcher."""
 
+import itertools
 import os
 import sys
 import traceback
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from dfedsam.network.base import Network
-from dfedsam.network.blocks import block
+from dfedsam.network.blocks import Place
 from dfedsam.network.exchange import Exchange, RankPlan
 from dfedsam.network.product import add_rows
 from dfedsam.network.threads import cores, threads_per_rank
@@ -23,6 +24,7 @@ T = TypeVar("T")
 _LAUNCHED = "PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK"  # not SLURM_PROCID: a batch script has it before any srun
 _SIZES = "DFEDSAM_RANKS", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE"  # the first is set by our own launcher
 _PIPELINED = 1 << 15  # columns of a sum that go from rank to rank at once
+_STRIPED_BYTES = 64 << 20  # of rows that a rank deals out by columns at once
 
 
 def launched() -> bool:
@@ -90,13 +92,16 @@ class MPINetwork(Network):
     Args:
         peers: peers in the whole network, at least one a rank.
         comm: the ranks; all of the job's when None.
+        place: which rank plays which peers; None: contiguous blocks.
     """
 
-    def __init__(self, peers: int, comm: "MPI.Intracomm | None" = None) -> None:
+    def __init__(self, peers: int, comm: "MPI.Intracomm | None" = None, place: Place | None = None) -> None:
         comm = world() if comm is None else comm
         here = comm.Split_type(_shared())
         mine = cores()
-        super().__init__(peers, comm.size, comm.rank, threads_per_rank(here.allgather(mine), mine))
+        # the root's, since what cuts graphs may do otherwise on a machine of another kind
+        agreed = None if place is None else lambda size: comm.bcast(np.asarray(place(size)))
+        super().__init__(peers, comm.size, comm.rank, threads_per_rank(here.allgather(mine), mine), agreed)
         self.local_rank, self.local_size = here.rank, here.size
         here.Free()
         self._comm = comm.Dup()
@@ -104,6 +109,11 @@ class MPINetwork(Network):
 
     def total(self, x: NDArray) -> NDArray[np.float64]:
         rows = x.reshape(len(x), -1)
+        total = self._in_turns(rows) if self.blocks.contiguous else self._in_stripes(rows)
+        return total.reshape(x.shape[1:])
+
+    def _in_turns(self, rows: NDArray) -> NDArray[np.float64]:
+        """Sum of all peers' rows, (b, d) → (d,): rank after rank adds its own."""
         out = np.zeros(rows.shape[1], np.float64)
         for start in range(0, len(out), _PIPELINED):  # one rank adds a stretch while the next adds the one before
             stretch = out[start : start + _PIPELINED]
@@ -113,15 +123,35 @@ class MPINetwork(Network):
             if self.rank < self.size - 1:
                 self._comm.Send(stretch, dest=self.rank + 1)
         self._comm.Bcast(out, root=self.size - 1)
-        return out.reshape(x.shape[1:])
+        return out
+
+    def _in_stripes(self, rows: NDArray) -> NDArray[np.float64]:
+        """Sum of all peers' rows, (b, d) → (d,): each rank gets some columns of all the rows, and adds these up."""
+        out = np.empty(rows.shape[1], np.float64)
+        longest = int(self.blocks.lengths.max())
+        panel = max(1, _STRIPED_BYTES // (longest * rows.itemsize))
+        for start in range(0, len(out), panel):
+            some = rows[:, start : start + panel]
+            ends = [some.shape[1] * rank // self.size for rank in range(self.size + 1)]
+            widths = np.diff(ends)
+            mine = widths[self.rank]
+            send = np.concatenate([some[:, low:high].reshape(-1) for low, high in itertools.pairwise(ends)])
+            receive = np.empty((self.peers, mine), rows.dtype)
+            sent, received = (counts * rows.itemsize for counts in (len(rows) * widths, self.blocks.lengths * mine))
+            self._comm.Alltoallv([send.view(np.uint8), sent], [receive.reshape(-1).view(np.uint8), received])
+            stripe = np.zeros(mine, np.float64)
+            add_rows(receive, stripe, self.blocks.position)
+            self._comm.Allgatherv(stripe, [out[start : start + panel], widths])
+        return out
 
     def gather(self, rows: NDArray) -> NDArray:
         rows = np.ascontiguousarray(rows)
         out = np.empty((self.peers, *rows.shape[1:]), rows.dtype)
         row = out.nbytes // self.peers
-        counts = [len(block(self.peers, self.size, r)) * row for r in range(self.size)]
-        self._comm.Allgatherv(rows.reshape(-1).view(np.uint8), [out.reshape(-1).view(np.uint8), counts])
-        return out
+        self._comm.Allgatherv(
+            rows.reshape(-1).view(np.uint8), [out.reshape(-1).view(np.uint8), self.blocks.lengths * row]
+        )
+        return out if self.blocks.contiguous else out[self.blocks.position]
 
     def agree(self, flag: bool) -> bool:
         from mpi4py import MPI
@@ -138,7 +168,7 @@ class MPINetwork(Network):
         return next((v for v in self._comm.allgather(value) if v is not None), None)
 
     def _make(self, rows: csr_array) -> RankPlan:
-        return RankPlan(rows, self.block, self._exchange)
+        return RankPlan(rows, self.blocks, self._exchange)
 
 
 def _shared() -> int:

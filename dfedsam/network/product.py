@@ -31,13 +31,10 @@ class Rows(NamedTuple):
     indices: NDArray
     data: NDArray
 
-    def part(self, low: int, high: int, number: NDArray | None = None) -> "Rows":
-        """The columns low ≤ j < high of every row, renumbered from 0, or by their place in the sorted `number`."""
-        inside = (self.indices >= low) & (self.indices < high)
-        before = np.concatenate([[0], np.cumsum(inside)]).astype(self.indptr.dtype)
-        columns = self.indices[inside]
-        columns = columns - low if number is None else np.searchsorted(number, columns)
-        return Rows(before[self.indptr], columns.astype(self.indices.dtype), self.data[inside])
+    def only(self, entries: NDArray[np.bool_], columns: NDArray) -> "Rows":
+        """Some of the entries, with other column numbers; both arguments have the length of `indices`."""
+        before = np.concatenate([[0], np.cumsum(entries)]).astype(self.indptr.dtype)
+        return Rows(before[self.indptr], columns[entries].astype(self.indices.dtype), self.data[entries])
 
 
 def accumulate(rows: Rows, x: NDArray, out: NDArray) -> None:
@@ -80,16 +77,18 @@ def multiply(pieces: Sequence[tuple[Rows, NDArray]], out: NDArray, team: Team) -
     team.share(work, len(out), 1 + out.nbytes // _WORTH_A_THREAD)
 
 
-def add_rows(x: NDArray, out: NDArray) -> None:
+def add_rows(x: NDArray, out: NDArray, order: NDArray[np.intp] | None = None) -> None:
     """out += x[0], then x[1], …: a sum over rows whose order is fixed, in the type of `out`.
 
     Args:
         x: (b, d), any strides and numeric type.
         out: (d,), C-contiguous, changed in place.
+        order: the rows' numbers in the order in which they are added, in place of 0 … b − 1.
     """
     height = max(1, min(len(x), (1 << 18) // max(1, x.shape[1])))  # casts stay in cache
     ones, columns = np.ones(height, out.dtype), np.arange(height, dtype=np.int32)
     for start in range(0, len(x), height):
-        part = np.ascontiguousarray(x[start : start + height], dtype=out.dtype)
+        some = slice(start, start + height) if order is None else order[start : start + height]
+        part = np.ascontiguousarray(x[some], dtype=out.dtype)
         count = len(part)
         accumulate(Rows(np.array([0, count], np.int32), columns[:count], ones[:count]), part, out[None])

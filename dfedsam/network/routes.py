@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from dfedsam.network.blocks import block
+from dfedsam.network.blocks import Blocks
 
 
 class Route(NamedTuple):
@@ -18,29 +18,27 @@ class Route(NamedTuple):
 
     send: NDArray[np.intp]  # the block's rows to send, counted from its first, rank after rank
     send_counts: NDArray[np.intp]  # (size,) how many of them go to each rank
-    receive: NDArray[np.intp]  # the peers whose rows come in, rising
+    receive: NDArray[np.intp]  # the peers whose rows come in, rank after rank, rising in each
     receive_counts: NDArray[np.intp]  # (size,) how many of them come from each rank
     most: int  # rows sent or received, whichever is more, by the busiest rank
     pairs: tuple[tuple[int, int], ...]  # (receiver, sender) of all ranks that talk: the same on every rank
 
 
-def route(W: csr_array, size: int, rank: int) -> Route:
-    """The route of W (n, n) between `size` ranks, seen from one of them."""
-    n = len(W.indptr) - 1
-    blocks = [block(n, size, r) for r in range(size)]
-    owner = np.repeat(np.arange(size), [len(b) for b in blocks])
-    receivers = np.repeat(owner, np.diff(W.indptr))
-    remote = receivers != owner[W.indices]
-    receivers, peers = np.divmod(np.unique(receivers[remote] * n + W.indices[remote]), n)
-    senders = owner[peers]
-    sent, received = np.bincount(senders, minlength=size), np.bincount(receivers, minlength=size)
-    mine, others = senders == rank, receivers == rank
-    pairs = np.unique(np.stack([receivers, senders], axis=1), axis=0)
+def route(W: csr_array, blocks: Blocks, rank: int) -> Route:
+    """The route of W (n, n) between the ranks of `blocks`, seen from one of them."""
+    size, mine = len(blocks), blocks.places(rank)
+    takers = np.repeat(blocks.owner, np.diff(W.indptr))
+    remote = takers != blocks.owner[W.indices]
+    # a byte for each rank and peer, set in one pass: sorting the entries takes ten times as long
+    needed = np.zeros((size, len(blocks.owner)), bool)
+    needed[takers[remote], blocks.position[W.indices[remote]]] = True
+    firsts = [blocks.places(sender).start for sender in range(size)]
+    counts = np.add.reduceat(needed, firsts, axis=1, dtype=np.intp)  # (receiver, sender)
     return Route(
-        send=peers[mine] - blocks[rank].start,
-        send_counts=np.bincount(receivers[mine], minlength=size),
-        receive=peers[others],
-        receive_counts=np.bincount(senders[others], minlength=size),
-        most=int(max(sent.max(), received.max())),
-        pairs=tuple((int(r), int(s)) for r, s in pairs),
+        send=np.nonzero(needed[:, mine.start : mine.stop])[1],
+        send_counts=counts[:, rank],
+        receive=blocks.order[needed[rank]],
+        receive_counts=counts[rank],
+        most=int(max(counts.sum(axis=0).max(), counts.sum(axis=1).max())),
+        pairs=tuple((receiver, sender) for receiver, sender in np.argwhere(counts).tolist()),
     )

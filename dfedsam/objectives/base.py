@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from dfedsam.peers import Peers
 from dfedsam.randomness import Draws
 
 ALL_ROWS = slice(None)
@@ -79,12 +80,12 @@ class Objective(ABC):
     """The options of an objective: a frozen dataclass that builds a Problem."""
 
     @abstractmethod
-    def build(self, peers: int, block: range, seed: int, dtype: DTypeLike) -> Problem:
+    def build(self, peers: int, block: Peers, seed: int, dtype: DTypeLike) -> Problem:
         """Load or draw the data and keep what the block's peers need.
 
         Args:
             peers: peers in the whole network.
-            block: the peers that this process plays.
+            block: the peers that this process plays, rising.
             seed: the run's seed; the data and their split depend on it and not on the block.
             dtype: type of x, float32 or float64.
 

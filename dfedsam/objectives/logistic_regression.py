@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from dfedsam.checks import at_least, between, positive, whole
 from dfedsam.data.split import Dirichlet, Split
 from dfedsam.objectives.base import ALL_ROWS, Objective, Problem
+from dfedsam.peers import Peers
 from dfedsam.randomness import Draws, generator
 
 
@@ -64,7 +65,7 @@ class LogisticRegression(Objective):
         at_least("l2", self.l2, 0)
         whole("min_examples", self.min_examples, 1)
 
-    def build(self, peers: int, block: range, seed: int, dtype: DTypeLike) -> LogisticRegressionProblem:
+    def build(self, peers: int, block: Peers, seed: int, dtype: DTypeLike) -> LogisticRegressionProblem:
         """Draw or read the data and deal them; see Objective.build."""
         data = self._data(peers, seed)
         features = np.concatenate([data.features, np.ones((len(data.features), 1))], axis=1).astype(dtype)

@@ -12,6 +12,7 @@ from dfedsam.blackbox.dual_encoder import DualEncoder
 from dfedsam.data.examples import Examples
 from dfedsam.objectives import prompt_references
 from dfedsam.objectives.base import ALL_ROWS, Problem
+from dfedsam.peers import Peers
 from dfedsam.randomness import Draws
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class PromptProblem(Problem):
         test: Examples,
         words: tuple[str, ...],
         parts: list[NDArray],
-        block: range,
+        block: Peers,
         seed: int,
         dtype: np.dtype,
     ) -> None:

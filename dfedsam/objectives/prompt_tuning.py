@@ -11,6 +11,7 @@ from dfedsam.data.examples import Examples, held_out, limited
 from dfedsam.data.split import Dirichlet, Split
 from dfedsam.objectives.base import Objective, Problem
 from dfedsam.objectives.prompt_parameters import FullPrompt, PromptParameters
+from dfedsam.peers import Peers
 from dfedsam.randomness import generator
 
 DOCSTRING_TOPICS = "docstring_topics"
@@ -79,7 +80,7 @@ class PromptTuning(Objective):
         if not self.prompt.strip():
             raise ValueError("prompt is empty: it must have a word or more, whose embeddings the soft prompt starts as")
 
-    def build(self, peers: int, block: range, seed: int, dtype: DTypeLike) -> Problem:
+    def build(self, peers: int, block: Peers, seed: int, dtype: DTypeLike) -> Problem:
         train, test, words = self._examples(seed)
         parts = self._parts(train, peers, seed)
         from dfedsam.objectives.prompt_problem import PromptProblem  # here, since it brings torch

@@ -9,6 +9,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from dfedsam.checks import at_least, whole
 from dfedsam.objectives.base import ALL_ROWS, Objective, Problem
+from dfedsam.peers import Peers
 from dfedsam.randomness import Draws, generator
 
 _STRETCH = 256  # peers whose optima are drawn at a time when the network's mean optimum is taken
@@ -39,7 +40,7 @@ class Quadratic(Objective):
         at_least("noise", self.noise, 0)
         at_least("condition", self.condition, 1)
 
-    def build(self, peers: int, block: range, seed: int, dtype: DTypeLike) -> QuadraticProblem:
+    def build(self, peers: int, block: Peers, seed: int, dtype: DTypeLike) -> QuadraticProblem:
         """Draw the block's optima; see Objective.build."""
         return QuadraticProblem(self, peers, block, seed, np.dtype(dtype))
 
@@ -55,7 +56,7 @@ class QuadraticProblem(Problem):
 
     has_gradients = True
 
-    def __init__(self, options: Quadratic, peers: int, block: range, seed: int, dtype: np.dtype) -> None:
+    def __init__(self, options: Quadratic, peers: int, block: Peers, seed: int, dtype: np.dtype) -> None:
         self.dim = options.dim
         self.dtype = dtype
         self.noise = options.noise
@@ -66,7 +67,7 @@ class QuadraticProblem(Problem):
             self.optimum, self._spread = centre, 0.0
             return
 
-        def draw(some: range) -> NDArray:
+        def draw(some: Peers) -> NDArray:
             spread = Draws(seed, "quadratic optima", 0, 0, some).normal((options.dim,), dtype)
             spread *= options.heterogeneity
             spread += centre.astype(dtype)
