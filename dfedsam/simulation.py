@@ -94,7 +94,7 @@ class Simulation:
         names = ("objective", "algorithm", "rounds", "seed", "dtype", "evaluate_every", "evaluate_local")
         names += ("checkpoint_every", "cosine", "references", "placement")
         values = {name: describe(getattr(self, name)) for name in names}
-        return {"topology": describe(self.topology.description), "peers": self.topology.n, **values}
+        return {"topology": describe(self.topology.identity()), "peers": self.topology.n, **values}
 
     def digest(self) -> str:
         """What makes a checkpoint one of this experiment: all but how long it runs, who watches and who plays it."""

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import networkx as nx
 
@@ -42,10 +42,10 @@ def make(
         name, options = name["class_path"], {**name.get("init_args", {}), **options}
         weights = options.pop("weights", weights)
     if isinstance(name, nx.Graph):
-        name = Static(name, weights and names.find_rule(weights))
+        name = Static(name, None if weights is None else names.find_rule(weights))
     if isinstance(name, Topology):
         return _sized(name, n)
-    function = names.find(name) if isinstance(name, str) else name
+    function: Callable[..., Any] = names.find(name) if isinstance(name, str) else cast(Callable[..., Any], name)
     if isinstance(function, partial):  # options fixed by the name: a file's path
         function, options = function.func, {**function.keywords, **options}
     given = {key: value for key, value in options.items() if value is not None}
@@ -62,7 +62,7 @@ def make(
         raise ValueError(f"topology {name} gave a {type(made).__name__}: it must be a networkx graph or a Topology")
     elif weights is not None:
         raise ValueError(f"weights is {weights}: {name} brings its own weights; leave it out")
-    made.description = getattr(made, "description", description)
+    made.description = made.description or description
     return _sized(made, n, str(name))
 
 

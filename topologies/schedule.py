@@ -21,7 +21,7 @@ class Periodic(Topology):
 
     def __init__(self, matrices: Sequence[sp.csr_array], *, directed: bool = False, sums: Sums = "both") -> None:
         self._matrices = list(matrices)
-        self.n, self.period = self._matrices[0].shape[0], len(self._matrices)
+        self.n, self.period = len(self._matrices[0].indptr) - 1, len(self._matrices)
         self.directed, self.sums = directed, sums
 
     def weights(self, t: int) -> sp.csr_array:
@@ -57,9 +57,10 @@ class Drawn(Topology):
 
     def weights(self, t: int) -> sp.csr_array:
         """W_t; asking again for the last one gives the same object."""
-        if self._last is None or self._last[0] != t:
-            self._last = t, self.draw(t, generator(self.seed, type(self).__name__, t))
-        return self._last[1]
+        last = self._last
+        if last is None or last[0] != t:
+            self._last = last = t, self.draw(t, generator(self.seed, type(self).__name__, t))
+        return last[1]
 
     def support(self) -> sp.csr_array | None:
         """See Topology."""
@@ -68,10 +69,10 @@ class Drawn(Topology):
 
 def union(matrices: Sequence[sp.csr_array]) -> sp.csr_array:
     """Where any of these matrices (n, n) differs from zero off the diagonal: bool, shape (n, n), sorted indices."""
-    n = matrices[0].shape[0]
+    n = len(matrices[0].indptr) - 1
     entries = [matrix.tocoo() for matrix in matrices]
     row, column, data = (np.concatenate([getattr(e, part) for e in entries]) for part in ("row", "col", "data"))
     there = (row != column) & (data != 0)
     found = sp.csr_array((np.ones(int(there.sum()), np.int32), (row[there], column[there])), shape=(n, n))
     found.sum_duplicates()
-    return found.astype(bool)
+    return sp.csr_array(found, dtype=bool)

@@ -1,5 +1,6 @@
 """A topology gives each round t its mixing matrix W_t; a static one gives the same in every round."""
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Literal
@@ -16,6 +17,7 @@ from topologies.weights import metropolis, out_degree
 Rule = Callable[[nx.Graph], sp.csr_array]
 Sums = Literal["both", "rows", "columns"]
 
+_DIGESTED = 64  # matrices that stand for a topology without a description
 TOLERANCE = 1e-12  # of sums of rows and columns, and of symmetry
 
 
@@ -28,14 +30,15 @@ class Topology(ABC):
         directed: Whether a peer may hear another that does not hear it: W_t need not be symmetric.
         sums: Which lines of W_t sum to one. "both": gossip keeps the mean. "columns": push-sum does. "rows": usable,
             but biased, since the fixed point is no plain average.
-        description: What rebuilds it: {"class_path": import path, "init_args": options without n}.
+        description: What rebuilds it: {"class_path": import path, "init_args": options without n}. `topologies.make`
+            writes it; a topology made without it is known by its matrices alone, in `identity`.
     """
 
     n: int
     period: int | None = 1
     directed: bool = False
     sums: Sums = "both"
-    description: dict[str, Any]
+    description: dict[str, Any] | None = None
 
     @abstractmethod
     def weights(self, t: int) -> sp.csr_array:
@@ -47,6 +50,17 @@ class Topology(ABC):
         Without an override it is read off W_t.
         """
         return graph_of(self.weights(t), directed=self.directed)
+
+    def identity(self) -> dict[str, Any]:
+        """The description, or, where there is none, the class and a digest of the first matrices."""
+        if self.description is not None:
+            return self.description
+        digest = hashlib.sha256()
+        for t in range(min(self.period or _DIGESTED, _DIGESTED)):
+            W = self.weights(t)
+            for part in (W.indptr.astype(np.int64), W.indices.astype(np.int64), W.data):
+                digest.update(part.tobytes())
+        return {"class_path": import_path(type(self)), "init_args": {"matrices": digest.hexdigest()}}
 
     def support(self) -> sp.csr_array | None:
         """Where W_t may differ from zero off the diagonal in some round: bool, shape (n, n), row i hears column j.
@@ -119,7 +133,7 @@ def graph_of(W: sp.csr_array, *, directed: bool) -> nx.Graph:
     entries = W.tocoo()
     there = (entries.data != 0) & (entries.row != entries.col)
     graph = nx.DiGraph() if directed else nx.Graph()
-    graph.add_nodes_from(range(W.shape[0]))
+    graph.add_nodes_from(range(len(W.indptr) - 1))
     graph.add_edges_from(zip(entries.col[there].tolist(), entries.row[there].tolist(), strict=True))
     return graph
 
