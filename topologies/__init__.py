@@ -8,7 +8,7 @@ from topologies.check import check
 from topologies.circulant_graphs import chordal_ring, circulant, ring_lattice
 from topologies.clustered_graphs import barbell, caveman, lollipop, two_cliques
 from topologies.directed_graphs import directed_exponential, directed_ring, random_out
-from topologies.distinct import distinct_eigenvalues, spectrum_ends
+from topologies.distinct import distinct_eigenvalues, remembered, spectrum_ends
 from topologies.equitopo import d_equistatic, od_equidyn, ou_equidyn, u_equistatic
 from topologies.expanders import margulis, paley, petersen
 from topologies.files import from_file, to_dict
@@ -29,8 +29,12 @@ from topologies.graphs import (
     torus,
     watts_strogatz,
 )
+from topologies.latency import latency
 from topologies.layered_graphs import binary_tree, complete_bipartite, tree
 from topologies.make import make
+from topologies.matcha import matcha
+from topologies.matchings import pairwise, random_matching, random_neighbours
+from topologies.mixtures import at_random, in_turn
 from topologies.names import find, find_rule, rules, table
 from topologies.one_peer import one_peer_exponential, one_peer_grid, one_peer_hypercube, one_peer_ring
 from topologies.random_graphs import stochastic_block_model
@@ -38,6 +42,7 @@ from topologies.real_graphs import davis, florentine, karate, les_miserables
 from topologies.schedule import Drawn, Periodic
 from topologies.spectra import effective_neighbours, eigenvalues, slem, spectrum, steady_consensus
 from topologies.topology import Static, Topology
+from topologies.unreliable import link_failures, peers_away
 from topologies.weights import metropolis, out_degree
 
 __all__ = [
@@ -45,6 +50,7 @@ __all__ = [
     "Periodic",
     "Static",
     "Topology",
+    "at_random",
     "barabasi_albert",
     "barbell",
     "base",
@@ -72,11 +78,15 @@ __all__ = [
     "grid",
     "hyper_hypercube",
     "hypercube",
+    "in_turn",
     "karate",
+    "latency",
     "les_miserables",
+    "link_failures",
     "lollipop",
     "make",
     "margulis",
+    "matcha",
     "metropolis",
     "od_equidyn",
     "one_peer_exponential",
@@ -85,12 +95,17 @@ __all__ = [
     "one_peer_ring",
     "ou_equidyn",
     "out_degree",
+    "pairwise",
     "paley",
     "path",
+    "peers_away",
     "petersen",
     "random_geometric",
+    "random_matching",
+    "random_neighbours",
     "random_out",
     "random_regular",
+    "remembered",
     "ring",
     "ring_lattice",
     "rules",

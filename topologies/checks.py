@@ -3,6 +3,9 @@ what to do."""
 
 import math
 import operator
+from collections.abc import Sequence
+
+_ALIKE = "leave it out to make all alike"
 
 
 def whole(name: str, value: object, low: int, hint: str = "") -> int:
@@ -32,6 +35,19 @@ def positive(name: str, value: object, hint: str = "") -> float:
     if not (math.isfinite(number) and number > 0):
         raise ValueError(message(name, value, "must be a finite number above 0", hint))
     return number
+
+
+def shares_of_one(name: str, values: object, count: int, each: str) -> list[float]:
+    """Return `values` as a list of `count` floats; raise ValueError unless they lie in [0, 1] and sum to 1. None makes
+    them all alike. `each` says what each is the share of."""
+    if values is None:
+        return [1 / count] * count
+    if not isinstance(values, Sequence) or isinstance(values, str) or len(values) != count:
+        raise ValueError(message(name, values, f"must be {count} numbers, one for each {each}", _ALIKE))
+    shares = [share(name, value, "give numbers from 0 to 1", zero=True) for value in values]
+    if abs(math.fsum(shares) - 1) > 1e-9:
+        raise ValueError(message(name, list(values), f"must sum to 1, not to {math.fsum(shares):.10g}", _ALIKE))
+    return shares
 
 
 def message(name: str, value: object, rule: str, hint: str = "") -> str:

@@ -70,6 +70,17 @@ TOPOLOGIES: dict[str, tuple[str, ...]] = {  # by group: module and function
         "equitopo.u_equistatic",
         "equitopo.od_equidyn",
         "equitopo.ou_equidyn",
+        "matchings.random_matching",
+        "matchings.pairwise",
+        "matchings.random_neighbours",
+        "matcha.matcha",
+        "mixtures.in_turn",
+        "mixtures.at_random",
+    ),
+    "unreliable networks": (
+        "unreliable.link_failures",
+        "unreliable.peers_away",
+        "latency.latency",
     ),
 }
 RULES = ("weights.metropolis", "weights.out_degree")
