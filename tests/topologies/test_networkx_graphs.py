@@ -20,7 +20,7 @@ CASES = [
     ("star_graph", None, {"networkx_n": 15}),
     ("grid_2d_graph", 12, {"m": 3, "networkx_n": 4}),
     ("hypercube_graph", 16, {"networkx_n": 4}),
-    ("kneser_graph", 10, {"networkx_n": 5, "k": 2}),
+    ("ladder_graph", 10, {"networkx_n": 5}),
     ("complete_multipartite_graph", 9, {"subset_sizes": [2, 3, 4]}),
     ("les_miserables_graph", 77, {}),
     ("paley_graph", 13, {"p": 13}),
@@ -57,7 +57,8 @@ def test_options_are_networkxs_with_types_and_without_what_says_nothing_of_the_g
     small_world = {"n": int, "k": int, "p": float, "seed": int, "networkx_n": int | None}
     assert options_of("watts_strogatz_graph") == small_world
     assert options_of("complete_multipartite_graph") == {"subset_sizes": list}
-    assert options_of("kneser_graph")["k"] in (int, Any)  # where the docstring says no type
+    assert options_of("balanced_tree")["r"] is int
+    assert options_of("random_geometric_graph")["pos"] is Any  # of which no plain type is said
     assert options_of("gnp_random_graph")["directed"] is bool
 
 
