@@ -29,7 +29,7 @@ from dfedsam.algorithms import (
     QGDSGDm,
 )
 from dfedsam.errors import RunError
-from dfedsam.gossip import Chebyshev, FiniteTime, Plain, PushSum, SecondOrder
+from dfedsam.gossip import Chebyshev, FiniteTime, Flood, Plain, PushSum, SecondOrder
 from dfedsam.objectives import LogisticRegression, Objective, Quadratic
 from dfedsam.simulation import Simulation
 from dfedsam.zeroth_order import CoordinateWise, Exact, OneSided, TwoPoint
@@ -56,6 +56,7 @@ __all__ = [
     "Exact",
     "Extra",
     "FiniteTime",
+    "Flood",
     "GradientTracking",
     "LocalOnly",
     "LogisticRegression",

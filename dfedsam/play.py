@@ -43,6 +43,7 @@ class Minibatch:
         key: the step's random numbers (seed, round, step) for these peers; purposes are added to it.
         meter: counts every query, a row a peer of the block.
         cosines: where it is a list, estimators add (rows, cosines of these peers' estimates with the exact gradients).
+        slopes: where it is a list, estimates Σ_q slopes_q u_q along random directions add their slopes (p, q).
     """
 
     problem: Problem
@@ -51,6 +52,7 @@ class Minibatch:
     key: Draws
     meter: Meter
     cosines: list[tuple[slice, NDArray]] | None = None
+    slopes: list[NDArray] | None = None
 
     def losses(self, candidates: NDArray) -> NDArray:
         """Query each peer's minibatch: candidates (p, q, dim) to losses (p, q). Each candidate is one query.
@@ -93,6 +95,21 @@ class Minibatch:
 
 
 @dataclass
+class Trace:
+    """What a block's local steps of one round were made of: x moved by Σ coefficients · directions.
+
+    Args:
+        before: x before the local steps, shape (peers, dim).
+        coefficients: a scalar for each local step and direction, shape (peers, K · q), filled in as the steps are made.
+        directions: (round, peers) to the directions of those peers in that round, shape (p, K · q, dim).
+    """
+
+    before: NDArray
+    coefficients: NDArray
+    directions: Callable[[int, range], NDArray]
+
+
+@dataclass
 class Play:
     """One round of one block, as an algorithm sees it.
 
@@ -107,6 +124,7 @@ class Play:
         rows: which rows of the block are played: all, or a part.
         cosines: see Minibatch.
         active: which of the block's peers are there in this round, shape (peers,); None: all.
+        trace: where it is there, local steps write down what they were made of.
     """
 
     round: int
@@ -119,6 +137,7 @@ class Play:
     rows: slice
     cosines: list[tuple[slice, NDArray]] | None = None
     active: NDArray[np.bool_] | None = None
+    trace: Trace | None = None
     _phases: int = 0
 
     def parts(self, queries: int, row_bytes: int) -> Iterator[tuple[slice, Play]]:
@@ -140,14 +159,15 @@ class Play:
         """Local step `step`: each peer draws a minibatch of its own data."""
         key = replace(self.key, step=step)
         batch = self.problem.minibatch(replace(key, purpose="minibatch"), self.rows)
-        return Minibatch(self.problem, batch, self.rows, key, self.meter, self.cosines)
+        slopes = None if self.trace is None else []
+        return Minibatch(self.problem, batch, self.rows, key, self.meter, self.cosines, slopes)
 
     def gossip(self, gossip: Gossip, x: NDArray, memory: dict[str, NDArray]) -> tuple[NDArray, dict[str, NDArray]]:
         """Exchange x (peers, dim) with neighbours: returns the mixed x and gossip's memory."""
         self.watch(x)
         self._phases += 1
         key = replace(self.key, purpose=f"gossip {self._phases}")
-        return gossip(x, memory, self.network, self.weights, key)
+        return gossip(x, memory, self.network, self.weights, key, **({"trace": self.trace} if self.trace else {}))
 
 
 def _stretches(active: NDArray[np.bool_] | None, peers: int) -> list[tuple[int, int]]:

@@ -200,7 +200,8 @@ class Simulation:
             if isinstance(self.algorithm, ServerAlgorithm):
                 state = self.algorithm.serve(state, Server(play.network, play.watch))
             for name, array in _flatten(state).items():  # peers that were away keep all they had
-                array[away] = kept[name]
+                if name in kept:
+                    array[away] = kept[name]
         except (RunError, ValueError):
             raise
         except Exception as error:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.algorithms.base import State
 from dfedsam.algorithms.local_steps import LocalSteps
 from dfedsam.gossip import Gossip, Plain
-from dfedsam.play import Play
+from dfedsam.play import Play, Trace
+from dfedsam.zeroth_order import RandomDirections
 from topologies import Topology
 
 
@@ -24,8 +26,10 @@ class GossipingLocalSteps(LocalSteps):
     gossip: Gossip = Plain()
 
     def check(self, topology: Topology) -> None:
-        """Whether its gossip works on the topology."""
+        """Whether its gossip works on the topology, and with these local steps."""
         self.gossip.check(topology)
+        if self.gossip.seed_only:
+            self._check_replayable()
 
     def note(self, topology: Topology) -> str | None:
         """What its gossip has to say."""
@@ -37,9 +41,43 @@ class GossipingLocalSteps(LocalSteps):
 
     def round(self, state: State, play: Play) -> State:
         """K local steps, then x ← gossip(x)."""
+        if self.gossip.seed_only:
+            play = replace(play, trace=self._trace(state["x"], play))
         return self.exchange(self.local_phase(state, play), play)
 
     def exchange(self, state: State, play: Play) -> State:
         """x ← gossip(x)."""
         state["x"], state["gossip"] = play.gossip(self.gossip, state["x"], state["gossip"])
         return state
+
+    def _check_replayable(self) -> None:
+        """Raise ValueError unless local steps are sums of scalars times directions that the seed gives."""
+        name = type(self.gossip).__name__
+        if not isinstance(self.estimator, RandomDirections):
+            raise ValueError(
+                f"estimator is {type(self.estimator).__name__}: the gossip {name} sends the scalars of random "
+                "directions, and it has none; choose two_point or one_sided"
+            )
+        for option in ("momentum", "weight_decay"):
+            if getattr(self, option):
+                raise ValueError(
+                    f"{option} is {getattr(self, option)}: the gossip {name} replays plain steps along random "
+                    "directions; leave it at 0"
+                )
+        if type(self).round is not GossipingLocalSteps.round:
+            raise ValueError(
+                f"algorithm is {type(self).__name__}: the gossip {name} replays plain local steps; choose DPSGD, "
+                "DFedAvg or DFedSAM"
+            )
+
+    def _trace(self, x: NDArray, play: Play) -> Trace:
+        """An empty trace of a round that begins at x, shape (peers, dim)."""
+        estimator, steps = self.estimator, self.local_steps
+        assert isinstance(estimator, RandomDirections)  # as `check` has made sure
+
+        def directions(round: int, peers: range) -> NDArray:
+            like = np.empty((len(peers), x.shape[1]), x.dtype)
+            keys = (replace(play.key, purpose="descent", round=round, step=k, peers=peers) for k in range(steps))
+            return np.concatenate([estimator.draw(like, key) for key in keys], axis=1)
+
+        return Trace(x.copy(), np.zeros((len(x), steps * estimator.directions), x.dtype), directions)

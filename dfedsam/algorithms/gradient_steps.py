@@ -44,8 +44,13 @@ class GradientSteps(Algorithm):
         at_least("rho", self.rho, 0)
 
     def check(self, topology: Topology) -> None:
-        """Whether its gossip works on the topology."""
+        """Whether its gossip works on the topology, and carries vectors."""
         self.gossip.check(topology)
+        if self.gossip.seed_only:
+            raise ValueError(
+                f"algorithm is {type(self).__name__}: the gossip {type(self.gossip).__name__} replays plain local "
+                "steps; choose DPSGD, DFedAvg or DFedSAM"
+            )
 
     def note(self, topology: Topology) -> str | None:
         """What its gossip has to say."""

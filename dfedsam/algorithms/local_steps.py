@@ -83,7 +83,11 @@ class LocalSteps(Algorithm):
             m = np.zeros_like(x)
         lr = learning_rate(self.lr, self.lr_schedule, self.lr_decay, play.round)
         for k in range(self.local_steps):
-            g = self.direction(play.minibatch(k), x)
+            minibatch = play.minibatch(k)
+            g = self.direction(minibatch, x)
+            if play.trace is not None and minibatch.slopes:
+                slopes = minibatch.slopes[-1]  # those of the descent; an ascent comes before it
+                play.trace.coefficients[play.rows, k * slopes.shape[1] : (k + 1) * slopes.shape[1]] = -lr * slopes
             pull = self.pull(x, state, play.rows)
             if pull is not None:
                 g += pull

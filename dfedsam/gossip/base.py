@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from numpy.typing import NDArray
 
@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Gossip(ABC):
-    """One exchange phase. Its memory is what it must keep between rounds: arrays whose first axis is the peers."""
+    """One exchange phase. Its memory is what it must keep between rounds: arrays whose first axis is the peers.
+
+    Attributes:
+        seed_only: whether it sends the scalars of local steps in place of x, and is called with their `trace`.
+    """
+
+    seed_only: ClassVar[bool] = False
 
     def check(self, topology: Topology) -> None:
         """Raise ValueError, with what to use instead, unless this gossip works on the topology; called before round 0.

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -18,9 +19,17 @@ _PLANS = 32  # matrices whose plans are kept: longer than the period of the usua
 
 
 class Plan(Protocol):
-    """How the rows of one W in one type are mixed; made once and kept while W is in use."""
+    """How the rows of one W in one type are mixed; made once and kept while W is in use.
+
+    `remote` numbers the peers whose rows come in, `receive` gives their messages in that order for those of the block,
+    and `add` sums both, once they are rows.
+    """
+
+    remote: NDArray[np.intp]
 
     def mix(self, x: NDArray, out: NDArray) -> None: ...
+    def receive(self, messages: NDArray[np.uint8]) -> NDArray[np.uint8]: ...
+    def add(self, own: NDArray, remote: NDArray, out: NDArray) -> None: ...
     def free(self) -> None: ...
 
 
@@ -96,6 +105,46 @@ class Network(ABC):
             plan.mix(np.ascontiguousarray(x), out)
         self._count(edges, x.shape[1] * x.itemsize)
         return out
+
+    def mix_encoded(
+        self,
+        W: csr_array,
+        messages: NDArray[np.uint8],
+        decode: Callable[[NDArray[np.uint8]], NDArray],
+        out: NDArray,
+    ) -> NDArray:
+        """One gossip step of encoded rows: the block's rows of W @ X, where X stacks what all messages decode to.
+
+        Args:
+            W: as in `mix`.
+            messages: (b, w), the block's; their w bytes are what travels along every edge.
+            decode: messages (m, w) to rows (m, d) of one type; a rank decodes each message that reaches it once.
+            out: (b, d), C-contiguous, of the type of the rows: where the result goes.
+
+        Returns:
+            `out`. Each off-diagonal nonzero of W, here or elsewhere, counts as a message of w bytes.
+        """
+        edges, plan = self._plan(W, out.dtype)
+        remote = plan.receive(messages)
+        plan.add(np.ascontiguousarray(decode(messages)), np.ascontiguousarray(decode(remote)), out)
+        self._count(edges, messages.shape[1])
+        return out
+
+    def receive(self, W: csr_array, messages: NDArray[np.uint8]) -> tuple[NDArray[np.intp], NDArray[np.uint8]]:
+        """The messages of the block's peers, and of all peers that these hear along W's links.
+
+        Args:
+            W: as in `mix`; only its links matter.
+            messages: (b, w), the block's.
+
+        Returns:
+            The numbers of the peers, rising, shape (m,), and their messages, shape (m, w). Counts as `mix_encoded`.
+        """
+        edges, plan = self._plan(W, W.dtype)
+        peers = np.concatenate([np.asarray(self.block), plan.remote])
+        order = np.argsort(peers)
+        self._count(edges, messages.shape[1])
+        return peers[order], np.concatenate([messages, plan.receive(messages)])[order]
 
     def server_mean(self, x: NDArray) -> NDArray:
         """The exact mean over all peers, (b, d) → (d,) in the type of `x`, for server baselines only.

@@ -96,6 +96,7 @@ class RankPlan:
         rank = exchange.comm.rank
         self._route = route(W, blocks, rank)
         self._sums = Sums(stored(W, blocks[rank]), blocks, rank, self._route.receive)
+        self.remote = self._route.receive
         self._dtype = W.dtype
         self._comm = exchange.join(self._route)
         self._channels: dict[int, Channel] = {}
@@ -121,6 +122,24 @@ class RankPlan:
             self._sums.add(own, receive, panel, self._exchange.team)
             if panel is not out:
                 out[:, columns] = panel
+
+    def receive(self, messages: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The messages that come in, (m, w), for the block's (b, w); see `Network.receive`."""
+        from mpi4py import MPI
+
+        width = messages.shape[1]
+        incoming = np.empty((len(self.remote), width), np.uint8)
+        if self._comm is not None:
+            outgoing = messages[self._route.send]
+            sent, received = (
+                (c[c > 0] * width).tolist() for c in (self._route.send_counts, self._route.receive_counts)
+            )
+            self._comm.Neighbor_alltoallv((outgoing, sent, MPI.BYTE), (incoming, received, MPI.BYTE))
+        return incoming
+
+    def add(self, own: NDArray, remote: NDArray, out: NDArray) -> None:
+        """See `Network.mix_encoded`; all arrays are C-contiguous."""
+        self._sums.add(own, remote, out, self._exchange.team)
 
     def unbind(self) -> None:
         """End the requests, whose buffers are about to go; they are bound anew when next needed."""

@@ -102,8 +102,7 @@ class TwoPoint(RandomDirections):
         np.subtract(x[:, None], plus, out=minus)
         plus += x[:, None]
         losses = minibatch.losses(candidates)
-        slopes = (losses[:, :q] - losses[:, q:]) / (2 * self.mu * q)
-        return _combine(slopes, u)
+        return _combine(minibatch, (losses[:, :q] - losses[:, q:]) / (2 * self.mu * q), u)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,12 +130,13 @@ class OneSided(RandomDirections):
         candidates[:, 0] = 0
         candidates += x[:, None]
         losses = minibatch.losses(candidates)
-        slopes = (losses[:, 1:] - losses[:, :1]) / (self.mu * self.directions)
-        return _combine(slopes, u)
+        return _combine(minibatch, (losses[:, 1:] - losses[:, :1]) / (self.mu * self.directions), u)
 
 
-def _combine(slopes: NDArray, u: NDArray) -> NDArray:
+def _combine(minibatch: Minibatch, slopes: NDArray, u: NDArray) -> NDArray:
     """Σ_q slopes[p, q] u[p, q, :], shape (p, dim), in one small product a peer: no peer's bits depend on another."""
+    if minibatch.slopes is not None:
+        minibatch.slopes.append(slopes)
     return np.matmul(slopes[:, None].astype(u.dtype, copy=False), u)[:, 0]
 
 

@@ -16,6 +16,7 @@ from dfedsam import (
     DFedSAMMG,
     Exact,
     FiniteTime,
+    Flood,
     GradientTracking,
     LocalOnly,
     LogisticRegression,
@@ -70,6 +71,8 @@ def numbers_sent(algorithm):
     if isinstance(algorithm, LocalOnly | CentralAverage):
         return 24 if isinstance(algorithm, CentralAverage) else 0
     gossip = algorithm.gossip
+    if isinstance(gossip, Flood):
+        return gossip.steps * 2 * 6 * algorithm.local_steps * algorithm.estimator.directions
     steps = 3 if isinstance(gossip, FiniteTime) else gossip.steps
     mixed = 2 if isinstance(algorithm, GradientTracking) else 1
     return mixed * steps * 2 * (13 if isinstance(gossip, PushSum) else 12)
@@ -191,8 +194,9 @@ class TwoIslands(topologies.Topology):
 
 
 def needs_no_path(algorithm):
-    """Finite time asks for a connected W; a server is what this is not about."""
-    return not isinstance(algorithm, CentralAverage) and not isinstance(getattr(algorithm, "gossip", None), FiniteTime)
+    """Finite time and flooding ask for a connected W; a server is what this is not about."""
+    gossip = getattr(algorithm, "gossip", None)
+    return not isinstance(algorithm, CentralAverage) and not isinstance(gossip, FiniteTime | Flood)
 
 
 @pytest.mark.parametrize("algorithm", [a for a in ALGORITHMS if needs_no_path(a)], ids=repr)
