@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 
@@ -23,6 +24,14 @@ def import_object(path: str, option: str) -> Callable[..., Any]:
             f"{option} is {path}: it must be a function or a class, but it is a {type(found).__name__}; mend the path"
         )
     return found
+
+
+def as_written(function: Callable[..., Any]) -> str | dict[str, Any]:
+    """A function as settings hold it: its import path, and with it the options that a partial has fixed."""
+    if not isinstance(function, partial):
+        return import_path(function)
+    options = {key: as_written(value) if callable(value) else value for key, value in function.keywords.items()}
+    return {"class_path": import_path(function.func), "init_args": options}
 
 
 def import_path(function: Callable[..., Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Any, cast
 import networkx as nx
 
 from topologies import names
-from topologies.imports import import_path
+from topologies.imports import as_written, import_path
 from topologies.topology import Rule, Static, Topology
 
 Spec = str | dict[str, Any]
@@ -108,4 +108,4 @@ def _written(value: Any) -> Any:
         return {key: _written(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_written(item) for item in value]
-    return import_path(value) if callable(value) else value
+    return as_written(value) if callable(value) else value

@@ -12,6 +12,8 @@ from typing import Any
 from topologies.files import SUFFIXES, from_file
 from topologies.imports import import_object
 from topologies.networkx_graphs import PREFIX, from_networkx
+from topologies.weight_files import SUFFIXES as MATRICES
+from topologies.weight_files import from_weights, weights_from_file
 
 TOPOLOGIES: dict[str, tuple[str, ...]] = {  # by group: module and function
     "graphs": (
@@ -83,7 +85,17 @@ TOPOLOGIES: dict[str, tuple[str, ...]] = {  # by group: module and function
         "latency.latency",
     ),
 }
-RULES = ("weights.metropolis", "weights.out_degree")
+RULES = (
+    "weights.metropolis",
+    "weights.max_degree",
+    "weights.best_constant",
+    "weights.lazy",
+    "fastest.fastest",
+    "fastest.fastest_nonnegative",
+    "weights.uniform",
+    "weights.out_degree",
+)
+WHOLE = tuple(suffix for suffix in MATRICES if suffix not in SUFFIXES)  # files that are a topology by themselves
 
 Function = Callable[..., Any]
 
@@ -103,8 +115,9 @@ def find(name: str) -> Function:
 
     Args:
         name: A short name in any case, with or without underscores, hyphens and spaces (`ErdosRenyi`); a graph's file,
-            known by its suffix (`friends.graphml`); an import path (`mypackage.graphs.wheel`); or the name of a graph
-            in networkx (`networkx.barbell_graph`, see `topologies.networkx_graphs`).
+            known by its suffix (`friends.graphml`); a mixing matrix's (`w.npz`, see `topologies.weight_files`); an
+            import path (`mypackage.graphs.wheel`); or the name of a graph in networkx (`networkx.barbell_graph`, see
+            `topologies.networkx_graphs`).
 
     Raises:
         ValueError: if there is no such topology (the message lists the names and the nearest), or the import path leads
@@ -114,13 +127,15 @@ def find(name: str) -> Function:
     found = _short(name, known)
     if found is not None:
         return found
+    if Path(name).suffix.lower() in WHOLE:
+        return partial(from_weights, path=name)
     if Path(name).suffix.lower() in SUFFIXES or Path(name).is_file():
         return partial(from_file, path=name)
     if _is_path(name):
         return from_networkx(name) if name.startswith(PREFIX) else import_object(name, "topology")
     raise ValueError(
-        f"topology is {name}: it must be one of {_names(known)}, a file ({', '.join(SUFFIXES)}) or an import path; "
-        f"{_guess(name, known)}`dfedsam topology --list` shows all"
+        f"topology is {name}: it must be one of {_names(known)}, a file ({', '.join(SUFFIXES + WHOLE)}) or an import "
+        f"path; {_guess(name, known)}`dfedsam topology --list` shows all"
     )
 
 
@@ -128,8 +143,11 @@ def find_rule(rule: str | dict[str, Any] | Function) -> Function:
     """The weight rule that is meant, a function from the graph to W.
 
     Args:
-        rule: A short name in any case; an import path; {"class_path": one of these, "init_args": its options}; or the
-            function itself.
+        rule: A short name in any case; a file that holds W (see `topologies.weight_files`); an import path;
+            {"class_path": one of these, "init_args": its options}; or the function itself.
+
+    Returns:
+        The rule. Its attribute `sums`, if any, says which lines of W sum to one (see `topologies.topology.Static`).
 
     Raises:
         ValueError: if there is no such rule (the message lists the names and the nearest).
@@ -137,15 +155,30 @@ def find_rule(rule: str | dict[str, Any] | Function) -> Function:
     if isinstance(rule, dict):
         options = {key: value for key, value in rule.get("init_args", {}).items() if value is not None}
         function = find_rule(rule["class_path"])
-        return partial(function, **options) if options else function
+        return _with(function, options) if options else function
     if not isinstance(rule, str):
         return rule
     found = _short(rule, RULES)
     if found is not None:
         return found
+    if Path(rule).suffix.lower() in MATRICES:
+        return partial(weights_from_file, path=rule)
     if _is_path(rule):
         return import_object(rule, "weights")
-    raise ValueError(f"weights is {rule}: it must be one of {_names(RULES)}, or an import path; {_guess(rule, RULES)}")
+    raise ValueError(
+        f"weights is {rule}: it must be one of {_names(RULES)}, a file ({', '.join(MATRICES)}) or an import path; "
+        f"{_guess(rule, RULES)}`dfedsam topology --list` shows all"
+    )
+
+
+def _with(rule: Function, options: dict[str, Any]) -> Function:
+    """A rule with its options, and what it promises of W's sums: one made from another promises what that one does."""
+    fixed = partial(rule, **options)
+    inner = find_rule(options["weights"]) if "weights" in options else rule
+    sums = getattr(inner, "sums", None)
+    if sums is not None:
+        setattr(fixed, "sums", sums)  # noqa: B010  (an attribute that type checkers do not know)
+    return fixed
 
 
 def _table(paths: Any) -> dict[str, Function]:

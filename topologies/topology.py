@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from topologies.imports import import_path
+from topologies.imports import as_written, import_path
 from topologies.tidy import adjacency_matrix, tidy
 from topologies.weights import metropolis, out_degree
 
@@ -116,7 +116,7 @@ class Static(Topology):
             if self.directed:
                 description["init_args"]["directed"] = True
             if weights is not None and weights is not metropolis:
-                description["init_args"]["weights"] = import_path(weights)
+                description["init_args"]["weights"] = as_written(weights)
         self.description = description
 
     def weights(self, t: int) -> sp.csr_array:
