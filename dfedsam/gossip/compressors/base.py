@@ -1,0 +1,55 @@
+"""What a compressor is: rows to fixed-width messages of bytes, and back."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+if TYPE_CHECKING:
+    from dfedsam.randomness import Draws
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compressor(ABC):
+    """Turns a peer's row into a message of bytes, which is what travels along each of its edges, and back.
+
+    A row's message depends on that row and its peer's random numbers alone. Real numbers inside messages travel in the
+    type of x, 32 bits in a float32 run; what is decoded is C(x), and C need not be linear nor right on average.
+    """
+
+    def check(self, dim: int) -> None:  # noqa: B027  (most compressors work for all)
+        """Raise ValueError unless rows of length dim can be compressed so; called before round 0."""
+
+    @abstractmethod
+    def width(self, dim: int, dtype: DTypeLike) -> int:
+        """Bytes of one message."""
+
+    @abstractmethod
+    def encode(self, x: NDArray, key: Draws) -> NDArray[np.uint8]:
+        """Messages (p, width) of the rows of x (p, dim), C-contiguous; `key` holds these p peers' random numbers."""
+
+    @abstractmethod
+    def decode(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: Draws) -> NDArray:
+        """C(x), a new array (m, dim), from messages (m, width); `key` is of the same purpose, round and step as the
+        one they were encoded with, and need not be of the same peers."""
+
+    @abstractmethod
+    def delta(self, dim: int) -> float:
+        """δ in (0, 1] for which E‖C(x) − x‖² ≤ (1 − δ)‖x‖² holds for every x."""
+
+
+def to_bytes(numbers: NDArray) -> NDArray[np.uint8]:
+    """The bytes of the numbers in each row, (p, count) → (p, count · itemsize)."""
+    return np.ascontiguousarray(numbers).view(np.uint8)
+
+
+def from_bytes(messages: NDArray[np.uint8], first: int, count: int, dtype: DTypeLike) -> NDArray:
+    """`count` numbers a row, which begin at byte `first` of each message: (m, width) → (m, count).
+
+    It may share the messages' memory: leave it as it is."""
+    size = np.dtype(dtype).itemsize
+    return np.ascontiguousarray(messages[:, first : first + count * size]).view(dtype)

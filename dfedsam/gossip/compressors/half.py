@@ -1,0 +1,90 @@
+"""Half precision: 16 bits an entry, as IEEE's float16 or as bfloat16."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from dfedsam.gossip.compressors.base import Compressor, from_bytes, to_bytes
+
+if TYPE_CHECKING:
+    from dfedsam.randomness import Draws
+
+_BIAS = 112  # by which the exponents of float32 begin lower than those of float16
+_TOP = 15  # a row's largest entry is scaled to below 2^15, half of what float16 holds
+_LOWEST = -100  # exponents of rows below it are scaled as if they were it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Float16(Compressor):
+    """IEEE's half precision, in 16 d + 16 bits: 11 bits of precision down to 2⁻²⁸ of a row's largest entry.
+
+    A row is first scaled by a power of two, whose exponent travels in 16 bits: entries neither overflow nor vanish
+    because a row as a whole is large or small. Between equals it rounds away from zero. δ = 1 − 2⁻²¹.
+    """
+
+    def width(self, dim: int, dtype: DTypeLike) -> int:
+        """See Compressor."""
+        return 2 + 2 * dim
+
+    def encode(self, x: NDArray, key: Draws) -> NDArray[np.uint8]:
+        """See Compressor."""
+        _, exponent = np.frexp(np.maximum(x.max(axis=1), -x.min(axis=1)))
+        exponent = np.maximum(exponent, _LOWEST)[:, None]
+        scaled = np.multiply(x, np.ldexp(x.dtype.type(1), _TOP - exponent)).astype(np.float32, copy=False)
+        scaled *= np.float32(2.0**-_BIAS)
+        bits = scaled.view(np.uint32)
+        bits += 1 << 12  # half of the last bit that stays
+        sign = bits >> 16
+        sign &= 1 << 15
+        bits >>= 13
+        bits &= (1 << 15) - 1
+        bits |= sign
+        return np.concatenate([to_bytes(exponent.astype(np.int16)), to_bytes(bits.astype(np.uint16))], axis=1)
+
+    def decode(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: Draws) -> NDArray:
+        """See Compressor."""
+        exponent = from_bytes(messages, 0, 1, np.int16)
+        bits = from_bytes(messages, 2, dim, np.int16).astype(np.int32)  # the sign fills the bits above
+        bits <<= 13
+        bits &= ~(7 << 28)  # and stays in the first one only
+        scaled = bits.view(np.float32)
+        scaled *= np.float32(2.0**_BIAS)
+        x = scaled.astype(dtype, copy=False)
+        x *= np.ldexp(x.dtype.type(1), exponent.astype(np.int32) - _TOP)
+        return x
+
+    def delta(self, dim: int) -> float:
+        """1 − 2⁻²¹."""
+        return 1 - 2.0**-21
+
+
+@dataclass(frozen=True, kw_only=True)
+class BFloat16(Compressor):
+    """The upper half of float32, rounded, in 16 d bits: the range of float32 with 8 bits of precision.
+
+    Between equals it rounds away from zero. δ = 1 − 2⁻¹⁶.
+    """
+
+    def width(self, dim: int, dtype: DTypeLike) -> int:
+        """See Compressor."""
+        return 2 * dim
+
+    def encode(self, x: NDArray, key: Draws) -> NDArray[np.uint8]:
+        """See Compressor."""
+        bits = x.astype(np.float32, copy=False).view(np.uint32) + np.uint32(1 << 15)
+        bits >>= 16
+        return to_bytes(bits.astype(np.uint16))
+
+    def decode(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: Draws) -> NDArray:
+        """See Compressor."""
+        bits = from_bytes(messages, 0, dim, np.uint16).astype(np.uint32)
+        bits <<= 16
+        return bits.view(np.float32).astype(dtype, copy=False)
+
+    def delta(self, dim: int) -> float:
+        """1 − 2⁻¹⁶."""
+        return 1 - 2.0**-16
