@@ -33,7 +33,7 @@ def test_import_paths():
         ("", "topology is : it must be one of"),
         ("nowhere.at.all", "topology is nowhere.at.all: it must be importable, but No module named 'nowhere'"),
         ("topologies.graphs.wheel", "topology is topologies.graphs.wheel: it must be importable, .*wheel"),
-        ("topologies.spectra.DENSE", "must be a function or a class, but it is a int"),
+        ("topologies.redraw.DRAWS", "must be a function or a class, but it is a int"),
     ],
 )
 def test_unknown_names(name, message):
