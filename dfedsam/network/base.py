@@ -51,6 +51,7 @@ class Network(ABC):
         block: the peers played here: a range, or an array of rising numbers.
         messages: rows that all peers have sent so far.
         bytes: bytes of those rows.
+        team: this process's threads.
         local_rank: its number among the processes on this machine, from 0.
         local_size: how many there are.
     """
@@ -67,7 +68,7 @@ class Network(ABC):
         self.threads = threads
         self.messages = 0
         self.bytes = 0
-        self._team = Team(threads)
+        self.team = Team(threads)
         self._plans: OrderedDict[tuple[int, np.dtype], tuple[csr_array, int, Plan]] = OrderedDict()
 
     @property
@@ -110,23 +111,34 @@ class Network(ABC):
         self,
         W: csr_array,
         messages: NDArray[np.uint8],
+        own: NDArray,
         decode: Callable[[NDArray[np.uint8]], NDArray],
-        out: NDArray,
+        out: NDArray | None = None,
     ) -> NDArray:
         """One gossip step of encoded rows: the block's rows of W @ X, where X stacks what all messages decode to.
 
         Args:
             W: as in `mix`.
             messages: (b, w), the block's; their w bytes are what travels along every edge.
-            decode: messages (m, w) to rows (m, d) of one type; a rank decodes each message that reaches it once.
-            out: (b, d), C-contiguous, of the type of the rows: where the result goes.
+            own: (b, d), C-contiguous: what they decode to.
+            decode: messages (m, w) to rows (m, d) of the type of `own`, each message by itself, in any thread; a rank
+                decodes each message that reaches it from elsewhere once.
+            out: (b, d), as in `mix`: where the result goes, in place of a new array.
 
         Returns:
-            `out`. Each off-diagonal nonzero of W, here or elsewhere, counts as a message of w bytes.
+            (b, d), in the type of `own`. Each off-diagonal nonzero of W, here or elsewhere, counts as a message of w
+            bytes.
         """
-        edges, plan = self._plan(W, out.dtype)
-        remote = plan.receive(messages)
-        plan.add(np.ascontiguousarray(decode(messages)), np.ascontiguousarray(decode(remote)), out)
+        edges, plan = self._plan(W, own.dtype)
+        came = plan.receive(messages)
+        remote = np.empty((len(came), own.shape[1]), own.dtype)
+
+        def work(rows: slice) -> None:
+            remote[rows] = decode(came[rows])
+
+        self.team.in_stretches(work, len(came), own.shape[1] * own.itemsize)
+        out = np.empty_like(own) if out is None else out
+        plan.add(own, remote, out)
         self._count(edges, messages.shape[1])
         return out
 

@@ -105,7 +105,7 @@ class MPINetwork(Network):
         self.local_rank, self.local_size = here.rank, here.size
         here.Free()
         self._comm = comm.Dup()
-        self._exchange = Exchange(self._comm, self._team)
+        self._exchange = Exchange(self._comm, self.team)
 
     def total(self, x: NDArray) -> NDArray[np.float64]:
         rows = x.reshape(len(x), -1)

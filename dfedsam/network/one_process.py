@@ -41,7 +41,7 @@ class OneProcess(Network):
         return value
 
     def _make(self, rows: csr_array) -> "_Plan":
-        return _Plan(stored(rows, self.block), self._team)
+        return _Plan(stored(rows, self.block), self.team)
 
 
 class _Plan:

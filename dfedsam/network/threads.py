@@ -29,6 +29,10 @@ def threads_per_rank(allowed: Iterable[frozenset[int]], mine: frozenset[int]) ->
     return max(1, min(share, len(mine), bound))
 
 
+_STRETCH_BYTES = 1 << 18  # of one array in a stretch: several of them fit into a core's cache
+_WORTH_A_THREAD = 1 << 20  # bytes of an array below which waking another thread takes longer than the work
+
+
 class Team:
     """Threads that share work on the rows of an array.
 
@@ -49,3 +53,19 @@ class Team:
         self._pool = self._pool or ThreadPoolExecutor(self.size)
         ends = [count * i // threads for i in range(threads + 1)]
         list(self._pool.map(work, ends[:-1], ends[1:]))  # the list raises what a thread raised
+
+    def in_stretches(self, work: Callable[[slice], None], count: int, row_bytes: int) -> None:
+        """Call work(rows) on stretches of neighbouring rows, small enough for the cache, that cover range(count).
+
+        Args:
+            work: what is done with some rows, whatever the others: it may be called in any thread and order.
+            count: rows in all.
+            row_bytes: of one row of the widest array that `work` reads or writes.
+        """
+        height = max(1, _STRETCH_BYTES // max(1, row_bytes))
+
+        def some(start: int, stop: int) -> None:
+            for low in range(start, stop, height):
+                work(slice(low, min(low + height, stop)))
+
+        self.share(some, count, 1 + count * row_bytes // _WORTH_A_THREAD)

@@ -19,6 +19,12 @@ for name, case in CASES.items():
         x = network.mix(W, x)
     found[name] = network.gather(x)
     found[f"{name}: counts"] = np.array([network.messages - messages, network.bytes - sent])
+    x, messages, sent = case.start()[mine], network.messages, network.bytes
+    for W in case.steps():  # the same, encoded: backwards, between two bytes that say nothing
+        encoded = np.pad(x.view(np.uint8)[:, ::-1], ((0, 0), (1, 1)))
+        x = network.mix_encoded(W, encoded, x, lambda m, like=x: m[:, -2:0:-1].copy().view(like.dtype), None)
+    found[f"{name}: encoded"] = network.gather(x)
+    found[f"{name}: encoded counts"] = np.array([network.messages - messages, network.bytes - sent])
 rows = np.random.default_rng(3).normal(size=(PEERS, 1000)).astype(np.float32) ** 3
 found["total"] = network.total(rows[mine])
 found["total of one column"] = network.total(rows[mine, :1])

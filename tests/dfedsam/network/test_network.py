@@ -107,7 +107,7 @@ def test_threads_change_nothing(monkeypatch, threads):
     monkeypatch.setattr(product, "_WORTH_A_THREAD", 1)
     monkeypatch.setattr(product, "_CACHED_BYTES", 100)
     network, W = OneProcess(50), averaging(nx.erdos_renyi_graph(50, 0.2, seed=2))
-    network._team = Team(threads)
+    network.team = Team(threads)
     x = np.random.default_rng(0).normal(size=(50, 7))
     assert np.array_equal(network.mix(W, x), W @ x)
 
