@@ -11,6 +11,7 @@ from topologies.directed_graphs import directed_exponential, directed_ring, rand
 from topologies.distinct import distinct_eigenvalues, remembered, spectrum_ends
 from topologies.equitopo import d_equistatic, od_equidyn, ou_equidyn, u_equistatic
 from topologies.expanders import margulis, paley, petersen
+from topologies.fastest import fastest, fastest_nonnegative
 from topologies.files import from_file, to_dict
 from topologies.finite_time import base, hyper_hypercube, simple_base
 from topologies.graphs import (
@@ -41,9 +42,11 @@ from topologies.random_graphs import stochastic_block_model
 from topologies.real_graphs import davis, florentine, karate, les_miserables
 from topologies.schedule import Drawn, Periodic
 from topologies.spectra import effective_neighbours, eigenvalues, slem, spectrum, steady_consensus
+from topologies.stl_fw import stl_fw
 from topologies.topology import Static, Topology
 from topologies.unreliable import link_failures, peers_away
-from topologies.weights import metropolis, out_degree
+from topologies.weight_files import from_weights, weights_from_file
+from topologies.weights import best_constant, lazy, max_degree, metropolis, out_degree, uniform
 
 __all__ = [
     "Drawn",
@@ -54,6 +57,7 @@ __all__ = [
     "barabasi_albert",
     "barbell",
     "base",
+    "best_constant",
     "binary_tree",
     "caveman",
     "check",
@@ -70,23 +74,28 @@ __all__ = [
     "eigenvalues",
     "erdos_renyi",
     "exponential",
+    "fastest",
+    "fastest_nonnegative",
     "find",
     "find_rule",
     "florentine",
     "from_edges",
     "from_file",
+    "from_weights",
     "grid",
     "hyper_hypercube",
     "hypercube",
     "in_turn",
     "karate",
     "latency",
+    "lazy",
     "les_miserables",
     "link_failures",
     "lollipop",
     "make",
     "margulis",
     "matcha",
+    "max_degree",
     "metropolis",
     "od_equidyn",
     "one_peer_exponential",
@@ -115,6 +124,7 @@ __all__ = [
     "spectrum_ends",
     "star",
     "steady_consensus",
+    "stl_fw",
     "stochastic_block_model",
     "table",
     "to_dict",
@@ -122,5 +132,7 @@ __all__ = [
     "tree",
     "two_cliques",
     "u_equistatic",
+    "uniform",
     "watts_strogatz",
+    "weights_from_file",
 ]

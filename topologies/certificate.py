@@ -3,9 +3,9 @@
 For W = I - Σ_l w_l b_l b_lᵀ let λ(w) = ‖W - J‖₂. Every symmetric Z with nuclear norm at most one gives
     λ(w) ≥ ⟨Z, W - J⟩ = ⟨Z, I - J⟩ - Σ_l w_l b_lᵀ Z b_l.
 FDLA: if b_lᵀ Z b_l = 0 on every edge, ⟨Z, I - J⟩ is a lower bound for all w. FMMC (w ≥ 0, |B| w ≤ 1): if some r ≥ 0 has
-r_i + r_j ≥ b_lᵀ Z b_l on every edge, ⟨Z, I - J⟩ - Σ r is one. These are the dual problems of Boyd, Diaconis and Xiao
-(2004), "Fastest mixing Markov chain on a graph", section 4.2. A solver's Z and r miss the conditions by a little; here
-they are made to hold exactly, so the bound is true whatever the solver did.
+r_i + r_j ≥ b_lᵀ Z b_l on every edge, ⟨Z, I - J⟩ - Σ r is one. These are the problems' Lagrange duals (Boyd, Diaconis
+and Xiao, 2004, "Fastest mixing Markov chain on a graph"). A solver's Z and r miss the conditions by a little; here they
+are made to hold exactly, so the bound is true whatever the solver did.
 """
 
 import numpy as np

@@ -38,7 +38,7 @@ def fastest(graph: nx.Graph, solver: str = "interior_point") -> sp.csr_array:
     """The symmetric weights with the least λ = ‖W - J‖₂ on a graph (FDLA): entries may be negative.
 
     W = I - Σ_l w_l b_l b_lᵀ with b_l = e_i - e_j for edge l; minimise s with -sI ⪯ W - J ⪯ sI. Source: Xiao and Boyd
-    (2004), "Fast linear iterations for distributed averaging", eq. (17).
+    (2004), "Fast linear iterations for distributed averaging".
 
     Args:
         graph: Undirected, connected, without self-loops, at most 512 peers and 4096 edges; weights on its edges are not
@@ -60,7 +60,7 @@ def fastest_nonnegative(graph: nx.Graph, solver: str = "interior_point") -> sp.c
     """The symmetric weights with the least λ = ‖W - J‖₂ and no negative entry: the fastest mixing Markov chain (FMMC).
 
     As `fastest`, with w ≥ 0 and |B| w ≤ 1. Source: Boyd, Diaconis and Xiao (2004), "Fastest mixing Markov chain on a
-    graph", eq. (6).
+    graph".
 
     Args:
         graph: As in `fastest`.

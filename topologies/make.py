@@ -13,6 +13,7 @@ from topologies.topology import Rule, Static, Topology
 
 Spec = str | dict[str, Any]
 """A topology, or a weight rule, within another's options: its name, or {"class_path": name, "init_args": options}."""
+PASSED = ("class_proportions",)  # options that a run finds itself, from its objective and seed: not written down
 
 
 def make(
@@ -51,7 +52,7 @@ def make(
     given = {key: value for key, value in options.items() if value is not None}
     arguments = _bind(name, function, n, seed, given)
     made = function(**arguments)
-    written = {key: _written(value) for key, value in arguments.items() if key != "n"}
+    written = {key: _written(value) for key, value in arguments.items() if key not in ("n", *PASSED)}
     description = {"class_path": import_path(function), "init_args": written}
     if isinstance(made, nx.Graph):
         rule = None if weights is None else names.find_rule(weights)
@@ -105,7 +106,7 @@ def _written(value: Any) -> Any:
     if isinstance(value, Topology):
         return value.description
     if isinstance(value, Mapping):
-        return {key: _written(item) for key, item in value.items()}
+        return {key: _written(item) for key, item in value.items() if key not in PASSED}
     if isinstance(value, (list, tuple)):
         return [_written(item) for item in value]
     return as_written(value) if callable(value) else value

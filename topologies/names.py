@@ -79,6 +79,7 @@ TOPOLOGIES: dict[str, tuple[str, ...]] = {  # by group: module and function
         "mixtures.in_turn",
         "mixtures.at_random",
     ),
+    "made from the data": ("stl_fw.stl_fw",),
     "unreliable networks": (
         "unreliable.link_failures",
         "unreliable.peers_away",

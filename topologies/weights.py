@@ -48,8 +48,7 @@ def max_degree(graph: nx.Graph) -> sp.csr_array:
     """The same weight on every edge, from the largest degree Δ: W = I - L/(1 + Δ), L the graph's Laplacian.
 
     Equal to Metropolis weights on regular graphs, paths and stars, slower on others. Source: Xiao and Boyd (2004),
-    "Fast linear iterations for distributed averaging", section 4.1, there with 1/Δ, which a bipartite graph does not
-    stand.
+    "Fast linear iterations for distributed averaging", there with 1/Δ, with which a bipartite graph never settles.
 
     Args:
         graph: Undirected, without self-loops; weights on its edges are not looked at.
@@ -69,7 +68,7 @@ def best_constant(graph: nx.Graph) -> sp.csr_array:
     """The one weight on all edges that mixes fastest: W = I - αL, α = 2/(μ₂ + μ_n), so that λ = (μ_n - μ₂)/(μ_n + μ₂).
 
     0 = μ₁ < μ₂ ≤ … ≤ μ_n are the eigenvalues of the Laplacian L. Entries of the diagonal may be negative. Source: Xiao
-    and Boyd (2004), "Fast linear iterations for distributed averaging", section 4.1.
+    and Boyd (2004), "Fast linear iterations for distributed averaging".
 
     Args:
         graph: Undirected, without self-loops; weights on its edges are not looked at. Above 500 peers only the two
