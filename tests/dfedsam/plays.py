@@ -1,10 +1,11 @@
 """Plays every numpy plug-in once and saves what came out; run by tests in one process and as an MPI job.
 
-python -m tests.dfedsam.plays FOLDER [--resume]   writes FOLDER/rows.json and a run folder for each case
+python -m tests.dfedsam.plays FOLDER PLACEMENT [--resume]   writes FOLDER/rows.json and a run folder for each case
 """
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 import topologies
@@ -39,6 +40,8 @@ from dfedsam import (
     Simulation,
     TwoPoint,
 )
+from dfedsam.network import connect
+from tests.dfedsam.network.cases import drawn
 
 ALGORITHMS = [
     DPSGD(lr=0.1),
@@ -76,8 +79,16 @@ CASES = {
 }
 
 
-def play(case: str, folder: Path | None, rounds: int, *, resume: bool = False, dtype: str = "float32") -> list[dict]:
-    """Play one case and return its rows without the clock."""
+def play(
+    case: str,
+    folder: Path | None,
+    rounds: int,
+    *,
+    resume: bool = False,
+    dtype: str = "float32",
+    placement: str = "contiguous",
+) -> list[dict]:
+    """Play one case and return its rows without the clock; placement "drawn" scatters the peers over the ranks."""
     objective, name, algorithm = CASES[case]
     simulation = Simulation(
         objective=objective,
@@ -89,12 +100,14 @@ def play(case: str, folder: Path | None, rounds: int, *, resume: bool = False, d
         checkpoint_every=2,
         cosine=True,
         out=folder / case if folder else None,
+        placement="contiguous" if placement == "drawn" else placement,  # pyright: ignore[reportArgumentType]
+        network=connect(PEERS, partial(drawn, PEERS)) if placement == "drawn" else None,
     )
     rows = simulation.run(resume=resume)
     return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
 
 
 if __name__ == "__main__":
-    out, resume = Path(sys.argv[1]), "--resume" in sys.argv
-    everything = {case: play(case, out, 5 if resume else 3, resume=resume) for case in CASES}
+    out, placement, resume = Path(sys.argv[1]), sys.argv[2], "--resume" in sys.argv
+    everything = {case: play(case, out, 5 if resume else 3, resume=resume, placement=placement) for case in CASES}
     (out / "rows.json").write_text(json.dumps(everything))

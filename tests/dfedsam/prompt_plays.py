@@ -1,16 +1,18 @@
 """Tunes a prompt for a small encoder; run by a test in one process and as an MPI job.
 
-python -m tests.dfedsam.prompt_plays MODEL DATA OUT.json
+python -m tests.dfedsam.prompt_plays MODEL DATA OUT.json PLACEMENT
 """
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 import topologies
 from dfedsam import DFedSAMMG, Simulation
 from dfedsam.network import connect
 from dfedsam.objectives import PromptTuning, RandomProjection
+from tests.dfedsam.network.cases import drawn
 
 CASES = {
     "words, cut at peers": {"cut_at_peers": True},
@@ -26,19 +28,20 @@ CASES = {
 CASES |= {f"{case}, cut at peers": {**options, "cut_at_peers": True} for case, options in CASES.items()}
 
 
-def play(model: str, data: str) -> dict[str, list[dict]]:
+def play(model: str, data: str, placement: str) -> dict[str, list[dict]]:
     """The rows of each case without the clock."""
     import torch
 
     torch.set_num_threads(1)
     everything = {}
+    place = partial(drawn, 5) if placement == "drawn" else None
     for case, options in CASES.items():
         simulation = Simulation(
             objective=PromptTuning(data=data, words="bad, good", model=model, prompt="a film", **options),
             topology=topologies.make("ring", 5),
             algorithm=DFedSAMMG(local_steps=2, lr=0.05),
             rounds=3,
-            network=connect(5),
+            network=connect(5, place),
         )
         rows = simulation.run()
         everything[case] = [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
@@ -46,6 +49,6 @@ def play(model: str, data: str) -> dict[str, list[dict]]:
 
 
 if __name__ == "__main__":
-    found = play(*sys.argv[1:3])
+    found = play(*sys.argv[1:3], sys.argv[4])
     if connect(5).is_root:
         Path(sys.argv[3]).write_text(json.dumps(found))

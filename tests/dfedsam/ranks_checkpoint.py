@@ -1,23 +1,28 @@
-"""Played on several ranks by test_checkpoint. Arguments: what to do, the checkpoint, and when to be killed."""
+"""Played on several ranks by test_checkpoint.
+
+Arguments: what to do, the checkpoint, and when to be killed or "drawn", for peers that are scattered over the ranks.
+"""
 
 import os
 import signal
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
 
 from dfedsam import checkpoint
 from dfedsam.network import connect
+from tests.dfedsam.network.cases import drawn
 from tests.dfedsam.states import META, PEERS, same, state
 
 what, path, *moment = sys.argv[1:]
 pwrite = os.pwrite
-network = connect(PEERS)
+network = connect(PEERS, partial(drawn, PEERS) if moment == ["drawn"] else None)
 
 
 def mine(arrays):
-    return {name: rows[network.block.start : network.block.stop] for name, rows in arrays.items()}
+    return {name: rows[np.asarray(network.block)] for name, rows in arrays.items()}
 
 
 def killed(*arguments):

@@ -45,13 +45,14 @@ def test_rows_need_not_be_contiguous(tmp_path):
     assert np.array_equal(load_file(path)["x"], x)
 
 
-def test_saved_on_three_ranks_and_loaded_on_any_number(tmp_path):
+@pytest.mark.parametrize("placement", ["contiguous", "drawn"])
+def test_saved_on_three_ranks_and_loaded_on_any_number(tmp_path, placement):
     path = tmp_path / "three"
-    job = mpirun(3, [SCRIPT, "save", path])
+    job = mpirun(3, [SCRIPT, "save", path, placement])
     assert job.returncode == 0, job.stderr
     assert path.read_bytes() == saved(tmp_path).read_bytes()  # so one process reads it too
     for ranks in (2, 4):
-        job = mpirun(ranks, [SCRIPT, "load", path])
+        job = mpirun(ranks, [SCRIPT, "load", path, placement])
         assert job.returncode == 0, job.stderr
 
 

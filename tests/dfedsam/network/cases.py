@@ -25,6 +25,12 @@ def directed(n: int, seed: int) -> csr_array:
     return csr_array(random_array((n, n), density=0.04, format="csr", rng=seed))
 
 
+def drawn(peers: int, size: int) -> NDArray:
+    """The rank that plays each peer: scattered at random, unevenly, at least one on each rank."""
+    rng = np.random.default_rng(size)
+    return rng.permutation(np.concatenate([np.arange(size), rng.integers(size, size=peers - size)]))
+
+
 @dataclass(frozen=True)
 class Case:
     """Rows that are mixed with a schedule of matrices, one after another."""

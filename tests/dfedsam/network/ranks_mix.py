@@ -1,15 +1,19 @@
-"""Played on several ranks: mixes every case and writes what came of it. Argument: the file to write."""
+"""Played on several ranks: mixes every case and writes what came of it.
+
+Arguments: the file to write, and the placement: contiguous or drawn.
+"""
 
 import sys
+from functools import partial
 
 import numpy as np
 
-from dfedsam.network import connect, exchange
-from tests.dfedsam.network.cases import CASES, PEERS
+from dfedsam.network import connect, exchange, mpi
+from tests.dfedsam.network.cases import CASES, PEERS, drawn
 
 PANEL_BYTES = exchange._PANEL_BYTES
-network = connect(PEERS)
-mine = slice(network.block.start, network.block.stop)
+network = connect(PEERS, partial(drawn, PEERS) if sys.argv[2] == "drawn" else None)
+mine = np.asarray(network.block)
 found = {}
 for name, case in CASES.items():
     exchange._PANEL_BYTES = case.panel_bytes or PANEL_BYTES
@@ -27,6 +31,8 @@ for name, case in CASES.items():
     found[f"{name}: encoded counts"] = np.array([network.messages - messages, network.bytes - sent])
 rows = np.random.default_rng(3).normal(size=(PEERS, 1000)).astype(np.float32) ** 3
 found["total"] = network.total(rows[mine])
+mpi._STRIPED_BYTES = 10_000  # a few columns at a time
+found["total in panels"] = network.total(rows[mine])
 found["total of one column"] = network.total(rows[mine, :1])
 found["total of numbers"] = network.total(rows[mine, 0])
 found["server mean"] = network.server_mean(rows[mine])

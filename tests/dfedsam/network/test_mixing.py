@@ -8,22 +8,27 @@ import numpy as np
 import pytest
 
 from dfedsam.network import block, connect, product
+from dfedsam.network.blocks import Blocks
 from tests.dfedsam.network.cases import CASES, PEERS
 from tests.mpi import mpirun
 
 SCRIPT = Path(__file__).with_name("ranks_mix.py")
 
 
-@pytest.fixture(scope="module", params=["one process", 1, 2, 3, 4])
+RANKS = {"one process": 0, "1": 1, "2": 2, "3": 3, "4": 4, "2 drawn": 2, "3 drawn": 3, "4 drawn": 4}
+
+
+@pytest.fixture(scope="module", params=RANKS)
 def found(request, tmp_path_factory):
-    """What so many ranks made of every case."""
+    """What so many ranks made of every case; peers stand in contiguous blocks, or are drawn for them."""
     path = tmp_path_factory.mktemp("found") / "found.npz"
+    arguments = [str(SCRIPT), str(path), "drawn" if "drawn" in request.param else "contiguous"]
     if request.param == "one process":
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sys, "argv", [str(SCRIPT), str(path)])
+            patch.setattr(sys, "argv", arguments)
             runpy.run_path(str(SCRIPT))
     else:
-        job = mpirun(request.param, [SCRIPT, path])
+        job = mpirun(RANKS[request.param], arguments)
         assert job.returncode == 0, job.stderr
     with np.load(path) as file:
         return dict(file)
@@ -57,6 +62,7 @@ def test_sums_are_taken_in_peer_order(found):
     for row in rows:
         total += row
     assert np.array_equal(found["total"], total)
+    assert np.array_equal(found["total in panels"], total)
     assert np.array_equal(found["total of one column"], total[:1])
     assert found["total of numbers"] == total[0]
     assert np.array_equal(found["server mean"], (total / PEERS).astype(np.float32))
@@ -70,8 +76,7 @@ def test_ranks_hear_of_each_other(found):
 
 
 def test_the_first_rank_with_a_value_is_heard(found, request):
-    ranks = request.node.callspec.params["found"]
-    size = 1 if ranks == "one process" else ranks
+    size = max(1, RANKS[request.node.callspec.params["found"]])
     assert found["first"] == size // 2 + 1
 
 
@@ -89,6 +94,20 @@ def test_blocks_cover_all_peers_evenly():
             lengths = [len(b) for b in blocks]
             assert lengths == sorted(lengths, reverse=True)
             assert lengths[0] - lengths[-1] <= 1
+
+
+def test_blocks_go_where_they_are_placed():
+    blocks = Blocks(6, 3, lambda size: [2, 0, 1, 0, 2, 2])
+    assert [list(blocks[rank]) for rank in range(3)] == [[1, 3], [2], [0, 4, 5]]
+    assert [list(blocks.places(rank)) for rank in range(3)] == [[0, 1], [2], [3, 4, 5]]
+    assert list(blocks.lengths) == [2, 1, 3]
+    assert list(blocks.order[blocks.position]) == list(range(6))
+    assert not blocks.contiguous
+    assert Blocks(6, 3, lambda size: [0, 0, 1, 1, 1, 2])[1] == range(2, 5)
+    assert Blocks(6, 1, None)[0] == range(6)
+    for wrong in ([0] * 6, [0, 1, 2], [0, 1, 2, 3, 0, 1]):
+        with pytest.raises(ValueError, match=r"placement gives .* each of 6 peers to one of 3 ranks"):
+            Blocks(6, 3, lambda size, wrong=wrong: wrong)
 
 
 @pytest.mark.parametrize("name", CASES)
