@@ -31,10 +31,26 @@ class Rows(NamedTuple):
     indices: NDArray
     data: NDArray
 
-    def only(self, entries: NDArray[np.bool_], columns: NDArray) -> "Rows":
-        """Some of the entries, with other column numbers; both arguments have the length of `indices`."""
-        before = np.concatenate([[0], np.cumsum(entries)]).astype(self.indptr.dtype)
-        return Rows(before[self.indptr], columns[entries].astype(self.indices.dtype), self.data[entries])
+    def deal(self, columns: NDArray, row: NDArray, piece: NDArray, pieces: int) -> list["Rows"]:
+        """Cut every row into pieces, with their entries in the order that they had in the row.
+
+        Args:
+            columns: the entries' new column numbers.
+            row: the row of each entry.
+            piece: the piece that each entry goes to, counted from 0.
+            pieces: how many there are.
+        """
+        height = len(self.indptr) - 1
+        order = np.argsort(piece.astype(np.int8), kind="stable")  # few bits: sorted by counting
+        columns, data = columns[order].astype(self.indices.dtype), self.data[order]
+        lengths = np.bincount(piece * height + row, minlength=pieces * height)
+        ends = np.concatenate([[0], np.cumsum(lengths)]).astype(self.indptr.dtype)
+        dealt = []
+        for first in range(0, pieces * height, height):
+            indptr = ends[first : first + height + 1]
+            low, high = indptr[0], indptr[-1]
+            dealt.append(Rows(indptr - low, columns[low:high], data[low:high]))
+        return dealt
 
 
 def accumulate(rows: Rows, x: NDArray, out: NDArray) -> None:

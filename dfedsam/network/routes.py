@@ -28,7 +28,7 @@ def route(W: csr_array, blocks: Blocks, rank: int) -> Route:
     """The route of W (n, n) between the ranks of `blocks`, seen from one of them."""
     size, mine = len(blocks), blocks.places(rank)
     takers = np.repeat(blocks.owner, np.diff(W.indptr))
-    remote = takers != blocks.owner[W.indices]
+    remote = np.flatnonzero(takers != blocks.owner[W.indices])
     # a byte for each rank and peer, set in one pass: sorting the entries takes ten times as long
     needed = np.zeros((size, len(blocks.owner)), bool)
     needed[takers[remote], blocks.position[W.indices[remote]]] = True

@@ -25,17 +25,24 @@ class Sums:
     """
 
     def __init__(self, rows: Rows, blocks: Blocks, rank: int, receive: NDArray[np.intp]) -> None:
-        own = blocks.owner[rows.indices] == rank
-        place = np.empty(len(blocks.owner), np.intp)  # of a peer's row, among own ones or among those that came in
+        owners = blocks.owner[rows.indices]
+        place = blocks.position - blocks.places(rank).start  # of a peer's row, among own ones or those that came in
         place[receive] = np.arange(len(receive))
-        place[blocks[rank]] = np.arange(blocks.lengths[rank])
         columns = place[rows.indices]
-        piece, aside = _pieces(rows.indptr, own)
-        self._below, self._own, self._above = (rows.only((piece == i) & ~aside, columns) for i in range(3))
-        self._from_own, columns[own] = _number(columns[own], aside[own])
-        self._from_remote, columns[~own] = _number(columns[~own], aside[~own])
-        columns[~own] += len(self._from_own)
-        self._aside = rows.only(aside, columns)
+        row = np.repeat(np.arange(len(rows.indptr) - 1), np.diff(rows.indptr))
+        self._from_own = self._from_remote = np.empty(0, np.intp)
+        if blocks.contiguous:
+            piece = (owners >= rank).astype(np.intp) + (owners > rank)
+        else:
+            piece = _alternations(rows.indptr, row, owners == rank)
+            often = np.zeros(len(rows.indptr) - 1, bool)
+            often[row[piece > 2]] = True
+            piece[often[row]] = 3
+            own, remote = (np.flatnonzero((piece == 3) & which) for which in (owners == rank, owners != rank))
+            self._from_own, columns[own] = _number(columns[own], len(often))
+            self._from_remote, columns[remote] = _number(columns[remote], len(receive))
+            columns[remote] += len(self._from_own)
+        self._below, self._own, self._above, self._aside = rows.deal(columns, row, piece, 4)
 
     def add(self, own: NDArray, remote: NDArray, out: NDArray, team: Team) -> None:
         """out = the block's rows of W @ X, from its own rows (b, d) and those that came in (m, d)."""
@@ -49,22 +56,22 @@ class Sums:
         multiply(pieces, out, team)
 
 
-def _pieces(indptr: NDArray, own: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """For each entry, how often remote and own peers alternate up to it in its row, which begins with remote ones; and
-    whether they do so more than twice in that row."""
-    lengths = np.diff(indptr)
+def _alternations(indptr: NDArray, row: NDArray[np.intp], own: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """For each entry, how often remote and own peers alternate up to it in its row, which begins with remote ones.
+
+    Args:
+        indptr: where rows begin and end, as in CSR.
+        row: of each entry.
+        own: whether each entry is of an own peer.
+    """
     before = np.concatenate([[False], own[:-1]])
-    before[indptr[:-1][lengths > 0]] = False
+    before[indptr[:-1][np.diff(indptr) > 0]] = False
     alternated = np.concatenate([[0], np.cumsum(own != before)])
-    row = np.repeat(np.arange(len(lengths)), lengths)
-    piece = alternated[1:] - alternated[indptr[row]]
-    often = np.zeros(len(lengths), bool)
-    often[row[piece > 2]] = True
-    return piece, often[row]
+    return alternated[1:] - alternated[indptr[row]]
 
 
-def _number(columns: NDArray[np.intp], used: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """The columns that are used, rising, and the columns counted among them alone."""
-    there = np.zeros(int(columns.max(initial=-1)) + 1, bool)
-    there[columns[used]] = True
+def _number(columns: NDArray[np.intp], count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Which of `count` columns there are, rising, and the columns counted among these alone."""
+    there = np.zeros(count, bool)
+    there[columns] = True
     return np.flatnonzero(there), (np.cumsum(there) - 1)[columns]
