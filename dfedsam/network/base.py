@@ -16,6 +16,7 @@ from dfedsam.peers import Peers
 
 T = TypeVar("T")
 _PLANS = 32  # matrices whose plans are kept: longer than the period of the usual schedules (2 log₂ n + 2)
+_PLANNED = 1 << 25  # entries of all those matrices, at some 24 bytes each: else matrices drawn afresh would pile up
 
 
 class Plan(Protocol):
@@ -214,9 +215,12 @@ class Network(ABC):
             raise ValueError(f"x has type {dtype}: it cannot hold the weights of W; use a floating type")
         made = (W, edges, self._make(cast))  # W is kept, so that its identity stays its own
         self._plans[key] = made
-        if len(self._plans) > _PLANS:
+        while len(self._plans) > _PLANS or (len(self._plans) > 1 and self._planned() > _PLANNED):
             self._plans.popitem(last=False)[1][2].free()  # the same on every rank: calls come in the same order
         return made[1:]
+
+    def _planned(self) -> int:
+        return sum(W.nnz for W, _, _ in self._plans.values())
 
     def _canonical(self, W: csr_array) -> csr_array:
         """W with its columns sorted, without repeated or zero entries."""

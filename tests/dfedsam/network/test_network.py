@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.sparse import coo_array, csr_array
 
-from dfedsam.network import OneProcess, connect, product
+from dfedsam.network import OneProcess, base, connect, product
 from dfedsam.network.threads import Team, cores, threads_per_rank
 from tests.dfedsam.network.cases import averaging
 
@@ -89,6 +89,17 @@ def test_a_matrix_is_planned_once_and_forgotten_after_many_others():
     assert len(network._plans) < 100
     gc.collect()
     assert watch() is None
+
+
+def test_large_matrices_are_forgotten_sooner(monkeypatch):
+    monkeypatch.setattr(base, "_PLANNED", 60)
+    network, x = OneProcess(6), np.ones((6, 2))
+    for _ in range(5):
+        network.mix(averaging(nx.cycle_graph(6)), x)  # 18 entries each
+    assert len(network._plans) == 3
+    monkeypatch.setattr(base, "_PLANNED", 1)
+    network.mix(averaging(nx.path_graph(6)), x)
+    assert len(network._plans) == 1
 
 
 def test_cores_are_shared_by_the_processes_of_a_machine(monkeypatch):
