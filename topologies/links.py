@@ -1,5 +1,7 @@
 """The links of one mixing matrix, stored so that some of them can be taken out quickly, in every round others."""
 
+from copy import copy
+
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
@@ -26,7 +28,7 @@ class Links:
         data = np.concatenate([entries.data[off], W.diagonal()])
         places = np.concatenate([entries.row[off], everyone]), np.concatenate([entries.col[off], everyone])
         W = sp.csr_array(sp.coo_array((data, places), shape=(n, n)))  # all of the diagonal is stored, zero or not
-        W.sort_indices()
+        W.sum_duplicates()
         self._W = W
         self._receivers, senders = np.repeat(everyone, np.diff(W.indptr)), W.indices.astype(np.int64)
         pairs = senders, self._receivers
@@ -36,9 +38,10 @@ class Links:
         self.i, self.j = np.divmod(links, n)
         order = np.argsort(link, kind="stable")
         self._entries = off[order]  # those of the first link, of the second, …
-        self._starts = np.searchsorted(link[order], np.arange(len(links) + 1))
+        self._counts = np.bincount(link, minlength=len(links))
         self._own = np.flatnonzero(first == second)  # entries on the diagonal
-        self._sent = np.bincount(senders, minlength=n)  # entries in a column
+        self._home = self._own[senders]  # where on the diagonal an entry's sender keeps its own
+        self._sent = np.bincount(senders[off], minlength=n)  # entries in a column, off the diagonal
 
     def without(self, lost: NDArray[np.bool_]) -> sp.csr_array:
         """W without some links: a peer keeps what it would have sent over them, W_jj += W_ij where j sends to i.
@@ -52,19 +55,14 @@ class Links:
         Returns:
             (n, n), float64, sorted indices, the lost entries gone.
         """
-        W, n = self._W, len(self._own)
-        gone = self._entries[np.repeat(lost, np.diff(self._starts))]
-        senders = W.indices[gone]
-        own = W.data[self._own] + np.bincount(senders, W.data[gone], n)
-        silent = (np.bincount(senders, minlength=n) == self._sent - 1) & (np.abs(own - 1) <= TOLERANCE)
-        own[silent] = 1  # not 1 ± 1e-16, which 1,000 rounds of silence would raise to a power
-        data = W.data.copy()
-        data[self._own] = own
-        there = np.ones(len(data), bool)
-        there[gone] = False
-        stay = np.flatnonzero(there)
-        indptr = W.indptr.copy()
-        indptr[1:] -= np.cumsum(np.bincount(self._receivers[gone], minlength=n)).astype(indptr.dtype)
-        thin = sp.csr_array((data[stay], W.indices[stay], indptr), shape=(n, n))
-        thin.has_canonical_format = True  # sorted, nothing twice: known without another look
+        W = self._W
+        gone = self._entries[np.repeat(lost, self._counts)]
+        data = W.data + np.bincount(self._home[gone], W.data[gone], W.nnz)
+        silent = np.flatnonzero(np.bincount(W.indices[gone], minlength=len(self._own)) == self._sent)
+        own = self._own[silent]
+        data[own[np.abs(data[own] - 1) <= TOLERANCE]] = 1  # not 1 ± 1e-16, to a power in 1,000 rounds of silence
+        data[gone] = 0
+        thin = copy(W)  # its arrays are replaced; that it is sorted stays known, and need not be looked at again
+        thin.data, thin.indices, thin.indptr = data, W.indices.copy(), W.indptr.copy()
+        thin.eliminate_zeros()
         return thin

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable
+from copy import copy
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -210,7 +211,8 @@ class Network(ABC):
             return self._plans[key][1:]
         rows = self._canonical(W)
         edges = rows.nnz - int(np.count_nonzero(rows.diagonal()))
-        cast = csr_array(rows, dtype=dtype)
+        cast = copy(rows)  # the same pattern; csr_array(rows, dtype) would check it anew in every round of a schedule
+        cast.data = rows.data.astype(dtype, copy=False)
         if np.issubdtype(dtype, np.integer) and not np.array_equal(cast.data, rows.data):
             raise ValueError(f"x has type {dtype}: it cannot hold the weights of W; use a floating type")
         made = (W, edges, self._make(cast))  # W is kept, so that its identity stays its own
