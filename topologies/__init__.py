@@ -7,6 +7,8 @@ spectrum(make("torus", 16))["gap"]      # 0.4
 from topologies.check import check
 from topologies.circulant_graphs import chordal_ring, circulant, ring_lattice
 from topologies.clustered_graphs import barbell, caveman, lollipop, two_cliques
+from topologies.consensus import steady_consensus
+from topologies.contraction import expected_contraction
 from topologies.directed_graphs import directed_exponential, directed_ring, random_out
 from topologies.distinct import distinct_eigenvalues, remembered, spectrum_ends
 from topologies.equitopo import d_equistatic, od_equidyn, ou_equidyn, u_equistatic
@@ -37,12 +39,14 @@ from topologies.matcha import matcha
 from topologies.matchings import pairwise, random_matching, random_neighbours
 from topologies.mixtures import at_random, in_turn
 from topologies.names import find, find_rule, rules, table
+from topologies.neighbours import effective_neighbours
 from topologies.one_peer import one_peer_exponential, one_peer_grid, one_peer_hypercube, one_peer_ring
 from topologies.random_graphs import stochastic_block_model
 from topologies.real_graphs import davis, florentine, karate, les_miserables
 from topologies.schedule import Drawn, Periodic
-from topologies.spectra import effective_neighbours, eigenvalues, slem, spectrum, steady_consensus
+from topologies.spectra import spectrum
 from topologies.stl_fw import stl_fw
+from topologies.symmetric import eigenvalues, slem
 from topologies.topology import Static, Topology
 from topologies.unreliable import link_failures, peers_away
 from topologies.weight_files import from_weights, weights_from_file
@@ -73,6 +77,7 @@ __all__ = [
     "effective_neighbours",
     "eigenvalues",
     "erdos_renyi",
+    "expected_contraction",
     "exponential",
     "fastest",
     "fastest_nonnegative",

@@ -7,7 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from topologies import spectra
+from topologies.symmetric import outer_two
 
 T = TypeVar("T")
 _BREAKDOWN = 1e-9  # what Lanczos leaves, at most, once it has met every eigenvalue
@@ -37,7 +37,7 @@ def spectrum_ends(W: sp.csr_array) -> tuple[float, float]:
     Raises:
         ValueError: if W is not symmetric.
     """
-    lambda_2, lambda_min = spectra._ends(W)
+    lambda_2, lambda_min = outer_two(W)
     return lambda_min, lambda_2
 
 

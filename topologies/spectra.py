@@ -1,219 +1,98 @@
-"""What a mixing matrix says about itself: eigenvalues, gap, effective neighbours, the consensus distance it leaves.
-
-Letters: J = 11ᵀ/n; λ = ‖W - J‖₂, for a symmetric W the second largest eigenvalue modulus; gap = 1 - λ. Up to DENSE
-peers all eigenvalues are computed; above, only the few that are asked for (`topologies.extremes`).
-"""
+"""The figures of a topology, all together."""
 
 from typing import Any
 
-import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
-from scipy.sparse.csgraph import shortest_path
 
 from topologies.checks import whole
-from topologies.extremes import largest, second_smallest
-from topologies.tidy import adjacency_matrix, diagonal
-from topologies.topology import TOLERANCE, Topology
+from topologies.mixing import mixing_time
+from topologies.rates import of_drawn, of_one, of_period
+from topologies.rounds import looked_at
+from topologies.symmetric import eigenvalues, is_symmetric, laplacian_ends, modes, slem
+from topologies.topology import Topology
+from topologies.traffic import round_figures, support_figures
 
-DENSE = 500  # peers up to which all eigenvalues are computed
-PROBES = 64  # random vectors that stand for all above DENSE, in `effective_neighbours`
-_MODES = ("lambda_2", "lambda_min", "effective_neighbours", "mu_2")
+__all__ = ["eigenvalues", "slem", "spectrum"]
 
-
-def eigenvalues(W: sp.csr_array) -> NDArray[np.float64]:
-    """All eigenvalues of a symmetric W, falling, shape (n,); the first is 1. Costs n³.
-
-    Raises:
-        ValueError: if W is not symmetric.
-    """
-    _need_symmetric(W)
-    return np.asarray(np.linalg.eigvalsh(W.toarray())[::-1], dtype=np.float64)
-
-
-def slem(W: sp.csr_array) -> float:
-    """λ = ‖W - J‖₂: what a gossip step leaves, at most, of the peers' distance from their mean.
-
-    In [0, 1] for Metropolis weights: 0 on the complete graph, 1 where the peers are not connected.
-
-    Raises:
-        ValueError: if W is not symmetric.
-    """
-    return max(abs(value) for value in _ends(W))
-
-
-def effective_neighbours(W: sp.csr_array, gamma: float = 0.9) -> float:
-    """n_W(γ) = (1/(1-γ)) / [(1/n) Σ λ_i²/(1 - γλ_i²)]: with how many peers a vector is in effect averaged.
-
-    1 for W = I, n for W = J. Above DENSE peers the sum without the first eigenvalue is estimated from 64 random
-    vectors, to about one per cent. Source: Vogels, Hendrikx and Jaggi (2022), "Beyond spectral gap: the role of the
-    topology in decentralized learning".
-
-    Args:
-        W: Symmetric, shape (n, n).
-        gamma: Decay γ of the averaged walk, at least 0 and below 1; the nearer to 1, the further a peer sees.
-
-    Raises:
-        ValueError: if gamma is out of range or W is not symmetric.
-    """
-    if not 0 <= gamma < 1:
-        raise ValueError(f"gamma is {gamma}: it must be at least 0 and below 1; the usual is 0.9")
-    n = len(W.indptr) - 1
-    if n <= DENSE:
-        squares = eigenvalues(W)[1:] ** 2
-        rest = float(np.sum(squares / (1 - gamma * squares)))
-    else:
-        _need_symmetric(W)
-        rest = _estimated_rest(W, gamma)
-    return 1 / (1 - gamma) / ((1 / (1 - gamma) + rest) / n)
+ONLY_SOME = ("lambda_2", "lambda_min", "gap_2", "sigma_2", "rho", "periodic_rate", "finite_time")  # topologies have
 
 
 def spectrum(topology: Topology, steps: int = 1) -> dict[str, Any]:
-    """The figures of a topology, ready for `json.dump`.
+    """The figures of a topology, ready for `json.dump`. What has no meaning for it, or would take too long, is None.
+
+    Letters: D_t = W_t - J, J = 11ᵀ/n; where rows and columns do not both sum to one, J is not what gossip tends to,
+    and D_t = (I - J) W_t (I - J). Up to DENSE (500) peers all is computed from dense matrices. Above, no n × n matrix
+    is made: eigenvalues come with a residual of 1e-6 relative to 1 - λ (see `topologies.extremes`), mostly with an
+    error of less than 1e-9.
 
     Args:
-        topology: What is looked at. Where W changes from round to round, or is not symmetric, only the figures that
-            still have a meaning are given, and the others are None: edges and degrees are those of the rounds' union,
-            and lambda = ‖W_τ … W_1 - J‖₂^(1/τ) over a period τ.
-        steps: Gossip steps Q a round, at least 1.
+        topology: Any: of one W, of a period of them, or drawn afresh in every round. Of the last kind, and of periods
+            over 1,000 rounds, the first 40 to 500 rounds are looked at.
+        steps: Gossip steps Q a round, at least 1. Only where it says Q below does it matter.
 
     Returns:
-        n, edges, degree_min, degree_mean, degree_max; diameter in edges (None above DENSE peers, where it would take
-        too long); lambda_2 (second largest eigenvalue), lambda_min (smallest), lambda (the larger modulus of these),
-        gap = 1 - lambda; steps and lambda_q = lambda^Q; effective_neighbours at γ = 0.9; mu_2 (second smallest
-        eigenvalue of the unweighted Laplacian); vectors_per_round, which all peers send together: Q · 2 · edges, for a
-        schedule its mean; period; approximate: the names of figures that are estimates.
+        What it is: n; period (None where drawn); directed; sums ("both", "rows" or "columns"); biased: rows alone sum
+        to one, so that the fixed point is no plain average.
+
+        The graph of all who may talk over time: edges (in a directed one, arcs); degree_min, degree_mean, degree_max
+        (in a directed one, to how many a peer sends); diameter in edges, up to DENSE peers; mu_2 and mu_n, second
+        smallest and largest eigenvalue of its unweighted Laplacian, directions dropped.
+
+        A round: degree_round_mean, degree_round_max, to how many others a peer sends; vectors_per_round, which all
+        peers send together in Q steps, one a message; both over a period, or the rounds looked at.
+
+        How fast it mixes: lambda, the rate a round, and gap = 1 - lambda. For one W, lambda = ‖D‖₂; over a period τ it
+        is periodic_rate = ‖D_τ … D_1‖₂^(1/τ), from round 0; where drawn √contraction; where rows and columns do not
+        both sum to one, rho. gap_squared = 1 - lambda². Biased topologies have no gap. lambda_2 and lambda_min, second
+        largest and smallest eigenvalue of one symmetric W; gap_2 = 1 - lambda_2. sigma_2 = ‖D‖₂ of one W. rho, the
+        rate in the long run: ρ(D), the second largest eigenvalue modulus of W; over a period ρ(D_τ … D_1)^(1/τ); where
+        drawn and lambda needs it, that of all rounds looked at. contraction = λ_max(E[DᵀD]), the part of the squared
+        distance from the mean that an average round leaves at most, with contraction_stderr, 0 where exact (see
+        `topologies.contraction`). steps, and lambda_q, which is lambda for Q steps a round.
+
+        How long it takes: finite_time, rounds after which every peer holds the mean exactly; mixing_time, to a
+        distance of 1/4 in total variation; rounds_to_1e-6, until ‖x_t - x̄‖ ≤ 1e-6 ‖x_0 - x̄‖ from the worst start, with
+        Q steps a round: exact up to DENSE peers and for one symmetric W, above else what lambda_q says; where drawn
+        until this holds in the mean square, from contraction.
+
+        effective_neighbours: n_W(γ) at γ = 0.9 (see `topologies.neighbours`); None where only columns sum to one.
+
+        approximate: the names of the figures above that are estimates or bounds.
 
     Raises:
         ValueError: if steps is below 1.
     """
     steps = whole("steps", steps, 1, "the usual is 1")
-    n, rounds = topology.n, range(topology.period)
-    union = sp.csr_array((n, n))
-    sent = 0
-    for t in rounds:
-        W = topology.weights(t)
-        union = union + adjacency_matrix(topology.graph(t))
-        sent += int(np.count_nonzero(W.data)) - int(np.count_nonzero(W.diagonal()))
-    union = sp.csr_array((union + union.T) != 0, dtype=float)
-    degrees = union.sum(axis=1)
-    fixed = topology.period == 1 and _is_symmetric(topology.weights(0))
-    modes: dict[str, Any] = _modes(topology.weights(0), union) if fixed else dict.fromkeys(_MODES)
-    modulus: float | None = max(abs(modes["lambda_2"]), abs(modes["lambda_min"])) if fixed else _schedule_norm(topology)
+    rounds, support = looked_at(topology), topology.support()
+    links = sp.csr_array(support + support.T) if support is not None and topology.directed else support
+    if len(rounds.matrices) == 1 and rounds.keeps_mean and links is not None and is_symmetric(rounds.matrices[0]):
+        found = modes(rounds.matrices[0], links)
+        mu_2, mu_n = found.mu_2, found.mu_n
+        rates = of_one(rounds, found, steps)
+    else:
+        mu_2, mu_n = laplacian_ends(links, topology.n)
+        rates = (of_drawn if rounds.sampled else of_period)(topology, rounds, steps)
+    sent, varies = round_figures(rounds.matrices, steps)
+    estimated = rates.pop("approximate")
+    if rounds.sampled and varies:
+        estimated += ["degree_round_mean", "vectors_per_round"]
+    biased, rate = topology.sums == "rows", rates["lambda"]
+    gaps = (None, None) if biased or rate is None else (1 - rate, 1 - rate**2)
     return {
-        "n": n,
-        "edges": int(degrees.sum()) // 2,
-        "degree_min": int(degrees.min()),
-        "degree_mean": float(degrees.mean()),
-        "degree_max": int(degrees.max()),
-        "diameter": _diameter(union) if fixed and n <= DENSE else None,
-        "lambda": modulus,
-        "gap": None if modulus is None else 1 - modulus,
-        "steps": steps,
-        "lambda_q": modulus**steps if fixed and modulus is not None else None,
-        **modes,
-        "vectors_per_round": steps * sent // topology.period if fixed else steps * sent / topology.period,
+        "n": topology.n,
         "period": topology.period,
-        "approximate": ["effective_neighbours"] if fixed and n > DENSE else [],
+        "directed": topology.directed,
+        "sums": topology.sums,
+        "biased": biased,
+        **support_figures(support, topology.n, directed=topology.directed),
+        "mu_2": mu_2,
+        "mu_n": mu_n,
+        **sent,
+        "gap": gaps[0],
+        "gap_squared": gaps[1],
+        **dict.fromkeys(ONLY_SOME),
+        **rates,
+        "steps": steps,
+        "mixing_time": mixing_time(rounds),
+        "approximate": estimated,
     }
-
-
-def steady_consensus(
-    W: sp.csr_array,
-    centres: NDArray[np.floating],
-    lr: float,
-    noise: float = 0.0,
-    steps: int = 1,
-    *,
-    before_gossip: bool = False,
-) -> float:
-    """The consensus distance that adapt-then-combine gradient steps end at on noisy quadratics, in closed form.
-
-    For f_i(x) = ½‖x - b_i‖² and X ← W^Q (X - lr · G), G the gradients plus independent noise, with eigenpairs (m_k,
-    v_k) of W^Q: E (1/n) Σ ‖x_i - x̄‖² = (1/n) Σ_{k≥2} [(lr m_k / (1 - (1-lr) m_k))² ‖v_kᵀB‖² + lr² σ² d m_k² / (1 -
-    (1-lr)² m_k²)]. Before gossip the factors m_k² in the numerators are left out. Costs n³.
-
-    Args:
-        W: Symmetric and connected, shape (n, n).
-        centres: The minima b_i, shape (n, d).
-        lr: Step size η, above 0 and below 2.
-        noise: Standard deviation σ of a gradient's noise in each coordinate.
-        steps: Gossip steps Q a round.
-        before_gossip: Give the distance between a round's gradient step and its gossip, instead of after it.
-
-    Raises:
-        ValueError: if lr is out of range, W is not symmetric, or its peers are not connected.
-    """
-    if not 0 < lr < 2:
-        raise ValueError(f"lr is {lr}: it must be above 0 and below 2, or the quadratics diverge; take a smaller one")
-    _need_symmetric(W)
-    values, vectors = np.linalg.eigh(W.toarray())
-    if values[-2] > 1 - TOLERANCE:
-        raise ValueError("W leaves the peers in parts that never meet: it must be connected; add edges")
-    m = values[:-1] ** whole("steps", steps, 1, "the usual is 1")
-    n, d = centres.shape
-    after = 1.0 if before_gossip else m
-    bias = (lr * after / (1 - (1 - lr) * m)) ** 2 * np.sum((vectors[:, :-1].T @ centres) ** 2, axis=1)
-    spread = lr**2 * noise**2 * d * after**2 / (1 - (1 - lr) ** 2 * m**2)
-    return float(np.sum(bias + spread) / n)
-
-
-def _ends(W: sp.csr_array) -> tuple[float, float]:
-    """(λ₂, λ_min): the second largest and the smallest eigenvalue of a symmetric W."""
-    n = len(W.indptr) - 1
-    if n <= DENSE:
-        values = eigenvalues(W)
-        return float(values[1]), float(values[-1])
-    _need_symmetric(W)
-    laplacian = sp.csr_array(diagonal(np.ones(n)) - W)
-    return 1 - second_smallest(laplacian), 1 - largest(laplacian)
-
-
-def _modes(W: sp.csr_array, adjacency: sp.csr_array) -> dict[str, Any]:
-    """What only one symmetric W has."""
-    laplacian = sp.csr_array(diagonal(adjacency.sum(axis=1)) - adjacency)
-    small = len(W.indptr) - 1 <= DENSE
-    lambda_2, lambda_min = _ends(W)
-    mu_2 = float(np.linalg.eigvalsh(laplacian.toarray())[1]) if small else second_smallest(laplacian)
-    return dict(zip(_MODES, (lambda_2, lambda_min, effective_neighbours(W), mu_2), strict=True))
-
-
-def _schedule_norm(topology: Topology) -> float | None:
-    """‖W_τ … W_1 - J‖₂^(1/τ); None where the dense product would take too long."""
-    n = topology.n
-    if n > DENSE or topology.period > 1000:
-        return None
-    product = np.eye(n) - 1 / n
-    for t in range(topology.period):
-        product = topology.weights(t) @ product
-    return float(np.linalg.norm(product, 2) ** (1 / topology.period))
-
-
-def _diameter(adjacency: sp.csr_array) -> int | None:
-    longest = shortest_path(adjacency, unweighted=True).max()
-    return int(longest) if np.isfinite(longest) else None
-
-
-def _estimated_rest(W: sp.csr_array, gamma: float) -> float:
-    """Σ_{k≥2} λ_k²/(1 - γλ_k²) = Σ_j γʲ tr (W - J)^{2j+2}, with vᵀW^{2j+2}v = ‖W^{j+1}v‖² averaged over random signs v
-    (Hutchinson 1990)."""
-    n = len(W.indptr) - 1
-    probes = np.random.default_rng(0).choice([-1.0, 1.0], size=(n, PROBES))
-    probes -= probes.mean(axis=0)
-    probes *= np.sqrt(n - 1) / np.linalg.norm(probes, axis=0)  # exact where all eigenvalues but the first are equal
-    total, factor = 0.0, 1.0
-    while factor > 1e-6 * (1 - gamma):
-        probes = W @ probes
-        total += factor * float(np.sum(probes**2)) / PROBES
-        factor *= gamma
-    return total
-
-
-def _need_symmetric(W: sp.csr_array) -> None:
-    if not _is_symmetric(W):
-        raise ValueError("W must be symmetric for its eigenvalues to say how fast it mixes; look at ‖W - J‖ instead")
-
-
-def _is_symmetric(W: sp.csr_array) -> bool:
-    skew = abs(W - W.T)
-    return skew.nnz == 0 or skew.max() <= TOLERANCE
