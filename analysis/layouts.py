@@ -4,6 +4,8 @@ import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.springs import springs
+
 SMALL = 120  # peers up to which springs between all pairs are affordable (Kamada and Kawai 1989)
 
 _ROUND = {  # graphs whose peers stand around a ring
@@ -109,10 +111,8 @@ def _columns(graph: nx.Graph) -> NDArray[np.float64]:
 
 
 def _springs(graph: nx.Graph) -> NDArray[np.float64]:
-    n, graph = len(graph), graph.to_undirected()
-    if n <= SMALL:
-        placed = nx.kamada_kawai_layout(graph)
-    else:  # from the slowest modes of the Laplacian: springs alone would fold a large graph
-        start = nx.spectral_layout(graph) if n <= 1000 else None
-        placed = nx.spring_layout(graph, pos=start, iterations=100, seed=0)
+    n = len(graph)
+    if n > SMALL:
+        return springs(graph)
+    placed = nx.kamada_kawai_layout(graph.to_undirected())
     return np.array([placed[peer] for peer in range(n)], dtype=float)

@@ -1,118 +1,93 @@
-"""A topology on paper: its graph, drawn as one would draw it by hand, beside the spectrum of its W."""
-
-from typing import Any
+"""A topology on paper: its graph beside the spectrum of its W, or its rounds beside how its peers come to agree."""
 
 import networkx as nx
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
 
-from analysis import layouts, style
+from analysis import style
+from analysis.graph_panel import draw_graph
+from analysis.schedule_panels import MANY, MOST, draw_errors, draw_rounds
+from analysis.spectrum_panel import draw_complex, draw_real
 from topologies.spectra import eigenvalues, spectrum
 from topologies.topology import Topology
 
 ALL = 2000  # peers up to which every eigenvalue is drawn; above, only the ends of the spectrum
-NUMBERED = 36  # peers up to which each one bears its number
+DRAWS = 50  # rounds of a schedule whose messages are counted
 
 
 def draw(topology: Topology) -> Figure:
-    """Draw a topology's graph beside the eigenvalues of its W, with the gap shaded.
+    """Draw a topology.
 
-    Args:
-        topology: Of period 1 and symmetric.
+    One W for all rounds: its graph, beside the eigenvalues of W, by rank or, where W is not symmetric, in the complex
+    plane. Otherwise: the graphs of its first rounds, beside what t rounds leave of the distance from the mean.
 
     Returns:
-        A figure of the width of a page with two axes, graph and spectrum; `analysis.style.save` writes it.
+        A figure of the width of a page; `analysis.style.save` writes it.
 
     Raises:
-        ValueError: if W changes from round to round or is not symmetric.
+        ValueError: if W is not symmetric and has more than ALL peers, since then all eigenvalues would take too long.
     """
-    figures = spectrum(topology)
-    if figures["lambda_2"] is None:
-        raise ValueError("topology changes from round to round or is directed: a drawing needs one symmetric W")
     with style.styled():
         figure = style.new_figure(style.PAGE, 3.1)
-        left, right = figure.subplots(1, 2, width_ratios=(1, 1.1))
-        _draw_graph(left, topology.graph(0), figures)
-        values = eigenvalues(topology.weights(0)) if topology.n <= ALL else None
-        _draw_spectrum(right, values, figures)
+        if topology.period == 1:
+            _draw_static(figure, topology)
+        else:
+            ((left, right),) = figure.subfigures(1, 2, width_ratios=(1.15, 1), squeeze=False)
+            draw_rounds(left, topology, _schedule_title(topology))
+            draw_errors(right.subplots(), topology)
     return figure
 
 
-def _draw_graph(axes: Axes, graph: nx.Graph, figures: dict[str, Any]) -> None:
-    n = len(graph)
-    points = layouts.points(graph)
-    lines = layouts.lines(graph, points)
-    strength = float(np.clip(160 / len(lines), 0.06, 0.8))  # many edges together must not become a black square
-    width = 0.3 + 0.7 * strength
-    axes.add_collection(LineCollection(list(lines), colors=style.GREY, linewidths=width, alpha=strength, zorder=1))
-    size = float(np.clip(3600 / n, 0.5, 150))
-    rim = 0.5 if n <= 400 else 0
-    axes.scatter(*points.T, s=size, color=style.COLOURS[0], edgecolors="white", linewidths=rim, zorder=2)
-    if n <= NUMBERED:
-        text: dict[str, Any] = {
-            "color": "white",
-            "fontsize": 0.52 * size**0.5,
-            "ha": "center",
-            "va": "center_baseline",
-            "zorder": 3,
-        }
-        for peer, (x, y) in enumerate(points):
-            axes.annotate(str(peer), (x, y), **text)
-    axes.set_aspect("equal")
-    axes.margins(0.08)
-    axes.axis("off")
-    low, high, diameter = figures["degree_min"], figures["degree_max"], figures["diameter"]
-    degrees = f"degree {low}" if low == high else f"degrees {low} to {high}"
-    name = str(graph.graph.get("name", "graph")).replace("_", " ")
-    far = "" if diameter is None else f", diameter {diameter}"
-    axes.set_title(f"{name}: {n} peers, {figures['edges']} edges\n{degrees}{far}")
+def name(topology: Topology) -> str:
+    """What a topology is called: by its graph, else by what built it."""
+    known = topology.graph(0).graph.get("name") if topology.period == 1 else None
+    built = (topology.description or {}).get("class_path", "topology").rpartition(".")[2]
+    return str(known or built).replace("_", " ")
 
 
-def _draw_spectrum(axes: Axes, values: NDArray[np.float64] | None, figures: dict[str, Any]) -> None:
-    n, modulus, gap = figures["n"], figures["lambda"], figures["gap"]
-    what = "eigenvalues of W"
-    if values is None:
-        what = "first, second and last eigenvalue of W"
-        ranks, values = np.array([1, 2, n]), np.array([1, figures["lambda_2"], figures["lambda_min"]])
+def _draw_static(figure: Figure, topology: Topology) -> None:
+    figures, graph = spectrum(topology), topology.graph(0)
+    left, right = figure.subplots(1, 2, width_ratios=(1, 1.1))
+    draw_graph(left, graph)
+    far = "" if figures["diameter"] is None else f", diameter {figures['diameter']}"
+    left.set_title(f"{name(topology)}: {len(graph)} peers, {graph.number_of_edges()} edges\n{_degrees(graph)}{far}")
+    if figures["lambda_2"] is not None:
+        draw_real(right, eigenvalues(topology.weights(0)) if topology.n <= ALL else None, figures)
     else:
-        ranks = np.arange(1, n + 1)
-    axes.axhspan(modulus, 1, color=style.COLOURS[1], alpha=0.3, linewidth=0)
-    right: dict[str, Any] = {"xycoords": axes.get_yaxis_transform(), "ha": "left", "va": "center", "fontsize": 7}
-    for level, letter in ((modulus, "λ"), (-modulus, "−λ")):
-        axes.axhline(level, color=style.COLOURS[4], linewidth=0.8, linestyle=(0, (4, 2)), zorder=1)
-        axes.annotate(letter, (1.01, level), color=style.COLOURS[4], **right)
-    if gap > 0.1:
-        axes.annotate("gap", (0.94, 1 - gap / 2), **right)
-    slowest = 1 if abs(values[1]) >= abs(values[-1]) else len(values) - 1
-    rest = np.delete(np.arange(1, len(values)), slowest - 1)
-    size = float(np.clip(900 / len(values), 2, 20))
-    axes.scatter(ranks[rest], values[rest], s=size, color=style.COLOURS[0], linewidths=0, zorder=3)
-    slow: dict[str, Any] = {"marker": "D", "color": style.COLOURS[4], "label": "slowest mode"}
-    axes.scatter(ranks[slowest], values[slowest], s=max(1.6 * size, 18), linewidths=0, zorder=4, **slow)
-    mean: dict[str, Any] = {
-        "marker": "s",
-        "facecolors": "white",
-        "edgecolors": "black",
-        "label": "the mean, which gossip keeps",
-    }
-    axes.scatter(1, 1, s=max(size, 14), linewidths=0.8, zorder=3, **mean)
-    low = min(figures["lambda_min"], -modulus, 0)
-    axes.set_ylim(low - 0.24 * (1 - low), 1 + 0.06 * (1 - low))  # room for the legend below
-    axes.legend(loc="lower left", ncols=2, handlelength=1, columnspacing=1.2, borderaxespad=0.1)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xlabel("rank")
-    axes.set_ylabel(what)
-    about = "about " if "effective_neighbours" in figures["approximate"] else ""
-    axes.set_title(
-        f"λ = {modulus:.4g}, gap {gap:.3g}, smallest eigenvalue {_signed(figures['lambda_min'])}\n"
-        f"effective neighbours {about}{figures['effective_neighbours']:.3g}"
-    )
+        _draw_directed(right, topology)
 
 
-def _signed(value: float) -> str:
-    """Three digits, zero where rounding left next to nothing, and a true minus."""
-    return f"{0.0 if abs(value) < 1e-12 else value:.3g}".replace("-", "−")
+def _draw_directed(axes: Axes, topology: Topology) -> None:
+    if topology.n > ALL:
+        raise ValueError(
+            f"topology has {topology.n} peers: to draw the eigenvalues of a W that is not symmetric it must have at "
+            f"most {ALL}; draw a smaller one"
+        )
+    W = topology.weights(0).toarray()
+    note = {"rows": "biased: only rows sum to one", "columns": "only columns sum to one: for push-sum"}
+    draw_complex(axes, np.linalg.eigvals(W), float(np.linalg.norm(W - 1 / topology.n, 2)), note.get(topology.sums, ""))
+
+
+def _schedule_title(topology: Topology) -> str:
+    rounds = min(topology.period or DRAWS, DRAWS)
+    entries = [topology.weights(t).tocoo() for t in range(rounds)]
+    sent = sum(int(np.count_nonzero((W.data != 0) & (W.row != W.col))) for W in entries) / rounds / topology.n
+    when = "drawn afresh in each round" if topology.period is None else f"period {topology.period}"
+    if (topology.period or 0) > MOST and topology.n <= MANY:
+        when += f", the first {MOST} shown"
+    messages = f"{sent:.3g} message{'' if sent == 1 else 's'} a peer and round"
+    return f"{name(topology)}: {topology.n} peers, {when}\n{messages}"
+
+
+def _degrees(graph: nx.Graph) -> str:
+    if isinstance(graph, nx.DiGraph):
+        out, into = ({degree for _, degree in degrees} for degrees in (graph.out_degree(), graph.in_degree()))
+        return f"each sends to {_range(out)}, hears {_range(into)}"
+    degrees = {degree for _, degree in graph.degree()}
+    return f"degree{'s' if len(degrees) > 1 else ''} {_range(degrees)}"
+
+
+def _range(values: set[int]) -> str:
+    low, high = min(values), max(values)
+    return f"{low}" if low == high else f"{low} to {high}"

@@ -130,8 +130,7 @@ def _list(asked: _Asked) -> int:
     if "json" in asked.flags:
         print(json.dumps(topology_list.table()))
     else:
-        print(topology_list.topologies_list())
-        print(topology_list.weights_list())
+        print(topology_list.topologies_list(), topology_list.weights_list(), sep="\n\n")
     return 0
 
 

@@ -11,7 +11,6 @@ from typing import Any
 from launch import explain, names
 
 COLUMN = 25  # where the texts begin: after the longest name
-SHORTEST = 30  # letters that the first part of a text must have to stand for it
 
 
 def topologies_list(option: str = "topology") -> str:
@@ -80,8 +79,10 @@ def _line(name: str, text: str, options: Iterable[str] = ()) -> str:
     written = f" [{', '.join(options)}]" if options else ""
     space = explain.WIDTH - COLUMN - len(written)
     if len(text) > space:
-        ends = [end.start() for end in re.finditer(r"[,:;] | \(", text) if SHORTEST <= end.start() <= space - 2]
-        text = f"{text[: ends[-1]].rstrip(' …,')} …" if ends else textwrap.shorten(text, space, placeholder=" …")
+        words = textwrap.shorten(text, space, placeholder=" …").removesuffix(" …")
+        ends = [end.start() for end in re.finditer(r"[,:;] | \(", words)]
+        whole = words[: ends[-1]] if ends and ends[-1] >= 0.7 * len(words) else words  # better at the end of a clause
+        text = f"{whole.rstrip(' …,:;(')} …"
     return f"{f'  {name} ':<{COLUMN}}{text}{written}"
 
 

@@ -4,8 +4,9 @@ import networkx as nx
 import numpy as np
 import pytest
 from matplotlib.collections import LineCollection
+from matplotlib.patches import FancyArrowPatch
 
-from analysis import layouts, style
+from analysis import consensus, layouts, springs, style
 from analysis import topology as drawing
 from tests.topologies.sizes import SIZES
 from topologies import (
@@ -21,6 +22,7 @@ from topologies import (
     petersen,
     random_out,
     ring,
+    slem,
     star,
     torus,
     tree,
@@ -101,3 +103,76 @@ def test_points_in_space_are_not_drawn_as_they_are():
     graph = make("networkx.random_geometric_graph", 16, radius=0.8, dim=3).graph(0)
     assert len(graph.nodes[0]["pos"]) == 3
     assert layouts.points(graph).shape == (16, 2)
+
+
+def test_a_directed_graph_has_arrows_and_eigenvalues_in_the_plane():
+    topology = make("directed_exponential", 16)
+    graph_axes, plane = drawing.draw(topology).axes
+    assert "each sends to 4, hears 4" in graph_axes.get_title()
+    arrows = [patch for patch in graph_axes.patches if isinstance(patch, FancyArrowPatch)]
+    assert len(arrows) == 64 - 8  # i → i + 8 and back are one arrow with two heads
+    drawn = np.concatenate([np.asarray(dots.get_offsets()) for dots in plane.collections])
+    found = np.sort_complex((drawn @ [1, 1j]).round(9))
+    expected = np.sort_complex(np.linalg.eigvals(topology.weights(0).toarray()).round(9))
+    np.testing.assert_allclose(found, expected, atol=1e-8)
+    assert "= 0.6" in plane.get_title()  # (τ - 1)/(τ + 1), τ = 4
+    assert "for push-sum" in drawing.draw(make("random_out", 12, 0)).axes[1].get_title()
+    assert "biased" in drawing.draw(make("star", 12, weights="uniform")).axes[1].get_title()
+
+
+@pytest.mark.parametrize(("name", "panels"), [("one_peer_exponential", 4), ("base", 4), ("random_matching", 8)])
+def test_a_schedule_is_drawn_round_by_round_beside_the_distance_that_it_leaves(name, panels):
+    topology = make(name, 16, 0)
+    *rounds, error = drawing.draw(topology).axes
+    assert [axes.get_title() for axes in rounds] == [f"t = {t}" for t in range(panels)]
+    (line, *theory) = error.get_lines()
+    np.testing.assert_allclose(line.get_ydata(), consensus.errors(topology))
+    if name == "random_matching":
+        slope = np.asarray(theory[0].get_ydata())
+        steps = np.ptp(np.asarray(theory[0].get_xdata()))
+        assert (slope[-1] / slope[0]) ** (2 / steps) == pytest.approx(14 / 30)  # (n - 2)/(2 (n - 1))
+    else:
+        assert "exact after 4 rounds" in error.get_title()
+
+
+def test_peers_that_are_away_are_hollow_and_stand_where_the_graph_has_them():
+    inner = {"class_path": "grid", "init_args": {"rows": 2}}
+    topology = make("peers_away", 8, 0, topology=inner, away=[[3, 0, 0]])
+    first = drawing.draw(topology).axes[0]
+    there, away = (np.asarray(dots.get_offsets()) for dots in first.collections if not isinstance(dots, LineCollection))
+    assert len(there) == 7
+    np.testing.assert_allclose(away, [layouts.points(grid(8, rows=2))[3]])
+
+
+def test_what_gossip_leaves_is_a_power_of_lambda():
+    topology = make("ring", 12)
+    found = consensus.errors(topology)
+    np.testing.assert_allclose(found, slem(topology.weights(0)) ** np.arange(len(found)), rtol=1e-6)
+    large = consensus.errors(make("complete", consensus.EXACT + 2))
+    assert large[0] == 1
+    assert large[1] < 1e-12
+
+
+def test_push_sum_is_looked_at_where_only_columns_sum_to_one():
+    found = consensus.errors(make("random_out", 10, 1, degree=3))
+    assert found[-1] < consensus.SMALL
+
+
+def test_the_rate_of_a_period_bounds_what_whole_periods_leave():
+    topology = make("one_peer_exponential", 12)
+    found, rate = consensus.errors(topology), consensus.rate(topology)
+    assert rate is not None
+    periods = np.arange(0, len(found), topology.period)
+    assert (found[periods] <= rate[0] ** periods * (1 + 1e-9)).all()
+    assert consensus.rate(make("base", 12)) is None  # exact
+
+
+def test_springs_keep_the_shape_of_a_large_graph():
+    graph = nx.convert_node_labels_to_integers(nx.grid_2d_graph(15, 15))
+    points = springs.springs(graph)
+    ends = points[np.array(graph.edges())]
+    edges = np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1)
+    apart = np.linalg.norm(points[:, None] - points[None], axis=2)
+    assert edges.max() < 0.4 * apart.max()  # no edge across the drawing
+    assert apart[np.triu_indices(225, 1)].min() > 0.1 * np.median(edges)
+    np.testing.assert_array_equal(points, springs.springs(graph))
