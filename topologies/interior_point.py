@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve, solve_triangular
+from scipy.linalg import cho_factor, cho_solve
 
 from topologies.certificate import lower_bound, modulus
 from topologies.edges import Array, Edges
@@ -149,10 +149,8 @@ def _longest(blocks: _Blocks, changes: _Blocks) -> float:
         if one.ndim == 1:
             lowest = min(lowest, *(change / one)) if len(one) else lowest
         else:
-            root = np.linalg.cholesky(one)
-            half = solve_triangular(root, change, lower=True)
-            whole = solve_triangular(root, half.T, lower=True)
-            lowest = min(lowest, float(np.linalg.eigvalsh(_symmetric(whole))[0]))
+            root = np.linalg.inv(np.linalg.cholesky(one))
+            lowest = min(lowest, float(np.linalg.eigvalsh(_symmetric(root @ change @ root.T))[0]))
     return min(1.0, -_SHORT / lowest) if lowest < 0 else 1.0
 
 

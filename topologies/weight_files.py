@@ -114,14 +114,14 @@ def _read(path: str | Path) -> sp.csr_array:
         rule = f"must be a file with one of the suffixes {', '.join(SUFFIXES)}, which say the format"
         raise ValueError(message("weights", path, rule, "rename it"))
     try:
-        W = _sparse(reader(path))
+        path.open("rb").close()  # some readers have errors of their own for what cannot be read
+        return _sparse(reader(path))
     except OSError as error:
         rule = f"must be a file that can be read, but: {error.strerror or error}"
         raise ValueError(message("weights", path, rule, "mend the path")) from None
     except (ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
         reason = " ".join(str(error).split())
         raise ValueError(_wrong(path, f"must hold a matrix, but: {reason}")) from None
-    return W
 
 
 def _sparse(found: Any) -> sp.csr_array:
@@ -157,6 +157,8 @@ def _text(path: Path) -> NDArray[np.float64]:
             raise ValueError(f"line {number}: {error}") from None
         if len(fields) != len(rows[0]):
             raise ValueError(f"line {number} has {len(fields)} numbers, and the first {len(rows[0])}")
+    if not rows:
+        raise ValueError("it is empty")
     return np.array(rows)
 
 
