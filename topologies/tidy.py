@@ -1,5 +1,6 @@
 """Any networkx graph with its peers numbered 0..n-1, and matrices made of it."""
 
+from itertools import chain
 from numbers import Integral
 from typing import cast
 
@@ -79,9 +80,9 @@ def adjacency_matrix(graph: nx.Graph) -> sp.csr_array:
     Args:
         graph: Peers 0..n-1; directed or not, no self-loops.
     """
-    i, j = np.array(graph.edges(), dtype=np.int32).reshape(-1, 2).T
-    if not graph.is_directed():
-        i, j = np.concatenate([i, j]), np.concatenate([j, i])
+    rows = [(peer, len(others)) for peer, others in graph.adjacency()]
+    i = np.repeat(*np.array(rows, dtype=np.int32).T)
+    j = np.fromiter(chain.from_iterable(others for _, others in graph.adjacency()), np.int32, len(i))
     A = sp.csr_array((np.ones(len(i)), (i, j)), shape=(len(graph), len(graph)))
     A.sort_indices()
     return A
