@@ -103,11 +103,10 @@ class _Barrier:
 
     def __init__(self, n: int, matchings: Sequence[Matching], total: float) -> None:
         self.n, self.matchings, self.total = n, matchings, total
-        self.i, self.j = np.array([edge for matching in matchings for edge in matching]).T
-        self.starts = np.cumsum([0] + [len(matching) for matching in matchings[:-1]])
+        self.ends = [np.array(matching).T for matching in matchings]
 
     def inverse(self, p: NDArray[np.float64], s: float) -> NDArray[np.float64]:
-        """(Σ p_j L_j - s (I - J))⁻¹ on vectors without mean, shape (n, n).
+        """Y = (Σ p_j L_j - s (I - J))⁻¹ on vectors without mean, shape (n, n).
 
         Raises:
             LinAlgError: outside the barrier.
@@ -118,9 +117,8 @@ class _Barrier:
         return cho_solve(cho_factor(X, lower=True), np.eye(self.n)) - 1 / self.n
 
     def traces(self, Y: NDArray[np.float64]) -> NDArray[np.float64]:
-        """tr(Y L_j), shape (m,)."""
-        i, j = self.i, self.j
-        return np.add.reduceat(Y[i, i] - 2 * Y[i, j] + Y[j, j], self.starts)
+        """tr(Y L_j) of each matching, shape (m,)."""
+        return np.array([np.sum(Y[i, i] - Y[i, j] - Y[j, i] + Y[j, j]) for i, j in self.ends])
 
     def centre(self, p: NDArray[np.float64], s: float, sharpness: float) -> tuple[NDArray, float, NDArray]:
         """(p, s, Y): where sharpness · s plus the barrier is largest, and the inverse there."""
@@ -142,18 +140,17 @@ class _Barrier:
         return p, s, Y
 
     def _derivatives(self, p: NDArray[np.float64], sharpness: float, Y: NDArray) -> tuple[NDArray, NDArray]:
-        """Gradient and negative Hessian in (p, s)."""
-        across = Y[self.i] - Y[self.j]  # b_eᵀ Y of each edge e
+        """Gradient and negative Hessian in (p, s): traces of Y L_j, of Y L_j Y L_k, and of their like with I - J."""
+        m = len(p)
+        YL = np.zeros((m, self.n, self.n))
+        for product, (i, j) in zip(YL, self.ends, strict=True):
+            product[:, i] = Y[:, i] - Y[:, j]
+            product[:, j] = -product[:, i]
+        flat, turned = YL.reshape(m, -1), YL.transpose(0, 2, 1).reshape(m, -1)
         rest = 1 / (self.total - p.sum())
         gradient = np.append(self.traces(Y) + 1 / p - 1 / (1 - p) - rest, sharpness - np.trace(Y))
-        m = len(p)
         curvature = np.empty((m + 1, m + 1))
-        ends = [*self.starts[1:], len(self.i)]
-        for k, (low, high) in enumerate(zip(self.starts, ends, strict=True)):
-            squares = (across[:, self.i[low:high]] - across[:, self.j[low:high]]) ** 2  # (b_eᵀ Y b_f)²
-            curvature[:m, k] = np.add.reduceat(squares.sum(axis=1), self.starts)
-        curvature[:m, :m] += rest**2
-        curvature[np.arange(m), np.arange(m)] += 1 / p**2 + 1 / (1 - p) ** 2
-        curvature[m, :m] = curvature[:m, m] = -np.add.reduceat((across**2).sum(axis=1), self.starts)
+        curvature[:m, :m] = flat @ turned.T + rest**2 + np.diag(1 / p**2 + 1 / (1 - p) ** 2)
+        curvature[m, :m] = curvature[:m, m] = -flat @ Y.ravel()
         curvature[m, m] = np.sum(Y**2)
         return gradient, curvature
