@@ -23,6 +23,7 @@ KINDS = {  # option: where its plug-ins are, and what they have in common
     "objective": ("dfedsam.objectives", "Objective"),
     "estimator": ("dfedsam.zeroth_order", "Estimator"),
     "gossip": ("dfedsam.gossip", "Gossip"),
+    "compressor": ("dfedsam.gossip.compressors", "Compressor"),
     "split": ("dfedsam.data.split", "Split"),
     "parameters": ("dfedsam.objectives", "PromptParameters"),
 }

@@ -39,4 +39,4 @@ def text(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def _figures(rows: Sequence[Sequence[str]], column: int) -> bool:
     """Whether a column holds figures, which stand to the right; – stands for one that is missing."""
     cells = [row[column] for row in rows if row[column] not in ("", "–")]
-    return column > 0 and all(cell.lstrip("≈>−-")[:1].isdigit() for cell in cells)
+    return column > 0 and all(cell.lstrip("≈ −")[:1].isdigit() for cell in cells)

@@ -86,7 +86,7 @@ def build(forms: Sequence[merge.Tree], settings: options.Settings, steps: int) -
                 raise
             rows.append(Row(label(form), None, {}, " ".join(str(error).split())))
         else:
-            rows.append(Row(label(form), topology, {**figures, "sums": topology.sums}))
+            rows.append(Row(label(form), topology, figures))
     if all(row.error for row in rows):
         raise ValueError(f"{rows[0].name}: {rows[0].error}")
     return rows
@@ -97,7 +97,7 @@ def show(rows: Sequence[Row]) -> None:
     if len(rows) == 1:
         print("\n".join([rows[0].name, *topology_figures.lines(rows[0].figures)]))
         return
-    headers = ["topology", *(words for words, _ in topology_figures.COLUMNS.values()), ""]
+    headers = ["topology", *topology_figures.COLUMNS.values(), ""]
     empty = ["–"] * len(topology_figures.COLUMNS)
     tables.show(
         headers,

@@ -40,17 +40,38 @@ def test_one_topology_has_all_its_figures(dfedsam):
     assert (figures["n"], figures["edges"], figures["topology"]) == (12, 16, "grid(rows=2)")
     assert figures["lambda_q"] == pytest.approx(figures["lambda"] ** 4)
     assert lines["peers"] == "12"
-    assert lines["λ^Q"] == f"{figures['lambda_q']:.4f} (Q = 4)"
+    assert lines["λ of Q = 4 steps"] == f"{figures['lambda_q']:.6f}"
+    assert lines["λ = σ₂ = ρ"] == f"{figures['lambda']:.6f}"
+    assert "the same W in every round" in said.out
+
+
+def test_no_figure_is_without_words():
+    said_otherwise = {"period", "directed", "sums", "biased", "steps", "contraction_stderr", "approximate"}
+    assert set(topologies.spectrum(topologies.make("ring", 5))) == {*topology_figures.WORDS, *said_otherwise}
+
+
+@pytest.mark.parametrize(("argv", "texts"), [
+    (("base", "--peers", "25"), ["rounds to the exact mean +9$", "^9 matrices in turn; exact in 9$"]),
+    (("random_matching",), ["messages a round, one vector each +16$", "^drawn afresh in each round$"]),
+    (("random_neighbours",), [r"≈", r"λ_max\(E\[WᵀW\] − J\) +0\.\d+ ± 0\.0"]),
+    (("random_out",), ["^σ₂ ", "^the same W in every round, directed; needs push-sum$"]),
+    (("star", "--weights", "uniform"), ["biased: only rows sum to one"]),
+])  # fmt: skip
+def test_figures_of_schedules_and_directed_graphs(dfedsam, argv, texts):
+    said = dfedsam("topology", *argv)
+    assert said.status == 0
+    for text in texts:
+        assert re.search(text, said.out, re.MULTILINE), said.out
 
 
 def test_a_table_of_several(dfedsam):
     said = dfedsam("topology", "ring", "hypercube", "one_peer_exponential", "--peers", "64")
     header, *rows = said.out.splitlines()
-    assert all(words in header for words, _ in topology_figures.COLUMNS.values())
+    assert all(words in header for words in topology_figures.COLUMNS.values())
     cells = {row.split()[0]: row.split()[1:] for row in rows}
-    assert cells["ring"][:3] == ["64", "2", "128"]
-    assert cells["hypercube"][:5] == ["64", "6", "384", f"{1 - 2 / 7:.4f}", f"{2 / 7:.3g}"]
-    assert cells["one_peer_exponential"][:3] == ["64", "1", "64"]
+    assert cells["ring"][:4] == ["64", "2", "2", "128"]
+    assert cells["hypercube"][:6] == ["64", "6", "6", "384", f"{1 - 2 / 7:.4f}", f"{2 / 7:.3g}"]
+    assert cells["one_peer_exponential"] == ["64", "1", "1", "64", "0.0000", "1", "10.16", "6", "exact", "in", "6"]
 
 
 def test_a_row_that_does_not_fit_says_so_and_the_others_stand(dfedsam):
