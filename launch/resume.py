@@ -15,12 +15,14 @@ options:
   FOLDER       a run's folder
   --rounds N   rounds in all, to make the run longer (default: as it was started)
   --ranks N    MPI ranks of this machine; any number, whatever it was before (default: this process alone)
+  --placement contiguous|reorder|metis
+               which rank plays which peers (default: as it was started)
   --figure     draw the convergence figure into the folder (default: after more than ten seconds)
 
 examples:
   dfedsam resume runs/a
   dfedsam resume runs/a --rounds 200 --ranks 4"""
-_OPTIONS = ("rounds", "ranks", "figure")
+_OPTIONS = ("rounds", "ranks", "placement", "figure")
 
 
 def main(argv: list[str]) -> int:

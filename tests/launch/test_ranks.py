@@ -24,9 +24,13 @@ def test_any_way_to_start_gives_the_same_figures(dfedsam, tmp_path):
     assert (itself.returncode, itself.stderr) == (0, "")
     assert itself.stdout.count("wrote") == 0
     assert itself.stdout.count("loss of the mean") == 1  # the root alone speaks
-    job = mpi.mpirun(3, ["-c", PROGRAM, "run", *SMALL, "--out", "three"], cwd=tmp_path)
+    job = mpi.mpirun(3, ["-c", PROGRAM, "run", *SMALL, "--out", "three", "--placement", "reorder"], cwd=tmp_path)
     assert (job.returncode, job.stderr) == (0, "")
     assert metrics("one") == metrics("two") == metrics("three")
+    for folder, placement in (("one", "metis"), ("three", "contiguous")):
+        job = process("resume", folder, "--rounds", "9", "--ranks", "2", "--placement", placement, cwd=tmp_path)
+        assert (job.returncode, job.stderr) == (0, "")
+    assert metrics("one") == metrics("three")
 
 
 @needs_mpi
