@@ -11,13 +11,12 @@ import networkx as nx
 import numpy as np
 import scipy.sparse as sp
 
-from topologies.extremes import largest, second_smallest
-from topologies.matrices import from_pairs
+from topologies.extremes import DENSE, ends
 from topologies.tidy import adjacency_matrix, diagonal, tidy, undirected
 
 UNDIRECTED = "for a directed one take the weights of push-sum, out_degree, or the biased ones, uniform"
-_DENSE = 500  # peers up to which all eigenvalues of a Laplacian are computed
-_DIGITS = 12  # of a step size: what follows would differ between machines, and ranks must agree bit for bit
+_DIGITS = 12  # of a weight: those that follow differ with the machine, and ranks must agree bit for bit
+_CARE = 1e-6  # relative error that the largest eigenvalue of a large Laplacian may have
 
 
 def metropolis(graph: nx.Graph) -> sp.csr_array:
@@ -72,7 +71,7 @@ def best_constant(graph: nx.Graph) -> sp.csr_array:
 
     Args:
         graph: Undirected, without self-loops; weights on its edges are not looked at. Above 500 peers only the two
-            eigenvalues are computed, by Lanczos's method.
+            eigenvalues are computed, by Lanczos's method, and λ is the best but for a millionth of 1 - λ.
 
     Returns:
         W of shape (n, n), float64, sorted indices: symmetric bit for bit, rows and columns sum to one.
@@ -83,10 +82,12 @@ def best_constant(graph: nx.Graph) -> sp.csr_array:
     graph = undirected(graph, UNDIRECTED)
     A = adjacency_matrix(graph)
     L = sp.csr_array(diagonal(A.sum(axis=1)) - A)
-    if len(graph) <= _DENSE:
+    if len(graph) <= DENSE:
         second, last = np.linalg.eigvalsh(L.toarray())[[1, -1]]
-    else:
-        second, last = second_smallest(L), largest(L)
+    else:  # α too small costs a little, too large all; μ_n is at most max (d_i + d_j) (Anderson and Morley 1985)
+        i, j = np.array(graph.edges(), dtype=np.int32).T
+        second, last = ends(L)
+        last = min(last * (1 + _CARE), float((L.diagonal()[i] + L.diagonal()[j]).max()))
     return _constant(graph, float(f"{2 / (second + last):.{_DIGITS}g}"))
 
 
@@ -164,5 +165,7 @@ setattr(out_degree, "sums", "columns")  # noqa: B010
 
 def _constant(graph: nx.Graph, weight: float) -> sp.csr_array:
     """The same weight on every edge, and on the diagonal what is left to one."""
-    i, j = np.array(graph.edges(), dtype=np.int32).reshape(-1, 2).T
-    return from_pairs(len(graph), i, j, weight)
+    A = adjacency_matrix(graph)
+    W = sp.csr_array(weight * A + diagonal(1 - weight * A.sum(axis=1)))
+    W.sort_indices()
+    return W

@@ -63,10 +63,24 @@ def test_best_constant_is_the_best_one():
     assert modulus(best_constant(graph)) <= min(tried)
 
 
-def test_best_constant_of_many_peers_from_the_ends_of_the_spectrum():
-    W = best_constant(torus(30 * 24))
-    smallest, largest = 2 - 2 * np.cos(2 * np.pi / 30), 8
-    assert W[0, 1] == pytest.approx(2 / (smallest + largest), rel=1e-7)
+@pytest.mark.parametrize(
+    ("graph", "smallest", "largest"),
+    [
+        (torus(30 * 24), 2 - 2 * np.cos(2 * np.pi / 30), 8),
+        (ring(3000), 2 - 2 * np.cos(2 * np.pi / 3000), 4),
+        (star(700), 1, 700),
+    ],
+)
+def test_best_constant_of_many_peers_from_the_ends_of_the_spectrum(graph, smallest, largest):
+    alpha = best_constant(graph)[0, 1]
+    gap = min(alpha * smallest, 2 - alpha * largest)  # of the eigenvalues 1 - αμ
+    assert gap == pytest.approx(2 * smallest / (smallest + largest), rel=1e-5)
+
+
+def test_sums_of_very_many_entries():
+    graph = star(20_000)
+    for rule in (max_degree, lazy, out_degree):
+        check(Static(graph, rule))
 
 
 @pytest.mark.parametrize("n", [3, 8, 33])
