@@ -15,7 +15,7 @@ from topologies.extremes import DENSE, ends
 from topologies.tidy import adjacency_matrix, diagonal, tidy, undirected
 
 UNDIRECTED = "for a directed one take the weights of push-sum, out_degree, or the biased ones, uniform"
-_DIGITS = 12  # of a weight: those that follow differ with the machine, and ranks must agree bit for bit
+_DIGITS = 10  # of eigenvalues: those that follow differ with the machine, and ranks must agree bit for bit
 _CARE = 1e-6  # relative error that the largest eigenvalue of a large Laplacian may have
 
 
@@ -88,7 +88,8 @@ def best_constant(graph: nx.Graph) -> sp.csr_array:
         i, j = np.array(graph.edges(), dtype=np.int32).T
         second, last = ends(L)
         last = min(last * (1 + _CARE), float((L.diagonal()[i] + L.diagonal()[j]).max()))
-    return _constant(graph, float(f"{2 / (second + last):.{_DIGITS}g}"))
+    second, last = (float(f"{mu:.{_DIGITS}g}") for mu in (second, last))
+    return _constant(graph, 2 / (second + last))
 
 
 def lazy(graph: nx.Graph, weights: str | dict[str, Any] | Callable[..., sp.csr_array] = "metropolis") -> sp.csr_array:

@@ -180,9 +180,9 @@ def test_refusals(rule, empty_cache, monkeypatch):
         (
             ring(513),
             {},
-            f"weights is {name}: it takes at most 512 peers and 4096 edges, and this graph has 513 and 513",
+            f"weights is {name}: it takes at most 512 peers and 2048 edges, and this graph has 513 and 513",
         ),
-        (complete(92), {}, "this graph has 92 and 4186; take best_constant or metropolis"),
+        (complete(65), {}, "this graph has 65 and 2080; take best_constant or metropolis"),
         (apart, {}, f"weights is {name}: it needs a connected graph, and this one has 2 parts"),
         (ring(4), {"solver": "mosek"}, "solver is mosek: it must be one of interior_point, cvxpy"),
         (nx.DiGraph([(0, 1), (1, 0)]), {}, "graph is directed: it must be undirected"),
