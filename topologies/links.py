@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from topologies.topology import TOLERANCE
+_ROUNDING = 1e-13  # of what a peer keeps: 1 within this is 1, lest 1,000 rounds of silence add it up
 
 
 class Links:
@@ -24,30 +24,29 @@ class Links:
     def __init__(self, W: sp.csr_array, *, directed: bool) -> None:
         n, entries = len(W.indptr) - 1, W.tocoo()
         off = (entries.row != entries.col) & (entries.data != 0)
-        everyone = np.arange(n)
-        data = np.concatenate([entries.data[off], W.diagonal()])
-        places = np.concatenate([entries.row[off], everyone]), np.concatenate([entries.col[off], everyone])
-        W = sp.csr_array(sp.coo_array((data, places), shape=(n, n)))  # all of the diagonal is stored, zero or not
+        row, column, everyone = entries.row[off], entries.col[off], np.arange(n)
+        sides = [(row, column, entries.data[off]), (everyone, everyone, W.diagonal())]
+        if not directed:  # both directions are stored, also where one is zero
+            sides.append((column, row, np.zeros(len(row))))
+        rows, columns, data = (np.concatenate(part) for part in zip(*sides, strict=True))
+        W = sp.csr_array(sp.coo_array((data, (rows, columns)), shape=(n, n)))  # all of the diagonal is stored, too
         W.sum_duplicates()
         self._W = W
-        self._receivers, senders = np.repeat(everyone, np.diff(W.indptr)), W.indices.astype(np.int64)
-        pairs = senders, self._receivers
+        receivers, senders = np.repeat(everyone, np.diff(W.indptr)), W.indices.astype(np.int64)
+        pairs = senders, receivers
         first, second = pairs if directed else (np.minimum(*pairs), np.maximum(*pairs))
-        off = np.flatnonzero(first != second)
-        links, link = np.unique(first[off] * n + second[off], return_inverse=True)
-        self.i, self.j = np.divmod(links, n)
-        order = np.argsort(link, kind="stable")
-        self._entries = off[order]  # those of the first link, of the second, …
-        self._counts = np.bincount(link, minlength=len(links))
         self._own = np.flatnonzero(first == second)  # entries on the diagonal
-        self._home = self._own[senders]  # where on the diagonal an entry's sender keeps its own
-        self._sent = np.bincount(senders[off], minlength=n)  # entries in a column, off the diagonal
+        off = np.flatnonzero(first != second)
+        key = first[off] * n + second[off]
+        order = np.argsort(key, kind="stable").reshape(-1, 1 if directed else 2)
+        self._entries = off[order]  # of each link
+        self.i, self.j = np.divmod(key[order[:, 0]], n)
 
     def without(self, lost: NDArray[np.bool_]) -> sp.csr_array:
         """W without some links: a peer keeps what it would have sent over them, W_jj += W_ij where j sends to i.
 
-        Columns sum to what they did; where W is symmetric and links are undirected, rows do too. A peer that is left
-        without a link to send over keeps exactly what it has.
+        Columns sum to what they did; where W is symmetric and links are undirected, rows do too. Peers that keep all
+        they have keep exactly that.
 
         Args:
             lost: Which links are, shape (m,).
@@ -56,12 +55,12 @@ class Links:
             (n, n), float64, sorted indices, the lost entries gone.
         """
         W = self._W
-        gone = self._entries[np.repeat(lost, self._counts)]
-        data = W.data + np.bincount(self._home[gone], W.data[gone], W.nnz)
-        silent = np.flatnonzero(np.bincount(W.indices[gone], minlength=len(self._own)) == self._sent)
-        own = self._own[silent]
-        data[own[np.abs(data[own] - 1) <= TOLERANCE]] = 1  # not 1 ± 1e-16, to a power in 1,000 rounds of silence
-        data[gone] = 0
+        gone = self._entries.compress(lost, axis=0).ravel()
+        own = W.data[self._own]
+        own += np.bincount(W.indices[gone], W.data[gone], len(own))
+        own[np.abs(own - 1) <= _ROUNDING] = 1
+        data = W.data.copy()
+        data[self._own], data[gone] = own, 0
         thin = copy(W)  # its arrays are replaced; that it is sorted stays known, and need not be looked at again
         thin.data, thin.indices, thin.indptr = data, W.indices.copy(), W.indptr.copy()
         thin.eliminate_zeros()

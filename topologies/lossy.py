@@ -17,7 +17,7 @@ from topologies.inner import called, levels
 from topologies.links import Links
 from topologies.make import Spec, make
 from topologies.moments import left_over, thinned
-from topologies.randomness import generator
+from topologies.randomness import Events
 from topologies.topology import Topology
 
 _KEPT = 32  # matrices of a period that are kept, and of the inner topology's with the patterns of their links
@@ -32,6 +32,10 @@ class Unreliable(Topology):
     Args:
         inner: The topology it is around.
         seed: Seed of what is lost.
+
+    Attributes:
+        purpose: What its random numbers are for: others than those of its own kind within it.
+        events: The random events of every round.
     """
 
     period = None
@@ -41,6 +45,8 @@ class Unreliable(Topology):
         self.n, self.directed = inner.n, inner.directed
         self.sums = "columns" if inner.directed else inner.sums
         self.levels = levels(inner)
+        self.purpose = f"{type(self).__name__} {self.levels}"
+        self.events = Events(seed, self.purpose)
         self._links: OrderedDict[int, tuple[sp.csr_array, Links]] = OrderedDict()
         self._made: OrderedDict[int, sp.csr_array] = OrderedDict()
 
@@ -67,15 +73,6 @@ class Unreliable(Topology):
     def active(self, t: int) -> NDArray[np.bool_] | None:
         """Those that are there in the inner topology."""
         return self._inner.active(t)
-
-    def rng(self, t: int) -> np.random.Generator:
-        """The random numbers of round t."""
-        return generator(self._seed, self.purpose, t)
-
-    @property
-    def purpose(self) -> str:
-        """What its random numbers are for: others than those of its own kind within it."""
-        return f"{type(self).__name__} {self.levels}"
 
     def _pattern(self, W: sp.csr_array) -> Links:
         """The links of one of the inner topology's matrices."""

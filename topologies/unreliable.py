@@ -75,7 +75,7 @@ class LinkFailures(Unreliable):
 
     def lost(self, t: int, links: Links) -> NDArray[np.bool_]:
         """See Unreliable."""
-        return self.rng(t).random(len(links.i)) < self.p
+        return self.events.happen(t, len(links.i), self.p)
 
     def contraction(self) -> float | None:
         """See `link_failures`."""
@@ -98,7 +98,7 @@ class PeersAway(Unreliable):
 
     def away(self, t: int) -> NDArray[np.bool_]:
         """Which peers are away in round t, shape (n,), those of the inner topology not counted."""
-        gone = self.rng(t).random(self.n) < self.p
+        gone = self.events.happen(t, self.n, self.p)
         if self._away is not None:
             peer, first, last = self._away.T
             gone[peer[(first <= t) & (t <= last)]] = True
