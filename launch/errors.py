@@ -12,8 +12,12 @@ _TYPES = {
     "bool": "true or false",
     "str": "text",
     "list": "a list, such as [1, 2]",
+    "tuple": "a list, such as [1, 2]",
+    "Sequence": "a list, such as [1, 2]",
+    "lists": "a list of lists, such as [[1, 2], [3, 4]]",
     "dict": "a mapping, such as {1: 2}",
 }
+_LISTS = {"int": "a list of whole numbers", "float": "a list of numbers"}  # where a list holds something else
 
 
 def unknown_option(option: str, known: Iterable[str]) -> ValueError:
@@ -34,17 +38,22 @@ def plain(message: str) -> str:
     inner = message.rpartition("Parser key")[2].partition(":")[2] if keys else message
     if re.match(r"\s*\S+ is .*: it must", inner):  # from an inner parser, one line already
         return f"{option}.{_line(inner)}" if option else _line(inner)
-    got = re.search(r"(?:Got|Given) value: (.*)$", message, re.DOTALL)
-    kinds = [kind for kind in re.findall(r"Expected an? <class '(\w+)'>", message) if kind != "NoneType"]
+    got = re.search(r".*(?:Got|Given) value: (.*)$", message, re.DOTALL)  # the last: the whole value
+    classes = re.findall(r"Expected an? <class '(?:[\w.]+\.)?(\w+)'>", message)
+    kinds = [str(kind) for kind in classes if kind != "NoneType"]
+    if re.search(r"\b(list|Sequence)\[[\w.]*(list|Sequence)\[", message):
+        kinds = ["lists"]
     choices = re.search(r"Literal\[([^\]]*)\]", message)
     if not (option and got and (kinds or choices)):
         return _line(f"{option}: {inner}" if option else inner)
-    rule = (
-        f"one of {choices[1]}".replace("'", "")
-        if choices
-        else " or ".join(_TYPES.get(str(kind), str(kind)) for kind in kinds)
-    )
-    return f"{option} is {_line(got[1])}: it must be {rule}"
+    value = _line(got[1])
+    if choices:
+        rule = f"one of {choices[1]}".replace("'", "")
+    elif value.startswith("[") and kinds[0] in _LISTS:
+        rule = _LISTS[kinds[0]]
+    else:
+        rule = " or ".join(_TYPES.get(kind, kind) for kind in kinds)
+    return f"{option} is {value}: it must be {rule}"
 
 
 def inside(option: str, message: str) -> str:

@@ -59,7 +59,9 @@ def _type(parameter: inspect.Parameter) -> str:
 def plugin_help(option: str, plugin: names.Plugin) -> str:
     """The help of one plug-in, as `--algorithm.help DFedSAM` prints it."""
     plugin = getattr(plugin, "func", plugin)  # a file's name is a partial of the function that reads it
-    name, doc = plugin.__name__, inspect.getdoc(plugin) or ""
+    ours = plugin.__module__.partition(".")[0] in ("topologies", "dfedsam")
+    name = plugin.__name__ if ours else f"{plugin.__module__}.{plugin.__qualname__}"
+    doc = inspect.getdoc(plugin) or ""
     lines = [f"--{option} {name}", "", *_prose(doc), ""]
     own = options(plugin)
     lines.append(

@@ -20,13 +20,15 @@ def topologies_list(option: str = "topology") -> str:
         option: the option that takes them, for the words about their own options.
     """
     from topologies.files import SUFFIXES
+    from topologies.names import WHOLE
 
     lines = []
     for group, found in _groups().items():
         lines += [group, *_lines(found), ""]
     lines += [
         "others",
-        _line("FILE", f"A graph's file: {', '.join(SUFFIXES)}."),
+        _line("FILE", f"A graph ({', '.join(SUFFIXES)})"),
+        _line("", f"or a whole W ({', '.join(WHOLE)})."),
         _line("networkx.NAME", "Any graph of networkx, such as networkx.barbell_graph."),
         _line("PACKAGE.NAME", "Your own function, by its import path."),
         "",
@@ -37,7 +39,10 @@ def topologies_list(option: str = "topology") -> str:
 
 def weights_list(option: str = "weights") -> str:
     """All weight rules in the same form."""
+    from topologies.names import MATRICES
+
     lines = ["weights, for graphs that do not bring their own", *_lines(names.table(names.WEIGHTS))]
+    lines.append(_line("FILE", f"W itself ({', '.join(MATRICES)})."))
     lines.append(_line("PACKAGE.NAME", "Your own function from a graph to W, by its import path."))
     return "\n".join([*lines, "", f"An option is given as --{option}.OPTION VALUE; more of one: --{option}.help NAME"])
 

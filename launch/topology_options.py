@@ -40,8 +40,9 @@ def typed(option: str, form: Tree) -> Tree:
     parser.add_function_arguments(function, as_group=False, skip=skip, fail_untyped=False)
     if "seed" in known:
         parser.add_argument("--seed", type=int | None)
+    own = {key: _listed(value, known[key].type) for key, value in given.items() if key not in inner}
     try:
-        found = parser.parse_object({key: value for key, value in given.items() if key not in inner}).as_dict()
+        found = parser.parse_object(own).as_dict()
     except ValueError as error:
         raise ValueError(errors.inside(option, str(error))) from error
     for key in known:
@@ -77,6 +78,12 @@ def build(form: Tree, peers: int | None, seed: int, counts: Callable[[int, int],
         raise ValueError(_full_name(form, str(error))) from error
     topology.description = _without_proportions(topology.description)
     return topology
+
+
+def _listed(value: Any, type_: str) -> Any:
+    """`1, 2` as a list where one is wanted."""
+    wanted = re.match(r"([\w.]*\.)?(list|tuple|Sequence)\[", type_)
+    return f"[{value}]" if wanted and isinstance(value, str) and not value.lstrip().startswith("[") else value
 
 
 def _typed_inside(option: str, value: Any) -> Any:

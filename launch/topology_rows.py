@@ -129,7 +129,7 @@ def label(form: merge.Tree) -> str:
     """A topology as one would call it: `grid`, `random_regular(degree=8)`, `friends.graphml`."""
     given = dict(form.get("init_args", {}))
     name = form["class_path"].rpartition(".")[2]
-    if name == "from_file":
+    if "path" in given and name in ("from_file", "from_weights", "weights_from_file"):
         name = Path(str(given.pop("path"))).name
     inside = ", ".join(f"{key}={text}" for key, value in given.items() for text in _written(key, value))
     return f"{name}({inside})" if inside else name

@@ -152,7 +152,7 @@ def test_a_topology_that_knows_the_data_does_not_show_how(dfedsam):
     ("--topology nests.halved --topology.topology grid --topology.topology.rows two", r"topology.topology.rows is two"),
     ("--topology nests.halved --topology.topology erdos_renyi --topology.topology.p 2", r"topology\.topology\.p is 2"),
     ("--topology nests.halved --topology.p 2", r"topology\.p is 2.0"),
-    ("--topology nests.halved --topology.rounds soon", r"topology\.rounds is soon: it must be a list"),
+    ("--topology nests.halved --topology.rounds soon", r"topology\.rounds is \['soon'\]: it must be a list"),
     ("--topology nests.turns", "topology.topologies is missing"),
     ("--topology nests.turns --topology.topologies 3", "topology.topologies is .3.: it must be a list of names"),
     ("--topology nests.turns --topology.topologies ring,rong", "topology.topology is rong"),
