@@ -23,13 +23,15 @@ from dfedsam.algorithms import (
     DFedSAMMG,
     Extra,
     GradientTracking,
+    Lead,
     LocalOnly,
     MomentumTracking,
     OledFL,
     QGDSGDm,
 )
 from dfedsam.errors import RunError
-from dfedsam.gossip import Chebyshev, FiniteTime, Flood, Plain, PushSum, SecondOrder
+from dfedsam.gossip import Chebyshev, Choco, DeepSqueeze, FiniteTime, Flood, Plain, PushSum, SecondOrder
+from dfedsam.gossip.compressors import QSGD, BFloat16, Float16, LowRank, NoCompression, RandomK, ScaledSign, TopK
 from dfedsam.objectives import LogisticRegression, Objective, Quadratic
 from dfedsam.simulation import Simulation
 from dfedsam.zeroth_order import CoordinateWise, Exact, OneSided, TwoPoint
@@ -42,9 +44,12 @@ __version__ = "0.1.0"
 __all__ = [
     "D2",
     "DPSGD",
+    "QSGD",
     "SGP",
+    "BFloat16",
     "CentralAverage",
     "Chebyshev",
+    "Choco",
     "CoordinateWise",
     "DFedADMM",
     "DFedAvg",
@@ -53,23 +58,31 @@ __all__ = [
     "DFedSAM",
     "DFedSAMMG",
     "DecentLaM",
+    "DeepSqueeze",
     "Exact",
     "Extra",
     "FiniteTime",
+    "Float16",
     "Flood",
     "GradientTracking",
+    "Lead",
     "LocalOnly",
     "LogisticRegression",
+    "LowRank",
     "MomentumTracking",
+    "NoCompression",
     "OledFL",
     "OneSided",
     "Plain",
     "PushSum",
     "QGDSGDm",
     "Quadratic",
+    "RandomK",
     "RunError",
+    "ScaledSign",
     "SecondOrder",
     "Simulation",
+    "TopK",
     "TwoPoint",
     "simulate",
 ]

@@ -143,7 +143,8 @@ class Simulation:
             checkpoint.save(folder.checkpoint, arrays, meta, network)
 
         def record(rounds: int, cosines: Cosines | None = None) -> Row:
-            row = {"round": rounds, **evaluation.row(state["x"], cosines), "seconds": time.perf_counter() - began}
+            row = {"round": rounds, **evaluation.row(state["x"], cosines), **self.algorithm.figures(state)}
+            row["seconds"] = time.perf_counter() - began
             metrics.append(row)
             return row
 

@@ -11,6 +11,7 @@ from dfedsam.algorithms.dfedsam import DFedSAM, DFedSAMMG
 from dfedsam.algorithms.dpsgd import DPSGD
 from dfedsam.algorithms.extra import Extra
 from dfedsam.algorithms.gradient_tracking import GradientTracking
+from dfedsam.algorithms.lead import Lead
 from dfedsam.algorithms.momentum_tracking import MomentumTracking
 from dfedsam.algorithms.oledfl import OledFL
 from dfedsam.algorithms.qg_dsgdm import QGDSGDm
@@ -31,6 +32,7 @@ __all__ = [
     "DecentLaM",
     "Extra",
     "GradientTracking",
+    "Lead",
     "LocalOnly",
     "MomentumTracking",
     "OledFL",

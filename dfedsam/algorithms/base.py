@@ -32,6 +32,10 @@ class Algorithm(ABC):
         """The state before round 0, for the common start x (peers, dim); it owns x from here on."""
         return {"x": x}
 
+    def figures(self, state: State) -> dict[str, float]:
+        """What the state holds that belongs among a run's figures; the same on every rank."""
+        return {}
+
     @abstractmethod
     def round(self, state: State, play: Play) -> State:
         """One round. It owns the arrays of `state` and may overwrite them.

@@ -35,6 +35,10 @@ class GossipingLocalSteps(LocalSteps):
         """What its gossip has to say."""
         return self.gossip.note(topology)
 
+    def figures(self, state: State) -> dict[str, float]:
+        """Those of its gossip."""
+        return self.gossip.figures(state["gossip"])
+
     def init(self, x: NDArray) -> State:
         """The state before round 0, gossip's memory included."""
         return {**super().init(x), "gossip": self.gossip.init(x)}

@@ -17,12 +17,11 @@ from topologies import Topology
 
 
 @dataclass(frozen=True, kw_only=True)
-class GradientSteps(Algorithm):
-    """A gradient estimate of every peer a round, and exchanges.
+class OneGradient(Algorithm):
+    """A gradient estimate of every peer a round.
 
     Args:
         estimator: how gradients are estimated.
-        gossip: the exchange phase.
         lr: η, the learning rate of the first round, above 0.
         lr_schedule: "constant", "inverse_root" (lr/√(t+1)) or "exponential" (lr·lr_decay^t) in rounds t = 0, 1, ….
         lr_decay: the factor of "exponential", in (0, 1].
@@ -31,7 +30,6 @@ class GradientSteps(Algorithm):
     """
 
     estimator: Estimator = TwoPoint()
-    gossip: Gossip = Plain()
     lr: float = 0.01
     lr_schedule: Schedule = "constant"
     lr_decay: float = 0.998
@@ -42,19 +40,6 @@ class GradientSteps(Algorithm):
         one_of("lr_schedule", self.lr_schedule, SCHEDULES)
         between("lr_decay", self.lr_decay, 1e-9, 1)
         at_least("rho", self.rho, 0)
-
-    def check(self, topology: Topology) -> None:
-        """Whether its gossip works on the topology, and carries vectors."""
-        self.gossip.check(topology)
-        if self.gossip.seed_only:
-            raise ValueError(
-                f"algorithm is {type(self).__name__}: the gossip {type(self.gossip).__name__} replays plain local "
-                "steps; choose DPSGD, DFedAvg or DFedSAM"
-            )
-
-    def note(self, topology: Topology) -> str | None:
-        """What its gossip has to say."""
-        return self.gossip.note(topology)
 
     def rate(self, play: Play) -> float:
         """η of this round."""
@@ -69,6 +54,34 @@ class GradientSteps(Algorithm):
                 at = ascend(at, self.estimator(minibatch, at, "ascent"), self.rho)
             g[rows] = self.estimator(minibatch, at, "descent")
         return g
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradientSteps(OneGradient):
+    """A gradient estimate of every peer a round, and exchanges.
+
+    Args:
+        gossip: the exchange phase.
+    """
+
+    gossip: Gossip = Plain()
+
+    def check(self, topology: Topology) -> None:
+        """Whether its gossip works on the topology, and carries vectors."""
+        self.gossip.check(topology)
+        if self.gossip.seed_only:
+            raise ValueError(
+                f"algorithm is {type(self).__name__}: the gossip {type(self.gossip).__name__} replays plain local "
+                "steps; choose DPSGD, DFedAvg or DFedSAM"
+            )
+
+    def note(self, topology: Topology) -> str | None:
+        """What its gossip has to say."""
+        return self.gossip.note(topology)
+
+    def figures(self, state: State) -> dict[str, float]:
+        """Those of its gossip."""
+        return self.gossip.figures(state["gossip"])
 
     def mix(self, state: State, play: Play, x: NDArray, memory: str = "gossip") -> NDArray:
         """x (peers, dim) after gossip, which may overwrite it; its memory is kept in the state under `memory`."""

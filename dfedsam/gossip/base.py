@@ -45,6 +45,10 @@ class Gossip(ABC):
         """The memory before round 0, for the block's x (peers, dim)."""
         return {}
 
+    def figures(self, memory: dict[str, NDArray]) -> dict[str, float]:
+        """What the memory holds that belongs among a run's figures, such as a step size that was found for it."""
+        return {}
+
     def multipliers(self, values: NDArray, weights: csr_array) -> NDArray | None:
         """What one exchange phase multiplies each eigenvector of a symmetric W with: eigenvalues (k,) → (k,).
 

@@ -37,9 +37,17 @@ class Compressor(ABC):
         """C(x), a new array (m, dim), from messages (m, width); `key` is of the same purpose, round and step as the
         one they were encoded with, and need not be of the same peers."""
 
+    def alike(self, dim: int) -> tuple[Compressor, int]:
+        """A compressor that does to shorter rows what this one does to rows of length dim, and their length: trials are
+        made with it. Without an override nothing is shortened."""
+        return self, dim
+
     @abstractmethod
     def delta(self, dim: int) -> float:
         """δ in (0, 1] for which E‖C(x) − x‖² ≤ (1 − δ)‖x‖² holds for every x."""
+
+
+ALIKE = 256  # entries that shortened rows have, or more
 
 
 def to_bytes(numbers: NDArray) -> NDArray[np.uint8]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from dfedsam.gossip.compressors.base import Compressor, from_bytes, to_bytes
+from dfedsam.gossip.compressors.base import ALIKE, Compressor, from_bytes, to_bytes
 
 if TYPE_CHECKING:
     from dfedsam.randomness import Draws
@@ -57,6 +57,10 @@ class Float16(Compressor):
         x *= np.ldexp(x.dtype.type(1), exponent.astype(np.int32) - _TOP)
         return x
 
+    def alike(self, dim: int) -> tuple[Compressor, int]:
+        """See Compressor."""
+        return self, min(dim, ALIKE)
+
     def delta(self, dim: int) -> float:
         """1 − 2⁻²¹."""
         return 1 - 2.0**-21
@@ -84,6 +88,10 @@ class BFloat16(Compressor):
         bits = from_bytes(messages, 0, dim, np.uint16).astype(np.uint32)
         bits <<= 16
         return bits.view(np.float32).astype(dtype, copy=False)
+
+    def alike(self, dim: int) -> tuple[Compressor, int]:
+        """See Compressor."""
+        return self, min(dim, ALIKE)
 
     def delta(self, dim: int) -> float:
         """1 − 2⁻¹⁶."""

@@ -67,7 +67,9 @@ class LowRank(Compressor):
         """See Compressor."""
         p, dim = x.shape
         m, n = self.shape(dim)
-        X = np.pad(x, ((0, 0), (0, m * n - dim))).reshape(p, m, n)
+        X = np.zeros((p, m * n), x.dtype)
+        X[:, :dim] = x
+        X = X.reshape(p, m, n)
         if m < n:
             X = X.transpose(0, 2, 1)
         shared = replace(key, purpose=f"{key.purpose} subspace", peers=range(1))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from dfedsam.gossip.compressors.base import Compressor, from_bytes, to_bytes
+from dfedsam.gossip.compressors.base import ALIKE, Compressor, from_bytes, to_bytes
 
 if TYPE_CHECKING:
     from dfedsam.randomness import Draws
@@ -29,6 +29,10 @@ class NoCompression(Compressor):
     def decode(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: Draws) -> NDArray:
         """See Compressor."""
         return from_bytes(messages, 0, dim, dtype).copy()
+
+    def alike(self, dim: int) -> tuple[Compressor, int]:
+        """See Compressor."""
+        return self, min(dim, ALIKE)
 
     def delta(self, dim: int) -> float:
         """1."""

@@ -54,8 +54,11 @@ def _tighten(numbers: NDArray[np.uint8], bits: int) -> NDArray[np.uint8]:
     if bits == 1:
         return np.packbits(numbers, axis=1, bitorder="little")
     count, joins = numbers.shape[1], _joins(bits)
-    short = -count % (1 << joins)
-    words = np.pad(numbers, ((0, 0), (0, short))) if short else np.ascontiguousarray(numbers)
+    groups = -(-count >> joins)
+    words: NDArray = np.ascontiguousarray(numbers)
+    if count % (1 << joins):
+        words = np.zeros((len(numbers), groups << joins), np.uint8)
+        words[:, :count] = numbers
     for join in range(joins):  # low + 2^(8·2^join) · high becomes low + 2^(bits·2^join) · high
         size = 8 << join
         words = words.view(_WIDER[join])
@@ -65,7 +68,6 @@ def _tighten(numbers: NDArray[np.uint8], bits: int) -> NDArray[np.uint8]:
     first = (bits << joins) // 8
     if first == 1:
         return words.astype(np.uint8)
-    groups = numbers.shape[1] + short >> joins
     whole = words.view(np.uint8).reshape(len(words), groups, 1 << joins)[:, :, :first]
     return whole.reshape(len(words), groups * first)[:, : packed(count, bits)]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from dfedsam.gossip.compressors.base import Compressor, from_bytes, to_bytes
+from dfedsam.gossip.compressors.base import ALIKE, Compressor, from_bytes, to_bytes
 from dfedsam.gossip.compressors.packing import packed
 
 if TYPE_CHECKING:
@@ -39,6 +39,10 @@ class ScaledSign(Compressor):
         x = np.multiply(bits, 2 * scale, dtype=dtype)
         x -= scale
         return x
+
+    def alike(self, dim: int) -> tuple[Compressor, int]:
+        """See Compressor."""
+        return self, min(dim, ALIKE)
 
     def delta(self, dim: int) -> float:
         """1/d, the worst."""

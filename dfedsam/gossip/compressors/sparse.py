@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import ceil
 
 from dfedsam.checks import whole
-from dfedsam.gossip.compressors.base import Compressor
+from dfedsam.gossip.compressors.base import ALIKE, Compressor
 from topologies.checks import message, share
 
 
@@ -39,6 +40,12 @@ class Sparse(Compressor):
     def count(self, dim: int) -> int:
         """k for rows of length dim."""
         return self.k if self.k is not None else max(1, round(self.fraction * dim))
+
+    def alike(self, dim: int) -> tuple[Compressor, int]:
+        """See Compressor: the same share of the entries."""
+        share = self.count(dim) / dim
+        k = ceil(share * ALIKE)
+        return (self, dim) if dim <= ALIKE else (replace(self, k=k), round(k / share))
 
     def delta(self, dim: int) -> float:
         """k/d."""

@@ -50,7 +50,6 @@ def test_every_edge_counts_as_one_message_of_a_row(found, name):
 
 @pytest.mark.parametrize("name", CASES)
 def test_encoded_rows_mix_as_plain_ones_and_count_by_the_length_of_a_message(found, name):
-    case = CASES[name]
     assert np.array_equal(found[f"{name}: encoded"], found[name])
     messages, size = found[f"{name}: counts"]
     assert list(found[f"{name}: encoded counts"]) == [messages, size + 2 * messages]

@@ -1,0 +1,133 @@
+"""What compressed gossips share: a peer sends the message of a row, and takes in what its neighbours' messages say."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfedsam.checks import whole
+from dfedsam.errors import RunError
+from dfedsam.gossip.base import Gossip
+from dfedsam.gossip.compressors import Compressor, TopK
+from dfedsam.peers import named
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+    from dfedsam.network.base import Network
+    from dfedsam.randomness import Draws
+
+Memory = dict[str, NDArray]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compressed(Gossip):
+    """Q steps, in each of which every peer sends one compressed row to its neighbours.
+
+    What a peer must send grows without bound where the gossip diverges, and this is noticed.
+
+    Args:
+        compressor: what is sent in place of a row.
+        steps: Q, gossip steps a round, at least 1.
+
+    Attributes:
+        bound: how many times what a peer sends may grow beyond what it sent at first.
+    """
+
+    bound: ClassVar[float] = 1e6
+
+    compressor: Compressor = TopK()
+    steps: int = 1
+
+    def __post_init__(self) -> None:
+        whole("steps", self.steps, 1, "LocalOnly is the algorithm without communication")
+
+    def init(self, x: NDArray) -> Memory:
+        """See Gossip.
+
+        Raises:
+            ValueError: if the compressor cannot take rows of this length.
+        """
+        self.compressor.check(x.shape[1])
+        return {"first": np.zeros(len(x))}
+
+    def __call__(
+        self, x: NDArray, memory: Memory, network: Network, weights: csr_array, key: Draws
+    ) -> tuple[NDArray, Memory]:
+        """See the class."""
+        for step in range(self.steps):
+            self.step(x, memory, network, weights, replace(key, step=step))
+        return x, memory
+
+    @property
+    def phase(self) -> str:
+        """What an error calls it."""
+        return f"gossip {type(self).__name__}"
+
+    @abstractmethod
+    def step(self, x: NDArray, memory: Memory, network: Network, weights: csr_array, key: Draws) -> None:
+        """One gossip step of x (peers, dim) and the memory, in place; `key` is the step's."""
+
+    @abstractmethod
+    def blame(self, memory: Memory) -> str:
+        """The option that may be to blame where it diverges, its value and what to do."""
+
+    def exchange(
+        self,
+        take: Callable[[slice], NDArray],
+        give: Callable[[slice, NDArray], None],
+        like: NDArray,
+        memory: Memory,
+        network: Network,
+        weights: csr_array,
+        key: Draws,
+    ) -> tuple[NDArray, NDArray]:
+        """Send C(z) for the rows z that `take` gives, some neighbouring ones at a time and in any thread.
+
+        Args:
+            take: some rows z (p, dim) of the block, as a new array or one that `give` changes.
+            give: is told C(z) of these rows.
+            like: an array of the shape and type of the block's rows.
+            memory: the gossip's.
+            network: carries the messages.
+            weights: W.
+            key: the step's random numbers.
+
+        Returns:
+            C(z) and W C(z), both (peers, dim).
+
+        Raises:
+            RunError: if what a peer must send is not finite, or has grown beyond bound.
+        """
+        dim, dtype = like.shape[1], like.dtype
+        messages = np.empty((len(like), self.compressor.width(dim, dtype)), np.uint8)
+        own = np.empty_like(like)
+
+        def decode(some: NDArray[np.uint8]) -> NDArray:
+            return self.compressor.decode(some, dim, dtype, key)
+
+        def work(rows: slice) -> None:
+            z, part = take(rows), key.part(rows)
+            self._watch(z, memory, rows, part)
+            messages[rows] = self.compressor.encode(z, part)
+            own[rows] = decode(messages[rows])
+            give(rows, own[rows])
+
+        network.team.in_stretches(work, len(like), dim * like.itemsize)
+        return own, network.mix_encoded(weights, messages, own, decode)
+
+    def _watch(self, z: NDArray, memory: Memory, rows: slice, key: Draws) -> None:
+        squares, first = np.einsum("pd,pd->p", z, z), memory["first"][rows]
+        np.copyto(first, squares, where=first == 0)
+        fine = squares <= self.bound**2 * first
+        if not (fine.all() and np.isfinite(squares).all()):
+            worst = np.asarray(key.peers)[~(fine & np.isfinite(squares))]
+            raise RunError(
+                f"round {key.round}, {self.phase}: what {named(worst)} must send has grown beyond bound, so the peers "
+                f"move apart; {self.blame(memory)}"
+            )

@@ -1,0 +1,76 @@
+"""LEAD: the paper's formulas, and the optimum of every peer although messages are coarse."""
+
+import numpy as np
+import pytest
+
+import topologies
+from dfedsam import QSGD, Exact, Lead, NoCompression, Quadratic, RunError, Simulation, TopK, simulate
+from dfedsam.randomness import Draws
+
+N, DIM, LR = 8, 12, 0.2
+OBJECTIVE = Quadratic(dim=DIM, noise=0, condition=4.0, heterogeneity=1.0)
+PROBLEM = OBJECTIVE.build(N, range(N), 0, np.dtype(np.float64))
+
+
+def gradients(x):
+    return PROBLEM.gradients(x, PROBLEM.minibatch(Draws(0, "minibatch", 0, 0, range(N))), slice(None))
+
+
+def last(algorithm, rounds):
+    """x after so many rounds, and the rows of the run."""
+    simulation = Simulation(
+        objective=OBJECTIVE,
+        topology=topologies.make("ring", N),
+        algorithm=algorithm,
+        rounds=rounds,
+        dtype="float64",
+        evaluate_every=10**6,
+    )
+    inner, found = simulation._round, []
+
+    def watched(state, play):
+        found[:] = [inner(state, play)]
+        return found[0]
+
+    simulation._round = watched
+    simulation.run()
+    return found[0]["x"]
+
+
+@pytest.mark.parametrize("compressor", [NoCompression(), QSGD(), TopK(fraction=0.5)], ids=repr)
+def test_the_path_is_that_of_the_formulas(compressor):
+    gamma, alpha, rounds = 0.7, 0.4, 5
+    W = topologies.make("ring", N).weights(0).toarray()
+    x, dual = np.zeros((N, DIM)), np.zeros((N, DIM))
+    h, h_w = x.copy(), x.copy()
+    for t in range(rounds):
+        g = gradients(x)
+        at = Draws(0, "gossip 1", t, 0, range(N))
+        q = compressor.decode(compressor.encode(x - LR * g - LR * dual - h, at), DIM, x.dtype, at)
+        estimate, estimate_w = h + q, h_w + W @ q
+        h, h_w = (1 - alpha) * h + alpha * estimate, (1 - alpha) * h_w + alpha * estimate_w
+        dual = dual + gamma / (2 * LR) * (estimate - estimate_w)
+        x = x - LR * g - LR * dual
+    algorithm = Lead(estimator=Exact(), lr=LR, compressor=compressor, gamma=gamma, alpha=alpha)
+    np.testing.assert_allclose(last(algorithm, rounds), x, atol=1e-12)
+
+
+@pytest.mark.parametrize("levels", [7, 127])
+def test_reaches_the_optimum_of_every_peer_with_quantised_messages(levels):
+    x = last(Lead(estimator=Exact(), lr=LR, compressor=QSGD(levels=levels)), 600)
+    np.testing.assert_allclose(x, np.tile(PROBLEM.optimum, (N, 1)), atol=2e-9)
+
+
+def test_says_what_it_needs():
+    schedule = topologies.Periodic(
+        [topologies.metropolis(topologies.ring(4)), topologies.metropolis(topologies.star(4))]
+    )
+    with pytest.raises(ValueError, match=r"algorithm is Lead: it needs one W .* choose D-PSGD with the gossip"):
+        Lead().check(schedule)
+    with pytest.raises(ValueError, match="gamma is 0: it must be"):
+        Lead(gamma=0)
+    with pytest.raises(ValueError, match=r"alpha is 1\.1: it must be above 0 and at most 1"):
+        Lead(alpha=1.1)
+    options = {"objective": OBJECTIVE, "topology": topologies.make("ring", N), "rounds": 400, "evaluate_every": 400}
+    with pytest.raises(RunError, match=r"algorithm Lead: what peers? .* a lower lr, gamma or alpha"):
+        simulate(algorithm=Lead(estimator=Exact(), lr=LR, compressor=TopK(k=1), gamma=2.0, alpha=1.0), **options)

@@ -1,0 +1,155 @@
+"""CHOCO and DeepSqueeze: the formulas, the mean, the rates, the bytes, and what happens where γ is too large."""
+
+import numpy as np
+import pytest
+
+import topologies
+from dfedsam import (
+    DPSGD,
+    QSGD,
+    Choco,
+    DeepSqueeze,
+    DFedAvg,
+    Exact,
+    Float16,
+    LowRank,
+    NoCompression,
+    Plain,
+    Quadratic,
+    RandomK,
+    RunError,
+    ScaledSign,
+    TopK,
+    simulate,
+)
+from dfedsam.network import OneProcess
+from dfedsam.randomness import Draws
+
+COMPRESSORS = [TopK(), RandomK(fraction=0.3), ScaledSign(), QSGD(), Float16(), LowRank(), NoCompression()]
+
+
+def key(peers, round=0, step=0):
+    return Draws(0, "gossip 1", round, step, range(peers))
+
+
+def distances(gossip, topology, dim, rounds):
+    """Ξ = √Σ‖x_i − x̄‖² before, and after each round of nothing but gossip; and how far the mean has moved."""
+    n = topology.n
+    network, x = OneProcess(n), np.random.default_rng(0).standard_normal((n, dim))
+    start, memory = x.mean(axis=0), gossip.init(np.zeros_like(x))
+    found = [np.linalg.norm(x - x.mean(axis=0))]
+    for t in range(rounds):
+        x, memory = gossip(x, memory, network, topology.weights(0), key(n, round=t))
+        found.append(np.linalg.norm(x - x.mean(axis=0)))
+    return np.array(found), np.abs(x.mean(axis=0) - start).max()
+
+
+@pytest.mark.parametrize("compressor", COMPRESSORS, ids=repr)
+@pytest.mark.parametrize("kind", [Choco, DeepSqueeze])
+def test_the_path_is_that_of_the_formulas(kind, compressor):
+    topology, gamma, n, dim = topologies.make("ring", 6), 0.2, 6, 12
+    W, start = topology.weights(0).toarray(), np.random.default_rng(1).standard_normal(dim)
+    gossip = kind(compressor=compressor, gamma=gamma, steps=2)
+    network, x = OneProcess(n), np.tile(start, (n, 1))
+    memory, y = gossip.init(x.copy()), x.copy()
+    known, error = y.copy(), np.zeros_like(y)
+    for t in range(4):
+        moved = 0.1 * np.random.default_rng(t).standard_normal((n, dim))
+        x, memory = gossip(x + moved, memory, network, topology.weights(0), key(n, round=t))
+        y = y + moved
+        for step in range(2):
+            at = key(n, round=t, step=step)
+            z = y - known if kind is Choco else y + error
+            c = compressor.decode(compressor.encode(z, at), dim, y.dtype, at)
+            known, error = known + c, z - c
+            y = y + gamma * (W - np.eye(n)) @ (known if kind is Choco else c)
+        np.testing.assert_allclose(x, y, atol=1e-12)
+
+
+def test_choco_without_compression_is_plain_gossip():
+    topology = topologies.make("ring", 6)
+    options = {"objective": Quadratic(dim=4), "topology": topology, "rounds": 8, "dtype": "float64"}
+    plain = simulate(algorithm=DPSGD(gossip=Plain(steps=3)), **options)
+    choco = simulate(algorithm=DPSGD(gossip=Choco(compressor=NoCompression(), gamma=1.0, steps=3)), **options)
+    np.testing.assert_allclose(choco["loss"], plain["loss"], rtol=1e-12)
+    np.testing.assert_array_equal(choco["bytes"], plain["bytes"])
+
+
+def test_rate_on_a_ring_of_sixteen():
+    found, _ = distances(Choco(gamma=0.3), topologies.make("ring", 16), 200, 300)
+    assert (found[-1] / found[150]) ** (2 / 150) == pytest.approx(0.969, abs=1e-3)  # of the squared distance
+
+
+@pytest.mark.parametrize("compressor", COMPRESSORS, ids=repr)
+@pytest.mark.parametrize("kind", [Choco, DeepSqueeze])
+def test_the_mean_is_kept_and_a_small_gamma_brings_the_peers_together(kind, compressor):
+    found, moved = distances(kind(compressor=compressor, gamma=0.05), topologies.make("davis", None), 40, 60)
+    assert moved < 1e-13
+    assert found[-1] < 0.7 * found[0]
+
+
+def test_every_edge_and_step_counts_the_bytes_of_a_message():
+    topology = topologies.make("star", 5)
+    for compressor in COMPRESSORS:
+        network, x = OneProcess(5), np.zeros((5, 77), np.float32)
+        gossip = Choco(compressor=compressor, gamma=0.1, steps=3)
+        gossip(x, gossip.init(x), network, topology.weights(0), key(5))
+        assert network.messages == 3 * 8
+        assert network.bytes == 3 * 8 * compressor.width(77, np.float32)
+
+
+def test_a_gamma_that_diverges_ends_the_run_and_is_named():
+    with pytest.raises(RunError, match=r"round \d+, gossip Choco: what peers? .* gamma is 0.6: choose a smaller one"):
+        distances(Choco(gamma=0.6), topologies.make("ring", 16), 50, 2000)
+    with pytest.raises(RunError, match=r"gossip DeepSqueeze: .* gamma is 1: choose a smaller one, or the gossip choco"):
+        distances(DeepSqueeze(gamma=1.0), topologies.make("ring", 16), 50, 1000)
+    rows = {"objective": Quadratic(dim=50), "topology": topologies.make("ring", 8), "rounds": 200}
+    with pytest.raises(RunError, match=r"gossip Choco: .* gamma is 1.5"):
+        simulate(algorithm=DFedAvg(gossip=Choco(gamma=1.5, steps=5)), **rows)
+
+
+def test_what_is_no_number_is_noticed():
+    x = np.ones((4, 9), np.float32)
+    gossip = Choco(gamma=0.1)
+    memory = gossip.init(x)
+    x[2, 3] = np.nan
+    with pytest.raises(RunError, match="what peer 2 must send has grown beyond bound"):
+        gossip(x, memory, OneProcess(4), topologies.make("ring", 4).weights(0), key(4))
+
+
+def test_choco_converges_where_d_psgd_does():
+    """With rates that fall, all peers come to the optimum of the mean."""
+    rows = {"objective": Quadratic(dim=30), "topology": topologies.make("ring", 8), "rounds": 300, "dtype": "float64"}
+    rows["evaluate_every"] = 300
+    options = {"estimator": Exact(), "lr": 0.5, "lr_schedule": "inverse_root"}
+    plain = simulate(algorithm=DPSGD(**options), **rows)
+    for choco in (Choco(), Choco(compressor=ScaledSign(), gamma=0.5), Choco(compressor=QSGD(), gamma=0.3, steps=2)):
+        found = simulate(algorithm=DPSGD(**options, gossip=choco), **rows)
+        assert found["error"].iloc[-1] < plain["error"].iloc[0] * 1e-4
+        assert found["consensus_distance"].iloc[-1] < 20 * plain["consensus_distance"].iloc[-1]
+
+
+def test_bad_values_are_named():
+    schedule = topologies.Periodic(
+        [topologies.metropolis(topologies.ring(4)), topologies.metropolis(topologies.star(4))]
+    )
+    DeepSqueeze().check(schedule)
+    with pytest.raises(ValueError, match=r"gossip is Choco: it needs one W .* the gossip deep_squeeze, or plain"):
+        Choco().check(schedule)
+    one_way = topologies.make("directed_ring", 5)
+    with pytest.raises(ValueError, match="gossip is Choco: it needs a symmetric W"):
+        Choco().check(one_way)
+    for gamma in (0, -1.0, float("nan"), "best"):
+        with pytest.raises(ValueError, match=f"gamma is {gamma}: it must be"):
+            Choco(gamma=gamma)
+    with pytest.raises(ValueError, match="gamma is 0: it must be"):
+        DeepSqueeze(gamma=0)
+    with pytest.raises(ValueError, match="steps is 0: it must be a whole number of at least 1"):
+        Choco(steps=0)
+    with pytest.raises(ValueError, match="k is 51: it must be at most the length of x, 50 here"):
+        simulate(
+            objective=Quadratic(dim=50),
+            topology=topologies.make("ring", 4),
+            algorithm=DPSGD(gossip=Choco(compressor=TopK(k=51))),
+            rounds=0,
+        )
