@@ -3,10 +3,8 @@
 import numpy as np
 import scipy.sparse as sp
 
-from topologies.extremes import second_smallest
+from topologies.extremes import second_smallest, small
 from topologies.tidy import diagonal
-
-DENSE = 500  # peers up to which all eigenvalues are computed
 
 
 def left_over(second: sp.csr_array) -> float:
@@ -16,7 +14,7 @@ def left_over(second: sp.csr_array) -> float:
         second: S of shape (n, n), symmetric, rows that sum to one.
     """
     n = len(second.indptr) - 1
-    if n <= DENSE:
+    if small(n):
         return float(np.linalg.eigvalsh(second.toarray() - 1 / n)[-1])
     return 1 - second_smallest(sp.csr_array(diagonal(np.ones(n)) - second))
 

@@ -134,6 +134,15 @@ def test_absences_contract_as_all_their_states_do(p):
     assert topology.contraction() == pytest.approx(np.linalg.eigvalsh(second - 1 / 7)[-1], abs=1e-13)
 
 
+@pytest.mark.parametrize("n", [9, 1000])
+def test_failures_on_a_ring_in_closed_form(n):
+    """Its eigenvectors are those of every circulant: L has 2(1 - cos)/3, and Σ w_e² L_e 2(1 - cos)/9."""
+    p, curve = 0.2, 2 - 2 * np.cos(2 * np.pi * np.arange(1, n) / n)
+    for topology, one, two in ((link_failures(n, p=p), 0.8, 0.64), (peers_away(n, p=p), 0.64, 0.512)):
+        left = 1 - 2 * one * curve / 3 + two * curve**2 / 9 + 2 * (one - two) * curve / 9
+        assert topology.contraction() == pytest.approx(left.max(), abs=1e-10)
+
+
 def test_rates_are_those_asked_for():
     links = [link_failures(500, "ring", p=0.3, seed=1).weights(t).nnz for t in range(20)]
     assert np.mean(links) == pytest.approx(500 + 1000 * 0.7, abs=5 * 2 * np.sqrt(500 * 0.21 / 20))
