@@ -24,10 +24,3 @@ def from_pairs(n: int, i: NDArray[np.integer], j: NDArray[np.integer], weight: A
     W = sp.csr_array(sp.coo_array((np.concatenate([w, w, left]), places), shape=(n, n)))
     W.sort_indices()
     return W
-
-
-def pairs_of(matrix: sp.csr_array) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """(i, j): the pairs of peers i < j whose entry in a symmetric matrix (n, n) is stored."""
-    entries = matrix.tocoo()
-    upper = entries.row < entries.col
-    return entries.row[upper].astype(np.intp), entries.col[upper].astype(np.intp)

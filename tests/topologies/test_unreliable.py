@@ -32,7 +32,7 @@ def networks(draw, most=2):
     return topology
 
 
-@settings(deadline=None, max_examples=8)
+@settings(deadline=None, max_examples=6)
 @given(topology=networks(most=1))
 def test_1000_rounds_stay_doubly_stochastic_and_keep_the_mean(topology):
     check(topology)
@@ -50,7 +50,7 @@ def test_1000_rounds_stay_doubly_stochastic_and_keep_the_mean(topology):
     np.testing.assert_allclose(x.mean(axis=0), mean, atol=1e-12)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=15)
 @given(topology=networks())
 def test_every_round_is_symmetric_thin_and_asked_for_in_any_order(topology):
     for t in (7, 0, 31, 8):
