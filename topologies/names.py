@@ -121,8 +121,7 @@ def find(name: str) -> Function:
             `topologies.networkx_graphs`).
 
     Raises:
-        ValueError: if there is no such topology (the message lists the names and the nearest), or the import path leads
-            nowhere.
+        ValueError: if there is no such topology (the message has the nearest), or the import path leads nowhere.
     """
     known = [path for group in TOPOLOGIES.values() for path in group]
     found = _short(name, known)
@@ -135,8 +134,8 @@ def find(name: str) -> Function:
     if _is_path(name):
         return from_networkx(name) if name.startswith(PREFIX) else import_object(name, "topology")
     raise ValueError(
-        f"topology is {name}: it must be one of {_names(known)}, a file ({', '.join(SUFFIXES + WHOLE)}) or an import "
-        f"path; {_guess(name, known)}`dfedsam topology --list` shows all"
+        f"topology is {name}: it must be a name that `dfedsam topology --list` shows, a file "
+        f"({', '.join(SUFFIXES + WHOLE)}) or an import path; {_guess(name, known) or 'mend the name'}"
     )
 
 
@@ -168,7 +167,7 @@ def find_rule(rule: str | dict[str, Any] | Function) -> Function:
         return import_object(rule, "weights")
     raise ValueError(
         f"weights is {rule}: it must be one of {_names(RULES)}, a file ({', '.join(MATRICES)}) or an import path; "
-        f"{_guess(rule, RULES)}`dfedsam topology --list` shows all"
+        f"{_guess(rule, RULES) or '`dfedsam topology --list` shows all'}"
     )
 
 
@@ -198,8 +197,8 @@ def _names(known: Any) -> str:
 
 def _guess(name: str, known: Any) -> str:
     short = {_plain(path.rpartition(".")[2]): path.rpartition(".")[2] for path in known}
-    nearest = difflib.get_close_matches(_plain(name), short, n=1, cutoff=0.5)
-    return f"did you mean {short[nearest[0]]}? " if nearest else ""
+    nearest = difflib.get_close_matches(_plain(name), short, n=1, cutoff=0.6)
+    return f"did you mean {short[nearest[0]]}?" if nearest else ""
 
 
 def _is_path(name: str) -> bool:

@@ -27,10 +27,10 @@ def test_import_paths():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("rign", "topology is rign: it must be one of ring, path, .*did you mean ring?"),
+        ("rign", "topology is rign: it must be a name that .*did you mean ring?"),
         ("erdos_reny", "did you mean erdos_renyi?"),
-        ("zzzzz", "topology is zzzzz: it must be one of"),
-        ("", "topology is : it must be one of"),
+        ("zzzzz", "topology is zzzzz: it must be a name that"),
+        ("", "topology is : it must be a name that"),
         ("nowhere.at.all", "topology is nowhere.at.all: it must be importable, but No module named 'nowhere'"),
         ("topologies.graphs.wheel", "topology is topologies.graphs.wheel: it must be importable, .*wheel"),
         ("topologies.redraw.DRAWS", "must be a function or a class, but it is a int"),
