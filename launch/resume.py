@@ -44,7 +44,7 @@ def main(argv: list[str]) -> int:
     assert settings is not None
     simulation = run.build(settings)
     starts = run.launches(settings, simulation)
-    run.say_if_biased(simulation)
+    run.say_notes(simulation)
     if starts:
         return ranks.start(settings.own["ranks"], ["resume", *argv])
     simulation.out = folder

@@ -44,7 +44,7 @@ def main(argv: list[str]) -> int:
             f"`dfedsam resume {out}`"
         )
     starts = launches(settings, simulation)
-    say_if_biased(simulation)
+    say_notes(simulation)
     if settings.own["draw_split"] and ranks.rank() == 0 and ranks.ASKED not in os.environ:
         print(draw_split(simulation, settings.own["draw_split"]))
     if starts:
@@ -121,14 +121,21 @@ def play(simulation: Simulation, settings: options.Settings, *, resume: bool = F
     return 0
 
 
-def say_if_biased(simulation: Simulation) -> None:
-    """A note on standard error where gossip does not keep the mean; from the root, and once where it starts ranks."""
-    if simulation.topology.sums == "rows" and ranks.rank() == 0 and ranks.ASKED not in os.environ:
-        print(
-            "dfedsam: note: this topology is biased: only the rows of W sum to one, so peers agree on an average that "
-            "counts some of them more than others; keep its gap out of comparisons",
-            file=sys.stderr,
-        )
+def say_notes(simulation: Simulation) -> None:
+    """What a user should know before the rounds, on standard error; from the root, and once where it starts ranks."""
+    if ranks.rank() == 0 and ranks.ASKED not in os.environ:
+        for note in (_bias(simulation), simulation.algorithm.note(simulation.topology)):
+            if note is not None:
+                print(f"dfedsam: note: {note}", file=sys.stderr)
+
+
+def _bias(simulation: Simulation) -> str | None:
+    if simulation.topology.sums != "rows":
+        return None
+    return (
+        "this topology is biased: only the rows of W sum to one, so peers agree on an average that counts some of them "
+        "more than others; keep its gap out of comparisons"
+    )
 
 
 def draw_split(simulation: Simulation, path: str) -> Path:

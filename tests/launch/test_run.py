@@ -131,3 +131,11 @@ def test_a_live_bar_where_a_terminal_lies_behind(dfedsam, monkeypatch):
 def test_quantities():
     assert (duration(7), duration(754), duration(3723)) == ("0:07", "12:34", "1:02:03")
     assert (size(0), size(512), size(12_300), size(4_560_000)) == ("0 B", "512 B", "12.3 kB", "4.56 MB")
+
+
+def test_what_should_be_known_is_said_once(dfedsam):
+    said = dfedsam("run", "--algorithm", "D2", "--peers", "8", "--rounds", "1").err
+    assert said.startswith("dfedsam: note: D2 mixes with (I + W)/2: it needs a smallest eigenvalue above −1/3")
+    assert said.count("\n") == 1
+    biased = dfedsam("run", *SMALL, "--topology", "star", "--topology.weights", "uniform").err
+    assert biased.startswith("dfedsam: note: this topology is biased")
