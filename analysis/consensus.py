@@ -1,4 +1,4 @@
-"""How far from their mean peers still are after t rounds of gossip alone, and what theory says of it."""
+"""How far from their mean peers still are after t rounds of gossip alone."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,27 +37,3 @@ def errors(topology: Topology) -> NDArray[np.float64]:
         if found[-1] < SMALL:
             break
     return np.array(found)
-
-
-def rate(topology: Topology) -> tuple[float, str] | None:
-    """The factor a round by which theory says that the distance shrinks, and its formula; None where there is none.
-
-    Drawn afresh: √λ_max(E[WᵀW] − J), in the mean square. Over a period τ: ‖W_{τ-1} ⋯ W_0 − J‖₂^(1/τ), with push-sum
-    the second largest modulus of the product's eigenvalues instead of its norm. None also above EXACT peers, for want
-    of a product, and where a period makes the mean exactly.
-    """
-    if topology.period is None:
-        left = topology.contraction()
-        return None if left is None else (float(np.sqrt(left)), "$\\sqrt{\\lambda_{max}(E[W^TW] - J)}^{\\,t}$")
-    if topology.n > EXACT or topology.period > MOST:
-        return None
-    product = np.eye(topology.n)
-    for t in range(topology.period):
-        product = topology.weights(t) @ product
-    apart = product - 1 / topology.n
-    if topology.sums == "both":
-        left, formula = float(np.linalg.norm(apart, 2)), "$\\|W_{\\tau-1} \\cdots W_0 - J\\|^{\\,t/\\tau}$"
-    else:
-        left = float(np.sort(np.abs(np.linalg.eigvals(product)))[-2])
-        formula = "$|\\lambda_2(W_{\\tau-1} \\cdots W_0)|^{\\,t/\\tau}$"
-    return None if left < SMALL else (left ** (1 / topology.period), formula)

@@ -47,20 +47,20 @@ def draw_real(axes: Axes, values: NDArray[np.float64] | None, figures: dict[str,
     axes.set_xlabel("rank")
     axes.set_ylabel(what)
     about = "about " if "effective_neighbours" in figures["approximate"] else ""
+    size_of = f"{modulus:.4g}" if gap > 1e-3 or gap <= 0 else f"1 − {gap:.3g}"
     axes.set_title(
-        f"λ = {modulus:.4g}, gap {gap:.3g}, smallest eigenvalue {signed(figures['lambda_min'])}\n"
+        f"λ = {size_of}, gap {gap:.3g}, smallest eigenvalue {signed(figures['lambda_min'])}\n"
         f"effective neighbours {about}{figures['effective_neighbours']:.3g}"
     )
 
 
-def draw_complex(axes: Axes, values: NDArray[np.complex128], norm: float, note: str = "") -> None:
+def draw_complex(axes: Axes, values: NDArray[np.complex128], figures: dict[str, Any]) -> None:
     """Draw the eigenvalues of any W in the complex plane, within the unit circle and that of radius ρ.
 
     Args:
         axes: Where.
         values: All eigenvalues, shape (n,), the 1 of the mean among them.
-        norm: σ₂ = ‖W − J‖₂.
-        note: A word for the title, such as "column-stochastic".
+        figures: As `topologies.spectrum` gives them.
     """
     first = int(np.argmin(np.abs(values - 1)))
     real, imaginary, modulus = (np.delete(part, first) for part in (values.real, values.imag, np.abs(values)))
@@ -77,14 +77,17 @@ def draw_complex(axes: Axes, values: NDArray[np.complex128], norm: float, note: 
     label = "slowest modes" if slow.sum() > 1 else "slowest mode"
     mark: dict[str, Any] = {"marker": "D", "color": style.COLOURS[4], "label": f"{label}, ρ = {rho:.3g}"}
     axes.scatter(real[slow], imaginary[slow], s=max(1.6 * size, 18), linewidths=0, zorder=4, **mark)
-    axes.scatter(1, 0, s=max(size, 14), **_MEAN)
+    agreed = {"label": "where peers agree, not their mean"} if figures["biased"] else {}
+    axes.scatter(1, 0, s=max(size, 14), **{**_MEAN, **agreed})
     axes.set_aspect("equal")
     axes.set_xlim(-1.1, 1.1)
     axes.set_ylim(-1.1, 1.1)
     axes.set_xlabel("real part of the eigenvalues of W")
     axes.set_ylabel("imaginary part")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2, handlelength=1, columnspacing=1.2)
-    axes.set_title(f"ρ(W − J) = {rho:.4g}, σ₂ = ‖W − J‖ = {norm:.4g}" + (f"\n{note}" if note else ""))
+    gap = "" if figures["gap"] is None else f", gap {figures['gap']:.3g}"
+    note = _NOTES.get(figures["sums"], "")
+    axes.set_title(f"ρ = {rho:.4g}, σ₂ = {figures['sigma_2']:.4g}{gap}" + (f"\n{note}" if note else ""))
 
 
 def signed(value: float) -> str:
@@ -92,6 +95,7 @@ def signed(value: float) -> str:
     return f"{0.0 if abs(value) < 1e-12 else value:.3g}".replace("-", "−")
 
 
+_NOTES = {"rows": "biased: only rows sum to one", "columns": "only columns sum to one: for push-sum"}
 _MEAN: dict[str, Any] = {
     "marker": "s",
     "facecolors": "white",

@@ -1,9 +1,11 @@
 """A topology on paper: its graph beside the spectrum of its W, or its rounds beside how its peers come to agree."""
 
+from typing import Any
+
 import networkx as nx
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from analysis import style
 from analysis.graph_panel import draw_graph
@@ -13,7 +15,6 @@ from topologies.spectra import eigenvalues, spectrum
 from topologies.topology import Topology
 
 ALL = 2000  # peers up to which every eigenvalue is drawn; above, only the ends of the spectrum
-DRAWS = 50  # rounds of a schedule whose messages are counted
 
 
 def draw(topology: Topology) -> Figure:
@@ -30,12 +31,13 @@ def draw(topology: Topology) -> Figure:
     """
     with style.styled():
         figure = style.new_figure(style.PAGE, 3.1)
+        figures = spectrum(topology)
         if topology.period == 1:
-            _draw_static(figure, topology)
+            _draw_static(figure, topology, figures)
         else:
             ((left, right),) = figure.subfigures(1, 2, width_ratios=(1.15, 1), squeeze=False)
-            draw_rounds(left, topology, _schedule_title(topology))
-            draw_errors(right.subplots(), topology)
+            draw_rounds(left, topology, _schedule_title(topology, figures))
+            draw_errors(right.subplots(), topology, figures)
     return figure
 
 
@@ -46,33 +48,29 @@ def name(topology: Topology) -> str:
     return str(known or built).replace("_", " ")
 
 
-def _draw_static(figure: Figure, topology: Topology) -> None:
-    figures, graph = spectrum(topology), topology.graph(0)
+def _draw_static(figure: Figure, topology: Topology, figures: dict[str, Any]) -> None:
+    graph = topology.graph(0)
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.1))
     draw_graph(left, graph)
     far = "" if figures["diameter"] is None else f", diameter {figures['diameter']}"
     left.set_title(f"{name(topology)}: {len(graph)} peers, {graph.number_of_edges()} edges\n{_degrees(graph)}{far}")
-    if figures["lambda_2"] is not None:
+    if figures["lambda_min"] is not None:
         draw_real(right, eigenvalues(topology.weights(0)) if topology.n <= ALL else None, figures)
     else:
-        _draw_directed(right, topology)
+        draw_complex(right, _all_eigenvalues(topology), figures)
 
 
-def _draw_directed(axes: Axes, topology: Topology) -> None:
+def _all_eigenvalues(topology: Topology) -> NDArray[np.complex128]:
     if topology.n > ALL:
         raise ValueError(
             f"topology has {topology.n} peers: to draw the eigenvalues of a W that is not symmetric it must have at "
             f"most {ALL}; draw a smaller one"
         )
-    W = topology.weights(0).toarray()
-    note = {"rows": "biased: only rows sum to one", "columns": "only columns sum to one: for push-sum"}
-    draw_complex(axes, np.linalg.eigvals(W), float(np.linalg.norm(W - 1 / topology.n, 2)), note.get(topology.sums, ""))
+    return np.linalg.eigvals(topology.weights(0).toarray()).astype(np.complex128)
 
 
-def _schedule_title(topology: Topology) -> str:
-    rounds = min(topology.period or DRAWS, DRAWS)
-    entries = [topology.weights(t).tocoo() for t in range(rounds)]
-    sent = sum(int(np.count_nonzero((W.data != 0) & (W.row != W.col))) for W in entries) / rounds / topology.n
+def _schedule_title(topology: Topology, figures: dict[str, Any]) -> str:
+    sent = figures["degree_round_mean"]
     when = "drawn afresh in each round" if topology.period is None else f"period {topology.period}"
     if (topology.period or 0) > MOST and topology.n <= MANY:
         when += f", the first {MOST} shown"

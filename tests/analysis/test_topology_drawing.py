@@ -125,7 +125,7 @@ def test_a_schedule_is_drawn_round_by_round_beside_the_distance_that_it_leaves(n
     topology = make(name, 16, 0)
     *rounds, error = drawing.draw(topology).axes
     assert [axes.get_title() for axes in rounds] == [f"t = {t}" for t in range(panels)]
-    (line, *theory) = error.get_lines()
+    line, *theory = error.get_lines()
     np.testing.assert_allclose(line.get_ydata(), consensus.errors(topology))
     if name == "random_matching":
         slope = np.asarray(theory[0].get_ydata())
@@ -156,15 +156,6 @@ def test_what_gossip_leaves_is_a_power_of_lambda():
 def test_push_sum_is_looked_at_where_only_columns_sum_to_one():
     found = consensus.errors(make("random_out", 10, 1, degree=3))
     assert found[-1] < consensus.SMALL
-
-
-def test_the_rate_of_a_period_bounds_what_whole_periods_leave():
-    topology = make("one_peer_exponential", 12)
-    found, rate = consensus.errors(topology), consensus.rate(topology)
-    assert rate is not None
-    periods = np.arange(0, len(found), topology.period)
-    assert (found[periods] <= rate[0] ** periods * (1 + 1e-9)).all()
-    assert consensus.rate(make("base", 12)) is None  # exact
 
 
 def test_springs_keep_the_shape_of_a_large_graph():
