@@ -14,6 +14,9 @@ from topologies.rounds import Rounds, looked_at
 from topologies.tidy import diagonal
 from topologies.topology import Topology
 
+CHEAP = 10  # products of entries that WᵀW takes for each entry of W, up to which it is made at once above DENSE peers
+DEAR = 100  # and up to which it is made where Lanczos does not end without it
+
 
 class Contraction(NamedTuple):
     """The figure, its standard error, and whether it is exact, not estimated."""
@@ -63,17 +66,25 @@ def _top(matrices: Sequence[sp.csr_array], steps: int, keeps_mean: bool) -> tupl
     if keeps_mean and extremes.small(n):
         values, vectors = np.linalg.eigh(_second_moment(matrices, steps).toarray() - 1 / n)
         return float(values[-1]), vectors[:, -1]
-    if keeps_mean and steps == 1:
-        value, v = extremes.slowest(sp.csr_array(diagonal(np.ones(n)) - _second_moment(matrices, 1)))
-        return 1 - value, v
-    back = [W.T for W in matrices]
+    fill = _fill(matrices) if keeps_mean and steps == 1 else np.inf
+    if fill > CHEAP:
+        back = [W.T for W in matrices]
 
-    def apply(x: NDArray[np.float64]) -> NDArray[np.float64]:
-        pairs = zip(matrices, back, strict=True)
-        return sum((forward([T], forward([W], x, steps), steps) for W, T in pairs), np.zeros(n)) / len(matrices)
+        def apply(x: NDArray[np.float64]) -> NDArray[np.float64]:
+            pairs = zip(matrices, back, strict=True)
+            return sum((forward([T], forward([W], x, steps), steps) for W, T in pairs), np.zeros(n)) / len(matrices)
 
-    found = outer(apply, n, (LARGEST,), lambda top: extremes.RESIDUAL * min(top, abs(1 - top)))[LARGEST]
-    return found.value if found.settled else None, found.vector()
+        found = outer(apply, n, (LARGEST,), lambda top: extremes.RESIDUAL * min(top, abs(1 - top)))[LARGEST]
+        if found.settled or fill > DEAR:
+            return found.value if found.settled else None, found.vector()
+    low, v = extremes.slowest(sp.csr_array(diagonal(np.ones(n)) - _second_moment(matrices, 1)))
+    return 1 - low, v
+
+
+def _fill(matrices: Sequence[sp.csr_array]) -> float:
+    """Products of entries that all WᵀW take, for each entry of the matrices."""
+    rows = np.concatenate([np.diff(W.indptr) for W in matrices]).astype(np.float64)
+    return float(rows @ rows / rows.sum())
 
 
 def _second_moment(matrices: Sequence[sp.csr_array], steps: int) -> sp.csr_array:

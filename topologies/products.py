@@ -14,10 +14,13 @@ from scipy.sparse.linalg import ArpackError, LinearOperator, eigs
 
 from topologies import extremes
 from topologies.lanczos import LARGEST, outer
+from topologies.tidy import diagonal
 from topologies.topology import TOLERANCE
 
+FILL = 10  # entries a row up to which a product of large sparse matrices is made
+SUMS = 1e-10  # what rounding may do to the sums of such a product
 _PASSES = 3
-RESTARTS = 10  # of ARPACK, for the spectral radius of a large W that is not symmetric
+RESTARTS = 3  # of ARPACK, for the spectral radius of a large W that is not symmetric
 
 
 def norm(matrices: Sequence[sp.csr_array], steps: int = 1) -> float | None:
@@ -36,11 +39,9 @@ def norm(matrices: Sequence[sp.csr_array], steps: int = 1) -> float | None:
 def radius(matrices: Sequence[sp.csr_array], steps: int = 1) -> float | None:
     """The largest eigenvalue modulus of D_τ^Q … D_1^Q; arguments as in `norm`.
 
-    None above DENSE peers where ARPACK does not find it in time: the eigenvalues stand too close.
+    None above DENSE peers where ARPACK does not find it in time: the eigenvalues stand too close (see `long_run`).
     """
     n = len(matrices[0].indptr) - 1
-    if len(matrices) == 1 and _is_normal(matrices[0]):
-        return norm(matrices, steps)
     if extremes.small(n):
         return float(np.abs(np.linalg.eigvals(product(matrices, steps))).max())
 
@@ -89,6 +90,12 @@ def forward(matrices: Sequence[sp.csr_array], x: NDArray[np.float64], steps: int
 
 
 def _largest_singular_value(matrices: Sequence[sp.csr_array], steps: int) -> float | None:
+    n = len(matrices[0].indptr) - 1
+    whole = _sparse_product(matrices, steps)
+    if whole is not None:  # then thin graphs are no trouble
+        return float(
+            np.sqrt(max(1 - extremes.second_smallest(sp.csr_array(diagonal(np.ones(n)) - whole.T @ whole)), 0))
+        )
     back = [W.T for W in reversed(matrices)]
 
     def apply(x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -97,11 +104,24 @@ def _largest_singular_value(matrices: Sequence[sp.csr_array], steps: int) -> flo
     def enough(square: float) -> float:
         return max(extremes.RESIDUAL * min(square, abs(1 - square)), TOLERANCE**2)
 
-    found = outer(apply, len(matrices[0].indptr) - 1, (LARGEST,), enough)[LARGEST]
+    found = outer(apply, n, (LARGEST,), enough)[LARGEST]
     return float(np.sqrt(max(found.value, 0.0))) if found.settled else None
 
 
-def _is_normal(W: sp.csr_array) -> bool:
-    """Whether W Wᵀ = Wᵀ W: then singular values are the eigenvalues' moduli."""
-    skew = abs(W @ W.T - W.T @ W)
-    return skew.nnz == 0 or skew.max() <= TOLERANCE
+def _sparse_product(matrices: Sequence[sp.csr_array], steps: int) -> sp.csr_array | None:
+    """W_τ^Q … W_1^Q, (n, n); None unless rows and columns sum to one and entries are few."""
+    n = len(matrices[0].indptr) - 1
+    A = diagonal(np.ones(n))
+    for W in matrices:
+        for _ in range(steps):
+            A = sp.csr_array(W @ A)
+            if A.nnz > FILL * n:
+                return None
+    sums = [np.asarray(A.sum(axis=axis)) for axis in (0, 1)]
+    return A if all(np.abs(total - 1).max() <= SUMS for total in sums) else None
+
+
+def is_normal(W: sp.csr_array) -> bool:
+    """Whether W Wᵀ = Wᵀ W, as random vectors see it: then singular values are the eigenvalues' moduli."""
+    x = np.random.default_rng(0).standard_normal((len(W.indptr) - 1, 2))
+    return bool(np.linalg.norm(W @ (W.T @ x) - W.T @ (W @ x)) <= TOLERANCE * np.linalg.norm(x))

@@ -6,16 +6,19 @@
 import math
 from typing import Any
 
+import scipy.sparse as sp
+
 from topologies import extremes
 from topologies.contraction import expected_contraction
 from topologies.mixing import finite_time, rounds_to
 from topologies.neighbours import effective_neighbours, from_eigenvalues, schedule_neighbours
-from topologies.products import long_run, norm, radius
+from topologies.products import is_normal, long_run, norm, radius
 from topologies.rounds import Rounds
 from topologies.symmetric import Modes
 from topologies.topology import TOLERANCE, Topology
 
 ERROR = 1e-6  # of `rounds_to_1e-6`
+RUN = 100  # rounds over which a large W that is not symmetric shows its rate, after twice as many
 _SLACK = 1e-9  # of a round, so that a logarithm's rounding asks for no further one
 Figures = dict[str, Any]
 
@@ -49,17 +52,27 @@ def of_one(rounds: Rounds, found: Modes, steps: int) -> Figures:
 def of_period(topology: Topology, rounds: Rounds, steps: int) -> Figures:
     """Of a whole period, or of one W that is not symmetric."""
     matrices, period, dense = rounds.matrices, len(rounds.matrices), extremes.small(rounds.n)
-    ended = finite_time(rounds)
-    rate = _root(norm(matrices), period)
-    rho = 0.0 if ended else _root(radius(matrices), period)
-    each = rate if rounds.keeps_mean else rho
-    each_q = each
-    if steps > 1:
-        each_q = _root((norm if rounds.keeps_mean else radius)(matrices, steps), period)
-    needed = rounds_to(rounds, ERROR, steps) if dense else _rounds_at(each_q, period)
-    if ended and steps == 1:
-        needed = min(ended, needed or ended)
     contraction = expected_contraction(topology, rounds=rounds)
+    ended = finite_time(rounds)
+    approximate = [] if dense else ["effective_neighbours"]
+    if period == 1 and rounds.keeps_mean and is_normal(matrices[0]):  # then ‖D^t‖ = ‖D‖^t
+        rho = rate = each = _root(contraction.value, 2)
+        each_q = None if rate is None else rate**steps
+        needed = _rounds_at(each_q)
+    else:
+        rate = _root(norm(matrices), period)
+        rho, estimated = (0.0, False) if ended else _long_run(matrices, 1)
+        each = each_q = rate if rounds.keeps_mean else rho
+        approximate += ["rho"] * estimated
+        if not rounds.keeps_mean:
+            approximate += ["lambda", "gap", "gap_squared", "lambda_q"] * estimated
+        if steps > 1:
+            each_q = _root(norm(matrices, steps), period) if rounds.keeps_mean else _long_run(matrices, steps)[0]
+        needed = rounds_to(rounds, ERROR, steps) if dense else _rounds_at(each_q, period)
+        if ended and steps == 1:
+            needed = min(ended, needed or ended)
+        elif not dense:
+            approximate.append("rounds_to_1e-6")
     return {
         "lambda": each,
         "sigma_2": rate if period == 1 else None,
@@ -71,7 +84,7 @@ def of_period(topology: Topology, rounds: Rounds, steps: int) -> Figures:
         "finite_time": ended,
         "rounds_to_1e-6": needed,
         "effective_neighbours": _neighbours(rounds),
-        "approximate": [] if dense else ["rounds_to_1e-6", "effective_neighbours"],
+        "approximate": approximate,
     }
 
 
@@ -103,6 +116,15 @@ def of_drawn(topology: Topology, rounds: Rounds, steps: int) -> Figures:
         "effective_neighbours": _neighbours(rounds),
         "approximate": approximate,
     }
+
+
+def _long_run(matrices: list[sp.csr_array], steps: int) -> tuple[float | None, bool]:
+    """The rate in the long run, and whether it is an estimate; None where that would be a poor one."""
+    found = _root(radius(matrices, steps), len(matrices))
+    if found is not None:
+        return found, False
+    found = long_run(matrices * -(-RUN // len(matrices)), steps)
+    return (found if found < 1 - 3 / RUN else None), True
 
 
 def _neighbours(rounds: Rounds) -> float | None:

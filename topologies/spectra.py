@@ -52,8 +52,8 @@ def spectrum(topology: Topology, steps: int = 1) -> dict[str, Any]:
 
         How long it takes: finite_time, rounds after which every peer holds the mean exactly; mixing_time, to a
         distance of 1/4 in total variation; rounds_to_1e-6, until ‖x_t - x̄‖ ≤ 1e-6 ‖x_0 - x̄‖ from the worst start, with
-        Q steps a round: exact up to DENSE peers and for one symmetric W, above else what lambda_q says; where drawn
-        until this holds in the mean square, from contraction.
+        Q steps a round: exact up to DENSE peers, and for one W with W Wᵀ = WᵀW; above else what lambda_q says; where
+        drawn until this holds in the mean square, from contraction.
 
         effective_neighbours: n_W(γ) at γ = 0.9 (see `topologies.neighbours`); None where only columns sum to one.
 
@@ -78,7 +78,7 @@ def spectrum(topology: Topology, steps: int = 1) -> dict[str, Any]:
         estimated += ["degree_round_mean", "vectors_per_round"]
     biased, rate = topology.sums == "rows", rates["lambda"]
     gaps = (None, None) if biased or rate is None else (1 - rate, 1 - rate**2)
-    return {
+    figures = {
         "n": topology.n,
         "period": topology.period,
         "directed": topology.directed,
@@ -94,5 +94,5 @@ def spectrum(topology: Topology, steps: int = 1) -> dict[str, Any]:
         **rates,
         "steps": steps,
         "mixing_time": mixing_time(rounds),
-        "approximate": estimated,
     }
+    return {**figures, "approximate": [name for name in estimated if figures[name] is not None]}

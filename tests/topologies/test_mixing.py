@@ -78,7 +78,7 @@ def test_what_never_mixes():
     for rounds in (swap, apart):
         assert mixing_time(rounds) is None
         assert rounds_to(rounds, 1e-6) is None
-        assert norm(rounds.matrices) == radius(rounds.matrices) == pytest.approx(1)
+        assert (norm(rounds.matrices), radius(rounds.matrices)) == pytest.approx((1, 1))
     negative = sp.csr_array(np.array([[1.2, -0.2], [-0.2, 1.2]]))
     assert mixing_time(looked_at(Periodic([negative]))) is None
     assert mixing_time(looked_at(make("random_matching", 6))) is None
@@ -132,6 +132,12 @@ def test_sparse_products_agree_with_dense_ones(name, steps, monkeypatch):
     sparse = radius(matrices, steps)
     if dense[1] > 1e-6:  # else it is rounding
         assert sparse == pytest.approx(dense[1], rel=1e-5)
+
+
+@pytest.mark.parametrize("n", [8, 40, 3000])
+def test_a_thin_schedule_by_its_formula(n):
+    """Two rounds of matchings round a ring leave cos(2π/n)."""
+    assert 1 - norm(looked_at(make("one_peer_ring", n)).matrices) == pytest.approx(1 - np.cos(2 * np.pi / n), rel=1e-7)
 
 
 def test_the_long_run_of_one_matrix_is_its_second_eigenvalue():
