@@ -1,4 +1,4 @@
-"""Every topology by its name in a run, built again from the settings that the run has written."""
+"""Every topology by its name in a run, and built again from the settings that the run has written."""
 
 import pytest
 
@@ -6,6 +6,7 @@ import topologies
 from launch import options
 from tests.launch.test_options import parse
 from tests.topologies.sizes import SIZES
+from topologies.names import TOPOLOGIES
 
 MORE = {  # what some need besides their name
     "in_turn": ("--topology.topologies", "ring, star"),
@@ -16,22 +17,38 @@ MORE = {  # what some need besides their name
     "latency": ("--topology.topology", "davis", "--topology.topology.weights", "best_constant"),
     "matcha": ("--topology.topology", "karate"),
 }
+ALIKE = ("graphs", "clustered graphs", "random graphs")  # a function from n to a graph, as most are: one of each is run
 
 
-@pytest.mark.parametrize("name", topologies.table())
-def test_by_name_and_from_its_own_settings(dfedsam, name):
+def command(name):
+    """The options that choose a topology of a size that it takes."""
     sizes = SIZES.get(name, (16,))
-    own = MORE.get(name, ())
     fixed = sizes == (None,) or name in ("latency", "matcha")
-    argv = ["--topology", name, *own, *([] if fixed else ["--peers", str(16 if 16 in sizes else sizes[-1])])]
-    ours = options.topology(parse(*argv, "--seed", "3"))
-    if ours.sums == "columns":
-        argv += ["--algorithm.gossip", "push_sum"]
-    dim = () if "--objective" in own else ("--objective.dim", "5")
-    said = dfedsam("run", *argv, "--rounds", "1", "--seed", "3", *dim, "--out", "a")
+    return ["--topology", name, *MORE.get(name, ()), *([] if fixed else ["--peers", str(min(sizes, key=far))])]
+
+
+def far(size):
+    return abs(size - 16)
+
+
+@pytest.mark.parametrize("name", [path.rpartition(".")[2] for group in ALIKE for path in TOPOLOGIES[group]])
+def test_a_graph_by_its_name(name):
+    topology = options.topology(parse(*command(name)))
+    topologies.check(topology)
+    assert topologies.make(topology.description, topology.n).description == topology.description
+
+
+@pytest.mark.parametrize("name", [
+    path.rpartition(".")[2] for group in TOPOLOGIES for path in TOPOLOGIES[group][: 1 if group in ALIKE else None]
+])  # fmt: skip
+def test_a_run_by_name_and_the_same_topology_from_its_settings(dfedsam, name):
+    argv = [*command(name), "--seed", "3"]
+    ours = options.topology(parse(*argv))
+    gossip = ["--algorithm.gossip", "push_sum"] if ours.sums == "columns" else []
+    dim = ["--objective.dim", "5"] if "--objective" not in argv else []
+    said = dfedsam("run", *argv, *gossip, *dim, "--rounds", "1", "--out", "a")
     assert (said.status, said.err) == (0, "")
     again = options.topology(parse("--config", "a/config.yaml"))
     assert again.n == ours.n
-    for t in range(3):
-        assert (again.weights(t) != ours.weights(t)).nnz == 0
     assert again.description == ours.description
+    assert all((again.weights(t) != ours.weights(t)).nnz == 0 for t in range(3))
