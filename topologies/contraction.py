@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from topologies import extremes
 from topologies.lanczos import LARGEST, outer
-from topologies.products import forward
 from topologies.rounds import Rounds, looked_at
 from topologies.tidy import diagonal
 from topologies.topology import Topology
@@ -49,50 +48,62 @@ def expected_contraction(topology: Topology, steps: int = 1, rounds: Rounds | No
         return Contraction(exact, 0.0, True)
     rounds = rounds or looked_at(topology)
     if not rounds.sampled:
-        return Contraction(_top(rounds.matrices, steps, rounds.keeps_mean)[0], 0.0, True)
+        return Contraction(_top(_Stack(rounds.matrices, steps), rounds.keeps_mean)[0], 0.0, True)
     middle, left = len(rounds.matrices) // 2, []
-    first, second = rounds.matrices[:middle], rounds.matrices[middle:]
+    first, second = (_Stack(half, steps) for half in (rounds.matrices[:middle], rounds.matrices[middle:]))
     for half, other in ((first, second), (second, first)):
-        value, v = _top(half, steps, rounds.keeps_mean)
+        value, v = _top(half, rounds.keeps_mean)
         if value is None:
             return Contraction(None, 0.0, False)
-        left += [float(np.sum(forward([W], v, steps) ** 2)) for W in other]
+        left.append(np.sum(other.forward(v) ** 2, axis=1))
+    left = np.concatenate(left)
     return Contraction(float(np.mean(left)), float(np.std(left, ddof=1) / np.sqrt(len(left))), False)
 
 
-def _top(matrices: Sequence[sp.csr_array], steps: int, keeps_mean: bool) -> tuple[float | None, NDArray[np.float64]]:
-    """λ_max of the mean of DᵀD over these matrices, and its eigenvector."""
-    n = len(matrices[0].indptr) - 1
+class _Stack:
+    """Some rounds at once: their matrices one below the other, which spares a product for each."""
+
+    def __init__(self, matrices: Sequence[sp.csr_array], steps: int) -> None:
+        self.rounds, self.n, self.steps = len(matrices), len(matrices[0].indptr) - 1, steps
+        self._first = sp.csr_array(sp.vstack(matrices))
+        self._later = sp.csr_array(sp.block_diag(matrices)) if steps > 1 else self._first
+        entries = np.diff(self._first.indptr).astype(np.float64)
+        self.fill = float(entries @ entries / entries.sum())  # products that all WᵀW take for each entry of the W
+
+    def forward(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What each round makes of x (n,), less its mean: (rounds, n)."""
+        y = self._first @ x
+        for _ in range(self.steps - 1):
+            y = self._later @ y
+        y = y.reshape(self.rounds, self.n)
+        return y - y.mean(axis=1, keepdims=True)
+
+    def mean_square(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The mean of DᵀD x over the rounds, but for a constant, shape (n,), for x (n,) whose sum is zero."""
+        y = self.forward(x).ravel()
+        for _ in range(self.steps - 1):
+            y = self._later.T @ y
+        return self._first.T @ y / self.rounds
+
+    def moment(self) -> sp.csr_array:
+        """The mean of (W^Q)ᵀ W^Q."""
+        power = self._first
+        for _ in range(self.steps - 1):
+            power = self._later @ power
+        return sp.csr_array(power.T @ power / self.rounds)
+
+
+def _top(stack: _Stack, keeps_mean: bool) -> tuple[float | None, NDArray[np.float64]]:
+    """λ_max of the mean of DᵀD over these rounds, and its eigenvector."""
+    n = stack.n
     if keeps_mean and extremes.small(n):
-        values, vectors = np.linalg.eigh(_second_moment(matrices, steps).toarray() - 1 / n)
+        values, vectors = np.linalg.eigh(stack.moment().toarray() - 1 / n)
         return float(values[-1]), vectors[:, -1]
-    fill = _fill(matrices) if keeps_mean and steps == 1 else np.inf
+    fill = stack.fill if keeps_mean and stack.steps == 1 else np.inf
     if fill > CHEAP:
-        back = [W.T for W in matrices]
-
-        def apply(x: NDArray[np.float64]) -> NDArray[np.float64]:
-            pairs = zip(matrices, back, strict=True)
-            return sum((forward([T], forward([W], x, steps), steps) for W, T in pairs), np.zeros(n)) / len(matrices)
-
-        found = outer(apply, n, (LARGEST,), lambda top: extremes.RESIDUAL * min(top, abs(1 - top)))[LARGEST]
+        enough = lambda top: extremes.RESIDUAL * min(top, abs(1 - top))  # noqa: E731
+        found = outer(stack.mean_square, n, (LARGEST,), enough)[LARGEST]
         if found.settled or fill > DEAR:
             return found.value if found.settled else None, found.vector()
-    low, v = extremes.slowest(sp.csr_array(diagonal(np.ones(n)) - _second_moment(matrices, 1)))
+    low, v = extremes.slowest(sp.csr_array(diagonal(np.ones(n)) - stack.moment()))
     return 1 - low, v
-
-
-def _fill(matrices: Sequence[sp.csr_array]) -> float:
-    """Products of entries that all WᵀW take, for each entry of the matrices."""
-    rows = np.concatenate([np.diff(W.indptr) for W in matrices]).astype(np.float64)
-    return float(rows @ rows / rows.sum())
-
-
-def _second_moment(matrices: Sequence[sp.csr_array], steps: int) -> sp.csr_array:
-    """The mean of (W^Q)ᵀ W^Q."""
-    total = sp.csr_array(matrices[0].shape)
-    for W in matrices:
-        power = W
-        for _ in range(steps - 1):
-            power = power @ W
-        total = total + power.T @ power
-    return sp.csr_array(total / len(matrices))

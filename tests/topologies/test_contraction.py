@@ -32,7 +32,7 @@ class Untold:
         return None
 
 
-@pytest.mark.parametrize("n", [4, 16, 60])
+@pytest.mark.parametrize("n", [4, 30])
 def test_sampled_matchings_within_four_standard_errors_of_the_formula(n):
     found = expected_contraction(Matching(n, seed=1))
     assert abs(found.value - (n - 2) / (2 * (n - 1))) < 4 * found.stderr
@@ -60,9 +60,9 @@ def test_sampled_figures_within_four_standard_errors_of_exact_ones(name, options
     assert found.stderr < 0.2 * (1 - exact.value)
 
 
-@pytest.mark.parametrize("n", [16, 60])
-def test_the_largest_eigenvalue_of_a_sampled_mean_would_be_too_large(n):
+def test_the_largest_eigenvalue_of_a_sampled_mean_would_be_too_large():
     """Why the draws are cut in two."""
+    n = 30
     matrices = looked_at(Matching(n, seed=1)).matrices[:60]
     naive = np.linalg.eigvalsh(sum((W.T @ W).toarray() for W in matrices) / 60 - 1 / n)[-1]
     assert naive > (n - 2) / (2 * (n - 1)) + 8 * expected_contraction(Matching(n, seed=1)).stderr
@@ -93,7 +93,7 @@ def test_the_mean_over_a_period_is_exact(n, steps, dense, monkeypatch):
 def test_sampled_matchings_of_many_peers(steps, monkeypatch):
     """A matching is a projection: W² = W."""
     monkeypatch.setattr(extremes, "DENSE", 50)
-    monkeypatch.setattr(rounds, "ENTRIES", 20_000)
+    monkeypatch.setattr(rounds, "ENTRIES", 10_000)
     found = expected_contraction(Matching(200, seed=2), steps)
     assert abs(found.value - 198 / (2 * 199)) < 4 * found.stderr
 
