@@ -4,8 +4,20 @@ import numpy as np
 import pytest
 
 import topologies
-from dfedsam import CentralAverage, CoordinateWise, DFedADMM, DFedAvg, DFedSAM, Flood, GradientTracking, OneSided
-from dfedsam import Quadratic, Simulation, TwoPoint, simulate
+from dfedsam import (
+    CentralAverage,
+    CoordinateWise,
+    DFedADMM,
+    DFedAvg,
+    DFedSAM,
+    Flood,
+    GradientTracking,
+    OneSided,
+    Quadratic,
+    Simulation,
+    TwoPoint,
+    simulate,
+)
 from dfedsam.gossip.flood import routes
 from dfedsam.network import OneProcess
 from dfedsam.play import Meter, Play, Trace
