@@ -83,7 +83,7 @@ def notes(figures: Figures) -> list[str]:
     if figures["sums"] == "columns":
         found.append("needs push-sum")
     if figures["finite_time"] is not None:
-        found.append(f"exact in {figures['finite_time']:,}")
+        found.append(f"exact after {figures['finite_time']:,} rounds")
     return found
 
 

@@ -102,7 +102,7 @@ def show(rows: Sequence[Row]) -> None:
     tables.show(
         headers,
         [
-            [row.name, *empty, "does not fit"]
+            [row.name, *empty, "does not fit" if row.error.startswith("peers is") else "cannot be made"]
             if row.error
             else [row.name, *topology_figures.row(row.figures), "; ".join(topology_figures.notes(row.figures))]
             for row in rows
