@@ -38,7 +38,7 @@ def base_label(config: Mapping[str, Any]) -> str:
     """Such as "DFedSAM, ring, 16 peers"; parts that the configuration lacks are left out."""
     flat = _flat(config)
     topology = flat.get("topology")
-    if topology == "from_file":
+    if topology in ("from_file", "from_weights"):
         topology = Path(str(flat.get("topology.path", "graph from a file"))).name
     elif topology == "from_edges":
         topology = "own graph"

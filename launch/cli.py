@@ -15,7 +15,10 @@ from launch import ranks
 COMMANDS = {
     "run": ("launch.run", "play an experiment: peers on a graph minimise an objective by queries and gossip"),
     "resume": ("launch.resume", "go on with a run that was stopped, or make it longer"),
-    "topology": ("launch.topology", "the figures of a graph: degrees, spectral gap, effective neighbours; its drawing"),
+    "topology": (
+        "launch.topology",
+        "graphs and schedules: which there are, their spectral gaps side by side, drawings",
+    ),
     "plot": ("launch.plot", "loss, accuracy and consensus distance of runs, as a figure"),
     "doctor": ("launch.doctor", "what this machine has for it, and what to do about what is missing"),
 }

@@ -99,7 +99,7 @@ def _prose(doc: str) -> list[str]:
 def _kind_of_value(key: str, type_: str) -> str:
     if names.is_list(key):
         return "NAME,NAME,…"
-    return "NAME" if names.is_kind(key) else type_.removesuffix(" | None")
+    return "NAME" if names.is_kind(key) else re.sub(r"\b(\w+\.)+(?=\w)", "", type_).removesuffix(" | None")
 
 
 def _default(key: str, default: Any) -> str:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 _DEFAULTS = {"topology": "ring", "algorithm": "DFedSAM", "objective": "quadratic"}
 _PLUGINS = {
-    "topology": "who talks to whom: ring, grid, erdos_renyi, …, a graph's file, or an import path",
+    "topology": "who talks to whom: ring, erdos_renyi, base, link_failures, …, a graph's file, or an import path; "
+    "all: dfedsam topology --list",
     "algorithm": "what the peers do in a round: DFedSAM, DFedSAMMG, DPSGD, …, or an import path",
     "objective": "what is minimised: quadratic, logistic_regression, prompt_tuning, or an import path",
 }

@@ -62,6 +62,11 @@ def test_help_of_a_kind_lists_its_plugins(dfedsam, option, names):
     [
         (("--topology.help", "grid"), ["--topology.rows"]),
         (("--topology.help=erdos-renyi",), ["--topology.p", "--topology.seed"]),
+        (("--topology.help", "link_failures"), ["--topology.topology NAME", "--topology.p float"]),
+        (("--topology.topology.help", "base"), ["--topology.topology.degree int"]),
+        (("--topology.topologies.help", "davis"), ["--topology.topology.weights NAME"]),
+        (("--topology.weights.help", "lazy"), ["--topology.weights.weights NAME", "(default: metropolis)"]),
+        (("--topology.help", "networkx.barbell_graph"), ["--topology networkx.barbell_graph", "--topology.m1 int"]),
         (("--algorithm.help", "DFedSAM"), ["--algorithm.rho", "--algorithm.lr", "--algorithm.estimator"]),
         (("--algorithm.estimator.help", "two_point"), ["--algorithm.estimator.directions"]),
         (("--objective.help", "prompt_tuning"), ["--objective.words", "--objective.split"]),

@@ -99,11 +99,22 @@ def test_a_loss_that_is_not_finite_stops_the_run(dfedsam):
     assert Path("a/checkpoint.safetensors").is_file()
 
 
+def test_a_biased_topology_is_said_to_be_so_once(dfedsam, monkeypatch):
+    argv = ("run", *SMALL, "--topology", "star", "--topology.weights", "uniform")
+    said = dfedsam(*argv, "--out", "a")
+    assert (said.status, said.err.count("\n")) == (0, 1)
+    assert "note: this topology is biased" in said.err
+    assert "biased" in dfedsam("resume", "a", "--rounds", "4").err
+    monkeypatch.setenv("DFEDSAM_RANKS", "1")  # as a rank that the command has started: said already
+    assert dfedsam(*argv, "--out", "b").err == ""
+
+
 def test_drawings(dfedsam):
-    assert dfedsam("topology", "ring", "--draw", "ring.png").status == 0
+    for name in ("ring", "directed_ring", "base"):
+        assert dfedsam("topology", name, "--draw", f"{name}.png").out.endswith(f"{name}.png\n")
     assert dfedsam("run", *SMALL, "--out", "a", "--figure").status == 0
     assert dfedsam("plot", "a", "--out", "figure.png").status == 0
-    assert all(Path(name).stat().st_size > 1000 for name in ("ring.png", "a/convergence.png", "figure.png"))
+    assert all(Path(name).stat().st_size > 1000 for name in ("base.png", "a/convergence.png", "figure.png"))
 
 
 def test_plain_lines_come_now_and_then(capsys):
