@@ -1,26 +1,30 @@
-"""Tables: aligned text, drawn by rich where a terminal is there."""
+"""Tables: aligned text, with rules and bold headers by rich where a terminal is wide enough for them."""
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Sequence
 
 
 def show(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table whose first column holds names and whose other columns hold figures."""
-    if sys.stdout.isatty():
-        from rich import box
-        from rich.console import Console
-        from rich.table import Table
+    """Print a table whose first column holds names and whose other columns hold figures or words."""
+    plain = text(headers, rows)
+    frame = len(headers) + 4  # columns that rich adds
+    width = max(map(len, plain.splitlines())) + frame
+    if not sys.stdout.isatty() or width > shutil.get_terminal_size().columns:
+        print(plain)  # a long line that the terminal folds loses nothing; cells that rich folds may
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
 
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        for i, header in enumerate(headers):
-            table.add_column(header, justify="right" if _figures(rows, i) else "left", overflow="fold")
-        for row in rows:
-            table.add_row(*row)
-        Console(highlight=False, markup=False).print(table)
-    else:
-        print(text(headers, rows))
+    table = Table(box=box.SIMPLE_HEAD, collapse_padding=True)
+    for i, header in enumerate(headers):
+        table.add_column(header, justify="right" if _figures(rows, i) else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    Console(highlight=False, markup=False).print(table)
 
 
 def text(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 CASES = {
     "an unknown command": ("walk", "command is walk"),
-    "an unknown topology": ("run --topology rings", "topology is rings.*grid.*did you mean ring"),
+    "an unknown topology": ("run --topology rings", "topology is rings.*--list.*did you mean ring"),
     "a grid of a prime number": ("run --topology grid --peers 13", "peers is 13.*12"),
     "an unconnected graph": ("run --topology apart.edgelist", "apart.edgelist.*connected"),
     "a missing graph": ("run --topology none.graphml", "none.graphml.*No such file"),

@@ -147,7 +147,7 @@ def test_a_topology_that_knows_the_data_does_not_show_how(dfedsam):
 
 
 @pytest.mark.parametrize(("line", "text"), [
-    ("--topology nests.halved --topology.topology rong", "topology.topology is rong: it must be one of .*ring"),
+    ("--topology nests.halved --topology.topology rong", "topology.topology is rong.*did you mean ring"),
     ("--topology nests.halved --topology.topology.degree 3", "--topology.topology.degree is not an option"),
     ("--topology nests.halved --topology.topology grid --topology.topology.rows two", r"topology.topology.rows is two"),
     ("--topology nests.halved --topology.topology erdos_renyi --topology.topology.p 2", r"topology\.topology\.p is 2"),

@@ -110,7 +110,7 @@ def test_a_biased_topology_is_said_to_be_so_once(dfedsam, monkeypatch):
 
 
 def test_drawings(dfedsam):
-    for name in ("ring", "directed_ring", "base"):
+    for name in ("ring", "base"):
         assert dfedsam("topology", name, "--draw", f"{name}.png").out.endswith(f"{name}.png\n")
     assert dfedsam("run", *SMALL, "--out", "a", "--figure").status == 0
     assert dfedsam("plot", "a", "--out", "figure.png").status == 0

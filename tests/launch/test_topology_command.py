@@ -148,6 +148,7 @@ def test_what_is_biased_or_needs_push_sum_is_marked(dfedsam):
 
 def test_rich_draws_the_table_on_a_terminal(dfedsam, monkeypatch):
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "140")
     out = dfedsam("topology", "ring", "star").out
     assert "─" in out
     assert "0.0507" in out
