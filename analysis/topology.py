@@ -11,7 +11,7 @@ from analysis import style
 from analysis.graph_panel import draw_graph
 from analysis.schedule_panels import MANY, MOST, draw_errors, draw_rounds
 from analysis.spectrum_panel import draw_complex, draw_real
-from topologies.spectra import eigenvalues, spectrum
+from topologies.spectra.spectrum import eigenvalues, spectrum
 from topologies.topology import Topology
 
 ALL = 2000  # peers up to which every eigenvalue is drawn; above, only the ends of the spectrum

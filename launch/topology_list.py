@@ -19,7 +19,7 @@ def topologies_list(option: str = "topology") -> str:
     Args:
         option: the option that takes them, for the words about their own options.
     """
-    from topologies.files import SUFFIXES
+    from topologies.graphs.files import SUFFIXES
     from topologies.names import WHOLE
 
     lines = []

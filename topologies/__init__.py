@@ -5,18 +5,15 @@ spectrum(make("torus", 16))["gap"]      # 0.4
 """
 
 from topologies.check import check
-from topologies.circulant_graphs import chordal_ring, circulant, ring_lattice
-from topologies.clustered_graphs import barbell, caveman, lollipop, two_cliques
-from topologies.consensus import steady_consensus
-from topologies.contraction import expected_contraction
-from topologies.directed_graphs import directed_exponential, directed_ring, random_out
-from topologies.distinct import distinct_eigenvalues, remembered, spectrum_ends
-from topologies.equitopo import d_equistatic, od_equidyn, ou_equidyn, u_equistatic
-from topologies.expanders import margulis, paley, petersen
-from topologies.fastest import fastest, fastest_nonnegative
-from topologies.files import from_file, to_dict
-from topologies.finite_time import base, hyper_hypercube, simple_base
-from topologies.graphs import (
+from topologies.graphs.circulant import chordal_ring, circulant, ring_lattice
+from topologies.graphs.clustered import barbell, caveman, lollipop, two_cliques
+from topologies.graphs.directed import directed_exponential, directed_ring, random_out
+from topologies.graphs.expanders import margulis, paley, petersen
+from topologies.graphs.files import from_file, to_dict
+from topologies.graphs.layered import binary_tree, complete_bipartite, tree
+from topologies.graphs.random import stochastic_block_model
+from topologies.graphs.real import davis, florentine, karate, les_miserables
+from topologies.graphs.textbook import (
     barabasi_albert,
     complete,
     erdos_renyi,
@@ -32,25 +29,28 @@ from topologies.graphs import (
     torus,
     watts_strogatz,
 )
-from topologies.latency import latency
-from topologies.layered_graphs import binary_tree, complete_bipartite, tree
 from topologies.make import make
-from topologies.matcha import matcha
-from topologies.matchings import pairwise, random_matching, random_neighbours
-from topologies.mixtures import at_random, in_turn
 from topologies.names import find, find_rule, rules, table
-from topologies.neighbours import effective_neighbours
-from topologies.one_peer import one_peer_exponential, one_peer_grid, one_peer_hypercube, one_peer_ring
-from topologies.random_graphs import stochastic_block_model
-from topologies.real_graphs import davis, florentine, karate, les_miserables
 from topologies.schedule import Drawn, Periodic
-from topologies.spectra import spectrum
-from topologies.stl_fw import stl_fw
-from topologies.symmetric import eigenvalues, slem
+from topologies.schedules.equitopo import d_equistatic, od_equidyn, ou_equidyn, u_equistatic
+from topologies.schedules.finite_time import base, hyper_hypercube, simple_base
+from topologies.schedules.latency import latency
+from topologies.schedules.matcha import matcha
+from topologies.schedules.matchings import pairwise, random_matching, random_neighbours
+from topologies.schedules.mixtures import at_random, in_turn
+from topologies.schedules.one_peer import one_peer_exponential, one_peer_grid, one_peer_hypercube, one_peer_ring
+from topologies.schedules.stl_fw import stl_fw
+from topologies.schedules.unreliable import link_failures, peers_away
+from topologies.spectra.consensus import steady_consensus
+from topologies.spectra.contraction import expected_contraction
+from topologies.spectra.distinct import distinct_eigenvalues, remembered, spectrum_ends
+from topologies.spectra.neighbours import effective_neighbours
+from topologies.spectra.spectrum import spectrum
+from topologies.spectra.symmetric import eigenvalues, slem
 from topologies.topology import Static, Topology
-from topologies.unreliable import link_failures, peers_away
-from topologies.weight_files import from_weights, weights_from_file
-from topologies.weights import best_constant, lazy, max_degree, metropolis, out_degree, uniform
+from topologies.weights.fastest import fastest, fastest_nonnegative
+from topologies.weights.files import from_weights, weights_from_file
+from topologies.weights.rules import best_constant, lazy, max_degree, metropolis, out_degree, uniform
 
 __all__ = [
     "Drawn",

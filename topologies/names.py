@@ -9,92 +9,92 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from topologies.files import SUFFIXES, from_file
+from topologies.graphs.files import SUFFIXES, from_file
+from topologies.graphs.from_networkx import PREFIX, from_networkx
 from topologies.imports import import_object
-from topologies.networkx_graphs import PREFIX, from_networkx
-from topologies.weight_files import SUFFIXES as MATRICES
-from topologies.weight_files import from_weights, weights_from_file
+from topologies.weights.files import SUFFIXES as MATRICES
+from topologies.weights.files import from_weights, weights_from_file
 
 TOPOLOGIES: dict[str, tuple[str, ...]] = {  # by group: module and function
     "graphs": (
-        "graphs.ring",
-        "graphs.path",
-        "graphs.grid",
-        "graphs.torus",
-        "graphs.star",
-        "graphs.complete",
-        "graphs.hypercube",
-        "graphs.exponential",
-        "circulant_graphs.ring_lattice",
-        "circulant_graphs.circulant",
-        "circulant_graphs.chordal_ring",
-        "layered_graphs.binary_tree",
-        "layered_graphs.tree",
-        "layered_graphs.complete_bipartite",
-        "expanders.paley",
-        "expanders.margulis",
-        "expanders.petersen",
+        "graphs.textbook.ring",
+        "graphs.textbook.path",
+        "graphs.textbook.grid",
+        "graphs.textbook.torus",
+        "graphs.textbook.star",
+        "graphs.textbook.complete",
+        "graphs.textbook.hypercube",
+        "graphs.textbook.exponential",
+        "graphs.circulant.ring_lattice",
+        "graphs.circulant.circulant",
+        "graphs.circulant.chordal_ring",
+        "graphs.layered.binary_tree",
+        "graphs.layered.tree",
+        "graphs.layered.complete_bipartite",
+        "graphs.expanders.paley",
+        "graphs.expanders.margulis",
+        "graphs.expanders.petersen",
     ),
     "clustered graphs": (
-        "clustered_graphs.two_cliques",
-        "clustered_graphs.barbell",
-        "clustered_graphs.lollipop",
-        "clustered_graphs.caveman",
+        "graphs.clustered.two_cliques",
+        "graphs.clustered.barbell",
+        "graphs.clustered.lollipop",
+        "graphs.clustered.caveman",
     ),
     "real networks": (
-        "real_graphs.davis",
-        "real_graphs.karate",
-        "real_graphs.florentine",
-        "real_graphs.les_miserables",
+        "graphs.real.davis",
+        "graphs.real.karate",
+        "graphs.real.florentine",
+        "graphs.real.les_miserables",
     ),
     "random graphs": (
-        "random_graphs.erdos_renyi",
-        "random_graphs.random_regular",
-        "random_graphs.watts_strogatz",
-        "random_graphs.barabasi_albert",
-        "random_graphs.random_geometric",
-        "random_graphs.stochastic_block_model",
+        "graphs.random.erdos_renyi",
+        "graphs.random.random_regular",
+        "graphs.random.watts_strogatz",
+        "graphs.random.barabasi_albert",
+        "graphs.random.random_geometric",
+        "graphs.random.stochastic_block_model",
     ),
     "directed graphs": (
-        "directed_graphs.directed_ring",
-        "directed_graphs.directed_exponential",
-        "directed_graphs.random_out",
+        "graphs.directed.directed_ring",
+        "graphs.directed.directed_exponential",
+        "graphs.directed.random_out",
     ),
     "schedules": (
-        "one_peer.one_peer_exponential",
-        "one_peer.one_peer_hypercube",
-        "one_peer.one_peer_ring",
-        "one_peer.one_peer_grid",
-        "finite_time.hyper_hypercube",
-        "finite_time.simple_base",
-        "finite_time.base",
-        "equitopo.d_equistatic",
-        "equitopo.u_equistatic",
-        "equitopo.od_equidyn",
-        "equitopo.ou_equidyn",
-        "matchings.random_matching",
-        "matchings.pairwise",
-        "matchings.random_neighbours",
-        "matcha.matcha",
-        "mixtures.in_turn",
-        "mixtures.at_random",
+        "schedules.one_peer.one_peer_exponential",
+        "schedules.one_peer.one_peer_hypercube",
+        "schedules.one_peer.one_peer_ring",
+        "schedules.one_peer.one_peer_grid",
+        "schedules.finite_time.hyper_hypercube",
+        "schedules.finite_time.simple_base",
+        "schedules.finite_time.base",
+        "schedules.equitopo.d_equistatic",
+        "schedules.equitopo.u_equistatic",
+        "schedules.equitopo.od_equidyn",
+        "schedules.equitopo.ou_equidyn",
+        "schedules.matchings.random_matching",
+        "schedules.matchings.pairwise",
+        "schedules.matchings.random_neighbours",
+        "schedules.matcha.matcha",
+        "schedules.mixtures.in_turn",
+        "schedules.mixtures.at_random",
     ),
-    "made from the data": ("stl_fw.stl_fw",),
+    "made from the data": ("schedules.stl_fw.stl_fw",),
     "unreliable networks": (
-        "unreliable.link_failures",
-        "unreliable.peers_away",
-        "latency.latency",
+        "schedules.unreliable.link_failures",
+        "schedules.unreliable.peers_away",
+        "schedules.latency.latency",
     ),
 }
 RULES = (
-    "weights.metropolis",
-    "weights.max_degree",
-    "weights.best_constant",
-    "weights.lazy",
-    "fastest.fastest",
-    "fastest.fastest_nonnegative",
-    "weights.uniform",
-    "weights.out_degree",
+    "weights.rules.metropolis",
+    "weights.rules.max_degree",
+    "weights.rules.best_constant",
+    "weights.rules.lazy",
+    "weights.fastest.fastest",
+    "weights.fastest.fastest_nonnegative",
+    "weights.rules.uniform",
+    "weights.rules.out_degree",
 )
 WHOLE = tuple(suffix for suffix in MATRICES if suffix not in SUFFIXES)  # files that are a topology by themselves
 
@@ -116,9 +116,9 @@ def find(name: str) -> Function:
 
     Args:
         name: A short name in any case, with or without underscores, hyphens and spaces (`ErdosRenyi`); a graph's file,
-            known by its suffix (`friends.graphml`); a mixing matrix's (`w.npz`, see `topologies.weight_files`); an
+            known by its suffix (`friends.graphml`); a mixing matrix's (`w.npz`, see `topologies.weights.files`); an
             import path (`mypackage.graphs.wheel`); or the name of a graph in networkx (`networkx.barbell_graph`, see
-            `topologies.networkx_graphs`).
+            `topologies.graphs.from_networkx`).
 
     Raises:
         ValueError: if there is no such topology (the message has the nearest), or the import path leads nowhere.
@@ -143,7 +143,7 @@ def find_rule(rule: str | dict[str, Any] | Function) -> Function:
     """The weight rule that is meant, a function from the graph to W.
 
     Args:
-        rule: A short name in any case; a file that holds W (see `topologies.weight_files`); an import path;
+        rule: A short name in any case; a file that holds W (see `topologies.weights.files`); an import path;
             {"class_path": one of these, "init_args": its options}; or the function itself.
 
     Returns:

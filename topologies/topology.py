@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from topologies.imports import as_written, import_path
 from topologies.tidy import adjacency_matrix, tidy
-from topologies.weights import metropolis, out_degree
+from topologies.weights.rules import metropolis, out_degree
 
 Rule = Callable[[nx.Graph], sp.csr_array]
 Sums = Literal["both", "rows", "columns"]
@@ -84,7 +84,7 @@ class Topology(ABC):
 
     def contraction(self) -> float | None:
         """λ_max(E[WᵀW] − J) where a formula gives it exactly: how much of the squared distance from the mean an average
-        round leaves. None: it must be computed or sampled (`topologies.contraction`)."""
+        round leaves. None: it must be computed or sampled (`topologies.spectra.contraction`)."""
         return None
 
 
@@ -112,7 +112,7 @@ class Static(Topology):
         self.sums = _sums(self._weights, getattr(rule, "sums", "columns" if self.directed else "both"))
         if description is None:
             edges = [list(edge) for edge in self._graph.edges()]
-            description = {"class_path": "topologies.graphs.from_edges", "init_args": {"edges": edges}}
+            description = {"class_path": "topologies.graphs.textbook.from_edges", "init_args": {"edges": edges}}
             if self.directed:
                 description["init_args"]["directed"] = True
             if weights is not None and weights is not metropolis:

@@ -9,7 +9,7 @@ from scipy.sparse.linalg import eigsh
 
 import topologies
 from tests.benchmarks import Row
-from topologies.extremes import RESIDUAL
+from topologies.spectra.extremes import RESIDUAL
 
 PEERS = 100_000
 T = TypeVar("T")

@@ -74,7 +74,7 @@ def test_a_topology_inside_another_has_its_own_options():
 
 def test_the_options_of_a_default_that_is_a_name():
     settings = parse("--topology", "nests.halved", "--topology.topology.weights", "nests.rule")
-    assert settings.topology["init_args"]["topology"]["class_path"] == "topologies.graphs.ring"
+    assert settings.topology["init_args"]["topology"]["class_path"] == "topologies.graphs.textbook.ring"
     W = options.topology(settings).weights(0)
     assert W[0, 1] == pytest.approx(1 / 12)  # a third, halved twice
 

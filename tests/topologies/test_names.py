@@ -19,8 +19,8 @@ def test_every_name_in_every_form(name):
 
 
 def test_import_paths():
-    assert find("topologies.random_graphs.erdos_renyi") is erdos_renyi
-    assert find("topologies.graphs.random_regular") is random_regular
+    assert find("topologies.graphs.random.erdos_renyi") is erdos_renyi
+    assert find("topologies.graphs.textbook.random_regular") is random_regular
     assert make("networkx.wheel_graph", 6).graph(0).number_of_edges() == 10
 
 
@@ -32,8 +32,11 @@ def test_import_paths():
         ("zzzzz", "topology is zzzzz: it must be a name that"),
         ("", "topology is : it must be a name that"),
         ("nowhere.at.all", "topology is nowhere.at.all: it must be importable, but No module named 'nowhere'"),
-        ("topologies.graphs.wheel", "topology is topologies.graphs.wheel: it must be importable, .*wheel"),
-        ("topologies.redraw.DRAWS", "must be a function or a class, but it is a int"),
+        (
+            "topologies.graphs.textbook.wheel",
+            "topology is topologies.graphs.textbook.wheel: it must be importable, .*wheel",
+        ),
+        ("topologies.graphs.redraw.DRAWS", "must be a function or a class, but it is a int"),
     ],
 )
 def test_unknown_names(name, message):
@@ -47,7 +50,7 @@ def test_files_are_known_by_their_suffix(tmp_path):
     topology = make(str(tmp_path / "friends.edgelist"), 3, seed=0)
     assert topology.n == 3
     assert topology.description == {
-        "class_path": "topologies.files.from_file",
+        "class_path": "topologies.graphs.files.from_file",
         "init_args": {"path": str(tmp_path / "friends.edgelist"), "directed": None},
     }
     assert make(str(tmp_path / "friends.edgelist"), None).n == 3

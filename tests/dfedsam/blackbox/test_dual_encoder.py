@@ -145,14 +145,14 @@ def test_texts_are_cut(encoder_folder: Path) -> None:
     long, cut = ("sum " * 100).strip(), ("sum " * 5).strip()
     encoder = box(encoder_folder, texts=(long, cut), max_tokens=5)
     scores = encoder.zero_shot(np.arange(2))
-    np.testing.assert_array_equal(scores[0], scores[1])
+    np.testing.assert_allclose(scores[0], scores[1], rtol=1e-12)  # a batch need not round its rows alike
 
 
 def test_texts_are_cut_where_the_model_stops_reading(encoder_folder: Path) -> None:
     long, prompt = ("sum " * 100).strip(), ("loss " * 40).strip()  # the model reads 64 tokens
     encoder = box(encoder_folder, texts=(long, long + " line"), prompt=prompt, mode="text")
     (scores,) = encoder.scores(encoder.prompt[None, None], [np.arange(2)])
-    np.testing.assert_array_equal(scores[0, 0], scores[0, 1])
+    np.testing.assert_allclose(scores[0, 0], scores[0, 1], rtol=1e-12)
     with pytest.raises(ValueError, match=r"prompt is .*: to the model .* it is 62 tokens long and leaves no room"):
         box(encoder_folder, prompt=("loss " * 62).strip())
 

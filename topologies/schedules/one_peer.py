@@ -1,0 +1,86 @@
+"""Schedules in which every peer meets one other a round: in turn along the edges of a well-known graph."""
+
+from itertools import product
+
+import numpy as np
+
+from topologies.checks import whole
+from topologies.graphs.textbook import grid
+from topologies.schedule import Periodic
+from topologies.schedules.finite_time import hyper_hypercube
+from topologies.schedules.matrices import circulant, from_pairs
+from topologies.topology import Topology
+
+_TWO = "give two or more peers"
+
+
+def one_peer_exponential(n: int) -> Topology:
+    """Every peer hears the one 2^{t mod τ} places before it and takes the mean of both, τ = ⌈log₂ n⌉.
+
+    W_t = ½(I + P^{2^{t mod τ}}), directed and doubly stochastic. With n a power of two, τ rounds make the mean exactly;
+    otherwise they leave a residual, which further periods shrink. n vectors a round. Source: Assran et al. (2019),
+    "Stochastic gradient push for distributed deep learning"; Ying et al. (2021), arXiv 2110.13363.
+
+    Args:
+        n: Number of peers, at least 2.
+
+    Raises:
+        ValueError: if n is below 2.
+    """
+    n = whole("peers", n, 2, _TWO)
+    rounds = (n - 1).bit_length()
+    return Periodic([circulant(n, [1 << t], 0.5) for t in range(rounds)], directed=True)
+
+
+def one_peer_hypercube(n: int) -> Topology:
+    """Peers whose numbers differ in binary digit t take the mean of both in round t: exact after log₂ n rounds.
+
+    The hyper-hypercube of degree 1; n vectors a round.
+
+    Args:
+        n: Number of peers, a power of two, at least 2.
+
+    Raises:
+        ValueError: if n is not a power of two (the message gives the nearest two).
+    """
+    return hyper_hypercube(n, degree=1)
+
+
+def one_peer_ring(n: int) -> Topology:
+    """Each peer of a ring meets its neighbours in turn, and both take the mean.
+
+    Two rounds a period, for an odd n three: in the last one only peers n - 1 and 0 meet.
+
+    Args:
+        n: Number of peers, at least 2.
+
+    Raises:
+        ValueError: if n is below 2.
+    """
+    n = whole("peers", n, 2, _TWO)
+    line = np.arange(n)
+    even = [line[::2], line[1::2]][: n - 1]  # two peers make one pair
+    firsts = [line[:-1:2], line[1::2], line[-1:]] if n % 2 else even
+    return Periodic([from_pairs(n, i, (i + 1) % n, 0.5) for i in firsts])
+
+
+def one_peer_grid(n: int, rows: int | None = None) -> Topology:
+    """Each peer of a grid meets its neighbours right, left, below and above in turn, and both take the mean.
+
+    Four rounds a period: a side of two peers saves one of them.
+
+    Args:
+        n: Number of peers, a product of two sides of at least 2 each.
+        rows: Number of rows; None takes the rectangle nearest to a square (with no more rows than columns).
+
+    Raises:
+        ValueError: as `topologies.grid` does.
+    """
+    facts = grid(n, rows).graph
+    peers = np.arange(n).reshape(facts["rows"], facts["columns"])
+    matrices = []
+    for lines, start in product((peers.T, peers), (0, 1)):  # across columns, then across rows
+        one, other = lines[start:-1:2], lines[start + 1 :: 2]
+        if one.size:
+            matrices.append(from_pairs(n, one.ravel(), other.ravel(), 0.5))
+    return Periodic(matrices)

@@ -1,0 +1,1 @@
+"""The figures of a topology: eigenvalues, rates, neighbours in effect, messages."""

@@ -1,0 +1,113 @@
+"""How many rounds it takes: until peers hold the mean exactly, nearly, or as far as the mixing time asks."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from topologies.spectra import extremes
+from topologies.spectra.lanczos import LARGEST, outer
+from topologies.spectra.rounds import Rounds
+from topologies.topology import TOLERANCE
+
+_BEFORE, _AFTER = 1e-6, 1e-12  # a distance that falls from above the one to below the other in a round was ended by it
+_DOUBLINGS = 50  # periods, as a power of two, after which we say never
+
+
+def finite_time(rounds: Rounds) -> int | None:
+    """The smallest number of rounds, from round 0, after which every peer holds the mean exactly: W_t … W_1 = J.
+
+    Random vectors are played until nothing is left of their distance from the mean, for three periods, or 4 log₂ n
+    rounds where that is more. None if never by then, where rounds are drawn, or where the fixed point is no mean.
+    """
+    if rounds.sampled or rounds.sums == "rows":
+        return None
+    x = np.random.default_rng(0).standard_normal((rounds.n, 4))
+    x = (x - x.mean(axis=0)) / np.linalg.norm(x)
+    before, period = 1.0, len(rounds.matrices)
+    for t in range(max(3 * period, 4 * (rounds.n - 1).bit_length())):
+        x = rounds.matrices[t % period] @ x
+        after = float(np.linalg.norm(x - x.mean(axis=0)))
+        if after <= _AFTER:
+            return t + 1 if before >= _BEFORE else None
+        before = after
+    return None
+
+
+def rounds_to(rounds: Rounds, error: float, steps: int = 1) -> int | None:
+    """The smallest number of rounds after which ‖x_t - x̄‖ ≤ error · ‖x_0 - x̄‖ from any start, with Q steps a round.
+
+    Exactly, by dense products: for up to DENSE peers. None if never.
+    """
+    n = rounds.n
+
+    def done(product: NDArray[np.float64]) -> bool:
+        left = product - product.mean(axis=0)
+        size = float(np.linalg.norm(left))
+        if size <= error or size > error * np.sqrt(n):
+            return size <= error
+        found = outer(lambda x: left.T @ (left @ x), n, (LARGEST,), lambda square: extremes.RESIDUAL * square)
+        return found[LARGEST].value <= error**2
+
+    return _first(rounds.matrices, np.eye(n) - 1 / n, done, steps)
+
+
+def mixing_time(rounds: Rounds) -> int | None:
+    """The smallest t with max_i ½ Σ_j |P_ij - π_j| ≤ 1/4, P = W_t … W_1: what peer i holds is by then made up of the
+    peers' starts nearly as the limit π is, in total variation.
+
+    For one W it is the mixing time t_mix(1/4) of the Markov chain W (Levin and Peres 2017, "Markov chains and mixing
+    times", section 4.5), whose π is 1/n where W keeps the mean; where only columns sum to one, that of Wᵀ.
+
+    Returns:
+        Rounds; None above DENSE peers, if never, where an entry is negative, where rounds are drawn, or where they
+        change and do not keep the mean.
+    """
+    matrices, n = rounds.matrices, rounds.n
+    one = len(matrices) == 1
+    negative = any(W.nnz and W.data.min() < -TOLERANCE for W in matrices)
+    if rounds.sampled or negative or not extremes.small(n) or not (rounds.keeps_mean or one):
+        return None
+    limit = np.full(n, 1 / n)
+    if not rounds.keeps_mean:
+        if rounds.sums == "columns":
+            matrices = [sp.csr_array(matrices[0].T)]
+        limit = np.linalg.solve(matrices[0].toarray().T - np.eye(n) + 1, np.ones(n))  # πᵀW = πᵀ, Σ π = 1
+    return _first(matrices, np.eye(n), lambda product: np.abs(product - limit).sum(axis=1).max() <= 0.5 + TOLERANCE)
+
+
+def _first(
+    matrices: Sequence[sp.csr_array],
+    start: NDArray[np.float64],
+    done: Callable[[NDArray[np.float64]], bool],
+    steps: int = 1,
+) -> int | None:
+    """The smallest t ≥ 1 for which the product of the first t rounds is done, where it stays done once it is.
+
+    Whole periods are doubled until they are done; then they are halved again.
+    """
+
+    def scan(product: NDArray[np.float64]) -> tuple[int, NDArray[np.float64]]:
+        for t, W in enumerate(matrices, 1):
+            for _ in range(steps):
+                product = W @ product
+            if done(product):
+                return t, product
+        return 0, product
+
+    t, period = scan(start)
+    powers = [period]
+    while not t and not done(powers[-1]):
+        if len(powers) > _DOUBLINGS:
+            return None
+        powers.append(powers[-1] @ powers[-1])
+    if t:
+        return t
+    whole, product = 2 ** (len(powers) - 2), powers[-2]  # periods that are not enough
+    for k in range(len(powers) - 3, -1, -1):
+        further = powers[k] @ product
+        if not done(further):
+            whole, product = whole + 2**k, further
+    t, _ = scan(product)
+    return whole * len(matrices) + t

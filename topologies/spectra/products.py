@@ -1,0 +1,127 @@
+"""What the rounds of a period do together: the norm and the spectral radius of W_τ … W_1 - J.
+
+Where rows and columns do not both sum to one, J is not what the products tend to, and D_t = (I - J) W_t (I - J) takes
+the place of W_t - J: what is left of the differences between peers. The eigenvalues of D_t are those of W_t but for one
+that is 1; its norm may exceed 1.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.sparse.linalg import ArpackError, LinearOperator, eigs
+
+from topologies.spectra import extremes
+from topologies.spectra.lanczos import LARGEST, outer
+from topologies.tidy import diagonal
+from topologies.topology import TOLERANCE
+
+FILL = 10  # entries a row up to which a product of large sparse matrices is made
+SUMS = 1e-10  # what rounding may do to the sums of such a product
+_PASSES = 3
+RESTARTS = 3  # of ARPACK, for the spectral radius of a large W that is not symmetric
+
+
+def norm(matrices: Sequence[sp.csr_array], steps: int = 1) -> float | None:
+    """‖D_τ^Q … D_1^Q‖₂ of matrices (n, n), with Q gossip steps in each round; what rounding leaves of nothing is 0.
+
+    None above DENSE peers, where the singular values at the top stand too close to tell them apart.
+    """
+    n = len(matrices[0].indptr) - 1
+    if extremes.small(n):
+        found: float | None = float(np.linalg.norm(product(matrices, steps), 2))
+    else:
+        found = _largest_singular_value(matrices, steps)
+    return 0.0 if found is not None and found <= TOLERANCE else found
+
+
+def radius(matrices: Sequence[sp.csr_array], steps: int = 1) -> float | None:
+    """The largest eigenvalue modulus of D_τ^Q … D_1^Q; arguments as in `norm`.
+
+    None above DENSE peers where ARPACK does not find it in time: the eigenvalues stand too close (see `long_run`).
+    """
+    n = len(matrices[0].indptr) - 1
+    if extremes.small(n):
+        return float(np.abs(np.linalg.eigvals(product(matrices, steps))).max())
+
+    def apply(x: NDArray[np.float64]) -> NDArray[np.float64]:
+        return forward(matrices, x - x.mean(), steps)
+
+    operator = LinearOperator((n, n), apply, dtype=np.float64)  # pyright: ignore[reportCallIssue]
+    start = np.random.default_rng(0).standard_normal(n)
+    options = {"which": "LM", "v0": start, "tol": extremes.RESIDUAL, "maxiter": RESTARTS, "ncv": 40}
+    try:
+        return float(np.abs(eigs(operator, k=2, return_eigenvectors=False, **options)).max())
+    except ArpackError:
+        return None
+
+
+def long_run(matrices: Sequence[sp.csr_array], steps: int = 1) -> float:
+    """The rate a round at which what is left of a typical start shrinks over all these rounds, played a few times over.
+
+    With drawn rounds, this estimates the exponential of the leading Lyapunov exponent. 0 where nothing is left.
+    """
+    x = forward([], np.random.default_rng(0).standard_normal(len(matrices[0].indptr) - 1))
+    shrunk = 0.0
+    for _ in range(_PASSES):  # the slowest mode comes out in the first ones
+        shrunk = 0.0
+        for W in matrices:
+            x = forward([W], x / np.linalg.norm(x), steps)
+            left = float(np.linalg.norm(x))
+            if left <= TOLERANCE:
+                return 0.0
+            shrunk += np.log(left)
+    return float(np.exp(shrunk / len(matrices)))
+
+
+def product(matrices: Sequence[sp.csr_array], steps: int = 1) -> NDArray[np.float64]:
+    """D_τ^Q … D_1^Q, dense, shape (n, n)."""
+    n = len(matrices[0].indptr) - 1
+    return forward(matrices, np.eye(n) - 1 / n, steps)
+
+
+def forward(matrices: Sequence[sp.csr_array], x: NDArray[np.float64], steps: int = 1) -> NDArray[np.float64]:
+    """(I - J) W_τ^Q … W_1^Q x, for x of shape (n,) or (n, k)."""
+    for W in matrices:
+        for _ in range(steps):
+            x = W @ x
+    return x - x.mean(axis=0)
+
+
+def _largest_singular_value(matrices: Sequence[sp.csr_array], steps: int) -> float | None:
+    n = len(matrices[0].indptr) - 1
+    whole = _sparse_product(matrices, steps)
+    if whole is not None:  # then thin graphs are no trouble
+        return float(
+            np.sqrt(max(1 - extremes.second_smallest(sp.csr_array(diagonal(np.ones(n)) - whole.T @ whole)), 0))
+        )
+    back = [W.T for W in reversed(matrices)]
+
+    def apply(x: NDArray[np.float64]) -> NDArray[np.float64]:
+        return forward(back, forward(matrices, x, steps), steps)  # x sums to zero
+
+    def enough(square: float) -> float:
+        return max(extremes.RESIDUAL * min(square, abs(1 - square)), TOLERANCE**2)
+
+    found = outer(apply, n, (LARGEST,), enough)[LARGEST]
+    return float(np.sqrt(max(found.value, 0.0))) if found.settled else None
+
+
+def _sparse_product(matrices: Sequence[sp.csr_array], steps: int) -> sp.csr_array | None:
+    """W_τ^Q … W_1^Q, (n, n); None unless rows and columns sum to one and entries are few."""
+    n = len(matrices[0].indptr) - 1
+    A = diagonal(np.ones(n))
+    for W in matrices:
+        for _ in range(steps):
+            A = sp.csr_array(W @ A)
+            if A.nnz > FILL * n:
+                return None
+    sums = [np.asarray(A.sum(axis=axis)) for axis in (0, 1)]
+    return A if all(np.abs(total - 1).max() <= SUMS for total in sums) else None
+
+
+def is_normal(W: sp.csr_array) -> bool:
+    """Whether W Wᵀ = Wᵀ W, as random vectors see it: then singular values are the eigenvalues' moduli."""
+    x = np.random.default_rng(0).standard_normal((len(W.indptr) - 1, 2))
+    return bool(np.linalg.norm(W @ (W.T @ x) - W.T @ (W @ x)) <= TOLERANCE * np.linalg.norm(x))
