@@ -16,7 +16,7 @@ demo: $(VENV)/.demo
 	$(BIN)/dfedsam run --config launch/experiments/demo.yaml
 
 test: $(VENV)/.test
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

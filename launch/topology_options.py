@@ -157,7 +157,7 @@ def _full_name(form: Tree, message: str) -> str:
     """A message that begins "p is 2" with the full name of the option, where one topology inside has that value."""
     found = [path for path, value in _leaves("topology", form) if message.startswith(f"{_last(path)} is {value}:")]
     head = found[0].rpartition(".")[0] if len(found) == 1 else ""
-    message = re.sub(r"\btopologies\.\w+\.(?=\w)", "", message)  # the short name of ours is enough
+    message = re.sub(r"\btopologies\.(\w+\.)+(?=\w)", "", message)  # the short name of ours is enough
     return f"{head}.{message}" if head else message
 
 
