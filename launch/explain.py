@@ -6,7 +6,7 @@ import inspect
 import re
 import textwrap
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_origin
 
 from launch import names
 
@@ -53,7 +53,8 @@ def _type(parameter: inspect.Parameter) -> str:
     annotation = parameter.annotation
     if annotation is inspect.Parameter.empty:
         return ""
-    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
+    simple = isinstance(annotation, type) and get_origin(annotation) is None
+    return annotation.__name__ if simple else str(annotation)
 
 
 def plugin_help(option: str, plugin: names.Plugin) -> str:

@@ -11,7 +11,7 @@ import difflib
 import importlib
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_origin
 
 Plugin = Callable[..., Any]
 
@@ -153,7 +153,8 @@ def _items(option: str, value: Any) -> list[Any]:
 
 
 def _fits(plugin: object, base: type) -> bool:
-    return isinstance(plugin, type) and issubclass(plugin, base) and plugin is not base
+    is_class = isinstance(plugin, type) and get_origin(plugin) is None  # Python 3.10 takes dict[str, int] for a type
+    return is_class and issubclass(plugin, base) and plugin is not base
 
 
 def _plain(name: str) -> str:

@@ -70,7 +70,7 @@ def test_a_file_is_a_topology(suffix, graph, rule, sums, tmp_path):
     assert topology.directed is (rule is not metropolis)
     assert topology.description == {"class_path": "topologies.weights.files.from_weights", "init_args": {"path": path}}
     check(topology)
-    assert nx.utils.edges_equal(topology.graph(0).to_directed().edges(), graph.to_directed().edges(), directed=True)
+    assert set(topology.graph(0).to_directed().edges()) == set(graph.to_directed().edges())
     np.testing.assert_array_equal(topology.weights(0).toarray(), W.toarray())
     W = topology.weights(0)
     assert (W.format, W.dtype, W.indices.dtype) == ("csr", np.float64, np.int32)
