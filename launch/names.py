@@ -153,8 +153,9 @@ def _items(option: str, value: Any) -> list[Any]:
 
 
 def _fits(plugin: object, base: type) -> bool:
-    is_class = isinstance(plugin, type) and get_origin(plugin) is None  # Python 3.10 takes dict[str, int] for a type
-    return is_class and issubclass(plugin, base) and plugin is not base
+    if get_origin(plugin) is not None:  # dict[str, int], which Python 3.10 takes for a type
+        return False
+    return isinstance(plugin, type) and issubclass(plugin, base) and plugin is not base
 
 
 def _plain(name: str) -> str:
