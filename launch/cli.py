@@ -15,6 +15,9 @@ from launch import ranks
 COMMANDS = {
     "run": ("launch.run", "play an experiment: peers on a graph minimise an objective by queries and gossip"),
     "resume": ("launch.resume", "go on with a run that was stopped, or make it longer"),
+    "sweep": ("launch.sweep", "many runs from one file, on this machine or as a SLURM array"),
+    "status": ("launch.status", "how far a study is: what is done, running, failed, to do"),
+    "watch": ("launch.watch", "follow a run that goes on, here or on another machine"),
     "topology": (
         "launch.topology",
         "graphs and schedules: which there are, their spectral gaps side by side, drawings",

@@ -38,24 +38,59 @@ def pairs(argv: Iterable[str]) -> list[Pair]:
     return found
 
 
-def read_file(path: str | None) -> Tree:
-    """An experiment file (YAML, or JSON).
+def split(argv: Iterable[str], flags: Collection[str]) -> tuple[list[str], list[Pair]]:
+    """The words of a command line that belong to no option, and the options; those in `flags` take no value."""
+    words: list[str] = []
+    found: list[Pair] = []
+    waiting = False  # for the last option's value
+    for word in argv:
+        if word.startswith("--"):
+            found += pairs([word])
+            waiting = found[-1][1] is None and found[-1][0] not in flags
+        elif waiting:
+            found[-1] = (found[-1][0], word)
+            waiting = False
+        else:
+            words.append(word)
+    return words, found
+
+
+def read_file(path: str | None, option: str = "config") -> Tree:
+    """An experiment file (YAML, or JSON); `option` is what named it.
 
     Raises:
         ValueError: if it is missing, malformed or does not hold settings by name.
     """
+    if not path:
+        raise ValueError(f"{option} needs a value: --{option} FILE.yaml")
+    return settings(f"{option} is {path}", read_yaml(path, option)[0])
+
+
+def read_yaml(path: str | Path, option: str) -> tuple[Any, str]:
+    """What a YAML file holds, and its text.
+
+    Raises:
+        ValueError: if it is missing or malformed.
+    """
     import yaml
 
-    if not path:
-        raise ValueError("config needs a value: --config FILE.yaml")
     try:
-        tree = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_text(encoding="utf-8")
+        return yaml.safe_load(text), text
     except OSError as error:
-        raise ValueError(f"config is {path}: the file cannot be read ({error.strerror}); mend the path") from None
+        raise ValueError(f"{option} is {path}: the file cannot be read ({error.strerror}); mend the path") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"config is {path}: it must be YAML, but: {' '.join(str(error).split())}") from None
+        raise ValueError(f"{option} is {path}: it must be YAML, but: {' '.join(str(error).split())}") from None
+
+
+def settings(what: str, tree: Any) -> Tree:
+    """An experiment as YAML gave it, with its plug-ins in the long form; `what` begins the message if it is none.
+
+    Raises:
+        ValueError: if it does not hold settings by name, or a plug-in is not known.
+    """
     if not isinstance(tree, dict):
-        raise ValueError(f"config is {path}: it must hold settings by name, such as `rounds: 100`")
+        raise ValueError(f"{what}: it must hold settings by name, such as `rounds: 100`")
     return names.expand("", {str(key).replace("-", "_"): value for key, value in tree.items()})
 
 
