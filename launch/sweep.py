@@ -160,7 +160,7 @@ def _play(asked: _Asked, sweep: file.Sweep, cells: list[plan.Cell], todo: list[J
 
     def ended(run: plan.Run, outcome: Outcome) -> None:
         if outcome.ending in ("failed", "elsewhere"):
-            print(f"{run.name}: {outcome.reason}", file=sys.stderr)
+            print(f"{outcome.ending}: {run.name}: {outcome.reason}", file=sys.stderr)
         if sweep.search and outcome.ending in ("done", "failed"):
             choose.settle(out, by_run[id(run)], sweep.search)
 
@@ -172,6 +172,8 @@ def _play(asked: _Asked, sweep: file.Sweep, cells: list[plan.Cell], todo: list[J
     print(line(standing))
     if stopped:
         print(f"stopped as asked; go on with: dfedsam sweep {out}")
+    if sweep.search:  # a candidate may fail
+        return 1 if any(study.Folder(out).failure(run.name) for cell in cells for run in cell.runs) else 0
     return 1 if standing.ended["failed"] else 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ class Run:
         values: option → value, over the base.
         base: the experiment that all runs share.
         ranks: MPI ranks to play it on; None: as the base says.
+        like: a run that differs in its seed alone, whose settings need not be read twice.
     """
 
     name: str
@@ -35,12 +36,16 @@ class Run:
     values: Point
     base: dict[str, Any]
     ranks: int | None
+    like: Run | None = None
 
     @cached_property
     def settings(self) -> Settings:
         """Its settings. Raises ValueError, in one line with the run's name, for what is not understood."""
         from launch import options
 
+        if self.like is not None:
+            settings = self.like.settings
+            return replace(settings, simulation=settings.simulation | {"seed": self.values["seed"]})
         argv = [word for option, value in self.values.items() for word in (f"--{option}", _word(value))]
         argv += [] if self.ranks is None else ["--ranks", str(self.ranks)]
         try:
@@ -115,9 +120,12 @@ def plan(sweep: Sweep, ranks: int | None = None) -> list[Cell]:
 
 
 def _runs(sweep: Sweep, point: Point, part: str, ranks: int | None) -> Iterator[Run]:
+    like = None
     for seed in sweep.seeds:
         values = {**point, "seed": seed}
-        yield Run(name(values), part, values, sweep.base, ranks)
+        run = Run(name(values), part, values, sweep.base, ranks, like)
+        like = like or run
+        yield run
 
 
 def name(values: Point) -> str:
