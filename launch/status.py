@@ -14,8 +14,8 @@ from launch.sweeps import file, plan, study
 
 HELP = """usage: dfedsam status FOLDER [--all]
 
-Say how far a study is: which of its runs are done, running (their round, and how long ago they last wrote), failed (with
-the reason), stopped (at which round), or to do. Runs on other machines are seen through the shared file system.
+Say how far a study is: which of its runs are done, running (their round, and how long ago they last wrote), failed
+(with the reason), stopped (at which round), or to do. Runs on other machines are seen through the shared file system.
 
 options:
   FOLDER  a study's folder

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from launch import errors, loggers, merge, ranks
@@ -26,11 +26,12 @@ the runs finish their round and save; a second one ends them at once.
     - {peers: [16, 64], algorithm.lr: [0.1, 0.05]}
   seeds: 3                                         # 0, 1, 2; or a list
   search: {option: algorithm.rho, values: [0.01, 0.1], metric: loss, choose: min}   # the best of them in each cell
-  slurm: {modules: [mpich], setup: [source .venv/bin/activate]}                     # lines of the batch script
+  slurm: {modules: [gcc], setup: [source .venv/bin/activate], options: [--mem=8G]}  # of the batch script; and
+                                                   # partition, time, account, launcher, parallel, cpus_per_rank
 
 options:
   FILE.yaml        a sweep's file, or the folder of a study that was begun
-  --jobs N         runs side by side (default: 1)
+  --jobs N         runs side by side (default: 1; with --slurm as many as SLURM lets run)
   --ranks N        MPI ranks for each run (default: as the base says, else one process)
   --out FOLDER     the study's folder (default: studies/ and the file's name)
   --log NAME       send each run's figures to tensorboard, wandb or mlflow too
@@ -88,10 +89,7 @@ def main(argv: list[str]) -> int:
     outlooks = _outlooks(asked.out, cells)
     todo = [(number, run) for number, run in enumerate(jobs) if outlooks[number] != "done"]
     if "slurm" in asked.values:
-        from launch.sweeps import slurm
-
-        options = {option: asked.values[option] for option in _SLURM if option in asked.values}
-        return slurm.submit(asked.out, sweep, todo, options, dry="dry_run" in asked.values)
+        return _slurm(asked, sweep, todo)
     if "dry_run" in asked.values:
         for run, outlook in zip(jobs, outlooks, strict=True):
             print(f"{_WORDS[outlook]:<8} {asked.out / run.part / 'runs' / run.name}")
@@ -175,6 +173,33 @@ def _play(asked: _Asked, sweep: file.Sweep, cells: list[plan.Cell], todo: list[J
     if sweep.search:  # a candidate may fail
         return 1 if any(study.Folder(out).failure(run.name) for cell in cells for run in cell.runs) else 0
     return 1 if standing.ended["failed"] else 0
+
+
+def _slurm(asked: _Asked, sweep: file.Sweep, todo: list[Job]) -> int:
+    from launch.sweeps import slurm
+
+    over: dict[str, object] = {option: asked.values[option] for option in _SLURM if option in asked.values}
+    parallel = asked.whole("jobs", 1)
+    over |= {} if parallel is None else {"parallel": parallel}
+    settings = slurm.read(sweep.slurm, over)
+    dry = "dry_run" in asked.values
+    if not dry:
+        slurm.check_sbatch()
+    if not todo:
+        print("all runs are done: nothing was submitted")
+        return 0
+    count = todo[0][1].count
+    if count > 1 and not settings.launcher:
+        settings = replace(settings, launcher=slurm.find_launcher())
+    more = ["--log", asked.values["log"]] if "log" in asked.values else []
+    text = slurm.script(settings, asked.out, [number for number, _ in todo], count, more)
+    if dry:
+        print(text, end="")
+        return 0
+    write(asked.out, sweep)
+    job = slurm.submit(text, asked.out / "sweep.sbatch")
+    print(f"submitted job {job}: {len(todo)} runs; see dfedsam status {asked.out}")
+    return 0
 
 
 def write(out: Path, sweep: file.Sweep) -> None:

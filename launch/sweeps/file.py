@@ -156,7 +156,8 @@ def _search(path: Path, search: Any) -> Search:
     if not isinstance(search, dict) or not {"option", "values"} <= search.keys():
         raise ValueError(f"{path}: search is {search}: it must have an option and its values, and may have {known[2:]}")
     _known(path, "key of search", search, known)
-    found = Search(**(search | {"option": _option(search["option"])}))
+    given: dict[str, Any] = search | {"option": _option(search["option"])}
+    found = Search(**given)
     _values(path, "search.values", found.values)
     if found.choose not in ("min", "max"):
         raise ValueError(f"{path}: search.choose is {found.choose}: it must be min or max")

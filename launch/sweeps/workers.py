@@ -9,6 +9,7 @@ import sys
 import threading
 from contextlib import suppress
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from launch import ranks
@@ -30,7 +31,7 @@ class Process:
         self._asked = False
         self._pipe, self._process = self._start()
 
-    def _start(self) -> tuple[Connection, multiprocessing.process.BaseProcess]:
+    def _start(self) -> tuple[Connection, BaseProcess]:
         ours, its = _SPAWN.Pipe()
         process = _SPAWN.Process(target=_serve, args=(its, self._log), daemon=True)
         process.start()
