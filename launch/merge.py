@@ -8,6 +8,7 @@ from typing import Any
 
 from launch import errors, explain, names
 
+EXPERIMENTS = Path(__file__).with_name("experiments")  # those that ship
 Tree = dict[str, Any]
 _EXAMPLE = "[ring, {class_path: random_regular, init_args: {degree: 4}}]"
 Pair = tuple[str, str | None]  # an option's name without dashes, and its value where it has one
@@ -55,19 +56,24 @@ def split(argv: Iterable[str], flags: Collection[str]) -> tuple[list[str], list[
     return words, found
 
 
-def read_file(path: str | None, option: str = "config") -> Tree:
-    """An experiment file (YAML, or JSON); `option` is what named it.
+def read_file(path: str | None) -> Tree:
+    """An experiment file (YAML, or JSON): its path, or the name of one that ships, such as demo.yaml.
 
     Raises:
         ValueError: if it is missing, malformed or does not hold settings by name.
     """
     if not path:
-        raise ValueError(f"{option} needs a value: --{option} FILE.yaml")
-    return settings(f"{option} is {path}", read_yaml(path, option)[0])
+        raise ValueError("config needs a value: --config FILE.yaml")
+    return settings(f"config is {path}", read_yaml(path, "config")[0])
 
 
-def read_yaml(path: str | Path, option: str) -> tuple[Any, str]:
+def read_yaml(path: str | Path, option: str, folder: Path = Path()) -> tuple[Any, str]:
     """What a YAML file holds, and its text.
+
+    Args:
+        path: the file, relative to `folder`; a bare name that is not there is one of those that ship.
+        option: what named it.
+        folder: where it is looked for.
 
     Raises:
         ValueError: if it is missing or malformed.
@@ -75,12 +81,17 @@ def read_yaml(path: str | Path, option: str) -> tuple[Any, str]:
     import yaml
 
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = _find(Path(path), folder).read_text(encoding="utf-8")
         return yaml.safe_load(text), text
     except OSError as error:
         raise ValueError(f"{option} is {path}: the file cannot be read ({error.strerror}); mend the path") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"{option} is {path}: it must be YAML, but: {' '.join(str(error).split())}") from None
+
+
+def _find(path: Path, folder: Path) -> Path:
+    here, ships = folder / path, EXPERIMENTS / path
+    return ships if path.name == str(path) and not here.exists() and ships.is_file() else here
 
 
 def settings(what: str, tree: Any) -> Tree:

@@ -30,7 +30,8 @@ the runs finish their round and save; a second one ends them at once.
                                                    # partition, time, account, launcher, parallel, cpus_per_rank
 
 options:
-  FILE.yaml        a sweep's file, or the folder of a study that was begun
+  FILE.yaml        a sweep's file, the name of one that ships (topology_ablation.yaml, gossip_steps.yaml, …), or the
+                   folder of a study that was begun
   --jobs N         runs side by side (default: 1; with --slurm as many as SLURM lets run)
   --ranks N        MPI ranks for each run (default: as the base says, else one process)
   --out FOLDER     the study's folder (default: studies/ and the file's name)
@@ -41,7 +42,7 @@ options:
   --partition NAME, --time H:MM:SS, --account NAME, --launcher mpich|openmpi|COMMAND
 
 examples:
-  dfedsam sweep launch/experiments/topology_ablation.yaml --jobs 2
+  dfedsam sweep topology_ablation.yaml --jobs 2
   dfedsam status studies/topology_ablation
   dfedsam sweep FILE.yaml --slurm --partition cpu --ranks 16 --time 2:00:00"""
 _FLAGS = ("slurm", "dry_run")
@@ -88,6 +89,9 @@ def main(argv: list[str]) -> int:
         raise ValueError("a sweep starts its runs itself: start it outside mpirun, or play one run with --only K")
     outlooks = _outlooks(asked.out, cells)
     todo = [(number, run) for number, run in enumerate(jobs) if outlooks[number] != "done"]
+    for option in _SLURM:
+        if option in asked.values and "slurm" not in asked.values:
+            raise ValueError(f"{option} is {asked.values[option]}: it is a setting of a batch script; add --slurm")
     if "slurm" in asked.values:
         return _slurm(asked, sweep, todo)
     if "dry_run" in asked.values:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from launch.sweeps import study
 HELP = """usage: dfedsam watch FOLDER [--every SECONDS]
 
 Follow a run that goes on, here or on another machine that shares the file system: its round, its latest figures and the
-time left. It ends when the run has played its rounds; Ctrl-C ends it and leaves the run alone.
+time left. It ends when the run has played its rounds, or when its study notes that it failed; Ctrl-C ends it and leaves
+the run alone.
 
 options:
   FOLDER           a run's folder; it may be there only later
@@ -53,8 +55,11 @@ def follow(folder: Path, every: float) -> int:
     """Show a run's figures until it has played its rounds; looks every so many seconds.
 
     Returns:
-        0.
+        0; 1 if the run's study has noted that it failed.
     """
+    place = study.Folder(folder.parent.parent)
+    if study.last_row(folder) is None:
+        print(f"waiting for {folder}", file=sys.stderr)
     with progress(True) as tell:
         assert tell is not None
         shown, wrote = -1, 0.0
@@ -65,6 +70,9 @@ def follow(folder: Path, every: float) -> int:
                 tell({"rounds": rounds, **row})
             if rounds is not None and shown >= rounds:
                 return 0
+            if failure := place.failure(folder.name):
+                print(f"{folder.name} failed: {failure['error']}", file=sys.stderr)
+                return 1
             time.sleep(every)
 
 

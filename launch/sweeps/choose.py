@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shutil
 import statistics
 from pathlib import Path
@@ -21,15 +20,21 @@ def settle(path: Path, cell: Cell, search: Search) -> None:
         search: how they are compared: by the mean over the seeds; one of which a run failed is out.
     """
     candidates, stands = study.Folder(path / "search"), study.Folder(path)
-    values = []
+    values: list[float | None] = []
+    waiting = False
     for candidate in cell.candidates:
-        value: float | None = 0.0
+        found: list[float] = []
+        failed = False
         for run in candidate:
             if candidates.failure(run.name) is not None:
-                value = None
-            elif not _done(candidates, run) or candidates.is_played(run.name):
-                return
-        values.append(value if value is None else _value(candidates, candidate, search))
+                failed = True
+            elif _done(candidates, run) and not candidates.is_played(run.name):
+                found.append(_value(candidates, run, search))  # also while others go on: a mistake is told at once
+            else:
+                waiting = True
+        values.append(None if failed or not found else statistics.fmean(found))
+    if waiting:
+        return
     compared = [value if search.choose == "min" else -value for value in values if value is not None]
     if not compared:
         reasons = [candidates.failure(run.name) for candidate in cell.candidates for run in candidate]
@@ -40,28 +45,27 @@ def settle(path: Path, cell: Cell, search: Search) -> None:
     sign = 1 if search.choose == "min" else -1
     best = values.index(sign * min(compared))
     for winner, run in zip(cell.candidates[best], cell.runs, strict=True):
-        _copy(candidates.run(winner.name), stands.run(run.name))
-        stands.forgive(run.name)
+        with stands.playing(run.name) as ours:  # another task of an array may settle the same cell
+            if ours:
+                _copy(candidates.run(winner.name), stands.run(run.name))
+                stands.forgive(run.name)
 
 
 def _done(folder: study.Folder, run: Run) -> bool:
     return study.is_done(folder.run(run.name), run.rounds)
 
 
-def _value(folder: study.Folder, candidate: tuple[Run, ...], search: Search) -> float:
-    """The metric's mean over the seeds, each its mean over the last evaluations.
+def _value(folder: study.Folder, run: Run, search: Search) -> float:
+    """The metric's mean over a run's last evaluations.
 
     Raises:
-        ValueError: if the runs have no such metric.
+        ValueError: if the run has no such metric.
     """
-    means = []
-    for run in candidate:
-        rows = study.rows_at_end(folder.run(run.name))[-search.last :]
-        if search.metric not in rows[-1]:
-            known = ", ".join(key for key in rows[-1] if key != "round")
-            raise ValueError(f"search.metric is {search.metric}: no run has it; there are {known}")
-        means.append(statistics.fmean(row.get(search.metric, math.nan) for row in rows))
-    return statistics.fmean(means)
+    rows = study.rows_at_end(folder.run(run.name))[-search.last :]
+    if search.metric not in rows[-1]:
+        known = ", ".join(key for key in rows[-1] if key != "round")
+        raise ValueError(f"search.metric is {search.metric}: no run has it; there are {known}")
+    return statistics.fmean(row[search.metric] for row in rows if search.metric in row)
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -77,7 +77,7 @@ def read(path: Path) -> Sweep:
     if isinstance(base, str):
         import yaml
 
-        inner, _ = merge.read_yaml(path.parent / base, "base")
+        inner, _ = merge.read_yaml(base, f"{path}: base", path.parent)
         text = yaml.safe_dump(tree | {"base": inner}, sort_keys=False, allow_unicode=True)
         base = inner
     experiment = merge.settings(f"{path}: base is {base}", base)
