@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from launch.merge import EXPERIMENTS
+from launch.sweeps.file import read
 from tests import mpi
 from tests.launch.command import metrics
 from tests.launch.sweeps.files import names, write
@@ -55,13 +56,13 @@ def test_only_what_is_missing_is_played(dfedsam):
     assert before.items() <= after.items()
     assert "3/3 done" in dfedsam("sweep", "studies/small").out  # the folder stands for its file
     assert played("studies/small") == after
-
-
-def test_more_rounds_go_on_from_the_checkpoints(dfedsam):
-    dfedsam("sweep", write(seeds=1))
-    assert dfedsam("sweep", write(base={"rounds": 5}, seeds=1)).status == 0
-    dfedsam("sweep", write("whole", base={"rounds": 5}, seeds=1))
-    assert metrics("studies/small/runs/seed=0") == metrics("studies/whole/runs/seed=0")
+    longer = write(base={"rounds": 5}, grid={"topology": ["ring"]})
+    assert "go on" in dfedsam("sweep", longer, "--dry-run").out
+    assert dfedsam("sweep", longer).status == 0
+    assert (
+        dfedsam("run", "--config", "studies/small/runs/topology=ring,seed=0/config.yaml", "--out", "whole").status == 0
+    )
+    assert metrics("studies/small/runs/topology=ring,seed=0") == metrics("whole")
 
 
 def test_a_failed_run_says_why_and_does_not_stop_the_rest(dfedsam):
@@ -132,9 +133,10 @@ def test_runs_on_ranks_give_the_same_numbers(dfedsam):
 def test_a_base_of_its_own_file_is_kept_in_the_study(dfedsam):
     Path("base.yaml").write_text(json.dumps({"rounds": 2, "topology": "star"}))
     Path("small.yaml").write_text("base: base.yaml\nseeds: 2\n")
-    assert dfedsam("sweep", "small.yaml").status == 0
+    sweep = read(Path("small.yaml"))
     Path("base.yaml").unlink()
-    assert "2 runs, 2 of them done" in dfedsam("sweep", "studies/small", "--dry-run").out
+    Path("small.yaml").write_text(sweep.text)
+    assert read(Path("small.yaml")) == sweep
 
 
 def test_what_ships_is_found_by_its_name_unless_a_file_here_has_it(dfedsam):
