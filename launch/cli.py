@@ -34,7 +34,7 @@ commands:
 {commands}
 examples:
   dfedsam run --topology ring --peers 16 --algorithm DFedSAM --rounds 100 --seed 0 --out runs/a
-  dfedsam run --config launch/experiments/demo.yaml --topology grid --ranks 2
+  dfedsam run --config demo.yaml --topology grid --ranks 2
   dfedsam plot runs/a runs/b --out figure.pdf
 
 Each command says more with --help. With DFEDSAM_TRACEBACK=1 in the environment an error shows where it came from.

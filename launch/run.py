@@ -24,7 +24,7 @@ EXAMPLES = """examples:
   dfedsam run --topology ring --peers 16 --algorithm DFedSAM --algorithm.rho 0.05 --rounds 100 --out runs/a
   dfedsam run --algorithm DFedSAMMG --algorithm.gossip.steps 4 --algorithm.estimator two_point
   dfedsam run --objective prompt_tuning --objective.data train.csv --objective.words "terrible, great"
-  dfedsam run --config launch/experiments/demo.yaml --topology grid --ranks 4
+  dfedsam run --config demo.yaml --topology grid --ranks 4
 
 A plug-in's own options follow a dot: --algorithm.help lists algorithms, --algorithm.help DFedSAM the options of one.
 In a file a plug-in is a name, or {class_path: NAME, init_args: {…}}. A yes-or-no option alone means yes."""
