@@ -90,7 +90,7 @@ class Metrics:
 
     def reload(self, last_round: int) -> None:
         """Take up the rows of an earlier stretch up to `last_round`; later ones are cut off, to be played again."""
-        if self._path is None:
+        if self._path is None or not self._path.exists():
             return
         for line in self._path.read_text(encoding="utf-8").splitlines():
             try:

@@ -149,6 +149,7 @@ class Simulation:
             return row
 
         if done["round"] == 0:
+            metrics.reload(-1)  # a run that was killed before its first checkpoint plays its start again
             save(0)
             self._tell(network, record(0))
         else:

@@ -15,6 +15,9 @@ from launch import ranks
 COMMANDS = {
     "run": ("launch.run", "play an experiment: peers on a graph minimise an objective by queries and gossip"),
     "resume": ("launch.resume", "go on with a run that was stopped, or make it longer"),
+    "sweep": ("launch.sweep", "many runs from one file, on this machine or as a SLURM array"),
+    "status": ("launch.status", "how far a study is: what is done, running, failed, to do"),
+    "watch": ("launch.watch", "follow a run that goes on, here or on another machine"),
     "topology": (
         "launch.topology",
         "graphs and schedules: which there are, their spectral gaps side by side, drawings",
@@ -31,7 +34,7 @@ commands:
 {commands}
 examples:
   dfedsam run --topology ring --peers 16 --algorithm DFedSAM --rounds 100 --seed 0 --out runs/a
-  dfedsam run --config launch/experiments/demo.yaml --topology grid --ranks 2
+  dfedsam run --config demo.yaml --topology grid --ranks 2
   dfedsam plot runs/a runs/b --out figure.pdf
 
 Each command says more with --help. With DFEDSAM_TRACEBACK=1 in the environment an error shows where it came from.

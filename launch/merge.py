@@ -8,6 +8,7 @@ from typing import Any
 
 from launch import errors, explain, names
 
+EXPERIMENTS = Path(__file__).with_name("experiments")  # those that ship
 Tree = dict[str, Any]
 _EXAMPLE = "[ring, {class_path: random_regular, init_args: {degree: 4}}]"
 Pair = tuple[str, str | None]  # an option's name without dashes, and its value where it has one
@@ -38,24 +39,69 @@ def pairs(argv: Iterable[str]) -> list[Pair]:
     return found
 
 
+def split(argv: Iterable[str], flags: Collection[str]) -> tuple[list[str], list[Pair]]:
+    """The words of a command line that belong to no option, and the options; those in `flags` take no value."""
+    words: list[str] = []
+    found: list[Pair] = []
+    waiting = False  # for the last option's value
+    for word in argv:
+        if word.startswith("--"):
+            found += pairs([word])
+            waiting = found[-1][1] is None and found[-1][0] not in flags
+        elif waiting:
+            found[-1] = (found[-1][0], word)
+            waiting = False
+        else:
+            words.append(word)
+    return words, found
+
+
 def read_file(path: str | None) -> Tree:
-    """An experiment file (YAML, or JSON).
+    """An experiment file (YAML, or JSON): its path, or the name of one that ships, such as demo.yaml.
 
     Raises:
         ValueError: if it is missing, malformed or does not hold settings by name.
     """
-    import yaml
-
     if not path:
         raise ValueError("config needs a value: --config FILE.yaml")
+    return settings(f"config is {path}", read_yaml(path, "config")[0])
+
+
+def read_yaml(path: str | Path, option: str, folder: Path = Path()) -> tuple[Any, str]:
+    """What a YAML file holds, and its text.
+
+    Args:
+        path: the file, relative to `folder`; a bare name that is not there is one of those that ship.
+        option: what named it.
+        folder: where it is looked for.
+
+    Raises:
+        ValueError: if it is missing or malformed.
+    """
+    import yaml
+
     try:
-        tree = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        text = _find(Path(path), folder).read_text(encoding="utf-8")
+        return yaml.safe_load(text), text
     except OSError as error:
-        raise ValueError(f"config is {path}: the file cannot be read ({error.strerror}); mend the path") from None
+        raise ValueError(f"{option} is {path}: the file cannot be read ({error.strerror}); mend the path") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"config is {path}: it must be YAML, but: {' '.join(str(error).split())}") from None
+        raise ValueError(f"{option} is {path}: it must be YAML, but: {' '.join(str(error).split())}") from None
+
+
+def _find(path: Path, folder: Path) -> Path:
+    here, ships = folder / path, EXPERIMENTS / path
+    return ships if path.name == str(path) and not here.exists() and ships.is_file() else here
+
+
+def settings(what: str, tree: Any) -> Tree:
+    """An experiment as YAML gave it, with its plug-ins in the long form; `what` begins the message if it is none.
+
+    Raises:
+        ValueError: if it does not hold settings by name, or a plug-in is not known.
+    """
     if not isinstance(tree, dict):
-        raise ValueError(f"config is {path}: it must hold settings by name, such as `rounds: 100`")
+        raise ValueError(f"{what}: it must hold settings by name, such as `rounds: 100`")
     return names.expand("", {str(key).replace("-", "_"): value for key, value in tree.items()})
 
 

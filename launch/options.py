@@ -31,6 +31,7 @@ _OWN = {  # options that are not the simulation's, or that it does not default: 
     "out": (str | None, "the run's folder, not there yet (default: a fresh runs/TOPOLOGY-ALGORITHM-N)", "FOLDER"),
     "figure": (bool | None, "draw the convergence figure into the folder (default: after over ten seconds)", "YES"),
     "draw_split": (str | None, "draw the examples of each class that every peer gets, such as split.png", "FILE"),
+    "log": (str | None, "send figures to tensorboard, wandb or mlflow too, or to several: tensorboard,wandb", "NAME"),
 }
 _HIDDEN: set[str | int] = {
     "topology",
@@ -143,7 +144,7 @@ def _add_values(parser: Parser) -> None:
         kind, text, metavar = _OWN[option]
         parser.add_argument(f"--{option}", type=kind, help=text, metavar=metavar)
     parser.add_class_arguments(Simulation, as_group=False, skip=_HIDDEN, instantiate=False)
-    for option in ("figure", "draw_split"):
+    for option in ("figure", "draw_split", "log"):
         kind, text, metavar = _OWN[option]
         parser.add_argument(f"--{option}", type=kind, help=text, metavar=metavar)
 

@@ -145,14 +145,17 @@ class Stop:
     """Notes SIGINT, SIGTERM and SIGUSR1 while a run goes on; calling it says whether one has come.
 
     The second one has its usual effect: the run ends where it is, and its last checkpoint is kept.
+
+    Attributes:
+        number: the signal that came first; 0 before one has.
     """
 
     def __init__(self) -> None:
-        self._asked = False
+        self.number = 0
         self._before: dict[int, object] = {}
 
     def __call__(self) -> bool:
-        return self._asked
+        return self.number != 0
 
     def __enter__(self) -> Stop:
         self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM, STOP)}
@@ -164,7 +167,7 @@ class Stop:
         self._before = {}
 
     def _note(self, number: int, frame: object) -> None:
-        self._asked = True
+        self.number = self.number or number
         signal.signal(number, self._before[number])  # pyright: ignore[reportArgumentType]
 
 

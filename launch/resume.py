@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from launch import merge, options, ranks, run
+from launch import loggers, merge, options, ranks, run
 
-HELP = """usage: dfedsam resume FOLDER [--rounds N] [--ranks N] [--figure]
+HELP = """usage: dfedsam resume FOLDER [--rounds N] [--ranks N] [--log NAME] [--figure]
 
 Go on with a run that was stopped or killed, from its last checkpoint; it ends bit for bit where the unbroken run would
 have. The settings are those of the folder's config.yaml.
@@ -17,12 +17,13 @@ options:
   --ranks N    MPI ranks of this machine; any number, whatever it was before (default: this process alone)
   --placement contiguous|reorder|metis
                which rank plays which peers (default: as it was started)
+  --log NAME   send figures to tensorboard, wandb or mlflow too
   --figure     draw the convergence figure into the folder (default: after more than ten seconds)
 
 examples:
   dfedsam resume runs/a
   dfedsam resume runs/a --rounds 200 --ranks 4"""
-_OPTIONS = ("rounds", "ranks", "placement", "figure")
+_OPTIONS = ("rounds", "ranks", "placement", "figure", "log")
 
 
 def main(argv: list[str]) -> int:
@@ -42,6 +43,7 @@ def main(argv: list[str]) -> int:
             )
     settings = options.parse(argv[1:], "", "", merge.read_file(str(folder / "config.yaml")))
     assert settings is not None
+    loggers.check(settings.own["log"])
     simulation = run.build(settings)
     starts = run.launches(settings, simulation)
     run.say_notes(simulation)

@@ -7,10 +7,12 @@ import os
 import sys
 import time
 import traceback
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from launch import options, ranks
+from launch import loggers, options, ranks
 
 if TYPE_CHECKING:
     from dfedsam.errors import RunError
@@ -22,10 +24,11 @@ EXAMPLES = """examples:
   dfedsam run --topology ring --peers 16 --algorithm DFedSAM --algorithm.rho 0.05 --rounds 100 --out runs/a
   dfedsam run --algorithm DFedSAMMG --algorithm.gossip.steps 4 --algorithm.estimator two_point
   dfedsam run --objective prompt_tuning --objective.data train.csv --objective.words "terrible, great"
-  dfedsam run --config launch/experiments/demo.yaml --topology grid --ranks 4
+  dfedsam run --config demo.yaml --topology grid --ranks 4
 
 A plug-in's own options follow a dot: --algorithm.help lists algorithms, --algorithm.help DFedSAM the options of one.
 In a file a plug-in is a name, or {class_path: NAME, init_args: {…}}. A yes-or-no option alone means yes."""
+Note = Callable[[Exception, int], None]
 FIGURE_AFTER = 10.0  # seconds of a run from which drawing its figure by itself is worth the time
 
 
@@ -34,6 +37,7 @@ def main(argv: list[str]) -> int:
     settings = options.parse(argv, ABOUT, EXAMPLES)
     if settings is None:
         return 0
+    loggers.check(settings.own["log"])
     simulation = build(settings)
     out = simulation.out
     if out is None:
@@ -71,11 +75,9 @@ def launches(settings: options.Settings, simulation: Simulation) -> bool:
         ValueError: if ranks is below 1, above the number of peers, or not the size of the job.
     """
     count = settings.own["ranks"]
+    check_ranks(count, simulation.topology.n)
     if count is None:
         return False
-    peers = simulation.topology.n
-    if not 1 <= count <= peers:
-        raise ValueError(f"ranks is {count}: it must be at least 1 and at most the number of peers, {peers}")
     if not ranks.in_job():
         return count > 1
     if ranks.size() not in (count, None):
@@ -84,8 +86,20 @@ def launches(settings: options.Settings, simulation: Simulation) -> bool:
     return False
 
 
-def play(simulation: Simulation, settings: options.Settings, *, resume: bool = False) -> int:
+def check_ranks(count: int | None, peers: int) -> None:
+    """Raise ValueError unless that many ranks, None for one, can play the peers."""
+    if count is not None and not 1 <= count <= peers:
+        raise ValueError(f"ranks is {count}: it must be at least 1 and at most the number of peers, {peers}")
+
+
+def play(simulation: Simulation, settings: options.Settings, *, resume: bool = False, note: Note | None = None) -> int:
     """Play the rounds with live progress, then print the final figures and what was written.
+
+    Args:
+        simulation: what is played, with its folder.
+        settings: what was asked for.
+        resume: go on from the folder's checkpoint.
+        note: told why a run fails, and its exit status.
 
     Returns:
         The exit status: 0, also for a run that was asked to stop and can be resumed; 1 for one that could not go on.
@@ -94,15 +108,22 @@ def play(simulation: Simulation, settings: options.Settings, *, resume: bool = F
     from dfedsam.network import abort
     from launch.progress import progress
 
-    network = simulation.network = simulation.connect()
+    network = simulation.network = simulation.network or simulation.connect()
     simulation.out = out = Path(network.broadcast(str(simulation.out)))
     began = time.perf_counter()
     try:
-        with progress(network.is_root) as simulation.progress, ranks.Stop() as simulation.stop:
+        with ExitStack() as stack:
+            simulation.stop = stack.enter_context(ranks.Stop())
+            tells = [stack.enter_context(progress(network.is_root))]
+            if network.is_root:
+                tells += loggers.start(stack, settings.own["log"], out, simulation.description(), resume=resume)
+            simulation.progress = loggers.each(tells)
             rows = simulation.run(resume=resume)
     except KeyboardInterrupt:  # the second one: end now
         abort(130)
     except (RunError, ValueError) as error:
+        if note is not None:
+            note(error, 1 if isinstance(error, RunError) else 2)
         if not ranks.all_come_here():
             print(f"dfedsam: rank {network.rank}: {error}", file=sys.stderr)
             abort(1)
@@ -124,9 +145,14 @@ def play(simulation: Simulation, settings: options.Settings, *, resume: bool = F
 def say_notes(simulation: Simulation) -> None:
     """What a user should know before the rounds, on standard error; from the root, and once where it starts ranks."""
     if ranks.rank() == 0 and ranks.ASKED not in os.environ:
-        for note in (_bias(simulation), simulation.algorithm.note(simulation.topology)):
-            if note is not None:
-                print(f"dfedsam: note: {note}", file=sys.stderr)
+        for note in notes(simulation):
+            print(f"dfedsam: note: {note}", file=sys.stderr)
+
+
+def notes(simulation: Simulation) -> list[str]:
+    """What a user should know of a run before it starts."""
+    found = (_bias(simulation), simulation.algorithm.note(simulation.topology))
+    return [note for note in found if note is not None]
 
 
 def _bias(simulation: Simulation) -> str | None:

@@ -102,24 +102,12 @@ def main(argv: list[str]) -> int:
 
 def _read(argv: list[str]) -> _Asked:
     """Words after a flag, or after an option's value, are names."""
-    asked = _Asked([], set(), [])
-    waiting = False  # for the last option's value
-    for word in argv:
-        if not word.startswith("--"):
-            if waiting:
-                asked.pairs[-1] = (asked.pairs[-1][0], word)
-            else:
-                asked.names.append(word)
-            waiting = False
-            continue
-        ((option, value),) = merge.pairs([word])
+    words, pairs = merge.split(argv, _FLAGS)
+    for option, _ in pairs:
         if option.partition(".")[0] not in (*_VALUES, *_FLAGS):
             raise errors.unknown_option(option, (*_VALUES, *_FLAGS))
-        if option in _FLAGS:
-            asked.flags.add(option)
-        else:
-            asked.pairs.append((option, value))
-        waiting = option not in _FLAGS and value is None
+    flags = {option for option, _ in pairs if option in _FLAGS}
+    asked = _Asked(words, flags, [pair for pair in pairs if pair[0] not in _FLAGS])
     asked.names += [value for option, value in asked.pairs if option == "topology" and value]
     return asked
 

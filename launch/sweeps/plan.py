@@ -1,0 +1,165 @@
+"""From a sweep to its runs: their names, and their settings, all of which are built before anything is written."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from launch.sweeps.file import Point, Sweep
+
+if TYPE_CHECKING:
+    from dfedsam.simulation import Simulation
+    from launch.options import Settings
+
+_LONGEST = 200  # characters of a name; file systems take 255 bytes, and something is put behind it
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a sweep.
+
+    Args:
+        name: its folder's name, such as topology=ring,peers=16,seed=0.
+        part: where in the study it lies: "" for a run that stands, "search" for a candidate.
+        values: option → value, over the base.
+        base: the experiment that all runs share.
+        ranks: MPI ranks to play it on; None: as the base says.
+        like: a run that differs in its seed alone, whose settings need not be read twice.
+    """
+
+    name: str
+    part: str
+    values: Point
+    base: dict[str, Any]
+    ranks: int | None
+    like: Run | None = None
+
+    @cached_property
+    def settings(self) -> Settings:
+        """Its settings. Raises ValueError, in one line with the run's name, for what is not understood."""
+        from launch import options
+
+        if self.like is not None:
+            settings = self.like.settings
+            return replace(settings, simulation=settings.simulation | {"seed": self.values["seed"]})
+        argv = [word for option, value in self.values.items() for word in (f"--{option}", _word(value))]
+        argv += [] if self.ranks is None else ["--ranks", str(self.ranks)]
+        try:
+            settings = options.parse(argv, "", "", self.base)
+        except ValueError as error:
+            raise ValueError(f"run {self.name}: {error}") from error
+        assert settings is not None
+        return settings
+
+    def build(self) -> Simulation:
+        """Its simulation, checked as far as can be without data. Raises ValueError, in one line with its name."""
+        from launch import run
+
+        settings = self.settings
+        try:
+            simulation = run.build(settings)
+            run.check_ranks(settings.own["ranks"], simulation.topology.n)
+        except ValueError as error:
+            raise ValueError(f"run {self.name}: {error}") from error
+        return simulation
+
+    @property
+    def rounds(self) -> int:
+        """Rounds in all, known without building the run."""
+        from dfedsam.simulation import Simulation
+
+        return int(self.values.get("rounds", self.base.get("rounds", Simulation.rounds)))
+
+    @property
+    def count(self) -> int:
+        """MPI ranks that play it."""
+        return self.settings.own["ranks"] or 1
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Runs that differ in their seed alone, and the candidates that they are chosen from, if there is a search.
+
+    Args:
+        runs: one a seed.
+        candidates: for each value that is searched over, one run a seed; empty without a search.
+    """
+
+    runs: tuple[Run, ...]
+    candidates: tuple[tuple[Run, ...], ...]
+
+    @property
+    def jobs(self) -> tuple[Run, ...]:
+        """What has to be played: the candidates, or the runs where there is nothing to choose."""
+        return tuple(run for candidate in self.candidates for run in candidate) or self.runs
+
+
+def plan(sweep: Sweep, ranks: int | None = None) -> list[Cell]:
+    """The cells of a sweep in order, with their runs' names; nothing is built yet.
+
+    Raises:
+        ValueError: if two runs would have the same name.
+    """
+    cells = []
+    for point in sweep.cells():
+        search = sweep.search
+        values = [{search.option: value} for value in search.values] if search else []
+        candidates = (tuple(_runs(sweep, point | value, "search", ranks)) for value in values)
+        cells.append(Cell(tuple(_runs(sweep, point, "", ranks)), tuple(candidates)))
+    for runs in ([run for cell in cells for run in cell.runs], [run for cell in cells for run in cell.jobs]):
+        seen: set[str] = set()
+        for run in runs:
+            if run.name in seen:
+                raise ValueError(f"two runs would be called {run.name}: name each value, and each seed, once")
+            seen.add(run.name)
+    return cells
+
+
+def _runs(sweep: Sweep, point: Point, part: str, ranks: int | None) -> Iterator[Run]:
+    like = None
+    for seed in sweep.seeds:
+        values = {**point, "seed": seed}
+        run = Run(name(values), part, values, sweep.base, ranks, like)
+        like = like or run
+        yield run
+
+
+def name(values: Point) -> str:
+    """What a run is called: option=value, joined by commas; without slashes, and not too long for a folder.
+
+    A plug-in with options is written as name(option=value). Where a name had to be cut, a digest ends it.
+    """
+    text = ",".join(f"{option}={_short(value)}" for option, value in values.items()).replace("/", "_")
+    if len(text) <= _LONGEST:
+        return text
+    return f"{text[: _LONGEST - 9]}~{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        path = str(value.get("class_path", "")).rpartition(".")[2]
+        inner = value.get("init_args", {}) if path else value
+        options = ",".join(f"{option}={_short(item)}" for option, item in inner.items())
+        return f"{path}({options})" if options else path
+    if isinstance(value, list):
+        return "[" + ",".join(map(_short, value)) + "]"
+    return _word(value)
+
+
+def _word(value: Any) -> str:
+    """A value as it is written on a command line."""
+    if isinstance(value, str):
+        return value
+    import yaml
+
+    text = yaml.safe_dump(value, default_flow_style=True, width=float("inf"), allow_unicode=True)
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
+def folder(study: Path, run: Run) -> Path:
+    """Where a run's folder is in a study."""
+    return study / run.part / "runs" / run.name

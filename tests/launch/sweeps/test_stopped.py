@@ -1,0 +1,94 @@
+"""A sweep that is stopped or killed, and started again, ends as an unbroken one does, and repeats no finished run."""
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from launch.sweeps.study import Folder, is_done
+from tests import mpi
+from tests.launch.command import PROGRAM, metrics
+from tests.launch.sweeps.files import Tree, names, write
+
+LONG: Tree = {"algorithm": "DPSGD", "rounds": 1200, "checkpoint_every": 200, "evaluate_every": 50, "topology": "ring"}
+
+
+def start(*argv: str) -> subprocess.Popen[bytes]:
+    """`dfedsam ARGV` in a process of its own, in the current folder."""
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *argv],
+        env=mpi.environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def wait_for(condition, process: subprocess.Popen[bytes], seconds: float = 60) -> None:
+    """Wait until it holds, or the process has ended."""
+    end = time.monotonic() + seconds
+    while process.poll() is None and not condition():
+        assert time.monotonic() < end, "it takes too long"
+        time.sleep(0.01)
+
+
+def test_killed_at_random_moments(dfedsam):
+    sweep = write(base=LONG, seeds=3)
+    assert dfedsam("sweep", sweep, "--out", "unbroken").status == 0
+    moments = random.Random(6)
+    finished: dict[str, int] = {}
+    runs = Path("studies/small/runs")
+
+    def figures() -> list[Path]:
+        return list(runs.glob("*/metrics.jsonl"))
+
+    for _ in range(3):
+        size = sum(path.stat().st_size for path in figures())
+        process = start("sweep", sweep, "--jobs", "2")
+        wait_for(lambda: sum(path.stat().st_size for path in figures()) > size, process)  # noqa: B023
+        time.sleep(moments.uniform(0, 0.4))
+        process.kill()
+        process.wait(10)
+        time.sleep(0.3)  # its processes see that it has gone
+        assert "running" not in dfedsam("status", "studies/small").out
+        done = {path.parent.name: path.stat().st_mtime_ns for path in figures() if is_done(path.parent, LONG["rounds"])}
+        assert finished.items() <= done.items()
+        finished = done
+    assert start("sweep", sweep, "--jobs", "2").wait(60) == 0
+    assert names("studies/small/runs") == names("unbroken/runs")
+    for name in names("unbroken/runs"):
+        assert metrics(f"studies/small/runs/{name}") == metrics(f"unbroken/runs/{name}")
+        for file in ("prompt.safetensors", "config.yaml"):
+            assert (runs / name / file).read_bytes() == Path("unbroken/runs", name, file).read_bytes()
+
+
+def test_asked_to_stop_it_saves_and_goes_on(dfedsam):
+    sweep = write(base=LONG | {"rounds": 2000, "checkpoint_every": 2000}, seeds=2)
+    process = start("sweep", sweep)
+    first = Path("studies/small/runs/seed=0/metrics.jsonl")
+    wait_for(lambda: first.exists() and first.stat().st_size > 500, process)
+    assert "1 running, 1 to do" in dfedsam("status", "studies/small").out
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0
+    assert "1 stopped, 1 to do" in dfedsam("status", "studies/small").out
+    before = first.read_text()
+    assert dfedsam("sweep", "studies/small").status == 0
+    assert first.read_text().startswith(before)  # its checkpoint was that of the round it stopped in
+    assert dfedsam("sweep", sweep, "--out", "unbroken").status == 0
+    for seed in (0, 1):
+        assert metrics(f"studies/small/runs/seed={seed}") == metrics(f"unbroken/runs/seed={seed}")
+
+
+def test_a_run_is_held_by_one_process_alone(dfedsam):
+    assert dfedsam("sweep", write(seeds=2)).status == 0
+    study = Folder(Path("studies/small"))
+    with study.playing("seed=0") as ours:
+        assert ours
+        with study.playing("seed=0", wait=0) as others:
+            assert not others
+        assert "2 runs: 1 done, 1 running" in dfedsam("status", "studies/small").out
+    with study.playing("seed=0", wait=0) as ours:
+        assert ours

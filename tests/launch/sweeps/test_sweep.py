@@ -1,0 +1,148 @@
+"""A sweep plays the product of what varies, each run as `dfedsam run` would, and only what is not done."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from launch.merge import EXPERIMENTS
+from launch.sweeps.file import read
+from tests import mpi
+from tests.launch.command import metrics
+from tests.launch.sweeps.files import names, write
+
+
+def played(folder: str) -> dict[str, int]:
+    """When each run's figures were last written."""
+    return {path.parent.name: path.stat().st_mtime_ns for path in Path(folder).glob("runs/*/metrics.jsonl")}
+
+
+def test_every_combination_is_played_as_run_plays_it(dfedsam):
+    regular = {"class_path": "random_regular", "init_args": {"degree": 4}}
+    sweep = write(
+        base={"algorithm": "DPSGD"},
+        grid={"topology": ["ring", regular]},
+        zip=[{"peers": [8, 10], "algorithm.lr": [0.1, 0.05]}],
+        seeds=[0, 7],
+    )
+    assert dfedsam("sweep", sweep, "--jobs", "2").status == 0
+    expected = {
+        f"topology={topology},peers={peers},algorithm.lr={lr},seed={seed}"
+        for topology in ("ring", "random_regular(degree=4)")
+        for peers, lr in ((8, 0.1), (10, 0.05))
+        for seed in (0, 7)
+    }
+    assert names("studies/small/runs") == expected
+    argv = "--rounds 3 --peers 10 --objective.dim 4 --algorithm DPSGD --algorithm.lr 0.05 --seed 7 --topology"
+    assert dfedsam("run", *argv.split(), "random_regular", "--topology.degree", "4", "--out", "alone").status == 0
+    run = Path("studies/small/runs/topology=random_regular(degree=4),peers=10,algorithm.lr=0.05,seed=7")
+    assert metrics(run) == metrics("alone")
+    assert (run / "config.yaml").read_text() == Path("alone/config.yaml").read_text()
+
+
+def test_only_what_is_missing_is_played(dfedsam):
+    sweep = write(grid={"topology": ["ring", "star"]})
+    said = dfedsam("sweep", sweep, "--dry-run")
+    assert said.status == 0
+    assert "2 runs, 0 of them done; nothing was written" in said.out
+    assert not Path("studies").exists()
+    assert dfedsam("sweep", sweep).status == 0
+    before = played("studies/small")
+    wider = write(grid={"topology": ["ring", "star", "grid"]})
+    assert "3 runs, 2 of them done" in dfedsam("sweep", wider, "--dry-run").out
+    assert "3/3 done" in dfedsam("sweep", wider).out
+    after = played("studies/small")
+    assert len(after) == 3
+    assert before.items() <= after.items()
+    assert "3/3 done" in dfedsam("sweep", "studies/small").out  # the folder stands for its file
+    assert played("studies/small") == after
+    longer = write(base={"rounds": 5}, grid={"topology": ["ring"]})
+    assert "go on" in dfedsam("sweep", longer, "--dry-run").out
+    assert dfedsam("sweep", longer).status == 0
+    assert (
+        dfedsam("run", "--config", "studies/small/runs/topology=ring,seed=0/config.yaml", "--out", "whole").status == 0
+    )
+    assert metrics("studies/small/runs/topology=ring,seed=0") == metrics("whole")
+
+
+def test_a_failed_run_says_why_and_does_not_stop_the_rest(dfedsam):
+    exact = {"class_path": "DPSGD", "init_args": {"estimator": "exact"}}
+    sweep = write(base={"algorithm": exact, "rounds": 300}, grid={"algorithm.lr": [80.0, 0.1]})
+    said = dfedsam("sweep", sweep)
+    assert said.status == 1
+    assert "failed: algorithm.lr=80.0,seed=0: " in said.err
+    assert "lower lr" in said.err
+    assert "1/2 done, 1 failed" in said.out
+    status = dfedsam("status", "studies/small")
+    assert "2 runs: 1 done, 1 failed" in status.out
+    assert "not finite" in status.out
+    assert "1 of them done" in dfedsam("sweep", sweep, "--dry-run").out  # it is tried again
+    watched = dfedsam("watch", "studies/small/runs/algorithm.lr=80.0,seed=0", "--every", "0.01")
+    assert watched.status == 1
+    assert "failed: " in watched.err
+
+
+def test_data_that_are_missing_fail_one_run_alone(dfedsam):
+    logistic = {"class_path": "logistic_regression", "init_args": {"features": 3}}
+    sweep = write(base={"objective": logistic}, grid={"objective.data": ["none.csv", "synthetic"]})
+    said = dfedsam("sweep", sweep)
+    assert said.status == 1
+    assert "none.csv" in said.err
+    assert names("studies/small/runs") == {"objective.data=synthetic,seed=0"}
+
+
+def test_a_search_lets_the_best_of_each_cell_stand(dfedsam):
+    exact = {"class_path": "DPSGD", "init_args": {"estimator": "exact"}}
+    rates = [80.0, 0.2, 0.01]  # the first diverges
+    search = {"option": "algorithm.lr", "values": rates, "metric": "loss_local"}
+    sweep = write(base={"algorithm": exact, "rounds": 60}, grid={"topology": ["ring", "star"]}, search=search, seeds=2)
+    assert dfedsam("sweep", sweep, "--jobs", "2").status == 0
+    for topology in ("ring", "star"):
+        means = {
+            rate: sum(
+                metrics(f"studies/small/search/runs/topology={topology},algorithm.lr={rate},seed={seed}")[-1][
+                    "loss_local"
+                ]
+                for seed in (0, 1)
+            )
+            for rate in rates[1:]
+        }
+        best = min(means, key=lambda rate: means[rate])
+        for seed in (0, 1):
+            stands = metrics(f"studies/small/runs/topology={topology},seed={seed}")
+            assert stands == metrics(f"studies/small/search/runs/topology={topology},algorithm.lr={best},seed={seed}")
+    assert "16 runs: 12 done, 4 failed" in dfedsam("status", "studies/small").out
+    assert "12 runs, 12 of them done" in dfedsam("sweep", sweep, "--dry-run").out  # what lost is not tried again
+
+
+def test_a_search_by_a_figure_that_no_run_has_ends_at_the_first(dfedsam):
+    search = {"option": "algorithm.lr", "values": [0.1, 0.2], "metric": "accuracy"}
+    said = dfedsam("sweep", write(search=search, seeds=2))
+    assert said.status == 2
+    assert "search.metric is accuracy: no run has it; there are queries, bytes, loss" in said.err
+
+
+@pytest.mark.skipif(mpi.find_mpirun() is None, reason="no mpirun")
+def test_runs_on_ranks_give_the_same_numbers(dfedsam):
+    sweep = write(seeds=1)
+    assert dfedsam("sweep", sweep, "--out", "one").status == 0
+    assert dfedsam("sweep", sweep, "--out", "two", "--ranks", "2").status == 0
+    assert metrics("one/runs/seed=0") == metrics("two/runs/seed=0")
+
+
+def test_a_base_of_its_own_file_is_kept_in_the_study(dfedsam):
+    Path("base.yaml").write_text(json.dumps({"rounds": 2, "topology": "star"}))
+    Path("small.yaml").write_text("base: base.yaml\nseeds: 2\n")
+    sweep = read(Path("small.yaml"))
+    Path("base.yaml").unlink()
+    Path("small.yaml").write_text(sweep.text)
+    assert read(Path("small.yaml")) == sweep
+
+
+def test_what_ships_is_found_by_its_name_unless_a_file_here_has_it(dfedsam):
+    said = dfedsam("run", "--config", "demo.yaml", "--print_config")
+    assert said.status == 0
+    assert said.out == dfedsam("run", "--config", str(EXPERIMENTS / "demo.yaml"), "--print_config").out
+    assert "90 runs" in dfedsam("sweep", "gossip_steps.yaml", "--dry-run").out
+    Path("gossip_steps.yaml").write_text("seeds: 2\n")
+    assert "2 runs" in dfedsam("sweep", "gossip_steps.yaml", "--dry-run").out

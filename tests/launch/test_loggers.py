@@ -1,0 +1,58 @@
+"""`--log`: what other programs read is what metrics.jsonl has, through a resume too."""
+
+import math
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.launch.command import SMALL, metrics
+from tests.launch.sweeps.files import write
+
+
+def events(folder: str) -> dict[str, dict[int, float]]:
+    """What TensorBoard shows of a run: tag → round → value."""
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    read = EventAccumulator(folder)
+    read.Reload()
+    return {tag: {event.step: event.value for event in read.Scalars(tag)} for tag in read.Tags()["scalars"]}
+
+
+def check(folder: str) -> None:
+    """Whether TensorBoard shows what metrics.jsonl has, in single precision."""
+    rows, shown = metrics(folder), events(folder)
+    assert {"loss", "consensus_distance", "queries", "bytes"} <= shown.keys()
+    for tag, values in shown.items():
+        if tag != "seconds":
+            expected = {row["round"]: row[tag] for row in rows}
+            assert values.keys() == expected.keys()
+            assert all(math.isclose(values[at], expected[at], rel_tol=1e-6) for at in values)
+
+
+def test_tensorboard_shows_a_run(dfedsam):
+    pytest.importorskip("tensorboard")
+    run = ("run", *SMALL, "--rounds", "6", "--evaluate_every", "2", "--log", "tensorboard")
+    assert dfedsam(*run, "--out", "a").status == 0
+    check("a")
+    assert dfedsam("resume", "a", "--rounds", "8", "--log", "tensorboard").status == 0
+    check("a")
+    assert dfedsam("run", *SMALL, "--rounds", "8", "--evaluate_every", "2", "--out", "b").status == 0
+    assert [row["round"] for row in metrics("a")] == [row["round"] for row in metrics("b")]
+
+
+def test_tensorboard_shows_each_run_of_a_sweep(dfedsam):
+    pytest.importorskip("tensorboard")
+    assert dfedsam("sweep", write(seeds=2), "--log", "tensorboard").status == 0
+    for seed in (0, 1):
+        check(f"studies/small/runs/seed={seed}")
+
+
+@pytest.mark.parametrize("name", ["wandb", "mlflow"])
+def test_a_logger_that_is_not_installed(dfedsam, monkeypatch, name):
+    monkeypatch.setitem(sys.modules, name, None)
+    said = dfedsam("run", *SMALL, "--log", f"tensorboard,{name}", "--out", "a")
+    assert said.status == 2
+    assert f"log is {name}: the package {name} is not installed; pip install {name}" in said.err
+    assert not Path("a").exists()
