@@ -1,4 +1,4 @@
-"""The steady consensus distance on noisy quadratics against its closed form: the whole stack, on one and on four ranks."""
+"""The steady consensus distance on noisy quadratics against its closed form: the whole stack, on one and four ranks."""
 
 import json
 
