@@ -78,15 +78,12 @@ class Choco(Compressed):
         def give(rows: slice, q: NDArray) -> None:
             known[rows] += q
 
-        _, mixed = self.exchange(lambda rows: x[rows] - known[rows], give, x, memory, network, weights, key)
-
-        def settle(rows: slice) -> None:
-            heard[rows] += mixed[rows]
+        def settle(rows: slice, q: NDArray) -> None:
             pull = heard[rows] - known[rows]
             pull *= gamma
             x[rows] += pull
 
-        network.team.in_stretches(settle, len(x), x.shape[1] * x.itemsize)
+        self.exchange(lambda rows: x[rows] - known[rows], give, heard, settle, memory, network, weights, key)
 
     def blame(self, memory: Memory) -> str:
         """See Compressed."""

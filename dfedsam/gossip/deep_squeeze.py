@@ -48,6 +48,7 @@ class DeepSqueeze(Compressed):
     def step(self, x: NDArray, memory: Memory, network: Network, weights: csr_array, key: Draws) -> None:
         """See Compressed."""
         error, gamma = memory["error"], x.dtype.type(self.gamma)
+        apart = network.scratch("apart", x.shape, x.dtype)  # (W − I) c
 
         def take(rows: slice) -> NDArray:
             error[rows] += x[rows]
@@ -55,15 +56,13 @@ class DeepSqueeze(Compressed):
 
         def give(rows: slice, c: NDArray) -> None:
             error[rows] -= c
+            np.negative(c, out=apart[rows])
 
-        own, mixed = self.exchange(take, give, x, memory, network, weights, key)
+        def settle(rows: slice, c: NDArray) -> None:
+            apart[rows] *= gamma
+            x[rows] += apart[rows]
 
-        def settle(rows: slice) -> None:
-            mixed[rows] -= own[rows]
-            mixed[rows] *= gamma
-            x[rows] += mixed[rows]
-
-        network.team.in_stretches(settle, len(x), x.shape[1] * x.itemsize)
+        self.exchange(take, give, apart, settle, memory, network, weights, key)
 
     def blame(self, memory: Memory) -> str:
         """See Compressed."""

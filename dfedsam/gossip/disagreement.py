@@ -43,20 +43,19 @@ class Disagreement(Compressed):
     def step(self, x: NDArray, memory: Memory, network: Network, weights: csr_array, key: Draws) -> None:
         """See Compressed."""
         known, heard, alpha = memory["known"], memory["heard"], x.dtype.type(self.alpha)
+        mixed = network.scratch("mixed", x.shape, x.dtype)  # W q
 
         def give(rows: slice, q: NDArray) -> None:
-            """All is settled below, once W q is there."""
+            mixed[rows] = 0  # the rest is settled once W q is there
 
-        own, mixed = self.exchange(lambda rows: x[rows] - known[rows], give, x, memory, network, weights, key)
-
-        def settle(rows: slice) -> None:
+        def settle(rows: slice, q: NDArray) -> None:
             np.subtract(known[rows], heard[rows], out=x[rows])
-            x[rows] += own[rows]
+            x[rows] += q
             x[rows] -= mixed[rows]
-            known[rows] += alpha * own[rows]
+            known[rows] += alpha * q
             heard[rows] += alpha * mixed[rows]
 
-        network.team.in_stretches(settle, len(x), x.shape[1] * x.itemsize)
+        self.exchange(lambda rows: x[rows] - known[rows], give, mixed, settle, memory, network, weights, key)
 
     @property
     def phase(self) -> str:

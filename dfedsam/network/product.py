@@ -5,7 +5,7 @@ after another in the order of the stored columns. So a row of W may be cut into 
 sum, bit for bit, as scipy's `W @ X` of the whole.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -71,13 +71,22 @@ def accumulate(rows: Rows, x: NDArray, out: NDArray) -> None:
             row += rows.data[s] * x[rows.indices[s]]
 
 
-def multiply(pieces: Sequence[tuple[Rows, NDArray]], out: NDArray, team: Team) -> None:
+def multiply(
+    pieces: Sequence[tuple[Rows, NDArray]],
+    out: NDArray,
+    team: Team,
+    *,
+    onto: bool = False,
+    then: Callable[[slice], None] | None = None,
+) -> None:
     """out = Σ rows @ x over the pieces, in their order; every thread of the team takes a stretch of the output's rows.
 
     Args:
         pieces: rows (b sparse rows each) with the x they apply to, as in `accumulate`.
         out: (b, d), C-contiguous, whatever it holds.
         team: the threads; scipy's inner loop runs without the interpreter's lock.
+        onto: add to what `out` holds.
+        then: called in these threads with some rows of `out` once they are there, while the cache has them.
     """
     row = out.shape[1] * out.itemsize
     height = max(1, _CACHED_BYTES // row)
@@ -86,9 +95,12 @@ def multiply(pieces: Sequence[tuple[Rows, NDArray]], out: NDArray, team: Team) -
         for low in range(start, stop, height):
             high = min(low + height, stop)
             part = out[low:high]
-            part.fill(0)
+            if not onto:
+                part.fill(0)
             for rows, x in pieces:
                 accumulate(rows._replace(indptr=rows.indptr[low : high + 1]), x, part)
+            if then is not None:
+                then(slice(low, high))
 
     team.share(work, len(out), 1 + out.nbytes // _WORTH_A_THREAD)
 
