@@ -15,6 +15,7 @@ from dfedsam.errors import RunError
 from dfedsam.gossip.base import Gossip
 from dfedsam.gossip.compressors import Compressor, TopK
 from dfedsam.peers import named
+from topologies import remembered
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -93,7 +94,7 @@ class Compressed(Gossip):
         Args:
             take: gives some rows z (p, dim) of the block, as a new array or one that `give` changes.
             give: is told C(z) of these rows.
-            onto: W C(z) is added to it, (peers, dim), once all of z has been taken.
+            onto: (W − I) C(z) is added to it, (peers, dim), once all of z has been taken.
             settle: is told C(z) of these rows when they are there in `onto`.
             memory: the gossip's.
             network: carries the messages.
@@ -117,7 +118,7 @@ class Compressed(Gossip):
             return self.compressor.decode(some, dim, dtype, key)
 
         network.team.in_stretches(work, len(onto), dim * onto.itemsize)
-        network.add_encoded(weights, messages, own, decode, onto, lambda rows: settle(rows, own[rows]))
+        network.add_encoded(_apart(weights), messages, own, decode, onto, lambda rows: settle(rows, own[rows]))
 
     def _watch(self, z: NDArray, memory: Memory, rows: slice, key: Draws) -> None:
         squares, first = np.matmul(z[:, None], z[:, :, None])[:, 0, 0], memory["first"][rows]
@@ -129,3 +130,11 @@ class Compressed(Gossip):
                 f"round {key.round}, {self.phase}: what {named(worst)} must send has grown beyond bound, so the peers "
                 f"move apart; {self.blame(memory)}"
             )
+
+
+@remembered
+def _apart(W: csr_array) -> csr_array:
+    """W − I, with as many entries off the diagonal: by what it gives, peers come nearer to their neighbours."""
+    from topologies.tidy import diagonal
+
+    return type(W)(W - diagonal(np.ones(len(W.indptr) - 1)))

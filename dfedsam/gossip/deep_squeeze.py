@@ -56,7 +56,7 @@ class DeepSqueeze(Compressed):
 
         def give(rows: slice, c: NDArray) -> None:
             error[rows] -= c
-            np.negative(c, out=apart[rows])
+            apart[rows] = 0
 
         def settle(rows: slice, c: NDArray) -> None:
             apart[rows] *= gamma

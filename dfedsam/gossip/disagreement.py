@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 class Disagreement(Compressed):
     """x becomes (I − W) x̂ with x̂ = h + C(x − h): what LEAD's dual variable takes in. It is no averaging by itself.
 
-    h is what a peer's neighbours hold of it and moves a share α of the way to x̂; h_w = W h is what it holds of them.
-    Source: Liu et al. (2021), "Linear convergent decentralized optimization with compression", the procedure COMM.
+    h is what a peer's neighbours hold of it and moves a share α of the way to x̂; of what it holds of them, W h, it
+    keeps (W − I) h. Source: Liu et al. (2021), "Linear convergent decentralized optimization with compression", the
+    procedure COMM.
 
     Args:
         compressor: C, what is sent in place of a row.
@@ -38,24 +39,23 @@ class Disagreement(Compressed):
 
     def init(self, x: NDArray) -> Memory:
         """See Gossip; x is the common start: the same row for every peer."""
-        return {**super().init(x), "known": x.copy(), "heard": x.copy()}
+        return {**super().init(x), "known": x.copy(), "apart": np.zeros_like(x)}
 
     def step(self, x: NDArray, memory: Memory, network: Network, weights: csr_array, key: Draws) -> None:
         """See Compressed."""
-        known, heard, alpha = memory["known"], memory["heard"], x.dtype.type(self.alpha)
-        mixed = network.scratch("mixed", x.shape, x.dtype)  # W q
+        known, apart, alpha = memory["known"], memory["apart"], x.dtype.type(self.alpha)
+        change = network.scratch("change", x.shape, x.dtype)  # (W − I) q
 
         def give(rows: slice, q: NDArray) -> None:
-            mixed[rows] = 0  # the rest is settled once W q is there
+            change[rows] = 0
+            known[rows] += alpha * q
 
         def settle(rows: slice, q: NDArray) -> None:
-            np.subtract(known[rows], heard[rows], out=x[rows])
-            x[rows] += q
-            x[rows] -= mixed[rows]
-            known[rows] += alpha * q
-            heard[rows] += alpha * mixed[rows]
+            np.add(apart[rows], change[rows], out=x[rows])
+            np.negative(x[rows], out=x[rows])
+            apart[rows] += alpha * change[rows]
 
-        self.exchange(lambda rows: x[rows] - known[rows], give, mixed, settle, memory, network, weights, key)
+        self.exchange(lambda rows: x[rows] - known[rows], give, change, settle, memory, network, weights, key)
 
     @property
     def phase(self) -> str:
