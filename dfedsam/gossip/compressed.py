@@ -83,7 +83,8 @@ class Compressed(Gossip):
         take: Callable[[slice], NDArray],
         give: Callable[[slice, NDArray], None],
         onto: NDArray,
-        settle: Callable[[slice, NDArray], None],
+        share: float,
+        settle: Callable[[slice], None],
         memory: Memory,
         network: Network,
         weights: csr_array,
@@ -94,8 +95,9 @@ class Compressed(Gossip):
         Args:
             take: gives some rows z (p, dim) of the block, as a new array or one that `give` changes.
             give: is told C(z) of these rows.
-            onto: (W − I) C(z) is added to it, (peers, dim), once all of z has been taken.
-            settle: is told C(z) of these rows when they are there in `onto`.
+            onto: share · (W − I) C(z) is added to it, (peers, dim), once all of z has been taken.
+            share: how much of it, such as γ.
+            settle: is told which rows are there in `onto`.
             memory: the gossip's.
             network: carries the messages.
             weights: W.
@@ -118,7 +120,7 @@ class Compressed(Gossip):
             return self.compressor.decode(some, dim, dtype, key)
 
         network.team.in_stretches(work, len(onto), dim * onto.itemsize)
-        network.add_encoded(_apart(weights), messages, own, decode, onto, lambda rows: settle(rows, own[rows]))
+        network.add_encoded(_towards(weights, share), messages, own, decode, onto, settle)
 
     def _watch(self, z: NDArray, memory: Memory, rows: slice, key: Draws) -> None:
         squares, first = np.matmul(z[:, None], z[:, :, None])[:, 0, 0], memory["first"][rows]
@@ -133,8 +135,8 @@ class Compressed(Gossip):
 
 
 @remembered
-def _apart(W: csr_array) -> csr_array:
-    """W − I, with as many entries off the diagonal: by what it gives, peers come nearer to their neighbours."""
+def _towards(W: csr_array, share: float) -> csr_array:
+    """share · (W − I), by which peers come nearer to their neighbours; off the diagonal it has W's entries."""
     from topologies.tidy import diagonal
 
-    return type(W)(W - diagonal(np.ones(len(W.indptr) - 1)))
+    return type(W)(share * (W - diagonal(np.ones(len(W.indptr) - 1))))

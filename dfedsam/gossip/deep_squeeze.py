@@ -47,8 +47,7 @@ class DeepSqueeze(Compressed):
 
     def step(self, x: NDArray, memory: Memory, network: Network, weights: csr_array, key: Draws) -> None:
         """See Compressed."""
-        error, gamma = memory["error"], x.dtype.type(self.gamma)
-        apart = network.scratch("apart", x.shape, x.dtype)  # (W − I) c
+        error = memory["error"]
 
         def take(rows: slice) -> NDArray:
             error[rows] += x[rows]
@@ -56,13 +55,11 @@ class DeepSqueeze(Compressed):
 
         def give(rows: slice, c: NDArray) -> None:
             error[rows] -= c
-            apart[rows] = 0
 
-        def settle(rows: slice, c: NDArray) -> None:
-            apart[rows] *= gamma
-            x[rows] += apart[rows]
+        def settle(rows: slice) -> None:
+            """x has all it takes in."""
 
-        self.exchange(take, give, apart, settle, memory, network, weights, key)
+        self.exchange(take, give, x, self.gamma, settle, memory, network, weights, key)
 
     def blame(self, memory: Memory) -> str:
         """See Compressed."""

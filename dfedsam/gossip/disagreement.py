@@ -23,7 +23,7 @@ class Disagreement(Compressed):
     """x becomes (I − W) x̂ with x̂ = h + C(x − h): what LEAD's dual variable takes in. It is no averaging by itself.
 
     h is what a peer's neighbours hold of it and moves a share α of the way to x̂; of what it holds of them, W h, it
-    keeps (W − I) h. Source: Liu et al. (2021), "Linear convergent decentralized optimization with compression", the
+    keeps (I − W) h. Source: Liu et al. (2021), "Linear convergent decentralized optimization with compression", the
     procedure COMM.
 
     Args:
@@ -44,18 +44,17 @@ class Disagreement(Compressed):
     def step(self, x: NDArray, memory: Memory, network: Network, weights: csr_array, key: Draws) -> None:
         """See Compressed."""
         known, apart, alpha = memory["known"], memory["apart"], x.dtype.type(self.alpha)
-        change = network.scratch("change", x.shape, x.dtype)  # (W − I) q
+        change = network.scratch("change", x.shape, x.dtype)  # (I − W) q
 
         def give(rows: slice, q: NDArray) -> None:
             change[rows] = 0
             known[rows] += alpha * q
 
-        def settle(rows: slice, q: NDArray) -> None:
+        def settle(rows: slice) -> None:
             np.add(apart[rows], change[rows], out=x[rows])
-            np.negative(x[rows], out=x[rows])
             apart[rows] += alpha * change[rows]
 
-        self.exchange(lambda rows: x[rows] - known[rows], give, change, settle, memory, network, weights, key)
+        self.exchange(lambda rows: x[rows] - known[rows], give, change, -1.0, settle, memory, network, weights, key)
 
     @property
     def phase(self) -> str:

@@ -11,9 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 from scipy.sparse import csr_array
 
 from dfedsam.network.blocks import Blocks, Place
-from dfedsam.network.product import Rows
 from dfedsam.network.threads import Team
-from dfedsam.peers import Peers
 
 T = TypeVar("T")
 _PLANS = 32  # matrices whose plans are kept: longer than the period of the usual schedules (2 log₂ n + 2)
@@ -245,12 +243,3 @@ class Network(ABC):
         rows.sum_duplicates()
         rows.eliminate_zeros()
         return rows
-
-
-def stored(W: csr_array, peers: Peers) -> Rows:
-    """The rows of some peers; without a copy of the entries where they are a range."""
-    if isinstance(peers, range):
-        first, last = W.indptr[peers.start], W.indptr[peers.stop]
-        return Rows(W.indptr[peers.start : peers.stop + 1] - first, W.indices[first:last], W.data[first:last])
-    rows = W[peers]
-    return Rows(rows.indptr, rows.indices, rows.data)

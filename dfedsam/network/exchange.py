@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from dfedsam.network.base import stored
 from dfedsam.network.blocks import Blocks
+from dfedsam.network.product import stored
 from dfedsam.network.routes import Route, route
 from dfedsam.network.sums import Sums
 from dfedsam.network.threads import Team

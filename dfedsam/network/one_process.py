@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from dfedsam.network.base import Network, stored
-from dfedsam.network.product import Rows, add_rows, multiply
+from dfedsam.network.base import Network
+from dfedsam.network.product import Rows, add_rows, multiply, stored
 from dfedsam.network.threads import Team, cores, threads_per_rank
 
 T = TypeVar("T")

@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from dfedsam.network.threads import Team
+from dfedsam.peers import Peers
 
 try:
     # scipy's public `W @ X` calls this very function on a fresh array of zeros. Called directly it adds in place: the
@@ -51,6 +53,15 @@ class Rows(NamedTuple):
             low, high = indptr[0], indptr[-1]
             dealt.append(Rows(indptr - low, columns[low:high], data[low:high]))
         return dealt
+
+
+def stored(W: csr_array, peers: Peers) -> Rows:
+    """The rows of some peers; without a copy of the entries where they are a range."""
+    if isinstance(peers, range):
+        first, last = W.indptr[peers.start], W.indptr[peers.stop]
+        return Rows(W.indptr[peers.start : peers.stop + 1] - first, W.indices[first:last], W.data[first:last])
+    rows = W[peers]
+    return Rows(rows.indptr, rows.indices, rows.data)
 
 
 def accumulate(rows: Rows, x: NDArray, out: NDArray) -> None:

@@ -40,7 +40,7 @@ class TopK(Sparse):
         """See Compressor."""
         p, dim = x.shape
         k = self.count(dim)
-        flat = _largest(x, k)
+        flat = _largest(x, k, own)
         values = x.reshape(-1)[flat]
         own.fill(0)
         own.reshape(-1)[flat] = values
@@ -62,11 +62,16 @@ def _index_bits(dim: int) -> int:
     return (dim - 1).bit_length()
 
 
-def _largest(x: NDArray, k: int) -> NDArray[np.intp]:
-    """Where the k entries of largest modulus of each row of x (p, dim) lie in x.ravel(), rising, shape (p · k,)."""
+def _largest(x: NDArray, k: int, spare: NDArray) -> NDArray[np.intp]:
+    """Where the k entries of largest modulus of each row of x (p, dim) lie in x.ravel(), rising, shape (p · k,).
+
+    `spare` is an array of the shape and type of x that may be overwritten.
+    """
     p, dim = x.shape
     bits = np.dtype(f"i{x.itemsize}")
-    modulus = x.view(bits) & np.iinfo(bits).max  # ordered as |x| is, and numpy selects whole numbers faster
+    modulus = np.bitwise_and(
+        x.view(bits), np.iinfo(bits).max, out=spare.view(bits)
+    )  # ordered as |x| is, and numpy selects whole numbers faster
     low = _low(modulus, k)
     if low is not None:  # few entries reach it: what is selected among them is found far sooner
         flat = np.flatnonzero(modulus >= low)
