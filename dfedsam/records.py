@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
 import topologies
 from dfedsam.network.base import Network
 from dfedsam.objectives import Problem
+
+if TYPE_CHECKING:
+    from dfedsam.gossip import Gossip
 
 Row = dict[str, Any]
 
@@ -39,8 +42,10 @@ class RunFolder:
         self.checkpoint = path / "checkpoint.safetensors"
         self.metrics = path / "metrics.jsonl"
 
-    def create(self, description: Row, topology: topologies.Topology) -> None:
+    def create(self, description: Row, topology: topologies.Topology, gossip: Gossip | None) -> None:
         """Make the folder and write down what is run: `config.yaml` and `topology.json`.
+
+        The latter holds the graph, its figures for the run's gossip steps, and how the gossip mixes on it.
 
         Raises:
             ValueError: on every rank, if it is there already or cannot be made: a run is never overwritten.
@@ -51,7 +56,9 @@ class RunFolder:
             raise ValueError(failure)
         self.write_config(description)
         if self.network.is_root:
-            graph = topologies.to_dict(topology, spectrum=topologies.spectrum(topology))
+            spectrum = topologies.spectrum(topology, 1 if gossip is None else gossip.length(topology))
+            mixing = {} if gossip is None else {"gossip": gossip.mixing(topology, spectrum["lambda_q"])}
+            graph = topologies.to_dict(topology, spectrum=spectrum, **mixing)
             write_whole(self.path / "topology.json", json.dumps(graph))
 
     def _make(self) -> str:

@@ -128,7 +128,7 @@ class Simulation:
             state, meter = self._start(problem, network)
             done = {"round": 0, "seconds": 0.0, "counts": {}}
             if folder is not None:
-                folder.create(self.description(), self.topology)
+                folder.create(self.description(), self.topology, self.algorithm.exchanges())
         metrics = Metrics(folder)
         evaluation = Evaluation(problem, network, meter, self.evaluate_local, done["counts"])
         began = time.perf_counter() - done["seconds"]

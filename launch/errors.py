@@ -49,6 +49,7 @@ def plain(message: str) -> str:
     value = _line(got[1])
     if choices:
         rule = f"one of {choices[1]}".replace("'", "")
+        rule += "".join(f", or {_TYPES[kind]}" for kind in kinds if kind in ("float", "int"))
     elif value.startswith("[") and kinds[0] in _LISTS:
         rule = _LISTS[kinds[0]]
     else:

@@ -14,6 +14,7 @@ _LINES = {
     "accuracy_local": ("accuracy, mean over peers", "{:.1%}"),
     "accuracy_worst": ("accuracy, worst peer", "{:.1%}"),
     "consensus_distance": ("consensus distance", "{:.3g}"),
+    "gamma": ("consensus step size γ", "{:.3g}"),
     "cosine": ("cosine with the gradient", "{:.3f}"),
     "queries": ("queries a peer", "{:,.0f}"),
     "bytes": ("sent a peer", None),
@@ -39,6 +40,7 @@ def summary(out: Path, rows: list[dict[str, Any]], interrupted: bool) -> str:
     table += [(name, _cell(form, first.get(key)), _cell(form, last[key])) for key, (name, form) in shown.items()]
     widths = [max(len(row[i]) for row in table) for i in range(3)]
     lines = [f"{a:<{widths[0]}}  {b:>{widths[1]}}  {c:>{widths[2]}}".rstrip() for a, b, c in table]
+    lines += _gossip(out, last)
     lines += [
         f"{_words(name)}: {_cell('{:.1%}' if 'accuracy' in name else '{:.5g}', value)}"
         for name, value in _references(out)
@@ -62,6 +64,24 @@ def summary(out: Path, rows: list[dict[str, Any]], interrupted: bool) -> str:
 def _references(out: Path) -> list[tuple[str, Any]]:
     path = out / "references.json"
     return list(json.loads(path.read_text(encoding="utf-8")).items()) if path.exists() else []
+
+
+def _gossip(out: Path, last: dict[str, Any]) -> list[str]:
+    """How the run's gossip mixes: its effective λ_Q beside that of as many steps of plain gossip, or what it did."""
+    mixing = json.loads((out / "topology.json").read_text(encoding="utf-8")).get("gossip")
+    if mixing is None:
+        return []
+    rate, plain, said = mixing["lambda_q"], mixing["plain"], []
+    before, after = last["consensus_distance_before_gossip"], last["consensus_distance"]
+    if "exact_after" in mixing:
+        said, plain = [f"what a peer did is known to all after {mixing['exact_after']} rounds"], None
+    elif rate is not None:
+        said, plain = [f"λ_Q = {rate:.3g}"], None if rate == plain else plain
+    elif before > 0:
+        said = [f"the last exchange left {(after / before) ** 0.5:.3g} of the peers' distance"]
+    if plain is not None:
+        said.append(f"(plain: λ_Q = {plain:.3g})" if rate is None else f"(plain: {plain:.3g})")
+    return [f"gossip: {mixing['name']}, Q = {mixing['steps']}: {' '.join(said)}"]
 
 
 def _words(name: str) -> str:

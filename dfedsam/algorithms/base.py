@@ -8,6 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from dfedsam.gossip import Gossip
 from dfedsam.play import Play, Server
 from topologies import Topology
 
@@ -26,6 +27,10 @@ class Algorithm(ABC):
 
     def note(self, topology: Topology) -> str | None:
         """What a user should know of this algorithm on the topology, said once at the start of a run; None: nothing."""
+        return None
+
+    def exchanges(self) -> Gossip | None:
+        """The gossip by which its peers reach others; None where they do not."""
         return None
 
     def init(self, x: NDArray) -> State:

@@ -24,24 +24,28 @@ LIMIT = -1 / 3 + 1e-9  # of the smallest eigenvalue, at or below which D² diver
 class D2(GradientSteps):
     """ψ ← x − η g, x ← W (ψ + x − ψ of the round before): D², also known as exact diffusion.
 
-    With exact gradients it reaches the optimum at a constant rate. It needs λ_min > −1/3; a W (or several steps of it)
-    that may break this is made lazy, (I + W)/2, and the run says so. Source: Tang et al. (2018), "D²: decentralized
-    training over decentralized data", algorithm 1; Yuan et al. (2019), "Exact diffusion for distributed optimization
-    and learning", which takes (I + W)/2 always. A round costs the estimator's queries and one vector an edge and
-    direction.
+    With exact gradients it reaches the optimum at a constant rate. It needs λ_min > −1/3; a W (or what several steps
+    make of it) that may break this is made lazy, (I + W)/2, and the run says so. Source: Tang et al. (2018), "D²:
+    decentralized training over decentralized data", algorithm 1; Yuan et al. (2019), "Exact diffusion for distributed
+    optimization and learning", which takes (I + W)/2 always. A round costs the estimator's queries and one vector an
+    edge and direction.
     """
 
     def check(self, topology: Topology) -> None:
         """One symmetric W for all rounds."""
-        super().check(topology)
         needs_one_symmetric("algorithm is D2", topology, "the algorithm GradientTracking")
+        super().check(topology)
 
     def note(self, topology: Topology) -> str | None:
-        """Says whether W is made lazy."""
-        if not self._lazy(topology.weights(0)):
+        """Says whether W is made lazy, and why."""
+        smallest = self._smallest(topology.weights(0))
+        if smallest is None:
+            why = f"of the gossip {type(self.gossip).__name__} it is not known"
+        elif smallest <= LIMIT:
+            why = f"here it {'is' if isinstance(self.gossip, Plain) else 'may be'} {smallest:.3f}".replace("-", "−")
+        else:
             return None
-        smallest = spectrum_ends(topology.weights(0))[0]
-        return f"D2 mixes with (I + W)/2: it needs a smallest eigenvalue above −1/3, and W's is {smallest:.3f}"
+        return f"D2 mixes with (I + W)/2: it needs a smallest eigenvalue above −1/3, and {why}"
 
     def init(self, x: NDArray) -> State:
         """ψ = x."""
@@ -61,6 +65,12 @@ class D2(GradientSteps):
         return state | {"x": x, "psi": psi}
 
     def _lazy(self, weights: csr_array) -> bool:
+        smallest = self._smallest(weights)
+        return smallest is None or smallest <= LIMIT
+
+    def _smallest(self, weights: csr_array) -> float | None:
+        """The smallest eigenvalue of what gossip makes of W, or a bound from below; None where it is not known."""
         if isinstance(self.gossip, Plain):
-            return spectrum_ends(weights)[0] ** self.gossip.steps <= LIMIT
-        return True
+            return spectrum_ends(weights)[0] ** self.gossip.steps
+        left = self.gossip.left(weights)
+        return None if left is None else -left

@@ -25,8 +25,8 @@ class Extra(GradientSteps):
 
     def check(self, topology: Topology) -> None:
         """One symmetric W for all rounds."""
-        super().check(topology)
         needs_one_symmetric("algorithm is Extra", topology, "the algorithm GradientTracking")
+        super().check(topology)
 
     def init(self, x: NDArray) -> State:
         """½(I + W) x⁻ stands at x and g⁻ at 0, which makes the first round what it must be."""

@@ -35,6 +35,10 @@ class GossipingLocalSteps(LocalSteps):
         """What its gossip has to say."""
         return self.gossip.note(topology)
 
+    def exchanges(self) -> Gossip:
+        """Its gossip."""
+        return self.gossip
+
     def figures(self, state: State) -> dict[str, float]:
         """Those of its gossip."""
         return self.gossip.figures(state["gossip"])

@@ -79,6 +79,10 @@ class GradientSteps(OneGradient):
         """What its gossip has to say."""
         return self.gossip.note(topology)
 
+    def exchanges(self) -> Gossip:
+        """Its gossip."""
+        return self.gossip
+
     def figures(self, state: State) -> dict[str, float]:
         """Those of its gossip."""
         return self.gossip.figures(state["gossip"])

@@ -11,7 +11,7 @@ class SGP(DPSGD):
     """Stochastic gradient push: X ← W (X − η g(X/w)), w ← W w with columns of W that sum to one.
 
     Source: Assran et al. (2019), "Stochastic gradient push for distributed deep learning", algorithm 1. A round costs K
-    times the estimator's queries and one vector and one number an edge.
+    times the estimator's queries and one vector and one number an edge. With SAM: DFedSAM with the gossip push_sum.
     """
 
     gossip: Gossip = PushSum()

@@ -87,14 +87,18 @@ def needs_one_symmetric(what: str, topology: Topology, instead: str) -> None:
     Args:
         what: the option and its value, such as "gossip is Chebyshev".
         topology: the run's.
-        instead: what works where W changes.
+        instead: what works on any W whose rows and columns sum to one.
     """
+    if topology.sums != "both":
+        raise ValueError(
+            f"{what}: it needs a symmetric W, but only the {topology.sums} of this topology's W sum to one; choose "
+            "undirected links with the weights metropolis, or D-PSGD or DFedSAM with the gossip push_sum"
+        )
     if topology.period != 1:
         raise ValueError(
             f"{what}: it needs one W for all rounds, but this topology's changes from round to round; choose {instead}"
         )
-    if topology.directed or topology.sums != "both":
+    if topology.directed:
         raise ValueError(
-            f"{what}: it needs a symmetric W, but this topology's is not; choose undirected links with the weights "
-            "metropolis, or D-PSGD or DFedSAM with the gossip push_sum"
+            f"{what}: it needs a symmetric W, but this topology is directed; choose {instead}, or undirected links"
         )

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 from numpy.typing import NDArray
+
+from topologies import spectrum_ends
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -52,9 +55,38 @@ class Gossip(ABC):
     def multipliers(self, values: NDArray, weights: csr_array) -> NDArray | None:
         """What one exchange phase multiplies each eigenvector of a symmetric W with: eigenvalues (k,) → (k,).
 
-        The effective λ_Q is the largest modulus over all eigenvalues but the first. None where no such figure exists.
+        Over all eigenvalues but the first its modulus must be largest at λ_min or λ₂. None where no such figure exists.
         """
         return None
+
+    def length(self, topology: Topology) -> int:
+        """Q, the gossip steps of one exchange phase on the topology, each a message along every edge."""
+        return getattr(self, "steps", 1)
+
+    def rate(self, topology: Topology, plain: float | None) -> float | None:
+        """The effective λ_Q: what one exchange phase leaves at most of the peers' distance from their mean.
+
+        Args:
+            topology: the run's.
+            plain: the same figure for as many steps of plain gossip; None where it has none.
+
+        Returns:
+            ‖P_Q(W) − J‖₂ for one symmetric W; None where no such figure exists.
+        """
+        if topology.period != 1 or topology.directed or topology.sums != "both":
+            return None
+        return self.left(topology.weights(0))
+
+    def left(self, weights: csr_array) -> float | None:
+        """‖P_Q(W) − J‖₂ for a symmetric W, from its multipliers; None where they do not exist."""
+        found = self.multipliers(np.array(spectrum_ends(weights)), weights)
+        return None if found is None else float(np.abs(found).max())
+
+    def mixing(self, topology: Topology, plain: float | None) -> dict[str, Any]:
+        """How one exchange phase mixes on the topology, ready for `json.dump`: `name`, `steps`, `lambda_q` (see `rate`)
+        and `plain`, that of as many steps of plain gossip; either is None where no such figure exists."""
+        figures = {"lambda_q": self.rate(topology, plain), "plain": plain}
+        return {"name": type(self).__name__, "steps": self.length(topology), **figures}
 
     @abstractmethod
     def __call__(

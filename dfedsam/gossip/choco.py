@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 class Choco(Compressed):
     """q = C(x − x̂), x̂ ← x̂ + q, s ← s + W q, x ← x + γ (s − x̂), Q times.
 
-    x̂ is what a peer's neighbours know of it and s = Σ_j w_ij x̂_j what it knows of them: both are kept across rounds, so
-    that the error of compression is made good later on, and with C(x) = x and γ = 1 a step is plain gossip. Every step
-    sends one message along every edge in both directions; the peers hold two more arrays of the size of x. Source:
-    Koloskova, Stich and Jaggi (2019), "Decentralized stochastic optimization and gossip algorithms with compressed
-    communication", algorithm 1; several steps a round with x̂ kept as in Hashemi et al. (2022), "On the benefits of
-    multiple gossip steps in communication-constrained decentralized federated learning" (DeLi-CoCo). Here x̂ starts at
-    the common start, which all know, in place of 0.
+    x̂ is what a peer's neighbours know of it and s = Σ_j w_ij x̂_j what it knows of them: x̂ and γ (s − x̂) are kept
+    across rounds, so that the error of compression is made good later on, and with C(x) = x and γ = 1 a step is plain
+    gossip. Every step sends one message along every edge in both directions; the peers hold two more arrays of the size
+    of x, and the process one that all its steps share. Source: Koloskova, Stich and Jaggi (2019), "Decentralized
+    stochastic optimization and gossip algorithms with compressed communication", algorithm 1; several steps a round
+    with x̂ kept as in Hashemi et al. (2022), "On the benefits of multiple gossip steps in communication-constrained
+    decentralized federated learning" (DeLi-CoCo). Here x̂ starts at the common start, which all know, in place of 0.
 
     Args:
         compressor: C, what is sent in place of a row.
@@ -57,7 +57,7 @@ class Choco(Compressed):
     def init(self, x: NDArray) -> Memory:
         """See Gossip; x is the common start: the same row for every peer."""
         known = 0.0 if isinstance(self.gamma, str) else self.gamma
-        return {**super().init(x), "known": x.copy(), "heard": x.copy(), "gamma": np.full(len(x), known)}
+        return {**super().init(x), "known": x.copy(), "pull": np.zeros_like(x), "gamma": np.full(len(x), known)}
 
     def figures(self, memory: Memory) -> dict[str, float]:
         """γ, once it is found."""
@@ -73,20 +73,15 @@ class Choco(Compressed):
 
     def step(self, x: NDArray, memory: Memory, network: Network, weights: csr_array, key: Draws) -> None:
         """See Compressed."""
-        known, heard, gamma = memory["known"], memory["heard"], x.dtype.type(memory["gamma"][0])
+        known, pull, gamma = memory["known"], memory["pull"], float(memory["gamma"][0])
 
         def give(rows: slice, q: NDArray) -> None:
             known[rows] += q
 
-        _, mixed = self.exchange(lambda rows: x[rows] - known[rows], give, x, memory, network, weights, key)
-
         def settle(rows: slice) -> None:
-            heard[rows] += mixed[rows]
-            pull = heard[rows] - known[rows]
-            pull *= gamma
-            x[rows] += pull
+            x[rows] += pull[rows]
 
-        network.team.in_stretches(settle, len(x), x.shape[1] * x.itemsize)
+        self.exchange(lambda rows: x[rows] - known[rows], give, pull, gamma, settle, memory, network, weights, key)
 
     def blame(self, memory: Memory) -> str:
         """See Compressed."""

@@ -15,6 +15,7 @@ from dfedsam.errors import RunError
 from dfedsam.gossip.base import Gossip
 from dfedsam.gossip.compressors import Compressor, TopK
 from dfedsam.peers import named
+from topologies import remembered
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -81,48 +82,48 @@ class Compressed(Gossip):
         self,
         take: Callable[[slice], NDArray],
         give: Callable[[slice, NDArray], None],
-        like: NDArray,
+        onto: NDArray,
+        share: float,
+        settle: Callable[[slice], None],
         memory: Memory,
         network: Network,
         weights: csr_array,
         key: Draws,
-    ) -> tuple[NDArray, NDArray]:
-        """Send C(z) for the rows z that `take` gives, some neighbouring ones at a time and in any thread.
+    ) -> None:
+        """Send C(z) for rows z; the three functions are called with some neighbouring rows at a time and in any thread.
 
         Args:
-            take: some rows z (p, dim) of the block, as a new array or one that `give` changes.
+            take: gives some rows z (p, dim) of the block, as a new array or one that `give` changes.
             give: is told C(z) of these rows.
-            like: an array of the shape and type of the block's rows.
+            onto: share · (W − I) C(z) is added to it, (peers, dim), once all of z has been taken.
+            share: how much of it, such as γ.
+            settle: is told which rows are there in `onto`.
             memory: the gossip's.
             network: carries the messages.
             weights: W.
             key: the step's random numbers.
 
-        Returns:
-            C(z) and W C(z), both (peers, dim).
-
         Raises:
             RunError: if what a peer must send is not finite, or has grown beyond bound.
         """
-        dim, dtype = like.shape[1], like.dtype
-        messages = np.empty((len(like), self.compressor.width(dim, dtype)), np.uint8)
-        own = np.empty_like(like)
-
-        def decode(some: NDArray[np.uint8]) -> NDArray:
-            return self.compressor.decode(some, dim, dtype, key)
+        dim, dtype = onto.shape[1], onto.dtype
+        messages = network.scratch("messages", (len(onto), self.compressor.width(dim, dtype)), np.uint8)
+        own = network.scratch("own", onto.shape, dtype)
 
         def work(rows: slice) -> None:
             z, part = take(rows), key.part(rows)
             self._watch(z, memory, rows, part)
-            messages[rows] = self.compressor.encode(z, part)
-            own[rows] = decode(messages[rows])
+            self.compressor.write(z, part, messages[rows], own[rows])
             give(rows, own[rows])
 
-        network.team.in_stretches(work, len(like), dim * like.itemsize)
-        return own, network.mix_encoded(weights, messages, own, decode)
+        def decode(some: NDArray[np.uint8]) -> NDArray:
+            return self.compressor.decode(some, dim, dtype, key)
+
+        network.team.in_stretches(work, len(onto), dim * onto.itemsize)
+        network.add_encoded(_towards(weights, share), messages, own, decode, onto, settle)
 
     def _watch(self, z: NDArray, memory: Memory, rows: slice, key: Draws) -> None:
-        squares, first = np.einsum("pd,pd->p", z, z), memory["first"][rows]
+        squares, first = np.matmul(z[:, None], z[:, :, None])[:, 0, 0], memory["first"][rows]
         np.copyto(first, squares, where=first == 0)
         fine = squares <= self.bound**2 * first
         if not (fine.all() and np.isfinite(squares).all()):
@@ -131,3 +132,11 @@ class Compressed(Gossip):
                 f"round {key.round}, {self.phase}: what {named(worst)} must send has grown beyond bound, so the peers "
                 f"move apart; {self.blame(memory)}"
             )
+
+
+@remembered
+def _towards(W: csr_array, share: float) -> csr_array:
+    """share · (W − I), by which peers come nearer to their neighbours; off the diagonal it has W's entries."""
+    from topologies.tidy import diagonal
+
+    return type(W)(share * (W - diagonal(np.ones(len(W.indptr) - 1))))

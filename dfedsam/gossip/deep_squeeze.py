@@ -47,7 +47,7 @@ class DeepSqueeze(Compressed):
 
     def step(self, x: NDArray, memory: Memory, network: Network, weights: csr_array, key: Draws) -> None:
         """See Compressed."""
-        error, gamma = memory["error"], x.dtype.type(self.gamma)
+        error = memory["error"]
 
         def take(rows: slice) -> NDArray:
             error[rows] += x[rows]
@@ -56,14 +56,10 @@ class DeepSqueeze(Compressed):
         def give(rows: slice, c: NDArray) -> None:
             error[rows] -= c
 
-        own, mixed = self.exchange(take, give, x, memory, network, weights, key)
-
         def settle(rows: slice) -> None:
-            mixed[rows] -= own[rows]
-            mixed[rows] *= gamma
-            x[rows] += mixed[rows]
+            """x has all it takes in."""
 
-        network.team.in_stretches(settle, len(x), x.shape[1] * x.itemsize)
+        self.exchange(take, give, x, self.gamma, settle, memory, network, weights, key)
 
     def blame(self, memory: Memory) -> str:
         """See Compressed."""

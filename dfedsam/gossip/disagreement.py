@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 class Disagreement(Compressed):
     """x becomes (I − W) x̂ with x̂ = h + C(x − h): what LEAD's dual variable takes in. It is no averaging by itself.
 
-    h is what a peer's neighbours hold of it and moves a share α of the way to x̂; h_w = W h is what it holds of them.
-    Source: Liu et al. (2021), "Linear convergent decentralized optimization with compression", the procedure COMM.
+    h is what a peer's neighbours hold of it and moves a share α of the way to x̂; of what it holds of them, W h, it
+    keeps (I − W) h. Source: Liu et al. (2021), "Linear convergent decentralized optimization with compression", the
+    procedure COMM.
 
     Args:
         compressor: C, what is sent in place of a row.
@@ -38,25 +39,22 @@ class Disagreement(Compressed):
 
     def init(self, x: NDArray) -> Memory:
         """See Gossip; x is the common start: the same row for every peer."""
-        return {**super().init(x), "known": x.copy(), "heard": x.copy()}
+        return {**super().init(x), "known": x.copy(), "apart": np.zeros_like(x)}
 
     def step(self, x: NDArray, memory: Memory, network: Network, weights: csr_array, key: Draws) -> None:
         """See Compressed."""
-        known, heard, alpha = memory["known"], memory["heard"], x.dtype.type(self.alpha)
+        known, apart, alpha = memory["known"], memory["apart"], x.dtype.type(self.alpha)
+        change = network.scratch("change", x.shape, x.dtype)  # (I − W) q
 
         def give(rows: slice, q: NDArray) -> None:
-            """All is settled below, once W q is there."""
-
-        own, mixed = self.exchange(lambda rows: x[rows] - known[rows], give, x, memory, network, weights, key)
+            change[rows] = 0
+            known[rows] += alpha * q
 
         def settle(rows: slice) -> None:
-            np.subtract(known[rows], heard[rows], out=x[rows])
-            x[rows] += own[rows]
-            x[rows] -= mixed[rows]
-            known[rows] += alpha * own[rows]
-            heard[rows] += alpha * mixed[rows]
+            np.add(apart[rows], change[rows], out=x[rows])
+            apart[rows] += alpha * change[rows]
 
-        network.team.in_stretches(settle, len(x), x.shape[1] * x.itemsize)
+        self.exchange(lambda rows: x[rows] - known[rows], give, change, -1.0, settle, memory, network, weights, key)
 
     @property
     def phase(self) -> str:

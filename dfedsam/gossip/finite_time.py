@@ -64,6 +64,14 @@ class FiniteTime(Gossip):
             product *= (values - value) / (1 - value)
         return product
 
+    def length(self, topology: Topology) -> int:
+        """See Gossip: as many as there are distinct eigenvalues besides 1."""
+        return len(self._order(topology.weights(0)))
+
+    def rate(self, topology: Topology, plain: float | None) -> float:
+        """See Gossip: 0, the mean is exact."""
+        return 0.0
+
     def _order(self, weights: csr_array) -> list[float]:
         """The eigenvalues in an order in which no partial product grows large (Leja 1957)."""
         values = distinct_eigenvalues(weights, MOST)

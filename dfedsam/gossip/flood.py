@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +61,10 @@ class Flood(Gossip):
             raise ValueError(
                 f"gossip is Flood: every peer keeps scalars of all others, so there may be {MOST} at most; choose plain"
             )
+
+    def mixing(self, topology: Topology, plain: float | None) -> dict[str, Any]:
+        """See Gossip; and `exact_after`, rounds until what a peer did is known to all."""
+        return {**super().mixing(topology, plain), "exact_after": -(-diameter(topology.weights(0)) // self.steps)}
 
     def __call__(
         self,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from dfedsam.network.base import Network
     from dfedsam.randomness import Draws
+    from topologies import Topology
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,10 @@ class Plain(Gossip):
     def multipliers(self, values: NDArray, weights: csr_array) -> NDArray:
         """See Gossip: λ^Q."""
         return values**self.steps
+
+    def rate(self, topology: Topology, plain: float | None) -> float | None:
+        """See Gossip."""
+        return plain
 
     def __call__(
         self, x: NDArray, memory: dict[str, NDArray], network: Network, weights: csr_array, key: Draws

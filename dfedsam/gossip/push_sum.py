@@ -54,6 +54,10 @@ class PushSum(Gossip):
         """X and, in its last column, w: shape (peers, dim + 1)."""
         return {"sums": np.concatenate([x, np.ones((len(x), 1), x.dtype)], axis=1)}
 
+    def rate(self, topology: Topology, plain: float | None) -> float | None:
+        """See Gossip; where only columns of W sum to one, it is that of the long run."""
+        return plain
+
     def __call__(
         self, x: NDArray, memory: dict[str, NDArray], network: Network, weights: csr_array, key: Draws
     ) -> tuple[NDArray, dict[str, NDArray]]:

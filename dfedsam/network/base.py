@@ -7,13 +7,11 @@ from copy import copy
 from typing import Protocol, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from scipy.sparse import csr_array
 
 from dfedsam.network.blocks import Blocks, Place
-from dfedsam.network.product import Rows
 from dfedsam.network.threads import Team
-from dfedsam.peers import Peers
 
 T = TypeVar("T")
 _PLANS = 32  # matrices whose plans are kept: longer than the period of the usual schedules (2 log₂ n + 2)
@@ -24,14 +22,14 @@ class Plan(Protocol):
     """How the rows of one W in one type are mixed; made once and kept while W is in use.
 
     `remote` numbers the peers whose rows come in, `receive` gives their messages in that order for those of the block,
-    and `add` sums both, once they are rows.
+    and `add` adds both, once they are rows.
     """
 
     remote: NDArray[np.intp]
 
     def mix(self, x: NDArray, out: NDArray) -> None: ...
     def receive(self, messages: NDArray[np.uint8]) -> NDArray[np.uint8]: ...
-    def add(self, own: NDArray, remote: NDArray, out: NDArray) -> None: ...
+    def add(self, own: NDArray, remote: NDArray, onto: NDArray, then: Callable[[slice], None]) -> None: ...
     def free(self) -> None: ...
 
 
@@ -71,6 +69,7 @@ class Network(ABC):
         self.messages = 0
         self.bytes = 0
         self.team = Team(threads)
+        self._scratch: dict[str, NDArray[np.uint8]] = {}
         self._plans: OrderedDict[tuple[int, np.dtype], tuple[csr_array, int, Plan]] = OrderedDict()
 
     @property
@@ -109,15 +108,18 @@ class Network(ABC):
         self._count(edges, x.shape[1] * x.itemsize)
         return out
 
-    def mix_encoded(
+    def add_encoded(
         self,
         W: csr_array,
         messages: NDArray[np.uint8],
         own: NDArray,
         decode: Callable[[NDArray[np.uint8]], NDArray],
-        out: NDArray | None = None,
-    ) -> NDArray:
-        """One gossip step of encoded rows: the block's rows of W @ X, where X stacks what all messages decode to.
+        onto: NDArray,
+        then: Callable[[slice], None],
+    ) -> None:
+        """One gossip step of encoded rows: adds the block's rows of W @ X, where X stacks what all messages decode to.
+
+        Each off-diagonal nonzero of W, here or elsewhere, counts as a message of w bytes.
 
         Args:
             W: as in `mix`.
@@ -125,24 +127,31 @@ class Network(ABC):
             own: (b, d), C-contiguous: what they decode to.
             decode: messages (m, w) to rows (m, d) of the type of `own`, each message by itself, in any thread; a rank
                 decodes each message that reaches it from elsewhere once.
-            out: (b, d), as in `mix`: where the result goes, in place of a new array.
-
-        Returns:
-            (b, d), in the type of `own`. Each off-diagonal nonzero of W, here or elsewhere, counts as a message of w
-            bytes.
+            onto: (b, d), C-contiguous, of the type of `own`: what it is added to, in the order of the peers' numbers.
+            then: called with some rows once these are there, in any thread and order.
         """
+        if onto.shape != own.shape or onto.dtype != own.dtype or not onto.flags.c_contiguous:
+            raise ValueError("onto must be C-contiguous, of the shape and type of own")
         edges, plan = self._plan(W, own.dtype)
         came = plan.receive(messages)
-        remote = np.empty((len(came), own.shape[1]), own.dtype)
+        remote = self.scratch("remote", (len(came), own.shape[1]), own.dtype)
 
         def work(rows: slice) -> None:
             remote[rows] = decode(came[rows])
 
         self.team.in_stretches(work, len(came), own.shape[1] * own.itemsize)
-        out = np.empty_like(own) if out is None else out
-        plan.add(own, remote, out)
+        plan.add(own, remote, onto, then)
         self._count(edges, messages.shape[1])
-        return out
+
+    def scratch(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray:
+        """An array whose contents nobody keeps; its memory is that of the last one of this name, if that was as large.
+
+        Asking the system for fresh memory in every round takes longer than the arithmetic of a gossip step.
+        """
+        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        if name not in self._scratch or len(self._scratch[name]) < size:
+            self._scratch[name] = np.empty(size, np.uint8)
+        return self._scratch[name][:size].view(dtype).reshape(shape)
 
     def receive(self, W: csr_array, messages: NDArray[np.uint8]) -> tuple[NDArray[np.intp], NDArray[np.uint8]]:
         """The messages of the block's peers, and of all peers that these hear along W's links.
@@ -152,7 +161,7 @@ class Network(ABC):
             messages: (b, w), the block's.
 
         Returns:
-            The numbers of the peers, rising, shape (m,), and their messages, shape (m, w). Counts as `mix_encoded`.
+            The numbers of the peers, rising, shape (m,), and their messages, shape (m, w). Counts as `add_encoded`.
         """
         edges, plan = self._plan(W, W.dtype)
         peers = np.concatenate([np.asarray(self.block), plan.remote])
@@ -234,12 +243,3 @@ class Network(ABC):
         rows.sum_duplicates()
         rows.eliminate_zeros()
         return rows
-
-
-def stored(W: csr_array, peers: Peers) -> Rows:
-    """The rows of some peers; without a copy of the entries where they are a range."""
-    if isinstance(peers, range):
-        first, last = W.indptr[peers.start], W.indptr[peers.stop]
-        return Rows(W.indptr[peers.start : peers.stop + 1] - first, W.indices[first:last], W.data[first:last])
-    rows = W[peers]
-    return Rows(rows.indptr, rows.indices, rows.data)

@@ -1,13 +1,14 @@
 """Mixing across ranks: rows travel by persistent neighbourhood collectives, then each rank adds up its own."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from dfedsam.network.base import stored
 from dfedsam.network.blocks import Blocks
+from dfedsam.network.product import stored
 from dfedsam.network.routes import Route, route
 from dfedsam.network.sums import Sums
 from dfedsam.network.threads import Team
@@ -137,9 +138,9 @@ class RankPlan:
             self._comm.Neighbor_alltoallv((outgoing, sent, MPI.BYTE), (incoming, received, MPI.BYTE))
         return incoming
 
-    def add(self, own: NDArray, remote: NDArray, out: NDArray) -> None:
-        """See `Network.mix_encoded`; all arrays are C-contiguous."""
-        self._sums.add(own, remote, out, self._exchange.team)
+    def add(self, own: NDArray, remote: NDArray, onto: NDArray, then: Callable[[slice], None]) -> None:
+        """See `Network.add_encoded`; all arrays are C-contiguous."""
+        self._sums.add(own, remote, onto, self._exchange.team, onto=True, then=then)
 
     def unbind(self) -> None:
         """End the requests, whose buffers are about to go; they are bound anew when next needed."""

@@ -1,13 +1,14 @@
 """All peers in one process: no MPI library is needed."""
 
+from collections.abc import Callable
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from dfedsam.network.base import Network, stored
-from dfedsam.network.product import Rows, add_rows, multiply
+from dfedsam.network.base import Network
+from dfedsam.network.product import Rows, add_rows, multiply, stored
 from dfedsam.network.threads import Team, cores, threads_per_rank
 
 T = TypeVar("T")
@@ -56,8 +57,8 @@ class _Plan:
     def receive(self, messages: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return messages[:0]
 
-    def add(self, own: NDArray, remote: NDArray, out: NDArray) -> None:
-        self.mix(own, out)
+    def add(self, own: NDArray, remote: NDArray, onto: NDArray, then: Callable[[slice], None]) -> None:
+        multiply([(self._rows, own)], onto, self._team, onto=True, then=then)
 
     def free(self) -> None:
         pass

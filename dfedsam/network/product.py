@@ -5,13 +5,15 @@ after another in the order of the stored columns. So a row of W may be cut into 
 sum, bit for bit, as scipy's `W @ X` of the whole.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from dfedsam.network.threads import Team
+from dfedsam.peers import Peers
 
 try:
     # scipy's public `W @ X` calls this very function on a fresh array of zeros. Called directly it adds in place: the
@@ -53,6 +55,15 @@ class Rows(NamedTuple):
         return dealt
 
 
+def stored(W: csr_array, peers: Peers) -> Rows:
+    """The rows of some peers; without a copy of the entries where they are a range."""
+    if isinstance(peers, range):
+        first, last = W.indptr[peers.start], W.indptr[peers.stop]
+        return Rows(W.indptr[peers.start : peers.stop + 1] - first, W.indices[first:last], W.data[first:last])
+    rows = W[peers]
+    return Rows(rows.indptr, rows.indices, rows.data)
+
+
 def accumulate(rows: Rows, x: NDArray, out: NDArray) -> None:
     """out += rows @ x, one product after another in the order of the columns.
 
@@ -71,13 +82,22 @@ def accumulate(rows: Rows, x: NDArray, out: NDArray) -> None:
             row += rows.data[s] * x[rows.indices[s]]
 
 
-def multiply(pieces: Sequence[tuple[Rows, NDArray]], out: NDArray, team: Team) -> None:
+def multiply(
+    pieces: Sequence[tuple[Rows, NDArray]],
+    out: NDArray,
+    team: Team,
+    *,
+    onto: bool = False,
+    then: Callable[[slice], None] | None = None,
+) -> None:
     """out = Σ rows @ x over the pieces, in their order; every thread of the team takes a stretch of the output's rows.
 
     Args:
         pieces: rows (b sparse rows each) with the x they apply to, as in `accumulate`.
         out: (b, d), C-contiguous, whatever it holds.
         team: the threads; scipy's inner loop runs without the interpreter's lock.
+        onto: add to what `out` holds.
+        then: called in these threads with some rows of `out` once they are there, while the cache has them.
     """
     row = out.shape[1] * out.itemsize
     height = max(1, _CACHED_BYTES // row)
@@ -86,9 +106,12 @@ def multiply(pieces: Sequence[tuple[Rows, NDArray]], out: NDArray, team: Team) -
         for low in range(start, stop, height):
             high = min(low + height, stop)
             part = out[low:high]
-            part.fill(0)
+            if not onto:
+                part.fill(0)
             for rows, x in pieces:
                 accumulate(rows._replace(indptr=rows.indptr[low : high + 1]), x, part)
+            if then is not None:
+                then(slice(low, high))
 
     team.share(work, len(out), 1 + out.nbytes // _WORTH_A_THREAD)
 

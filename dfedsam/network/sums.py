@@ -6,6 +6,8 @@ straight from where the rows lie. Where own and remote peers alternate more ofte
 not contiguous, the rows that take part are first put side by side.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -44,8 +46,17 @@ class Sums:
             columns[remote] += len(self._from_own)
         self._below, self._own, self._above, self._aside = rows.deal(columns, row, piece, 4)
 
-    def add(self, own: NDArray, remote: NDArray, out: NDArray, team: Team) -> None:
-        """out = the block's rows of W @ X, from its own rows (b, d) and those that came in (m, d)."""
+    def add(
+        self,
+        own: NDArray,
+        remote: NDArray,
+        out: NDArray,
+        team: Team,
+        *,
+        onto: bool = False,
+        then: Callable[[slice], None] | None = None,
+    ) -> None:
+        """out = the block's rows of W @ X, from its own rows (b, d) and those that came in (m, d); see `multiply`."""
         pieces = [(self._below, remote), (self._own, own), (self._above, remote)]
         first = len(self._from_own)
         if first:
@@ -53,7 +64,7 @@ class Sums:
             np.take(own, self._from_own, axis=0, out=beside[:first], mode="clip")  # the other modes copy once more
             np.take(remote, self._from_remote, axis=0, out=beside[first:], mode="clip")
             pieces.append((self._aside, beside))
-        multiply(pieces, out, team)
+        multiply(pieces, out, team, onto=onto, then=then)
 
 
 def _alternations(indptr: NDArray, row: NDArray[np.intp], own: NDArray[np.bool_]) -> NDArray[np.intp]:

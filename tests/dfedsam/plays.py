@@ -15,8 +15,10 @@ from dfedsam import (
     SGP,
     CentralAverage,
     Chebyshev,
+    Choco,
     CoordinateWise,
     DecentLaM,
+    DeepSqueeze,
     DFedADMM,
     DFedAvg,
     DFedAvgM,
@@ -28,6 +30,7 @@ from dfedsam import (
     FiniteTime,
     Flood,
     GradientTracking,
+    Lead,
     LocalOnly,
     LogisticRegression,
     MomentumTracking,
@@ -36,6 +39,8 @@ from dfedsam import (
     Plain,
     QGDSGDm,
     Quadratic,
+    RandomK,
+    ScaledSign,
     SecondOrder,
     Simulation,
     TwoPoint,
@@ -69,6 +74,10 @@ ALGORITHMS = [
     OledFL(lr=0.05, rho=0.1),
     DFedADMM(lr=0.05),
     DFedCata(lr=0.05),
+    DFedSAMMG(lr=0.05, gossip=Choco(gamma=0.3, steps=3)),
+    GradientTracking(lr=0.05, gossip=Choco(compressor=RandomK(), gamma="theory")),
+    DPSGD(lr=0.1, gossip=DeepSqueeze(compressor=ScaledSign(), steps=2)),
+    Lead(lr=0.05),
 ]
 PEERS = 7
 CASES = {

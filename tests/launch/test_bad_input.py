@@ -68,6 +68,48 @@ CASES = {
     "alpha of 0": ("run --objective prompt_tuning --objective.split.alpha 0", "objective.split.alpha is 0.0.*above 0"),
     "no local steps": ("run --algorithm.local_steps 0", "algorithm.local_steps is 0.*at least 1"),
     "no gossip steps": ("run --algorithm.gossip.steps 0", "algorithm.gossip.steps is 0.*at least 1"),
+    "more entries than there are": (
+        "run --algorithm.gossip choco --algorithm.gossip.compressor topk --algorithm.gossip.compressor.k 51",
+        "k is 51: it must be at most the length of x, 50",
+    ),
+    "no entries": (
+        "run --algorithm.gossip choco --algorithm.gossip.compressor random_k --algorithm.gossip.compressor.k 0",
+        "algorithm.gossip.compressor.k is 0.*at least 1",
+    ),
+    "no levels": (
+        "run --algorithm.gossip choco --algorithm.gossip.compressor qsgd --algorithm.gossip.compressor.levels 0",
+        "algorithm.gossip.compressor.levels is 0.*at least 1",
+    ),
+    "gamma of 0": ("run --algorithm.gossip choco --algorithm.gossip.gamma 0", "gossip.gamma is 0.0.*above 0"),
+    "gamma below 0": ("run --algorithm Lead --algorithm.gamma -1", "algorithm.gamma is -1.0.*above 0"),
+    "gamma in words": (
+        "run --algorithm.gossip choco --algorithm.gossip.gamma best",
+        "gossip.gamma is best: it must be one of theory, tuned, or a number",
+    ),
+    "finite time on a large ring": (
+        "run --algorithm.gossip finite_time --peers 40",
+        "gossip is FiniteTime: W has more than 12 distinct eigenvalues.*choose the gossip chebyshev",
+    ),
+    "chebyshev on a schedule": (
+        "run --algorithm.gossip chebyshev --topology one_peer_exponential",
+        "gossip is Chebyshev.*changes from round to round; choose the gossip plain",
+    ),
+    "choco on a schedule": (
+        "run --algorithm.gossip choco --topology base",
+        "gossip is Choco.*changes from round to round; choose the gossip deep_squeeze, or plain",
+    ),
+    "a symmetric W on a directed schedule": (
+        "run --algorithm D2 --topology link_failures --topology.topology directed_ring",
+        "algorithm is D2: it needs",
+    ),
+    "a symmetric W on directed links": (
+        "run --algorithm Extra --algorithm.gossip push_sum --topology random_out",
+        "algorithm is Extra: it needs a symmetric W, but only the columns.*push_sum",
+    ),
+    "flooding without directions": (
+        "run --algorithm.gossip flood --algorithm.estimator coordinate_wise",
+        "estimator is CoordinateWise: the gossip Flood.*choose two_point or one_sided",
+    ),
     "half a direction": (
         "run --algorithm.estimator.directions 1.5",
         "estimator.directions is 1.5: it must be a whole number",

@@ -1,9 +1,12 @@
 """Runs, and what is said of them: folders, tables, resuming, the figures of a graph, drawings."""
 
+import json
+import math
 import re
 from pathlib import Path
 
 import pytest
+from numpy.polynomial.chebyshev import chebval
 
 from launch.progress import Lines, duration, size
 from tests.launch.command import SMALL, metrics
@@ -150,3 +153,34 @@ def test_what_should_be_known_is_said_once(dfedsam):
     assert said.count("\n") == 1
     biased = dfedsam("run", *SMALL, "--topology", "star", "--topology.weights", "uniform").err
     assert biased.startswith("dfedsam: note: this topology is biased")
+
+
+@pytest.mark.parametrize(
+    ("gossip", "topology", "line"),
+    [
+        ("plain", "ring", r"Plain, Q = 4: λ_Q = 0\.419$"),
+        ("chebyshev", "ring", r"Chebyshev, Q = 4: λ_Q = 0\.0793 \(plain: 0\.419\)$"),
+        ("finite_time", "ring", r"FiniteTime, Q = 4: λ_Q = 0 \(plain: 0\.419\)$"),
+        ("choco", "ring", r"Choco, Q = 4: the last exchange left 0\.\d+ of .* distance \(plain: λ_Q = 0\.419\)$"),
+        ("flood", "ring", r"Flood, Q = 4: what a peer did is known to all after 1 rounds$"),
+        ("plain", "one_peer_exponential", r"Plain, Q = 4: λ_Q = 0$"),
+    ],
+)
+def test_how_fast_its_gossip_mixes_is_said(dfedsam, gossip, topology, line):
+    argv = ("--algorithm", "DFedSAMMG", "--algorithm.gossip", gossip, "--topology", topology, "--peers", "8")
+    said = dfedsam("run", *SMALL, *argv, "--out", "a")
+    assert re.search(f"^gossip: {line}", said.out, re.MULTILINE), said.out
+    mixing = json.loads(Path("a/topology.json").read_text())["gossip"]
+    low, high = -1 / 3, (1 + 2 * math.cos(math.pi / 4)) / 3
+    if gossip == "chebyshev":
+        assert mixing["lambda_q"] == pytest.approx(1 / chebval((2 - low - high) / (high - low), [0, 0, 0, 0, 1]))
+    if topology == "ring":
+        assert mixing["plain"] == pytest.approx(high**4)
+    assert re.search(f"^gossip: {line}", dfedsam("resume", "a", "--rounds", "5").out, re.MULTILINE)
+
+
+def test_a_gamma_that_is_too_large_ends_the_run_and_is_named(dfedsam):
+    argv = ("--algorithm.gossip", "choco", "--algorithm.gossip.gamma", "1.5", "--rounds", "400")
+    said = dfedsam("run", *argv, "--evaluate_every", "400", "--out", "a")
+    assert (said.status, said.err.count("\n")) == (1, 1)
+    assert re.search(r"round \d+, gossip Choco: .* gamma is 1.5: choose a smaller one, or the gamma tuned", said.err)

@@ -37,6 +37,26 @@ class Compressor(ABC):
         """C(x), a new array (m, dim), from messages (m, width); `key` is of the same purpose, round and step as the
         one they were encoded with, and need not be of the same peers."""
 
+    def write(self, x: NDArray, key: Draws, messages: NDArray[np.uint8], own: NDArray) -> None:
+        """Both at once: the messages of rows x (p, dim), and what they decode to.
+
+        Without an override they are encoded and decoded; most can tell their own C(x) faster.
+
+        Args:
+            x: the rows, left as they are.
+            key: as for `encode`.
+            messages: (p, width), where the messages go.
+            own: (p, dim), C-contiguous, of the type of x: where C(x) goes.
+        """
+        messages[:] = self.encode(x, key)
+        own[:] = self.decode(messages, x.shape[1], x.dtype, key)
+
+    def written(self, x: NDArray, key: Draws) -> NDArray[np.uint8]:
+        """`encode` by `write`, for compressors that override the latter."""
+        messages = np.empty((len(x), self.width(x.shape[1], x.dtype)), np.uint8)
+        self.write(x, key, messages, np.empty_like(x))
+        return messages
+
     def alike(self, dim: int) -> tuple[Compressor, int]:
         """A compressor that does to shorter rows what this one does to rows of length dim, and their length: trials are
         made with it. Without an override nothing is shortened."""

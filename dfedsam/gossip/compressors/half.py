@@ -32,18 +32,37 @@ class Float16(Compressor):
 
     def encode(self, x: NDArray, key: Draws) -> NDArray[np.uint8]:
         """See Compressor."""
+        exponent, bits = self._rounded(x)
+        return np.concatenate([to_bytes(exponent), self._halves(bits)], axis=1)
+
+    def write(self, x: NDArray, key: Draws, messages: NDArray[np.uint8], own: NDArray) -> None:
+        """See Compressor."""
+        exponent, bits = self._rounded(x)
+        kept = bits & np.uint32(0xFFFFFFFF << 13 & 0xFFFFFFFF)
+        np.multiply(kept.view(np.float32), np.float32(2.0**_BIAS), out=own)
+        own *= np.ldexp(x.dtype.type(1), exponent.astype(np.int32) - _TOP)
+        messages[:, :2] = to_bytes(exponent)
+        messages[:, 2:] = self._halves(bits)
+
+    def _rounded(self, x: NDArray) -> tuple[NDArray[np.int16], NDArray[np.uint32]]:
+        """The rows' exponents, (p, 1), and scaled entries, whose upper bits are right after rounding, (p, dim)."""
         _, exponent = np.frexp(np.maximum(x.max(axis=1), -x.min(axis=1)))
         exponent = np.maximum(exponent, _LOWEST)[:, None]
         scaled = np.multiply(x, np.ldexp(x.dtype.type(1), _TOP - exponent)).astype(np.float32, copy=False)
         scaled *= np.float32(2.0**-_BIAS)
         bits = scaled.view(np.uint32)
         bits += 1 << 12  # half of the last bit that stays
+        return exponent.astype(np.int16), bits
+
+    @staticmethod
+    def _halves(bits: NDArray[np.uint32]) -> NDArray[np.uint8]:
+        """The bytes of what stays of them, (p, 2 · dim); overwrites them."""
         sign = bits >> 16
         sign &= 1 << 15
         bits >>= 13
         bits &= (1 << 15) - 1
         bits |= sign
-        return np.concatenate([to_bytes(exponent.astype(np.int16)), to_bytes(bits.astype(np.uint16))], axis=1)
+        return to_bytes(bits.astype(np.uint16))
 
     def decode(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: Draws) -> NDArray:
         """See Compressor."""
@@ -82,6 +101,16 @@ class BFloat16(Compressor):
         bits = x.astype(np.float32, copy=False).view(np.uint32) + np.uint32(1 << 15)
         bits >>= 16
         return to_bytes(bits.astype(np.uint16))
+
+    def write(self, x: NDArray, key: Draws, messages: NDArray[np.uint8], own: NDArray) -> None:
+        """See Compressor."""
+        if x.dtype != np.float32:
+            super().write(x, key, messages, own)
+            return
+        bits = own.view(np.uint32)
+        np.add(x.view(np.uint32), np.uint32(1 << 15), out=bits)
+        bits &= np.uint32(0xFFFF << 16)
+        messages[:] = to_bytes((bits >> 16).astype(np.uint16))
 
     def decode(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: Draws) -> NDArray:
         """See Compressor."""

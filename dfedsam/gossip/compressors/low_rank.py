@@ -24,8 +24,8 @@ class LowRank(Compressor):
     One step of a subspace iteration from a Gaussian G (n, r), n ≤ m, which all peers draw from the seed for every round
     and step. C is an orthogonal projection; onto the range of X G nothing less than X's share in G's range is kept, so
     that δ = r/n, and much more where X is nearly of low rank. Source: Vogels, Karimireddy and Jaggi (2019), "PowerSGD:
-    practical low-rank gradient compression for distributed optimization"; between neighbours, see the gossip
-    PowerGossip.
+    practical low-rank gradient compression for distributed optimization". PowerGossip (Vogels, Karimireddy and Jaggi,
+    2020) does as much to the difference of each pair of neighbours; here, with Choco, to a peer's own change.
 
     Args:
         rank: r, at least 1 and at most n.

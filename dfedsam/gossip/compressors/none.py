@@ -30,6 +30,11 @@ class NoCompression(Compressor):
         """See Compressor."""
         return from_bytes(messages, 0, dim, dtype).copy()
 
+    def write(self, x: NDArray, key: Draws, messages: NDArray[np.uint8], own: NDArray) -> None:
+        """See Compressor."""
+        messages[:] = to_bytes(x)
+        own[:] = x
+
     def alike(self, dim: int) -> tuple[Compressor, int]:
         """See Compressor."""
         return self, min(dim, ALIKE)

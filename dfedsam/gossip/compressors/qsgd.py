@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from dfedsam.randomness import Draws
 
 _MOST = (1 << 15) - 1  # levels that a message holds in 16 bits an entry
-_SHARE = 4  # entries that one random number serves
+_SHARE = 8  # entries that one random number serves
+_WITHIN = 1 - 2.0**-20  # so that an entry that is all of the norm is not rounded to beyond s
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +26,8 @@ class QSGD(Compressor):
     """C(x) = ‖x‖ l/(sτ) in d (1 + ⌈log₂(s + 1)⌉) + 32 bits: l_j ∈ {−s, …, s} is s x_j/‖x‖ rounded up or down, right on
     average.
 
-    Divided by τ = 1 + min(d/s², √d/s) it contracts with δ = 1/τ. The rounding takes 16 random bits, of which four
-    entries share one draw, turned by a quarter of a level each: every entry by itself is rounded as it should be, and
+    Divided by τ = 1 + min(d/s², √d/s) it contracts with δ = 1/τ. The rounding takes 16 random bits, of which eight
+    entries share one draw, four of them its mirror image: every entry by itself is rounded as it should be, and
     the bound asks for no more. Source: Alistarh et al. (2017), "QSGD: communication-efficient SGD via gradient
     quantization and encoding"; the scaling as in Koloskova, Stich and Jaggi (2019).
 
@@ -56,28 +57,44 @@ class QSGD(Compressor):
 
     def encode(self, x: NDArray, key: Draws) -> NDArray[np.uint8]:
         """See Compressor."""
+        return self.written(x, key)
+
+    def write(self, x: NDArray, key: Draws, messages: NDArray[np.uint8], own: NDArray) -> None:
+        """See Compressor."""
         dim = x.shape[1]
         drawn = key.sixteen_bits(-(-dim // _SHARE))
-        turns = [drawn + np.uint16(i * (1 << 16) // _SHARE) for i in range(_SHARE)]
-        norm, numbers = self.rounded(x, np.concatenate(turns, axis=1)[:, :dim])
-        return np.concatenate([to_bytes(norm), pack(numbers, self.bits)], axis=1)
+        norm, numbers = self.rounded(x, drawn, own)
+        own *= self.unit(norm, dim)
+        messages[:, : x.itemsize] = to_bytes(norm)
+        messages[:, x.itemsize :] = pack(numbers, self.bits)
 
-    def rounded(self, x: NDArray, draws: NDArray[np.uint16]) -> tuple[NDArray, NDArray]:
+    def rounded(self, x: NDArray, drawn: NDArray[np.uint16], own: NDArray) -> tuple[NDArray, NDArray]:
         """The norms (p, 1), and s + l as whole numbers (p, dim), of rows of x (p, dim).
 
         Args:
             x: the rows.
-            draws: uniform on 0 … 2¹⁶ − 1, shape (p, dim): l = ⌊s x/‖x‖ + draw/2¹⁶⌋.
+            drawn: uniform on 0 … 2¹⁶ − 1, shape (p, ⌈dim/_SHARE⌉): l = ⌊s x/‖x‖ + draw/2¹⁶⌋, where entries so many
+                places apart have the same draw, every other time mirrored.
+            own: (p, dim), where l goes.
         """
-        s = self.levels
-        norm = np.sqrt(np.einsum("pd,pd->p", x, x))[:, None]
-        level = x * (s / np.where(norm > 0, norm, 1))
-        unit = draws.astype(x.dtype)
-        unit *= x.dtype.type(2.0**-16)
-        level += unit
-        level += x.dtype.type(s)
-        numbers = level.astype(np.uint8 if s < 1 << 7 else np.uint16)
-        return norm, np.minimum(numbers, numbers.dtype.type(2 * s), out=numbers)  # an entry that is all of the norm
+        s, kind, width = self.levels, x.dtype.type, drawn.shape[1]
+        norm = np.sqrt(np.matmul(x[:, None], x[:, :, None]))[:, 0]
+        np.multiply(x, kind(s * _WITHIN) / np.where(norm > 0, norm, 1), out=own)
+        unit = drawn.astype(x.dtype)
+        unit *= kind(2.0**-16)
+        mirrored = kind(1 - 2.0**-16) - unit
+        for i, low in enumerate(range(0, x.shape[1], width)):
+            part = own[:, low : low + width]
+            part += (mirrored if i % 2 else unit)[:, : part.shape[1]]
+        np.floor(own, out=own)
+        whole = own.astype(np.int8 if s < 1 << 7 else np.int16)
+        numbers = whole.view(f"u{whole.itemsize}")
+        numbers += numbers.dtype.type(s)
+        return norm, numbers
+
+    def unit(self, norm: NDArray, dim: int) -> NDArray:
+        """What l is multiplied with, (p, 1)."""
+        return norm * norm.dtype.type(1 / (self.levels * _WITHIN * self.tau(dim)))
 
     def decode(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: Draws) -> NDArray:
         """See Compressor."""
@@ -85,7 +102,7 @@ class QSGD(Compressor):
         numbers = unpack(messages[:, norm.itemsize :], self.bits, dim)
         x = numbers.astype(dtype)
         x -= x.dtype.type(self.levels)
-        x *= norm * norm.dtype.type(1 / (self.levels * self.tau(dim)))
+        x *= self.unit(norm, dim)
         return x
 
     def delta(self, dim: int) -> float:

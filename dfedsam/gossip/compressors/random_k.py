@@ -30,7 +30,15 @@ class RandomK(Sparse):
 
     def encode(self, x: NDArray, key: Draws) -> NDArray[np.uint8]:
         """See Compressor."""
-        return to_bytes(x[:, self._places(x.shape[1], key)])
+        return to_bytes(np.take(x, self._places(x.shape[1], key), axis=1))
+
+    def write(self, x: NDArray, key: Draws, messages: NDArray[np.uint8], own: NDArray) -> None:
+        """See Compressor."""
+        places = self._places(x.shape[1], key)
+        values = np.take(x, places, axis=1)
+        messages[:] = to_bytes(values)
+        own.fill(0)
+        own[:, places] = values
 
     def decode(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: Draws) -> NDArray:
         """See Compressor."""

@@ -29,15 +29,24 @@ class ScaledSign(Compressor):
 
     def encode(self, x: NDArray, key: Draws) -> NDArray[np.uint8]:
         """See Compressor."""
-        scale = np.abs(x).mean(axis=1, keepdims=True, dtype=x.dtype)
-        return np.concatenate([to_bytes(scale), np.packbits(x >= 0, axis=1, bitorder="little")], axis=1)
+        return self.written(x, key)
+
+    def write(self, x: NDArray, key: Draws, messages: NDArray[np.uint8], own: NDArray) -> None:
+        """See Compressor."""
+        scale = np.abs(x, out=own).mean(axis=1, keepdims=True, dtype=x.dtype)
+        bits = np.dtype(f"u{x.itemsize}")
+        sign = bits.type(1) << bits.type(8 * x.itemsize - 1)
+        whole = np.bitwise_and(x.view(bits), sign, out=own.view(bits))
+        whole |= scale.view(bits)
+        messages[:, : x.itemsize] = to_bytes(scale)
+        messages[:, x.itemsize :] = np.packbits(np.signbit(x), axis=1, bitorder="little")
 
     def decode(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: Draws) -> NDArray:
         """See Compressor."""
         scale = from_bytes(messages, 0, 1, dtype)
         bits = np.unpackbits(messages[:, scale.itemsize :], axis=1, count=dim, bitorder="little")
-        x = np.multiply(bits, 2 * scale, dtype=dtype)
-        x -= scale
+        x = np.multiply(bits, -2 * scale, dtype=dtype)
+        x += scale
         return x
 
     def alike(self, dim: int) -> tuple[Compressor, int]:

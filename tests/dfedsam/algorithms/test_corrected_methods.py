@@ -1,5 +1,7 @@
 """The methods beside DFedSAM: their paths against the papers' formulas in dense algebra, and their fixed points."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,8 @@ from dfedsam import (
     DPSGD,
     SGP,
     Chebyshev,
+    Choco,
+    CoordinateWise,
     DecentLaM,
     DFedADMM,
     DFedAvg,
@@ -16,6 +20,7 @@ from dfedsam import (
     Exact,
     Extra,
     GradientTracking,
+    Lead,
     MomentumTracking,
     OledFL,
     Plain,
@@ -137,9 +142,35 @@ def test_the_path_is_that_of_the_formulas(name):
 
 
 def test_d2_is_lazy_only_where_it_must_be():
-    assert "(I + W)/2" in D2().note(topologies.make("ring", N))
-    assert D2(gossip=Plain(steps=2)).note(topologies.make("ring", N)) is None
+    ring = topologies.make("ring", N)
+    assert D2().note(ring).endswith("(I + W)/2: it needs a smallest eigenvalue above −1/3, and here it is −0.333")
+    assert D2(gossip=Plain(steps=2)).note(ring) is None
+    assert D2(gossip=Plain(steps=3)).note(ring) is None
     assert D2().note(topologies.make("complete", N)) is None
+    assert D2(gossip=Chebyshev(steps=2)).note(ring).endswith("and here it may be −0.383")
+    assert D2(gossip=Chebyshev(steps=8)).note(ring) is None
+    assert D2(gossip=Choco()).note(ring).endswith("and of the gossip Choco it is not known")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Climbing(Exact):
+    """The exact gradient at x + ρ g/‖g‖, written plainly."""
+
+    def estimate(self, minibatch, x, draws):
+        g = minibatch.gradients(x)
+        return minibatch.gradients(x + 0.3 * g / np.linalg.norm(g, axis=1, keepdims=True))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [GradientTracking, MomentumTracking, D2, Extra, QGDSGDm, DecentLaM, Lead, OledFL, DFedADMM, DFedCata],
+)
+def test_each_takes_sam_and_any_estimator(kind):
+    climbed = states(kind(estimator=Exact(), lr=0.05, rho=0.3), 4)[-1]
+    np.testing.assert_allclose(climbed, states(kind(estimator=Climbing(), lr=0.05), 4)[-1], rtol=1e-12)
+    assert np.abs(climbed - states(kind(estimator=Exact(), lr=0.05), 4)[-1]).max() > 1e-3
+    queried = states(kind(estimator=CoordinateWise(mu=1e-4), lr=0.05, rho=0.3), 4)[-1]
+    np.testing.assert_allclose(queried, climbed, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -150,6 +181,7 @@ def test_d2_is_lazy_only_where_it_must_be():
         MomentumTracking(**EXACT | {"lr": 0.05}, momentum=BETA),
         D2(**EXACT),
         D2(**EXACT, gossip=Plain(steps=2)),
+        D2(**EXACT, gossip=Chebyshev(steps=8)),
         Extra(**EXACT),
     ],
     ids=repr,

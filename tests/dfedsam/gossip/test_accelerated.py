@@ -66,14 +66,15 @@ def test_shifted_is_better_where_the_spectrum_leans_to_one_side():
 
 
 @pytest.mark.parametrize(
-    ("name", "n", "steps"), [("ring", 9, 4), ("hypercube", 16, 4), ("star", 8, 2), ("complete", 6, 1)]
+    ("name", "n", "steps"),
+    [("ring", 9, 4), ("hypercube", 16, 4), ("star", 8, 2), ("complete", 6, 1), ("petersen", None, 2)],
 )
 def test_finite_time_is_exact(name, n, steps):
     topology = topologies.make(name, n)
-    network = OneProcess(n)
-    x = np.random.default_rng(0).standard_normal((n, 5))
+    network = OneProcess(topology.n)
+    x = np.random.default_rng(0).standard_normal((topology.n, 5))
     y, _ = FiniteTime()(x.copy(), {}, network, topology.weights(0), KEY)
-    np.testing.assert_allclose(y, np.tile(x.mean(axis=0), (n, 1)), atol=1e-14)
+    np.testing.assert_allclose(y, np.tile(x.mean(axis=0), (topology.n, 1)), atol=1e-14)
     assert network.messages == steps * topology.support().nnz
 
 
@@ -100,13 +101,28 @@ def test_the_mean_is_kept_and_the_multipliers_are_those_of_the_matrix(gossip):
     np.testing.assert_allclose(np.diag(gossip.multipliers(values, W)), expected, atol=1e-12)
 
 
+@pytest.mark.parametrize("name", GRAPHS)
+@pytest.mark.parametrize("gossip", ALL, ids=str)
+def test_the_effective_rate_is_that_of_the_matrix(gossip, name):
+    topology = made("ring" if isinstance(gossip, FiniteTime) and name in ("davis", "path") else name)
+    steps = gossip.length(topology)
+    mixing = gossip.mixing(topology, topologies.spectrum(topology, steps)["lambda_q"])
+    assert mixing["lambda_q"] == pytest.approx(left(gossip, topology), rel=1e-6, abs=1e-12)
+    assert mixing["plain"] == pytest.approx(left(Plain(steps=steps), topology), rel=1e-6, abs=1e-12)
+    network = OneProcess(topology.n)
+    gossip(np.eye(topology.n), {}, network, topology.weights(0), KEY)
+    assert network.messages == steps * topology.support().nnz
+
+
 @pytest.mark.parametrize("gossip", ALL[1:], ids=str)
 def test_one_symmetric_matrix_is_needed(gossip):
     W = [topologies.metropolis(topologies.ring(6)), topologies.metropolis(topologies.star(6))]
     with pytest.raises(ValueError, match="changes from round to round; choose the gossip plain"):
         gossip.check(topologies.Periodic(W))
-    with pytest.raises(ValueError, match="needs a symmetric W"):
+    with pytest.raises(ValueError, match="needs a symmetric W, but this topology is directed; choose the gossip plain"):
         gossip.check(topologies.Periodic(W[:1], directed=True))
+    with pytest.raises(ValueError, match=r"but only the columns of this topology's W sum to one; .* push_sum"):
+        gossip.check(topologies.make("random_out", 9, seed=0))
 
 
 def test_one_step_on_the_complete_graph_is_the_mean():

@@ -93,6 +93,20 @@ def test_messages_have_their_width_and_rows_stand_alone(compressor, dim, dtype):
     assert compressor.decode(messages[:0], dim, dtype, part).shape == (0, dim)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("dim", [1, 9, 64, 3001])
+@pytest.mark.parametrize("compressor", COMPRESSORS, ids=repr)
+def test_a_sender_knows_what_its_messages_say(compressor, dim, dtype):
+    x, all_peers = np.random.default_rng(1).standard_t(2, size=(5, dim)).astype(dtype), key(range(5), round=2)
+    x[1], x[2, ::3], x[3, 1:] = -0.0, 0, 0  # nothing, some, and a single entry
+    before, own = x.copy(), np.full_like(x, np.nan)
+    messages = np.empty((5, compressor.width(dim, dtype)), np.uint8)
+    compressor.write(x, all_peers, messages, own)
+    np.testing.assert_array_equal(x, before)
+    np.testing.assert_array_equal(messages, compressor.encode(x, all_peers))
+    np.testing.assert_array_equal(own, compressor.decode(messages, dim, dtype, all_peers))
+
+
 @pytest.mark.parametrize("compressor", COMPRESSORS, ids=repr)
 def test_zero_stays_zero(compressor):
     x = np.zeros((3, 40), np.float32)
@@ -123,9 +137,10 @@ def test_qsgd_contracts_on_average(levels):
         x[np.abs(x) < 1e-9] = 0  # squares of the least numbers vanish
         d = len(x)
         many = np.tile(x, (1 << 16, 1))
-        norm, numbers = compressor.rounded(many, np.tile(draws[:, None], (1, d)))
-        scale = norm / (levels * compressor.tau(d))
-        y = (numbers.astype(np.float64) - levels) * scale
+        own = np.empty_like(many)
+        norm, numbers = compressor.rounded(many, draws[:, None], own)
+        y = own * compressor.unit(norm, d)
+        np.testing.assert_array_equal(numbers, own + levels)
         mean = y.mean(axis=0) * compressor.tau(d)
         np.testing.assert_allclose(mean, x, atol=norm[0, 0] / levels * 2.0**-15)  # right on average
         bound = (1 - compressor.delta(d)) * (x @ x) + (x @ x) * 1e-4 / levels

@@ -30,12 +30,27 @@ def test_nothing_is_lost_where_all_is_sent(compressor):
     k=st.integers(1, 30),
 )
 def test_top_k_keeps_the_largest_and_of_equals_the_first(x, k):
-    y = compressed(TopK(k=k), x)
-    for row, kept in zip(x, y, strict=True):
-        chosen = np.sort(np.argsort(-np.abs(row), kind="stable")[:k])
-        expected = np.zeros_like(row)
-        expected[chosen] = row[chosen]
-        np.testing.assert_array_equal(kept, expected)
+    np.testing.assert_array_equal(compressed(TopK(k=k), x), sorted_out(x, k))
+
+
+def sorted_out(x, k):
+    """The k largest entries of each row, of equal ones the first, by sorting them all."""
+    expected = np.zeros_like(x)
+    for row, kept in zip(x, expected, strict=True):
+        chosen = np.argsort(-np.abs(row), kind="stable")[:k]
+        kept[chosen] = row[chosen]
+    return expected
+
+
+@pytest.mark.parametrize("dim", [1024, 1500, 4096])
+@pytest.mark.parametrize("k", [1, 15, 250])
+def test_top_k_of_long_rows_is_that_of_all_entries(dim, k):
+    """Also where the entries that are looked at first are no guide: equal, zero, or the only large ones."""
+    x = np.random.default_rng(dim + k).standard_t(2, size=(6, dim)).astype(np.float32)
+    x[1], x[2], x[3, 40:] = 1, 0, 0
+    x[4, :: dim // 256] *= 1000
+    x[5] = np.rint(x[5])
+    np.testing.assert_array_equal(compressed(TopK(k=k), x), sorted_out(x, k))
 
 
 def test_random_k_is_one_set_for_all_and_another_in_every_step():

@@ -1,0 +1,36 @@
+"""What ten gossip steps leave of the peers' distance from their mean: Chebyshev gossip against plain."""
+
+import numpy as np
+
+import topologies
+from dfedsam import Chebyshev, Plain
+from dfedsam.gossip import Gossip
+from dfedsam.network import OneProcess
+from dfedsam.randomness import Draws
+from tests.benchmarks import Row
+
+PEERS, STEPS = 64, 10
+
+
+def run() -> list[Row]:
+    """On a ring, from the worst start."""
+    ring = topologies.make("ring", PEERS)
+    W, eye = ring.weights(0), np.eye(PEERS)
+
+    def left(gossip: Gossip) -> float:
+        """‖P(W) − J‖₂, where the columns of P(W) are what gossip makes of the unit vectors."""
+        P, _ = gossip(eye.copy(), gossip.init(eye), OneProcess(PEERS), W, Draws(0, "gossip 1", 0, 0, range(PEERS)))
+        return float(np.linalg.norm(P - 1 / PEERS, 2))
+
+    plain, chebyshev = left(Plain(steps=STEPS)), left(Chebyshev(steps=STEPS))
+    low, high = topologies.spectrum_ends(W)
+    theory = high**STEPS * np.cosh(STEPS * np.arccosh((2 - low - high) / (high - low)))  # λ^Q over 1/T_Q(y₁)
+    return [
+        Row(
+            what=f"consensus error after {STEPS} steps, ring of {PEERS}: by how much Chebyshev's is smaller",
+            floor="theory: λ^Q T_Q(y₁)",
+            ratio=plain / chebyshev / theory,
+            target=0.999,
+            figures=f"{chebyshev:.3f} against {plain:.3f}: {plain / chebyshev:.2f} × smaller, {theory:.2f} × in theory",
+        )
+    ]
