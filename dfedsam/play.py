@@ -44,6 +44,8 @@ class Minibatch:
         meter: counts every query, a row a peer of the block.
         cosines: where it is a list, estimators add (rows, cosines of these peers' estimates with the exact gradients).
         slopes: where it is a list, estimates Σ_q slopes_q u_q along random directions add their slopes (p, q).
+        control: what estimators with a control variate know of these peers' gradients, shape (p, dim); they update it
+            in place.
     """
 
     problem: Problem
@@ -53,6 +55,7 @@ class Minibatch:
     meter: Meter
     cosines: list[tuple[slice, NDArray]] | None = None
     slopes: list[NDArray] | None = None
+    control: NDArray | None = None
 
     def losses(self, candidates: NDArray) -> NDArray:
         """Query each peer's minibatch: candidates (p, q, dim) to losses (p, q). Each candidate is one query.
@@ -155,12 +158,18 @@ class Play:
                 rows = slice(low, min(low + size, stop))
                 yield rows, replace(self, key=self.key.part(rows), rows=rows)
 
-    def minibatch(self, step: int) -> Minibatch:
-        """Local step `step`: each peer draws a minibatch of its own data."""
+    def minibatch(self, step: int, control: NDArray | None = None) -> Minibatch:
+        """Local step `step`: each peer draws a minibatch of its own data.
+
+        Args:
+            step: 0-based.
+            control: the block's control variates, where the estimator keeps some, shape (peers, dim).
+        """
         key = replace(self.key, step=step)
         batch = self.problem.minibatch(replace(key, purpose="minibatch"), self.rows)
         slopes = None if self.trace is None else []
-        return Minibatch(self.problem, batch, self.rows, key, self.meter, self.cosines, slopes)
+        control = None if control is None else control[self.rows]
+        return Minibatch(self.problem, batch, self.rows, key, self.meter, self.cosines, slopes, control)
 
     def gossip(self, gossip: Gossip, x: NDArray, memory: dict[str, NDArray]) -> tuple[NDArray, dict[str, NDArray]]:
         """Exchange x (peers, dim) with neighbours: returns the mixed x and gossip's memory."""

@@ -49,12 +49,12 @@ class D2(GradientSteps):
 
     def init(self, x: NDArray) -> State:
         """ψ = x."""
-        return {"x": x, "psi": x.copy(), "gossip": self.gossip.init(x)}
+        return {**super().init(x), "psi": x.copy(), "gossip": self.gossip.init(x)}
 
     def round(self, state: State, play: Play) -> State:
         """One gradient, then one exchange."""
         x = state["x"]
-        psi = x - self.rate(play) * self.gradient(play, x)
+        psi = x - self.rate(play.round) * self.gradient(play, x, state)
         corrected = psi + x - state["psi"]
         if self._lazy(play.weights):
             x = corrected.copy()

@@ -23,8 +23,8 @@ class DecentLaM(QGDSGDm):
 
     def round(self, state: State, play: Play) -> State:
         """One gradient, then one exchange."""
-        x, m, rate = state["x"], state["momentum"], self.rate(play)
-        mixed = self.mix(state, play, x - rate * self.gradient(play, x))
+        x, m, rate = state["x"], state["momentum"], self.rate(play.round)
+        mixed = self.mix(state, play, x - rate * self.gradient(play, x, state))
         m *= self.momentum
         m += (x - mixed) / rate
         return state | {"x": x - rate * m}

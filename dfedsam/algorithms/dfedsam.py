@@ -8,14 +8,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dfedsam.algorithms.base import State
 from dfedsam.algorithms.gossiping import GossipingLocalSteps
 from dfedsam.checks import at_least, one_of
 from dfedsam.gossip import Gossip, Plain
-from dfedsam.play import Minibatch
+from dfedsam.play import Minibatch, Play
 from dfedsam.zeroth_order import ascend
 
-Ascent = Literal["own", "same", "random"]
-ASCENTS = ("own", "same", "random")
+Ascent = Literal["own", "same", "random", "momentum", "control", "travel"]
+ASCENTS = ("own", "same", "random", "momentum", "control", "travel")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,13 +24,16 @@ class DFedSAM(GossipingLocalSteps):
     """DFedSAM: K times x ← x − η ĝ(x + ρ ĝ(x)/‖ĝ(x)‖) on one minibatch a step, then x ← W x.
 
     Source: Shi et al. (2023), "Improving the model consistency of decentralized federated learning", algorithm 1; here
-    ĝ comes from queries. A local step costs twice the estimator's queries (once with a random ascent, or with ρ = 0,
-    which is DFedAvg); a round sends one vector an edge and direction.
+    ĝ comes from queries. A local step costs twice the estimator's queries with the ascents "own" and "same", once with
+    the others and with ρ = 0, which is DFedAvg; a round sends one vector an edge and direction.
 
     Args:
         rho: ρ ≥ 0, the length of the ascent, in units of x; 0 turns it off.
-        ascent: what is climbed along: "own" (an estimate with directions of its own), "same" (an estimate along the
-            directions that the descent then uses), or "random" (a random unit vector, a control that costs no query).
+        ascent: what is climbed along: "own" (an estimate with directions of its own) or "same" (an estimate along the
+            directions that the descent then uses); or, at no query, "momentum", "control" (the estimator's control
+            variate), "travel" (back along the last round's way, which the neighbours had their part in: Fan et al.,
+            2024, "Locally estimated global perturbations are better than local perturbations for federated
+            sharpness-aware minimization"), or "random" (a random unit vector, to compare with).
     """
 
     rho: float = 0.05
@@ -39,16 +43,37 @@ class DFedSAM(GossipingLocalSteps):
         super().__post_init__()
         at_least("rho", self.rho, 0)
         one_of("ascent", self.ascent, ASCENTS)
+        if self.ascent == "momentum" and not self.momentum:
+            raise ValueError("ascent is momentum: there is none to climb along; give momentum, such as 0.9")
+        if self.ascent == "control" and not getattr(self.estimator, "control_variate", False):
+            raise ValueError("ascent is control: the estimator keeps none; set estimator.control_variate")
 
-    def direction(self, minibatch: Minibatch, x: NDArray) -> NDArray:
-        """The estimate at the perturbed point, on the same minibatch, shape (peers, dim)."""
+    def init(self, x: NDArray) -> State:
+        """The state before round 0; nothing was travelled yet."""
+        return {**super().init(x), **({"earlier": x.copy()} if self.ascent == "travel" else {})}
+
+    def local_phase(self, state: State, play: Play) -> State:
+        """The K local steps; for "travel", "earlier" is x as it was when the last round began."""
+        if self.ascent != "travel":
+            return super().local_phase(state, play)
+        start = state["x"].copy()
+        state["earlier"] -= start
+        return super().local_phase(state, play) | {"earlier": start}
+
+    def direction(self, minibatch: Minibatch, x: NDArray, momentum: NDArray | None, state: State) -> NDArray:
+        """The estimate at the perturbed point, on the same minibatch, shape (p, dim)."""
         if self.rho > 0:
-            x = ascend(x, self._climb(minibatch, x), self.rho)
+            x = ascend(x, self._climb(minibatch, x, momentum, state), self.rho)
         return self.estimator(minibatch, x, "descent")
 
-    def _climb(self, minibatch: Minibatch, x: NDArray) -> NDArray:
+    def _climb(self, minibatch: Minibatch, x: NDArray, momentum: NDArray | None, state: State) -> NDArray:
         if self.ascent == "random":
             return np.ascontiguousarray(minibatch.draws("ascent").normal(x.shape[1:], x.dtype))
+        kept = {"momentum": momentum, "control": minibatch.control}.get(self.ascent)
+        if self.ascent == "travel":
+            kept = state["earlier"][minibatch.rows]
+        if kept is not None:
+            return kept.copy()
         return self.estimator(minibatch, x, "descent" if self.ascent == "same" else "ascent")
 
 

@@ -30,12 +30,12 @@ class Extra(GradientSteps):
 
     def init(self, x: NDArray) -> State:
         """½(I + W) x⁻ stands at x and g⁻ at 0, which makes the first round what it must be."""
-        return {"x": x, "half": x.copy(), "g": np.zeros_like(x), "gossip": self.gossip.init(x)}
+        return {**super().init(x), "half": x.copy(), "g": np.zeros_like(x), "gossip": self.gossip.init(x)}
 
     def round(self, state: State, play: Play) -> State:
         """One gradient, then one exchange."""
-        x, rate = state["x"], self.rate(play)
-        g = self.gradient(play, x)
+        x, rate = state["x"], self.rate(play.round)
+        g = self.gradient(play, x, state)
         both = x + self.mix(state, play, x.copy())  # (I + W) x
         x = both - state["half"] - rate * (g - state["g"])
         both *= 0.5

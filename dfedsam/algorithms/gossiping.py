@@ -66,6 +66,11 @@ class GossipingLocalSteps(LocalSteps):
                 f"estimator is {type(self.estimator).__name__}: the gossip {name} sends the scalars of random "
                 "directions, and it has none; choose two_point or one_sided"
             )
+        if self.estimator.control_variate:
+            raise ValueError(
+                f"estimator.control_variate is true: the gossip {name} replays steps along the seed's directions "
+                "alone; leave it false"
+            )
         for option in ("momentum", "weight_decay"):
             if getattr(self, option):
                 raise ValueError(

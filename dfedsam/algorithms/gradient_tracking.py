@@ -24,7 +24,7 @@ class GradientTracking(GradientSteps):
     def init(self, x: NDArray) -> State:
         """y = g = 0, and both gossips' memory."""
         memory = {"gossip": self.gossip.init(x), "gossip_y": self.gossip.init(np.zeros_like(x))}
-        return {"x": x, "y": np.zeros_like(x), "g": np.zeros_like(x), **memory}
+        return {**super().init(x), "y": np.zeros_like(x), "g": np.zeros_like(x), **memory}
 
     def follow(self, y: NDArray, state: State) -> NDArray:
         """What x descends along, shape (peers, dim), given the tracked gradient y."""
@@ -32,8 +32,8 @@ class GradientTracking(GradientSteps):
 
     def round(self, state: State, play: Play) -> State:
         """One gradient, then x and y are mixed."""
-        x, g = state["x"], self.gradient(play, state["x"])
+        x, g = state["x"], self.gradient(play, state["x"], state)
         y = state["y"] + g - state["g"]
-        x = self.mix(state, play, x - self.rate(play) * self.follow(y, state))
+        x = self.mix(state, play, x - self.rate(play.round) * self.follow(y, state))
         y = self.mix(state, play, y, "gossip_y")
         return state | {"x": x, "y": y, "g": g}

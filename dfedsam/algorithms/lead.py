@@ -52,12 +52,12 @@ class Lead(OneGradient):
 
     def init(self, x: NDArray) -> State:
         """D starts at 0 and h at the common start."""
-        return {"x": x, "dual": np.zeros_like(x), "gossip": self._differences().init(x)}
+        return {**super().init(x), "dual": np.zeros_like(x), "gossip": self._differences().init(x)}
 
     def round(self, state: State, play: Play) -> State:
         """One gradient, then one exchange."""
-        x, dual, rate = state["x"], state["dual"], self.rate(play)
-        g = self.gradient(play, x)
+        x, dual, rate = state["x"], state["dual"], self.rate(play.round)
+        g = self.gradient(play, x, state)
         g *= rate
         apart, state["gossip"] = play.gossip(self._differences(), x - g - rate * dual, state["gossip"])
         apart *= self.gamma / (2 * rate)

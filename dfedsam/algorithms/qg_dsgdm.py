@@ -33,13 +33,13 @@ class QGDSGDm(GradientSteps):
 
     def init(self, x: NDArray) -> State:
         """m = 0."""
-        return {"x": x, "momentum": np.zeros_like(x), "gossip": self.gossip.init(x)}
+        return {**super().init(x), "momentum": np.zeros_like(x), "gossip": self.gossip.init(x)}
 
     def round(self, state: State, play: Play) -> State:
         """One gradient, then one exchange."""
-        x, m, rate = state["x"], state["momentum"], self.rate(play)
+        x, m, rate = state["x"], state["momentum"], self.rate(play.round)
         m *= self.momentum
-        step = self.gradient(play, x)
+        step = self.gradient(play, x, state)
         step += m
         mixed = self.mix(state, play, x - rate * step)
         m += (1 - self.momentum) / rate * (x - mixed)

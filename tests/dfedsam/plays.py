@@ -78,6 +78,11 @@ ALGORITHMS = [
     GradientTracking(lr=0.05, gossip=Choco(compressor=RandomK(), gamma="theory")),
     DPSGD(lr=0.1, gossip=DeepSqueeze(compressor=ScaledSign(), steps=2)),
     Lead(lr=0.05),
+    DFedAvg(lr=0.02, lr_schedule="linear", lr_rounds=4, estimator=OneSided(distribution="orthogonal", directions=15)),
+    DFedSAM(lr=0.02, ascent="momentum", momentum=0.5, lr_schedule="cosine", lr_rounds=5),
+    DFedSAM(lr=0.05, ascent="control", estimator=TwoPoint(control_variate=True)),
+    DFedSAMMG(lr=0.05, ascent="travel"),
+    GradientTracking(lr=0.05, estimator=OneSided(control_variate=True)),
 ]
 PEERS = 7
 CASES = {

@@ -1,5 +1,7 @@
 """Every estimator against exact gradients and closed-form moments."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from dfedsam.randomness import Draws
 from dfedsam.zeroth_order import ascend, cosines, directions
 
 RANDOM = [cls(directions=3, mu=mu, distribution=kind) for cls, mu in [(TwoPoint, 1e-3), (OneSided, 1e-6)]
-          for kind in ("rademacher", "gaussian", "sphere")]  # fmt: skip
+          for kind in ("rademacher", "gaussian", "sphere", "orthogonal")]  # fmt: skip
 ALL = [*RANDOM, CoordinateWise(mu=1e-3), Exact()]
 
 
@@ -79,7 +81,7 @@ def test_mean_cosine_squared_of_one_direction_is_one_over_d():
     assert abs(squares.mean() - 1 / dim) < 5 * squares.std() / np.sqrt(len(squares))
 
 
-@pytest.mark.parametrize("kind", ["rademacher", "gaussian", "sphere"])
+@pytest.mark.parametrize("kind", ["rademacher", "gaussian", "sphere", "orthogonal"])
 def test_directions_have_identity_covariance(kind):
     u = directions(kind, Draws(0, "u", 0, 0, range(5000)), 4, 8, np.float64).reshape(-1, 8)
     assert np.abs(u.T @ u / len(u) - np.eye(8)).max() < 5 * 1.5 / np.sqrt(len(u))
@@ -112,3 +114,47 @@ def test_ascend_moves_each_row_by_rho_and_leaves_a_zero_row():
 def test_bad_values_are_named(make):
     with pytest.raises(ValueError, match=r"(directions|mu|distribution) is .*: it must be"):
         make()
+
+
+@pytest.mark.parametrize("q", [3, 10, 25])
+def test_orthogonal_directions_are_so_in_sets_of_dim_and_uniform_each(q):
+    dim = 10
+    u = directions("orthogonal", Draws(0, "u", 0, 0, range(3000)), q, dim, np.float64)
+    for low in range(0, q, dim):
+        some = u[:, low : low + dim]
+        products = some @ some.transpose(0, 2, 1)
+        np.testing.assert_allclose(products, np.broadcast_to(dim * np.eye(some.shape[1]), products.shape), atol=1e-9)
+    flat = u.reshape(-1, dim)
+    assert np.abs(flat.mean(axis=0)).max() < 5 / np.sqrt(3000)
+    assert np.abs(flat.T @ flat / len(flat) - np.eye(dim)).max() < 5 * 1.5 / np.sqrt(3000)
+
+
+def test_as_many_orthogonal_directions_as_dimensions_give_the_gradient():
+    mini, x = minibatch(), point()
+    estimate = TwoPoint(directions=10, distribution="orthogonal")(mini, x, "descent")
+    np.testing.assert_allclose(estimate, mini.gradients(x), atol=1e-8)
+
+
+@pytest.mark.parametrize("estimator", [
+    TwoPoint(directions=4, control_variate=True), OneSided(directions=4, mu=1e-7, control_variate=True),
+], ids=repr)  # fmt: skip
+def test_control_variate_learns_a_gradient_that_stays_at_the_stated_rate_without_bias(estimator):
+    peers, dim = range(4000), 10
+    mini, x = minibatch(peers, noise=0, heterogeneity=0), np.tile(point(range(1)), (4000, 1))
+    mini = replace(mini, control=estimator.init(x)["control"])
+    exact = mini.gradients(x)[0]
+    errors = [exact @ exact]
+    for step in range(3):
+        before = mini.control.copy()
+        estimate = estimator(replace(mini, key=replace(mini.key, step=step)), x, "descent")
+        bias = estimate.mean(axis=0) - exact
+        assert (np.abs(bias) < 5 * estimate.std(axis=0) / np.sqrt(4000) + 1e-5).all()
+        spread = ((estimate - exact) ** 2).sum(axis=1).mean()
+        assert spread == pytest.approx((dim - 1) / 4 * ((before - exact) ** 2).sum(axis=1).mean(), rel=0.1)
+        errors.append(((mini.control - exact) ** 2).sum(axis=1).mean())
+    np.testing.assert_allclose(np.divide(errors[1:], errors[:-1]), 1 - 4 / (dim + 4 - 1), rtol=0.05)
+
+
+def test_a_control_variate_that_nobody_keeps_is_refused():
+    with pytest.raises(ValueError, match=r"control_variate is true: this algorithm keeps none"):
+        TwoPoint(control_variate=True)(minibatch(), point(), "descent")
