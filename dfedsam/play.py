@@ -189,3 +189,8 @@ class Server:
         """The mean of all peers' rows, shape (dim,): each peer sends one vector to the server and gets one back."""
         self.watch(x)
         return self.network.server_mean(x)
+
+    def collect(self, rows: NDArray, reply: int) -> NDArray:
+        """What all peers send, (peers, k) to (all peers, k); the server then answers each with `reply` numbers of the
+        same type, which follow from it."""
+        return self.network.server_rows(rows, reply * rows.itemsize)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import topologies
 from dfedsam import (
+    BBT,
     D2,
     DPSGD,
     SGP,
@@ -25,8 +26,11 @@ from dfedsam import (
     DFedSAMMG,
     Exact,
     Extra,
+    FedAvgBBT,
+    FedBPT,
     FiniteTime,
     Flood,
+    GossipCMAES,
     GradientTracking,
     LocalOnly,
     LogisticRegression,
@@ -69,6 +73,11 @@ ALGORITHMS = [
     OledFL(lr=0.05, rho=0.1),
     DFedADMM(lr=0.05),
     DFedCata(lr=0.05),
+    BBT(population=6, sigma=0.3),
+    FedAvgBBT(sigma=0.3, generations=2, covariance="diagonal"),
+    FedBPT(sigma=0.3, generations=3),
+    GossipCMAES(sigma=0.3, generations=2, gossip=Plain(steps=2)),
+    GossipCMAES(sigma=0.3, generations=2, covariance="diagonal", gossip=Chebyshev(steps=2)),
 ]
 PEERS = 7
 CASES = {
