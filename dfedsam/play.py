@@ -55,14 +55,15 @@ class Minibatch:
     slopes: list[NDArray] | None = None
 
     def losses(self, candidates: NDArray) -> NDArray:
-        """Query each peer's minibatch: candidates (p, q, dim) to losses (p, q). Each candidate is one query.
+        """Query each peer's minibatch: candidates (p, q, dim) to losses (p, q). Each candidate is one query, or as
+        many as the problem says.
 
         Raises:
             RunError: if a loss is not finite.
         """
         with np.errstate(all="ignore"):
             losses = self.problem.losses(candidates, self.batch, self.rows)
-        self.meter.queries[self.rows] += candidates.shape[1]
+        self.meter.queries[self.rows] += candidates.shape[1] * self.problem.queries_a_loss
         self._finite(np.isfinite(losses).all(axis=1), "loss")
         return losses
 
