@@ -11,16 +11,13 @@ from safetensors.numpy import save_file
 from dfedsam.blackbox.dual_encoder import DualEncoder
 from dfedsam.data.examples import Examples
 from dfedsam.data.perturb import perturbed
-from dfedsam.objectives import prompt_references
+from dfedsam.objectives import against_perturbed, prompt_references
 from dfedsam.objectives.base import ALL_ROWS, Problem
 from dfedsam.peers import Peers
 from dfedsam.randomness import Draws, generator
 
 if TYPE_CHECKING:
     from dfedsam.objectives.prompt_tuning import PromptTuning
-
-
-_LEAST = 1e-6  # a loss on a perturbed text, which another is divided by
 
 
 class PromptProblem(Problem):
@@ -96,7 +93,7 @@ class PromptProblem(Problem):
         if self.options.perturb:
             examples = [np.concatenate([numbers, numbers + len(self.labels)]) for numbers in examples]
         parts = zip(self.box.scores(self._prompts(x), examples), labels, strict=True)
-        loss = _against_perturbed if self.options.perturb else _cross_entropy
+        loss = against_perturbed.ratios if self.options.perturb else _cross_entropy
         return np.stack([loss(scores, own) for scores, own in parts]).astype(x.dtype)
 
     def gradients(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
@@ -160,19 +157,8 @@ class PromptProblem(Problem):
 
 def _cross_entropy(scores: NDArray, labels: NDArray) -> NDArray[np.float64]:
     """Mean cross-entropy, shape (q,), of scores (q, b, classes) against labels (b,)."""
-    return _of_each(scores, labels).mean(axis=-1)
-
-
-def _against_perturbed(scores: NDArray, labels: NDArray) -> NDArray[np.float64]:
-    """Mean ratio (q,) of examples' cross-entropies to those of their perturbed texts, scores (q, 2b, classes)."""
-    given, other = np.split(_of_each(scores, np.tile(labels, 2)), 2, axis=-1)
-    return (given / np.maximum(other, _LEAST)).mean(axis=-1)
-
-
-def _of_each(scores: NDArray, labels: NDArray) -> NDArray[np.float64]:
-    """Cross-entropies (q, b)."""
     scores = scores.astype(np.float64)
     top = scores.max(axis=-1, keepdims=True)
     total = np.log(np.exp(scores - top).sum(axis=-1)) + top[..., 0]
     own = np.take_along_axis(scores, np.broadcast_to(labels[:, None], (*scores.shape[:2], 1)), axis=-1)
-    return total - own[..., 0]
+    return (total - own[..., 0]).mean(axis=-1)
