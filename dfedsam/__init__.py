@@ -9,6 +9,7 @@ import networkx as nx
 
 import topologies
 from dfedsam.algorithms import (
+    BBT,
     D2,
     DPSGD,
     SGP,
@@ -22,6 +23,9 @@ from dfedsam.algorithms import (
     DFedSAM,
     DFedSAMMG,
     Extra,
+    FedAvgBBT,
+    FedBPT,
+    GossipCMAES,
     GradientTracking,
     Lead,
     LocalOnly,
@@ -42,6 +46,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "BBT",
     "D2",
     "DPSGD",
     "QSGD",
@@ -61,9 +66,12 @@ __all__ = [
     "DeepSqueeze",
     "Exact",
     "Extra",
+    "FedAvgBBT",
+    "FedBPT",
     "FiniteTime",
     "Float16",
     "Flood",
+    "GossipCMAES",
     "GradientTracking",
     "Lead",
     "LocalOnly",

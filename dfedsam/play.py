@@ -58,14 +58,15 @@ class Minibatch:
     control: NDArray | None = None
 
     def losses(self, candidates: NDArray) -> NDArray:
-        """Query each peer's minibatch: candidates (p, q, dim) to losses (p, q). Each candidate is one query.
+        """Query each peer's minibatch: candidates (p, q, dim) to losses (p, q). Each candidate is one query, or as
+        many as the problem says.
 
         Raises:
             RunError: if a loss is not finite.
         """
         with np.errstate(all="ignore"):
             losses = self.problem.losses(candidates, self.batch, self.rows)
-        self.meter.queries[self.rows] += candidates.shape[1]
+        self.meter.queries[self.rows] += candidates.shape[1] * self.problem.queries_a_loss
         self._finite(np.isfinite(losses).all(axis=1), "loss")
         return losses
 
@@ -198,3 +199,8 @@ class Server:
         """The mean of all peers' rows, shape (dim,): each peer sends one vector to the server and gets one back."""
         self.watch(x)
         return self.network.server_mean(x)
+
+    def collect(self, rows: NDArray, reply: int) -> NDArray:
+        """What all peers send, (peers, k) to (all peers, k); the server then answers each with `reply` numbers of the
+        same type, which follow from it."""
+        return self.network.server_rows(rows, reply * rows.itemsize)

@@ -2,6 +2,7 @@
 
 from dfedsam.algorithms.base import Algorithm, ServerAlgorithm, State
 from dfedsam.algorithms.baselines import CentralAverage, LocalOnly
+from dfedsam.algorithms.bbt import BBT, FedAvgBBT
 from dfedsam.algorithms.d2 import D2
 from dfedsam.algorithms.decentlam import DecentLaM
 from dfedsam.algorithms.dfedadmm import DFedADMM
@@ -10,6 +11,8 @@ from dfedsam.algorithms.dfedcata import DFedCata
 from dfedsam.algorithms.dfedsam import DFedSAM, DFedSAMMG
 from dfedsam.algorithms.dpsgd import DPSGD
 from dfedsam.algorithms.extra import Extra
+from dfedsam.algorithms.fedbpt import FedBPT
+from dfedsam.algorithms.gossip_cmaes import GossipCMAES
 from dfedsam.algorithms.gradient_tracking import GradientTracking
 from dfedsam.algorithms.lead import Lead
 from dfedsam.algorithms.momentum_tracking import MomentumTracking
@@ -18,6 +21,7 @@ from dfedsam.algorithms.qg_dsgdm import QGDSGDm
 from dfedsam.algorithms.sgp import SGP
 
 __all__ = [
+    "BBT",
     "D2",
     "DPSGD",
     "SGP",
@@ -31,6 +35,9 @@ __all__ = [
     "DFedSAMMG",
     "DecentLaM",
     "Extra",
+    "FedAvgBBT",
+    "FedBPT",
+    "GossipCMAES",
     "GradientTracking",
     "Lead",
     "LocalOnly",

@@ -8,40 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.algorithms.base import State
+from dfedsam.algorithms.exchanges import Exchanges
 from dfedsam.algorithms.local_steps import LocalSteps
-from dfedsam.gossip import Gossip, Plain
 from dfedsam.play import Play, Trace
 from dfedsam.zeroth_order import RandomDirections
 from topologies import Topology
 
 
 @dataclass(frozen=True, kw_only=True)
-class GossipingLocalSteps(LocalSteps):
-    """K local steps of every peer, then gossip.
-
-    Args:
-        gossip: the exchange phase.
-    """
-
-    gossip: Gossip = Plain()
+class GossipingLocalSteps(Exchanges, LocalSteps):
+    """K local steps of every peer, then gossip."""
 
     def check(self, topology: Topology) -> None:
         """Whether its gossip works on the topology, and with these local steps."""
         self.gossip.check(topology)
         if self.gossip.seed_only:
             self._check_replayable()
-
-    def note(self, topology: Topology) -> str | None:
-        """What its gossip has to say."""
-        return self.gossip.note(topology)
-
-    def exchanges(self) -> Gossip:
-        """Its gossip."""
-        return self.gossip
-
-    def figures(self, state: State) -> dict[str, float]:
-        """Those of its gossip."""
-        return self.gossip.figures(state["gossip"])
 
     def init(self, x: NDArray) -> State:
         """The state before round 0, gossip's memory included."""

@@ -10,10 +10,8 @@ from numpy.typing import NDArray
 from dfedsam.algorithms.base import State
 from dfedsam.algorithms.learning_rate import Stepping
 from dfedsam.checks import at_least
-from dfedsam.gossip import Gossip, Plain
 from dfedsam.play import Play
 from dfedsam.zeroth_order import Estimator, TwoPoint, ascend
-from topologies import Topology
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,37 +47,5 @@ class OneGradient(Stepping):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GradientSteps(OneGradient):
-    """A gradient estimate of every peer a round, and exchanges.
-
-    Args:
-        gossip: the exchange phase.
-    """
-
-    gossip: Gossip = Plain()
-
-    def check(self, topology: Topology) -> None:
-        """Whether its gossip works on the topology, and carries vectors."""
-        self.gossip.check(topology)
-        if self.gossip.seed_only:
-            raise ValueError(
-                f"algorithm is {type(self).__name__}: the gossip {type(self.gossip).__name__} replays plain local "
-                "steps; choose DPSGD, DFedAvg or DFedSAM"
-            )
-
-    def note(self, topology: Topology) -> str | None:
-        """What its gossip has to say."""
-        return self.gossip.note(topology)
-
-    def exchanges(self) -> Gossip:
-        """Its gossip."""
-        return self.gossip
-
-    def figures(self, state: State) -> dict[str, float]:
-        """Those of its gossip."""
-        return self.gossip.figures(state["gossip"])
-
-    def mix(self, state: State, play: Play, x: NDArray, memory: str = "gossip") -> NDArray:
-        """x (peers, dim) after gossip, which may overwrite it; its memory is kept in the state under `memory`."""
-        x, state[memory] = play.gossip(self.gossip, x, state[memory])
-        return x
+class GradientSteps(Exchanges, OneGradient):
+    """A gradient estimate of every peer a round, and exchanges."""

@@ -87,8 +87,7 @@ class Network(ABC):
         Args:
             W: (n, n), row i holds the weights of what peer i takes in. Cast to the type of `x` once.
             x: (b, d), the block's rows.
-            out: (b, d), C-contiguous, of the type of `x` and sharing no memory with it: where the result goes, in place
-                of a new array.
+            out: (b, d), C-contiguous, of the type of `x`, sharing no memory with it: where the result goes.
 
         Returns:
             (b, d), in the type of `x`. Each off-diagonal nonzero of W, here or elsewhere, counts as a message of d
@@ -177,6 +176,12 @@ class Network(ABC):
         mean = (self.total(x) / self.peers).astype(x.dtype)
         self._count(2 * self.peers, mean.nbytes)
         return mean
+
+    def server_rows(self, x: NDArray, reply: int) -> NDArray:
+        """The rows of all peers, (b, d) → (n, d): two messages a peer, its row and a reply of so many bytes."""
+        self._count(self.peers, x.shape[1] * x.itemsize)
+        self._count(self.peers, reply)
+        return self.gather(x)
 
     @abstractmethod
     def total(self, x: NDArray) -> NDArray[np.float64]:

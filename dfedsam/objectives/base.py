@@ -22,6 +22,8 @@ class Problem(ABC):
     has_gradients: bool = False
     part_bytes: int = 1 << 20
     """Candidates are asked for in parts of a block of about this size, so that they stay in the cache."""
+    queries_a_loss: int = 1
+    """What one loss of one candidate counts for."""
 
     @abstractmethod
     def start(self) -> NDArray:

@@ -10,10 +10,11 @@ from safetensors.numpy import save_file
 
 from dfedsam.blackbox.dual_encoder import DualEncoder
 from dfedsam.data.examples import Examples
-from dfedsam.objectives import prompt_references
+from dfedsam.data.perturb import perturbed
+from dfedsam.objectives import against_perturbed, prompt_references
 from dfedsam.objectives.base import ALL_ROWS, Problem
 from dfedsam.peers import Peers
-from dfedsam.randomness import Draws
+from dfedsam.randomness import Draws, generator
 
 if TYPE_CHECKING:
     from dfedsam.objectives.prompt_tuning import PromptTuning
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 class PromptProblem(Problem):
     """What `PromptTuning.build` gives.
 
-    Examples are called by their number among all texts, training examples first; a minibatch that is shorter than the
-    widest is filled up with −1.
+    Examples are called by their number among all texts, training examples first, then held-out ones, and, where losses
+    are weighed against those on perturbed texts, the training examples' perturbed texts. A minibatch that is shorter
+    than the widest is filled up with −1.
 
     Args:
         options: the objective.
@@ -36,7 +38,6 @@ class PromptProblem(Problem):
         dtype: type of x.
     """
 
-    has_gradients = True
     part_bytes = 1 << 28  # whole blocks go to the model, which cuts its own batches
 
     def __init__(
@@ -55,12 +56,14 @@ class PromptProblem(Problem):
         self.train = np.arange(len(train.labels))
         self.test = np.arange(len(train.labels), len(self.labels))
         self.parts = parts
+        self.has_gradients = options.perturb == 0
+        self.queries_a_loss = 2 if options.perturb else 1
         self._own = [parts[peer] for peer in block]
         self._widest = max(map(len, parts))
         self.box = DualEncoder(
             model=options.model,
             words=words,
-            texts=[*train.texts, *test.texts],
+            texts=[*train.texts, *test.texts, *self._perturbed(train)],
             prompt=options.prompt,
             mode=options.mode,
             scale=options.scale,
@@ -86,11 +89,16 @@ class PromptProblem(Problem):
 
     def losses(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
         examples = [row[row >= 0] for row in batch]
-        scores = self.box.scores(self._prompts(x), examples)
-        parts = zip(scores, examples, strict=True)
-        return np.stack([_cross_entropy(part, self.labels[numbers]) for part, numbers in parts]).astype(x.dtype)
+        labels = [self.labels[numbers] for numbers in examples]
+        if self.options.perturb:
+            examples = [np.concatenate([numbers, numbers + len(self.labels)]) for numbers in examples]
+        parts = zip(self.box.scores(self._prompts(x), examples), labels, strict=True)
+        loss = against_perturbed.ratios if self.options.perturb else _cross_entropy
+        return np.stack([loss(scores, own) for scores, own in parts]).astype(x.dtype)
 
     def gradients(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
+        if not self.has_gradients:
+            return super().gradients(x, batch, rows)
         examples = [row[row >= 0] for row in batch]
         labels = [self.labels[numbers] for numbers in examples]
         _, gradients = self.box.gradients(self.map.prompts(x), examples, labels)
@@ -109,6 +117,10 @@ class PromptProblem(Problem):
         if self.options.cut_at_peers:  # a product of matrices may round a row by its neighbours
             return np.concatenate([self.map.prompts(own[None]) for own in x])
         return self.map.prompts(x)
+
+    def _perturbed(self, train: Examples) -> tuple[str, ...]:
+        share = self.options.perturb
+        return perturbed(train.texts, share, generator(self.seed, "perturbed texts")) if share else ()
 
     def references(self) -> dict[str, float]:
         """Zero-shot: bare words and bare texts. First order: Adam with exact gradients on the pooled training data."""

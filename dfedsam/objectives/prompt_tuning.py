@@ -38,6 +38,10 @@ class PromptTuning(Objective):
         parameters: what a peer's vector is: the full soft prompt, or z through a random projection.
         batch_size: examples in a minibatch, drawn without replacement; 0 takes all examples of the peer, which costs
             next to nothing in mode "words".
+        perturb: r_p, from 0 to below 1. Above 0, what is minimised is the mean over examples of the loss on the text
+            divided by that on a perturbed one, so that a prompt does not win by a bias to some class (FedBPT, Sun et
+            al., 2024): this share of a text's words is replaced by words of the training texts, drawn once a run (the
+            paper draws tokens). A candidate then costs two queries. Evaluations are of the plain loss.
         scale: what cosines are multiplied by, the inverse of the temperature, above 0.
         split: how the training examples are dealt to the peers.
         min_examples: training examples that every peer gets at least.
@@ -60,6 +64,7 @@ class PromptTuning(Objective):
     prompt: str = "a text about"
     parameters: PromptParameters = FullPrompt()
     batch_size: int = 0
+    perturb: float = 0.0
     scale: float = 20.0
     split: Split = Dirichlet()
     min_examples: int = 8
@@ -73,6 +78,7 @@ class PromptTuning(Objective):
         checks.positive("scale", self.scale, "20 is common")
         checks.positive("test_share", self.test_share)
         checks.between("test_share", self.test_share, 0, 1, open_high=True)
+        checks.between("perturb", self.perturb, 0, 1, "FedBPT takes 0.6 on SST-2", open_high=True)
         checks.whole("max_tokens", self.max_tokens, 1)
         checks.whole("min_examples", self.min_examples, 1)
         for name in ("batch_size", "train_limit", "test_limit"):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import topologies
 from dfedsam import (
+    BBT,
     D2,
     DPSGD,
     SGP,
@@ -27,8 +28,11 @@ from dfedsam import (
     DFedSAMMG,
     Exact,
     Extra,
+    FedAvgBBT,
+    FedBPT,
     FiniteTime,
     Flood,
+    GossipCMAES,
     GradientTracking,
     Lead,
     LocalOnly,
@@ -83,6 +87,11 @@ ALGORITHMS = [
     DFedSAM(lr=0.05, ascent="control", estimator=TwoPoint(control_variate=True)),
     DFedSAMMG(lr=0.05, ascent="travel"),
     GradientTracking(lr=0.05, estimator=OneSided(control_variate=True)),
+    BBT(population=6, sigma=0.3),
+    FedAvgBBT(sigma=0.3, generations=2, covariance="diagonal"),
+    FedBPT(sigma=0.3, generations=3),
+    GossipCMAES(sigma=0.3, generations=2, gossip=Plain(steps=2)),
+    GossipCMAES(sigma=0.3, generations=2, covariance="diagonal", gossip=Chebyshev(steps=2)),
 ]
 PEERS = 7
 CASES = {

@@ -8,6 +8,7 @@ import pytest
 
 import topologies
 from dfedsam import (
+    BBT,
     DPSGD,
     CentralAverage,
     DFedAvg,
@@ -15,8 +16,10 @@ from dfedsam import (
     DFedSAM,
     DFedSAMMG,
     Exact,
+    FedBPT,
     FiniteTime,
     Flood,
+    GossipCMAES,
     GradientTracking,
     Lead,
     LocalOnly,
@@ -29,6 +32,7 @@ from dfedsam import (
     TwoPoint,
     simulate,
 )
+from dfedsam.algorithms import ServerAlgorithm
 from dfedsam.checkpoint import load
 from dfedsam.gossip.compressed import Compressed
 from dfedsam.network.one_process import OneProcess
@@ -62,19 +66,32 @@ def test_every_algorithm_runs_counts_and_resumes_bit_for_bit(algorithm, tmp_path
     lines = [json.loads(line) for line in (tmp_path / "cut" / "metrics.jsonl").read_text().splitlines()]
     assert watched(lines) == watched(whole)
 
-    ascends = getattr(algorithm, "rho", 0) > 0 and getattr(algorithm, "ascent", "own") in ("own", "same")
-    estimates = (1 + ascends) * getattr(algorithm, "local_steps", 1)
-    assert whole[-1]["queries"] == 7 * estimates * algorithm.estimator.queries(12)
+    assert whole[-1]["queries"] == 7 * queries_asked(algorithm)
     assert whole[-1]["bytes"] == 7 * numbers_sent(algorithm) * 4
+
+
+def queries_asked(algorithm):
+    """By a peer in a round, for vectors of twelve."""
+    if hasattr(algorithm, "population"):
+        return getattr(algorithm, "generations", 1) * algorithm.population + isinstance(algorithm, FedBPT)
+    ascends = getattr(algorithm, "rho", 0) > 0 and getattr(algorithm, "ascent", "own") in ("own", "same")
+    return (1 + ascends) * getattr(algorithm, "local_steps", 1) * algorithm.estimator.queries(12)
 
 
 def numbers_sent(algorithm):
     """By a peer of a ring of six in a round, for vectors of twelve."""
-    if isinstance(algorithm, LocalOnly | CentralAverage):
-        return 24 if isinstance(algorithm, CentralAverage) else 0
+    triangle = 12 * 13 // 2
+    if isinstance(algorithm, BBT):
+        return 2 * algorithm.population
+    if isinstance(algorithm, FedBPT):
+        return 12 + 1 + algorithm.generations + 12 + 1 + triangle
+    if isinstance(algorithm, LocalOnly | ServerAlgorithm):
+        return 24 if isinstance(algorithm, ServerAlgorithm) else 0
     if isinstance(algorithm, Lead):
         return 2 * algorithm.compressor.width(12, np.float32) / 4
     gossip = algorithm.gossip
+    if isinstance(algorithm, GossipCMAES):
+        return gossip.steps * 2 * (12 + 1 + (12 if algorithm.covariance == "diagonal" else triangle))
     if isinstance(gossip, Flood):
         return gossip.steps * 2 * 6 * algorithm.local_steps * algorithm.estimator.directions
     steps = 3 if isinstance(gossip, FiniteTime) else gossip.steps
@@ -177,7 +194,7 @@ class TwoIslands(topologies.Topology):
 def needs_no_path(algorithm):
     """Finite time and flooding ask for a connected W; a server is what this is not about."""
     gossip = getattr(algorithm, "gossip", None)
-    return not isinstance(algorithm, CentralAverage) and not isinstance(gossip, FiniteTime | Flood)
+    return not isinstance(algorithm, ServerAlgorithm) and not isinstance(gossip, FiniteTime | Flood)
 
 
 @pytest.mark.parametrize("algorithm", [a for a in ALGORITHMS if needs_no_path(a)], ids=repr)
@@ -281,6 +298,7 @@ def test_bad_values_are_named_before_anything_is_written(name, value, tmp_path):
 
 @pytest.mark.parametrize(("cls", "name", "value"), [
     (DFedSAM, "rho", -0.1), (DFedSAM, "rho", float("nan")), (DFedSAM, "ascent", "up"), (DPSGD, "lr", 0),
+    (BBT, "population", 3), (FedBPT, "sigma", 0), (FedBPT, "generations", 0), (GossipCMAES, "covariance", "half"),
     (DPSGD, "local_steps", 0), (DFedAvgM, "momentum", 1.0), (DFedAvg, "lr_schedule", "step"),
     (DFedAvg, "lr_decay", 0), (DFedAvg, "weight_decay", -1), (Plain, "steps", 0), (Quadratic, "dim", 0),
     (Quadratic, "condition", 0.5), (LogisticRegression, "classes", 1), (LogisticRegression, "test_fraction", 1),

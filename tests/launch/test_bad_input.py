@@ -110,6 +110,21 @@ CASES = {
         "run --algorithm.gossip flood --algorithm.estimator coordinate_wise",
         "estimator is CoordinateWise: the gossip Flood.*choose two_point or one_sided",
     ),
+    "three candidates": ("run --algorithm FedBPT --algorithm.population 3", "algorithm.population is 3.*at least 4"),
+    "no step size": ("run --algorithm BBT --algorithm.sigma 0", "algorithm.sigma is 0.0.*above 0"),
+    "another covariance": (
+        "run --algorithm GossipCMAES --algorithm.covariance low",
+        "algorithm.covariance is low.*full, diagonal",
+    ),
+    "a server and peers away": (
+        "run --algorithm FedBPT --topology peers_away --topology.p 0.2",
+        "algorithm is FedBPT.*all peers in every round.*FedAvgBBT",
+    ),
+    "scalars of a search": ("run --algorithm GossipCMAES --algorithm.gossip flood", "algorithm is GossipCMAES.*Flood"),
+    "texts all perturbed": (
+        "run --objective prompt_tuning --objective.perturb 1",
+        "objective.perturb is 1.0.*at least 0 and below 1",
+    ),
     "half a direction": (
         "run --algorithm.estimator.directions 1.5",
         "estimator.directions is 1.5: it must be a whole number",

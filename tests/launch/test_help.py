@@ -43,7 +43,7 @@ def test_help_of_run_has_every_option(dfedsam):
         ("topology", ["ring", "random_regular", "base"]),
         ("topology.weights", ["metropolis"]),
         ("topology.topologies", ["ring"]),
-        ("algorithm", ["DFedSAM", "DFedSAMMG", "DPSGD", "LocalOnly", "CentralAverage"]),
+        ("algorithm", ["DFedSAM", "DFedSAMMG", "DPSGD", "LocalOnly", "CentralAverage", "FedBPT", "GossipCMAES"]),
         ("objective", ["Quadratic", "LogisticRegression", "PromptTuning"]),
         ("algorithm.estimator", ["TwoPoint", "OneSided", "CoordinateWise", "Exact"]),
         ("algorithm.gossip", ["Plain"]),

@@ -124,6 +124,32 @@ def test_losses_are_cross_entropies_on_the_minibatch(options: dict, mode: str) -
         np.testing.assert_allclose(losses[peer], -own.mean(axis=1), rtol=1e-10)
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_a_perturbed_loss_is_the_mean_of_the_examples_ratios(options: dict, mode: str) -> None:
+    problem = build(options, mode=mode, perturb=0.6, batch_size=4)
+    batch = problem.minibatch(draws())
+    x = near_start(problem, PEERS, 2)
+    prompts = problem.map.prompts(x)
+    expected = np.zeros((PEERS, 2))
+    for i in range(PEERS):
+        target = torch.from_numpy(problem.labels[batch[i]])
+        given, other = (
+            problem.box.scores(prompts[i : i + 1], [batch[i] + shift])[0] for shift in (0, len(problem.labels))
+        )
+        for q in range(2):
+            loss = [
+                torch.nn.functional.cross_entropy(torch.from_numpy(s[q]), target, reduction="none")
+                for s in (given, other)
+            ]
+            expected[i, q] = (loss[0] / loss[1]).mean()
+    np.testing.assert_allclose(problem.losses(x, batch), expected, rtol=1e-9)
+    assert (expected != 1).all()
+    assert problem.queries_a_loss == 2
+    plain = build(options, mode=mode, batch_size=4)
+    for name, value in plain.evaluate(x[:, 0]).items():
+        np.testing.assert_allclose(problem.evaluate(x[:, 0])[name], value, rtol=1e-9)
+
+
 def test_the_whole_of_a_peers_data_is_one_minibatch(options: dict) -> None:
     problem = build(options, batch_size=0)
     batch = problem.minibatch(draws())
