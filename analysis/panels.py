@@ -149,8 +149,8 @@ def dress_y(ax: Axes, y: str, label: str, *, log: bool, first: bool) -> None:
         near = high < low * 30  # too few powers of ten to read a value from
         ax.yaxis.set_major_locator(LogLocator(numticks=6))
         ax.yaxis.set_minor_locator(LogLocator(subs=(2, 5) if near else tuple(range(2, 10)), numticks=12))
-        ax.yaxis.set_major_formatter(FuncFormatter(_power))
-        ax.yaxis.set_minor_formatter(FuncFormatter(_power) if near else NullFormatter())
+        ax.yaxis.set_major_formatter(FuncFormatter(power))
+        ax.yaxis.set_minor_formatter(FuncFormatter(power) if near else NullFormatter())
     else:
         ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     if y == "accuracy":
@@ -159,7 +159,7 @@ def dress_y(ax: Axes, y: str, label: str, *, log: bool, first: bool) -> None:
         ax.set_ylabel(label)
 
 
-def _power(value: float, _: int) -> str:
+def power(value: float, _: int) -> str:
     if 1e-3 <= value <= 1e3:
         return f"{value:g}"
     digit, exponent = f"{value:.0e}".split("e")
@@ -167,11 +167,16 @@ def _power(value: float, _: int) -> str:
     return f"${times}10^{{{int(exponent)}}}$"
 
 
+def byte_unit(largest: float) -> tuple[float, str]:
+    """The unit that so many bytes call for, as a factor and its name."""
+    return next(pair for pair in BYTES if largest >= pair[0] or pair[0] == 1)
+
+
 def dress_x(ax: Axes, x: str, label: str, largest: float) -> None:
     """Ticks, unit and name of the horizontal axis: bytes in the unit that their largest value calls for."""
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 2.5, 5, 10]))
     if x == "bytes":
-        factor, unit = next(pair for pair in BYTES if largest >= pair[0] or pair[0] == 1)
+        factor, unit = byte_unit(largest)
         ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / factor:g}"))
         label = f"{label} ({unit})"
