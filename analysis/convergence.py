@@ -14,11 +14,22 @@ from analysis import panels
 from analysis.runs import read_runs
 from analysis.style import COLUMN, PAGE, letter, new_figure, save, styled
 
-DOWN = {"loss": "loss", "accuracy": "accuracy (%)", "consensus_distance": "consensus distance"}
-ACROSS = {"rounds": ("round", "round"), "queries": ("queries", "queries per peer"), "bytes": ("bytes", "sent per peer")}
+DOWN = {
+    "loss": "loss",
+    "error_local": "squared distance\nfrom the optimum",
+    "accuracy": "accuracy (%)",
+    "consensus_distance": "consensus distance",
+}
+ACROSS = {
+    "rounds": ("round", "round"),
+    "queries": ("queries", "queries per peer"),
+    "bytes": ("bytes", "sent per peer"),
+    "time": ("time", "time of messages (s)"),
+}
 # What the panels of one run alone show, and what it is called there
 ALONE = {
     "loss": {"loss": None},
+    "error_local": {"error_local": None},
     "accuracy": {"accuracy": "mean model", "accuracy_local": "average peer", "accuracy_worst": "worst peer"},
     "consensus_distance": {"consensus_distance": "after gossip", "consensus_distance_before_gossip": "before gossip"},
 }
@@ -58,7 +69,8 @@ def convergence(frame: pd.DataFrame, x: Sequence[str] = ("rounds", "queries", "b
 
     Args:
         frame: metrics in the form of `analysis.runs.read_runs`.
-        x: what to draw against, from "rounds", "queries" and "bytes" (of one peer so far, mean over peers).
+        x: what to draw against, from "rounds", "queries" and "bytes" (of one peer so far, mean over peers), and "time", which
+            `analysis.simulated_time.with_time` adds.
 
     Returns:
         The figure, 3.4 inches wide for one column of panels and 7 for more.

@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
 from analysis import marks
 from analysis.panels import byte_unit
@@ -57,7 +57,10 @@ def gossip_steps(summary: pd.DataFrame) -> Figure:
                     ax.set_xlabel("gossip steps Q")
                 else:
                     factor, unit = byte_unit(largest)
-                    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _, f=factor: f"{value / f:g}"))
+                    written = FuncFormatter(lambda value, _, f=factor: f"{value / f:g}")
+                    ax.xaxis.set_major_formatter(written)
+                    if not isinstance(ax.xaxis.get_minor_formatter(), NullFormatter):
+                        ax.xaxis.set_minor_formatter(written)
                     ax.set_xlabel(f"{unit} sent a round")
             row[0].set_ylabel("steady consensus\ndistance")
         figure.suptitle(", ".join(part for part in (note, facet) if part))

@@ -34,12 +34,12 @@ def has_something(frame: pd.DataFrame, y: str) -> bool:
 
 
 def is_logarithmic(frame: pd.DataFrame, y: str) -> bool:
-    """Consensus distance always is; a loss if it is positive and spans more than two decades."""
+    """Consensus distance always is; a loss or an error if it is positive and spans more than two decades."""
     if y == "consensus_distance":
         return True
     values = numbers(frame, y)
     values = values[np.isfinite(values)]
-    return y == "loss" and values.min() > 0 and values.max() > values.min() * 10**DECADES
+    return y in ("loss", "error_local") and values.min() > 0 and values.max() > values.min() * 10**DECADES
 
 
 def over_seeds(run: pd.DataFrame, x: str, y: str, *, log: bool = False) -> tuple[NDArray[np.float64], ...]:
@@ -173,7 +173,7 @@ def byte_unit(largest: float) -> tuple[float, str]:
 
 
 def dress_x(ax: Axes, x: str, label: str, largest: float) -> None:
-    """Ticks, unit and name of the horizontal axis: bytes in the unit that their largest value calls for."""
+    """Ticks, unit and name of the horizontal axis: bytes in the unit that their largest value calls for, time by logs."""
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 2.5, 5, 10]))
     if x == "bytes":
         factor, unit = byte_unit(largest)
@@ -182,6 +182,11 @@ def dress_x(ax: Axes, x: str, label: str, largest: float) -> None:
         label = f"{label} ({unit})"
     elif largest >= 10_000:
         ax.xaxis.set_major_formatter(EngFormatter(sep=""))
+    if x == "time" and largest > 0:  # graphs with hubs take many times what others do
+        ax.set_xscale("log")
+        ax.xaxis.set_major_locator(LogLocator(numticks=6))
+        ax.xaxis.set_major_formatter(FuncFormatter(power))
+        ax.xaxis.set_minor_formatter(NullFormatter())
     if largest == 0:  # nothing but the start
         ax.set_xlim(-0.5, 1)
     ax.set_xlabel(label)

@@ -83,7 +83,8 @@ def agreements(summary: pd.DataFrame) -> pd.DataFrame:
     log = not metrics.rises(str(summary["metric"].iloc[0]))
     points["gap of a round"] = 1 - points["lambda_q"]
     names = {"gap of a round": "gap of a round", "neighbours_q": "effective neighbours"}
-    names |= {"predicted": "closed form (measured = predicted)", "shape": "closed form, up to a factor"}
+    exact = bool(np.isfinite(points["predicted"]).any())
+    names |= {"predicted": "closed form (measured = predicted)"} if exact else {"shape": "closed form, up to a factor"}
     rows = []
     for value, part in marks.facets(points):
         for column, name in names.items():

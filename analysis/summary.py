@@ -76,8 +76,8 @@ def _targets(rows: pd.DataFrame, sign: int) -> pd.Series:
         digits = 10.0 ** (np.floor(np.log10(abs(value))) - 1) if value else 1.0
         return sign * float(np.ceil(value / digits) * digits)  # rounded to the side that is reached sooner
 
-    keys = [rows[name].astype(str) if name in rows else pd.Series("", rows.index) for name in FACET]
-    return pd.concat([pd.Series(choose(part), part.index) for _, part in rows.groupby(keys)]).reindex(rows.index)
+    keys = [rows[name] if name in rows else pd.Series("", rows.index) for name in FACET]
+    return pd.concat([pd.Series(choose(part), part.index) for _, part in rows.groupby(keys, dropna=False)]).reindex(rows.index)
 
 
 def cells(summary: pd.DataFrame, columns: tuple[str, ...] = ("steady", "rounds_to"), *, log: bool = True) -> pd.DataFrame:
