@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 import topologies
 from analysis import theory
-from topologies.neighbours import from_eigenvalues
+from topologies.spectra.neighbours import from_eigenvalues
 
 LARGEST = 1000  # peers up to which all eigenvalues are taken
 COLUMNS = ("lambda_q", "neighbours_q", "predicted_consensus", "predicted_error", "shape")
