@@ -97,7 +97,7 @@ def _fit(ax: Axes, part: pd.DataFrame, y: str, log_y: bool) -> str:
     said = []
     if y == "rounds_to":
         goal = f"target {metrics.shown(str(part['metric'].iloc[0]), part['target'].iloc[0])}"
-        said.append(goal + (f", which {missed} of {len(part)} cells do not reach" if missed else ""))
+        said.append(goal + (f" (missed by {missed} of {len(part)})" if missed else ""))
     if line is not None:
         ends = np.array([part["condition"].min(), part["condition"].max()])
         ax.plot(ends, line(ends), zorder=1, **FITTED)
@@ -112,7 +112,7 @@ def _theory(ax: Axes, part: pd.DataFrame, lines: dict[str, Line2D]) -> None:
         lines["form"] = Line2D([], [], label="closed form", **FORM)
     sam = part["algorithm"].isin(SAM) & np.isfinite(part["steady"])
     same = part.loc[sam, ["local_steps", "rounds"]].drop_duplicates()
-    if len(same) == 1 and ax.get_yscale() == "log":
+    if len(same) == 1 and same.notna().all(axis=None) and ax.get_yscale() == "log":
         K, T = (float(same[name].iloc[0]) for name in ("local_steps", "rounds"))
         there = part.loc[sam]
         rate = theory.dfedsam_rate(there["lambda_q"], K, T)
@@ -120,5 +120,3 @@ def _theory(ax: Axes, part: pd.DataFrame, lines: dict[str, Line2D]) -> None:
         x = np.geomspace(part["condition"].min(), part["condition"].max(), 60)
         ax.plot(x, level * theory.dfedsam_rate(1 - 1 / x, K, T), zorder=1, **RATE)
         lines["rate"] = Line2D([], [], label="DFedSAM's rate, scaled", **RATE)
-
-

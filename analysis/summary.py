@@ -22,7 +22,7 @@ def summarise(
         runs: likewise.
         metric: what is looked at; None takes the first of `analysis.metrics.PREFERRED` that there is.
         target: a value of it; None takes, for each objective and heterogeneity, one that REACH of the runs reach, to
-            two digits.
+            two digits, and none (NaN) where runs begin at it.
 
     Returns:
         Further columns: metric; `final`, the last value; `steady`, the mean over the last fifth of a run's rounds;
@@ -74,13 +74,19 @@ def _targets(rows: pd.DataFrame, sign: int) -> pd.Series:
         done = part[part["state"] == "done"] if (part["state"] == "done").any() else part
         value = float(np.quantile(sign * done["best"], REACH))
         digits = 10.0 ** (np.floor(np.log10(abs(value))) - 1) if value else 1.0
-        return sign * float(np.ceil(value / digits) * digits)  # rounded to the side that is reached sooner
+        goal = float(np.ceil(value / digits) * digits)  # rounded to the side that is reached sooner
+        begun_there = (sign * done["first"] <= goal).mean() > 1 - REACH  # as consensus, which begins at 0
+        return np.nan if begun_there else sign * goal
 
     keys = [rows[name] if name in rows else pd.Series("", rows.index) for name in FACET]
-    return pd.concat([pd.Series(choose(part), part.index) for _, part in rows.groupby(keys, dropna=False)]).reindex(rows.index)
+    return pd.concat([pd.Series(choose(part), part.index) for _, part in rows.groupby(keys, dropna=False)]).reindex(
+        rows.index
+    )
 
 
-def cells(summary: pd.DataFrame, columns: tuple[str, ...] = ("steady", "rounds_to"), *, log: bool = True) -> pd.DataFrame:
+def cells(
+    summary: pd.DataFrame, columns: tuple[str, ...] = ("steady", "rounds_to"), *, log: bool = True
+) -> pd.DataFrame:
     """Seeds joined: one row a label, with the mean of these columns and its interval, `steady_low`, `steady_high`, ….
 
     A column is missing (NaN) for a label where it is missing for one of its runs. `seeds` counts the runs.
