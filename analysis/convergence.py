@@ -12,17 +12,28 @@ from matplotlib.figure import Figure
 
 from analysis import panels
 from analysis.runs import read_runs
-from analysis.style import COLUMN, PAGE, new_figure, save, styled
+from analysis.style import COLUMN, PAGE, letter, new_figure, save, styled
 
-DOWN = {"loss": "loss", "accuracy": "accuracy (%)", "consensus_distance": "consensus distance"}
-ACROSS = {"rounds": ("round", "round"), "queries": ("queries", "queries per peer"), "bytes": ("bytes", "sent per peer")}
+DOWN = {
+    "loss": "loss",
+    "error_local": "squared distance\nfrom the optimum",
+    "accuracy": "accuracy (%)",
+    "consensus_distance": "consensus distance",
+}
+ACROSS = {
+    "rounds": ("round", "round"),
+    "queries": ("queries", "queries per peer"),
+    "bytes": ("bytes", "sent per peer"),
+    "time": ("time", "time of messages (s)"),
+}
 # What the panels of one run alone show, and what it is called there
 ALONE = {
     "loss": {"loss": None},
+    "error_local": {"error_local": None},
     "accuracy": {"accuracy": "mean model", "accuracy_local": "average peer", "accuracy_worst": "worst peer"},
     "consensus_distance": {"consensus_distance": "after gossip", "consensus_distance_before_gossip": "before gossip"},
 }
-LETTER, HANDLE = 0.058, 0.55  # about how wide a letter of a legend is, and what stands before its name, in inches
+HANDLE = 0.55  # inches before a name in a legend
 
 
 def plot_runs(folders: Sequence[Path], out: Path | None = None) -> Path:
@@ -58,7 +69,8 @@ def convergence(frame: pd.DataFrame, x: Sequence[str] = ("rounds", "queries", "b
 
     Args:
         frame: metrics in the form of `analysis.runs.read_runs`.
-        x: what to draw against, from "rounds", "queries" and "bytes" (of one peer so far, mean over peers).
+        x: what to draw against, from "rounds", "queries" and "bytes" (of one peer so far, mean over peers), and "time",
+            which `analysis.simulated_time.with_time` adds.
 
     Returns:
         The figure, 3.4 inches wide for one column of panels and 7 for more.
@@ -121,11 +133,11 @@ def _ends(ax: Axes) -> list[tuple[str, float, str]]:
 def _name(figure: Figure, ax: Axes, runs: dict[Any, pd.DataFrame], alone: bool, width: float) -> None:
     """The title of one run alone, or below the panels the legend of several."""
     if alone:
-        figure.suptitle(fill(str(next(iter(runs))), int(width / LETTER)))
+        figure.suptitle(fill(str(next(iter(runs))), int(width / letter())))
         return
     handles, names = ax.get_legend_handles_labels()
-    names = [fill(name, int((width - HANDLE) / LETTER)) for name in names]
-    columns = int(width / (max(map(len, names)) * LETTER + HANDLE))
+    names = [fill(name, int((width - HANDLE) / letter())) for name in names]
+    columns = int(width / (max(map(len, names)) * letter() + HANDLE))
     banded = any(run["run"].nunique() > 1 for run in runs.values())
     title = "line: mean over seeds; band: its 95 % interval" if banded else None
     columns = min(len(names), max(1, columns))

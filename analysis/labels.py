@@ -1,5 +1,6 @@
 """What a run is called in a figure: its algorithm, graph and size, and what else sets it apart from its neighbours."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -58,27 +59,35 @@ def labels(configs: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[s
     """
     tables = [settings(config) for config in configs]
     bases = [base_label(config) or name for config, name in zip(configs, names, strict=True)]
-    found = []
+    groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for table, base in zip(tables, bases, strict=True):
-        rivals = [other for other, its in zip(tables, bases, strict=True) if its == base]
-        found.append(", ".join([base, *_differences(table, rivals)]))
+        groups[base].append(table)
+    apart = {base: differing(group) for base, group in groups.items()}
+    found = [", ".join([base, *_differences(table, apart[base])]) for table, base in zip(tables, bases, strict=True)]
+    same: dict[str, list[int]] = defaultdict(list)
+    for i, label in enumerate(found):
+        same[label].append(i)
     seeds = [_flat(config).get("seed") for config in configs]
-    return [
-        f"{label} ({name})" if _is_taken(i, found, seeds, tables) else label
-        for i, (label, name) in enumerate(zip(found, names, strict=True))
-    ]
+    taken = {label for label, runs in same.items() if not _are_seeds(runs, seeds, tables)}
+    return [f"{label} ({name})" if label in taken else label for label, name in zip(found, names, strict=True)]
 
 
-def _is_taken(i: int, found: list[str], seeds: list[Any], tables: list[dict[str, Any]]) -> bool:
-    """Whether another run of the same label is not just another seed of run i: the same seed, or other settings."""
-    others = [j for j in range(len(found)) if j != i and found[j] == found[i]]
-    return any(seeds[j] == seeds[i] or tables[j] != tables[i] for j in others)
+def _are_seeds(runs: list[int], seeds: list[Any], tables: list[dict[str, Any]]) -> bool:
+    """Whether runs of one label are seeds of one experiment: no seed twice, and no other setting that differs."""
+    one = tables[runs[0]]
+    return len({str(seeds[i]) for i in runs}) == len(runs) and all(tables[i] == one for i in runs)
 
 
-def _differences(table: dict[str, Any], rivals: Sequence[dict[str, Any]]) -> list[str]:
-    """The settings that not all rivals share, as "rho=0.05"; a plug-in's arguments only if the plug-in is shared."""
+def differing(tables: Sequence[dict[str, Any]]) -> set[str]:
+    """The settings that not all tables share; one that a table lacks is not shared."""
     missing = object()
-    keys = [key for key in table if any(other.get(key, missing) != table[key] for other in rivals)]
+    keys = {key for table in tables for key in table}
+    return {key for key in keys if any(table.get(key, missing) != tables[0].get(key, missing) for table in tables)}
+
+
+def _differences(table: dict[str, Any], apart: set[str]) -> list[str]:
+    """The settings of `table` that are in `apart`, as "rho=0.05"; a plug-in's arguments only if it is shared."""
+    keys = [key for key in table if key in apart]
     # An argument that this run's plug-in lacks but a rival's has is shown on the rival's side
     tops = [key for key in keys if not any(key.startswith(f"{other}.") for other in keys)]
     return [_setting(key, table[key]) for key in tops]

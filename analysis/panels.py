@@ -34,12 +34,12 @@ def has_something(frame: pd.DataFrame, y: str) -> bool:
 
 
 def is_logarithmic(frame: pd.DataFrame, y: str) -> bool:
-    """Consensus distance always is; a loss if it is positive and spans more than two decades."""
+    """Consensus distance always is; a loss or an error if it is positive and spans more than two decades."""
     if y == "consensus_distance":
         return True
     values = numbers(frame, y)
     values = values[np.isfinite(values)]
-    return y == "loss" and values.min() > 0 and values.max() > values.min() * 10**DECADES
+    return y in ("loss", "error_local") and values.min() > 0 and values.max() > values.min() * 10**DECADES
 
 
 def over_seeds(run: pd.DataFrame, x: str, y: str, *, log: bool = False) -> tuple[NDArray[np.float64], ...]:
@@ -86,7 +86,9 @@ def references(runs: Mapping[str, pd.DataFrame], y: str) -> list[tuple[str, floa
     that all share is grey.
     """
     found = []
-    columns = dict.fromkeys(c for run in runs.values() for c in run if c.startswith(REFERENCE) and c.endswith(f"_{y}"))
+    columns = dict.fromkeys(
+        c for run in runs.values() for c in map(str, run) if c.startswith(REFERENCE) and c.endswith(f"_{y}")
+    )
     for column in columns:
         name = column.removeprefix(REFERENCE).removesuffix(f"_{y}").replace("_", "-")
         values = {}
@@ -149,8 +151,8 @@ def dress_y(ax: Axes, y: str, label: str, *, log: bool, first: bool) -> None:
         near = high < low * 30  # too few powers of ten to read a value from
         ax.yaxis.set_major_locator(LogLocator(numticks=6))
         ax.yaxis.set_minor_locator(LogLocator(subs=(2, 5) if near else tuple(range(2, 10)), numticks=12))
-        ax.yaxis.set_major_formatter(FuncFormatter(_power))
-        ax.yaxis.set_minor_formatter(FuncFormatter(_power) if near else NullFormatter())
+        ax.yaxis.set_major_formatter(FuncFormatter(power))
+        ax.yaxis.set_minor_formatter(FuncFormatter(power) if near else NullFormatter())
     else:
         ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     if y == "accuracy":
@@ -159,7 +161,7 @@ def dress_y(ax: Axes, y: str, label: str, *, log: bool, first: bool) -> None:
         ax.set_ylabel(label)
 
 
-def _power(value: float, _: int) -> str:
+def power(value: float, _: int) -> str:
     if 1e-3 <= value <= 1e3:
         return f"{value:g}"
     digit, exponent = f"{value:.0e}".split("e")
@@ -167,16 +169,26 @@ def _power(value: float, _: int) -> str:
     return f"${times}10^{{{int(exponent)}}}$"
 
 
+def byte_unit(largest: float) -> tuple[float, str]:
+    """The unit that so many bytes call for, as a factor and its name."""
+    return next(pair for pair in BYTES if largest >= pair[0] or pair[0] == 1)
+
+
 def dress_x(ax: Axes, x: str, label: str, largest: float) -> None:
-    """Ticks, unit and name of the horizontal axis: bytes in the unit that their largest value calls for."""
+    """Ticks, unit and name of the horizontal axis: bytes in the unit that the largest calls for, time by logs."""
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 2.5, 5, 10]))
     if x == "bytes":
-        factor, unit = next(pair for pair in BYTES if largest >= pair[0] or pair[0] == 1)
+        factor, unit = byte_unit(largest)
         ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / factor:g}"))
         label = f"{label} ({unit})"
     elif largest >= 10_000:
         ax.xaxis.set_major_formatter(EngFormatter(sep=""))
+    if x == "time" and largest > 0:  # graphs with hubs take many times what others do
+        ax.set_xscale("log")
+        ax.xaxis.set_major_locator(LogLocator(numticks=6))
+        ax.xaxis.set_major_formatter(FuncFormatter(power))
+        ax.xaxis.set_minor_formatter(NullFormatter())
     if largest == 0:  # nothing but the start
         ax.set_xlim(-0.5, 1)
     ax.set_xlabel(label)

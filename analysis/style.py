@@ -5,7 +5,9 @@ Figures are made with `new_figure`, never with pyplot (no global state, no windo
 `save`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -52,16 +54,54 @@ STYLE: dict[Any, Any] = {
     "pdf.fonttype": 42,  # letters stay letters: searchable, and accepted by publishers
     "svg.fonttype": "none",
 }
+LOOKS = {"paper": 1.0, "slides": 1.35}  # how large letters, lines and markers are beside the figure
+_LOOK: ContextVar[str] = ContextVar("look", default="paper")
+
+
+@contextmanager
+def look(name: str) -> Iterator[None]:
+    """A context in which figures are made for "paper" or for "slides", with larger letters and thicker lines.
+
+    Raises:
+        ValueError: for another name.
+    """
+    if name not in LOOKS:
+        raise ValueError(f"style is {name}: it must be one of {', '.join(LOOKS)}")
+    token = _LOOK.set(name)
+    try:
+        yield
+    finally:
+        _LOOK.reset(token)
+
+
+def scaled(points: float) -> float:
+    """A width or size of paper's figures in those of the look that is used."""
+    return points * LOOKS[_LOOK.get()]
+
+
+def letter() -> float:
+    """About how wide a letter of a legend is, in inches."""
+    return scaled(0.058)
+
+
+def line_height() -> float:
+    """How high a line of a legend is, in inches."""
+    return scaled(0.155)
 
 
 def styled() -> Any:
     """A context in which matplotlib has our style; nothing of the user's own settings is changed for good."""
-    return mpl.rc_context(STYLE)
+    larger = {
+        key: scaled(value)
+        for key, value in STYLE.items()
+        if isinstance(value, float | int) and key.endswith(("size", "width", "fontsize")) and value
+    }
+    return mpl.rc_context(STYLE | larger)
 
 
 def new_figure(width: float = COLUMN, height: float = 2.4) -> Figure:
     """An empty figure of `width` × `height` inches that makes room for labels and legends. Use inside `styled()`."""
-    return Figure(figsize=(width, height), layout="constrained")
+    return Figure(figsize=(width, height * scaled(1.0) ** 0.5), layout="constrained")
 
 
 def curve(number: int) -> dict[str, Any]:

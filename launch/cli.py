@@ -23,6 +23,7 @@ COMMANDS = {
         "graphs and schedules: which there are, their spectral gaps side by side, drawings",
     ),
     "plot": ("launch.plot", "loss, accuracy and consensus distance of runs, as a figure"),
+    "report": ("launch.report", "a study or several runs as one page, with figures and tables for a paper"),
     "doctor": ("launch.doctor", "what this machine has for it, and what to do about what is missing"),
 }
 HELP = """usage: dfedsam COMMAND [OPTIONS]

@@ -74,9 +74,9 @@ def figures(row: Row) -> dict[str, float]:
 @contextmanager
 def _tensorboard(folder: Path, settings: Row, resume: bool) -> Iterator[Tell]:
     """An event file in the run's folder; after a resume, what was written beyond the checkpoint is marked as void."""
-    from tensorboard.compat.proto.event_pb2 import Event, SessionLog
-    from tensorboard.compat.proto.summary_pb2 import Summary
-    from tensorboard.summary.writer.event_file_writer import EventFileWriter
+    from tensorboard.compat.proto.event_pb2 import Event, SessionLog  # pyright: ignore
+    from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore
+    from tensorboard.summary.writer.event_file_writer import EventFileWriter  # pyright: ignore
 
     writer: Any = None
 
@@ -105,7 +105,7 @@ def _tensorboard(folder: Path, settings: Row, resume: bool) -> Iterator[Tell]:
 @contextmanager
 def _wandb(folder: Path, settings: Row, resume: bool) -> Iterator[Tell]:
     """A run of Weights & Biases; WANDB_MODE=offline needs no network, WANDB_PROJECT names the project."""
-    import wandb
+    import wandb  # pyright: ignore[reportMissingImports]
 
     os.environ.setdefault("WANDB_SILENT", "true")
     project = os.environ.get("WANDB_PROJECT", "dfedsam")
@@ -119,7 +119,7 @@ def _wandb(folder: Path, settings: Row, resume: bool) -> Iterator[Tell]:
 @contextmanager
 def _mlflow(folder: Path, settings: Row, resume: bool) -> Iterator[Tell]:
     """A run of MLflow, where MLFLOW_TRACKING_URI says (by default the current folder)."""
-    import mlflow
+    import mlflow  # pyright: ignore[reportMissingImports]
 
     mlflow.set_experiment(os.environ.get("MLFLOW_EXPERIMENT_NAME", "dfedsam"))
     with mlflow.start_run(run_name=folder.name):

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.algorithms.base import State
+from dfedsam.algorithms.exchanges import Exchanges
 from dfedsam.algorithms.learning_rate import Stepping
 from dfedsam.checks import at_least
 from dfedsam.play import Play

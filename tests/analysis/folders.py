@@ -5,7 +5,7 @@ import json
 import yaml
 
 
-def config(algorithm="DFedSAM", topology="topologies.graphs.textbook.ring", peers=16, seed=0, **arguments):
+def config(algorithm="DFedSAM", topology="topologies.graphs.textbook.textbook.ring", peers=16, seed=0, **arguments):
     """A configuration in the form of config.yaml; further arguments are the algorithm's."""
     return {
         "topology": {"class_path": topology, "init_args": {"seed": seed}},
@@ -31,3 +31,10 @@ def write(folder, rows, settings=None, references=None):
     if references is not None:
         (folder / "references.json").write_text(json.dumps(references), encoding="utf-8")
     return folder
+
+
+def spectrum(gap, **figures):
+    """The figures of topology.json that a report reads."""
+    values = {"degree_mean": 2.0, "degree_max": 2, "degree_round_mean": 2.0, "degree_round_max": 2, "diameter": 8}
+    values |= {"mu_2": 0.15, "lambda": 1 - gap, "lambda_min": -0.3, "gap": gap, "effective_neighbours": 6.6}
+    return {**values, "vectors_per_round": 32, "biased": False, "period": 1, **figures}
