@@ -74,7 +74,8 @@ def _gossip(out: Path, last: dict[str, Any]) -> list[str]:
     rate, plain, said = mixing["lambda_q"], mixing["plain"], []
     before, after = last["consensus_distance_before_gossip"], last["consensus_distance"]
     if "exact_after" in mixing:
-        said, plain = [f"what a peer did is known to all after {mixing['exact_after']} rounds"], None
+        rounds = mixing["exact_after"]
+        said, plain = [f"what a peer did is known to all after {rounds} round{'s' * (rounds != 1)}"], None
     elif rate is not None:
         said, plain = [f"λ_Q = {rate:.3g}"], None if rate == plain else plain
     elif before > 0:

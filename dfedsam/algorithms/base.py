@@ -30,7 +30,7 @@ class Algorithm(ABC):
         return None
 
     def exchanges(self) -> Gossip | None:
-        """The gossip by which its peers reach others; None where they do not."""
+        """The gossip that averages its peers' x; None where they are not averaged, or not by itself."""
         return None
 
     def init(self, x: NDArray) -> State:

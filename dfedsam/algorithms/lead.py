@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from dfedsam.algorithms.base import State
 from dfedsam.algorithms.gradient_steps import OneGradient
 from dfedsam.checks import positive
-from dfedsam.gossip import Gossip
 from dfedsam.gossip.accelerated import needs_one_symmetric
 from dfedsam.gossip.compressors import QSGD, Compressor
 from dfedsam.gossip.disagreement import Disagreement
@@ -45,10 +44,6 @@ class Lead(OneGradient):
     def check(self, topology: Topology) -> None:
         """One symmetric W for all rounds."""
         needs_one_symmetric("algorithm is Lead", topology, "D-PSGD with the gossip deep_squeeze")
-
-    def exchanges(self) -> Gossip:
-        """What carries its compressed differences."""
-        return self._differences()
 
     def init(self, x: NDArray) -> State:
         """D starts at 0 and h at the common start."""

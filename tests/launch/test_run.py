@@ -162,7 +162,7 @@ def test_what_should_be_known_is_said_once(dfedsam):
         ("chebyshev", "ring", r"Chebyshev, Q = 4: λ_Q = 0\.0793 \(plain: 0\.419\)$"),
         ("finite_time", "ring", r"FiniteTime, Q = 4: λ_Q = 0 \(plain: 0\.419\)$"),
         ("choco", "ring", r"Choco, Q = 4: the last exchange left 0\.\d+ of .* distance \(plain: λ_Q = 0\.419\)$"),
-        ("flood", "ring", r"Flood, Q = 4: what a peer did is known to all after 1 rounds$"),
+        ("flood", "ring", r"Flood, Q = 4: what a peer did is known to all after 1 round$"),
         ("plain", "one_peer_exponential", r"Plain, Q = 4: λ_Q = 0$"),
     ],
 )

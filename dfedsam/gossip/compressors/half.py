@@ -38,7 +38,7 @@ class Float16(Compressor):
     def write(self, x: NDArray, key: Draws, messages: NDArray[np.uint8], own: NDArray) -> None:
         """See Compressor."""
         exponent, bits = self._rounded(x)
-        kept = bits & np.uint32(0xFFFFFFFF << 13 & 0xFFFFFFFF)
+        kept = bits & ~np.uint32((1 << 13) - 1)
         np.multiply(kept.view(np.float32), np.float32(2.0**_BIAS), out=own)
         own *= np.ldexp(x.dtype.type(1), exponent.astype(np.int32) - _TOP)
         messages[:, :2] = to_bytes(exponent)
