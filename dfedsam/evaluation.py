@@ -73,7 +73,7 @@ class Evaluation:
             figures = {name: float(value[0]) for name, value in self.problem.evaluate(mean[None]).items()}
         row |= network.broadcast(figures)
         if not np.isfinite(row["loss"]):
-            raise RunError("evaluation: the loss of the mean model is not finite; a lower lr usually helps")
+            raise RunError("evaluation: the loss of the mean model is not finite; a lower lr or sigma usually helps")
         if self.local:
             row |= self._local(x)
         row["consensus_distance"] = consensus_distance(x, network)

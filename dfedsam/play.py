@@ -90,7 +90,7 @@ class Minibatch:
             named = ", ".join(map(str, peers[:8])) + (f" and {len(peers) - 8} more" if len(peers) > 8 else "")
             raise RunError(
                 f"round {self.key.round}, local step {self.key.step}: the {what} of peer {named} is not finite; "
-                "a lower lr, or a larger mu where differences of losses overflow, usually helps"
+                "a lower lr or sigma, or a larger mu where differences of losses overflow, usually helps"
             )
 
     def draws(self, purpose: str) -> Draws:

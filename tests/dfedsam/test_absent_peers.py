@@ -1,10 +1,13 @@
 """Peers that are away in a round do nothing and keep all they have."""
 
+import copy
+
 import numpy as np
+import pytest
 import scipy.sparse as sp
 
 import topologies
-from dfedsam import DFedAvgM, DFedSAM, Quadratic, Simulation
+from dfedsam import DFedAvgM, DFedSAM, FedAvgBBT, GossipCMAES, Quadratic, Simulation
 
 
 class OddOnesAway(topologies.Topology):
@@ -33,7 +36,7 @@ def play(algorithm, rounds, part_bytes=None):
     inner = simulation._round
 
     def watched(state, play):
-        states.append({name: value.copy() for name, value in state.items() if name != "gossip"})
+        states.append(copy.deepcopy({name: value for name, value in state.items() if name != "gossip"}))
         return inner(state, play)
 
     simulation._round = watched
@@ -51,6 +54,15 @@ def test_they_keep_their_state_and_spend_no_queries():
     assert (states[2]["x"] != states[1]["x"]).any(axis=1).all()
     spent = 3 * algorithm.estimator.queries(5)
     assert [row["queries"] for row in rows] == [0, spent / 2, 1.5 * spent, 2 * spent, 3 * spent]
+
+
+@pytest.mark.parametrize("algorithm", [FedAvgBBT(generations=2), GossipCMAES(generations=2)], ids=repr)
+def test_they_keep_their_searches(algorithm):
+    rows, states = play(algorithm, 2)
+    for name, before in states[0]["search"].items():
+        np.testing.assert_array_equal(states[1]["search"][name][1::2], before[1::2])
+    assert (states[1]["search"]["generation"][::2] == 2).all()
+    assert rows[-1]["queries"] == 1.5 * 2 * algorithm.population
 
 
 def test_the_cosine_is_that_of_the_peers_that_worked():

@@ -4,6 +4,7 @@ import cma as pycma
 import cmaes
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from dfedsam.randomness import Draws
 from dfedsam.zeroth_order import cma
@@ -108,3 +109,14 @@ def test_a_covariance_that_gossip_left_indefinite_still_gives_candidates():
     shape = cma.decomposed(shape, np.array([True]))
     candidates = cma.ask(np.zeros((1, 2)), shape, np.array([[[1.0, 1.0], [1.0, -1.0]]]))
     np.testing.assert_allclose(np.abs(candidates[0]), 1.5**0.5, rtol=1e-5)  # √3 along (1, 1), next to 0 across it
+
+
+def test_the_bits_do_not_depend_on_how_many_threads_there_are():
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            x, shape = search(ellipsoid, 400, 40, 0.5, "full", 2)
+            shape = cma.decomposed(shape, np.ones(PEERS, bool))
+            found.append([x, *shape.values()])
+    for one, two in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, two)
