@@ -29,7 +29,7 @@ class Averaged(ServerAlgorithm):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CentralAverage(Averaged, LocalOnly):
+class CentralAverage(LocalOnly, Averaged):
     """FedAvg, a baseline with a server: K local steps, then every peer takes the exact mean of all.
 
     Source: McMahan et al. (2017), "Communication-efficient learning of deep networks from decentralized data", with

@@ -42,7 +42,7 @@ class BBT(SharedEvolution):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FedAvgBBT(Averaged, LocalEvolution):
+class FedAvgBBT(LocalEvolution, Averaged):
     """FedAvg of BBT: I generations of CMA-ES at every peer, then all take the mean of their means.
 
     Source: the baseline of that name of Sun et al. (2024), "FedBPT: efficient federated black-box prompt tuning for

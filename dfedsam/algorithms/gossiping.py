@@ -10,14 +10,21 @@ from numpy.typing import NDArray
 from dfedsam.algorithms.base import State
 from dfedsam.algorithms.exchanges import Exchanges
 from dfedsam.algorithms.local_steps import LocalSteps
+from dfedsam.gossip import Gossip, Plain
 from dfedsam.play import Play, Trace
 from dfedsam.zeroth_order import RandomDirections
 from topologies import Topology
 
 
 @dataclass(frozen=True, kw_only=True)
-class GossipingLocalSteps(Exchanges, LocalSteps):
-    """K local steps of every peer, then gossip."""
+class GossipingLocalSteps(LocalSteps, Exchanges):
+    """K local steps of every peer, then gossip.
+
+    Args:
+        gossip: the exchange phase.
+    """
+
+    gossip: Gossip = Plain()  # as in Exchanges: the command line reads the types of a first base alone
 
     def check(self, topology: Topology) -> None:
         """Whether its gossip works on the topology, and with these local steps."""

@@ -1,5 +1,6 @@
 """From the command line and files to settings: merging, overriding, typed values."""
 
+import dataclasses
 import textwrap
 
 import pytest
@@ -9,7 +10,7 @@ from dfedsam.data.split import Dirichlet
 from dfedsam.gossip import Plain
 from dfedsam.objectives import PromptTuning, Quadratic
 from dfedsam.zeroth_order import OneSided, TwoPoint
-from launch import options
+from launch import names, options
 
 
 def parse(*argv: str) -> options.Settings:
@@ -146,3 +147,15 @@ def test_a_plugin_of_a_users_own(tmp_path, monkeypatch):
     )
     assert settings.simulation["algorithm"].twist == 2.0
     assert options.topology(settings).graph(0).number_of_edges() == options.PEERS
+
+
+@pytest.mark.parametrize("name", names.table("algorithm"))
+def test_every_number_of_an_algorithm_must_be_one(dfedsam, name):
+    fields = [
+        field.name for field in dataclasses.fields(names.find("algorithm", name)) if field.type in ("int", "float")
+    ]
+    assert fields
+    for field in fields:
+        said = dfedsam("run", "--algorithm", name, f"--algorithm.{field}", "many")
+        assert said.status == 2
+        assert f"algorithm.{field} is many: it must be a" in said.err
