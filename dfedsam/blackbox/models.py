@@ -1,4 +1,4 @@
-"""Finding a pre-trained encoder: a local folder, the installed package of the default model, or the hub."""
+"""Finding a pre-trained model: a local folder, the installed package of the default model, or the hub."""
 
 import hashlib
 import json
@@ -18,14 +18,21 @@ _FILES = ["*.json", "*.txt", "*.model", "*.safetensors", "1_Pooling/*"]
 _LOCAL_RANKS = ("DFEDSAM_LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID")
 
 
+SENTENCE_ENCODER, MASKED_LM, CAUSAL_LM = "AutoModel", "AutoModelForMaskedLM", "AutoModelForCausalLM"
+_KNOWN = {  # what an error names: the families that are common; any other of transformers' own kind is taken too
+    MASKED_LM: "albert, bert, camembert, deberta, distilbert, electra, modernbert, mpnet, roberta, xlm-roberta",
+    CAUSAL_LM: "gemma, gpt2, gpt_neox, llama, mistral, olmo, opt, phi, qwen2, qwen3, smollm3",
+}
+
+
 @dataclass(frozen=True)
-class Encoder:
-    """A loaded sentence encoder.
+class Loaded:
+    """A loaded model.
 
     Args:
-        model: the transformer; gives `last_hidden_state`.
+        model: the transformer.
         tokenizer: its tokenizer.
-        pooling: "mean" or "cls".
+        pooling: how a sentence encoder makes one vector of a text: "mean" or "cls".
         device: where it runs.
         fingerprint: changes whenever its weights may have changed.
     """
@@ -36,6 +43,15 @@ class Encoder:
     device: torch.device
     fingerprint: str
 
+    @property
+    def reads(self) -> int:
+        """Tokens that it reads at most."""
+        reads = min(self.tokenizer.model_max_length, getattr(self.model.config, "max_position_embeddings", 1 << 30))
+        for name, module in self.model.named_modules():
+            if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
+                return min(reads, module.num_embeddings - module.padding_idx - 1)  # RoBERTa's begin after the padding
+        return reads
+
 
 def device() -> torch.device:
     """This process's GPU, dealt by its number on its machine, or the CPU where there is none."""
@@ -45,16 +61,18 @@ def device() -> torch.device:
     return torch.device("cuda", local % torch.cuda.device_count())
 
 
-def load(name: str, dtype: torch.dtype) -> Encoder:
-    """Load an encoder for forward passes, quietly.
+def load(name: str, dtype: torch.dtype, kind: str = SENTENCE_ENCODER) -> Loaded:
+    """Load a model for forward passes, quietly.
 
     Args:
         name: a folder with a transformers model, or a hub name. The default model comes from its package when that is
             installed.
         dtype: type of the weights.
+        kind: the auto class of transformers that it is loaded by.
 
     Raises:
-        ValueError: if it cannot be found or read, or if the package's weights are not the ones we know.
+        ValueError: if it cannot be found or read, is of another kind, or if the package's weights are not the ones we
+            know.
     """
     import transformers
 
@@ -64,8 +82,14 @@ def load(name: str, dtype: torch.dtype) -> Encoder:
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     try:
+        config = transformers.AutoConfig.from_pretrained(folder)
+        _check_kind(name, config, kind)
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-        model = transformers.AutoModel.from_pretrained(folder, dtype=dtype, attn_implementation="sdpa")
+        model, report = getattr(transformers, kind).from_pretrained(
+            folder, dtype=dtype, attn_implementation="sdpa", output_loading_info=True
+        )
+    except UnsupportedError as error:
+        raise ValueError(str(error)) from None
     except Exception as error:
         reason = (str(error).splitlines() or [""])[0][:200]
         raise ValueError(f"model is {name}: {folder} cannot be loaded ({type(error).__name__}: {reason})") from None
@@ -73,8 +97,33 @@ def load(name: str, dtype: torch.dtype) -> Encoder:
         transformers.logging.set_verbosity(verbosity)
         if bars:
             transformers.logging.enable_progress_bar()
+    if kind != SENTENCE_ENCODER and report["missing_keys"]:
+        raise ValueError(
+            f"model is {name}: its files lack weights that {kind} needs, such as {min(report['missing_keys'])}; "
+            f"name one that was trained as such, of {_KNOWN[kind]}"
+        )
     model = model.to(device()).eval().requires_grad_(False)
-    return Encoder(model, tokenizer, _pooling(folder), device(), _fingerprint(folder))
+    pooling = _pooling(folder) if kind == SENTENCE_ENCODER else ""
+    return Loaded(model, tokenizer, pooling, device(), _fingerprint(folder))
+
+
+class UnsupportedError(Exception):
+    """A model of another kind than the one that is needed."""
+
+
+def _check_kind(name: str, config: Any, kind: str) -> None:
+    import transformers
+
+    if kind == SENTENCE_ENCODER:
+        return
+    fits = type(config) in getattr(transformers, kind)._model_mapping
+    if kind == CAUSAL_LM and type(config) in transformers.AutoModelForMaskedLM._model_mapping:
+        fits = fits and getattr(config, "is_decoder", False)  # BERT and its like can be loaded so, and look ahead
+    if not fits:
+        raise UnsupportedError(
+            f"model is {name}: {kind} does not support its architecture, {config.model_type}; name one of "
+            f"{_KNOWN[kind]}, or of another family of that kind"
+        )
 
 
 def locate(name: str) -> Path:

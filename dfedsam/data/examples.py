@@ -14,6 +14,7 @@ class Examples:
 
     Args:
         texts: n texts.
+        seconds: where the examples are pairs of texts, the second of each; else empty.
         labels: their classes, 0 … classes − 1, shape (n,).
         classes: the labels as the data have them, in the order of their numbers.
         names: the classes' names in the same order; None where the data do not say.
@@ -23,10 +24,17 @@ class Examples:
     labels: NDArray[np.int64]
     classes: tuple[Label, ...]
     names: tuple[str, ...] | None = None
+    seconds: tuple[str, ...] = ()
 
     def take(self, numbers: NDArray) -> "Examples":
         """The examples of these numbers, in their order."""
-        return replace(self, texts=tuple(self.texts[i] for i in numbers), labels=self.labels[numbers])
+        seconds = tuple(self.seconds[i] for i in numbers) if self.seconds else ()
+        return replace(self, texts=tuple(self.texts[i] for i in numbers), labels=self.labels[numbers], seconds=seconds)
+
+    def joined(self, more: "Examples") -> "Examples":
+        """These examples, then more of the same classes."""
+        labels = np.concatenate([self.labels, more.labels])
+        return replace(self, texts=self.texts + more.texts, labels=labels, seconds=self.seconds + more.seconds)
 
 
 def draw(labels: NDArray, counts: NDArray, generator: np.random.Generator) -> NDArray:

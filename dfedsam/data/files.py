@@ -2,6 +2,7 @@
 
 import logging
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ def load(
 
     Args:
         source: path of a .csv, .jsonl, .json (JSON lines) or .parquet file, or the name of a hub data set.
-        text_column: name of the column with the texts.
+        text_column: name of the column with the texts; two names, set apart by a comma, where each example is a pair.
         label_column: name of the column with the labels.
         split: which split of a hub data set.
         option: what the user calls `source`, for messages.
@@ -46,17 +47,25 @@ def load(
         raise ValueError(f"{option} is {source}: it must end in one of {', '.join(FORMATS)}; convert it to one of them")
     else:
         rows = _hub(source, split, option)
-    for name, column in ((f"{option}'s text column", text_column), (f"{option}'s label column", label_column)):
+    whole = text_column in rows.column_names  # a column's name may hold a comma
+    columns = [text_column] if whole else [name.strip() for name in text_column.split(",", maxsplit=1)]
+    named = [(f"{option}'s text column", column) for column in columns]
+    for name, column in (*named, (f"{option}'s label column", label_column)):
         if column not in rows.column_names:
             raise ValueError(f"{name} is {column}: {source} has the columns {', '.join(rows.column_names)}; name one")
     if not len(rows):
         raise ValueError(f"{option} is {source}: it has no rows; give a file with examples")
-    texts = tuple("" if text is None else str(text).strip() for text in rows[text_column])
-    if "" in texts:
-        raise ValueError(f"{option} is {source}: row {texts.index('') + 1} has no text; every row must have one")
+    texts = [tuple("" if text is None else str(text).strip() for text in rows[column]) for column in columns]
+    for column, part in zip(columns, texts, strict=True):
+        if "" in part:
+            where = f" in {column}" if len(columns) > 1 else ""
+            raise ValueError(
+                f"{option} is {source}: row {part.index('') + 1} has no text{where}; every row must have one"
+            )
     feature = rows.features[label_column]
     names = tuple(getattr(feature, "names", ()) or ())
-    return _numbered(texts, list(rows[label_column]), names, classes, f"{option} is {source}")
+    examples = _numbered(texts[0], list(rows[label_column]), names, classes, f"{option} is {source}")
+    return replace(examples, seconds=texts[1]) if len(texts) > 1 else examples
 
 
 def _file(path: Path, option: str) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from dfedsam.blackbox.dual_encoder import DualEncoder
+from dfedsam.blackbox.base import Given
 from dfedsam.data.examples import Examples
 from dfedsam.objectives import prompt_references
 from dfedsam.objectives.base import ALL_ROWS, Problem
@@ -36,7 +36,6 @@ class PromptProblem(Problem):
         dtype: type of x.
     """
 
-    has_gradients = True
     part_bytes = 1 << 28  # whole blocks go to the model, which cuts its own batches
 
     def __init__(
@@ -57,17 +56,21 @@ class PromptProblem(Problem):
         self.parts = parts
         self._own = [parts[peer] for peer in block]
         self._widest = max(map(len, parts))
-        self.box = DualEncoder(
-            model=options.model,
-            words=words,
-            texts=[*train.texts, *test.texts],
-            prompt=options.prompt,
-            mode=options.mode,
-            scale=options.scale,
-            max_tokens=options.max_tokens,
-            cut_at_peers=options.cut_at_peers,
-            dtype=dtype,
+        self.box = options.blackbox.build(
+            Given(
+                model=options.model,
+                words=words,
+                examples=train.joined(test),
+                prompt=options.prompt,
+                prompt_tokens=options.prompt_tokens,
+                max_tokens=options.max_tokens,
+                cut_at_peers=options.cut_at_peers,
+                dtype=dtype,
+                mode=options.mode,
+                scale=options.scale,
+            )
         )
+        self.has_gradients = self.box.has_gradients
         self.map = options.parameters.build(self.box.prompt, self.box.embedding_std, seed)
         self.dim = self.map.dim
 
@@ -86,9 +89,8 @@ class PromptProblem(Problem):
 
     def losses(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
         examples = [row[row >= 0] for row in batch]
-        scores = self.box.scores(self._prompts(x), examples)
-        parts = zip(scores, examples, strict=True)
-        return np.stack([_cross_entropy(part, self.labels[numbers]) for part, numbers in parts]).astype(x.dtype)
+        labels = [self.labels[numbers] for numbers in examples]
+        return self.box.losses(self._prompts(x), examples, labels).astype(x.dtype)
 
     def gradients(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
         examples = [row[row >= 0] for row in batch]
@@ -97,12 +99,7 @@ class PromptProblem(Problem):
         return self.map.back(gradients).astype(x.dtype)
 
     def evaluate(self, x: NDArray) -> dict[str, NDArray]:
-        labels = self.labels[self.test]
-        scores = self.box.scores(self._prompts(x[:, None]), [self.test] * len(x), count=False)
-        return {
-            "loss": np.array([_cross_entropy(part, labels)[0] for part in scores]),
-            "accuracy": np.array([(part[0].argmax(axis=-1) == labels).mean() for part in scores]),
-        }
+        return self.box.figures(self._prompts(x[:, None])[:, 0], self.test, self.labels[self.test])
 
     def _prompts(self, x: NDArray) -> NDArray:
         """Soft prompts (p, q, tokens, width) of candidates (p, q, dim)."""
@@ -111,9 +108,13 @@ class PromptProblem(Problem):
         return self.map.prompts(x)
 
     def references(self) -> dict[str, float]:
-        """Zero-shot: bare words and bare texts. First order: Adam with exact gradients on the pooled training data."""
+        """Zero-shot: no prompt at all. First order: Adam with exact gradients on the pooled training data."""
+        figures: dict[str, float] = {}
         scores = self.box.zero_shot(self.test)
-        figures = {"zero_shot_accuracy": float((scores.argmax(axis=-1) == self.labels[self.test]).mean())}
+        if scores is not None:
+            figures["zero_shot_accuracy"] = float((scores.argmax(axis=-1) == self.labels[self.test]).mean())
+        if not self.has_gradients:
+            return figures
         best = self.evaluate(prompt_references.first_order(self)[None])
         return figures | {
             "first_order_accuracy": float(best["accuracy"][0]),
@@ -126,27 +127,12 @@ class PromptProblem(Problem):
     def save(self, mean: NDArray, path: Path) -> None:
         """Write the soft prompt (tokens, width) of the mean model as "prompt"; the metadata say how to use it."""
         options = self.options
-        place = "class words" if options.mode == "words" else "text"
         metadata = {
             "model": options.model,
-            "mode": options.mode,
-            "words": json.dumps(self.words),
-            "scale": repr(options.scale),
+            "blackbox": type(options.blackbox).__name__,
+            "words": json.dumps(self.words, ensure_ascii=False),
             "initial_prompt": options.prompt,
-            "template": "{prompt} {word}" if options.mode == "words" else "{prompt} {text}",
-            "how_to_use": (
-                f"Insert the rows of `prompt` as input embeddings after the leading special token, before the {place}. "
-                "The class is the word whose vector has the greatest cosine with the text's."
-            ),
+            **self.box.notes(),
         }
         prompt = self.map.prompts(mean.astype(self.dtype)[None])[0]
         save_file({"prompt": np.ascontiguousarray(prompt)}, path, metadata)
-
-
-def _cross_entropy(scores: NDArray, labels: NDArray) -> NDArray[np.float64]:
-    """Mean cross-entropy, shape (q,), of scores (q, b, classes) against labels (b,)."""
-    scores = scores.astype(np.float64)
-    top = scores.max(axis=-1, keepdims=True)
-    total = np.log(np.exp(scores - top).sum(axis=-1)) + top[..., 0]
-    own = np.take_along_axis(scores, np.broadcast_to(labels[:, None], (*scores.shape[:2], 1)), axis=-1)
-    return (total - own[..., 0]).mean(axis=-1)

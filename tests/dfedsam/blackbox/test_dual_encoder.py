@@ -8,16 +8,22 @@ import pytest
 import torch
 import transformers
 
-from dfedsam.blackbox.dual_encoder import MODES, DualEncoder
+from dfedsam.blackbox import DualEncoder
+from dfedsam.blackbox.base import Given
+from dfedsam.blackbox.dual_encoder import MODES, DualEncoderBox
+from dfedsam.data.examples import Examples
 
 CLASSES = ("bad film", "good")
 TEXTS = ("a text about the graph", "it was not very good", "sum", "a plot of the line and the edge", "the root", "loss")
 EXAMPLES = (np.array([0, 3, 2]), np.array([5, 1]))
 
 
-def box(folder: Path, **options) -> DualEncoder:
-    usual = {"model": str(folder), "words": CLASSES, "texts": TEXTS, "prompt": "a text about", "dtype": np.float64}
-    return DualEncoder(**{**usual, **options})
+def box(folder: Path, *, texts: tuple[str, ...] = TEXTS, **options) -> DualEncoderBox:
+    examples = Examples(texts=texts, labels=np.zeros(len(texts), np.int64), classes=(0, 1))
+    usual = {"words": CLASSES, "examples": examples, "prompt": "a text about", "dtype": np.dtype(np.float64)}
+    made = DualEncoder().build(Given(**{"model": str(folder), **usual, **options}))
+    assert isinstance(made, DualEncoderBox)
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +71,7 @@ def test_padded_batches_score_the_same(
     """As on a GPU, where lengths are rounded up and masked."""
     bare = box(encoder_folder, mode=mode)
     padded = box(encoder_folder, mode=mode)
-    monkeypatch.setattr(padded._passes, "_cpu", False)
+    monkeypatch.setattr(padded._passes.batches, "cpu", False)
     for one, other in zip(bare.scores(prompts, EXAMPLES), padded.scores(prompts, EXAMPLES), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
 
