@@ -5,11 +5,12 @@ query costs the prompt's tokens and those that follow.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
 
 from dfedsam.blackbox import models
 from dfedsam.blackbox.base import Given
@@ -66,7 +67,9 @@ class CausalLMBox(LanguageModelBox):
         distinct, rows = np.unique(numbers, return_inverse=True)
         kept = [self._keys_and_values(number) for number in distinct.tolist()]
         kept = [torch.nn.functional.pad(one, (0, 0, 0, longest - one.shape[3])) for one in kept]
-        layers = torch.stack(kept, dim=2)[:, :, torch.from_numpy(rows).to(self.device)]  # (layers, 2, s, heads, …)
+        cache = DynamicCache()
+        sequences = torch.from_numpy(rows).to(self.device)
+        cache.layers += [_KeptLayer(*layer, sequences) for layer in torch.stack(kept, dim=2)]
         ends = [contents.ids[number][contents.places[number] :] for number in numbers.tolist()]
         own = prompts[torch.from_numpy(which).to(self.device)]
         inputs = torch.cat([own, self._passes.embed(ends, len(ends[0]))], dim=1)
@@ -80,7 +83,7 @@ class CausalLMBox(LanguageModelBox):
         return self._head(
             answers,
             inputs_embeds=inputs,
-            past_key_values=_cache_of(layers),
+            past_key_values=cache,
             position_ids=positions,
             attention_mask=mask,
             use_cache=True,
@@ -93,7 +96,7 @@ class CausalLMBox(LanguageModelBox):
         """
         if number not in self._kept:
             ids = torch.tensor(self._contents.ids[number][: self._contents.places[number]], device=self.device)
-            cache = _cache_of(None)
+            cache = DynamicCache()
             self._head(np.zeros(1, np.int64), input_ids=ids[None], past_key_values=cache, use_cache=True)
             made = torch.stack([torch.stack([layer.keys[0], layer.values[0]]) for layer in cache.layers])
             size = made.numel() * made.element_size()
@@ -110,8 +113,25 @@ class CausalLMBox(LanguageModelBox):
         return sum(int(rest[numbers].sum()) for numbers in examples)
 
 
-def _cache_of(layers: torch.Tensor | None) -> Any:
-    """Transformers' cache of keys and values (layers, 2, s, heads, tokens, width); an empty one for None."""
-    from transformers import DynamicCache
+class _KeptLayer(DynamicLayer):
+    """Keys and values of some examples (examples, heads, tokens, width), each for several sequences.
 
-    return DynamicCache(None if layers is None else [(keys, values) for keys, values in layers])
+    They are copied where they are needed, once, beside the new ones.
+
+    Args:
+        keys: of the examples.
+        values: of the examples.
+        sequences: which example each sequence goes on from, shape (s,).
+    """
+
+    def __init__(self, keys: torch.Tensor, values: torch.Tensor, sequences: torch.Tensor) -> None:
+        super().__init__()
+        self.keys, self.values, self.sequences = keys, values, sequences
+        self.is_initialized = True
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: object, **kwargs: object
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Keys and values (s, heads, tokens, width) with the new ones at the end."""
+        own = self.keys[self.sequences], self.values[self.sequences]
+        return torch.cat([own[0], key_states], dim=-2), torch.cat([own[1], value_states], dim=-2)

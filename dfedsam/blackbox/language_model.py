@@ -83,15 +83,18 @@ class OneToken:
 
     def __init__(self, model: Any) -> None:
         self.model = model
-        self._places = torch.empty(0, dtype=torch.long)
-        model.base_model.register_forward_hook(self._narrow)
 
     def __call__(self, places: NDArray, **inputs: Any) -> torch.Tensor:
         """Logits (s, vocabulary) of the tokens at `places` (s,)."""
-        self._places = torch.from_numpy(np.asarray(places)).to(self.model.device)
-        return self.model(**inputs).logits[:, 0]
+        at = torch.from_numpy(np.asarray(places)).to(self.model.device)
 
-    def _narrow(self, module: object, inputs: object, output: Any) -> Any:
-        hidden = output.last_hidden_state
-        output.last_hidden_state = hidden[torch.arange(len(hidden), device=hidden.device), self._places][:, None]
-        return output
+        def narrow(module: object, given: object, output: Any) -> Any:
+            hidden = output.last_hidden_state
+            output.last_hidden_state = hidden[torch.arange(len(hidden), device=hidden.device), at][:, None]
+            return output
+
+        hook = self.model.base_model.register_forward_hook(narrow)
+        try:
+            return self.model(**inputs).logits[:, 0]
+        finally:
+            hook.remove()

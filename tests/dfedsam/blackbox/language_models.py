@@ -17,7 +17,6 @@ TEXTS = (
     "loss of the very good film",
 )
 CORPUS = [*TEXTS, "It was bad . It was great .", "no yes ? , :", "bad good film great terrible"] * 8
-SIZES = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
 MASKED, CAUSAL = ("bert", "roberta"), ("gpt2", "llama")
 
 
@@ -42,7 +41,7 @@ def byte_level(folder: Path, *, roberta: bool) -> None:
     transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, **marks).save_pretrained(folder)
 
 
-def build(kind: str, folder: Path) -> Path:
+def build(kind: str, folder: Path, *, width: int = 16, layers: int = 2, heads: int = 2) -> Path:
     """A model of one of the kinds, in a folder."""
     transformers.logging.disable_progress_bar()
     torch.manual_seed(1)
@@ -54,20 +53,23 @@ def build(kind: str, folder: Path) -> Path:
     else:
         byte_level(folder, roberta=kind == "roberta")
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-    common = {"vocab_size": len(tokenizer), "initializer_range": 0.3}
+    reads = 64 if width == 16 else 128
+    common = {"vocab_size": len(tokenizer), "initializer_range": 0.3 if width == 16 else 0.02}
+    sizes = {"hidden_size": width, "num_hidden_layers": layers, "num_attention_heads": heads}
+    sizes |= {"intermediate_size": 2 * width if width == 16 else 4 * width, "max_position_embeddings": reads}
     if kind == "bert":
-        model = transformers.BertForMaskedLM(transformers.BertConfig(**SIZES, **common, max_position_embeddings=64))
+        model = transformers.BertForMaskedLM(transformers.BertConfig(**common, **sizes))
     elif kind == "roberta":
+        sizes |= {"max_position_embeddings": reads + 2, "type_vocab_size": 1}
         ids = {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}
-        config = transformers.RobertaConfig(**SIZES, **common, max_position_embeddings=66, type_vocab_size=1, **ids)
-        model = transformers.RobertaForMaskedLM(config)
+        model = transformers.RobertaForMaskedLM(transformers.RobertaConfig(**common, **sizes, **ids))
     elif kind == "gpt2":
-        config = transformers.GPT2Config(n_embd=16, n_layer=2, n_head=2, n_positions=64, **common)
+        config = transformers.GPT2Config(
+            n_embd=width, n_layer=layers, n_head=heads, n_positions=reads, bos_token_id=0, eos_token_id=1, **common
+        )
         model = transformers.GPT2LMHeadModel(config)
     else:
-        config = transformers.LlamaConfig(
-            **SIZES, **common, num_key_value_heads=1, max_position_embeddings=64, tie_word_embeddings=True
-        )
+        config = transformers.LlamaConfig(**common, **sizes, num_key_value_heads=1, tie_word_embeddings=True)
         model = transformers.LlamaForCausalLM(config)
     model.save_pretrained(folder)
     transformers.logging.enable_progress_bar()

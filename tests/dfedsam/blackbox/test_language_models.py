@@ -13,7 +13,7 @@ from dfedsam.blackbox.causal_lm import CausalLMBox
 from dfedsam.blackbox.language_model import LanguageModelBox
 from dfedsam.blackbox.templates import Template, tasks
 from dfedsam.data.examples import Examples
-from tests.dfedsam.blackbox.language_models import CAUSAL, MASKED, TEXTS, build, plain_scores
+from tests.dfedsam.blackbox.language_models import CAUSAL, MASKED, TEXTS, plain_scores
 
 WORDS = ("bad", "great")
 EXAMPLES = (np.array([0, 3, 2]), np.array([5, 1]))
@@ -28,11 +28,6 @@ CAUSAL_BOXES = (
 BOXES = [(kind, model) for kind in MASKED for model in MASKED_BOXES]
 BOXES += [(kind, model) for kind in CAUSAL for model in CAUSAL_BOXES]
 CASES = [pytest.param(kind, model, id=f"{kind} {model.template}") for kind, model in BOXES]
-
-
-@pytest.fixture(scope="session")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return {kind: build(kind, tmp_path_factory.mktemp(kind)) for kind in (*MASKED, *CAUSAL)}
 
 
 @pytest.fixture(scope="module")
