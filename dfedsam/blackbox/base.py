@@ -1,8 +1,9 @@
 """The contract of a black box: prompts in, class scores out, and every query counted."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +65,7 @@ class BlackBox(ABC):
         embedding_std: standard deviation of the entries of the model's token embeddings.
         has_gradients: whether `gradients` answers, which is for references only.
         reads_texts: whether a query costs a pass over the examples' texts.
+        asked: where there is a budget, all that was asked, evaluations among it; None where there is none.
     """
 
     meter: Meter
@@ -71,6 +73,8 @@ class BlackBox(ABC):
     embedding_std: float
     has_gradients: bool = False
     reads_texts: bool = True
+    is_dry: bool = False
+    asked: Meter | None = None
 
     @abstractmethod
     def scores(self, prompts: NDArray, examples: Sequence[NDArray], *, count: bool = True) -> list[NDArray]:
@@ -122,6 +126,22 @@ class BlackBox(ABC):
             Losses, shape (peers,), and gradients, shape (peers, tokens, width).
         """
         raise ValueError(f"{type(self).__name__} gives no gradients; choose a zeroth-order estimator such as two_point")
+
+    @contextmanager
+    def dry(self) -> Iterator[None]:
+        """Inside, where there is a budget, nothing is asked: scores are 0, and what they would cost is counted.
+
+        The meters are afterwards what they were before.
+        """
+        before = replace(self.meter), replace(self.asked or Meter())
+        self.is_dry = True
+        try:
+            yield
+        finally:
+            self.is_dry = False
+            self.meter = before[0]
+            if self.asked is not None:
+                self.asked = before[1]
 
     @abstractmethod
     def notes(self) -> dict[str, str]:

@@ -5,6 +5,7 @@ query costs the prompt's tokens and those that follow.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -69,7 +70,7 @@ class CausalLMBox(LanguageModelBox):
         kept = [torch.nn.functional.pad(one, (0, 0, 0, longest - one.shape[3])) for one in kept]
         cache = DynamicCache()
         sequences = torch.from_numpy(rows).to(self.device)
-        cache.layers += [_KeptLayer(*layer, sequences) for layer in torch.stack(kept, dim=2)]
+        cache.layers += [_KeptLayer(keys, values, sequences) for keys, values in torch.stack(kept, dim=2)]
         ends = [contents.ids[number][contents.places[number] :] for number in numbers.tolist()]
         own = prompts[torch.from_numpy(which).to(self.device)]
         inputs = torch.cat([own, self._passes.embed(ends, len(ends[0]))], dim=1)
@@ -96,7 +97,7 @@ class CausalLMBox(LanguageModelBox):
         """
         if number not in self._kept:
             ids = torch.tensor(self._contents.ids[number][: self._contents.places[number]], device=self.device)
-            cache = DynamicCache()
+            cache: Any = DynamicCache()
             self._head(np.zeros(1, np.int64), input_ids=ids[None], past_key_values=cache, use_cache=True)
             made = torch.stack([torch.stack([layer.keys[0], layer.values[0]]) for layer in cache.layers])
             size = made.numel() * made.element_size()
@@ -133,5 +134,7 @@ class _KeptLayer(DynamicLayer):
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: object, **kwargs: object
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Keys and values (s, heads, tokens, width) with the new ones at the end."""
-        own = self.keys[self.sequences], self.values[self.sequences]
-        return torch.cat([own[0], key_states], dim=-2), torch.cat([own[1], value_states], dim=-2)
+        assert self.keys is not None
+        assert self.values is not None
+        keys = torch.cat([self.keys[self.sequences], key_states], dim=-2)
+        return keys, torch.cat([self.values[self.sequences], value_states], dim=-2)

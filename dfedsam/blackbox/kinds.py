@@ -27,6 +27,10 @@ class Model(ABC):
         """The class words that it brings, in the order of the labels; () for none."""
         return ()
 
+    def limits(self) -> dict[str, int]:
+        """What may be asked for in all, by the names of the problem's counts; none by default."""
+        return {}
+
     def check_texts(self, seconds: tuple[str, ...], text_column: str) -> None:
         """Raise ValueError unless it takes what the examples are: single texts, or pairs with `seconds`."""
         if seconds:
@@ -72,14 +76,13 @@ class DualEncoder(LocalModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LanguageModel(LocalModel):
+class Templated(Model):
     """What black boxes share that set a text in a template."""
 
-    KIND: ClassVar[str] = ""
+    KIND: ClassVar[str] = "causal"
     template: str = ""
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         self.parsed()
 
     def parsed(self) -> Template:
@@ -93,6 +96,15 @@ class LanguageModel(LocalModel):
     def check_texts(self, seconds: tuple[str, ...], text_column: str) -> None:
         """See Model.check_texts."""
         self.parsed().check_texts(seconds, text_column)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LanguageModel(LocalModel, Templated):
+    """A language model that runs here."""
+
+    def __post_init__(self) -> None:
+        LocalModel.__post_init__(self)
+        Templated.__post_init__(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +144,6 @@ class CausalLM(LanguageModel):
         cache: memory for the texts' keys and values, in GiB, at least 0; those of texts beyond it are computed anew.
     """
 
-    KIND: ClassVar[str] = "causal"
     template: str = "{text} {prompt} It was"
     cache: float = 2.0
 

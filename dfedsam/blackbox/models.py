@@ -83,7 +83,7 @@ def load(name: str, dtype: torch.dtype, kind: str = SENTENCE_ENCODER) -> Loaded:
     transformers.logging.disable_progress_bar()
     try:
         config = transformers.AutoConfig.from_pretrained(folder)
-        _check_kind(name, config, kind)
+        check_kind(name, config, kind)
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
         model, report = getattr(transformers, kind).from_pretrained(
             folder, dtype=dtype, attn_implementation="sdpa", output_loading_info=True
@@ -111,7 +111,7 @@ class UnsupportedError(Exception):
     """A model of another kind than the one that is needed."""
 
 
-def _check_kind(name: str, config: Any, kind: str) -> None:
+def check_kind(name: str, config: Any, kind: str) -> None:
     import transformers
 
     if kind == SENTENCE_ENCODER:

@@ -1,6 +1,7 @@
 """A prompt-tuning problem in memory: data, split and black box, for one block of peers."""
 
 import json
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -110,7 +111,7 @@ class PromptProblem(Problem):
     def references(self) -> dict[str, float]:
         """Zero-shot: no prompt at all. First order: Adam with exact gradients on the pooled training data."""
         figures: dict[str, float] = {}
-        scores = self.box.zero_shot(self.test)
+        scores = None if self.limits() else self.box.zero_shot(self.test)  # a budget has no room for what is uncounted
         if scores is not None:
             figures["zero_shot_accuracy"] = float((scores.argmax(axis=-1) == self.labels[self.test]).mean())
         if not self.has_gradients:
@@ -122,7 +123,15 @@ class PromptProblem(Problem):
         }
 
     def counts(self) -> dict[str, int]:
-        return {"examples": self.box.meter.examples, "tokens": self.box.meter.tokens}
+        counts = {"examples": self.box.meter.examples, "tokens": self.box.meter.tokens}
+        asked = self.box.asked
+        return counts | ({"asked_queries": asked.queries, "asked_tokens": asked.tokens} if asked else {})
+
+    def limits(self) -> dict[str, int]:
+        return self.options.blackbox.limits()
+
+    def dry(self) -> AbstractContextManager[None]:
+        return self.box.dry()
 
     def save(self, mean: NDArray, path: Path) -> None:
         """Write the soft prompt (tokens, width) of the mean model as "prompt"; the metadata say how to use it."""
