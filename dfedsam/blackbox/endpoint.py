@@ -148,7 +148,11 @@ class EndpointBox(BlackBox):
 
 
 def _close(team: ThreadPoolExecutor, completions: Completions, answers: Answers) -> None:
-    """Give back threads, connections and the file."""
-    team.shutdown(cancel_futures=True)
+    """Give back threads, connections and the file.
+
+    Whoever collects garbage comes here, one of the team perhaps, or a thread that others wait for: no thread is waited
+    for. None of them has work left, which would have kept the box.
+    """
+    team.shutdown(wait=False, cancel_futures=True)
     completions.close()
     answers.close()

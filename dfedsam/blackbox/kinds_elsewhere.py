@@ -98,7 +98,8 @@ class Function(Model):
 
     It takes prompts (q, tokens, width), which start at 0, and a list of b examples, each a dict with "text", "label"
     (the class's number), "word" (its class word) and, for pairs, "text2". It gives the losses (q,), or class scores
-    (q, b, classes), from which the accuracy is known too. It must depend on its arguments alone.
+    (q, b, classes), from which the accuracy is known too. It must depend on its arguments alone. It is tried once, on one
+    example, before the run.
 
     Args:
         path: its import path, such as mymodule.losses.
@@ -119,4 +120,4 @@ class Function(Model):
         from dfedsam.blackbox.function import FunctionBox
         from topologies.imports import import_object
 
-        return FunctionBox(given, import_object(self.path, "path"), self.width)
+        return FunctionBox(given, import_object(self.path, "path"), path=self.path, width=self.width)
