@@ -27,7 +27,17 @@ def describe(value: Any) -> Any:
     return value
 
 
-NO_RESULT = ("budget_queries", "budget_tokens", "in_flight", "retries", "timeout", "backoff", "answers", "cache")
+NO_RESULT = (
+    "budget_queries",
+    "budget_tokens",
+    "in_flight",
+    "retries",
+    "timeout",
+    "backoff",
+    "answers",
+    "cache",
+    "device",
+)
 
 
 def result(description: Any) -> Any:

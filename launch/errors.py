@@ -38,6 +38,9 @@ def plain(message: str) -> str:
     inner = message.rpartition("Parser key")[2].partition(":")[2] if keys else message
     if re.match(r"\s*\S+ is .*: it must", inner):  # from an inner parser, one line already
         return f"{option}.{_line(inner)}" if option else _line(inner)
+    missing = re.search(r"^\s*((?:\w+: )*)the following arguments are required: (\w+)", inner)
+    if missing:  # of a plug-in inside another
+        return inside(f"{option}.{missing[1].replace(': ', '.')}".rstrip("."), f"arguments are required: {missing[2]}")
     got = re.search(r".*(?:Got|Given) value: (.*)$", message, re.DOTALL)  # the last: the whole value
     classes = re.findall(r"Expected an? <class '(?:[\w.]+\.)?(\w+)'>", message)
     kinds = [str(kind) for kind in classes if kind != "NoneType"]

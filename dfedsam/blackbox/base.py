@@ -143,6 +143,13 @@ class BlackBox(ABC):
             if self.asked is not None:
                 self.asked = before[1]
 
+    def trial(self) -> None:  # noqa: B027  (most have nothing to try)
+        """Ask what takes most memory, before a run writes anything; not metered.
+
+        Raises:
+            ValueError: if it does not fit.
+        """
+
     @abstractmethod
     def notes(self) -> dict[str, str]:
         """What a user of the tuned prompt must know: where it goes, how the class is read; written beside it."""

@@ -32,8 +32,10 @@ class CausalLMBox(LanguageModelBox):
             is left to the examples that are queried, as against evaluated.
     """
 
-    def __init__(self, given: Given, *, template: Template, cache: float, dtype: torch.dtype) -> None:
-        super().__init__(given, template=template, kind=models.CAUSAL_LM, dtype=dtype)
+    def __init__(
+        self, given: Given, *, template: Template, cache: float, dtype: torch.dtype, device: torch.device
+    ) -> None:
+        super().__init__(given, template=template, kind=models.CAUSAL_LM, dtype=dtype, device=device)
         self._cache, self._evaluating = cache, False
         self._kept: dict[int, torch.Tensor] = {}
         self._bytes = 0

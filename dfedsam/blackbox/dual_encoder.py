@@ -16,6 +16,7 @@ from dfedsam.blackbox import models
 from dfedsam.blackbox.base import Given
 from dfedsam.blackbox.local import LocalBox, by_peer, pairs
 from dfedsam.blackbox.passes import Contents
+from dfedsam.blackbox.sentence_folder import pooled
 from dfedsam.blackbox.store import stored
 from dfedsam.blackbox.texts import repeated, specials
 
@@ -28,18 +29,27 @@ class DualEncoderBox(LocalBox):
     Args:
         given: what the objective gives.
         dtype: type of the weights.
+        device: where the model runs.
 
     Raises:
         ValueError: if the model cannot be loaded, a word or the prompt has no tokens, or the prompt leaves no room.
     """
 
-    def __init__(self, given: Given, *, dtype: torch.dtype) -> None:
-        super().__init__(given, models.load(given.model, dtype), self._pool)
+    def __init__(self, given: Given, *, dtype: torch.dtype, device: torch.device) -> None:
+        loaded = models.load(given.model, dtype, where=device)
+        assert loaded.sentences is not None
+        self._pooling = loaded.sentences.pooling
+        self._dense = [
+            (matrix.to(device, dtype), None if bias is None else bias.to(device, dtype), activation)
+            for matrix, bias, activation in loaded.sentences.dense
+        ]
+        super().__init__(given, loaded, self._pool)
         self.mode, self.scale, self.reads_texts = given.mode, given.scale, given.mode == "text"
         tokenizer = self.loaded.tokenizer
         before, after = specials(tokenizer)
         ids = repeated(tokenizer(given.prompt, add_special_tokens=False).input_ids, given.prompt_tokens)
-        room = self.loaded.reads - len(ids) - len(before) - len(after)
+        around = len(before) + len(after)
+        room = self.loaded.reads - len(ids) - around
         if not ids or room < 1:
             reason = f"is {len(ids)} tokens long and leaves no room for a text" if ids else "has no tokens"
             raise ValueError(
@@ -47,21 +57,24 @@ class DualEncoderBox(LocalBox):
             )
         self.prompt = self._passes.table[torch.tensor(ids)].to("cpu", self._out).numpy().copy()
 
+        # Where the folder asks for shorter texts than the model reads, the prompt comes on top of them
+        asked = max(loaded.sentences.reads - around, 1) if loaded.sentences.reads else room
+
         def contents(texts: Sequence[str]) -> Contents:
-            most = min(given.max_tokens, room)
+            most = min(given.max_tokens, room, asked)
             bare = tokenizer(list(texts), add_special_tokens=False, truncation=True, max_length=most).input_ids
             own = [[*before, *text, *after] for text in bare]
             return Contents(own, np.array([len(text) for text in own]), np.full(len(own), len(before)))
 
         word_contents = contents(given.words)
-        if any(length == len(before) + len(after) for length in word_contents.lengths):
+        if any(length == around for length in word_contents.lengths):
             raise ValueError(f"words is {', '.join(given.words)}: the model's tokenizer finds nothing in one of them")
         text_contents = contents(given.examples.texts)
         # What goes through the model with a prompt, and the vectors of what goes without
         self._prompted, bare = (
             (word_contents, text_contents) if self.mode == "words" else (text_contents, word_contents)
         )
-        identity = f"{self.loaded.fingerprint} {self.loaded.pooling} {self.dtype} {self.device.type} "
+        identity = f"{self.loaded.fingerprint} {self._pooling} {self.dtype} {self.device.type} "
         identity += f"{torch.__version__} {transformers.__version__} {torch.get_num_threads()}"
         self._bare = torch.from_numpy(stored(identity, bare.ids, lambda part: self._embed(bare, part)))
         self._bare = self._bare.to(self.device, self.dtype)
@@ -86,7 +99,7 @@ class DualEncoderBox(LocalBox):
             which = np.arange(peers * queries)
             vectors = self._passes.run(
                 self._prompted, flat, np.repeat(which, words), np.tile(np.arange(words), len(which))
-            ).view(peers, queries * words, self.width)
+            ).view(peers, queries * words, -1)
             return [
                 (self.scale * (self._bare[numbers] @ own.T)).view(len(numbers), queries, words).transpose(0, 1)
                 for own, numbers in zip(vectors, map(self._index, examples), strict=True)
@@ -101,14 +114,10 @@ class DualEncoderBox(LocalBox):
         hidden = self.loaded.model(
             inputs_embeds=inputs, attention_mask=None if mask is None else mask.to(inputs.dtype)
         ).last_hidden_state
-        if self.loaded.pooling == "cls":
-            pooled = hidden[:, 0]
-        elif mask is None:
-            pooled = hidden.mean(dim=1)
-        else:
-            weights = mask.to(hidden.dtype)
-            pooled = torch.einsum("bl,blw->bw", weights, hidden) / weights.sum(1, keepdim=True)
-        return torch.nn.functional.normalize(pooled, dim=1)
+        vectors = pooled(hidden, mask, self._index(lengths), self._pooling)
+        for matrix, bias, activation in self._dense:
+            vectors = activation(torch.nn.functional.linear(vectors, matrix, bias))
+        return torch.nn.functional.normalize(vectors, dim=1)
 
     def _index(self, numbers: NDArray) -> torch.Tensor:
         return torch.from_numpy(numbers).to(self.device)

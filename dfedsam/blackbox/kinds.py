@@ -1,5 +1,6 @@
 """The black boxes that there are, as options: each builds its box from what an objective gives. No torch here."""
 
+import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -9,6 +10,7 @@ from dfedsam.blackbox.base import BlackBox, Given
 from dfedsam.blackbox.templates import Template, is_task, tasks
 
 PRECISIONS = ("run", "float32", "bfloat16")
+_DEVICES = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,18 +49,33 @@ class LocalModel(Model):
     Args:
         precision: type of the model's weights: "run" (the run's dtype), "float32", or "bfloat16", which halves the
             memory and is fast on GPUs.
+        device: where it runs: "auto" (a GPU where there is one, dealt over the ranks of a machine), "cpu", "cuda",
+            "cuda:1", …, "mps". Batches are as large as its memory takes, which is found out by itself.
     """
 
     precision: str = "run"
+    device: str = "auto"
 
     def __post_init__(self) -> None:
         checks.one_of("precision", self.precision, PRECISIONS)
+        if not _DEVICES.fullmatch(self.device):
+            raise ValueError(f"device is {self.device}: it must be auto, cpu, cuda, cuda:N or mps")
 
     def dtype(self, given: Given) -> Any:
         """The weights' type, of torch."""
         import torch
 
         return getattr(torch, given.dtype.name if self.precision == "run" else self.precision)
+
+    def place(self) -> Any:
+        """The device, of torch.
+
+        Raises:
+            ValueError: if it is not there.
+        """
+        from dfedsam.blackbox import models
+
+        return models.device(self.device)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +89,7 @@ class DualEncoder(LocalModel):
         """See Model.build."""
         from dfedsam.blackbox.dual_encoder import DualEncoderBox
 
-        return DualEncoderBox(given, dtype=self.dtype(given))
+        return DualEncoderBox(given, dtype=self.dtype(given), device=self.place())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +145,7 @@ class MaskedLM(LanguageModel):
         """See Model.build."""
         from dfedsam.blackbox.masked_lm import MaskedLMBox
 
-        return MaskedLMBox(given, template=self.parsed(), dtype=self.dtype(given))
+        return MaskedLMBox(given, template=self.parsed(), dtype=self.dtype(given), device=self.place())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,4 +172,6 @@ class CausalLM(LanguageModel):
         """See Model.build."""
         from dfedsam.blackbox.causal_lm import CausalLMBox
 
-        return CausalLMBox(given, template=self.parsed(), cache=self.cache * 2**30, dtype=self.dtype(given))
+        return CausalLMBox(
+            given, template=self.parsed(), cache=self.cache * 2**30, dtype=self.dtype(given), device=self.place()
+        )

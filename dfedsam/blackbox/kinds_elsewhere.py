@@ -98,8 +98,8 @@ class Function(Model):
 
     It takes prompts (q, tokens, width), which start at 0, and a list of b examples, each a dict with "text", "label"
     (the class's number), "word" (its class word) and, for pairs, "text2". It gives the losses (q,), or class scores
-    (q, b, classes), from which the accuracy is known too. It must depend on its arguments alone. It is tried once, on one
-    example, before the run.
+    (q, b, classes), from which the accuracy is known too. It must depend on its arguments alone. It is tried
+    once, on one example, before the run.
 
     Args:
         path: its import path, such as mymodule.losses.

@@ -21,13 +21,16 @@ class LanguageModelBox(LocalBox):
         template: around the text; the prompt's embeddings go where it has {prompt}.
         kind: the auto class of transformers that loads the model.
         dtype: type of the weights.
+        device: where the model runs.
 
     Raises:
         ValueError: if the model cannot be loaded, a label word is not one token, or the prompt leaves no room.
     """
 
-    def __init__(self, given: Given, *, template: Template, kind: str, dtype: torch.dtype) -> None:
-        super().__init__(given, models.load(given.model, dtype, kind), self._read)
+    def __init__(
+        self, given: Given, *, template: Template, kind: str, dtype: torch.dtype, device: torch.device
+    ) -> None:
+        super().__init__(given, models.load(given.model, dtype, kind, device), self._read)
         tokenizer = self.loaded.tokenizer
         self.template = template
         ids = texts.word_tokens(tokenizer, given.prompt, goes_on=not template.prompt_first)

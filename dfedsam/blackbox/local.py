@@ -63,6 +63,11 @@ class LocalBox(BlackBox):
             (gradient,) = torch.autograd.grad(losses.sum(), leaf)
         return losses.detach().to("cpu", self._out).numpy(), gradient.to("cpu", self._out).numpy()
 
+    def trial(self) -> None:
+        """One prompt on the longest text."""
+        sizes = [len(text) for text in self.given.examples.texts]
+        self.scores(self.prompt[None, None], [np.array([np.argmax(sizes)])], count=False)
+
     @abstractmethod
     def _scores(self, prompts: torch.Tensor, examples: Sequence[NDArray]) -> list[torch.Tensor]:
         """One (q, b, classes) tensor a peer, from prompts (p, q, tokens, width)."""

@@ -21,8 +21,8 @@ class MaskedLMBox(LanguageModelBox):
     Label words are read as they stand where the mask does: after a blank they are RoBERTa's tokens that begin with one.
     """
 
-    def __init__(self, given: Given, *, template: Template, dtype: torch.dtype) -> None:
-        super().__init__(given, template=template, kind=models.MASKED_LM, dtype=dtype)
+    def __init__(self, given: Given, *, template: Template, dtype: torch.dtype, device: torch.device) -> None:
+        super().__init__(given, template=template, kind=models.MASKED_LM, dtype=dtype, device=device)
         token = self.loaded.tokenizer.mask_token_id
         places = [ids.index(token) for ids in self._contents.ids]
         self._masks = np.array(places)

@@ -1,5 +1,6 @@
 """Forward passes of a model over prompted token sequences, in batches that waste little and fit into memory."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -7,7 +8,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dfedsam.blackbox.models import Loaded
+from dfedsam.blackbox.models import Loaded, is_no_memory
+
+_LOG = logging.getLogger(__name__)
 
 # On a CPU a pass costs per token and little more, so batches hold one length only, without padding, and stay small
 # enough for its caches. A GPU wants few large batches: lengths are rounded up and padded.
@@ -71,14 +74,24 @@ class Batches:
         self, group: NDArray, cost: int, run: Callable[[NDArray], torch.Tensor], parts: list[torch.Tensor]
     ) -> int:
         """Run the first batch of a group; returns its size."""
+        failed = 0
         while True:
             piece = np.array_split(group, -(-len(group) // self._fitting(cost)))[
                 0
             ]  # of even sizes, lest the last be small and slow
             try:
                 parts.append(run(piece))
+                if failed:
+                    _LOG.warning(
+                        "dfedsam: note: %s has no memory for a batch of %d sequences of %d tokens; one of %d fits, and "
+                        "larger ones are not tried again",
+                        *(self.device, failed, cost, len(piece)),
+                    )
                 return len(piece)
-            except torch.OutOfMemoryError:
+            except RuntimeError as error:
+                if not is_no_memory(error):
+                    raise
+                failed = len(piece)
                 if len(piece) == 1:
                     raise ValueError(
                         f"model is too large for {self.device}: not even a batch of one sequence of {cost} tokens fits "

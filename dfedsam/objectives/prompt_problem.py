@@ -71,6 +71,7 @@ class PromptProblem(Problem):
                 scale=options.scale,
             )
         )
+        self.box.trial()
         self.has_gradients = self.box.has_gradients
         self.map = options.parameters.build(self.box.prompt, self.box.embedding_std, seed)
         self.dim = self.map.dim

@@ -94,9 +94,6 @@ def test_cls_pooling_is_taken_from_the_folder(encoder_folder: Path, tmp_path: Pa
     scores = box(tmp_path, scale=1.0).zero_shot(np.arange(2))
     words, texts = (np.stack([plain_vector(tmp_path, t, None, "cls") for t in some]) for some in (CLASSES, TEXTS[:2]))
     np.testing.assert_allclose(scores, texts @ words.T, rtol=1e-10)
-    (tmp_path / "1_Pooling" / "config.json").write_text('{"pooling_mode_max_tokens": true}')
-    with pytest.raises(ValueError, match="pooling other than mean and cls"):
-        box(tmp_path)
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -80,7 +80,7 @@ def test_a_function_that_does_not_fit_is_refused_before_the_run(reviews, name: s
 
 def test_a_function_that_fails_later_ends_the_run_and_gives_no_gradients(reviews):
     problem = build(reviews, "fails_later")
-    with pytest.raises(RunError, match="fails_later: .* KeyError"):
+    with pytest.raises(RunError, match=r"fails_later: .* KeyError"):
         problem.losses(np.zeros((3, 2, 6), np.float32), np.zeros((3, 1), np.int64))
     with pytest.raises(ValueError, match="gives no gradients"):
         problem.gradients(np.zeros((3, 6)), np.zeros((3, 1), np.int64))

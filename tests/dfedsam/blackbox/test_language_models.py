@@ -176,7 +176,7 @@ def test_bfloat16_is_near(folders: dict[str, Path], prompts: np.ndarray) -> None
 
 
 def test_a_batch_that_does_not_fit_is_halved(
-    folders: dict[str, Path], prompts: np.ndarray, monkeypatch: pytest.MonkeyPatch
+    folders: dict[str, Path], prompts: np.ndarray, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """With a memory that holds so many tokens; there is no GPU in the tests."""
     oracle = box(folders["bert"], MaskedLM()).scores(prompts, EXAMPLES)
@@ -200,6 +200,8 @@ def test_a_batch_that_does_not_fit_is_halved(
             np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-11)
         assert max(sizes) > 1
     assert made._passes.batches.halvings == before > 0  # found once
+    (note,) = caplog.messages
+    assert re.search(r"cpu has no memory for a batch of \d+ sequences of \d+ tokens; one of [234] fits", note)
     limit(10)
     with pytest.raises(ValueError, match=r"not even a batch of one sequence of .* tokens fits") as caught:
         made.scores(prompts, EXAMPLES)
