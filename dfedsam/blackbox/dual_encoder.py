@@ -57,8 +57,8 @@ class DualEncoderBox(LocalBox):
             )
         self.prompt = self._passes.table[torch.tensor(ids)].to("cpu", self._out).numpy().copy()
 
-        # Where the folder asks for shorter texts than the model reads, the prompt comes on top of them
-        asked = max(loaded.sentences.reads - around, 1) if loaded.sentences.reads else room
+        # Where the folder or its tokenizer asks for shorter texts than the model reads, the prompt comes on top of them
+        asked = max(min(loaded.sentences.reads or tokenizer.model_max_length, tokenizer.model_max_length) - around, 1)
 
         def contents(texts: Sequence[str]) -> Contents:
             most = min(given.max_tokens, room, asked)

@@ -49,7 +49,7 @@ class Loaded:
     def reads(self) -> int:
         """Tokens that it reads at most."""
         reads = getattr(self.model.config, "max_position_embeddings", 1 << 30)
-        if not (self.sentences and self.sentences.reads):  # to which that library also sets the tokenizer's
+        if self.sentences is None:  # else the tokenizer's is what texts are to be cut to, which may be less
             reads = min(reads, self.tokenizer.model_max_length)
         for name, module in self.model.named_modules():
             if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
