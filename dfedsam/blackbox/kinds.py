@@ -25,6 +25,8 @@ class Model(ABC):
             ValueError: for every mistake in the options, the model or the words, in one line.
         """
 
+    READS_IMAGES: ClassVar[bool] = False
+
     def words(self) -> tuple[str, ...]:
         """The class words that it brings, in the order of the labels; () for none."""
         return ()
@@ -90,6 +92,32 @@ class DualEncoder(LocalModel):
         from dfedsam.blackbox.dual_encoder import DualEncoderBox
 
         return DualEncoderBox(given, dtype=self.dtype(given), device=self.place())
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageText(LocalModel):
+    """CLIP: class scores are its scaled cosines of an image's vector with the class words' vectors.
+
+    The objective's `data` is a folder that holds a folder of images a class, or a data set with a column of images,
+    which is its `text_column`. Takes models of transformers' CLIPModel, with their own image processor.
+
+    Args:
+        frame: width in pixels of a frame that is the prompt, added to every image, at least 1; 0: the prompt is soft
+            tokens before the class words (CoOp), and images pass through the model once.
+    """
+
+    READS_IMAGES: ClassVar[bool] = True
+    frame: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        checks.whole("frame", self.frame, 0)
+
+    def build(self, given: Given) -> BlackBox:
+        """See Model.build."""
+        from dfedsam.blackbox.image_text import ImageTextBox
+
+        return ImageTextBox(given, frame=self.frame, dtype=self.dtype(given), device=self.place())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,9 @@ _LOCAL_RANKS = ("DFEDSAM_LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRA
 
 
 SENTENCE_ENCODER, MASKED_LM, CAUSAL_LM = "AutoModel", "AutoModelForMaskedLM", "AutoModelForCausalLM"
+IMAGE_TEXT = "CLIPModel"
 _KNOWN = {  # what an error names: the families that are common; any other of transformers' own kind is taken too
+    IMAGE_TEXT: "clip",
     MASKED_LM: "albert, bert, camembert, deberta, distilbert, electra, modernbert, mpnet, roberta, xlm-roberta",
     CAUSAL_LM: "gemma, gpt2, gpt_neox, llama, mistral, olmo, opt, phi, qwen2, qwen3, smollm3",
 }
@@ -147,6 +149,10 @@ def check_kind(name: str, config: Any, kind: str) -> None:
     import transformers
 
     if kind == SENTENCE_ENCODER:
+        return
+    if kind == IMAGE_TEXT:
+        if config.model_type != "clip":
+            raise UnsupportedError(f"model is {name}: it is {config.model_type}, and image_text takes clip alone")
         return
     fits = type(config) in getattr(transformers, kind)._model_mapping
     if kind == CAUSAL_LM and type(config) in transformers.AutoModelForMaskedLM._model_mapping:

@@ -26,11 +26,12 @@ class PromptTuning(Objective):
     to class words, scale · cosine. A query is one prompt on one minibatch.
 
     Args:
-        data: "docstring_topics" (four topics, no download), a .csv, .jsonl, .json or .parquet file, or a hub name.
+        data: "docstring_topics" (four topics, no download), a .csv, .jsonl, .json or .parquet file, a folder with a
+            folder of images a class, or a hub name.
         test: a file or hub name with the held-out examples; empty: a share of `data` is held out, drawn by the seed.
         test_share: that share, above 0 and below 1.
-        text_column: the column with the texts; two columns, set apart by a comma, where each example is a pair, which a
-            template then takes as {text1} and {text2}.
+        text_column: the column with the texts, or with the images ("image" in a folder of them); two columns, set apart
+            by a comma, where each example is a pair, which a template then takes as {text1} and {text2}.
         label_column: the column with the labels, whole numbers or strings.
         words: a word or phrase a class, set apart by commas, in the sorted order of the labels: "terrible, great".
             Empty: those of the blackbox's task, or the classes' own names, where the data have them.
@@ -122,6 +123,12 @@ class PromptTuning(Objective):
             )
         else:
             train, test = held_out(whole, self.test_share, generator(seed, "held-out examples"))
+        if bool(whole.images) != self.blackbox.READS_IMAGES:
+            has, needs = ("images", "texts") if whole.images else ("texts", "images")
+            raise ValueError(
+                f"text_column is {self.text_column}: it holds {has}, and the blackbox {type(self.blackbox).__name__} "
+                f"takes {needs}; choose another column, or {'image_text' if whole.images else 'another blackbox'}"
+            )
         self.blackbox.check_texts(whole.seconds, self.text_column)
         words = self._words(whole)
         train = limited(train, self.train_limit, generator(seed, "training examples"))

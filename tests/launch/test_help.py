@@ -49,7 +49,7 @@ def test_help_of_run_has_every_option(dfedsam):
         ("algorithm.gossip", ["Plain"]),
         ("objective.split", ["IID", "Dirichlet", "Shards", "QuantitySkew"]),
         ("objective.parameters", ["FullPrompt", "RandomProjection"]),
-        ("objective.blackbox", ["DualEncoder", "MaskedLM", "CausalLM", "Endpoint", "Function"]),
+        ("objective.blackbox", ["DualEncoder", "MaskedLM", "CausalLM", "Endpoint", "Function", "ImageText"]),
     ],
 )
 def test_help_of_a_kind_lists_its_plugins(dfedsam, option, names):
