@@ -133,6 +133,22 @@ CASES = {
         " --objective.min_examples 1 --objective.blackbox.template sst2 --objective.model gpt",
         "model is gpt: AutoModelForMaskedLM does not support its architecture, gpt2; name one of albert, bert",
     ),
+    "a black box without its path": (
+        "run --objective prompt_tuning --objective.blackbox function",
+        "objective.blackbox.path is missing: it has no default",
+    ),
+    "a device that there is not": (
+        "run --objective prompt_tuning --objective.blackbox causal_lm --objective.blackbox.device gpu",
+        "objective.blackbox.device is gpu: it must be auto, cpu, cuda",
+    ),
+    "texts for a model of images": (
+        "run --objective prompt_tuning --objective.data enough.csv --objective.blackbox image_text",
+        "text_column is text: it holds texts, and the blackbox ImageText takes images",
+    ),
+    "a folder of no images": (
+        "run --objective prompt_tuning --objective.data there --objective.blackbox image_text",
+        "data is there: it must hold a folder of images a class",
+    ),
     "a drawing of no classes": ("run --draw-split split.png", "draw_split is split.png.*Quadratic"),
     "no run to resume": ("resume there", "folder is there.*config.yaml"),
     "nothing to resume": ("resume", "folder is missing"),
