@@ -25,3 +25,23 @@ def describe(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: describe(item) for key, item in value.items()}
     return value
+
+
+NO_RESULT = (
+    "budget_queries",
+    "budget_tokens",
+    "in_flight",
+    "retries",
+    "timeout",
+    "backoff",
+    "answers",
+    "cache",
+    "device",
+)
+
+
+def result(description: Any) -> Any:
+    """A description without the options that change no result, only what it takes to get there."""
+    if not isinstance(description, dict):
+        return description
+    return {name: result(value) for name, value in description.items() if name not in NO_RESULT}

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 import topologies
 from dfedsam import checkpoint
 from dfedsam.algorithms import Algorithm, ServerAlgorithm, State
+from dfedsam.budget import Budget
 from dfedsam.checks import one_of, whole
-from dfedsam.describe import describe
+from dfedsam.describe import describe, result
 from dfedsam.errors import RunError
 from dfedsam.evaluation import Cosines, Evaluation
 from dfedsam.network import connect
@@ -58,7 +59,8 @@ class Simulation:
         stop: asked after every round: true on any rank ends the run after a checkpoint.
 
     Attributes:
-        interrupted: whether `stop` ended the run.
+        interrupted: whether `stop`, or a budget, ended the run.
+        spent: what a budget that ended the run says.
     """
 
     objective: Objective
@@ -78,6 +80,7 @@ class Simulation:
     progress: Callable[[Row], None] | None = None
     stop: Callable[[], bool] | None = None
     interrupted: bool = field(default=False, init=False)
+    spent: str | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         whole("rounds", self.rounds, 0)
@@ -99,7 +102,7 @@ class Simulation:
     def digest(self) -> str:
         """What makes a checkpoint one of this experiment: all but how long it runs, who watches and who plays it."""
         apart = {"rounds", "evaluate_every", "evaluate_local", "checkpoint_every", "cosine", "references", "placement"}
-        values = {name: value for name, value in self.description().items() if name not in apart}
+        values = {name: result(value) for name, value in self.description().items() if name not in apart}
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
     def connect(self) -> Network:
@@ -122,15 +125,28 @@ class Simulation:
         network = self.network or self.connect()
         problem = self.objective.build(self.topology.n, network.block, self.seed, self.dtype)
         folder = RunFolder(self.out, network) if self.out is not None else None
+
+        def play_of(t: int, watch: Callable[[NDArray], None], cosines: Cosines | None) -> Play:
+            active = self.topology.active(t)
+            here = None if active is None else active[np.asarray(network.block)]
+            key = Draws(self.seed, "", t, 0, network.block)
+            return Play(t, problem, key, meter, network, self.topology.weights(t), watch, ALL_ROWS, cosines, here)
+
         if resume and folder is not None:
             state, meter, done = self._load(folder, network)
         else:
             state, meter = self._start(problem, network)
             done = {"round": 0, "seconds": 0.0, "counts": {}}
-            if folder is not None:
-                folder.create(self.description(), self.topology, self.algorithm.exchanges())
-        metrics = Metrics(folder)
         evaluation = Evaluation(problem, network, meter, self.evaluate_local, done["counts"])
+        budget = Budget(problem, evaluation, network)
+        fresh = not (resume and folder is not None)
+        if fresh and self.rounds:
+            over = budget.ends(state, play_of(0, _look_away, None), self._round, first=True, due=self._due(0))
+            if over is not None:
+                raise ValueError(f"budget ends before the first round: {over}; raise it, or lower what a round asks")
+        if fresh and folder is not None:
+            folder.create(self.description(), self.topology, self.algorithm.exchanges())
+        metrics = Metrics(folder)
         began = time.perf_counter() - done["seconds"]
 
         def save(rounds: int) -> None:
@@ -155,15 +171,15 @@ class Simulation:
         else:
             metrics.reload(done["round"])
         for t in range(done["round"], self.rounds):
-            last = t + 1 == self.rounds
-            due = last or (t + 1) % self.evaluate_every == 0
+            last, due = t + 1 == self.rounds, self._due(t)
+            self.spent = budget.ends(state, play_of(t, _look_away, None), self._round, first=False, due=due)
+            if self.spent is not None:
+                self.interrupted = True
+                save(t)
+                break
             cosines: Cosines | None = [] if due and self.cosine and problem.has_gradients else None
             watch = evaluation.before_gossip if due else _look_away
-            key = Draws(self.seed, "", t, 0, network.block)
-            active = self.topology.active(t)
-            here = None if active is None else active[np.asarray(network.block)]
-            play = Play(t, problem, key, meter, network, self.topology.weights(t), watch, ALL_ROWS, cosines, here)
-            state = self._round(state, play)
+            state = self._round(state, play_of(t, watch, cosines))
             self._tell(network, record(t + 1, cosines) if due else {"round": t + 1})
             self.interrupted = network.agree(self.stop is not None and self.stop())
             if last or self.interrupted or (t + 1) % self.checkpoint_every == 0:
@@ -174,6 +190,10 @@ class Simulation:
             mean = (network.total(state["x"]) / network.peers).astype(self.dtype)
             folder.finish(problem, mean, references=self.references and not self.interrupted)
         return network.broadcast(metrics.rows)
+
+    def _due(self, t: int) -> bool:
+        """Whether an evaluation follows round t."""
+        return t + 1 == self.rounds or (t + 1) % self.evaluate_every == 0
 
     def _start(self, problem: Problem, network: Network) -> tuple[State, Meter]:
         peers = len(network.block)

@@ -38,6 +38,11 @@ def plain(message: str) -> str:
     inner = message.rpartition("Parser key")[2].partition(":")[2] if keys else message
     if re.match(r"\s*\S+ is .*: it must", inner):  # from an inner parser, one line already
         return f"{option}.{_line(inner)}" if option else _line(inner)
+    missing = re.match(r"\s*the following arguments are required: (.*)", inner)
+    if missing and option:
+        return inside(option, f"arguments are required: {missing[1]}")
+    if option and re.match(r"\s*\S+ is missing: it has no default", inner):  # so it is one level up
+        return f"{option}.{_line(inner).replace('give --', f'give --{option}.')}"
     got = re.search(r".*(?:Got|Given) value: (.*)$", message, re.DOTALL)  # the last: the whole value
     classes = re.findall(r"Expected an? <class '(?:[\w.]+\.)?(\w+)'>", message)
     kinds = [str(kind) for kind in classes if kind != "NoneType"]

@@ -138,7 +138,7 @@ def play(simulation: Simulation, settings: options.Settings, *, resume: bool = F
             from analysis.convergence import plot_run
 
             plot_run(out)
-        print(summary(out, rows, simulation.interrupted))
+        print(summary(out, rows, simulation.interrupted, simulation.spent))
     return 0
 
 

@@ -32,8 +32,8 @@ _FILES = {  # what a run's folder may hold, and what it is
 }
 
 
-def summary(out: Path, rows: list[dict[str, Any]], interrupted: bool) -> str:
-    """The text for a run in `out` with these evaluations; `interrupted` if it was asked to stop."""
+def summary(out: Path, rows: list[dict[str, Any]], interrupted: bool, spent: str | None = None) -> str:
+    """The text for a run in `out` with these evaluations; `interrupted` if it was stopped, `spent` by its budget."""
     first, last = rows[0], rows[-1]
     shown = {key: line for key, line in _LINES.items() if key in last}
     table = [("", f"round {first['round']}", f"round {last['round']}")]
@@ -45,7 +45,10 @@ def summary(out: Path, rows: list[dict[str, Any]], interrupted: bool) -> str:
         f"{_words(name)}: {_cell('{:.1%}' if 'accuracy' in name else '{:.5g}', value)}"
         for name, value in _references(out)
     ]
-    if interrupted:
+    if spent is not None:
+        lines.append(f"stopped before the budget is passed: {spent}")
+        lines.append(f"go on with a larger one: raise it in {out / 'config.yaml'}, then dfedsam resume {out}")
+    elif interrupted:
         lines.append(f"stopped as asked; go on with: dfedsam resume {out}")
     width = max(map(len, _FILES))
     lines += [

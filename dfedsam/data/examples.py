@@ -14,8 +14,10 @@ class Examples:
 
     Args:
         texts: n texts.
+        seconds: where the examples are pairs of texts, the second of each; else empty.
         labels: their classes, 0 … classes − 1, shape (n,).
         classes: the labels as the data have them, in the order of their numbers.
+        images: where the examples are images, the files' contents; their texts are then empty.
         names: the classes' names in the same order; None where the data do not say.
     """
 
@@ -23,10 +25,21 @@ class Examples:
     labels: NDArray[np.int64]
     classes: tuple[Label, ...]
     names: tuple[str, ...] | None = None
+    seconds: tuple[str, ...] = ()
+    images: tuple[bytes, ...] = ()
 
     def take(self, numbers: NDArray) -> "Examples":
         """The examples of these numbers, in their order."""
-        return replace(self, texts=tuple(self.texts[i] for i in numbers), labels=self.labels[numbers])
+        texts, seconds, images = (
+            tuple(part[i] for i in numbers) if part else () for part in (self.texts, self.seconds, self.images)
+        )
+        return replace(self, texts=texts, labels=self.labels[numbers], seconds=seconds, images=images)
+
+    def joined(self, more: "Examples") -> "Examples":
+        """These examples, then more of the same classes."""
+        labels = np.concatenate([self.labels, more.labels])
+        texts, seconds, images = self.texts + more.texts, self.seconds + more.seconds, self.images + more.images
+        return replace(self, texts=texts, labels=labels, seconds=seconds, images=images)
 
 
 def draw(labels: NDArray, counts: NDArray, generator: np.random.Generator) -> NDArray:

@@ -1,7 +1,8 @@
-"""Labelled texts from a CSV, JSON lines or Parquet file, or from a hub data set, through the `datasets` library."""
+"""Labelled texts or images from a file, a folder of images or a hub data set, through the `datasets` library."""
 
 import logging
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,9 @@ def load(
     Labels may be whole numbers or strings; classes are numbered in the sorted order of the labels.
 
     Args:
-        source: path of a .csv, .jsonl, .json (JSON lines) or .parquet file, or the name of a hub data set.
-        text_column: name of the column with the texts.
+        source: path of a .csv, .jsonl, .json (JSON lines) or .parquet file, of a folder that holds a folder of images a
+            class, or the name of a hub data set.
+        text_column: name of the column with the texts; two names, set apart by a comma, where each example is a pair.
         label_column: name of the column with the labels.
         split: which split of a hub data set.
         option: what the user calls `source`, for messages.
@@ -42,21 +44,37 @@ def load(
         if not path.is_file():
             raise ValueError(f"{option} is {source}: there is no such file; check the path")
         rows = _file(path, option)
+    elif path.is_dir():
+        rows = _images(path, option)
     elif path.exists():
         raise ValueError(f"{option} is {source}: it must end in one of {', '.join(FORMATS)}; convert it to one of them")
     else:
         rows = _hub(source, split, option)
-    for name, column in ((f"{option}'s text column", text_column), (f"{option}'s label column", label_column)):
+    whole = text_column in rows.column_names  # a column's name may hold a comma
+    columns = [text_column] if whole else [name.strip() for name in text_column.split(",", maxsplit=1)]
+    named = [(f"{option}'s text column", column) for column in columns]
+    for name, column in (*named, (f"{option}'s label column", label_column)):
         if column not in rows.column_names:
             raise ValueError(f"{name} is {column}: {source} has the columns {', '.join(rows.column_names)}; name one")
     if not len(rows):
         raise ValueError(f"{option} is {source}: it has no rows; give a file with examples")
-    texts = tuple("" if text is None else str(text).strip() for text in rows[text_column])
-    if "" in texts:
-        raise ValueError(f"{option} is {source}: row {texts.index('') + 1} has no text; every row must have one")
     feature = rows.features[label_column]
     names = tuple(getattr(feature, "names", ()) or ())
-    return _numbered(texts, list(rows[label_column]), names, classes, f"{option} is {source}")
+    if type(rows.features[columns[0]]).__name__ == "Image":
+        images = _contents(rows, columns[0])
+        blank = ("",) * len(images)
+        return replace(
+            _numbered(blank, list(rows[label_column]), names, classes, f"{option} is {source}"), images=images
+        )
+    texts = [tuple("" if text is None else str(text).strip() for text in rows[column]) for column in columns]
+    for column, part in zip(columns, texts, strict=True):
+        if "" in part:
+            where = f" in {column}" if len(columns) > 1 else ""
+            raise ValueError(
+                f"{option} is {source}: row {part.index('') + 1} has no text{where}; every row must have one"
+            )
+    examples = _numbered(texts[0], list(rows[label_column]), names, classes, f"{option} is {source}")
+    return replace(examples, seconds=texts[1]) if len(texts) > 1 else examples
 
 
 def _file(path: Path, option: str) -> Any:
@@ -70,6 +88,33 @@ def _file(path: Path, option: str) -> Any:
             )
         except Exception as error:  # the library raises many kinds; the user needs the path and the reason
             raise ValueError(f"{option} is {path}: it cannot be read as {kind} ({_reason(error)}); check it") from None
+
+
+def _images(folder: Path, option: str) -> Any:
+    """A folder with a folder of images a class."""
+    datasets = _quiet_datasets()
+    with tempfile.TemporaryDirectory(prefix="dfedsam-") as scratch:
+        try:
+            return datasets.load_dataset(
+                "imagefolder",
+                data_dir=str(folder.resolve()),
+                split="train",
+                cache_dir=scratch,
+                keep_in_memory=True,
+                drop_labels=False,
+            )
+        except Exception as error:
+            raise ValueError(
+                f"{option} is {folder}: it must hold a folder of images a class ({_reason(error)}); check it"
+            ) from None
+
+
+def _contents(rows: Any, column: str) -> tuple[bytes, ...]:
+    """The files of a column of images."""
+    import datasets
+
+    files = rows.cast_column(column, datasets.Image(decode=False))[column]
+    return tuple(one["bytes"] or Path(one["path"]).read_bytes() for one in files)
 
 
 def _hub(name: str, split: str, option: str) -> Any:

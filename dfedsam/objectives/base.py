@@ -1,6 +1,7 @@
 """What is minimised: an Objective holds the options, and the Problem it builds answers for a block of peers."""
 
 from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,14 @@ class Problem(ABC):
     def counts(self) -> dict[str, int]:
         """Further meters of this process's queries, such as examples and tokens; none by default."""
         return {}
+
+    def limits(self) -> dict[str, int]:
+        """How far some of the meters in `counts` may go, summed over all processes; the run ends before; none here."""
+        return {}
+
+    def dry(self) -> AbstractContextManager[None]:
+        """Inside, where there are limits, queries are only counted; afterwards the meters are as they were before."""
+        return nullcontext()
 
     def save(self, mean: NDArray, path: Path) -> None:
         """Write the mean model (dim,) in a form that can be used elsewhere."""

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from dfedsam import checks
 from dfedsam.randomness import generator
 
+DISTRIBUTIONS = ("normal", "uniform", "orthonormal")
+
 
 class PromptMap(ABC):
     """From parameters (…, dim) to soft prompts (…, tokens, width), and gradients back.
@@ -81,7 +83,8 @@ class RandomProjection(PromptParameters):
         dim: length of z, at least 1.
         scale: BBT's α, above 0.
         sigma: the size of z's entries that is meant, above 0.
-        distribution: "normal" or "uniform" entries of A.
+        distribution: "normal" or "uniform" entries of A, or "orthonormal": columns at right angles and of one length,
+            so that all directions of z move the prompt alike; dim must then be at most tokens · width.
     """
 
     dim: int = 500
@@ -93,12 +96,22 @@ class RandomProjection(PromptParameters):
         checks.whole("dim", self.dim, 1)
         checks.positive("scale", self.scale)
         checks.positive("sigma", self.sigma)
-        checks.one_of("distribution", self.distribution, ("normal", "uniform"))
+        checks.one_of("distribution", self.distribution, DISTRIBUTIONS)
 
     def build(self, prompt: NDArray, spread: float, seed: int) -> PromptMap:
         draws = generator(seed, "prompt projection")
         shape = (prompt.size, self.dim)
-        unit = draws.standard_normal(shape) if self.distribution == "normal" else draws.uniform(-1, 1, shape) * 3**0.5
+        if self.distribution == "uniform":
+            unit = draws.uniform(-1, 1, shape) * 3**0.5
+        else:
+            unit = draws.standard_normal(shape)
+        if self.distribution == "orthonormal":
+            if self.dim > prompt.size:
+                raise ValueError(
+                    f"dim is {self.dim}: an orthonormal projection must have at most the prompt's {prompt.size} "
+                    "numbers (tokens times width); lower it, or take normal"
+                )
+            unit = np.linalg.qr(unit)[0] * prompt.size**0.5
         deviation = self.scale * spread / (self.dim**0.5 * self.sigma)
         return _Projection((unit * deviation).astype(prompt.dtype), prompt)
 

@@ -1,6 +1,8 @@
 """A prompt-tuning problem in memory: data, split and black box, for one block of peers."""
 
 import json
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from dfedsam.blackbox.dual_encoder import DualEncoder
+from dfedsam.blackbox.base import Given
 from dfedsam.data.examples import Examples
 from dfedsam.data.perturb import perturbed
 from dfedsam.objectives import against_perturbed, prompt_references
@@ -56,21 +58,25 @@ class PromptProblem(Problem):
         self.train = np.arange(len(train.labels))
         self.test = np.arange(len(train.labels), len(self.labels))
         self.parts = parts
-        self.has_gradients = options.perturb == 0
         self.queries_a_loss = 2 if options.perturb else 1
         self._own = [parts[peer] for peer in block]
         self._widest = max(map(len, parts))
-        self.box = DualEncoder(
-            model=options.model,
-            words=words,
-            texts=[*train.texts, *test.texts, *self._perturbed(train)],
-            prompt=options.prompt,
-            mode=options.mode,
-            scale=options.scale,
-            max_tokens=options.max_tokens,
-            cut_at_peers=options.cut_at_peers,
-            dtype=dtype,
+        self.box = options.blackbox.build(
+            Given(
+                model=options.model,
+                words=words,
+                examples=self._all(train, test),
+                prompt=options.prompt,
+                prompt_tokens=options.prompt_tokens,
+                max_tokens=options.max_tokens,
+                cut_at_peers=options.cut_at_peers,
+                dtype=dtype,
+                mode=options.mode,
+                scale=options.scale,
+            )
         )
+        self.box.trial()
+        self.has_gradients = self.box.has_gradients and not options.perturb
         self.map = options.parameters.build(self.box.prompt, self.box.embedding_std, seed)
         self.dim = self.map.dim
 
@@ -90,14 +96,14 @@ class PromptProblem(Problem):
     def losses(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
         examples = [row[row >= 0] for row in batch]
         labels = [self.labels[numbers] for numbers in examples]
-        if self.options.perturb:
-            examples = [np.concatenate([numbers, numbers + len(self.labels)]) for numbers in examples]
-        parts = zip(self.box.scores(self._prompts(x), examples), labels, strict=True)
-        loss = against_perturbed.ratios if self.options.perturb else _cross_entropy
-        return np.stack([loss(scores, own) for scores, own in parts]).astype(x.dtype)
+        if not self.options.perturb:
+            return self.box.losses(self._prompts(x), examples, labels).astype(x.dtype)
+        pairs = [np.concatenate([numbers, numbers + len(self.labels)]) for numbers in examples]
+        parts = zip(self.box.scores(self._prompts(x), pairs), labels, strict=True)
+        return np.stack([against_perturbed.ratios(scores, own) for scores, own in parts]).astype(x.dtype)
 
     def gradients(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
-        if not self.has_gradients:
+        if self.options.perturb:
             return super().gradients(x, batch, rows)
         examples = [row[row >= 0] for row in batch]
         labels = [self.labels[numbers] for numbers in examples]
@@ -105,12 +111,7 @@ class PromptProblem(Problem):
         return self.map.back(gradients).astype(x.dtype)
 
     def evaluate(self, x: NDArray) -> dict[str, NDArray]:
-        labels = self.labels[self.test]
-        scores = self.box.scores(self._prompts(x[:, None]), [self.test] * len(x), count=False)
-        return {
-            "loss": np.array([_cross_entropy(part, labels)[0] for part in scores]),
-            "accuracy": np.array([(part[0].argmax(axis=-1) == labels).mean() for part in scores]),
-        }
+        return self.box.figures(self._prompts(x[:, None])[:, 0], self.test, self.labels[self.test])
 
     def _prompts(self, x: NDArray) -> NDArray:
         """Soft prompts (p, q, tokens, width) of candidates (p, q, dim)."""
@@ -118,14 +119,22 @@ class PromptProblem(Problem):
             return np.concatenate([self.map.prompts(own[None]) for own in x])
         return self.map.prompts(x)
 
-    def _perturbed(self, train: Examples) -> tuple[str, ...]:
-        share = self.options.perturb
-        return perturbed(train.texts, share, generator(self.seed, "perturbed texts")) if share else ()
+    def _all(self, train: Examples, test: Examples) -> Examples:
+        """Training, held-out, and, where they are asked for, perturbed training examples."""
+        share, random = self.options.perturb, generator(self.seed, "perturbed texts")
+        if not share:
+            return train.joined(test)
+        seconds = perturbed(train.seconds, share, random) if train.seconds else ()
+        return train.joined(test).joined(replace(train, texts=perturbed(train.texts, share, random), seconds=seconds))
 
     def references(self) -> dict[str, float]:
-        """Zero-shot: bare words and bare texts. First order: Adam with exact gradients on the pooled training data."""
-        scores = self.box.zero_shot(self.test)
-        figures = {"zero_shot_accuracy": float((scores.argmax(axis=-1) == self.labels[self.test]).mean())}
+        """Zero-shot: no prompt at all. First order: Adam with exact gradients on the pooled training data."""
+        figures: dict[str, float] = {}
+        scores = None if self.limits() else self.box.zero_shot(self.test)  # a budget has no room for what is uncounted
+        if scores is not None:
+            figures["zero_shot_accuracy"] = float((scores.argmax(axis=-1) == self.labels[self.test]).mean())
+        if not self.box.has_gradients:
+            return figures
         best = self.evaluate(prompt_references.first_order(self)[None])
         return figures | {
             "first_order_accuracy": float(best["accuracy"][0]),
@@ -133,32 +142,25 @@ class PromptProblem(Problem):
         }
 
     def counts(self) -> dict[str, int]:
-        return {"examples": self.box.meter.examples, "tokens": self.box.meter.tokens}
+        counts = {"examples": self.box.meter.examples, "tokens": self.box.meter.tokens}
+        asked = self.box.asked
+        return counts | ({"asked_queries": asked.queries, "asked_tokens": asked.tokens} if asked else {})
+
+    def limits(self) -> dict[str, int]:
+        return self.options.blackbox.limits()
+
+    def dry(self) -> AbstractContextManager[None]:
+        return self.box.dry()
 
     def save(self, mean: NDArray, path: Path) -> None:
         """Write the soft prompt (tokens, width) of the mean model as "prompt"; the metadata say how to use it."""
         options = self.options
-        place = "class words" if options.mode == "words" else "text"
         metadata = {
             "model": options.model,
-            "mode": options.mode,
-            "words": json.dumps(self.words),
-            "scale": repr(options.scale),
+            "blackbox": type(options.blackbox).__name__,
+            "words": json.dumps(self.words, ensure_ascii=False),
             "initial_prompt": options.prompt,
-            "template": "{prompt} {word}" if options.mode == "words" else "{prompt} {text}",
-            "how_to_use": (
-                f"Insert the rows of `prompt` as input embeddings after the leading special token, before the {place}. "
-                "The class is the word whose vector has the greatest cosine with the text's."
-            ),
+            **self.box.notes(),
         }
         prompt = self.map.prompts(mean.astype(self.dtype)[None])[0]
         save_file({"prompt": np.ascontiguousarray(prompt)}, path, metadata)
-
-
-def _cross_entropy(scores: NDArray, labels: NDArray) -> NDArray[np.float64]:
-    """Mean cross-entropy, shape (q,), of scores (q, b, classes) against labels (b,)."""
-    scores = scores.astype(np.float64)
-    top = scores.max(axis=-1, keepdims=True)
-    total = np.log(np.exp(scores - top).sum(axis=-1)) + top[..., 0]
-    own = np.take_along_axis(scores, np.broadcast_to(labels[:, None], (*scores.shape[:2], 1)), axis=-1)
-    return (total - own[..., 0]).mean(axis=-1)

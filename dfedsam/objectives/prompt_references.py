@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from dfedsam.objectives.prompt_problem import PromptProblem
 
 STEPS = {"words": 150, "text": 40}
-TEXT_BATCH = 32  # in mode "text" every example is a pass forward and back
+TEXT_BATCH = 32  # with the prompt at the texts every example is a pass forward and back
 RATE, DECAYS = 0.01, (0.9, 0.999)
 
 
@@ -20,13 +20,13 @@ def first_order(problem: "PromptProblem") -> NDArray:
 
     The rate is in units of the prompt's own numbers, so that a projection's scale does not matter.
     """
-    steps, rate = STEPS[problem.options.mode], RATE * problem.map.unit
+    steps, rate = STEPS["text" if problem.box.reads_texts else "words"], RATE * problem.map.unit
     random = generator(problem.seed, "first-order reference")
     x = problem.map.start().astype(np.float64)
     first, second = np.zeros_like(x), np.zeros_like(x)
     for step in range(1, steps + 1):
         examples = problem.train
-        if problem.options.mode == "text":
+        if problem.box.reads_texts:
             examples = np.sort(random.permutation(examples)[:TEXT_BATCH])
         prompt = problem.map.prompts(x.astype(problem.dtype)[None])
         _, gradient = problem.box.gradients(prompt, [examples], [problem.labels[examples]])

@@ -70,6 +70,14 @@ def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Folders of small masked and causal language models, by family."""
+    from tests.dfedsam.blackbox.language_models import CAUSAL, MASKED, build
+
+    return {kind: build(kind, tmp_path_factory.mktemp(kind)) for kind in (*MASKED, *CAUSAL)}
+
+
+@pytest.fixture(scope="session")
 def reviews(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file of 60 made-up reviews of two classes."""
     words = ["film", "plot", "line", "it", "was", "is", "very", "not", "the", "a"]

@@ -164,6 +164,48 @@ CASES = {
         " --objective.min_examples 1 --objective.model no/such-model",
         "model is no/such-model",
     ),
+    "a template without a mask": (
+        "run --objective prompt_tuning --objective.blackbox masked_lm --objective.blackbox.template {prompt}{text}",
+        "objective.blackbox.template is {prompt}{text}: it must have <mask> once",
+    ),
+    "an unknown task": (
+        "run --objective prompt_tuning --objective.blackbox causal_lm --objective.blackbox.template sst3",
+        "objective.blackbox.template is sst3: it must be one of sst2, ",
+    ),
+    "a mode of another black box": (
+        "run --objective prompt_tuning --objective.blackbox masked_lm --objective.mode text",
+        "objective.mode is text: it belongs to the blackbox DualEncoder",
+    ),
+    "pairs for a model of single texts": (
+        "run --objective prompt_tuning --objective.data pairs.csv --objective.text_column a,b",
+        "text_column is a,b: pairs of texts need a template",
+    ),
+    "single texts for a template of pairs": (
+        "run --objective prompt_tuning --objective.data enough.csv --objective.blackbox masked_lm"
+        " --objective.blackbox.template rte",
+        "text_column is text: the template .* needs two columns",
+    ),
+    "a model that is no masked language model": (
+        "run --objective prompt_tuning --objective.data enough.csv --objective.blackbox masked_lm --peers 2"
+        " --objective.min_examples 1 --objective.blackbox.template sst2 --objective.model gpt",
+        "model is gpt: AutoModelForMaskedLM does not support its architecture, gpt2; name one of albert, bert",
+    ),
+    "a black box without its path": (
+        "run --objective prompt_tuning --objective.blackbox function",
+        "objective.blackbox.path is missing: it has no default",
+    ),
+    "a device that there is not": (
+        "run --objective prompt_tuning --objective.blackbox causal_lm --objective.blackbox.device gpu",
+        "objective.blackbox.device is gpu: it must be auto, cpu, cuda",
+    ),
+    "texts for a model of images": (
+        "run --objective prompt_tuning --objective.data enough.csv --objective.blackbox image_text",
+        "text_column is text: it holds texts, and the blackbox ImageText takes images",
+    ),
+    "a folder of no images": (
+        "run --objective prompt_tuning --objective.data there --objective.blackbox image_text",
+        "data is there: it must hold a folder of images a class",
+    ),
     "a drawing of no classes": ("run --draw-split split.png", "draw_split is split.png.*Quadratic"),
     "no run to resume": ("resume there", "folder is there.*config.yaml"),
     "nothing to resume": ("resume", "folder is missing"),
@@ -188,6 +230,8 @@ FILES = {
     "texts.csv": "text,kind\na good film,1\na bad film,0\n",
     "there/note.txt": "mine\n",
     "few.csv": "text,label\n" + "a bad film,0\n" * 9 + "a good film,1\n",
+    "pairs.csv": "a,b,label\n" + "bad,film,0\ngood,film,1\n" * 9,
+    "gpt/config.json": '{"model_type": "gpt2"}',
     "enough.csv": "text,label\n" + "a bad film,0\na good film,1\n" * 9,
 }
 

@@ -49,6 +49,7 @@ def test_help_of_run_has_every_option(dfedsam):
         ("algorithm.gossip", ["Plain"]),
         ("objective.split", ["IID", "Dirichlet", "Shards", "QuantitySkew"]),
         ("objective.parameters", ["FullPrompt", "RandomProjection"]),
+        ("objective.blackbox", ["DualEncoder", "MaskedLM", "CausalLM", "Endpoint", "Function", "ImageText"]),
     ],
 )
 def test_help_of_a_kind_lists_its_plugins(dfedsam, option, names):
@@ -70,6 +71,7 @@ def test_help_of_a_kind_lists_its_plugins(dfedsam, option, names):
         (("--algorithm.help", "DFedSAM"), ["--algorithm.rho", "--algorithm.lr", "--algorithm.estimator"]),
         (("--algorithm.estimator.help", "two_point"), ["--algorithm.estimator.directions"]),
         (("--objective.help", "prompt_tuning"), ["--objective.words", "--objective.split"]),
+        (("--objective.blackbox.help", "causal_lm"), ["--objective.blackbox.template", "--objective.blackbox.cache"]),
     ],
 )
 def test_help_of_a_plugin_has_its_options(dfedsam, argv, options):

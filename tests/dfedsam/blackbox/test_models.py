@@ -6,13 +6,15 @@ from pathlib import Path
 
 import pytest
 import torch
+import transformers
 
 from dfedsam.blackbox import models
 
 
 def test_a_folder_is_loaded_quietly(encoder_folder: Path, capfd: pytest.CaptureFixture) -> None:
     encoder = models.load(str(encoder_folder), torch.float32)
-    assert encoder.pooling == "mean"
+    assert encoder.sentences is not None
+    assert encoder.sentences.pooling == "mean"
     assert encoder.model.dtype == torch.float32
     assert not encoder.model.training
     assert not any(weight.requires_grad for weight in encoder.model.parameters())
@@ -86,5 +88,18 @@ def test_gpus_are_dealt_by_local_rank(environment: dict, expected: int, monkeypa
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert models.device() == torch.device("cuda", expected)
+    assert models.device("cuda:1") == torch.device("cuda:1")
+    assert models.device("cpu") == torch.device("cpu")
+    with pytest.raises(ValueError, match=r"device is cuda:2: torch sees 2 GPU\(s\) here"):
+        models.device("cuda:2")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert models.device() == torch.device("cpu")
+
+
+def test_weights_that_have_no_room(encoder_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(transformers.BertModel, "to", full)
+    with pytest.raises(ValueError, match=r"model is .*: its weights are 0\.0 GiB, and the memory of cpu has no room"):
+        models.load(str(encoder_folder), torch.float32, where=torch.device("cpu"))

@@ -22,6 +22,7 @@ PARAMETERS: tuple[PromptParameters, ...] = (
     FullPrompt(),
     RandomProjection(dim=7),
     RandomProjection(dim=7, distribution="uniform", scale=3.0, sigma=0.5),
+    RandomProjection(dim=7, distribution="orthonormal"),
 )
 
 
@@ -110,6 +111,15 @@ def test_a_projection_is_linear_and_scaled_as_stated(options: dict) -> None:
     z = np.random.default_rng(0).normal(size=(3, 400))
     moved = problem.map.prompts(z) - problem.box.prompt
     np.testing.assert_allclose(moved, np.einsum("qd,dtw->qtw", z, prompts), rtol=1e-9, atol=1e-12)
+
+
+def test_an_orthonormal_projection_keeps_angles_and_the_usual_scale(options: dict) -> None:
+    problem = build(options, parameters=RandomProjection(dim=9, scale=2.0, distribution="orthonormal"))
+    columns = (problem.map.prompts(np.eye(9)) - problem.box.prompt).reshape(9, -1)
+    length = (2.0 * problem.box.embedding_std) ** 2 / 9 * 32  # variance of an entry, times the prompt's numbers
+    np.testing.assert_allclose(columns @ columns.T, length * np.eye(9), atol=1e-9)
+    with pytest.raises(ValueError, match="dim is 33: an orthonormal projection must have at most the prompt's 32"):
+        build(options, parameters=RandomProjection(dim=33, distribution="orthonormal"))
 
 
 @pytest.mark.parametrize("mode", MODES)

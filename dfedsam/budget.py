@@ -1,0 +1,68 @@
+"""A hard budget: before each round its cost is counted in a dry run, and the run ends before one that would pass it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+
+from dfedsam.algorithms import State
+from dfedsam.evaluation import Evaluation
+from dfedsam.network.base import Network
+from dfedsam.objectives import Problem
+from dfedsam.play import Meter, Play
+
+
+class Budget:
+    """What a run may ask for in all: the problem's limits on its counts.
+
+    Every random number is derived, so a round that is played with answers of 0 asks what the real one will, unless the
+    algorithm asks by what it hears. It is played on copies, and nothing of it is counted afterwards.
+
+    Args:
+        problem: has limits, or none.
+        evaluation: sums the counts over ranks and over stretches before a resume.
+        network: carries the dry round's rows.
+    """
+
+    def __init__(self, problem: Problem, evaluation: Evaluation, network: Network) -> None:
+        self._problem, self._evaluation, self._network = problem, evaluation, network
+        self._limits = problem.limits()
+
+    def ends(
+        self, state: State, play: Play, step: Callable[[State, Play], State], *, first: bool, due: bool
+    ) -> str | None:
+        """Why the next round is not to be played: it would pass a limit; None: it may be. A collective call.
+
+        Args:
+            state: before the round.
+            play: the round.
+            step: plays it.
+            first: whether the start is evaluated too.
+            due: whether an evaluation follows.
+        """
+        if not self._limits:
+            return None
+        network, sent = self._network, (self._network.messages, self._network.bytes)
+        with self._problem.dry():
+            if first:
+                self._evaluate(state)
+            meter = Meter(play.meter.queries.copy(), play.meter.gradients.copy())
+            dry = replace(play, meter=meter, watch=lambda x: None, cosines=None)
+            after = step(copy.deepcopy(state), dry)
+            if due:
+                self._evaluate(after)
+            counts = self._evaluation.counts()
+        network.messages, network.bytes = sent
+        for name, limit in self._limits.items():
+            if counts[name] > limit:
+                what = name.replace("_", " ")
+                return f"after round {play.round + 1} it would be {counts[name]:,} {what}, above {limit:,}"
+        return None
+
+    def _evaluate(self, state: State) -> None:
+        x = state["x"]
+        if self._network.is_root:
+            self._problem.evaluate(x[:1])
+        if self._evaluation.local:
+            self._problem.evaluate(x)

@@ -1,0 +1,117 @@
+"""A completions server over a small causal model, as vLLM serves one; it can be told to misbehave."""
+
+import base64
+import io
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+
+KEY = "a-secret-key"
+
+
+class Server(ThreadingHTTPServer):
+    """Serves the folder's model; `trouble` holds what befalls the next requests, "" for none."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.tokenizer: Any = transformers.AutoTokenizer.from_pretrained(folder)
+        transformers.logging.disable_progress_bar()
+        self.model = transformers.AutoModelForCausalLM.from_pretrained(folder).eval()
+        transformers.logging.enable_progress_bar()
+        self.url = f"http://127.0.0.1:{self.server_port}/v1"
+        self.trouble: list[str] = []
+        self.always = ""
+        self.delay = 0.0
+        self.lock, self.answered, self.now, self.most = threading.Lock(), 0, 0, 0
+        self.bodies: list[dict] = []
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that went away is no error of the server's."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Quiet."""
+
+    def do_POST(self) -> None:
+        server = self.server
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        with server.lock:
+            trouble = server.trouble.pop(0) if server.trouble else server.always
+            server.now += 1
+            server.most = max(server.most, server.now)
+        try:
+            time.sleep(server.delay)
+            self.reply(body, trouble)
+        finally:
+            with server.lock:
+                server.now -= 1
+
+    def reply(self, body: dict, trouble: str) -> None:
+        if self.headers.get("Authorization") != f"Bearer {KEY}":
+            return self.send(401, f"no such key: {self.headers.get('Authorization')}".encode())
+        if trouble.isdigit():
+            return self.send(int(trouble), b"{}")
+        if trouble == "slow":
+            time.sleep(0.6)
+        with self.server.lock:
+            answer = json.dumps(self.answer(body)).encode()
+        if trouble == "cut off":
+            return self.send(200, answer[: len(answer) // 2], length=len(answer))
+        if trouble == "malformed":
+            return self.send(200, b'{"choices": [{"text": "nonsense"}]}')
+        with self.server.lock:
+            self.server.answered += trouble == ""
+            self.server.bodies.append(body)
+        return self.send(200, answer)
+
+    def answer(self, body: dict) -> dict:
+        """The next token's likeliest, by a plain forward pass."""
+        model, tokenizer = self.server.model, self.server.tokenizer
+        with torch.inference_mode():
+            if "prompt_embeds" in body:
+                file = io.BytesIO(base64.b64decode(body["prompt_embeds"]))
+                logits = model(inputs_embeds=torch.load(file, weights_only=True)[None]).logits[0, -1]
+            else:
+                logits = model(torch.tensor([tokenizer(body["prompt"]).input_ids])).logits[0, -1]
+        top = logits.log_softmax(0).topk(min(body["logprobs"], len(logits)))
+        by_number = body.get("return_tokens_as_token_ids")
+        names = [f"token_id:{token}" if by_number else tokenizer.decode([token]) for token in top.indices.tolist()]
+        likeliest = dict(zip(names, top.values.tolist(), strict=True))
+        return {"choices": [{"text": names[0], "logprobs": {"top_logprobs": [likeliest]}}]}
+
+    def send(self, status: int, content: bytes, length: int | None = None) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(length or len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+        if length:
+            self.close_connection = True
+
+
+@contextmanager
+def serve(folder: Path) -> Iterator[Server]:
+    """The server, in a thread of its own, until the block is left."""
+    with Server(folder) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
