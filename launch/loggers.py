@@ -43,9 +43,18 @@ def start(stack: ExitStack, log: str | None, folder: Path, settings: Row, *, res
 
     Returns:
         What is told every evaluation's row.
+
+    Raises:
+        ValueError: if one cannot be started.
     """
     kinds = {"tensorboard": _tensorboard, "wandb": _wandb, "mlflow": _mlflow}
-    return [stack.enter_context(kinds[name](folder, settings, resume)) for name in check(log)]
+    tells = []
+    for name in check(log):
+        try:
+            tells.append(stack.enter_context(kinds[name](folder, settings, resume)))
+        except Exception as error:  # of a server that is away, a store that it refuses, a key that is missing
+            raise ValueError(f"log is {name}: it cannot be started: {' '.join(str(error).split())}") from error
+    return tells
 
 
 def each(tells: Iterable[Tell | None]) -> Tell | None:
@@ -74,8 +83,8 @@ def figures(row: Row) -> dict[str, float]:
 @contextmanager
 def _tensorboard(folder: Path, settings: Row, resume: bool) -> Iterator[Tell]:
     """An event file in the run's folder; after a resume, what was written beyond the checkpoint is marked as void."""
-    from tensorboard.compat.proto.event_pb2 import Event, SessionLog
-    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.compat.proto.event_pb2 import Event, SessionLog  # pyright: ignore[reportAttributeAccessIssue]
+    from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore[reportAttributeAccessIssue]
     from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
     writer: Any = None
@@ -105,7 +114,7 @@ def _tensorboard(folder: Path, settings: Row, resume: bool) -> Iterator[Tell]:
 @contextmanager
 def _wandb(folder: Path, settings: Row, resume: bool) -> Iterator[Tell]:
     """A run of Weights & Biases; WANDB_MODE=offline needs no network, WANDB_PROJECT names the project."""
-    import wandb
+    import wandb  # pyright: ignore[reportMissingImports]
 
     os.environ.setdefault("WANDB_SILENT", "true")
     project = os.environ.get("WANDB_PROJECT", "dfedsam")
@@ -119,7 +128,7 @@ def _wandb(folder: Path, settings: Row, resume: bool) -> Iterator[Tell]:
 @contextmanager
 def _mlflow(folder: Path, settings: Row, resume: bool) -> Iterator[Tell]:
     """A run of MLflow, where MLFLOW_TRACKING_URI says (by default the current folder)."""
-    import mlflow
+    import mlflow  # pyright: ignore[reportMissingImports]
 
     mlflow.set_experiment(os.environ.get("MLFLOW_EXPERIMENT_NAME", "dfedsam"))
     with mlflow.start_run(run_name=folder.name):
