@@ -43,9 +43,18 @@ def start(stack: ExitStack, log: str | None, folder: Path, settings: Row, *, res
 
     Returns:
         What is told every evaluation's row.
+
+    Raises:
+        ValueError: if one cannot be started.
     """
     kinds = {"tensorboard": _tensorboard, "wandb": _wandb, "mlflow": _mlflow}
-    return [stack.enter_context(kinds[name](folder, settings, resume)) for name in check(log)]
+    tells = []
+    for name in check(log):
+        try:
+            tells.append(stack.enter_context(kinds[name](folder, settings, resume)))
+        except Exception as error:  # of a server that is away, a store that it refuses, a key that is missing
+            raise ValueError(f"log is {name}: it cannot be started: {' '.join(str(error).split())}") from error
+    return tells
 
 
 def each(tells: Iterable[Tell | None]) -> Tell | None:
@@ -74,9 +83,9 @@ def figures(row: Row) -> dict[str, float]:
 @contextmanager
 def _tensorboard(folder: Path, settings: Row, resume: bool) -> Iterator[Tell]:
     """An event file in the run's folder; after a resume, what was written beyond the checkpoint is marked as void."""
-    from tensorboard.compat.proto.event_pb2 import Event, SessionLog  # pyright: ignore
-    from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore
-    from tensorboard.summary.writer.event_file_writer import EventFileWriter  # pyright: ignore
+    from tensorboard.compat.proto.event_pb2 import Event, SessionLog  # pyright: ignore[reportAttributeAccessIssue]
+    from tensorboard.compat.proto.summary_pb2 import Summary  # pyright: ignore[reportAttributeAccessIssue]
+    from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
     writer: Any = None
 

@@ -48,5 +48,5 @@ class OneGradient(Stepping):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GradientSteps(Exchanges, OneGradient):
+class GradientSteps(OneGradient, Exchanges):
     """A gradient estimate of every peer a round, and exchanges."""
