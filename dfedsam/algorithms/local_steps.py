@@ -100,3 +100,4 @@ class LocalSteps(Algorithm):
             else:
                 g *= lr
             x -= g
+            play.problem.project(x)

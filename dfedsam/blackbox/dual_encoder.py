@@ -45,7 +45,7 @@ class DualEncoderBox(LocalBox):
             raise ValueError(
                 f"prompt is {given.prompt}: to the model {given.model} it {reason}; give one or a few words"
             )
-        self.prompt = self._passes.table[torch.tensor(ids)].to("cpu", self._out).numpy().copy()
+        self.prompt = self._embeddings(np.array(ids))
 
         def contents(texts: Sequence[str]) -> Contents:
             most = min(given.max_tokens, room)

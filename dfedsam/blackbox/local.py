@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from dfedsam.blackbox.base import BlackBox, Given, Meter
 from dfedsam.blackbox.models import Loaded
 from dfedsam.blackbox.passes import Passes, Reader
+from dfedsam.blackbox.vocabulary import Vocabulary
 
 
 class LocalBox(BlackBox):
@@ -62,6 +63,13 @@ class LocalBox(BlackBox):
             losses = torch.stack([torch.nn.functional.cross_entropy(part[0], target) for part, target in parts])
             (gradient,) = torch.autograd.grad(losses.sum(), leaf)
         return losses.detach().to("cpu", self._out).numpy(), gradient.to("cpu", self._out).numpy()
+
+    def vocabulary(self) -> Vocabulary:
+        return Vocabulary(self.loaded.tokenizer, self._embeddings)
+
+    def _embeddings(self, ids: NDArray[np.int64]) -> NDArray:
+        """The embeddings (…, width) of tokens (…)."""
+        return self._passes.table[torch.from_numpy(ids).to(self.device)].to("cpu", self._out).numpy().copy()
 
     @abstractmethod
     def _scores(self, prompts: torch.Tensor, examples: Sequence[NDArray]) -> list[torch.Tensor]:

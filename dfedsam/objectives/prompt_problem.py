@@ -57,23 +57,23 @@ class PromptProblem(Problem):
         self.parts = parts
         self._own = [parts[peer] for peer in block]
         self._widest = max(map(len, parts))
-        self.box = options.blackbox.build(
-            Given(
-                model=options.model,
-                words=words,
-                examples=train.joined(test),
-                prompt=options.prompt,
-                prompt_tokens=options.prompt_tokens,
-                max_tokens=options.max_tokens,
-                cut_at_peers=options.cut_at_peers,
-                dtype=dtype,
-                mode=options.mode,
-                scale=options.scale,
-            )
+        given = Given(
+            model=options.model,
+            words=words,
+            examples=train.joined(test),
+            prompt=options.prompt,
+            prompt_tokens=options.prompt_tokens,
+            max_tokens=options.max_tokens,
+            cut_at_peers=options.cut_at_peers,
+            dtype=dtype,
+            mode=options.mode,
+            scale=options.scale,
+            train=len(self.train),
         )
-        self.has_gradients = self.box.has_gradients
-        self.map = options.parameters.build(self.box.prompt, self.box.embedding_std, seed)
-        self.dim = self.map.dim
+        self.box = options.blackbox.build(given)
+        self.map = options.parameters.build(self.box, given, seed)
+        self.dim, self.categorical = self.map.dim, self.map.categorical
+        self.has_gradients = self.box.has_gradients and self.categorical is None
 
     def start(self) -> NDArray:
         return self.map.start().astype(self.dtype)
@@ -107,6 +107,9 @@ class PromptProblem(Problem):
         if self.options.cut_at_peers:  # a product of matrices may round a row by its neighbours
             return np.concatenate([self.map.prompts(own[None]) for own in x])
         return self.map.prompts(x)
+
+    def sizes(self) -> NDArray[np.float64]:
+        return np.array([len(own) for own in self._own], np.float64)
 
     def references(self) -> dict[str, float]:
         """Zero-shot: no prompt at all. First order: Adam with exact gradients on the pooled training data."""
@@ -143,5 +146,10 @@ class PromptProblem(Problem):
             "initial_prompt": options.prompt,
             **self.box.notes(),
         }
-        prompt = self.map.prompts(mean.astype(self.dtype)[None])[0]
+        mean = mean.astype(self.dtype)
+        text = self.map.text(mean)
+        if text is not None:
+            metadata["text"] = text
+            path.with_suffix(".txt").write_text(text + "\n", encoding="utf-8")
+        prompt = self.map.prompts(mean[None])[0]
         save_file({"prompt": np.ascontiguousarray(prompt)}, path, metadata)

@@ -41,7 +41,8 @@ class PromptTuning(Objective):
             "text" (the examples' texts, as in BBT and FedBPT; a query costs a pass over the minibatch).
         prompt: words whose embeddings are the soft prompt to start from.
         prompt_tokens: tokens of the soft prompt: the words are repeated, and cut, to it; 0: as many as the words have.
-        parameters: what a peer's vector is: the full soft prompt, or z through a random projection.
+        parameters: what a peer's vector is: the full soft prompt, z through a random projection, distributions over the
+            tokens of a discrete prompt, or a network that makes a prompt of each example.
         batch_size: examples in a minibatch, drawn without replacement; 0 takes all examples of the peer, which costs
             next to nothing in mode "words".
         scale: of a dual encoder, what cosines are multiplied by, the inverse of the temperature, above 0.
