@@ -22,6 +22,7 @@ from dfedsam.algorithms import (
     DFedSAM,
     DFedSAMMG,
     Extra,
+    FedBBPT,
     GradientTracking,
     Lead,
     LocalOnly,
@@ -34,7 +35,7 @@ from dfedsam.gossip import Chebyshev, Choco, DeepSqueeze, FiniteTime, Flood, Pla
 from dfedsam.gossip.compressors import QSGD, BFloat16, Float16, LowRank, NoCompression, RandomK, ScaledSign, TopK
 from dfedsam.objectives import LogisticRegression, Objective, Quadratic
 from dfedsam.simulation import Simulation
-from dfedsam.zeroth_order import CoordinateWise, Exact, OneSided, TwoPoint
+from dfedsam.zeroth_order import SPSA, CoordinateWise, Exact, OneSided, PolicyGradient, TwoPoint
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +47,7 @@ __all__ = [
     "DPSGD",
     "QSGD",
     "SGP",
+    "SPSA",
     "BFloat16",
     "CentralAverage",
     "Chebyshev",
@@ -61,6 +63,7 @@ __all__ = [
     "DeepSqueeze",
     "Exact",
     "Extra",
+    "FedBBPT",
     "FiniteTime",
     "Float16",
     "Flood",
@@ -74,6 +77,7 @@ __all__ = [
     "OledFL",
     "OneSided",
     "Plain",
+    "PolicyGradient",
     "PushSum",
     "QGDSGDm",
     "Quadratic",

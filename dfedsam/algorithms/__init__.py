@@ -10,6 +10,7 @@ from dfedsam.algorithms.dfedcata import DFedCata
 from dfedsam.algorithms.dfedsam import DFedSAM, DFedSAMMG
 from dfedsam.algorithms.dpsgd import DPSGD
 from dfedsam.algorithms.extra import Extra
+from dfedsam.algorithms.fedbbpt import FedBBPT
 from dfedsam.algorithms.gradient_tracking import GradientTracking
 from dfedsam.algorithms.lead import Lead
 from dfedsam.algorithms.momentum_tracking import MomentumTracking
@@ -31,6 +32,7 @@ __all__ = [
     "DFedSAMMG",
     "DecentLaM",
     "Extra",
+    "FedBBPT",
     "GradientTracking",
     "Lead",
     "LocalOnly",

@@ -78,6 +78,10 @@ class DualEncoderBox(LocalBox):
             ),
         }
 
+    def bare_vectors(self) -> NDArray:
+        """Unit vectors of the side without the prompt, in mode "words" of all examples: shape (n, width)."""
+        return self._bare.to("cpu", self._out).numpy()
+
     def _scores(self, prompts: torch.Tensor, examples: Sequence[NDArray]) -> list[torch.Tensor]:
         """One (q, b, classes) tensor a peer, from prompts (p, q, tokens, width)."""
         peers, queries = prompts.shape[:2]

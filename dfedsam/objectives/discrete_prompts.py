@@ -74,14 +74,14 @@ class _Tokens(PromptMap):
     def __init__(self, ids: NDArray[np.int64], tokens: int, form: str, vocabulary: "Vocabulary") -> None:
         self._ids, self._vocabulary = ids, vocabulary
         self._table = vocabulary.embed(ids)
-        self.categorical = Categorical(tokens=tokens, candidates=len(ids), form=form)
+        self.categorical = self._choices = Categorical(tokens=tokens, candidates=len(ids), form=form)
         self.dim = tokens * len(ids)
 
     def start(self) -> NDArray:
-        return self.categorical.start()
+        return self._choices.start()
 
     def prompts(self, x: NDArray) -> NDArray:
-        return self._table[self.categorical.rows(x).argmax(axis=-1)]
+        return self._table[self._choices.rows(x).argmax(axis=-1)]
 
     def text(self, x: NDArray) -> str:
-        return self._vocabulary.text(self._ids[self.categorical.rows(x).argmax(axis=-1)].tolist())
+        return self._vocabulary.text(self._ids[self._choices.rows(x).argmax(axis=-1)].tolist())

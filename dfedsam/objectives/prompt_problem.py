@@ -142,6 +142,7 @@ class PromptProblem(Problem):
         metadata = {
             "model": options.model,
             "blackbox": type(options.blackbox).__name__,
+            "parameters": type(options.parameters).__name__,
             "words": json.dumps(self.words, ensure_ascii=False),
             "initial_prompt": options.prompt,
             **self.box.notes(),

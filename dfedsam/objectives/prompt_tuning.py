@@ -11,6 +11,7 @@ from dfedsam.data import docstring_topics, files
 from dfedsam.data.examples import Examples, held_out, limited
 from dfedsam.data.split import Dirichlet, Split
 from dfedsam.objectives.base import Objective, Problem
+from dfedsam.objectives.prompt_generator import PromptGenerator
 from dfedsam.objectives.prompt_parameters import FullPrompt, PromptParameters
 from dfedsam.peers import Peers
 from dfedsam.randomness import generator
@@ -97,9 +98,11 @@ class PromptTuning(Objective):
     def build(self, peers: int, block: Peers, seed: int, dtype: DTypeLike) -> Problem:
         train, test, words = self._examples(seed)
         parts = self._parts(train, peers, seed)
-        from dfedsam.objectives.prompt_problem import PromptProblem  # here, since it brings torch
+        from dfedsam.objectives.generated_prompts import GeneratedPromptProblem  # here, since it brings torch
+        from dfedsam.objectives.prompt_problem import PromptProblem
 
-        return PromptProblem(self, train, test, words, parts, block, seed, np.dtype(dtype))
+        kind = GeneratedPromptProblem if isinstance(self.parameters, PromptGenerator) else PromptProblem
+        return kind(self, train, test, words, parts, block, seed, np.dtype(dtype))
 
     def class_counts(self, peers: int, seed: int) -> tuple[tuple[str, ...], NDArray[np.int64]]:
         """See Objective.class_counts. Loads the data, no model."""

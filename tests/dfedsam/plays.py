@@ -13,6 +13,7 @@ from dfedsam import (
     D2,
     DPSGD,
     SGP,
+    SPSA,
     CentralAverage,
     Chebyshev,
     CoordinateWise,
@@ -25,6 +26,7 @@ from dfedsam import (
     DFedSAMMG,
     Exact,
     Extra,
+    FedBBPT,
     FiniteTime,
     Flood,
     GradientTracking,
@@ -69,6 +71,8 @@ ALGORITHMS = [
     OledFL(lr=0.05, rho=0.1),
     DFedADMM(lr=0.05),
     DFedCata(lr=0.05),
+    DFedAvg(lr=0.05, estimator=SPSA()),
+    FedBBPT(a=0.05),
 ]
 PEERS = 7
 CASES = {

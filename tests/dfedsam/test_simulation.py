@@ -15,6 +15,7 @@ from dfedsam import (
     DFedSAM,
     DFedSAMMG,
     Exact,
+    FedBBPT,
     FiniteTime,
     Flood,
     GradientTracking,
@@ -70,6 +71,8 @@ def numbers_sent(algorithm):
     """By a peer of a ring of six in a round, for vectors of twelve."""
     if isinstance(algorithm, LocalOnly | CentralAverage):
         return 24 if isinstance(algorithm, CentralAverage) else 0
+    if isinstance(algorithm, FedBBPT):
+        return 25
     gossip = algorithm.gossip
     if isinstance(gossip, Flood):
         return gossip.steps * 2 * 6 * algorithm.local_steps * algorithm.estimator.directions

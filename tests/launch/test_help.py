@@ -45,10 +45,10 @@ def test_help_of_run_has_every_option(dfedsam):
         ("topology.topologies", ["ring"]),
         ("algorithm", ["DFedSAM", "DFedSAMMG", "DPSGD", "LocalOnly", "CentralAverage"]),
         ("objective", ["Quadratic", "LogisticRegression", "PromptTuning"]),
-        ("algorithm.estimator", ["TwoPoint", "OneSided", "CoordinateWise", "Exact"]),
+        ("algorithm.estimator", ["TwoPoint", "OneSided", "CoordinateWise", "SPSA", "PolicyGradient", "Exact"]),
         ("algorithm.gossip", ["Plain"]),
         ("objective.split", ["IID", "Dirichlet", "Shards", "QuantitySkew"]),
-        ("objective.parameters", ["FullPrompt", "RandomProjection"]),
+        ("objective.parameters", ["FullPrompt", "RandomProjection", "DiscretePrompt", "PromptGenerator"]),
         ("objective.blackbox", ["DualEncoder", "MaskedLM", "CausalLM", "Endpoint", "Function"]),
     ],
 )
