@@ -24,6 +24,7 @@ from dfedsam.algorithms import (
     DFedSAMMG,
     Extra,
     FedAvgBBT,
+    FedBBPT,
     FedBPT,
     GossipCMAES,
     GradientTracking,
@@ -38,7 +39,7 @@ from dfedsam.gossip import Chebyshev, Choco, DeepSqueeze, FiniteTime, Flood, Pla
 from dfedsam.gossip.compressors import QSGD, BFloat16, Float16, LowRank, NoCompression, RandomK, ScaledSign, TopK
 from dfedsam.objectives import LogisticRegression, Objective, Quadratic
 from dfedsam.simulation import Simulation
-from dfedsam.zeroth_order import CoordinateWise, Exact, OneSided, TwoPoint
+from dfedsam.zeroth_order import SPSA, CoordinateWise, Exact, OneSided, PolicyGradient, TwoPoint
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,6 +52,7 @@ __all__ = [
     "DPSGD",
     "QSGD",
     "SGP",
+    "SPSA",
     "BFloat16",
     "CentralAverage",
     "Chebyshev",
@@ -67,6 +69,7 @@ __all__ = [
     "Exact",
     "Extra",
     "FedAvgBBT",
+    "FedBBPT",
     "FedBPT",
     "FiniteTime",
     "Float16",
@@ -82,6 +85,7 @@ __all__ = [
     "OledFL",
     "OneSided",
     "Plain",
+    "PolicyGradient",
     "PushSum",
     "QGDSGDm",
     "Quadratic",

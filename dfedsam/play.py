@@ -195,10 +195,15 @@ class Server:
     network: Network
     watch: Callable[[NDArray], None]
 
-    def mean(self, x: NDArray) -> NDArray:
-        """The mean of all peers' rows, shape (dim,): each peer sends one vector to the server and gets one back."""
+    def mean(self, x: NDArray, weights: NDArray | None = None) -> NDArray:
+        """The mean of all peers' rows, shape (dim,): each peer sends one vector to the server and gets one back.
+
+        Args:
+            x: the block's rows, shape (peers, dim).
+            weights: how much each counts for, above 0, shape (peers,), which it sends along; None: all the same.
+        """
         self.watch(x)
-        return self.network.server_mean(x)
+        return self.network.server_mean(x, weights)
 
     def collect(self, rows: NDArray, reply: int) -> NDArray:
         """What all peers send, (peers, k) to (all peers, k); the server then answers each with `reply` numbers of the

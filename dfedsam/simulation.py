@@ -124,6 +124,7 @@ class Simulation:
         """
         network = self.network or self.connect()
         problem = self.objective.build(self.topology.n, network.block, self.seed, self.dtype)
+        self.algorithm.check_problem(problem)
         folder = RunFolder(self.out, network) if self.out is not None else None
 
         def play_of(t: int, watch: Callable[[NDArray], None], cosines: Cosines | None) -> Play:

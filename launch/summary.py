@@ -27,6 +27,7 @@ _FILES = {  # what a run's folder may hold, and what it is
     "references.json": "what the run is set beside",
     "checkpoint.safetensors": "where `dfedsam resume` goes on",
     "prompt.safetensors": "the mean of all peers",
+    "prompt.txt": "its likeliest tokens as text",
     "convergence.png": "figure",
     "convergence.pdf": "figure for print",
 }

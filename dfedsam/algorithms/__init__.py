@@ -11,6 +11,7 @@ from dfedsam.algorithms.dfedcata import DFedCata
 from dfedsam.algorithms.dfedsam import DFedSAM, DFedSAMMG
 from dfedsam.algorithms.dpsgd import DPSGD
 from dfedsam.algorithms.extra import Extra
+from dfedsam.algorithms.fedbbpt import FedBBPT
 from dfedsam.algorithms.fedbpt import FedBPT
 from dfedsam.algorithms.gossip_cmaes import GossipCMAES
 from dfedsam.algorithms.gradient_tracking import GradientTracking
@@ -36,6 +37,7 @@ __all__ = [
     "DecentLaM",
     "Extra",
     "FedAvgBBT",
+    "FedBBPT",
     "FedBPT",
     "GossipCMAES",
     "GradientTracking",

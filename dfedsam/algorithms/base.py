@@ -9,7 +9,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 from dfedsam.gossip import Gossip
+from dfedsam.objectives.base import Problem
 from dfedsam.play import Play, Server
+from dfedsam.zeroth_order import Estimator
 from topologies import Topology
 
 State = dict[str, Any]
@@ -24,6 +26,12 @@ class Algorithm(ABC):
     def check(self, topology: Topology) -> None:  # noqa: B027  (most algorithms work on all)
         """Raise ValueError, with what to use instead, unless this algorithm works on the topology; called before round
         0."""
+
+    def check_problem(self, problem: Problem) -> None:
+        """Raise ValueError unless this algorithm can minimise the problem; called before anything is written."""
+        estimator = getattr(self, "estimator", None)
+        if isinstance(estimator, Estimator):
+            estimator.check(problem)
 
     def note(self, topology: Topology) -> str | None:
         """What a user should know of this algorithm on the topology, said once at the start of a run; None: nothing."""

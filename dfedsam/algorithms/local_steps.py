@@ -88,3 +88,4 @@ class LocalSteps(Stepping):
             else:
                 g *= lr
             x -= g
+            play.problem.project(x)

@@ -4,11 +4,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.data.examples import Examples
+
+if TYPE_CHECKING:
+    from dfedsam.blackbox.vocabulary import Vocabulary
 
 
 @dataclass
@@ -42,6 +46,7 @@ class Given:
         dtype: type of the peers' vectors, float32 or float64.
         mode: for sentence encoders, what the prompt is set before: "words" or "text".
         scale: for sentence encoders, what cosines are multiplied by (the inverse temperature), above 0.
+        train: how many of the examples, the first ones, are training examples.
     """
 
     model: str
@@ -54,6 +59,7 @@ class Given:
     dtype: np.dtype = np.dtype(np.float32)
     mode: str = "words"
     scale: float = 20.0
+    train: int = 0
 
 
 class BlackBox(ABC):
@@ -126,6 +132,17 @@ class BlackBox(ABC):
             Losses, shape (peers,), and gradients, shape (peers, tokens, width).
         """
         raise ValueError(f"{type(self).__name__} gives no gradients; choose a zeroth-order estimator such as two_point")
+
+    def vocabulary(self) -> "Vocabulary":
+        """Its tokens, which discrete prompts are made of.
+
+        Raises:
+            ValueError: if it reads none.
+        """
+        raise ValueError(
+            f"blackbox is {type(self).__name__.removesuffix('Box')}: it reads no tokens that a discrete prompt "
+            "could be made of; choose other parameters, such as full_prompt"
+        )
 
     @contextmanager
     def dry(self) -> Iterator[None]:

@@ -55,7 +55,7 @@ class DualEncoderBox(LocalBox):
             raise ValueError(
                 f"prompt is {given.prompt}: to the model {given.model} it {reason}; give one or a few words"
             )
-        self.prompt = self._passes.table[torch.tensor(ids)].to("cpu", self._out).numpy().copy()
+        self.prompt = self._embeddings(np.array(ids))
 
         # Where the folder or its tokenizer asks for shorter texts than the model reads, the prompt comes on top of them
         asked = max(min(loaded.sentences.reads or tokenizer.model_max_length, tokenizer.model_max_length) - around, 1)
@@ -90,6 +90,10 @@ class DualEncoderBox(LocalBox):
                 "The class is the word whose vector has the greatest cosine with the text's."
             ),
         }
+
+    def bare_vectors(self) -> NDArray:
+        """Unit vectors of the side without the prompt, in mode "words" of all examples: shape (n, width)."""
+        return self._bare.to("cpu", self._out).numpy()
 
     def _scores(self, prompts: torch.Tensor, examples: Sequence[NDArray]) -> list[torch.Tensor]:
         """One (q, b, classes) tensor a peer, from prompts (p, q, tokens, width)."""

@@ -21,6 +21,7 @@ from dfedsam.blackbox.answers import Answers
 from dfedsam.blackbox.base import BlackBox, Given, Meter
 from dfedsam.blackbox.completions import Completions, EndpointError
 from dfedsam.blackbox.templates import Template
+from dfedsam.blackbox.vocabulary import Vocabulary
 
 
 class EndpointBox(BlackBox):
@@ -105,6 +106,11 @@ class EndpointBox(BlackBox):
         """The request for one example without a soft prompt."""
         contents = self._contents
         return self._body | {"prompt": self._tokenizer.decode(contents.ids[number], skip_special_tokens=True)}
+
+    def vocabulary(self) -> Vocabulary:
+        return Vocabulary(
+            self._tokenizer, lambda ids: self._table[torch.from_numpy(ids)].numpy().astype(self.given.dtype)
+        )
 
     def notes(self) -> dict[str, str]:
         return {

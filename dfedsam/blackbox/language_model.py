@@ -37,7 +37,7 @@ class LanguageModelBox(LocalBox):
         ids = texts.repeated(ids, given.prompt_tokens)
         if not ids:
             raise ValueError(f"prompt is {given.prompt}: to the model {given.model} it has no tokens; give some words")
-        self.prompt = self._passes.table[torch.tensor(ids)].to("cpu", self._out).numpy().copy()
+        self.prompt = self._embeddings(np.array(ids))
         self._head = OneToken(self.loaded.model)
         mask = tokenizer.mask_token if kind == models.MASKED_LM else ""
         self._contents = texts.filled(tokenizer, template, given, self.loaded.reads, len(ids), mask)

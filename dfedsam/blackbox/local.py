@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from dfedsam.blackbox.base import BlackBox, Given, Meter
 from dfedsam.blackbox.models import Loaded
 from dfedsam.blackbox.passes import Passes, Reader
+from dfedsam.blackbox.vocabulary import Vocabulary
 
 
 class LocalBox(BlackBox):
@@ -67,6 +68,13 @@ class LocalBox(BlackBox):
         """One prompt on the longest text."""
         sizes = [len(text) for text in self.given.examples.texts]
         self.scores(self.prompt[None, None], [np.array([np.argmax(sizes)])], count=False)
+
+    def vocabulary(self) -> Vocabulary:
+        return Vocabulary(self.loaded.tokenizer, self._embeddings)
+
+    def _embeddings(self, ids: NDArray[np.int64]) -> NDArray:
+        """The embeddings (…, width) of tokens (…)."""
+        return self._passes.table[torch.from_numpy(ids).to(self.device)].to("cpu", self._out).numpy().copy()
 
     @abstractmethod
     def _scores(self, prompts: torch.Tensor, examples: Sequence[NDArray]) -> list[torch.Tensor]:

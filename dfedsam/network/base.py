@@ -168,13 +168,17 @@ class Network(ABC):
         self._count(edges, messages.shape[1])
         return peers[order], np.concatenate([messages, plan.receive(messages)])[order]
 
-    def server_mean(self, x: NDArray) -> NDArray:
+    def server_mean(self, x: NDArray, weights: NDArray | None = None) -> NDArray:
         """The exact mean over all peers, (b, d) → (d,) in the type of `x`, for server baselines only.
 
-        Counts two messages a peer: its row to the server, and the mean back.
+        Counts two messages a peer: its row, with its weight where there are `weights` (b,), and the mean back.
         """
-        mean = (self.total(x) / self.peers).astype(x.dtype)
-        self._count(2 * self.peers, mean.nbytes)
+        if weights is None:
+            mean = (self.total(x) / self.peers).astype(x.dtype)
+        else:
+            mean = (self.total(x * weights[:, None].astype(np.float64)) / self.total(weights)).astype(x.dtype)
+        self._count(self.peers, mean.nbytes + (0 if weights is None else x.itemsize))
+        self._count(self.peers, mean.nbytes)
         return mean
 
     def server_rows(self, x: NDArray, reply: int) -> NDArray:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from dfedsam.objectives.categorical import Categorical
 from dfedsam.peers import Peers
 from dfedsam.randomness import Draws
 
@@ -21,6 +22,8 @@ class Problem(ABC):
 
     dim: int
     has_gradients: bool = False
+    categorical: Categorical | None = None
+    """How a vector is distributions that discrete prompts are drawn from; None: it is none."""
     part_bytes: int = 1 << 20
     """Candidates are asked for in parts of a block of about this size, so that they stay in the cache."""
     queries_a_loss: int = 1
@@ -63,6 +66,15 @@ class Problem(ABC):
     @abstractmethod
     def evaluate(self, x: NDArray) -> dict[str, NDArray]:
         """Figures of k models on the whole problem, each of shape (k,), "loss" among them. x has shape (k, dim)."""
+
+    def project(self, x: NDArray) -> None:
+        """Move x (p, dim) to the nearest points that stand for a model, in place; by default all do."""
+        if self.categorical is not None:
+            self.categorical.project(x)
+
+    def sizes(self) -> NDArray[np.float64] | None:
+        """Training examples of each peer of the block, shape (peers,); None: all have as many."""
+        return None
 
     def references(self) -> dict[str, float]:
         """Figures that a run is set beside, such as the zero-shot accuracy; none by default."""

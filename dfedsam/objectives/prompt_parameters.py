@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam import checks
+from dfedsam.blackbox.base import BlackBox, Given
+from dfedsam.objectives.categorical import Categorical
 from dfedsam.randomness import generator
 
 DISTRIBUTIONS = ("normal", "uniform", "orthonormal")
@@ -15,11 +17,13 @@ DISTRIBUTIONS = ("normal", "uniform", "orthonormal")
 class PromptMap(ABC):
     """From parameters (…, dim) to soft prompts (…, tokens, width), and gradients back.
 
-    `unit` is the step in one parameter that moves the prompt's numbers by about one.
+    `unit` is the step in one parameter that moves the prompt's numbers by about one; `categorical` says how parameters
+    are distributions over tokens, where they are.
     """
 
     dim: int
     unit: float = 1.0
+    categorical: Categorical | None = None
 
     @abstractmethod
     def start(self) -> NDArray:
@@ -29,9 +33,17 @@ class PromptMap(ABC):
     def prompts(self, x: NDArray) -> NDArray:
         """Soft prompts (…, tokens, width) of parameters (…, dim)."""
 
-    @abstractmethod
     def back(self, gradients: NDArray) -> NDArray:
-        """Gradients by the parameters (…, dim), from gradients by the prompts (…, tokens, width)."""
+        """Gradients by the parameters (…, dim), from gradients by the prompts (…, tokens, width).
+
+        Raises:
+            ValueError: if there are none.
+        """
+        raise ValueError(f"{type(self).__name__} gives no gradients; choose an estimator of queries")
+
+    def text(self, x: NDArray) -> str | None:
+        """The prompt of parameters (dim,) as text; None where it is not made of real tokens."""
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,13 +51,16 @@ class PromptParameters(ABC):
     """The options of a PromptMap."""
 
     @abstractmethod
-    def build(self, prompt: NDArray, spread: float, seed: int) -> PromptMap:
+    def build(self, box: BlackBox, given: Given, seed: int) -> PromptMap:
         """Make the map.
 
         Args:
-            prompt: the soft prompt to start from, shape (tokens, width).
-            spread: standard deviation of the entries of the model's word embeddings.
+            box: the black box; its prompt is the one to start from.
+            given: what it was built from.
             seed: the run's seed, from which what is random is drawn.
+
+        Raises:
+            ValueError: for what does not suit the black box, in one line.
         """
 
 
@@ -53,8 +68,8 @@ class PromptParameters(ABC):
 class FullPrompt(PromptParameters):
     """The parameters are the soft prompt's own numbers, token by token; dim = tokens · width."""
 
-    def build(self, prompt: NDArray, spread: float, seed: int) -> PromptMap:
-        return _Itself(prompt)
+    def build(self, box: BlackBox, given: Given, seed: int) -> PromptMap:
+        return _Itself(box.prompt)
 
 
 class _Itself(PromptMap):
@@ -98,7 +113,8 @@ class RandomProjection(PromptParameters):
         checks.positive("sigma", self.sigma)
         checks.one_of("distribution", self.distribution, DISTRIBUTIONS)
 
-    def build(self, prompt: NDArray, spread: float, seed: int) -> PromptMap:
+    def build(self, box: BlackBox, given: Given, seed: int) -> PromptMap:
+        prompt = box.prompt
         draws = generator(seed, "prompt projection")
         shape = (prompt.size, self.dim)
         if self.distribution == "uniform":
@@ -112,7 +128,7 @@ class RandomProjection(PromptParameters):
                     "numbers (tokens times width); lower it, or take normal"
                 )
             unit = np.linalg.qr(unit)[0] * prompt.size**0.5
-        deviation = self.scale * spread / (self.dim**0.5 * self.sigma)
+        deviation = self.scale * box.embedding_std / (self.dim**0.5 * self.sigma)
         return _Projection((unit * deviation).astype(prompt.dtype), prompt)
 
 

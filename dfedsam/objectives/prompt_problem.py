@@ -61,24 +61,24 @@ class PromptProblem(Problem):
         self.queries_a_loss = 2 if options.perturb else 1
         self._own = [parts[peer] for peer in block]
         self._widest = max(map(len, parts))
-        self.box = options.blackbox.build(
-            Given(
-                model=options.model,
-                words=words,
-                examples=self._all(train, test),
-                prompt=options.prompt,
-                prompt_tokens=options.prompt_tokens,
-                max_tokens=options.max_tokens,
-                cut_at_peers=options.cut_at_peers,
-                dtype=dtype,
-                mode=options.mode,
-                scale=options.scale,
-            )
+        given = Given(
+            model=options.model,
+            words=words,
+            examples=self._all(train, test),
+            prompt=options.prompt,
+            prompt_tokens=options.prompt_tokens,
+            max_tokens=options.max_tokens,
+            cut_at_peers=options.cut_at_peers,
+            dtype=dtype,
+            mode=options.mode,
+            scale=options.scale,
+            train=len(self.train),
         )
+        self.box = options.blackbox.build(given)
         self.box.trial()
-        self.has_gradients = self.box.has_gradients and not options.perturb
-        self.map = options.parameters.build(self.box.prompt, self.box.embedding_std, seed)
-        self.dim = self.map.dim
+        self.map = options.parameters.build(self.box, given, seed)
+        self.dim, self.categorical = self.map.dim, self.map.categorical
+        self.has_gradients = self.box.has_gradients and self.categorical is None and not options.perturb
 
     def start(self) -> NDArray:
         return self.map.start().astype(self.dtype)
@@ -127,6 +127,9 @@ class PromptProblem(Problem):
         seconds = perturbed(train.seconds, share, random) if train.seconds else ()
         return train.joined(test).joined(replace(train, texts=perturbed(train.texts, share, random), seconds=seconds))
 
+    def sizes(self) -> NDArray[np.float64]:
+        return np.array([len(own) for own in self._own], np.float64)
+
     def references(self) -> dict[str, float]:
         """Zero-shot: no prompt at all. First order: Adam with exact gradients on the pooled training data."""
         figures: dict[str, float] = {}
@@ -158,9 +161,15 @@ class PromptProblem(Problem):
         metadata = {
             "model": options.model,
             "blackbox": type(options.blackbox).__name__,
+            "parameters": type(options.parameters).__name__,
             "words": json.dumps(self.words, ensure_ascii=False),
             "initial_prompt": options.prompt,
             **self.box.notes(),
         }
-        prompt = self.map.prompts(mean.astype(self.dtype)[None])[0]
+        mean = mean.astype(self.dtype)
+        text = self.map.text(mean)
+        if text is not None:
+            metadata["text"] = text
+            path.with_suffix(".txt").write_text(text + "\n", encoding="utf-8")
+        prompt = self.map.prompts(mean[None])[0]
         save_file({"prompt": np.ascontiguousarray(prompt)}, path, metadata)

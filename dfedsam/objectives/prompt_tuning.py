@@ -11,6 +11,7 @@ from dfedsam.data import docstring_topics, files
 from dfedsam.data.examples import Examples, held_out, limited
 from dfedsam.data.split import Dirichlet, Split
 from dfedsam.objectives.base import Objective, Problem
+from dfedsam.objectives.prompt_generator import PromptGenerator
 from dfedsam.objectives.prompt_parameters import FullPrompt, PromptParameters
 from dfedsam.peers import Peers
 from dfedsam.randomness import generator
@@ -42,7 +43,8 @@ class PromptTuning(Objective):
             "text" (the examples' texts, as in BBT and FedBPT; a query costs a pass over the minibatch).
         prompt: words whose embeddings are the soft prompt to start from.
         prompt_tokens: tokens of the soft prompt: the words are repeated, and cut, to it; 0: as many as the words have.
-        parameters: what a peer's vector is: the full soft prompt, or z through a random projection.
+        parameters: what a peer's vector is: the full soft prompt, z through a random projection, distributions over the
+            tokens of a discrete prompt, or a network that makes a prompt of each example.
         batch_size: examples in a minibatch, drawn without replacement; 0 takes all examples of the peer, which costs
             next to nothing in mode "words".
         perturb: r_p, from 0 to below 1. Above 0, what is minimised is the mean over examples of the loss on the text
@@ -103,9 +105,11 @@ class PromptTuning(Objective):
     def build(self, peers: int, block: Peers, seed: int, dtype: DTypeLike) -> Problem:
         train, test, words = self._examples(seed)
         parts = self._parts(train, peers, seed)
-        from dfedsam.objectives.prompt_problem import PromptProblem  # here, since it brings torch
+        from dfedsam.objectives.generated_prompts import GeneratedPromptProblem  # here, since it brings torch
+        from dfedsam.objectives.prompt_problem import PromptProblem
 
-        return PromptProblem(self, train, test, words, parts, block, seed, np.dtype(dtype))
+        kind = GeneratedPromptProblem if isinstance(self.parameters, PromptGenerator) else PromptProblem
+        return kind(self, train, test, words, parts, block, seed, np.dtype(dtype))
 
     def class_counts(self, peers: int, seed: int) -> tuple[tuple[str, ...], NDArray[np.int64]]:
         """See Objective.class_counts. Loads the data, no model."""

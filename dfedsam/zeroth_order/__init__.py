@@ -11,12 +11,16 @@ from dfedsam.zeroth_order.estimators import (
     TwoPoint,
     cosines,
 )
+from dfedsam.zeroth_order.policy_gradient import PolicyGradient
+from dfedsam.zeroth_order.spsa import SPSA
 
 __all__ = [
+    "SPSA",
     "CoordinateWise",
     "Estimator",
     "Exact",
     "OneSided",
+    "PolicyGradient",
     "RandomDirections",
     "TwoPoint",
     "ascend",

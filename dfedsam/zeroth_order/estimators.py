@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.checks import one_of, positive, whole
+from dfedsam.objectives.base import Problem
 from dfedsam.play import Minibatch
 from dfedsam.randomness import Draws
 from dfedsam.zeroth_order.directions import DISTRIBUTIONS, Distribution, directions
@@ -17,6 +18,21 @@ from dfedsam.zeroth_order.directions import DISTRIBUTIONS, Distribution, directi
 @dataclass(frozen=True, kw_only=True)
 class Estimator(ABC):
     """Estimates each peer's gradient on its minibatch."""
+
+    def check(self, problem: Problem) -> None:
+        """Raise ValueError, with what to choose instead, unless it can estimate this objective's gradients.
+
+        Called before anything is written.
+        """
+        if problem.categorical is not None:
+            raise ValueError(
+                f"estimator is {type(self).__name__}: discrete prompts have no slopes along directions; "
+                "choose policy_gradient"
+            )
+
+    def at(self, step: int) -> Estimator:
+        """What estimates in step t = 1, 2, … of an algorithm that counts them; the same in all by default."""
+        return self
 
     @abstractmethod
     def queries(self, dim: int) -> int:
@@ -212,6 +228,15 @@ class CoordinateWise(Estimator):
 @dataclass(frozen=True, kw_only=True)
 class Exact(Estimator):
     """The exact gradient of the minibatch: a white box, for first-order reference runs. Costs no queries."""
+
+    def check(self, problem: Problem) -> None:
+        """Raise ValueError unless the objective gives gradients."""
+        super().check(problem)
+        if not problem.has_gradients:
+            raise ValueError(
+                "estimator is Exact: this objective is a black box without gradients; choose one of queries, such "
+                "as two_point"
+            )
 
     def queries(self, dim: int) -> int:
         """None: gradients are counted apart."""

@@ -14,6 +14,7 @@ from dfedsam import (
     D2,
     DPSGD,
     SGP,
+    SPSA,
     CentralAverage,
     Chebyshev,
     Choco,
@@ -29,6 +30,7 @@ from dfedsam import (
     Exact,
     Extra,
     FedAvgBBT,
+    FedBBPT,
     FedBPT,
     FiniteTime,
     Flood,
@@ -92,6 +94,8 @@ ALGORITHMS = [
     FedBPT(sigma=0.3, generations=3),
     GossipCMAES(sigma=0.3, generations=2, gossip=Plain(steps=2)),
     GossipCMAES(sigma=0.3, generations=2, covariance="diagonal", gossip=Chebyshev(steps=2)),
+    DFedAvg(lr=0.05, estimator=SPSA()),
+    FedBBPT(a=0.05),
 ]
 PEERS = 7
 CASES = {

@@ -16,6 +16,7 @@ from dfedsam import (
     DFedSAM,
     DFedSAMMG,
     Exact,
+    FedBBPT,
     FedBPT,
     FiniteTime,
     Flood,
@@ -85,6 +86,8 @@ def numbers_sent(algorithm):
         return 2 * algorithm.population
     if isinstance(algorithm, FedBPT):
         return 12 + 1 + algorithm.generations + 12 + 1 + triangle
+    if isinstance(algorithm, FedBBPT):
+        return 25
     if isinstance(algorithm, LocalOnly | ServerAlgorithm):
         return 24 if isinstance(algorithm, ServerAlgorithm) else 0
     if isinstance(algorithm, Lead):

@@ -45,11 +45,11 @@ def test_help_of_run_has_every_option(dfedsam):
         ("topology.topologies", ["ring"]),
         ("algorithm", ["DFedSAM", "DFedSAMMG", "DPSGD", "LocalOnly", "CentralAverage", "FedBPT", "GossipCMAES"]),
         ("objective", ["Quadratic", "LogisticRegression", "PromptTuning"]),
-        ("algorithm.estimator", ["TwoPoint", "OneSided", "CoordinateWise", "Exact"]),
+        ("algorithm.estimator", ["TwoPoint", "OneSided", "CoordinateWise", "SPSA", "PolicyGradient", "Exact"]),
         ("algorithm.gossip", ["Plain"]),
         ("objective.split", ["IID", "Dirichlet", "Shards", "QuantitySkew"]),
-        ("objective.parameters", ["FullPrompt", "RandomProjection"]),
         ("objective.blackbox", ["DualEncoder", "MaskedLM", "CausalLM", "Endpoint", "Function", "ImageText"]),
+        ("objective.parameters", ["FullPrompt", "RandomProjection", "DiscretePrompt", "PromptGenerator"]),
     ],
 )
 def test_help_of_a_kind_lists_its_plugins(dfedsam, option, names):

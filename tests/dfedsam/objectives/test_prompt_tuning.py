@@ -11,7 +11,7 @@ from safetensors import safe_open
 
 from dfedsam.blackbox import models
 from dfedsam.data.split import IID, Dirichlet
-from dfedsam.objectives.prompt_parameters import FullPrompt, PromptParameters, RandomProjection
+from dfedsam.objectives.prompt_parameters import DISTRIBUTIONS, FullPrompt, PromptParameters, RandomProjection
 from dfedsam.objectives.prompt_problem import PromptProblem
 from dfedsam.objectives.prompt_tuning import PromptTuning
 from dfedsam.randomness import Draws
@@ -103,11 +103,15 @@ def test_the_start_is_the_sentence(options: dict) -> None:
     np.testing.assert_allclose(losses, losses[0], rtol=1e-12)
 
 
-def test_a_projection_is_linear_and_scaled_as_stated(options: dict) -> None:
-    problem = build(options, parameters=RandomProjection(dim=400, scale=2.0, sigma=0.5))
+@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
+def test_a_projection_is_linear_and_scaled_as_stated(options: dict, distribution: str) -> None:
+    parameters = RandomProjection(dim=400, scale=2.0, sigma=0.5, distribution=distribution)
+    problem = build(options, parameters=parameters, prompt_tokens=30)
     prompts = problem.map.prompts(np.eye(400)) - problem.box.prompt
     spread = 2.0 * problem.box.embedding_std / (400**0.5 * 0.5)
     assert prompts.std() == pytest.approx(spread, rel=0.03)
+    assert np.abs(prompts).max() > spread * 3**0.5 or distribution == "uniform"
+    assert np.abs(prompts).max() <= spread * 3**0.5 or distribution != "uniform"
     z = np.random.default_rng(0).normal(size=(3, 400))
     moved = problem.map.prompts(z) - problem.box.prompt
     np.testing.assert_allclose(moved, np.einsum("qd,dtw->qtw", z, prompts), rtol=1e-9, atol=1e-12)

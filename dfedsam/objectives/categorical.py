@@ -1,0 +1,83 @@
+"""Vectors that are distributions over tokens: what discrete prompts are drawn from, each row by itself."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfedsam.randomness import Draws
+
+FORMS = ("probabilities", "logits")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Categorical:
+    """A vector (tokens · candidates) as `tokens` distributions over `candidates` each.
+
+    A choice of one candidate a token is the vector that is 1 where a candidate is chosen and 0 elsewhere.
+
+    Args:
+        tokens: L, distributions.
+        candidates: V, what each chooses from.
+        form: the vector holds "probabilities", or "logits", of which the softmax is taken.
+    """
+
+    tokens: int
+    candidates: int
+    form: str
+
+    def start(self) -> NDArray[np.float64]:
+        """Uniform distributions, shape (tokens · candidates,)."""
+        fill = 1 / self.candidates if self.form == "probabilities" else 0.0
+        return np.full(self.tokens * self.candidates, fill)
+
+    def rows(self, x: NDArray) -> NDArray:
+        """x (…, tokens · candidates) as (…, tokens, candidates), the same memory where it can be."""
+        return x.reshape(*x.shape[:-1], self.tokens, self.candidates)
+
+    def probabilities(self, x: NDArray) -> NDArray:
+        """Those of x (…, tokens · candidates), shape (…, tokens, candidates); what is off the simplex is projected."""
+        rows = self.rows(x)
+        if self.form == "probabilities":
+            return on_simplex(rows)
+        chances = np.exp(rows - rows.max(axis=-1, keepdims=True))
+        return chances / chances.sum(axis=-1, keepdims=True)
+
+    def project(self, x: NDArray) -> None:
+        """Move x (p, tokens · candidates) to the nearest probabilities, in place; logits stay what they are."""
+        if self.form == "probabilities":
+            x[:] = on_simplex(self.rows(x)).reshape(x.shape)
+
+    def draw(self, chances: NDArray, draws: Draws, count: int) -> NDArray:
+        """`count` choices a peer from probabilities (p, tokens, candidates), shape (p, count, tokens · candidates)."""
+        ends = np.cumsum(chances, axis=-1, dtype=np.float64)
+        ends /= ends[..., -1:]
+        places = draws.uniform((count, self.tokens))
+        chosen = (places[..., None] >= ends[:, None]).sum(axis=-1)
+        return (chosen[..., None] == np.arange(self.candidates)).reshape(*chosen.shape[:2], -1).astype(chances.dtype)
+
+    def slopes(self, covariances: NDArray, chances: NDArray) -> NDArray:
+        """The gradient of an expected loss (p, tokens · candidates), from the covariances of the loss with the choices.
+
+        Args:
+            covariances: of the loss with each entry of a choice, shape (p, tokens · candidates).
+            chances: the probabilities, shape (p, tokens, candidates).
+        """
+        if self.form == "logits":
+            return covariances
+        flat = chances.reshape(covariances.shape)
+        return np.divide(covariances, flat, out=np.zeros_like(covariances), where=flat > 0)
+
+
+def on_simplex(rows: NDArray) -> NDArray:
+    """The nearest points to rows (…, n) whose entries are at least 0 and sum to 1.
+
+    Source: Duchi, Shalev-Shwartz, Singer and Chandra (2008), "Efficient projections onto the ℓ1-ball for learning in
+    high dimensions", algorithm 1.
+    """
+    falling = -np.sort(-rows, axis=-1)
+    over = np.cumsum(falling, axis=-1) - 1
+    counts = np.arange(1, rows.shape[-1] + 1)
+    last = (falling * counts > over).sum(axis=-1, keepdims=True)  # how many entries stay above 0
+    shift = np.take_along_axis(over, last - 1, axis=-1) / last.astype(rows.dtype)
+    return np.maximum(rows - shift, 0)
