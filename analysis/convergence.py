@@ -69,8 +69,8 @@ def convergence(frame: pd.DataFrame, x: Sequence[str] = ("rounds", "queries", "b
 
     Args:
         frame: metrics in the form of `analysis.runs.read_runs`.
-        x: what to draw against, from "rounds", "queries" and "bytes" (of one peer so far, mean over peers), and "time", which
-            `analysis.simulated_time.with_time` adds.
+        x: what to draw against, from "rounds", "queries" and "bytes" (of one peer so far, mean over peers), and "time",
+            which `analysis.simulated_time.with_time` adds.
 
     Returns:
         The figure, 3.4 inches wide for one column of panels and 7 for more.

@@ -111,7 +111,9 @@ def _theory(ax: Axes, part: pd.DataFrame, lines: dict[str, Line2D]) -> None:
         ax.plot(part["condition"], part["predicted"], zorder=4, **FORM)
         lines["form"] = Line2D([], [], label="closed form", **FORM)
     sam = part["algorithm"].isin(SAM) & np.isfinite(part["steady"])
-    same = part.loc[sam, ["local_steps", "rounds"]].drop_duplicates()
+    same = (
+        part.loc[sam].reindex(columns=["local_steps", "rounds"]).drop_duplicates().dropna()
+    )  # an older run may lack K
     if len(same) == 1 and ax.get_yscale() == "log":
         K, T = (float(same[name].iloc[0]) for name in ("local_steps", "rounds"))
         there = part.loc[sam]
@@ -120,5 +122,3 @@ def _theory(ax: Axes, part: pd.DataFrame, lines: dict[str, Line2D]) -> None:
         x = np.geomspace(part["condition"].min(), part["condition"].max(), 60)
         ax.plot(x, level * theory.dfedsam_rate(1 - 1 / x, K, T), zorder=1, **RATE)
         lines["rate"] = Line2D([], [], label="DFedSAM's rate, scaled", **RATE)
-
-

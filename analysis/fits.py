@@ -1,6 +1,7 @@
 """Straight lines through logarithms: slope with its interval, R² and rank correlation."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -53,11 +54,12 @@ def fit(x: ArrayLike, y: ArrayLike, *, log_y: bool = True) -> Fit | None:
     x, y = (np.asarray(value, dtype=np.float64)[there] for value in (x, y))
     if len(x) < FEWEST or np.ptp(np.log(x)) < 1e-9 or np.ptp(y) == 0:
         return None
-    line = stats.linregress(np.log(x), np.log(y) if log_y else y)
+    line: Any = stats.linregress(np.log(x), np.log(y) if log_y else y)
+    rank: Any = stats.spearmanr(x, y)
     half = stats.t.ppf(0.975, len(x) - 2) * line.stderr
     return Fit(
         slope=float(line.slope), intercept=float(line.intercept), low=float(line.slope - half),
-        high=float(line.slope + half), r2=float(line.rvalue**2), spearman=float(stats.spearmanr(x, y).statistic),
+        high=float(line.slope + half), r2=float(line.rvalue**2), spearman=float(rank.statistic),
         points=len(x), log_y=log_y,
     )  # fmt: skip
 

@@ -63,9 +63,7 @@ def labels(configs: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[s
     for table, base in zip(tables, bases, strict=True):
         groups[base].append(table)
     apart = {base: differing(group) for base, group in groups.items()}
-    found = [
-        ", ".join([base, *_differences(table, apart[base])]) for table, base in zip(tables, bases, strict=True)
-    ]
+    found = [", ".join([base, *_differences(table, apart[base])]) for table, base in zip(tables, bases, strict=True)]
     same: dict[str, list[int]] = defaultdict(list)
     for i, label in enumerate(found):
         same[label].append(i)

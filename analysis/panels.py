@@ -86,7 +86,9 @@ def references(runs: Mapping[str, pd.DataFrame], y: str) -> list[tuple[str, floa
     that all share is grey.
     """
     found = []
-    columns = dict.fromkeys(c for run in runs.values() for c in run if c.startswith(REFERENCE) and c.endswith(f"_{y}"))
+    columns = dict.fromkeys(
+        c for run in runs.values() for c in map(str, run) if c.startswith(REFERENCE) and c.endswith(f"_{y}")
+    )
     for column in columns:
         name = column.removeprefix(REFERENCE).removesuffix(f"_{y}").replace("_", "-")
         values = {}
@@ -173,7 +175,7 @@ def byte_unit(largest: float) -> tuple[float, str]:
 
 
 def dress_x(ax: Axes, x: str, label: str, largest: float) -> None:
-    """Ticks, unit and name of the horizontal axis: bytes in the unit that their largest value calls for, time by logs."""
+    """Ticks, unit and name of the horizontal axis: bytes in the unit of their largest value, time by logarithms."""
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 2.5, 5, 10]))
     if x == "bytes":
         factor, unit = byte_unit(largest)

@@ -60,7 +60,9 @@ def report(
         study = read_study(paths)
         if not (study.runs["state"] == "done").any():
             said = ", ".join(f"{number} {state}" for state, number in report_data.counts(study.runs))
-            raise ValueError(f"{study.name} has no finished runs ({said}): a report needs one; wait, or go on with them")
+            raise ValueError(
+                f"{study.name} has no finished runs ({said}): a report needs one; wait, or go on with them"
+            )
         summary = summarise(study.evaluations, study.runs, metric, target)
         _refuse_foreign(out, old, [item.name for item in items(study, summary)])
         for path in old:
@@ -135,7 +137,8 @@ def _animations(study: Study, folder: Path, written: list[Path]) -> list[dict[st
         path = write_animation(made(study, run["run"]), folder / f"consensus_{number}.gif")
         written.append(path)
         shown.append({
-            "name": path.stem, "title": f"Consensus on {name}, {run['peers']:g} peers", "image": report_data.embedded(path),
+            "name": path.stem, "title": f"Consensus on {name}, {run['peers']:g} peers",
+            "image": report_data.embedded(path),
             "caption": "Gossip alone, a step a round, from random values: a peer's colour is its value.",
         })  # fmt: skip
     return shown
@@ -146,7 +149,9 @@ def _page(
 ) -> str:
     metric = str(summary["metric"].iloc[0])
     source = files("analysis")
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
     data = json.dumps(report_data.curves(study, metric), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     values: dict[str, Any] = {
         "name": study.name,

@@ -48,7 +48,9 @@ def shared(study: Study) -> list[tuple[str, str]]:
     """The settings that all runs share, one way of playing them (rounds and so on) included."""
     tables = list(study.settings.values())
     apart = differing(tables)
-    played = [{key: config.get(key) for key in ("rounds", "evaluate_every", "dtype")} for config in study.configs.values()]
+    played = [
+        {key: config.get(key) for key in ("rounds", "evaluate_every", "dtype")} for config in study.configs.values()
+    ]
     more = {key: value for key, value in played[0].items() if value is not None and key not in differing(played)}
     return [(key, text(value)) for key, value in ({**tables[0], **more}).items() if key not in apart]
 

@@ -37,35 +37,35 @@ class Item:
 
 
 def items(study: Study, summary: pd.DataFrame) -> Iterator[Item]:
-    """All figures that a study may have, in the report's order; `draw` raises ValueError where one has nothing to show."""
+    """All figures that a study may have, in the report's order; `draw` raises ValueError where there is none to show."""
     metric = metrics.title(str(summary["metric"].iloc[0])).replace("\n", " ").replace(" (%)", "")
     yield Item(
         name="convergence_gap", title="Convergence against the spectral gap", draw=lambda: convergence_gap(summary),
-        caption=f"Rounds to a target and the steady {metric} (mean of the last fifth of a run) against 1/(1 − λ_Q), λ_Q the "
-        "contraction of a round's gossip. Points: mean over seeds with its 95 % interval. Dashes: least squares on the "
-        "logarithms, the slope with its 95 % interval. Crosses: closed form for quadratics. Dots: the rate of DFedSAM's "
-        "theorem, whose constants are not known, moved up or down to fit.",
+        caption=f"Rounds to a target and the steady {metric} (mean of the last fifth of a run) against 1/(1 − λ_Q), "
+        "λ_Q the contraction of a round's gossip. Points: mean over seeds with its 95 % interval. Dashes: least "
+        "squares on the logarithms, the slope with its 95 % interval. Crosses: closed form for quadratics. Dots: the "
+        "rate of DFedSAM's theorem, whose constants are not known, moved up or down to fit.",
     )  # fmt: skip
     yield Item(
         name="predictors", title="What foretells it", draw=lambda: predictors(summary),
-        caption=f"The steady {metric} against the gap, the effective number of neighbours of a round's gossip (γ = 0.9), and "
-        "the closed form. R² is that of the line drawn, on the logarithms of the cells' means over seeds; Spearman is the "
-        "rank correlation.",
+        caption=f"The steady {metric} against the gap, the effective number of neighbours of a round's gossip "
+        "(γ = 0.9), and the closed form. R² is that of the line drawn, on the logarithms of the cells' means over "
+        "seeds; Spearman is the rank correlation.",
     )  # fmt: skip
     yield Item(
         name="consensus_rounds", title="Consensus", draw=lambda: consensus_rounds(study.evaluations),
-        caption="Mean squared distance of the peers from their mean, after gossip: mean over seeds, with its 95 % interval. "
-        "Black dashes: theory, where there is one.",
+        caption="Mean squared distance of the peers from their mean, after gossip: mean over seeds, with its 95 % "
+        "interval. Black dashes: theory, where there is one.",
     )  # fmt: skip
     yield Item(
         name="gossip_steps", title="Gossip steps", draw=lambda: gossip_steps(summary),
-        caption="The steady consensus distance against gossip steps a round, and against the bytes that a peer sends for "
-        "them. Black dashes: closed form (λ^Q for plain gossip, 1/T_Q for Chebyshev's).",
+        caption="The steady consensus distance against gossip steps a round, and against the bytes that a peer sends "
+        "for them. Black dashes: closed form (λ^Q for plain gossip, 1/T_Q for Chebyshev's).",
     )  # fmt: skip
     yield Item(
         name="gap_size", title="Spectral gap and size", draw=lambda: gap_size(study.runs),
-        caption="The gap of one gossip step against the number of peers. Dots: slopes that theory gives for rings and paths "
-        "(n⁻²), tori, grids and stars (n⁻¹), exponential graphs and hypercubes (1/log n).",
+        caption="The gap of one gossip step against the number of peers. Dots: slopes that theory gives for rings and "
+        "paths (n⁻²), tori, grids and stars (n⁻¹), exponential graphs and hypercubes (1/log n).",
     )  # fmt: skip
     yield from _convergence(study)
     yield from _drawn(study)

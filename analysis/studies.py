@@ -115,9 +115,7 @@ def find_runs(folder: Path) -> list[Path]:
     return list(dict.fromkeys(runs))
 
 
-def _read_run(
-    path: Path, notes: list[str]
-) -> tuple[dict[str, Any], list[dict[str, Any]], dict[str, float]] | None:
+def _read_run(path: Path, notes: list[str]) -> tuple[dict[str, Any], list[dict[str, Any]], dict[str, float]] | None:
     """Settings, evaluations and references; None, and a note, where the folder holds too little to be shown."""
     try:
         if not (path / "metrics.jsonl").is_file() and (path / "config.yaml").is_file():
@@ -144,7 +142,10 @@ def _evaluations(
     frame = pd.DataFrame(lines)
     if {"error", "consensus_distance"} <= set(frame):
         frame["error_local"] = frame["error"] + frame["consensus_distance"]
-    beside = [*(name for name in BESIDE if name in runs), *(name for name in runs if name.startswith(REFERENCE))]
+    beside = [
+        *(name for name in BESIDE if name in runs),
+        *(name for name in map(str, runs) if name.startswith(REFERENCE)),
+    ]
     columns = {name: runs[name].to_numpy()[codes] for name in beside}
     return pd.concat([pd.DataFrame(columns), frame.drop(columns=beside, errors="ignore")], axis=1).assign(
         consensus_theory=course

@@ -77,10 +77,14 @@ def _targets(rows: pd.DataFrame, sign: int) -> pd.Series:
         return sign * float(np.ceil(value / digits) * digits)  # rounded to the side that is reached sooner
 
     keys = [rows[name] if name in rows else pd.Series("", rows.index) for name in FACET]
-    return pd.concat([pd.Series(choose(part), part.index) for _, part in rows.groupby(keys, dropna=False)]).reindex(rows.index)
+    return pd.concat([pd.Series(choose(part), part.index) for _, part in rows.groupby(keys, dropna=False)]).reindex(
+        rows.index
+    )
 
 
-def cells(summary: pd.DataFrame, columns: tuple[str, ...] = ("steady", "rounds_to"), *, log: bool = True) -> pd.DataFrame:
+def cells(
+    summary: pd.DataFrame, columns: tuple[str, ...] = ("steady", "rounds_to"), *, log: bool = True
+) -> pd.DataFrame:
     """Seeds joined: one row a label, with the mean of these columns and its interval, `steady_low`, `steady_high`, ….
 
     A column is missing (NaN) for a label where it is missing for one of its runs. `seeds` counts the runs.

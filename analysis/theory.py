@@ -135,7 +135,8 @@ def quadratics(modes: NDArray[np.float64] | None, settings: Mapping[str, Any]) -
         excess /= own.get("estimator.directions", 1)
     return Quadratics(
         modes=modes, lr=float(lr), local_steps=int(own.get("local_steps", 1)), dim=dim, excess=float(excess),
-        heterogeneity=float(settings.get("objective.heterogeneity", 1)), noise=float(settings.get("objective.noise", 0)),
+        heterogeneity=float(settings.get("objective.heterogeneity", 1)),
+        noise=float(settings.get("objective.noise", 0)),
     )  # fmt: skip
 
 

@@ -6,7 +6,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-HELP = """usage: dfedsam report FOLDER [FOLDER …] [--out FOLDER] [--metric NAME] [--target VALUE] [--style NAME] [--animate]
+HELP = """usage: dfedsam report FOLDER [FOLDER …] [--out FOLDER] [--metric NAME] [--target VALUE]
+                      [--style NAME] [--animate]
 
 Write one page (report.html, which needs no network and no other file) on what was run: tables, figures of convergence
 against the spectral gap with theory beside them, each run's settings, and a picker that sets runs side by side. Beside

@@ -35,8 +35,8 @@ const find = document.getElementById("find");
 find.value = "ring seed=1";
 find.dispatchEvent(new Event("input"));
 return {
-  images: [...document.images].map((image) => image.complete && image.naturalWidth > 0), first, cleared, boxes: boxes.length,
-  shown, differ, found: document.querySelectorAll("#choices input").length,
+  images: [...document.images].map((image) => image.complete && image.naturalWidth > 0),
+  first, cleared, boxes: boxes.length, shown, differ, found: document.querySelectorAll("#choices input").length,
   sideways: document.documentElement.scrollWidth > innerWidth, width: innerWidth,
 };
 """
@@ -131,7 +131,9 @@ def test_a_figure_of_a_foreign_file_is_refused(study, tmp_path):
     out = tmp_path / "report"
     report([study], out)
     page = out / "report.html"
-    page.write_text(page.read_text(encoding="utf-8").replace("figures/gap_size.png", "figures/none.png"), encoding="utf-8")
+    page.write_text(
+        page.read_text(encoding="utf-8").replace("figures/gap_size.png", "figures/none.png"), encoding="utf-8"
+    )
     with pytest.raises(ValueError, match=r"gap_size\.png is there and is not of the older report"):
         report([study], out)
 
