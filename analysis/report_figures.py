@@ -37,7 +37,7 @@ class Item:
 
 
 def items(study: Study, summary: pd.DataFrame) -> Iterator[Item]:
-    """All figures that a study may have, in the report's order; `draw` raises ValueError where there is none to show."""
+    """All figures that a study may have, in its order; `draw` raises ValueError where there is nothing to show."""
     metric = metrics.title(str(summary["metric"].iloc[0])).replace("\n", " ").replace(" (%)", "")
     yield Item(
         name="convergence_gap", title="Convergence against the spectral gap", draw=lambda: convergence_gap(summary),

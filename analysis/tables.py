@@ -86,13 +86,13 @@ def styled(table: pd.DataFrame, metric: str, *, latex: bool = False) -> Any:
     better[metric] = (lambda v: v == v.max()) if metrics.rises(metric) else (lambda v: v == v.min())
     style = shown.rename(columns=lambda name: metrics.title(name).replace("\n", " ") if name == metric else name)
     style = style.rename(columns=lambda name: LATEX.get(name, str(name).replace("%", r"\%"))) if latex else style
-    marks_ = pd.DataFrame("", index=shown.index, columns=style.columns)
+    bold = np.full(shown.shape, "", dtype=object)
     for place, column in enumerate(shown.columns):
         if column in better and table[column].notna().any():
             groups = table.groupby(kept, dropna=False)[column] if kept else table[column]
             best = groups.transform(better[column]) if kept else better[column](table[column])
-            marks_.iloc[:, place] = np.where(best.astype(bool), "font-weight: bold;", "")
-    return style.style.apply(lambda _: marks_, axis=None).hide(axis="index")
+            bold[best.astype(bool).to_numpy(), place] = "font-weight: bold;"
+    return style.style.apply(lambda _: bold, axis=None).hide(axis="index")
 
 
 def write_tables(summary: pd.DataFrame, folder: Path) -> list[Path]:
