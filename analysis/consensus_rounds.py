@@ -30,13 +30,14 @@ def consensus_rounds(evaluations: pd.DataFrame) -> Figure:
     frame = evaluations[evaluations.get("consensus_distance", pd.Series(0, evaluations.index)) > 0]
     if frame.empty:
         raise ValueError("consensus_distance is 0 or missing in all evaluations: there is nothing to draw")
+    names = marks.order(evaluations)  # of all sizes, so that a topology has the same colour in all figures
     if frame["peers"].notna().any():
         frame = frame[frame["peers"] == frame["peers"].max()]
-    names = marks.order(frame)
+    there = set(frame["topology"])
     steps = [part for _, part in marks.facets(frame, "steps", MOST)]
     columns = [value for value, _ in marks.facets(frame, "heterogeneity", MOST)]
     with styled():
-        handles = [Line2D([], [], label=name, **marks.look(name, names)) for name in names]
+        handles = [Line2D([], [], label=name, **marks.look(name, names)) for name in names if name in there]
         theory = np.isfinite(panels.numbers(frame, "consensus_theory")).any()
         figure = new_figure(PAGE, 0.4 + 1.9 * len(steps) + marks.legend_height(handles, PAGE))
         grid = figure.subplots(len(steps), len(columns), sharex=True, sharey=True, squeeze=False)
