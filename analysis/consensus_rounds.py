@@ -11,6 +11,7 @@ from analysis.style import PAGE, curve, new_figure, scaled, styled
 
 MOST = 3  # rows and columns of panels
 DASHED = (0, (4, 2))
+ROUNDING = 1e-14  # of the largest distance: below it is what rounding leaves of 0, as in the complete graph
 MARKS = 6  # along a curve
 
 
@@ -27,7 +28,8 @@ def consensus_rounds(evaluations: pd.DataFrame) -> Figure:
     Raises:
         ValueError: if peers never differ.
     """
-    frame = evaluations[evaluations.get("consensus_distance", pd.Series(0, evaluations.index)) > 0]
+    distance = evaluations.get("consensus_distance", pd.Series(0.0, evaluations.index))
+    frame = evaluations[distance > ROUNDING * distance.max()]
     if frame.empty:
         raise ValueError("consensus_distance is 0 or missing in all evaluations: there is nothing to draw")
     names = marks.order(evaluations)  # of all sizes, so that a topology has the same colour in all figures

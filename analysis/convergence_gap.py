@@ -17,6 +17,7 @@ RATE = {"color": GREY, "linewidth": 0.9, "linestyle": (0, (1, 1.5))}
 FORM = {"marker": "+", "linewidth": 0.6, "color": "#000000", "markersize": 3.5, "markeredgewidth": 0.6}
 # What the cells that a line of theory joins share
 SHARED = ("algorithm", "gossip", "compressor", "steps", "lr", "local_steps", "rho")
+AT_ONCE = 1e-9  # λ_Q below which a round's gossip ends at the mean, as in the complete graph
 SAM = ("DFedSAM", "DFedSAMMG")
 
 
@@ -83,7 +84,10 @@ def gap_cells(summary: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     fair = best_rates(summary[(summary["biased"] != True) & (summary["lambda_q"] < 1)])  # noqa: E712
     if fair.empty:
         raise ValueError("gap is missing: no run tells the contraction of its gossip, so nothing stands against it")
-    log = not metrics.rises(str(fair["metric"].iloc[0]))
+    metric = str(fair["metric"].iloc[0])
+    if metric.startswith("consensus_distance") and (fair["lambda_q"] > AT_ONCE).any():
+        fair = fair[fair["lambda_q"] > AT_ONCE]  # what rounding leaves of 0 would spoil the axis and the fit
+    log = not metrics.rises(metric)
     found = cells(fair, ("steady", "rounds_to", "predicted", "shape", "consensus"), log=log)
     found["condition"] = 1 / (1 - found["lambda_q"])
     return found, fair

@@ -44,7 +44,8 @@ def items(study: Study, summary: pd.DataFrame) -> Iterator[Item]:
         caption=f"Rounds to a target and the steady {metric} (mean of the last fifth of a run) against 1/(1 − λ_Q), "
         "λ_Q the contraction of a round's gossip. Points: mean over seeds with its 95 % interval. Dashes: least "
         "squares on the logarithms, the slope with its 95 % interval. Crosses: closed form for quadratics, joined for "
-        "each graph and Q. Dots: the rate of DFedSAM's theorem, whose constants are not known, moved up or down to fit.",
+        "each graph and Q. Dots: the rate of DFedSAM's theorem, whose constants are not known, moved up or down to "
+        "fit.",
     )  # fmt: skip
     yield Item(
         name="predictors", title="What foretells it", draw=lambda: predictors(summary),
