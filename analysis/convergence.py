@@ -18,7 +18,7 @@ DOWN = {
     "loss": "loss",
     "error_local": "squared distance\nfrom the optimum",
     "accuracy": "accuracy (%)",
-    "consensus_distance": "consensus distance",
+    "consensus_distance": "consensus\ndistance",
 }
 ACROSS = {
     "rounds": ("round", "round"),

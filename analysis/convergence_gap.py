@@ -9,7 +9,7 @@ from matplotlib.ticker import FuncFormatter
 
 from analysis import marks, metrics, theory
 from analysis.fits import agreement, fit, usable
-from analysis.style import GREY, PAGE, new_figure, styled
+from analysis.style import GREY, PAGE, between, new_figure, styled
 from analysis.summary import best_rates, cells
 
 FITTED = {"color": "#333333", "linewidth": 0.9, "linestyle": (0, (5, 2))}
@@ -110,12 +110,12 @@ def _fit(ax: Axes, part: pd.DataFrame, y: str, log_y: bool) -> str:
     said = []
     if y == "rounds_to":
         goal = f"target {metrics.shown(str(part['metric'].iloc[0]), part['target'].iloc[0])}"
-        said.append(goal + (f", which {missed} of {len(part)} cells do not reach" if missed else ""))
+        said.append(goal + (f",{between()}which {missed} of {len(part)} cells do not reach" if missed else ""))
     if line is not None:
         ends = np.array([part["condition"].min(), part["condition"].max()])
         ax.plot(ends, line(ends), zorder=1, **FITTED)
-        slope = f"slope {line.slope:.2g} [{line.low:.2g}, {line.high:.2g}], ".replace("-", "−")
-        said.append(f"fit: {slope}$R^2$ = {line.r2:.2f}")
+        slope = f"slope {line.slope:.2g} [{line.low:.2g}, {line.high:.2g}],".replace("-", "−")
+        said.append(f"fit: {slope}{between()}$R^2$ = {line.r2:.2f}")
     return "\n".join(said)
 
 

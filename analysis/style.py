@@ -89,6 +89,11 @@ def line_height() -> float:
     return scaled(0.155)
 
 
+def between() -> str:
+    """What parts the halves of a long title: larger letters have no room for both in a line."""
+    return "\n" if scaled(1) > 1 else " "
+
+
 def styled() -> Any:
     """A context in which matplotlib has our style; nothing of the user's own settings is changed for good."""
     larger = {
