@@ -59,7 +59,9 @@ def test_each_figure_of_a_table(study, summary, look):
     known = [model(g, n, q, 1.0).steady()[0] for g in ("ring", "star") for n in SIZES for q in STEPS]
     np.testing.assert_allclose(np.sort(shown), np.sort(known))  # not the complete graph's, which agrees at once
     (ring,) = (line for line in figures["size"].axes[0].lines if line.get_label() == "ring")
-    np.testing.assert_allclose(ring.get_ydata(), [2 / 3, (2 - np.sqrt(2)) / 3])  # 1 − λ of W = (I + A)/3
+    np.testing.assert_allclose(
+        np.asarray(ring.get_ydata(), float), [2 / 3, (2 - np.sqrt(2)) / 3]
+    )  # 1 − λ of W = (I + A)/3
 
 
 def test_what_foretells(summary):
