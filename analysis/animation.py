@@ -73,7 +73,10 @@ def animate(topology: Topology, path: Path | str, rounds: int = ROUNDS, seed: in
 
 
 def gossiped(topology: Topology, rounds: int, seed: int = 0) -> np.ndarray:
-    """Values of the peers after 0, 1, … rounds, shape (rounds + 1, n); push-sum's where only columns sum to one."""
+    """Values of the peers after 0, 1, … rounds of gossip, shape (rounds + 1, n).
+
+    Where only columns of W_t sum to one, they are push-sum's.
+    """
     x = np.random.default_rng(seed).standard_normal(topology.n)
     share, found = np.ones(topology.n), [x]
     for t in range(rounds):

@@ -11,6 +11,7 @@ from analysis.style import PAGE, curve, new_figure, scaled, styled
 
 MOST = 3  # rows and columns of panels
 DASHED = (0, (4, 2))
+ROUNDING = 1e-14  # of the largest distance: below it is what rounding leaves of 0, as in the complete graph
 MARKS = 6  # along a curve
 
 
@@ -27,16 +28,18 @@ def consensus_rounds(evaluations: pd.DataFrame) -> Figure:
     Raises:
         ValueError: if peers never differ.
     """
-    frame = evaluations[evaluations.get("consensus_distance", pd.Series(0, evaluations.index)) > 0]
+    distance = evaluations.get("consensus_distance", pd.Series(0.0, evaluations.index))
+    frame = evaluations[distance > ROUNDING * distance.max()]
     if frame.empty:
         raise ValueError("consensus_distance is 0 or missing in all evaluations: there is nothing to draw")
+    names = marks.order(evaluations)  # of all sizes, so that a topology has the same colour in all figures
     if frame["peers"].notna().any():
         frame = frame[frame["peers"] == frame["peers"].max()]
-    names = marks.order(frame)
+    there = set(frame["topology"])
     steps = [part for _, part in marks.facets(frame, "steps", MOST)]
     columns = [value for value, _ in marks.facets(frame, "heterogeneity", MOST)]
     with styled():
-        handles = [Line2D([], [], label=name, **marks.look(name, names)) for name in names]
+        handles = [Line2D([], [], label=name, **marks.look(name, names)) for name in names if name in there]
         theory = np.isfinite(panels.numbers(frame, "consensus_theory")).any()
         figure = new_figure(PAGE, 0.4 + 1.9 * len(steps) + marks.legend_height(handles, PAGE))
         grid = figure.subplots(len(steps), len(columns), sharex=True, sharey=True, squeeze=False)

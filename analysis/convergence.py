@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from analysis import panels
 from analysis.runs import read_runs
-from analysis.style import COLUMN, PAGE, letter, new_figure, save, styled
+from analysis.style import COLUMN, PAGE, between, letter, new_figure, save, styled
 
 DOWN = {
     "loss": "loss",
@@ -96,7 +96,9 @@ def convergence(frame: pd.DataFrame, x: Sequence[str] = ("rounds", "queries", "b
             for word, ax in zip(across, row, strict=True):
                 column, title = ACROSS[word]
                 _draw(ax, runs, column, name, log, alone)
-                panels.dress_y(ax, name, DOWN[name], log=log, first=ax is row[0])
+                panels.dress_y(
+                    ax, name, DOWN[name].replace("consensus ", "consensus" + between()), log=log, first=ax is row[0]
+                )
                 if name == down[-1]:
                     panels.dress_x(ax, column, title, float(np.nanmax(panels.numbers(frame, column))))
             lines = panels.references(runs, name)

@@ -175,7 +175,7 @@ def byte_unit(largest: float) -> tuple[float, str]:
 
 
 def dress_x(ax: Axes, x: str, label: str, largest: float) -> None:
-    """Ticks, unit and name of the horizontal axis: bytes in the unit that the largest calls for, time by logs."""
+    """Ticks, unit and name of the horizontal axis: bytes in the unit of their largest value, time by logarithms."""
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 2.5, 5, 10]))
     if x == "bytes":
         factor, unit = byte_unit(largest)

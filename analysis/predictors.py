@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter
 from analysis import marks, metrics
 from analysis.convergence_gap import FITTED, gap_cells
 from analysis.fits import agreement, fit
-from analysis.style import COLOURS, PAGE, new_figure, scaled, styled
+from analysis.style import COLOURS, PAGE, between, new_figure, scaled, styled
 
 IDENTITY = {"color": COLOURS[4], "linewidth": 1.0, "linestyle": "-"}
 
@@ -74,7 +74,7 @@ def _line(ax: Axes, part: pd.DataFrame, x: str, log: bool, *, identity: bool) ->
         ax.plot(ends, ends, zorder=1, **{**IDENTITY, "linewidth": scaled(1.0)})
     else:
         ax.plot(ends, line(ends), zorder=1, **FITTED)
-    return f"$R^2$ = {r2:.3f}, Spearman {line.spearman:.2f}".replace("-", "−")
+    return f"$R^2$ = {r2:.3f},{between()}Spearman {line.spearman:.2f}".replace("-", "−")
 
 
 def agreements(summary: pd.DataFrame) -> pd.DataFrame:

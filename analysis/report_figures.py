@@ -37,16 +37,15 @@ class Item:
 
 
 def items(study: Study, summary: pd.DataFrame) -> Iterator[Item]:
-    """All figures that a study may have, in order; `draw` raises ValueError where there is nothing to show."""
+    """All figures that a study may have, in its order; `draw` raises ValueError where there is nothing to show."""
     metric = metrics.title(str(summary["metric"].iloc[0])).replace("\n", " ").replace(" (%)", "")
     yield Item(
-        name="convergence_gap",
-        title="Convergence against the spectral gap",
-        draw=lambda: convergence_gap(summary),
+        name="convergence_gap", title="Convergence against the spectral gap", draw=lambda: convergence_gap(summary),
         caption=f"Rounds to a target and the steady {metric} (mean of the last fifth of a run) against 1/(1 − λ_Q), "
         "λ_Q the contraction of a round's gossip. Points: mean over seeds with its 95 % interval. Dashes: least "
-        "squares on the logarithms, the slope with its 95 % interval. Crosses: closed form for quadratics. Dots: the "
-        "rate that DFedSAM's theorem gives, whose constants are not known, moved up or down to fit.",
+        "squares on the logarithms, the slope with its 95 % interval. Crosses: closed form for quadratics, joined for "
+        "each graph and Q. Dots: the rate of DFedSAM's theorem, whose constants are not known, moved up or down to "
+        "fit.",
     )  # fmt: skip
     yield Item(
         name="predictors", title="What foretells it", draw=lambda: predictors(summary),
@@ -110,7 +109,7 @@ def _says(name: str, part: pd.DataFrame) -> str:
 
 def _named(part: pd.DataFrame, study: Study) -> pd.DataFrame:
     """Labels that say only what sets these runs apart from one another."""
-    order = {name: i for i, name in enumerate(marks.order(part))}
+    order = {name: i for i, name in enumerate(marks.order(study.evaluations))}
     part = part.sort_values("topology", key=lambda names: names.map(order), kind="stable")
     runs = list(dict.fromkeys(part["run"]))
     if part["label"].nunique() == part["topology"].nunique():

@@ -88,6 +88,10 @@ def read_metrics(folder: Path | str, notes: list[str] | None = None) -> list[dic
             rows[int(row["round"])] = row
         except (ValueError, TypeError, KeyError) as error:  # ValueError: also what is not UTF-8
             if number == len(lines):  # no newline after it
+                if notes is not None:
+                    notes.append(
+                        f"{path}: its last line is cut short, so it is left out: the run is at it, or was killed"
+                    )
                 continue
             if notes is not None:
                 notes.append(f"{path}, line {number}: not a JSON object with a round; it is left out")

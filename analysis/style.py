@@ -89,6 +89,11 @@ def line_height() -> float:
     return scaled(0.155)
 
 
+def between() -> str:
+    """What parts the halves of a long title: larger letters have no room for both in a line."""
+    return "\n" if scaled(1) > 1 else " "
+
+
 def styled() -> Any:
     """A context in which matplotlib has our style; nothing of the user's own settings is changed for good."""
     larger = {
@@ -135,9 +140,15 @@ def save(figure: Figure, path: Path | str, formats: Sequence[str] = (".png", ".p
         )
     paths = [path] if path.suffix else [path.with_name(path.name + ending) for ending in formats]
     path.parent.mkdir(parents=True, exist_ok=True)
+    engine = figure.get_layout_engine()
     with styled():
+        if len(paths) > 1 and engine is not None:  # room is made once for all files: it takes longer than to draw
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")
         for target in paths:
             # No date inside: the same figure is the same file.
             dates = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}, ".png": None}
             figure.savefig(target, metadata=dates[target.suffix.lower()])
+    if engine is not None:
+        figure.set_layout_engine(engine)
     return paths

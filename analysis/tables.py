@@ -91,7 +91,7 @@ def styled(table: pd.DataFrame, metric: str, *, latex: bool = False) -> Any:
         if column in better and table[column].notna().any():
             groups = table.groupby(kept, dropna=False)[column] if kept else table[column]
             best = groups.transform(better[column]) if kept else better[column](table[column])
-            bold[:, place] = np.where(best.astype(bool), "font-weight: bold;", "")
+            bold[best.astype(bool).to_numpy(), place] = "font-weight: bold;"
     return style.style.apply(lambda _: bold, axis=None).hide(axis="index")
 
 

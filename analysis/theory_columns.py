@@ -57,7 +57,7 @@ class Theory:
     def _figures(
         self, row: Mapping[str, Any], modes: NDArray[np.float64] | None, table: Mapping[str, Any]
     ) -> dict[str, float]:
-        found: dict[str, float] = dict.fromkeys(COLUMNS, float("nan"))
+        found: dict[str, float] = {name: float("nan") for name in COLUMNS}
         steps = row.get("steps") or 1
         if steps == 1 and row.get("effective_neighbours") is not None:
             found["neighbours_q"] = row["effective_neighbours"]

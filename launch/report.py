@@ -6,8 +6,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-HELP = """usage: dfedsam report FOLDER [FOLDER …] [--out FOLDER] [--metric NAME] [--target VALUE] [--style NAME]
-                      [--animate]
+HELP = """usage: dfedsam report FOLDER [FOLDER …] [--out FOLDER] [--metric NAME] [--target VALUE]
+                      [--style NAME] [--animate]
 
 Write one page (report.html, which needs no network and no other file) on what was run: tables, figures of convergence
 against the spectral gap with theory beside them, each run's settings, and a picker that sets runs side by side. Beside
@@ -18,8 +18,8 @@ options:
   --out FOLDER    where to (default: report, in a single FOLDER, else in the current one)
   --metric NAME   what runs are compared by (default: accuracy, else error_local, the squared distance from the
                   optimum, else the loss)
-  --target VALUE  the value of it to which rounds, queries and bytes are counted (default: one that most runs
-                  reach, for each heterogeneity)
+  --target VALUE  the value of it to which rounds, queries and bytes are counted (default: one that most runs reach, for
+                  each heterogeneity)
   --style NAME    paper, or slides with larger letters and thicker lines (default: paper)
   --animate       also show how peers come to agree on the drawn graphs
 

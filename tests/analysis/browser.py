@@ -44,9 +44,9 @@ def drive(page: Path, script: str, folder: Path, width: int = 1200) -> dict[str,
     copy.write_text(text, encoding="utf-8")
     frame = folder / f"frame-{width}.html"
     frame.write_text(FRAME % (copy.as_uri(), width), encoding="utf-8")
-    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-    command += ["--virtual-time-budget=4000", "--window-size=1300,950", f"--user-data-dir={folder / 'profile'}"]
-    command += ["--dump-dom", frame.as_uri()]
+    options = "--headless --no-sandbox --disable-gpu --disable-dev-shm-usage --virtual-time-budget=4000 --dump-dom"
+    command = [CHROMIUM, *options.split(), "--window-size=1300,950", f"--user-data-dir={folder / 'profile'}"]
+    command.append(frame.as_uri())
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     said = re.search(r'<pre id="said">(.*?)</pre>', done.stdout, re.DOTALL)
     assert said is not None, done.stderr[-500:]

@@ -35,8 +35,8 @@ const find = document.getElementById("find");
 find.value = "ring seed=1";
 find.dispatchEvent(new Event("input"));
 return {
-  images: [...document.images].map((image) => image.complete && image.naturalWidth > 0), first, cleared,
-  boxes: boxes.length, shown, differ, found: document.querySelectorAll("#choices input").length,
+  images: [...document.images].map((image) => image.complete && image.naturalWidth > 0),
+  first, cleared, boxes: boxes.length, shown, differ, found: document.querySelectorAll("#choices input").length,
   sideways: document.documentElement.scrollWidth > innerWidth, width: innerWidth,
 };
 """

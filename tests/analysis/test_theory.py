@@ -1,0 +1,75 @@
+"""Theory beside the figures: the closed forms against dense recursions, and fits against numpy's."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.linalg import solve_discrete_lyapunov
+
+from analysis import theory
+from analysis.fits import agreement, fit
+from analysis.simulated_time import with_time
+from tests.analysis.quadratic_study import DIM, LR, NOISE, model, settings
+
+
+@pytest.mark.parametrize(("graph", "steps"), [("ring", 1), ("star", 2)])
+def test_the_steady_distances_are_those_of_the_dense_recursion(graph, steps):
+    import topologies
+
+    n, h = 8, 0.7
+    W = topologies.make(settings(graph)["topology"], n, 0).weights(0).toarray()
+    M, J = np.linalg.matrix_power(W, steps), np.full((n, n), 1 / n)
+    # X ← M((1 − η) X + η (B + noise)), a coordinate at a time: X = A B + what noise leaves
+    A = LR * np.linalg.solve(np.eye(n) - (1 - LR) * M, M)
+    noise = solve_discrete_lyapunov((1 - LR) * M, (LR * NOISE) ** 2 * M @ M.T)
+    away = (np.eye(n) - J) @ A
+    consensus = DIM / n * (h**2 * np.sum(away**2) + np.trace((np.eye(n) - J) @ noise))
+    error = DIM * noise.sum() / n**2  # of the mean; its own optimum is that of all
+    found = model(graph, n, steps, h)
+    np.testing.assert_allclose(found.steady(), (consensus, error), rtol=1e-10)
+    np.testing.assert_allclose(found.course([0, 2000]), [0, consensus], rtol=1e-10)
+    # after one round from 0: M η (B + noise)
+    first = DIM / n * LR**2 * (h**2 + NOISE**2) * np.sum(((np.eye(n) - J) @ M) ** 2)
+    np.testing.assert_allclose(found.course([1]), [first], rtol=1e-10)
+
+
+def test_gossip_multiplies_modes_as_its_kind_says():
+    values = np.array([0.9, 0.2, -0.5])
+    plain = {"algorithm.gossip": "Plain", "algorithm.gossip.steps": 3}
+    np.testing.assert_allclose(np.array(theory.multipliers(values, plain)), values**3)
+    chebyshev = {"algorithm.gossip": "Chebyshev", "algorithm.gossip.steps": 3, "algorithm.gossip.shifted": False}
+    found = theory.multipliers(values, chebyshev)
+    assert found is not None
+    assert np.abs(found).max() == pytest.approx(1 / np.cosh(3 * np.arccosh(1 / 0.9)))  # 1/T_Q(1/λ)
+    assert theory.multipliers(values, {"algorithm.gossip": "Choco", "algorithm.gossip.steps": 1}) is None
+
+
+def test_dfedsam_rate_by_hand():
+    assert theory.dfedsam_rate(0.5, 4, 16) == pytest.approx(1 / 8 + 1 / 16 + 1.5 / (2 * 64 * 0.25))
+
+
+def test_a_fit_is_that_of_numpy_and_a_power_law_is_found_exactly():
+    x = np.array([1.0, 2, 4, 8, 16])
+    exact = fit(x, 3 * x**-1.5)
+    assert exact is not None
+    assert (exact.slope, exact.r2, exact.spearman) == pytest.approx((-1.5, 1, -1))
+    y = np.array([1.0, 2.5, 3, 9, 14])
+    line = fit(x, y)
+    assert line is not None
+    (slope, _), cov = np.polyfit(np.log(x), np.log(y), 1, cov=True)
+    assert line.slope == pytest.approx(slope)
+    assert (line.high - line.low) / 2 == pytest.approx(3.182446 * np.sqrt(cov[0, 0]))  # Student's t of 3 degrees
+    assert line.r2 == pytest.approx(np.corrcoef(np.log(x), np.log(y))[0, 1] ** 2)
+    assert fit(x[:2], y[:2]) is None
+
+
+def test_agreement_is_without_a_fit():
+    y = np.array([1.0, 10, 100])
+    assert agreement(y, y) == 1
+    assert agreement(10 * y, y) == pytest.approx(1 - 3 / 2)  # a decade off, where the values spread by ±1
+
+
+def test_time_is_degree_times_latency_and_bytes():
+    frame = pd.DataFrame({"round": [0, 10], "bytes": [0.0, 4000], "steps": 2, "degree_round_max": 3})
+    frame["degree_round_mean"] = 2.0
+    # 10 rounds × 2 steps × 3 messages of 4000 / (10 · 2 · 2) = 100 bytes each
+    np.testing.assert_allclose(with_time(frame, 0.5, 1000)["time"], [0, 60 * (0.5 + 0.1)])
