@@ -35,7 +35,7 @@ $(VENV)/.demo: $(BIN)/pip pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.test: $(BIN)/pip pyproject.toml constraints.txt
-	$(INSTALL) --editable '.[demo,test,lint,sdp,metis,tensorboard$(if $(MPI),$(comma)$(MPI))]'
+	$(INSTALL) --editable '.[demo,test,lint,sdp,metis,tensorboard,endpoint$(if $(MPI),$(comma)$(MPI))]'
 	touch $@
 
 clean:
