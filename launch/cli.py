@@ -20,6 +20,7 @@ COMMANDS = {
         "graphs and schedules: which there are, their spectral gaps side by side, drawings",
     ),
     "plot": ("launch.plot", "loss, accuracy and consensus distance of runs, as a figure"),
+    "export": ("launch.export", "a run's prompt as an adapter that peft loads onto the model"),
     "doctor": ("launch.doctor", "what this machine has for it, and what to do about what is missing"),
 }
 HELP = """usage: dfedsam COMMAND [OPTIONS]

@@ -29,6 +29,7 @@ from dfedsam import (
     TwoPoint,
     simulate,
 )
+from dfedsam.algorithms import ServerAlgorithm
 from dfedsam.checkpoint import load
 from dfedsam.network.one_process import OneProcess
 from dfedsam.randomness import Draws
@@ -199,7 +200,7 @@ class TwoIslands(topologies.Topology):
 def needs_no_path(algorithm):
     """Finite time and flooding ask for a connected W; a server is what this is not about."""
     gossip = getattr(algorithm, "gossip", None)
-    return not isinstance(algorithm, CentralAverage) and not isinstance(gossip, FiniteTime | Flood)
+    return not isinstance(algorithm, ServerAlgorithm) and not isinstance(gossip, FiniteTime | Flood)
 
 
 @pytest.mark.parametrize("algorithm", [a for a in ALGORITHMS if needs_no_path(a)], ids=repr)
