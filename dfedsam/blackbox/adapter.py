@@ -61,14 +61,14 @@ def export(run: Path, out: Path) -> list[Path]:
     )
     config.save_pretrained(str(out))
     save_file({"prompt_embeddings": rows.contiguous()}, out / "adapter_model.safetensors")
-    template = notes["template"].replace("{prompt}", "", 1).lstrip()
     use = {
         "model": notes["model"],
         "load_model_with": kind,
-        "template": template,
+        "template": notes["template"].removeprefix("{prompt}").rstrip(),
         "words": json.loads(notes["words"]),
-        "how_to_use": "Give the adapted model the filled template, tokenised with add_special_tokens=False and followed "
-        "by tokens_after; the adapter's rows stand for the tokenizer's first special tokens and the prompt.",
+        "how_to_use": "Give the adapted model the filled template, from its first blank on, tokenised with "
+        "add_special_tokens=False and followed by tokens_after; the adapter's rows stand for the tokenizer's first special "
+        "tokens and the prompt.",
         "tokens_after": after,
     }
     (out / "dfedsam.json").write_text(json.dumps(use, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
