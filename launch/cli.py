@@ -24,6 +24,7 @@ COMMANDS = {
     ),
     "plot": ("launch.plot", "loss, accuracy and consensus distance of runs, as a figure"),
     "report": ("launch.report", "a study or several runs as one page, with figures and tables for a paper"),
+    "export": ("launch.export", "a run's prompt as an adapter that peft loads onto the model"),
     "doctor": ("launch.doctor", "what this machine has for it, and what to do about what is missing"),
 }
 HELP = """usage: dfedsam COMMAND [OPTIONS]

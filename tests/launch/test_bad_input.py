@@ -215,6 +215,23 @@ CASES = {
     "no steps": ("topology ring --steps 0", "steps is 0.*at least 1"),
     "no runs": ("plot", "folders is empty"),
     "no run to plot": ("plot there", "there"),
+    "no run to export": ("export there --out a", "folder is there: it must be a run's folder"),
+    "nowhere to export to": ("export there", "out is missing"),
+    "a folder to export to that is there": ("export there --out there", "out is there.*never overwritten"),
+    "an option of export": ("export there --to a", "--to is not an option: there is --out"),
+    "too few samples": (
+        "run --algorithm.estimator policy_gradient --algorithm.estimator.samples 1",
+        "algorithm.estimator.samples is 1.*at least 2",
+    ),
+    "no discrete prompts to draw": (
+        "run --algorithm.estimator policy_gradient",
+        "estimator is PolicyGradient: it draws discrete prompts.*discrete_prompt",
+    ),
+    "gains of a server's algorithm": ("run --algorithm FedBBPT --algorithm.a 0", "algorithm.a is 0.0.*above 0"),
+    "a form of no distribution": (
+        "run --objective prompt_tuning --objective.parameters discrete_prompt --objective.parameters.form odds",
+        "objective.parameters.form is odds: it must be one of probabilities, logits",
+    ),
     "an option of the doctor": ("doctor --now", "--now is not an option"),
     "help of what is no plug-in": ("run --rounds.help", "rounds is not a plug-in"),
 }

@@ -1,0 +1,108 @@
+"""A tuned soft prompt as a prompt-tuning adapter, which the library peft loads onto the model."""
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from dfedsam.blackbox import models
+from dfedsam.blackbox.texts import specials
+
+_KINDS = {  # of black boxes: how transformers loads their models, and what peft calls the task
+    "CausalLM": (models.CAUSAL_LM, "CAUSAL_LM"),
+    "Endpoint": (models.CAUSAL_LM, "CAUSAL_LM"),
+    "MaskedLM": (models.MASKED_LM, "FEATURE_EXTRACTION"),
+    "DualEncoder": (models.SENTENCE_ENCODER, "FEATURE_EXTRACTION"),
+}
+
+
+def export(run: Path, out: Path) -> list[Path]:
+    """Write a run's mean prompt as a PEFT adapter.
+
+    peft puts an adapter's rows before all else, so the special tokens that the model's tokenizer begins a text with
+    become its first rows; texts are then to be given with those at their ends alone.
+
+    Args:
+        run: a run's folder, finished.
+        out: the adapter's folder, not there yet.
+
+    Returns:
+        The files: adapter_config.json and adapter_model.safetensors, which peft reads; dfedsam.json, with what else a
+        user must know; and prompt.txt for a discrete prompt.
+
+    Raises:
+        ValueError: if the run has no prompt, or one that peft could not put where it belongs; nothing is written then.
+    """
+    prompt, notes = _read(run)
+    kind, task = _KINDS[notes["blackbox"]]
+    try:
+        from peft import PromptTuningConfig
+    except ImportError as error:
+        raise ValueError(f'an adapter needs {error.name}; install it by pip install "dfedsam[peft]"') from None
+    loaded = models.load(notes["model"], torch.float32, kind)
+    before, after = specials(loaded.tokenizer)
+    table = loaded.model.get_input_embeddings().weight
+    rows = torch.cat([table[torch.tensor(before, dtype=torch.long)].cpu(), prompt.float()])
+    try:
+        out.mkdir(parents=True)
+    except OSError as error:
+        raise ValueError(
+            f"out is {out}: it must be a folder that can be made ({error.strerror}); choose another"
+        ) from None
+    config = PromptTuningConfig(
+        task_type=task,
+        base_model_name_or_path=notes["model"],
+        num_virtual_tokens=len(rows),
+        token_dim=rows.shape[1],
+        num_transformer_submodules=1,
+        inference_mode=True,
+    )
+    config.save_pretrained(str(out))
+    save_file({"prompt_embeddings": rows.contiguous()}, out / "adapter_model.safetensors")
+    use = {
+        "model": notes["model"],
+        "load_model_with": kind,
+        "template": notes["template"].removeprefix("{prompt}").rstrip(),
+        "words": json.loads(notes["words"]),
+        "how_to_use": "Give the adapted model the filled template, from its first blank on, tokenised with "
+        "add_special_tokens=False and followed by tokens_after; the adapter's rows stand for the tokenizer's first "
+        "special tokens and the prompt.",
+        "tokens_after": after,
+    }
+    (out / "dfedsam.json").write_text(json.dumps(use, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    written = [out / "adapter_config.json", out / "adapter_model.safetensors", out / "dfedsam.json"]
+    if "text" in notes:
+        (out / "prompt.txt").write_text(notes["text"] + "\n", encoding="utf-8")
+        written.append(out / "prompt.txt")
+    return written
+
+
+def _read(run: Path) -> tuple[torch.Tensor, dict[str, str]]:
+    """A run's soft prompt (tokens, width) and what was written beside it, where an adapter can be made of them."""
+    file = run / "prompt.safetensors"
+    what = f"folder is {run}"
+    if not file.is_file():
+        raise ValueError(
+            f"{what}: it must be a run's folder that has a prompt.safetensors; let the run come to its end"
+        )
+    try:
+        with safe_open(file, "pt") as tensors:
+            notes = tensors.metadata() or {}
+            prompt = tensors.get_tensor("prompt") if "prompt" in tensors.keys() else None  # noqa: SIM118
+    except Exception as error:  # safetensors' own kinds
+        reason = (str(error).splitlines() or [""])[0]
+        raise ValueError(f"{what}: its prompt.safetensors cannot be read ({reason})") from None
+    if notes.get("parameters") == "PromptGenerator":
+        raise ValueError(
+            f"{what}: its prompt depends on the example, which an adapter cannot hold; use prompt.safetensors"
+        )
+    if prompt is None or notes.get("blackbox") not in _KINDS:
+        raise ValueError(f"{what}: it holds no prompt of a model; an adapter is made for {', '.join(_KINDS)}")
+    if not notes["template"].startswith("{prompt}"):
+        raise ValueError(
+            f"{what}: its template is {notes['template']}, but peft puts a prompt before the text; tune one with a "
+            "template that begins with {prompt}"
+        )
+    return prompt, notes
