@@ -22,7 +22,7 @@ def gap_size(runs: pd.DataFrame) -> Figure:
         runs: as in `analysis.studies.Study`.
 
     Raises:
-        ValueError: if no run says its gap.
+        ValueError: if no run says its gap, or all have one size.
     """
     table = usable(runs)
     names = marks.order(table)
@@ -34,15 +34,14 @@ def gap_size(runs: pd.DataFrame) -> Figure:
             mean = table[table["topology"] == name].groupby("peers")["gap"].mean()
             look = curve(names.index(name))
             ax.plot(mean.index.to_numpy(float), mean.to_numpy(), label=name, **look)
-        if len(sizes) > 1:
-            ends = np.geomspace(sizes[0], sizes[-1], 50)
-            for (name, guide), level in zip(GUIDES.items(), LEVELS, strict=True):
-                line = level * guide(ends)
-                ax.plot(ends, line, color=GREY, linewidth=scaled(0.7), linestyle=(0, (1, 2)), zorder=1)
-                ax.annotate(
-                    name, (ends[-1], line[-1]), (4, 0), textcoords="offset points", color=GREY,
-                    fontsize=scaled(7), va="center", annotation_clip=False,
-                )  # fmt: skip
+        ends = np.geomspace(sizes[0], sizes[-1], 50)
+        for (name, guide), level in zip(GUIDES.items(), LEVELS, strict=True):
+            line = level * guide(ends)
+            ax.plot(ends, line, color=GREY, linewidth=scaled(0.7), linestyle=(0, (1, 2)), zorder=1)
+            ax.annotate(
+                name, (ends[-1], line[-1]), (4, 0), textcoords="offset points", color=GREY,
+                fontsize=scaled(7), va="center", annotation_clip=False,
+            )  # fmt: skip
         marks.logarithmic(ax)
         shown = sizes if len(sizes) <= 6 else sizes[np.unique(np.linspace(0, len(sizes) - 1, 6).astype(int))]
         ax.xaxis.set_major_locator(FixedLocator(list(shown)))
@@ -59,4 +58,6 @@ def usable(runs: pd.DataFrame) -> pd.DataFrame:
     if "gap" not in runs or not (runs["gap"] > 0).any():
         raise ValueError("gap is missing: no run has a topology.json with a spectral gap; it cannot be drawn")
     found = runs[(runs["gap"] > 0) & (runs["biased"] != True)]  # noqa: E712  None is not biased
+    if found["peers"].nunique() < 2:
+        raise ValueError("peers is the same in all runs: at least two sizes are needed to draw the gap against them")
     return found.drop_duplicates(["topology", "peers", "gap"])

@@ -61,7 +61,8 @@ def items(study: Study, summary: pd.DataFrame) -> Iterator[Item]:
     yield Item(
         name="gossip_steps", title="Gossip steps", draw=lambda: gossip_steps(summary),
         caption="The steady consensus distance against gossip steps a round, and against the bytes that a peer sends "
-        "for them. Black dashes: closed form (λ^Q for plain gossip, 1/T_Q for Chebyshev's).",
+        "for them; of many topologies four, from all over the range of gaps. Black dashes: closed form (λ^Q for plain "
+        "gossip, 1/T_Q for Chebyshev's).",
     )  # fmt: skip
     yield Item(
         name="gap_size", title="Spectral gap and size", draw=lambda: gap_size(study.runs),

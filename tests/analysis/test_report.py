@@ -90,7 +90,7 @@ def test_the_page_parses_and_needs_nothing_else(page):
     images = [load.partition(",")[2] for load in parsed.loads if load.startswith("data:image/png")]
     kept = {path.read_bytes() for path in (page.parent / "figures").glob("*.png")}
     assert {base64.b64decode(image) for image in images} == kept
-    assert {path.stem for path in (page.parent / "figures").glob("*.pdf")} >= {"convergence", "gap_size"}
+    assert {path.stem for path in (page.parent / "figures").glob("*.pdf")} >= {"convergence", "consensus_rounds"}
 
 
 def test_the_page_says_what_was_run(page):
@@ -120,7 +120,7 @@ def test_an_older_report_is_made_anew_and_foreign_files_are_not(page, study, tmp
     report([study / "runs" / "topology=ring,seed=0"], out, metric="consensus_distance")
     assert (out / "figures" / "mine.png").read_text() == "mine"
     assert "consensus distance" in made.read_text(encoding="utf-8")
-    assert not (out / "figures" / "gap_size.png.part").exists()
+    assert not (out / "figures" / "consensus_rounds.png.part").exists()
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "report.html").write_text("<html></html>")
     with pytest.raises(ValueError, match="is no older report, so it is not overwritten"):
@@ -132,9 +132,9 @@ def test_a_figure_of_a_foreign_file_is_refused(study, tmp_path):
     report([study], out)
     page = out / "report.html"
     page.write_text(
-        page.read_text(encoding="utf-8").replace("figures/gap_size.png", "figures/none.png"), encoding="utf-8"
+        page.read_text(encoding="utf-8").replace("figures/consensus_rounds.png", "figures/none.png"), encoding="utf-8"
     )
-    with pytest.raises(ValueError, match=r"gap_size\.png is there and is not of the older report"):
+    with pytest.raises(ValueError, match=r"consensus_rounds\.png is there and is not of the older report"):
         report([study], out)
 
 

@@ -42,6 +42,11 @@ def test_theory_stands_beside_each_run(study):
     assert (run["predicted_consensus"], run["predicted_error"]) == pytest.approx(own.steady())
 
 
+def test_one_size_is_not_drawn_against_size(study):
+    with pytest.raises(ValueError, match="at least two sizes"):
+        gap_size(study.runs[study.runs["peers"] == SIZES[0]])
+
+
 @pytest.mark.parametrize("look", ["paper", "slides"])
 def test_each_figure_of_a_table(study, summary, look):
     with style.look(look):
