@@ -39,7 +39,7 @@ from dfedsam.gossip import Chebyshev, Choco, DeepSqueeze, FiniteTime, Flood, Pla
 from dfedsam.gossip.compressors import QSGD, BFloat16, Float16, LowRank, NoCompression, RandomK, ScaledSign, TopK
 from dfedsam.objectives import LogisticRegression, Objective, Quadratic
 from dfedsam.simulation import Simulation
-from dfedsam.zeroth_order import SPSA, CoordinateWise, Exact, OneSided, PolicyGradient, TwoPoint
+from dfedsam.zeroth_order import SPSA, CoordinateWise, Exact, OneSided, PolicyGradient, ScoreSketch, TwoPoint
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,6 +92,7 @@ __all__ = [
     "RandomK",
     "RunError",
     "ScaledSign",
+    "ScoreSketch",
     "SecondOrder",
     "Simulation",
     "TopK",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,8 +44,7 @@ class Minibatch:
         meter: counts every query, a row a peer of the block.
         cosines: where it is a list, estimators add (rows, cosines of these peers' estimates with the exact gradients).
         slopes: where it is a list, estimates Σ_q slopes_q u_q along random directions add their slopes (p, q).
-        control: what estimators with a control variate know of these peers' gradients, shape (p, dim); they update it
-            in place.
+        memory: what the estimator keeps, by name, a row a peer; it updates them in place.
     """
 
     problem: Problem
@@ -55,7 +54,7 @@ class Minibatch:
     meter: Meter
     cosines: list[tuple[slice, NDArray]] | None = None
     slopes: list[NDArray] | None = None
-    control: NDArray | None = None
+    memory: dict[str, NDArray] = field(default_factory=dict)
 
     def losses(self, candidates: NDArray) -> NDArray:
         """Query each peer's minibatch: candidates (p, q, dim) to losses (p, q). Each candidate is one query, or as
@@ -69,6 +68,18 @@ class Minibatch:
         self.meter.queries[self.rows] += candidates.shape[1] * self.problem.queries_a_loss
         self._finite(np.isfinite(losses).all(axis=1), "loss")
         return losses
+
+    def scores(self, candidates: NDArray) -> NDArray:
+        """Query as `losses` does, and keep all class scores: candidates (p, q, dim) to scores (p, q, problem.scored).
+
+        Raises:
+            RunError: if a score is not finite.
+        """
+        with np.errstate(all="ignore"):
+            scores = self.problem.scores(candidates, self.batch, self.rows)
+        self.meter.queries[self.rows] += candidates.shape[1]
+        self._finite(np.isfinite(scores).all(axis=(1, 2)), "score")
+        return scores
 
     def gradients(self, x: NDArray) -> NDArray:
         """Exact gradients (p, dim) at x (p, dim): a white box, for reference runs. Counted apart from queries.
@@ -159,18 +170,18 @@ class Play:
                 rows = slice(low, min(low + size, stop))
                 yield rows, replace(self, key=self.key.part(rows), rows=rows)
 
-    def minibatch(self, step: int, control: NDArray | None = None) -> Minibatch:
+    def minibatch(self, step: int, memory: dict[str, NDArray] | None = None) -> Minibatch:
         """Local step `step`: each peer draws a minibatch of its own data.
 
         Args:
             step: 0-based.
-            control: the block's control variates, where the estimator keeps some, shape (peers, dim).
+            memory: what the estimator keeps for the block, by name, a row a peer; None: nothing.
         """
         key = replace(self.key, step=step)
         batch = self.problem.minibatch(replace(key, purpose="minibatch"), self.rows)
         slopes = None if self.trace is None else []
-        control = None if control is None else control[self.rows]
-        return Minibatch(self.problem, batch, self.rows, key, self.meter, self.cosines, slopes, control)
+        own = {name: array[self.rows] for name, array in (memory or {}).items()}
+        return Minibatch(self.problem, batch, self.rows, key, self.meter, self.cosines, slopes, own)
 
     def gossip(self, gossip: Gossip, x: NDArray, memory: dict[str, NDArray]) -> tuple[NDArray, dict[str, NDArray]]:
         """Exchange x (peers, dim) with neighbours: returns the mixed x and gossip's memory."""

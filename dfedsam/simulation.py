@@ -199,7 +199,7 @@ class Simulation:
     def _start(self, problem: Problem, network: Network) -> tuple[State, Meter]:
         peers = len(network.block)
         x = np.tile(problem.start().astype(self.dtype), (peers, 1))
-        return self.algorithm.init(x), Meter.zero(peers)
+        return self.algorithm.init(x, problem), Meter.zero(peers)
 
     def _load(self, folder: RunFolder, network: Network) -> tuple[State, Meter, Row]:
         arrays, done = checkpoint.load(folder.checkpoint, network)

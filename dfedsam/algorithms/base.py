@@ -15,8 +15,8 @@ from dfedsam.zeroth_order import Estimator
 from topologies import Topology
 
 State = dict[str, Any]
-"""Arrays by name, each with the block's peers as first axis, "x" (peers, dim) among them; gossip keeps its own under
-"gossip", a dict of the same kind."""
+"""Arrays by name, each with the block's peers as first axis, "x" (peers, dim) among them; gossip and
+the estimator keep theirs under "gossip" and "estimator", dicts of the same kind."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +41,8 @@ class Algorithm(ABC):
         """The gossip that averages its peers' x; None where they are not averaged, or not by itself."""
         return None
 
-    def init(self, x: NDArray) -> State:
-        """The state before round 0, for the common start x (peers, dim); it owns x from here on."""
+    def init(self, x: NDArray, problem: Problem) -> State:
+        """The state before round 0, for the common start x (peers, dim) of the problem; it owns x from here on."""
         return {"x": x}
 
     def figures(self, state: State) -> dict[str, float]:

@@ -11,6 +11,7 @@ from dfedsam.algorithms.base import State
 from dfedsam.algorithms.gradient_steps import GradientSteps
 from dfedsam.gossip import Plain
 from dfedsam.gossip.accelerated import needs_one_symmetric
+from dfedsam.objectives.base import Problem
 from dfedsam.play import Play
 from topologies import Topology, spectrum_ends
 
@@ -47,9 +48,9 @@ class D2(GradientSteps):
             return None
         return f"D2 mixes with (I + W)/2: it needs a smallest eigenvalue above −1/3, and {why}"
 
-    def init(self, x: NDArray) -> State:
+    def init(self, x: NDArray, problem: Problem) -> State:
         """ψ = x."""
-        return {**super().init(x), "psi": x.copy(), "gossip": self.gossip.init(x)}
+        return {**super().init(x, problem), "psi": x.copy(), "gossip": self.gossip.init(x)}
 
     def round(self, state: State, play: Play) -> State:
         """One gradient, then one exchange."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from dfedsam.algorithms.base import State
 from dfedsam.algorithms.dfedsam import DFedSAM
 from dfedsam.checks import positive
+from dfedsam.objectives.base import Problem
 from dfedsam.play import Play
 
 
@@ -32,9 +33,9 @@ class DFedADMM(DFedSAM):
         super().__post_init__()
         positive("penalty", self.penalty)
 
-    def init(self, x: NDArray) -> State:
+    def init(self, x: NDArray, problem: Problem) -> State:
         """c = 0."""
-        return {**super().init(x), "dual": np.zeros_like(x), "anchor": x.copy()}
+        return {**super().init(x, problem), "dual": np.zeros_like(x), "anchor": x.copy()}
 
     def pull(self, x: NDArray, state: State, rows: slice) -> NDArray:
         """What is added to the estimates of these rows, shape (p, dim)."""

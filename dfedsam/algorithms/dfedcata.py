@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from dfedsam.algorithms.base import State
 from dfedsam.algorithms.dfedsam import DFedSAM
 from dfedsam.checks import at_least, between
+from dfedsam.objectives.base import Problem
 from dfedsam.play import Play
 
 
@@ -34,9 +35,9 @@ class DFedCata(DFedSAM):
         at_least("kappa", self.kappa, 0)
         between("beta", self.beta, 0, 1, open_high=True)
 
-    def init(self, x: NDArray) -> State:
+    def init(self, x: NDArray, problem: Problem) -> State:
         """y = x."""
-        return {**super().init(x), "anchor": x.copy(), "mixed": x.copy()}
+        return {**super().init(x, problem), "anchor": x.copy(), "mixed": x.copy()}
 
     def pull(self, x: NDArray, state: State, rows: slice) -> NDArray:
         """What is added to the estimates of these rows, shape (p, dim)."""

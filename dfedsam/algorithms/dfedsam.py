@@ -12,6 +12,7 @@ from dfedsam.algorithms.base import State
 from dfedsam.algorithms.gossiping import GossipingLocalSteps
 from dfedsam.checks import at_least, one_of
 from dfedsam.gossip import Gossip, Plain
+from dfedsam.objectives.base import Problem
 from dfedsam.play import Minibatch, Play
 from dfedsam.zeroth_order import ascend
 
@@ -48,9 +49,9 @@ class DFedSAM(GossipingLocalSteps):
         if self.ascent == "control" and not getattr(self.estimator, "control_variate", False):
             raise ValueError("ascent is control: the estimator keeps none; set estimator.control_variate")
 
-    def init(self, x: NDArray) -> State:
+    def init(self, x: NDArray, problem: Problem) -> State:
         """The state before round 0; nothing was travelled yet."""
-        return {**super().init(x), **({"earlier": x.copy()} if self.ascent == "travel" else {})}
+        return {**super().init(x, problem), **({"earlier": x.copy()} if self.ascent == "travel" else {})}
 
     def local_phase(self, state: State, play: Play) -> State:
         """The K local steps; for "travel", "earlier" is x as it was when the last round began."""
@@ -69,7 +70,7 @@ class DFedSAM(GossipingLocalSteps):
     def _climb(self, minibatch: Minibatch, x: NDArray, momentum: NDArray | None, state: State) -> NDArray:
         if self.ascent == "random":
             return np.ascontiguousarray(minibatch.draws("ascent").normal(x.shape[1:], x.dtype))
-        kept = {"momentum": momentum, "control": minibatch.control}.get(self.ascent)
+        kept = {"momentum": momentum, "control": minibatch.memory.get("control")}.get(self.ascent)
         if self.ascent == "travel":
             kept = state["earlier"][minibatch.rows]
         if kept is not None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dfedsam.algorithms.base import Algorithm, ServerAlgorithm, State
 from dfedsam.checks import one_of, positive, whole
+from dfedsam.objectives.base import Problem
 from dfedsam.play import Minibatch, Play
 from dfedsam.zeroth_order import cma
 from dfedsam.zeroth_order.cma_rates import Rates, rates
@@ -38,7 +39,7 @@ class Evolution(Algorithm):
         positive("sigma", self.sigma)
         one_of("covariance", self.covariance, cma.COVARIANCES)
 
-    def init(self, x: NDArray) -> State:
+    def init(self, x: NDArray, problem: Problem) -> State:
         """x, and the shapes of the peers' distributions around it."""
         return {"x": x, "search": cma.start(x, self.sigma, self.covariance)}
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from dfedsam.algorithms.base import State
 from dfedsam.algorithms.gradient_steps import GradientSteps
 from dfedsam.gossip.accelerated import needs_one_symmetric
+from dfedsam.objectives.base import Problem
 from dfedsam.play import Play
 from topologies import Topology
 
@@ -28,9 +29,9 @@ class Extra(GradientSteps):
         needs_one_symmetric("algorithm is Extra", topology, "the algorithm GradientTracking")
         super().check(topology)
 
-    def init(self, x: NDArray) -> State:
+    def init(self, x: NDArray, problem: Problem) -> State:
         """½(I + W) x⁻ stands at x and g⁻ at 0, which makes the first round what it must be."""
-        return {**super().init(x), "half": x.copy(), "g": np.zeros_like(x), "gossip": self.gossip.init(x)}
+        return {**super().init(x, problem), "half": x.copy(), "g": np.zeros_like(x), "gossip": self.gossip.init(x)}
 
     def round(self, state: State, play: Play) -> State:
         """One gradient, then one exchange."""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from dfedsam.algorithms.base import ServerAlgorithm, State
 from dfedsam.checks import at_least, between, positive, whole
+from dfedsam.objectives.base import Problem
 from dfedsam.play import Play, Server
 from dfedsam.zeroth_order import SPSA, Estimator
 
@@ -49,7 +50,7 @@ class FedBBPT(ServerAlgorithm):
         at_least("alpha", self.alpha, 0)
         between("beta", self.beta, 0, 1, open_high=True)
 
-    def init(self, x: NDArray) -> State:
+    def init(self, x: NDArray, problem: Problem) -> State:
         """m = 0."""
         return {"x": x, "m": np.zeros_like(x), "examples": np.ones(len(x))}
 

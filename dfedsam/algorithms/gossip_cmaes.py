@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from dfedsam.algorithms.base import State
 from dfedsam.algorithms.evolution import LocalEvolution
 from dfedsam.algorithms.exchanges import Exchanges
+from dfedsam.objectives.base import Problem
 from dfedsam.play import Play
 from dfedsam.zeroth_order import cma
 
@@ -24,9 +25,9 @@ class GossipCMAES(Exchanges, LocalEvolution):
     2 d + 1 with a diagonal covariance.
     """
 
-    def init(self, x: NDArray) -> State:
+    def init(self, x: NDArray, problem: Problem) -> State:
         """The search, and both gossips' memory."""
-        state = super().init(x)
+        state = super().init(x, problem)
         shape = self._packed(state["search"])
         return state | {"gossip": self.gossip.init(x), "gossip_shape": self.gossip.init(shape)}
 

@@ -11,6 +11,7 @@ from dfedsam.algorithms.base import State
 from dfedsam.algorithms.exchanges import Exchanges
 from dfedsam.algorithms.local_steps import LocalSteps
 from dfedsam.gossip import Gossip, Plain
+from dfedsam.objectives.base import Problem
 from dfedsam.play import Play, Trace
 from dfedsam.zeroth_order import RandomDirections
 from topologies import Topology
@@ -32,9 +33,9 @@ class GossipingLocalSteps(LocalSteps, Exchanges):
         if self.gossip.seed_only:
             self._check_replayable()
 
-    def init(self, x: NDArray) -> State:
+    def init(self, x: NDArray, problem: Problem) -> State:
         """The state before round 0, gossip's memory included."""
-        return {**super().init(x), "gossip": self.gossip.init(x)}
+        return {**super().init(x, problem), "gossip": self.gossip.init(x)}
 
     def round(self, state: State, play: Play) -> State:
         """K local steps, then x ← gossip(x)."""

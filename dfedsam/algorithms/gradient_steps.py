@@ -11,6 +11,7 @@ from dfedsam.algorithms.base import State
 from dfedsam.algorithms.exchanges import Exchanges
 from dfedsam.algorithms.learning_rate import Stepping
 from dfedsam.checks import at_least
+from dfedsam.objectives.base import Problem
 from dfedsam.play import Play
 from dfedsam.zeroth_order import Estimator, TwoPoint, ascend
 
@@ -32,15 +33,15 @@ class OneGradient(Stepping):
         super().__post_init__()
         at_least("rho", self.rho, 0)
 
-    def init(self, x: NDArray) -> State:
+    def init(self, x: NDArray, problem: Problem) -> State:
         """The state before round 0: x, and what the estimator keeps."""
-        return {"x": x, **self.estimator.init(x)}
+        return {"x": x, "estimator": self.estimator.init(x, problem)}
 
     def gradient(self, play: Play, x: NDArray, state: State) -> NDArray:
         """Every peer's estimate at x (peers, dim) on a minibatch of its own, shape (peers, dim); 0 for absent peers."""
         g = np.zeros_like(x)
         for rows, part in play.parts(self.estimator.queries(x.shape[1]), x[0].nbytes):
-            minibatch, at = part.minibatch(0, state.get("control")), x[rows]
+            minibatch, at = part.minibatch(0, state["estimator"]), x[rows]
             if self.rho > 0:
                 at = ascend(at, self.estimator(minibatch, at, "ascent"), self.rho)
             g[rows] = self.estimator(minibatch, at, "descent")

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from dfedsam.algorithms.base import State
 from dfedsam.algorithms.gradient_steps import GradientSteps
+from dfedsam.objectives.base import Problem
 from dfedsam.play import Play
 
 
@@ -21,10 +22,10 @@ class GradientTracking(GradientSteps):
     estimator's queries and two vectors an edge and direction.
     """
 
-    def init(self, x: NDArray) -> State:
+    def init(self, x: NDArray, problem: Problem) -> State:
         """y = g = 0, and both gossips' memory."""
         memory = {"gossip": self.gossip.init(x), "gossip_y": self.gossip.init(np.zeros_like(x))}
-        return {**super().init(x), "y": np.zeros_like(x), "g": np.zeros_like(x), **memory}
+        return {**super().init(x, problem), "y": np.zeros_like(x), "g": np.zeros_like(x), **memory}
 
     def follow(self, y: NDArray, state: State) -> NDArray:
         """What x descends along, shape (peers, dim), given the tracked gradient y."""

@@ -13,6 +13,7 @@ from dfedsam.checks import positive
 from dfedsam.gossip.accelerated import needs_one_symmetric
 from dfedsam.gossip.compressors import QSGD, Compressor
 from dfedsam.gossip.disagreement import Disagreement
+from dfedsam.objectives.base import Problem
 from dfedsam.play import Play
 from topologies import Topology
 
@@ -45,9 +46,9 @@ class Lead(OneGradient):
         """One symmetric W for all rounds."""
         needs_one_symmetric("algorithm is Lead", topology, "D-PSGD with the gossip deep_squeeze")
 
-    def init(self, x: NDArray) -> State:
+    def init(self, x: NDArray, problem: Problem) -> State:
         """D starts at 0 and h at the common start."""
-        return {**super().init(x), "dual": np.zeros_like(x), "gossip": self._differences().init(x)}
+        return {**super().init(x, problem), "dual": np.zeros_like(x), "gossip": self._differences().init(x)}
 
     def round(self, state: State, play: Play) -> State:
         """One gradient, then one exchange."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from dfedsam.algorithms.base import State
 from dfedsam.algorithms.learning_rate import Stepping
 from dfedsam.checks import at_least, between, whole
+from dfedsam.objectives.base import Problem
 from dfedsam.play import Minibatch, Play
 from dfedsam.zeroth_order import Estimator, TwoPoint
 
@@ -38,10 +39,10 @@ class LocalSteps(Stepping):
         between("momentum", self.momentum, 0, 1, open_high=True)
         at_least("weight_decay", self.weight_decay, 0)
 
-    def init(self, x: NDArray) -> State:
+    def init(self, x: NDArray, problem: Problem) -> State:
         """The state before round 0: x, what the estimator keeps, and the momentum where it is kept."""
         kept = {"momentum": np.zeros_like(x)} if self.momentum and self.keep_momentum else {}
-        return {"x": x, **self.estimator.init(x), **kept}
+        return {"x": x, "estimator": self.estimator.init(x, problem), **kept}
 
     def direction(self, minibatch: Minibatch, x: NDArray, momentum: NDArray | None, state: State) -> NDArray:
         """What a local step descends along, shape (p, dim): here the estimated gradient at x.
@@ -71,7 +72,7 @@ class LocalSteps(Stepping):
             m = np.zeros_like(x)
         lr = self.rate(play.round)
         for k in range(self.local_steps):
-            minibatch = play.minibatch(k, state.get("control"))
+            minibatch = play.minibatch(k, state["estimator"])
             g = self.direction(minibatch, x, m, state)
             if play.trace is not None and minibatch.slopes:
                 slopes = minibatch.slopes[-1]  # those of the descent; an ascent comes before it

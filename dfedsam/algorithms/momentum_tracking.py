@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from dfedsam.algorithms.base import State
 from dfedsam.algorithms.gradient_tracking import GradientTracking
 from dfedsam.checks import between
+from dfedsam.objectives.base import Problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,9 +30,9 @@ class MomentumTracking(GradientTracking):
         super().__post_init__()
         between("momentum", self.momentum, 0, 1, open_high=True)
 
-    def init(self, x: NDArray) -> State:
+    def init(self, x: NDArray, problem: Problem) -> State:
         """m = 0 beside what gradient tracking keeps."""
-        return {**super().init(x), "momentum": np.zeros_like(x)}
+        return {**super().init(x, problem), "momentum": np.zeros_like(x)}
 
     def follow(self, y: NDArray, state: State) -> NDArray:
         """m ← β m + y."""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from dfedsam.algorithms.base import State
 from dfedsam.algorithms.dfedsam import DFedSAM
 from dfedsam.checks import at_least
+from dfedsam.objectives.base import Problem
 from dfedsam.play import Play
 
 
@@ -30,9 +31,9 @@ class OledFL(DFedSAM):
         super().__post_init__()
         at_least("beta", self.beta, 0)
 
-    def init(self, x: NDArray) -> State:
+    def init(self, x: NDArray, problem: Problem) -> State:
         """The last local steps are taken to have ended at x."""
-        return {**super().init(x), "last": x.copy()}
+        return {**super().init(x, problem), "last": x.copy()}
 
     def round(self, state: State, play: Play) -> State:
         """The lookahead, K local steps, gossip."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from dfedsam.algorithms.base import State
 from dfedsam.algorithms.gradient_steps import GradientSteps
 from dfedsam.checks import between
+from dfedsam.objectives.base import Problem
 from dfedsam.play import Play
 
 
@@ -31,9 +32,9 @@ class QGDSGDm(GradientSteps):
         super().__post_init__()
         between("momentum", self.momentum, 0, 1, open_high=True)
 
-    def init(self, x: NDArray) -> State:
+    def init(self, x: NDArray, problem: Problem) -> State:
         """m = 0."""
-        return {**super().init(x), "momentum": np.zeros_like(x), "gossip": self.gossip.init(x)}
+        return {**super().init(x, problem), "momentum": np.zeros_like(x), "gossip": self.gossip.init(x)}
 
     def round(self, state: State, play: Play) -> State:
         """One gradient, then one exchange."""

@@ -29,6 +29,9 @@ class Problem(ABC):
     queries_a_loss: int = 1
     """What one loss of one candidate counts for."""
 
+    scored: int = 0
+    """Class scores of a candidate on a peer's minibatch, the same ones each time; 0: it tells losses only."""
+
     @abstractmethod
     def start(self) -> NDArray:
         """The common start x⁰, shape (dim,)."""
@@ -54,6 +57,18 @@ class Problem(ABC):
         Returns:
             Losses, shape (p, q).
         """
+
+    def scores(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
+        """What losses are made of, (p, q, scored) for candidates x (p, q, dim), where `scored` is above 0: queries too.
+
+        Raises:
+            ValueError: if the objective tells losses only.
+        """
+        raise ValueError(f"{type(self).__name__} tells losses only; choose an estimator of losses, such as one_sided")
+
+    def score_slopes(self, scores: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
+        """The gradient of the loss by the scores (p, scored) of one candidate a peer, of their shape: no query."""
+        raise ValueError(f"{type(self).__name__} tells losses only; choose an estimator of losses, such as one_sided")
 
     def gradients(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
         """Exact gradients (p, dim) at x (p, dim) on the minibatch: for first-order references, never a black box.

@@ -22,7 +22,7 @@ class GeneratedPromptProblem(PromptProblem):
 
     def __init__(self, *arguments, **options) -> None:
         super().__init__(*arguments, **options)
-        self.has_gradients = False
+        self.has_gradients, self.scored = False, 0
 
     def losses(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
         """A query is one candidate on one minibatch, however many prompts it makes there."""

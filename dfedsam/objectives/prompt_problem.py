@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
+from scipy.special import softmax
 
 from dfedsam.blackbox.base import Given
 from dfedsam.data.examples import Examples
@@ -78,6 +79,8 @@ class PromptProblem(Problem):
         self.box.trial()
         self.map = options.parameters.build(self.box, given, seed)
         self.dim, self.categorical = self.map.dim, self.map.categorical
+        steady = not (options.batch_size or options.perturb or self.categorical)
+        self.scored = self._widest * len(words) if steady else 0
         self.has_gradients = self.box.has_gradients and self.categorical is None and not options.perturb
 
     def start(self) -> NDArray:
@@ -101,6 +104,23 @@ class PromptProblem(Problem):
         pairs = [np.concatenate([numbers, numbers + len(self.labels)]) for numbers in examples]
         parts = zip(self.box.scores(self._prompts(x), pairs), labels, strict=True)
         return np.stack([against_perturbed.ratios(scores, own) for scores, own in parts]).astype(x.dtype)
+
+    def scores(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
+        """See Problem.scores: those of an example after those of another, 0 where a peer has no more examples."""
+        if not self.scored:
+            return super().scores(x, batch, rows)
+        scores = np.zeros((*x.shape[:2], self.scored), x.dtype)
+        for own, found in zip(scores, self.box.scores(self._prompts(x), [row[row >= 0] for row in batch]), strict=True):
+            own[:, : found[0].size] = found.reshape(len(found), -1)
+        return scores
+
+    def score_slopes(self, scores: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
+        """See Problem.score_slopes: of the mean cross-entropy, the softmax less the label."""
+        there = batch >= 0
+        slopes = softmax(scores.reshape(*batch.shape, -1), axis=2)
+        slopes -= self.labels[batch][:, :, None] == np.arange(slopes.shape[2])
+        slopes *= (there / there.sum(axis=1, keepdims=True))[:, :, None]
+        return slopes.reshape(scores.shape)
 
     def gradients(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
         if self.options.perturb:

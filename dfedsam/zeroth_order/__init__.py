@@ -12,6 +12,7 @@ from dfedsam.zeroth_order.estimators import (
     cosines,
 )
 from dfedsam.zeroth_order.policy_gradient import PolicyGradient
+from dfedsam.zeroth_order.score_sketch import ScoreSketch
 from dfedsam.zeroth_order.spsa import SPSA
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "OneSided",
     "PolicyGradient",
     "RandomDirections",
+    "ScoreSketch",
     "TwoPoint",
     "ascend",
     "cosines",

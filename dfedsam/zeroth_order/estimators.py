@@ -38,7 +38,7 @@ class Estimator(ABC):
     def queries(self, dim: int) -> int:
         """Queries that one estimate costs a peer, for vectors of length dim."""
 
-    def init(self, x: NDArray) -> dict[str, NDArray]:
+    def init(self, x: NDArray, problem: Problem) -> dict[str, NDArray]:
         """What an algorithm keeps in its state for this estimator, a row a peer, before the first estimate at x."""
         return {}
 
@@ -99,7 +99,7 @@ class RandomDirections(Estimator):
         positive("mu", self.mu)
         one_of("distribution", self.distribution, DISTRIBUTIONS)
 
-    def init(self, x: NDArray) -> dict[str, NDArray]:
+    def init(self, x: NDArray, problem: Problem) -> dict[str, NDArray]:
         """The control variate h, where there is one."""
         return {"control": np.zeros_like(x)} if self.control_variate else {}
 
@@ -117,7 +117,7 @@ class RandomDirections(Estimator):
             if minibatch.slopes is not None:
                 minibatch.slopes.append(slopes)
             return np.matmul(slopes[:, None], u)[:, 0]
-        h = minibatch.control
+        h = minibatch.memory.get("control")
         if h is None:
             raise ValueError("estimator.control_variate is true: this algorithm keeps none; leave it false")
         news = np.matmul((slopes - np.matmul(u, h[:, :, None])[:, :, 0])[:, None], u)[:, 0]

@@ -20,7 +20,7 @@ def ours(objective: Objective, algorithm: Algorithm, topology: topologies.Topolo
     """One round through play, estimator, meter and network; and the problem, for the plain loop."""
     everyone, network = range(PEERS), OneProcess(PEERS)
     problem = objective.build(PEERS, everyone, 0, np.float32)
-    state = algorithm.init(np.tile(problem.start(), (PEERS, 1)))
+    state = algorithm.init(np.tile(problem.start(), (PEERS, 1)), problem)
     meter, weights = Meter.zero(PEERS), topology.weights(0)
     done = 0
 

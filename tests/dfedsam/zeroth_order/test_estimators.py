@@ -141,17 +141,17 @@ def test_as_many_orthogonal_directions_as_dimensions_give_the_gradient():
 def test_control_variate_learns_a_gradient_that_stays_at_the_stated_rate_without_bias(estimator):
     peers, dim = range(4000), 10
     mini, x = minibatch(peers, noise=0, heterogeneity=0), np.tile(point(range(1)), (4000, 1))
-    mini = replace(mini, control=estimator.init(x)["control"])
+    mini = replace(mini, memory=estimator.init(x, mini.problem))
     exact = mini.gradients(x)[0]
     errors = [exact @ exact]
     for step in range(3):
-        before = mini.control.copy()
+        before = mini.memory["control"].copy()
         estimate = estimator(replace(mini, key=replace(mini.key, step=step)), x, "descent")
         bias = estimate.mean(axis=0) - exact
         assert (np.abs(bias) < 5 * estimate.std(axis=0) / np.sqrt(4000) + 1e-5).all()
         spread = ((estimate - exact) ** 2).sum(axis=1).mean()
         assert spread == pytest.approx((dim - 1) / 4 * ((before - exact) ** 2).sum(axis=1).mean(), rel=0.1)
-        errors.append(((mini.control - exact) ** 2).sum(axis=1).mean())
+        errors.append(((mini.memory["control"] - exact) ** 2).sum(axis=1).mean())
     np.testing.assert_allclose(np.divide(errors[1:], errors[:-1]), 1 - 4 / (dim + 4 - 1), rtol=0.05)
 
 
