@@ -47,12 +47,14 @@ from dfedsam import (
     Quadratic,
     RandomK,
     ScaledSign,
+    ScoreSketch,
     SecondOrder,
     Simulation,
     TwoPoint,
 )
 from dfedsam.network import connect
 from tests.dfedsam.network.cases import drawn
+from tests.dfedsam.zeroth_order.linear_scores import LinearScores
 
 ALGORITHMS = [
     DPSGD(lr=0.1),
@@ -102,6 +104,7 @@ CASES = {
     **{f"quadratic-{i}": (Quadratic(dim=13, noise=0.2), "ring", algorithm) for i, algorithm in enumerate(ALGORITHMS)},
     "quadratic-star": (Quadratic(dim=13, heterogeneity=0, condition=5.0), "star", ALGORITHMS[5]),
     "logistic-two_point": (LogisticRegression(), "erdos_renyi", ALGORITHMS[5]),
+    "scores": (LinearScores(), "ring", DFedSAM(lr=0.05, rho=0.1, estimator=ScoreSketch(directions=3))),
     "logistic-exact": (LogisticRegression(classes=2), "erdos_renyi", ALGORITHMS[1]),
 }
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import topologies
-from dfedsam import DFedSAMMG, Simulation
+from dfedsam import DFedSAMMG, ScoreSketch, Simulation
 from dfedsam.network import connect
 from dfedsam.objectives import PromptTuning, RandomProjection
 from tests.dfedsam.network.cases import drawn
@@ -24,6 +24,7 @@ CASES = {
     },
     "words": {},
     "text": {"mode": "text", "batch_size": 4},
+    "score sketch": {},
 }
 CASES |= {f"{case}, cut at peers": {**options, "cut_at_peers": True} for case, options in CASES.items()}
 
@@ -39,7 +40,7 @@ def play(model: str, data: str, placement: str) -> dict[str, list[dict]]:
         simulation = Simulation(
             objective=PromptTuning(data=data, words="bad, good", model=model, prompt="a film", **options),
             topology=topologies.make("ring", 5),
-            algorithm=DFedSAMMG(local_steps=2, lr=0.05),
+            algorithm=DFedSAMMG(local_steps=2, lr=0.05, **({"estimator": ScoreSketch()} if "sketch" in case else {})),
             rounds=3,
             network=connect(5, place),
         )

@@ -36,7 +36,7 @@ def delayed_central_form(algorithm, topology, rounds, steps):
     for t in range(rounds):
         key = Draws(5, "", t, 0, network.block)
         play = Play(t, problem, key, Meter.zero(n), network, topology.weights(t), lambda x: None, slice(None))
-        moved.append(algorithm.local_phase({"x": x.copy()}, play)["x"] - x)
+        moved.append(algorithm.local_phase({"x": x.copy(), "estimator": {}}, play)["x"] - x)
         for i in range(n):
             x[i] += sum(moved[t - delays[i, j]][j] for j in range(n) if t >= delays[i, j]) / n
     return x

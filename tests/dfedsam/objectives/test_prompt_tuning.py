@@ -139,6 +139,27 @@ def test_losses_are_cross_entropies_on_the_minibatch(options: dict, mode: str) -
 
 
 @pytest.mark.parametrize("mode", MODES)
+def test_scores_are_what_losses_are_made_of(options: dict, mode: str) -> None:
+    problem = build(options, mode=mode)
+    x, batch = near_start(problem, PEERS, 2), problem.minibatch(draws())
+    assert len({len(part) for part in problem.parts}) > 1  # so that some rows are filled up
+    scores = problem.scores(x, batch)
+    assert scores.shape == (PEERS, 2, problem.scored)
+
+    def loss(some: np.ndarray) -> np.ndarray:
+        chances = torch.log_softmax(torch.from_numpy(some.reshape(*batch.shape, 2)), dim=-1).numpy()
+        own = np.where(batch >= 0, np.take_along_axis(chances, problem.labels[batch][:, :, None], axis=2)[:, :, 0], 0)
+        return -own.sum(axis=1) / (batch >= 0).sum(axis=1)
+
+    np.testing.assert_allclose(loss(scores[:, 1]), problem.losses(x, batch)[:, 1], rtol=1e-9)
+    slopes, way = problem.score_slopes(scores[:, 0], batch), np.random.default_rng(0).normal(size=scores[:, 0].shape)
+    ahead, behind = (loss(scores[:, 0] + step * way) for step in (1e-5, -1e-5))
+    np.testing.assert_allclose((slopes * way).sum(axis=1), (ahead - behind) / 2e-5, rtol=1e-6)
+    assert build(options, mode=mode, batch_size=4).scored == 0
+    assert build(options, mode=mode, perturb=0.5).scored == 0
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_a_perturbed_loss_is_the_mean_of_the_examples_ratios(options: dict, mode: str) -> None:
     problem = build(options, mode=mode, perturb=0.6, batch_size=4)
     batch = problem.minibatch(draws())

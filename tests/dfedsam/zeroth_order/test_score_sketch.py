@@ -1,0 +1,99 @@
+"""The score sketch where scores are linear, so that all it should come to know is given."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dfedsam import DFedSAM, OneSided, Quadratic, ScoreSketch, Simulation, TwoPoint
+from dfedsam.algorithms import Algorithm
+from dfedsam.play import Meter, Minibatch
+from dfedsam.randomness import Draws
+from tests.dfedsam.zeroth_order.linear_scores import LinearScores
+from topologies import make
+
+DIM = 12
+
+
+def minibatch(peers=range(6), **options) -> Minibatch:
+    problem = LinearScores(dim=DIM, **options).build(peers.stop, peers, 0, np.float64)
+    whole = slice(0, len(peers))
+    return Minibatch(problem, problem.labels, whole, Draws(0, "", 0, 0, peers), Meter.zero(len(peers)))
+
+
+def point(peers=range(6), of=9):
+    return Draws(of, "x", 0, 0, peers).normal((DIM,), np.float64)
+
+
+def kept(estimator, mini, x):
+    return replace(mini, memory=estimator.init(x, mini.problem))
+
+
+def test_slopes_of_scores_are_those_of_the_loss():
+    mini, x = minibatch(), point()
+    exact = mini.gradients(x)
+    np.testing.assert_allclose(
+        TwoPoint(directions=DIM, mu=1e-4, distribution="orthogonal")(mini, x, ""), exact, atol=1e-6
+    )
+
+
+def test_after_d_directions_at_right_angles_estimates_are_exact_at_every_point():
+    estimator = ScoreSketch(directions=DIM, mu=0.1)  # linear scores have no curvature: μ does not matter
+    mini, x = minibatch(), point()
+    mini = kept(estimator, mini, x)
+    np.testing.assert_allclose(estimator(mini, x, ""), mini.gradients(x), atol=1e-11)
+    np.testing.assert_allclose(mini.memory["jacobian"], mini.problem.jacobian, atol=1e-11)
+    far = point(of=8)
+    few = ScoreSketch(directions=1, mu=0.1)
+    np.testing.assert_allclose(few(mini, far, ""), mini.gradients(far), atol=1e-11)
+    assert list(mini.meter.queries) == [DIM + 1 + 2] * 6
+
+
+def test_the_jacobian_is_learned_at_the_stated_rate_without_bias():
+    estimator, peers = ScoreSketch(directions=3, mu=0.1), range(4000)
+    mini, x = minibatch(peers), np.tile(point(range(1)), (4000, 1))
+    mini.problem.jacobian[:] = mini.problem.jacobian[0]
+    mini.problem.labels[:] = mini.problem.labels[0]
+    mini = kept(estimator, mini, x)
+    exact = mini.gradients(x)[0]
+    errors = [(mini.problem.jacobian[0] ** 2).sum()]
+    for step in range(3):
+        estimate = estimator(replace(mini, key=replace(mini.key, step=step)), x, "")
+        bias = estimate.mean(axis=0) - exact
+        assert (np.abs(bias) < 5 * estimate.std(axis=0) / np.sqrt(4000)).all()
+        errors.append(((mini.memory["jacobian"] - mini.problem.jacobian) ** 2).sum(axis=(1, 2)).mean())
+    np.testing.assert_allclose(np.divide(errors[1:], errors[:-1]), 1 - 3 / DIM, rtol=0.02)
+
+
+def test_a_peers_estimate_does_not_depend_on_the_others_in_its_block():
+    estimator = ScoreSketch(directions=2)
+    answers = []
+    for peers in (range(6), range(2), range(2, 6)):
+        mini = kept(estimator, minibatch(peers), point(peers))
+        answers.append([estimator(mini, point(peers), "a"), estimator(mini, 2 * point(peers), "b")])
+    for whole, *halves in zip(*answers, strict=True):
+        np.testing.assert_array_equal(whole, np.concatenate(halves))
+
+
+def test_it_beats_losses_alone_at_equal_queries():
+    def gap(estimator):
+        rows = Simulation(
+            objective=LinearScores(dim=30, examples=40), topology=make("ring", 8), seed=1, rounds=400,
+            algorithm=DFedSAM(estimator=estimator, rho=0, local_steps=1, lr=0.3, momentum=0.9), evaluate_every=400,
+        ).run()  # fmt: skip
+        return rows[-1]["loss"]
+
+    exact, alone, sketched = (
+        gap(one) for one in (ScoreSketch(directions=30), OneSided(directions=2, mu=1e-6), ScoreSketch(directions=2))
+    )
+    assert abs(sketched - exact) < 0.1 * (alone - exact)
+
+
+def test_what_it_cannot_work_on_is_refused():
+    algorithm: Algorithm = DFedSAM(estimator=ScoreSketch())
+    with pytest.raises(ValueError, match="does not give the same examples' class scores in each query"):
+        algorithm.check_problem(Quadratic().build(2, range(2), 0, np.float64))
+    with pytest.raises(ValueError, match="directions is 13: at right angles there are at most 12"):
+        ScoreSketch(directions=13).check(minibatch().problem)
+    with pytest.raises(ValueError, match="this algorithm keeps nothing for it"):
+        ScoreSketch()(minibatch(), point(), "")
