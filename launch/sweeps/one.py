@@ -66,6 +66,10 @@ def _play(place: study.Folder, run: Run, simulation: Simulation, ours: bool) -> 
         place.fail(run.name, str(error), status)
 
     status = play(simulation, run.settings, resume=outlook == "resume", note=note)
+    if simulation.spent is not None:
+        if network.is_root:
+            place.fail_for_budget(run.name, simulation.spent)
+        return 1
     if status == 0 and simulation.interrupted:
         stop = simulation.stop
         return AGAIN if isinstance(stop, ranks.Stop) and stop.number == ranks.STOP else 0

@@ -54,6 +54,8 @@ def play(settings: Settings, part: Path, name: str, stop: Callable[[], bool]) ->
                 tells = loggers.start(stack, settings.own["log"], folder, description, resume=resume)
                 simulation.progress = loggers.each(tells)
                 simulation.run(resume=resume)
+            if simulation.spent is not None:
+                return Outcome("failed", place.fail_for_budget(name, simulation.spent))
             if simulation.interrupted:
                 return Outcome("stopped")
             if settings.own["figure"]:

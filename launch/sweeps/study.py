@@ -46,6 +46,12 @@ class Folder:
         self._failed(name).parent.mkdir(parents=True, exist_ok=True)
         write_whole(self._failed(name), json.dumps(found, ensure_ascii=False) + "\n")
 
+    def fail_for_budget(self, name: str, spent: str) -> str:
+        """Note that a run's budget ended it; returns what is noted."""
+        error = f"stopped before the budget is passed: {spent}; raise it in the sweep's file, and start the sweep again"
+        self.fail(name, error, 1)
+        return error
+
     def forgive(self, name: str) -> None:
         """Forget that a run failed: it is played again, or has come to its end."""
         self._failed(name).unlink(missing_ok=True)
@@ -99,16 +105,18 @@ def outlook(folder: Path, description: Row) -> Outlook:
         description: the settings it should have, as `Simulation.description` gives them.
 
     Raises:
-        ValueError: if the folder holds a run of other settings; only rounds may grow.
+        ValueError: if the folder holds a run of other settings; rounds may grow, and what changes no result may change.
     """
     import yaml
+
+    from dfedsam.describe import result
 
     if not ((folder / "config.yaml").is_file() and (folder / "checkpoint.safetensors").is_file()):
         return "fresh"  # it was stopped before it had anything to lose
     text = yaml.safe_dump(description, sort_keys=False, allow_unicode=True)
     written = (folder / "config.yaml").read_text(encoding="utf-8")
     if written != text:
-        found, asked = load_yaml(written), load_yaml(text)
+        found, asked = result(load_yaml(written)), result(load_yaml(text))
         other = next((key for key in {**asked, **found} if found.get(key) != asked.get(key)), None)
         if other is not None and not (other == "rounds" and found["rounds"] < asked["rounds"]):
             raise ValueError(

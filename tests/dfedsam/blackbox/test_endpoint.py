@@ -1,5 +1,6 @@
 """An endpoint answers as its model does, through every misbehaviour; nothing is paid twice; the key stays in memory."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -162,6 +163,38 @@ def test_a_budget_ends_a_run_with_a_checkpoint_and_a_larger_one_goes_on(
             simulation(tuning(server, folders["gpt2"], reviews, tmp_path, **limit), 3, tmp_path / "none").run()
         assert not (tmp_path / "none").exists()
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_study_says_which_runs_a_budget_ended_and_goes_on_with_a_larger_one(
+    server, folders, reviews, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    box = {"url": server.url, "backoff": 0.01, "answers": str(tmp_path / "answers.sqlite")}
+    options = {
+        "data": str(reviews),
+        "words": "bad,good",
+        "model": str(folders["gpt2"]),
+        "batch_size": 2,
+        "test_limit": 4,
+    }
+    base = {"peers": 3, "rounds": 3, "algorithm": "DPSGD", "checkpoint_every": 1}
+
+    def sweep(budget: int) -> tuple[int, str]:
+        options["blackbox"] = {"class_path": "endpoint", "init_args": box | {"budget_queries": budget}}
+        objective = {"class_path": "prompt_tuning", "init_args": options}
+        Path("paid.yaml").write_text(json.dumps({"base": {**base, "objective": objective}, "seeds": 1}))
+        status = main(["sweep", "paid.yaml"])
+        said = capfd.readouterr()
+        return status, said.out + said.err
+
+    status, said = sweep(60)
+    assert status == 1
+    assert "stopped before the budget is passed: after round" in said
+    main(["status", "studies/paid"])
+    assert "stopped before the budget is passed: after round" in capfd.readouterr().out
+    assert sweep(1000)[0] == 0
+    (folder,) = Path("studies/paid/runs").iterdir()
+    assert json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])["round"] == 3
 
 
 def test_from_the_command_line_the_key_is_written_nowhere(
