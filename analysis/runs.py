@@ -102,14 +102,21 @@ def read_metrics(folder: Path | str, notes: list[str] | None = None) -> list[dic
     return [rows[number] for number in sorted(rows)]
 
 
-def read_references(folder: Path | str) -> dict[str, float]:
-    """The figures that a run is set beside, from its references.json; empty if there is none or it is being written."""
+def read_references(folder: Path | str, notes: list[str] | None = None) -> dict[str, float]:
+    """The figures that a run is set beside, from its references.json; empty if there is none or it cannot be read.
+
+    Args:
+        folder: the run's.
+        notes: where to say that it cannot be read.
+    """
     path = Path(folder) / "references.json"
     if not path.is_file():
         return {}
     try:
         found = json.loads(path.read_bytes())
     except ValueError:
+        if notes is not None:
+            notes.append(f"{path}: it is cut short or not JSON, so that the run stands beside nothing")
         return {}
     if not isinstance(found, Mapping):
         raise ValueError(f"{path} must hold figures by name; it is not the references.json of a run")

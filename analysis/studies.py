@@ -121,7 +121,7 @@ def _read_run(path: Path, notes: list[str]) -> tuple[dict[str, Any], list[dict[s
         if not (path / "metrics.jsonl").is_file() and (path / "config.yaml").is_file():
             notes.append(f"{path} has no metrics.jsonl yet: it has just started")
             return None
-        return read_config(path), read_metrics(path, notes), read_references(path)
+        return read_config(path), read_metrics(path, notes), read_references(path, notes)
     except (ValueError, OSError) as error:
         notes.append(f"{error}; the run is left out")
         return None

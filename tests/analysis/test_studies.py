@@ -105,6 +105,7 @@ def test_broken_folders_are_read_as_far_as_they_go_and_said(tmp_path):
     (tmp_path / "lost").mkdir()
     (tmp_path / "lost" / "metrics.jsonl").write_text(json.dumps(row(0)))
     (whole / "topology.json").write_text('{"spectrum": {"ga')
+    (torn / "references.json").write_text('{"zero_sh')
     study = read_study([tmp_path])
     rounds = dict(zip(study.runs["run"], study.runs["round"], strict=True))
     assert rounds == {"whole": 100, "cut": 5, "old": 9, "torn": 5}
@@ -119,6 +120,7 @@ def test_broken_folders_are_read_as_far_as_they_go_and_said(tmp_path):
     }
     for name, words in said.items():
         assert any(words in note and str(tmp_path / name) in note for note in study.notes), name
+    assert any(str(torn / "references.json") in note for note in study.notes)
     assert {str(tmp_path / "cut"), str(old)} <= {row["folder"] for row in study.runs.to_dict("records")}
 
 
