@@ -43,6 +43,7 @@ def convergence_gap(summary: pd.DataFrame) -> Figure:
     names = marks.order(whole)
     log = not metrics.rises(metric)
     with styled():
+        apart = between() if len(parts) < 3 else "\n"
         lines = {"fit": Line2D([], [], label="fitted line", **FITTED)}
         rows = [
             y
@@ -62,7 +63,7 @@ def convergence_gap(summary: pd.DataFrame) -> Figure:
             grid[i, 0].set_ylim(grid[i, 0].get_ylim())  # lines may leave the panel, points may not
             for (value, part), ax in zip(parts, grid[i], strict=True):
                 marks.logarithmic(ax, "xy" if y_log else "x")
-                said = [marks.facet_title(value, part) if i == 0 else "", _fit(ax, part, y, y_log)]
+                said = [marks.facet_title(value, part) if i == 0 else "", _fit(ax, part, y, y_log, apart)]
                 if y == "steady":
                     said.append(_theory(ax, part, lines))
                 ax.set_title("\n".join(filter(None, said)))
@@ -103,19 +104,22 @@ def _title(metric: str, y: str, points: pd.DataFrame) -> str:
     return f"rounds to {short}{goal}"
 
 
-def _fit(ax: Axes, part: pd.DataFrame, y: str, log_y: bool) -> str:
-    """Draw the fitted line; returns what the panel's title says of it and of the target."""
+def _fit(ax: Axes, part: pd.DataFrame, y: str, log_y: bool, apart: str) -> str:
+    """Draw the fitted line; returns what the panel's title says of it and of the target, with `apart` in long lines."""
     line = fit(part["condition"], part[y], log_y=log_y)
-    missed = int((~np.isfinite(part["rounds_to"])).sum()) if y == "rounds_to" else 0
     said = []
-    if y == "rounds_to":
-        goal = f"target {metrics.shown(str(part['metric'].iloc[0]), part['target'].iloc[0])}"
-        said.append(goal + (f",{between()}which {missed} of {len(part)} cells do not reach" if missed else ""))
+    target = part["target"].iloc[0]
+    if y == "rounds_to" and np.isfinite(target):
+        missed = int((~np.isfinite(part["rounds_to"])).sum())
+        goal = f"target {metrics.shown(str(part['metric'].iloc[0]), target)}"
+        said.append(goal + (f",{apart}which {missed} of {len(part)} cells do not reach" if missed else ""))
+    elif y == "rounds_to":
+        said.append(f"no target: what most runs reach,{apart}some begin at")
     if line is not None:
         ends = np.array([part["condition"].min(), part["condition"].max()])
         ax.plot(ends, line(ends), zorder=1, **FITTED)
         slope = f"slope {line.slope:.2g} [{line.low:.2g}, {line.high:.2g}],".replace("-", "−")
-        said.append(f"fit: {slope}{between()}$R^2$ = {line.r2:.2f}")
+        said.append(f"fit: {slope}{apart}$R^2$ = {line.r2:.2f}")
     return "\n".join(said)
 
 

@@ -63,7 +63,7 @@ def labels(configs: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[s
     for table, base in zip(tables, bases, strict=True):
         groups[base].append(table)
     apart = {base: differing(group) for base, group in groups.items()}
-    found = [", ".join([base, *_differences(table, apart[base])]) for table, base in zip(tables, bases, strict=True)]
+    found = [", ".join([base, *differences(table, apart[base])]) for table, base in zip(tables, bases, strict=True)]
     same: dict[str, list[int]] = defaultdict(list)
     for i, label in enumerate(found):
         same[label].append(i)
@@ -85,7 +85,7 @@ def differing(tables: Sequence[dict[str, Any]]) -> set[str]:
     return {key for key in keys if any(table.get(key, missing) != tables[0].get(key, missing) for table in tables)}
 
 
-def _differences(table: dict[str, Any], apart: set[str]) -> list[str]:
+def differences(table: dict[str, Any], apart: set[str]) -> list[str]:
     """The settings of `table` that are in `apart`, as "rho=0.05"; a plug-in's arguments only if it is shared."""
     keys = [key for key in table if key in apart]
     # An argument that this run's plug-in lacks but a rival's has is shown on the rival's side

@@ -24,7 +24,14 @@ def order(frame: pd.DataFrame) -> list[str]:
 
 
 def facets(frame: pd.DataFrame, column: str = "heterogeneity", most: int = 4) -> list[tuple[Any, pd.DataFrame]]:
-    """The parts of a table by a column, rising, at most `most` from all over its range; one part where it is empty."""
+    """The parts of a table by a column, rising, at most `most` from all over its range; one part where it is empty.
+
+    Where there are several data sets, each has parts of its own by heterogeneity.
+    """
+    sets = list(frame["data"].dropna().unique()) if column == "heterogeneity" and "data" in frame else []
+    if len(sets) > 1:
+        each = max(1, most // len(sets))
+        return [part for name in sets[:most] for part in facets(frame[frame["data"] == name], column, each)]
     values = sorted(frame[column].dropna().unique()) if column in frame else []
     if not values:
         return [(None, frame)]
@@ -34,7 +41,12 @@ def facets(frame: pd.DataFrame, column: str = "heterogeneity", most: int = 4) ->
 
 
 def facet_title(value: Any, part: pd.DataFrame) -> str:
-    """Such as "Dirichlet α = 0.3"; empty where there is no such axis."""
+    """Such as "Dirichlet α = 0.3", or "sst2, IID" where there are several data sets; empty where there is no axis."""
+    data = part["data"].iloc[0] if "data" in part and part["data"].nunique() == 1 else None
+    return ", ".join(filter(None, [data, _heterogeneity(value, part)]))
+
+
+def _heterogeneity(value: Any, part: pd.DataFrame) -> str:
     if value is None:
         return ""
     name = next(iter(part["heterogeneity_of"].dropna()), "heterogeneity")

@@ -23,7 +23,7 @@ MOST_CURVES = 9  # of one convergence figure
 MOST_FIGURES = 6  # of convergence
 MOST_DRAWN = 12  # topologies
 LARGEST = 100  # peers of a drawn topology
-SPLIT = ("algorithm", "heterogeneity", "gossip", "steps", "lr", "rho", "local_steps")  # into several figures
+SPLIT = ("data", "heterogeneity", "algorithm", "gossip", "steps", "lr", "rho", "local_steps")  # into several figures
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,11 +77,15 @@ def _convergence(study: Study) -> Iterator[Item]:
     frame = simulated_time.with_time(study.evaluations)
     if frame["peers"].notna().any() and frame["label"].nunique() > MOST_CURVES:
         frame = frame[frame["peers"] == frame["peers"].max()]
-    varying = [name for name in SPLIT if name in frame and frame[name].nunique() > 1]
-    if frame["label"].nunique() <= MOST_CURVES or not varying:
-        groups = [frame]
-    else:
-        groups = [part for _, part in frame.groupby(varying, dropna=False)]
+    varying: list[str] = []
+    groups = [frame]
+    for name in SPLIT:
+        largest = max(part["label"].nunique() for part in groups)
+        if name not in frame or frame[name].nunique() < 2 or largest <= MOST_CURVES:
+            continue
+        finer = [part for _, part in frame.groupby([*varying, name], dropna=False, sort=False)]
+        if max(part["label"].nunique() for part in finer) > 1:
+            varying, groups = [*varying, name], finer
     for number, part in enumerate(groups[:MOST_FIGURES], start=1):
         kept = part[part["label"].isin(list(dict.fromkeys(part["label"]))[:MOST_CURVES])]
         says = [_says(name, kept) for name in ("peers", *varying)] if len(groups) > 1 else []

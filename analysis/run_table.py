@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from analysis.labels import base_label, differing
+from analysis.labels import base_label, differences, differing
 
 # Columns of a run's row, and the settings (see `analysis.labels.settings`) that they hold
 SETTINGS = {
@@ -70,6 +70,32 @@ def topology_names(configs: Sequence[Mapping[str, Any]], tables: Sequence[Mappin
         more = [f"{key.removeprefix('topology.')}={value}" for key, value in table.items() if key in apart[name]]
         found.append(", ".join([name, *more]))
     return found
+
+
+def variants(tables: Sequence[Mapping[str, Any]]) -> list[str | None]:
+    """What tells each run's algorithm from others of its name, beside the columns of SETTINGS; None: nothing does."""
+    options = [
+        {key: value for key, value in table.items() if key.startswith("algorithm.") and key not in SETTINGS.values()}
+        for table in tables
+    ]
+    groups: dict[Any, list[dict[str, Any]]] = {}
+    for table, own in zip(tables, options, strict=True):
+        groups.setdefault(table.get("algorithm"), []).append(own)
+    apart = {name: differing(group) for name, group in groups.items()}
+    found = [differences(own, apart[table.get("algorithm")]) for table, own in zip(tables, options, strict=True)]
+    return [", ".join(each) or None for each in found]
+
+
+def data_names(tables: Sequence[Mapping[str, Any]]) -> list[str | None]:
+    """What each run's data set is called, where they differ: a file train.csv goes by its folder's name."""
+    paths = [table.get("objective.data") for table in tables]
+    if len(set(paths)) < 2:
+        return [None] * len(paths)
+    return [None if path is None else _data(Path(path)) for path in paths]
+
+
+def _data(path: Path) -> str:
+    return path.parent.name if path.stem in ("train", "data") and path.parent.name else path.stem
 
 
 def _name(config: Mapping[str, Any]) -> str:

@@ -10,14 +10,15 @@ import numpy as np
 import pandas as pd
 
 from analysis.labels import labels, settings
-from analysis.run_table import run_row, topology_names
+from analysis.run_table import data_names, run_row, topology_names, variants
 from analysis.runs import REFERENCE, folder_names, read_config, read_metrics, read_references
 from analysis.theory_columns import Theory
 
 # Columns of a run that each of its evaluations bears, too
 BESIDE = (
-    "run", "label", "seed", "state", "topology", "peers", "algorithm", "gossip", "steps", "lr", "local_steps",
-    "heterogeneity", "heterogeneity_of", "lambda_q", "gap", "biased", "degree_round_mean", "degree_round_max",
+    "run", "label", "seed", "state", "topology", "peers", "data", "algorithm", "variant", "gossip", "steps", "lr",
+    "local_steps", "heterogeneity", "heterogeneity_of", "lambda_q", "gap", "biased",
+    "degree_round_mean", "degree_round_max",
 )  # fmt: skip
 
 
@@ -67,10 +68,11 @@ def read_study(folders: Iterable[Path | str]) -> Study:
     tables = [settings(config) for config in configs]
     theory, rows, lines, counts, courses = Theory(), [], [], [], []
     graphs = topology_names(configs, tables)
-    for (path, config, metrics, references), name, label, table, graph in zip(
-        read, names, labels(configs, names), tables, graphs, strict=True
+    for (path, config, metrics, references), name, label, table, graph, data, variant in zip(
+        read, names, labels(configs, names), tables, graphs, data_names(tables), variants(tables), strict=True
     ):
-        row = {"run": name, "label": label, "topology": graph, "folder": str(path), "reason": ""}
+        row = {"run": name, "label": label, "topology": graph, "data": data, "variant": variant}
+        row |= {"folder": str(path), "reason": ""}
         row |= run_row(path, config, table, metrics, notes)
         if row["state"] != "done" and path.name in failed:
             row |= {"state": "failed", "reason": failed[path.name]}

@@ -9,7 +9,7 @@ from analysis.intervals import mean_and_interval
 STEADY = 0.8  # of a run's rounds: what comes after is averaged for its steady value
 REACH = 0.8  # of the runs reach the target that is chosen for them
 SPENT = {"round": "rounds_to", "queries": "queries_to", "bytes": "bytes_to"}
-FACET = ["objective", "heterogeneity"]  # what a target belongs to
+FACET = ["objective", "data", "heterogeneity"]  # what a target belongs to
 
 
 def summarise(
@@ -21,8 +21,8 @@ def summarise(
         evaluations: as in `analysis.studies.Study`.
         runs: likewise.
         metric: what is looked at; None takes the first of `analysis.metrics.PREFERRED` that there is.
-        target: a value of it; None takes, for each objective and heterogeneity, one that REACH of the runs reach, to
-            two digits, and none (NaN) where runs begin at it.
+        target: a value of it; None takes, for each objective, data set and heterogeneity, one that REACH of the runs
+            reach, to two digits, and none (NaN) where runs begin at it.
 
     Returns:
         Further columns: metric; `final`, the last value; `steady`, the mean over the last fifth of a run's rounds;

@@ -13,8 +13,9 @@ from analysis.summary import best_rates, cells
 
 # Columns that name a cell, where they vary; what each is called
 NAMED = {
-    "topology": "topology", "peers": "peers", "algorithm": "algorithm", "gossip": "gossip", "compressor": "compressor",
-    "steps": "Q", "heterogeneity": "heterogeneity", "lr": "lr", "rho": "rho", "local_steps": "K",
+    "data": "data", "topology": "topology", "peers": "peers", "algorithm": "algorithm", "variant": "variant",
+    "gossip": "gossip", "compressor": "compressor", "steps": "Q", "heterogeneity": "heterogeneity",
+    "lr": "lr", "rho": "rho", "local_steps": "K",
 }  # fmt: skip
 FIGURES = {
     "degree_mean": "degree", "diameter": "diameter", "mu_2": "μ₂", "lambda": "λ", "gap": "gap",
@@ -41,9 +42,11 @@ def study_table(summary: pd.DataFrame) -> pd.DataFrame:
     points = cells(best_rates(summary), SUM_OF, log=False)
     points["messages"] = points["vectors_per_round"] * points["steps"].fillna(1)
     order = {name: i for i, name in enumerate(marks.order(summary))}
-    varying = [name for name in NAMED if name in points and (points[name].nunique() > 1 or name == "topology")]
+    varying = [
+        name for name in NAMED if name in points and (points[name].nunique(dropna=False) > 1 or name == "topology")
+    ]
     points = points.sort_values(
-        [name for name in ("heterogeneity", "peers", "steps") if name in varying] + ["topology"],
+        [name for name in ("data", "heterogeneity", "peers", "steps") if name in varying] + ["topology"],
         key=lambda column: column.map(order) if column.name == "topology" else column, kind="stable",
     )  # fmt: skip
     metric = str(summary["metric"].iloc[0])
@@ -59,7 +62,7 @@ def study_table(summary: pd.DataFrame) -> pd.DataFrame:
 def styled(table: pd.DataFrame, metric: str, *, latex: bool = False) -> Any:
     """The table with few digits, "±" beside its mean, and the best of each column in bold (pandas' Styler).
 
-    What is best is found among the rows of the same size and heterogeneity.
+    What is best is found among the rows of the same data, size and heterogeneity.
 
     Args:
         table: of `study_table`.
@@ -79,7 +82,7 @@ def styled(table: pd.DataFrame, metric: str, *, latex: bool = False) -> Any:
             ]
         else:
             shown[column] = [_cell(str(column), value, latex) for value in values]
-    kept = [column for column in ("peers", "heterogeneity", "Dirichlet α") if column in table]
+    kept = [column for column in ("data", "peers", "heterogeneity", "Dirichlet α") if column in table]
     better: dict[str, Callable[[pd.Series], pd.Series]] = {
         f"{name} to target": lambda values: values == values.min() for name in SPENT.values()
     }

@@ -2,10 +2,12 @@
 
 import itertools
 import os
+import stat
 import sys
+import time
 import traceback
 from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TextIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,9 +66,8 @@ def abort_on_error(comm: "MPI.Comm") -> None:
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         text = "".join(traceback.format_exception(kind, error, trace))
-        sys.stdout.flush()
         sys.stderr.write(f"rank {comm.rank} of {comm.size} stopped the run:\n{text}")
-        sys.stderr.flush()
+        hand_over_output()
         comm.Abort(1)
 
     sys.excepthook = hook
@@ -77,13 +78,37 @@ def abort(status: int) -> NoReturn:
 
     For errors that are reported in a line of their own: leaving one rank by `sys.exit` would let the others wait.
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
     if launched() and "mpi4py.MPI" in sys.modules:
         from mpi4py import MPI
 
+        hand_over_output()
         MPI.COMM_WORLD.Abort(status)
     raise SystemExit(status)
+
+
+def hand_over_output(seconds: float = 2) -> None:
+    """Flush what this process wrote and wait until the launcher has read it from its pipes, so many seconds at most.
+
+    A launcher that is told to abort may drop what it has not read yet, and with it the reason.
+    """
+    end = time.monotonic() + seconds
+    for stream in sys.stdout, sys.stderr:
+        stream.flush()
+        while _unread_bytes(stream) and time.monotonic() < end:
+            time.sleep(0.001)
+
+
+def _unread_bytes(stream: TextIO) -> int:
+    """Bytes of a pipe that its reader has yet to take; 0 for a terminal, a file and what has no descriptor."""
+    try:
+        import fcntl
+        import termios
+
+        if not stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode):
+            return 0
+        return int.from_bytes(fcntl.ioctl(stream.fileno(), termios.FIONREAD, bytes(4)), sys.byteorder)
+    except (ImportError, OSError):  # Windows; a stream of Python's own
+        return 0
 
 
 class MPINetwork(Network):

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import topologies
-from analysis import style
+from analysis import marks, style
 from analysis.animation import animate, gossiped
 from analysis.consensus_rounds import consensus_rounds
 from analysis.convergence_gap import convergence_gap
@@ -132,6 +132,23 @@ def test_a_failed_run_says_why(tmp_path):
     runs = read_study([tmp_path]).runs.set_index("run")
     assert runs.loc["a", ["state", "reason"]].tolist() == ["failed", "no memory"]
     assert runs.loc["b", ["state", "reason"]].tolist() == ["failed", "b.json cannot be read"]
+
+
+def test_data_sets_and_variants_stand_apart(tmp_path):
+    """Two runs of one algorithm that differ in an option and in the data are four rows, each with its name."""
+    data = {"sst2": "data/sst2/train.csv", "topics": "docstring_topics"}
+    for name, path in data.items():
+        for ascent in ("estimate", "momentum"):
+            settings = config(ascent=ascent)
+            settings["objective"]["init_args"]["data"] = path
+            write(tmp_path / f"{name}_{ascent}", [row(0), row(1), row(2)], settings)
+    study = read_study([tmp_path])
+    summary = summarise(study.evaluations, study.runs, "loss")
+    table = study_table(summary)
+    assert [tuple(each) for each in table[["data", "variant"]].to_numpy()] == [
+        (name, f"ascent={ascent}") for name in ("docstring_topics", "sst2") for ascent in ("estimate", "momentum")
+    ]
+    assert [marks.facet_title(*part) for part in marks.facets(summary)] == ["sst2", "docstring_topics"]
 
 
 def test_gossip_on_the_drawn_graph(tmp_path):

@@ -3,9 +3,11 @@
 import os
 import sys
 import time
+from threading import Timer
 
 import pytest
 
+from dfedsam.network import mpi
 from tests.mpi import environment, mpirun, run
 
 CONNECT = "from dfedsam.network import connect; network = connect(8)"
@@ -39,6 +41,23 @@ def test_one_rank_can_end_the_job_with_a_status():
     job = mpirun(2, ["-c", f"from dfedsam.network import abort; {CONNECT}\n{act}\nnetwork.barrier()"], timeout=30)
     assert "enough" in job.stdout
     assert job.returncode == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says at the writing end what is unread")
+def test_what_was_written_is_read_before_an_abort(monkeypatch):
+    reading, writing = os.pipe()
+    with open(reading, "rb", buffering=0) as launcher, open(writing, "w") as stderr:
+        monkeypatch.setattr(sys, "stderr", stderr)
+        stderr.write("the reason")
+        began = time.monotonic()
+        mpi.hand_over_output(seconds=0.1)  # nobody reads: it gives up
+        assert time.monotonic() - began >= 0.1
+        reader = Timer(0.1, launcher.read, [64])
+        reader.start()
+        began = time.monotonic()
+        mpi.hand_over_output(seconds=30)
+        assert 0.05 < time.monotonic() - began < 20
+        reader.join()
 
 
 def test_alone_abort_is_an_exit():
