@@ -83,9 +83,8 @@ class QSGD(Compressor):
         unit = drawn.astype(x.dtype)
         unit *= kind(2.0**-16)
         mirrored = kind(1 - 2.0**-16) - unit
-        for i, low in enumerate(range(0, x.shape[1], width)):
-            part = own[:, low : low + width]
-            part += (mirrored if i % 2 else unit)[:, : part.shape[1]]
+        pairs = -(-x.shape[1] // (2 * width))
+        own += np.concatenate([unit, mirrored] * pairs, axis=1)[:, : x.shape[1]]  # one sum is faster than one a stretch
         np.floor(own, out=own)
         whole = own.astype(np.int8 if s < 1 << 7 else np.int16)
         numbers = whole.view(f"u{whole.itemsize}")
