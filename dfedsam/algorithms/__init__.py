@@ -5,6 +5,7 @@ from dfedsam.algorithms.baselines import CentralAverage, LocalOnly
 from dfedsam.algorithms.bbt import BBT, FedAvgBBT
 from dfedsam.algorithms.d2 import D2
 from dfedsam.algorithms.decentlam import DecentLaM
+from dfedsam.algorithms.dfedadam import DFedAdam
 from dfedsam.algorithms.dfedadmm import DFedADMM
 from dfedsam.algorithms.dfedavg import DFedAvg, DFedAvgM
 from dfedsam.algorithms.dfedcata import DFedCata
@@ -29,6 +30,7 @@ __all__ = [
     "Algorithm",
     "CentralAverage",
     "DFedADMM",
+    "DFedAdam",
     "DFedAvg",
     "DFedAvgM",
     "DFedCata",

@@ -14,7 +14,7 @@ from dfedsam.checks import at_least, one_of
 from dfedsam.gossip import Gossip, Plain
 from dfedsam.objectives.base import Problem
 from dfedsam.play import Minibatch, Play
-from dfedsam.zeroth_order import ascend
+from dfedsam.zeroth_order import ScoreSketch, ascend
 
 Ascent = Literal["own", "same", "random", "momentum", "control", "travel"]
 ASCENTS = ("own", "same", "random", "momentum", "control", "travel")
@@ -48,6 +48,10 @@ class DFedSAM(GossipingLocalSteps):
             raise ValueError("ascent is momentum: there is none to climb along; give momentum, such as 0.9")
         if self.ascent == "control" and not getattr(self.estimator, "control_variate", False):
             raise ValueError("ascent is control: the estimator keeps none; set estimator.control_variate")
+        if self.ascent == "same" and isinstance(self.estimator, ScoreSketch):
+            raise ValueError(
+                "ascent is same: the estimator ScoreSketch takes other directions each time; choose momentum"
+            )
 
     def init(self, x: NDArray, problem: Problem) -> State:
         """The state before round 0; nothing was travelled yet."""

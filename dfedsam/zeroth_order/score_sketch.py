@@ -11,7 +11,7 @@ from dfedsam.checks import positive, whole
 from dfedsam.objectives.base import Problem
 from dfedsam.play import Minibatch
 from dfedsam.randomness import Draws
-from dfedsam.zeroth_order.directions import directions
+from dfedsam.zeroth_order.cycle import cycled, left
 from dfedsam.zeroth_order.estimators import Estimator
 
 
@@ -23,11 +23,13 @@ class ScoreSketch(Estimator):
     right angles, of length √d, are D_q = (s(x + μu_q) − s(x))/μ. Each peer keeps J, which starts at zero and comes to
     be its scores' Jacobian, and with r = ∂loss/∂s at s(x), known exactly, the estimate and the update are
 
-        ĝ = Jᵀr + mean_q (D_q − J u_q)ᵀr · u_q,        J ← J + Σ_q (D_q − J u_q) u_qᵀ/d.
+        ĝ = Jᵀr + ℓ/d · mean_q (D_q − J u_q)ᵀr · u_q,        J ← J + Σ_q (D_q − J u_q) u_qᵀ/d.
 
-    Up to O(μ) the estimate is without bias, and its variance is that of a gradient of the part of the scores that J
-    does not explain. The loss's gradient changes at each step, since r does; J changes slowly, so that it is nearly
-    known after some multiple of d queries, and with linear scores E‖J − ∂s/∂x‖² shrinks by 1 − q/d an estimate.
+    Directions come without replacement: d at right angles make a cycle, and ℓ of its directions, from d down to q, were
+    not asked yet. With linear scores J knows all that was asked, so the estimate is without bias, its variance is that
+    of a gradient of the part of the scores that J does not know, E‖J − ∂s/∂x‖² falls in a cycle as ℓ/d does, and after
+    it J and all further estimates are exact. With others, J is at most a cycle behind. The loss's gradient changes at
+    each step, since r does; J changes slowly.
 
     Source: SEGA's control variate (Hanzely, Mishchenko and Richtárik, 2018), kept not of the gradient but of what the
     chain rule (as in Gauss and Newton's method) puts before it; the update is Broyden's (1965) for q secants at right
@@ -67,8 +69,11 @@ class ScoreSketch(Estimator):
         return self.directions + 1
 
     def init(self, x: NDArray, problem: Problem) -> dict[str, NDArray]:
-        """J of each peer, shape (peers, scores, dim)."""
-        return {"jacobian": np.zeros((len(x), problem.scored, x.shape[1]), x.dtype)}
+        """J of each peer, shape (peers, scores, dim), and how often it was asked."""
+        return {
+            "jacobian": np.zeros((len(x), problem.scored, x.shape[1]), x.dtype),
+            "turn": np.zeros(len(x), np.int64),
+        }
 
     def estimate(self, minibatch: Minibatch, x: NDArray, draws: Draws) -> NDArray:
         """See the class. In products a peer: no peer's bits depend on another.
@@ -79,7 +84,8 @@ class ScoreSketch(Estimator):
         jacobian = minibatch.memory.get("jacobian")
         if jacobian is None:
             raise ValueError("estimator is ScoreSketch: this algorithm keeps nothing for it; choose one_sided")
-        u = directions("orthogonal", draws, self.directions, x.shape[1], x.dtype)
+        turn = minibatch.memory["turn"]
+        u = cycled(draws, turn, self.directions, x.shape[1], x.dtype)
         candidates = np.empty((len(x), self.directions + 1, x.shape[1]), x.dtype)
         np.multiply(u, self.mu, out=candidates[:, 1:])
         candidates[:, 0] = 0
@@ -88,8 +94,11 @@ class ScoreSketch(Estimator):
         r = minibatch.problem.score_slopes(scores[:, 0], minibatch.batch, minibatch.rows)
         news = (scores[:, 1:] - scores[:, :1]) / x.dtype.type(self.mu)
         news -= np.matmul(u, jacobian.swapaxes(1, 2))
-        slopes = np.matmul(news, r[:, :, None]).swapaxes(1, 2) / x.dtype.type(self.directions)
+        slopes = np.matmul(news, r[:, :, None]).swapaxes(1, 2)
+        weight = left(turn, self.directions, x.shape[1]) / (self.directions * x.shape[1])
+        slopes *= weight.astype(x.dtype)[:, None, None]
         estimate = (np.matmul(r[:, None], jacobian) + np.matmul(slopes, u))[:, 0]
         news /= x.shape[1]
         jacobian += np.matmul(news.swapaxes(1, 2), u)
+        turn += 1
         return estimate

@@ -11,6 +11,7 @@ from dfedsam import (
     BBT,
     DPSGD,
     CentralAverage,
+    DFedAdam,
     DFedAvg,
     DFedAvgM,
     DFedSAM,
@@ -75,6 +76,8 @@ def queries_asked(algorithm):
     """By a peer in a round, for vectors of twelve."""
     if hasattr(algorithm, "population"):
         return getattr(algorithm, "generations", 1) * algorithm.population + isinstance(algorithm, FedBPT)
+    if isinstance(algorithm, DFedAdam):
+        return algorithm.estimator.queries(12)  # its ascent costs none
     ascends = getattr(algorithm, "rho", 0) > 0 and getattr(algorithm, "ascent", "own") in ("own", "same")
     return (1 + ascends) * getattr(algorithm, "local_steps", 1) * algorithm.estimator.queries(12)
 
@@ -98,7 +101,7 @@ def numbers_sent(algorithm):
     if isinstance(gossip, Flood):
         return gossip.steps * 2 * 6 * algorithm.local_steps * algorithm.estimator.directions
     steps = 3 if isinstance(gossip, FiniteTime) else gossip.steps
-    mixed = 2 if isinstance(algorithm, GradientTracking) else 1
+    mixed = 2 if isinstance(algorithm, GradientTracking | DFedAdam) else 1
     width = gossip.compressor.width(12, np.float32) / 4 if isinstance(gossip, Compressed) else 12
     return mixed * steps * 2 * (width + isinstance(gossip, PushSum))
 

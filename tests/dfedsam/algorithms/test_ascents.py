@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dfedsam import DFedSAM, Exact, Flood, OneSided, Plain, Quadratic, Simulation, TwoPoint
+from dfedsam import DFedSAM, Exact, Flood, OneSided, Plain, Quadratic, ScoreSketch, Simulation, TwoPoint
 from dfedsam.algorithms import DPSGD
 from topologies import make
 
@@ -84,6 +84,7 @@ def test_rates_fall_as_they_say():
 @pytest.mark.parametrize(("make_it", "message"), [
     (lambda: DFedSAM(ascent="momentum"), "ascent is momentum: there is none"),
     (lambda: DFedSAM(ascent="control"), "ascent is control: the estimator keeps none"),
+    (lambda: DFedSAM(ascent="same", estimator=ScoreSketch()), "ascent is same: .* takes new directions each time"),
     (lambda: DPSGD(lr_schedule="cosine"), "lr_rounds is 0: it must be"),
     (lambda: play(DPSGD(estimator=TwoPoint(control_variate=True), gossip=Flood())), "control_variate is true"),
 ])  # fmt: skip

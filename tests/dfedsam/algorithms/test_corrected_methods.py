@@ -14,6 +14,7 @@ from dfedsam import (
     Choco,
     CoordinateWise,
     DecentLaM,
+    DFedAdam,
     DFedADMM,
     DFedAvg,
     DFedCata,
@@ -122,7 +123,21 @@ def decentlam():
         x = x - LR * m
 
 
+def adam(rho):
+    x, m, v, lr, t = np.zeros((N, DIM)), np.zeros((N, DIM)), np.zeros((N, DIM)), 0.01, 0
+    while True:
+        yield x
+        t, norms = t + 1, np.linalg.norm(m, axis=1, keepdims=True)
+        m = W @ (BETA * m + (1 - BETA) * gradients(x + rho * m / np.where(norms > 0, norms, 1)))
+        first = m / (1 - BETA**t)
+        v = 0.9 * v + 0.1 * first**2
+        x = W @ (x - lr * first / (np.sqrt(v / (1 - 0.9**t)) + 1e-8))
+
+
+ADAM = {"estimator": Exact(), "lr": 0.01, "beta1": BETA, "beta2": 0.9}
 PATHS = {
+    "Adam": (DFedAdam(**ADAM), lambda: adam(0)),
+    "Adam with SAM": (DFedAdam(**ADAM, rho=0.3), lambda: adam(0.3)),
     "tracking": (GradientTracking(**EXACT), lambda: tracking(0)),
     "momentum tracking": (MomentumTracking(**EXACT, momentum=BETA), lambda: tracking(BETA)),
     "D2": (D2(**EXACT), lambda: d2(lazy=True)),  # a ring of eight has the eigenvalue −1/3
