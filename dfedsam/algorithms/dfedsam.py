@@ -50,7 +50,7 @@ class DFedSAM(GossipingLocalSteps):
             raise ValueError("ascent is control: the estimator keeps none; set estimator.control_variate")
         if self.ascent == "same" and isinstance(self.estimator, ScoreSketch):
             raise ValueError(
-                "ascent is same: the estimator ScoreSketch takes other directions each time; choose momentum"
+                "ascent is same: the estimator ScoreSketch takes new directions each time; choose momentum"
             )
 
     def init(self, x: NDArray, problem: Problem) -> State:

@@ -13,9 +13,8 @@ def cycled(draws: Draws, turn: NDArray[np.int64], count: int, dim: int, dtype: D
 
     A cycle is a basis of its own for each peer: the discrete cosine transform with random signs, in random order, as in
     fast Johnson-Lindenstrauss transforms (Ailon and Chazelle, 2009). So E[u uᵀ] = I, and each has length √dim. It holds
-    dim // count turns. Whatever they learn of something linear by its values along u is, after a cycle, all that there
-    is to know; directions that are drawn anew each time leave 1/e of it (Recht and Ré, 2012, on "sampling without
-    replacement").
+    dim // count turns; the few directions that are left over do not come up. What is learned of something linear by its
+    values along u is then known after a cycle, where directions that are drawn anew each time leave 1/e of it.
 
     Args:
         draws: whose numbers they are; purpose, round and step do not matter, since a cycle's key is its own number.

@@ -28,8 +28,8 @@ class ScoreSketch(Estimator):
     Directions come without replacement: d at right angles make a cycle, and ℓ of its directions, from d down to q, were
     not asked yet. With linear scores J knows all that was asked, so the estimate is without bias, its variance is that
     of a gradient of the part of the scores that J does not know, E‖J − ∂s/∂x‖² falls in a cycle as ℓ/d does, and after
-    it J and all further estimates are exact. With others, J is at most a cycle behind. The loss's gradient changes at
-    each step, since r does; J changes slowly.
+    it, where q divides d, J and all further estimates are exact. With others, J is up to a cycle behind. The loss's
+    gradient changes at each step, since r does; J changes slowly.
 
     Source: SEGA's control variate (Hanzely, Mishchenko and Richtárik, 2018), kept not of the gradient but of what the
     chain rule (as in Gauss and Newton's method) puts before it; the update is Broyden's (1965) for q secants at right
