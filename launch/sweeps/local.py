@@ -93,10 +93,11 @@ class Pool:
                     time.sleep(0.05)
             except BaseException:  # the second signal
                 self._halt.set()
-                self._end()
+                self._kill()
                 raise
             self._look(look)
-        self._end()
+        for process in self._processes.values():
+            process.end()
         return stop()
 
     def _look(self, look: Callable[[], None]) -> None:
@@ -113,9 +114,9 @@ class Pool:
         for process in list(self._launched.values()):
             process.send_signal(ranks.STOP)
 
-    def _end(self) -> None:
+    def _kill(self) -> None:
         for process in list(self._processes.values()):
-            process.end()
+            process.kill()
         for process in list(self._launched.values()):
             os.killpg(process.pid, signal.SIGKILL)
 

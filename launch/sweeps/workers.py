@@ -57,7 +57,13 @@ class Process:
             os.kill(self._process.pid, ranks.STOP)
 
     def end(self) -> None:
-        """End the process now."""
+        """Let the process end, which plays nothing, so that its libraries give back what they hold."""
+        self._pipe.close()
+        self._process.join(timeout=10)
+        self.kill()
+
+    def kill(self) -> None:
+        """End the process now, with the run that it plays."""
         self._process.kill()
         self._process.join()
 

@@ -1,6 +1,9 @@
 """A sweep plays the product of what varies, each run as `dfedsam run` would, and only what is not done."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,7 +11,7 @@ import pytest
 from launch.merge import EXPERIMENTS
 from launch.sweeps.file import read
 from tests import mpi
-from tests.launch.command import metrics
+from tests.launch.command import PROGRAM, metrics
 from tests.launch.sweeps.files import names, write
 
 
@@ -80,6 +83,17 @@ def test_a_failed_run_says_why_and_does_not_stop_the_rest(dfedsam):
     watched = dfedsam("watch", "studies/small/runs/algorithm.lr=80.0,seed=0", "--every", "0.01")
     assert watched.status == 1
     assert "failed: " in watched.err
+
+
+def test_its_processes_give_back_what_libraries_hold(dfedsam):
+    held = "import multiprocessing, networkx\nHELD = multiprocessing.get_context('spawn').Lock()\n"
+    Path("held.py").write_text(held + "def cycle(n):\n    return networkx.cycle_graph(n)\n")
+    environment = mpi.environment()
+    environment["PYTHONPATH"] += f"{os.pathsep}."
+    command = [sys.executable, "-c", PROGRAM, "sweep", write(base={"topology": "held.cycle"})]
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    assert "1/1 done" in said.stdout
+    assert "leaked" not in said.stderr
 
 
 def test_data_that_are_missing_fail_one_run_alone(dfedsam):
