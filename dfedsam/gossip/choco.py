@@ -28,10 +28,11 @@ class Choco(Compressed):
     x̂ is what a peer's neighbours know of it and s = Σ_j w_ij x̂_j what it knows of them: x̂ and γ (s − x̂) are kept
     across rounds, so that the error of compression is made good later on, and with C(x) = x and γ = 1 a step is plain
     gossip. Every step sends one message along every edge in both directions; the peers hold two more arrays of the size
-    of x, and the process one that all its steps share. Source: Koloskova, Stich and Jaggi (2019), "Decentralized
-    stochastic optimization and gossip algorithms with compressed communication", algorithm 1; several steps a round
-    with x̂ kept as in Hashemi et al. (2022), "On the benefits of multiple gossip steps in communication-constrained
-    decentralized federated learning" (DeLi-CoCo). Here x̂ starts at the common start, which all know, in place of 0.
+    of x, and the process one that all its steps share, unless C leaves few entries. Source: Koloskova, Stich and Jaggi
+    (2019), "Decentralized stochastic optimization and gossip algorithms with compressed communication", algorithm 1;
+    several steps a round with x̂ kept as in Hashemi et al. (2022), "On the benefits of multiple gossip steps in
+    communication-constrained decentralized federated learning" (DeLi-CoCo). Here x̂ starts at the common start, which
+    all know, in place of 0.
 
     Args:
         compressor: C, what is sent in place of a row.
@@ -75,13 +76,10 @@ class Choco(Compressed):
         """See Compressed."""
         known, pull, gamma = memory["known"], memory["pull"], float(memory["gamma"][0])
 
-        def give(rows: slice, q: NDArray) -> None:
-            known[rows] += q
-
         def settle(rows: slice) -> None:
             x[rows] += pull[rows]
 
-        self.exchange(lambda rows: x[rows] - known[rows], give, pull, gamma, settle, memory, network, weights, key)
+        self.exchange(lambda rows: x[rows] - known[rows], known, 1, pull, gamma, settle, memory, network, weights, key)
 
     def blame(self, memory: Memory) -> str:
         """See Compressed."""

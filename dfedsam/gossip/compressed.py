@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.checks import whole
+from dfedsam.entries import Entries
 from dfedsam.errors import RunError
 from dfedsam.gossip.base import Gossip
-from dfedsam.gossip.compressors import Compressor, TopK
+from dfedsam.gossip.compressors import Compressor, Sparse, TopK
 from dfedsam.peers import named
 from topologies import remembered
 
@@ -81,7 +82,8 @@ class Compressed(Gossip):
     def exchange(
         self,
         take: Callable[[slice], NDArray],
-        give: Callable[[slice, NDArray], None],
+        learns: NDArray,
+        by: float,
         onto: NDArray,
         share: float,
         settle: Callable[[slice], None],
@@ -90,11 +92,12 @@ class Compressed(Gossip):
         weights: csr_array,
         key: Draws,
     ) -> None:
-        """Send C(z) for rows z; the three functions are called with some neighbouring rows at a time and in any thread.
+        """Send C(z) for rows z; both functions are called with some neighbouring rows at a time and in any thread.
 
         Args:
-            take: gives some rows z (p, dim) of the block, as a new array or one that `give` changes.
-            give: is told C(z) of these rows.
+            take: gives some rows z (p, dim) of the block, as a new array or these rows of `learns`.
+            learns: by · C(z) is added to it, (peers, dim).
+            by: how much of it.
             onto: share · (W − I) C(z) is added to it, (peers, dim), once all of z has been taken.
             share: how much of it, such as γ.
             settle: is told which rows are there in `onto`.
@@ -106,20 +109,36 @@ class Compressed(Gossip):
         Raises:
             RunError: if what a peer must send is not finite, or has grown beyond bound.
         """
-        dim, dtype = onto.shape[1], onto.dtype
-        messages = network.scratch("messages", (len(onto), self.compressor.width(dim, dtype)), np.uint8)
-        own = network.scratch("own", onto.shape, dtype)
+        (count, dim), dtype, compressor = onto.shape, onto.dtype, self.compressor
+        messages = network.scratch("messages", (count, compressor.width(dim, dtype)), np.uint8)
+        if isinstance(compressor, Sparse) and compressor.few(dim):
+            shape = count, compressor.count(dim)
+            own = Entries(network.scratch("places", shape, np.intp), network.scratch("values", shape, dtype))
+
+            def send(z: NDArray, part: Draws, rows: slice) -> None:
+                entries = compressor.pick(z, part)
+                messages[rows] = compressor.join(entries, dim)
+                own.places[rows], own.values[rows] = entries
+                entries.add_to(learns[rows], by)
+
+            def decode(some: NDArray[np.uint8]) -> NDArray | Entries:
+                return compressor.split(some, dim, dtype, key)
+        else:
+            own = network.scratch("own", onto.shape, dtype)
+
+            def send(z: NDArray, part: Draws, rows: slice) -> None:
+                compressor.write(z, part, messages[rows], own[rows])
+                learns[rows] += own[rows] if by == 1 else dtype.type(by) * own[rows]
+
+            def decode(some: NDArray[np.uint8]) -> NDArray | Entries:
+                return compressor.decode(some, dim, dtype, key)
 
         def work(rows: slice) -> None:
             z, part = take(rows), key.part(rows)
             self._watch(z, memory, rows, part)
-            self.compressor.write(z, part, messages[rows], own[rows])
-            give(rows, own[rows])
+            send(z, part, rows)
 
-        def decode(some: NDArray[np.uint8]) -> NDArray:
-            return self.compressor.decode(some, dim, dtype, key)
-
-        network.team.in_stretches(work, len(onto), dim * onto.itemsize)
+        network.team.in_stretches(work, count, dim * onto.itemsize)
         network.add_encoded(_towards(weights, share), messages, own, decode, onto, settle)
 
     def _watch(self, z: NDArray, memory: Memory, rows: slice, key: Draws) -> None:

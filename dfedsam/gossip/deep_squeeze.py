@@ -53,13 +53,10 @@ class DeepSqueeze(Compressed):
             error[rows] += x[rows]
             return error[rows]
 
-        def give(rows: slice, c: NDArray) -> None:
-            error[rows] -= c
-
         def settle(rows: slice) -> None:
             """x has all it takes in."""
 
-        self.exchange(take, give, x, self.gamma, settle, memory, network, weights, key)
+        self.exchange(take, error, -1, x, self.gamma, settle, memory, network, weights, key)
 
     def blame(self, memory: Memory) -> str:
         """See Compressed."""

@@ -46,15 +46,15 @@ class Disagreement(Compressed):
         known, apart, alpha = memory["known"], memory["apart"], x.dtype.type(self.alpha)
         change = network.scratch("change", x.shape, x.dtype)  # (I − W) q
 
-        def give(rows: slice, q: NDArray) -> None:
+        def take(rows: slice) -> NDArray:
             change[rows] = 0
-            known[rows] += alpha * q
+            return x[rows] - known[rows]
 
         def settle(rows: slice) -> None:
             np.add(apart[rows], change[rows], out=x[rows])
             apart[rows] += alpha * change[rows]
 
-        self.exchange(lambda rows: x[rows] - known[rows], give, change, -1.0, settle, memory, network, weights, key)
+        self.exchange(take, known, self.alpha, change, -1.0, settle, memory, network, weights, key)
 
     @property
     def phase(self) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 from scipy.sparse import csr_array
 
+from dfedsam.entries import Entries
 from dfedsam.network.blocks import Blocks, Place
 from dfedsam.network.threads import Team
 
@@ -29,7 +30,9 @@ class Plan(Protocol):
 
     def mix(self, x: NDArray, out: NDArray) -> None: ...
     def receive(self, messages: NDArray[np.uint8]) -> NDArray[np.uint8]: ...
-    def add(self, own: NDArray, remote: NDArray, onto: NDArray, then: Callable[[slice], None]) -> None: ...
+    def add(
+        self, own: NDArray | Entries, remote: NDArray | Entries, onto: NDArray, then: Callable[[slice], None]
+    ) -> None: ...
     def free(self) -> None: ...
 
 
@@ -111,8 +114,8 @@ class Network(ABC):
         self,
         W: csr_array,
         messages: NDArray[np.uint8],
-        own: NDArray,
-        decode: Callable[[NDArray[np.uint8]], NDArray],
+        own: NDArray | Entries,
+        decode: Callable[[NDArray[np.uint8]], NDArray | Entries],
         onto: NDArray,
         then: Callable[[slice], None],
     ) -> None:
@@ -123,22 +126,25 @@ class Network(ABC):
         Args:
             W: as in `mix`.
             messages: (b, w), the block's; their w bytes are what travels along every edge.
-            own: (b, d), C-contiguous: what they decode to.
+            own: (b, d), C-contiguous: what they decode to; or Entries, where these are few.
             decode: messages (m, w) to rows (m, d) of the type of `own`, each message by itself, in any thread; a rank
-                decodes each message that reaches it from elsewhere once.
+                decodes each message that reaches it from elsewhere once. To Entries where `own` are Entries.
             onto: (b, d), C-contiguous, of the type of `own`: what it is added to, in the order of the peers' numbers.
             then: called with some rows once these are there, in any thread and order.
         """
-        if onto.shape != own.shape or onto.dtype != own.dtype or not onto.flags.c_contiguous:
-            raise ValueError("onto must be C-contiguous, of the shape and type of own")
-        edges, plan = self._plan(W, own.dtype)
+        edges, plan = self._plan(W, onto.dtype)
         came = plan.receive(messages)
-        remote = self.scratch("remote", (len(came), own.shape[1]), own.dtype)
+        if isinstance(own, Entries):
+            remote = decode(came)
+        elif onto.shape != own.shape or onto.dtype != own.dtype or not onto.flags.c_contiguous:
+            raise ValueError("onto must be C-contiguous, of the shape and type of own")
+        else:
+            remote = self.scratch("remote", (len(came), onto.shape[1]), onto.dtype)
 
-        def work(rows: slice) -> None:
-            remote[rows] = decode(came[rows])
+            def work(rows: slice) -> None:
+                remote[rows] = decode(came[rows])
 
-        self.team.in_stretches(work, len(came), own.shape[1] * own.itemsize)
+            self.team.in_stretches(work, len(came), onto.shape[1] * onto.itemsize)
         plan.add(own, remote, onto, then)
         self._count(edges, messages.shape[1])
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from dfedsam.entries import Entries
 from dfedsam.network.blocks import Blocks
 from dfedsam.network.product import stored
 from dfedsam.network.routes import Route, route
@@ -138,7 +139,9 @@ class RankPlan:
             self._comm.Neighbor_alltoallv((outgoing, sent, MPI.BYTE), (incoming, received, MPI.BYTE))
         return incoming
 
-    def add(self, own: NDArray, remote: NDArray, onto: NDArray, then: Callable[[slice], None]) -> None:
+    def add(
+        self, own: NDArray | Entries, remote: NDArray | Entries, onto: NDArray, then: Callable[[slice], None]
+    ) -> None:
         """See `Network.add_encoded`; all arrays are C-contiguous."""
         self._sums.add(own, remote, onto, self._exchange.team, onto=True, then=then)
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from dfedsam.entries import Entries
 from dfedsam.network.base import Network
 from dfedsam.network.product import Rows, add_rows, multiply, stored
 from dfedsam.network.threads import Team, cores, threads_per_rank
@@ -57,7 +58,9 @@ class _Plan:
     def receive(self, messages: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return messages[:0]
 
-    def add(self, own: NDArray, remote: NDArray, onto: NDArray, then: Callable[[slice], None]) -> None:
+    def add(
+        self, own: NDArray | Entries, remote: NDArray | Entries, onto: NDArray, then: Callable[[slice], None]
+    ) -> None:
         multiply([(self._rows, own)], onto, self._team, onto=True, then=then)
 
     def free(self) -> None:

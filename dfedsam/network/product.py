@@ -1,4 +1,4 @@
-"""The arithmetic of mixing: sparse rows times dense rows, added onto what is there already, in a fixed order.
+"""The arithmetic of mixing: sparse rows of W times rows of x, added onto what is there already, in a fixed order.
 
 Everything that must not depend on the split of the peers over ranks goes through `accumulate`, which adds one product
 after another in the order of the stored columns. So a row of W may be cut into pieces and its sum is still the same
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from dfedsam.entries import Entries
 from dfedsam.network.threads import Team
 from dfedsam.peers import Peers
 
@@ -23,6 +24,7 @@ except ImportError:  # a scipy that has moved it: same sums in the same order, s
     _csr_matvecs = None
 
 _CACHED_BYTES = 1 << 19  # of output that is set to zero and added to while in cache
+_AT_ONCE = 1 << 16  # entries that are added at once
 _WORTH_A_THREAD = 1 << 20  # bytes of output below which waking another thread takes longer than the work
 
 
@@ -64,15 +66,18 @@ def stored(W: csr_array, peers: Peers) -> Rows:
     return Rows(rows.indptr, rows.indices, rows.data)
 
 
-def accumulate(rows: Rows, x: NDArray, out: NDArray) -> None:
+def accumulate(rows: Rows, x: NDArray | Entries, out: NDArray) -> None:
     """out += rows @ x, one product after another in the order of the columns.
 
     Args:
         rows: r sparse rows of the type of `x`.
-        x: (m, d), C-contiguous, m above every column.
+        x: (m, d), C-contiguous, m above every column; or Entries of as many rows.
         out: (r, d), C-contiguous, of the same type, changed in place.
     """
     if not len(rows.indices):
+        return
+    if isinstance(x, Entries):
+        _accumulate_entries(rows, x, out)
         return
     if _csr_matvecs is not None:
         _csr_matvecs(len(out), len(x), x.shape[1], *rows, x.ravel(), out.reshape(-1))
@@ -82,8 +87,20 @@ def accumulate(rows: Rows, x: NDArray, out: NDArray) -> None:
             row += rows.data[s] * x[rows.indices[s]]
 
 
+def _accumulate_entries(rows: Rows, x: Entries, out: NDArray) -> None:
+    row = np.repeat(np.arange(len(out)) * out.shape[1], np.diff(rows.indptr))
+    first, last = int(rows.indptr[0]), int(rows.indptr[-1])
+    count = max(1, _AT_ONCE // x.values.shape[1])
+    for low in range(first, last, count):
+        some = slice(low, min(low + count, last))
+        places, values = x.rows(rows.indices[some])
+        places += row[low - first : some.stop - first, None]
+        values *= rows.data[some, None]
+        np.add.at(out.reshape(-1), places.reshape(-1), values.reshape(-1))
+
+
 def multiply(
-    pieces: Sequence[tuple[Rows, NDArray]],
+    pieces: Sequence[tuple[Rows, NDArray | Entries]],
     out: NDArray,
     team: Team,
     *,
@@ -100,6 +117,14 @@ def multiply(
         then: called in these threads with some rows of `out` once they are there, while the cache has them.
     """
     row = out.shape[1] * out.itemsize
+    if any(isinstance(x, Entries) for _, x in pieces):
+        if not onto:
+            out.fill(0)
+        for rows, x in pieces:  # by one thread: numpy adds scattered entries with the interpreter locked
+            accumulate(rows, x, out)
+        if then is not None:
+            team.in_stretches(then, len(out), row)
+        return
     height = max(1, _CACHED_BYTES // row)
 
     def work(start: int, stop: int) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from dfedsam.entries import Entries
 from dfedsam.network.blocks import Blocks
 from dfedsam.network.product import Rows, multiply
 from dfedsam.network.threads import Team
@@ -48,8 +49,8 @@ class Sums:
 
     def add(
         self,
-        own: NDArray,
-        remote: NDArray,
+        own: NDArray | Entries,
+        remote: NDArray | Entries,
         out: NDArray,
         team: Team,
         *,
@@ -58,13 +59,21 @@ class Sums:
     ) -> None:
         """out = the block's rows of W @ X, from its own rows (b, d) and those that came in (m, d); see `multiply`."""
         pieces = [(self._below, remote), (self._own, own), (self._above, remote)]
-        first = len(self._from_own)
-        if first:
-            beside = np.empty((first + len(self._from_remote), own.shape[1]), own.dtype)
-            np.take(own, self._from_own, axis=0, out=beside[:first], mode="clip")  # the other modes copy once more
-            np.take(remote, self._from_remote, axis=0, out=beside[first:], mode="clip")
-            pieces.append((self._aside, beside))
+        if len(self._from_own):
+            pieces.append((self._aside, self._beside(own, remote)))
         multiply(pieces, out, team, onto=onto, then=then)
+
+    def _beside(self, own: NDArray | Entries, remote: NDArray | Entries) -> NDArray | Entries:
+        """Those rows of both that are added from side by side."""
+        if isinstance(own, Entries) and isinstance(remote, Entries):
+            return Entries.joined(own.rows(self._from_own), remote.rows(self._from_remote))
+        assert isinstance(own, np.ndarray)
+        assert isinstance(remote, np.ndarray)
+        first = len(self._from_own)
+        beside = np.empty((first + len(self._from_remote), own.shape[1]), own.dtype)
+        np.take(own, self._from_own, axis=0, out=beside[:first], mode="clip")  # the other modes copy once more
+        np.take(remote, self._from_remote, axis=0, out=beside[first:], mode="clip")
+        return beside
 
 
 def _alternations(indptr: NDArray, row: NDArray[np.intp], own: NDArray[np.bool_]) -> NDArray[np.intp]:

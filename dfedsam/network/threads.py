@@ -29,7 +29,7 @@ def threads_per_rank(allowed: Iterable[frozenset[int]], mine: frozenset[int]) ->
     return max(1, min(share, len(mine), bound))
 
 
-_STRETCH_BYTES = 1 << 20  # of one array in a stretch: in smaller ones calls of numpy take as long as their arithmetic
+_STRETCH_BYTES = 1 << 21  # of one array in a stretch: in smaller ones calls of numpy take as long as their arithmetic
 _WORTH_A_THREAD = 1 << 20  # bytes of an array below which waking another thread takes longer than the work
 
 

@@ -7,6 +7,7 @@ from dfedsam.gossip.compressors.none import NoCompression
 from dfedsam.gossip.compressors.qsgd import QSGD
 from dfedsam.gossip.compressors.random_k import RandomK
 from dfedsam.gossip.compressors.scaled_sign import ScaledSign
+from dfedsam.gossip.compressors.sparse import Sparse
 from dfedsam.gossip.compressors.top_k import TopK
 
 none = NoCompression  # its short name on the command line
@@ -20,6 +21,7 @@ __all__ = [
     "NoCompression",
     "RandomK",
     "ScaledSign",
+    "Sparse",
     "TopK",
     "none",
 ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from dfedsam.entries import Entries
 from dfedsam.gossip.compressors.base import from_bytes, to_bytes
 from dfedsam.gossip.compressors.sparse import Sparse
 
@@ -28,26 +29,22 @@ class RandomK(Sparse):
         """See Compressor."""
         return self.count(dim) * np.dtype(dtype).itemsize
 
-    def encode(self, x: NDArray, key: Draws) -> NDArray[np.uint8]:
-        """See Compressor."""
-        return to_bytes(np.take(x, self._places(x.shape[1], key), axis=1))
+    def pick(self, x: NDArray, key: Draws) -> Entries:
+        """See Sparse."""
+        places = self._places(len(x), x.shape[1], key)
+        return Entries(places, np.take(x, places[0], axis=1))
 
-    def write(self, x: NDArray, key: Draws, messages: NDArray[np.uint8], own: NDArray) -> None:
-        """See Compressor."""
-        places = self._places(x.shape[1], key)
-        values = np.take(x, places, axis=1)
-        messages[:] = to_bytes(values)
-        own.fill(0)
-        own[:, places] = values
+    def join(self, entries: Entries, dim: int) -> NDArray[np.uint8]:
+        """See Sparse."""
+        return to_bytes(entries.values)
 
-    def decode(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: Draws) -> NDArray:
-        """See Compressor."""
-        x = np.zeros((len(messages), dim), dtype)
-        x[:, self._places(dim, key)] = from_bytes(messages, 0, self.count(dim), dtype)
-        return x
+    def split(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: Draws) -> Entries:
+        """See Sparse."""
+        return Entries(self._places(len(messages), dim, key), from_bytes(messages, 0, self.count(dim), dtype))
 
-    def _places(self, dim: int, key: Draws) -> NDArray[np.intp]:
-        return _drawn(self.count(dim), dim, replace(key, purpose=f"{key.purpose} places", peers=range(1)))
+    def _places(self, rows: int, dim: int, key: Draws) -> NDArray[np.intp]:
+        own = replace(key, purpose=f"{key.purpose} places", peers=range(1))
+        return np.broadcast_to(_drawn(self.count(dim), dim, own), (rows, self.count(dim)))
 
 
 @lru_cache(maxsize=4)

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass, replace
 from math import ceil
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from dfedsam.checks import whole
+from dfedsam.entries import Entries
 from dfedsam.gossip.compressors.base import ALIKE, Compressor
 from topologies.checks import message, share
+
+if TYPE_CHECKING:
+    from dfedsam.randomness import Draws
+
+_FEW = 8  # below d/8 entries are added faster one by one than as rows that are mostly zero
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +51,37 @@ class Sparse(Compressor):
     def count(self, dim: int) -> int:
         """k for rows of length dim."""
         return self.k if self.k is not None else max(1, round(self.fraction * dim))
+
+    def few(self, dim: int) -> bool:
+        """Whether C(x) has so few entries that it is better kept as these."""
+        return _FEW * self.count(dim) <= dim
+
+    @abstractmethod
+    def pick(self, x: NDArray, key: Draws) -> Entries:
+        """The entries of C(x) for rows x (p, dim); see `encode`."""
+
+    @abstractmethod
+    def join(self, entries: Entries, dim: int) -> NDArray[np.uint8]:
+        """Their messages (p, width)."""
+
+    @abstractmethod
+    def split(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: Draws) -> Entries:
+        """The inverse of `join`; see `decode`."""
+
+    def encode(self, x: NDArray, key: Draws) -> NDArray[np.uint8]:
+        """See Compressor."""
+        return self.join(self.pick(x, key), x.shape[1])
+
+    def decode(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: Draws) -> NDArray:
+        """See Compressor."""
+        return self.split(messages, dim, dtype, key).dense(dim, dtype)
+
+    def write(self, x: NDArray, key: Draws, messages: NDArray[np.uint8], own: NDArray) -> None:
+        """See Compressor."""
+        entries = self.pick(x, key)
+        messages[:] = self.join(entries, x.shape[1])
+        own.fill(0)
+        entries.add_to(own, 1)
 
     def alike(self, dim: int) -> tuple[Compressor, int]:
         """See Compressor: the same share of the entries."""

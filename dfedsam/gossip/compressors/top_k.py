@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from dfedsam.entries import Entries
 from dfedsam.gossip.compressors.base import from_bytes, to_bytes
 from dfedsam.gossip.compressors.packing import pack, packed, unpack
 from dfedsam.gossip.compressors.sparse import Sparse
 
 if TYPE_CHECKING:
     from dfedsam.randomness import Draws
-
-_LOOKED_AT = 256  # entries of a long row from which a bound for its largest ones is guessed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,53 +30,39 @@ class TopK(Sparse):
         k = self.count(dim)
         return k * np.dtype(dtype).itemsize + packed(k, _index_bits(dim))
 
-    def encode(self, x: NDArray, key: Draws) -> NDArray[np.uint8]:
-        """See Compressor."""
-        return self.written(x, key)
-
-    def write(self, x: NDArray, key: Draws, messages: NDArray[np.uint8], own: NDArray) -> None:
-        """See Compressor."""
+    def pick(self, x: NDArray, key: Draws) -> Entries:
+        """See Sparse."""
         p, dim = x.shape
-        k = self.count(dim)
-        flat = _largest(x, k, own)
-        values = x.reshape(-1)[flat]
-        own.fill(0)
-        own.reshape(-1)[flat] = values
-        places = (flat.reshape(p, k) - np.arange(p)[:, None] * dim).astype(np.uint32)
-        messages[:, : k * x.itemsize] = to_bytes(values.reshape(p, k))
-        messages[:, k * x.itemsize :] = pack(places, _index_bits(dim))
+        flat = _largest(x, self.count(dim)).reshape(p, -1)
+        return Entries(flat - np.arange(p)[:, None] * dim, x.reshape(-1)[flat])
 
-    def decode(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: Draws) -> NDArray:
-        """See Compressor."""
-        m, k = len(messages), self.count(dim)
-        places = unpack(messages[:, k * np.dtype(dtype).itemsize :], _index_bits(dim), k).astype(np.intp)
-        places += np.arange(m)[:, None] * dim
-        x = np.zeros((m, dim), dtype)
-        x.reshape(-1)[places.reshape(-1)] = from_bytes(messages, 0, k, dtype).reshape(-1)
-        return x
+    def join(self, entries: Entries, dim: int) -> NDArray[np.uint8]:
+        """See Sparse."""
+        places = pack(entries.places.astype(np.uint32), _index_bits(dim))
+        return np.concatenate([to_bytes(entries.values), places], axis=1)
+
+    def split(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: Draws) -> Entries:
+        """See Sparse."""
+        k = self.count(dim)
+        places = unpack(messages[:, k * np.dtype(dtype).itemsize :], _index_bits(dim), k)
+        return Entries(places.astype(np.intp), from_bytes(messages, 0, k, dtype))
 
 
 def _index_bits(dim: int) -> int:
     return (dim - 1).bit_length()
 
 
-def _largest(x: NDArray, k: int, spare: NDArray) -> NDArray[np.intp]:
-    """Where the k entries of largest modulus of each row of x (p, dim) lie in x.ravel(), rising, shape (p · k,).
-
-    `spare` is an array of the shape and type of x that may be overwritten.
-    """
+def _largest(x: NDArray, k: int) -> NDArray[np.intp]:
+    """Where the k entries of largest modulus of each row of x (p, dim) lie in x.ravel(), rising, shape (p · k,)."""
     p, dim = x.shape
     bits = np.dtype(f"i{x.itemsize}")
-    modulus = np.bitwise_and(
-        x.view(bits), np.iinfo(bits).max, out=spare.view(bits)
-    )  # ordered as |x| is, and numpy selects whole numbers faster
+    modulus = x.view(bits) & np.iinfo(bits).max  # ordered as |x| is, and numpy selects whole numbers faster
     low = _low(modulus, k)
-    if low is not None:  # few entries reach it: what is selected among them is found far sooner
-        flat = np.flatnonzero(modulus >= low)
-        counts = np.diff(np.searchsorted(flat, np.arange(p + 1) * dim))
-        if counts.min() >= k:
-            return flat[_first_of(modulus.reshape(-1)[flat], counts, k)]
-    return np.flatnonzero(_chosen(modulus, k))
+    if low is None:
+        return np.flatnonzero(_chosen(modulus, k))
+    flat = np.flatnonzero(modulus >= low)  # hardly more than k in a row, and far sooner selected among
+    counts = np.diff(np.searchsorted(flat, np.arange(p + 1) * dim))
+    return flat[_first_of(modulus.reshape(-1)[flat], counts, k)]
 
 
 def _chosen(modulus: NDArray, k: int) -> NDArray[np.bool_]:
@@ -95,16 +79,16 @@ def _chosen(modulus: NDArray, k: int) -> NDArray[np.bool_]:
 
 
 def _low(modulus: NDArray, k: int) -> NDArray | None:
-    """A bound for each row, (p, 1), that at least k of its entries reach most likely and not many more, from every so
-    many of its entries; None where looking at all of them costs as little."""
-    dim = modulus.shape[1]
-    every = dim // _LOOKED_AT
-    if every < 4 or 4 * k > dim:
+    """What at least k entries of each row reach, (p, 1), and not many more: the k-th of the largest of groups of
+    entries. None where k is too large for this to help."""
+    largest = modulus
+    while largest.shape[1] >= 8 * k:
+        half = largest.shape[1] // 2
+        largest = np.maximum(largest[:, :half], largest[:, half : 2 * half])
+    if largest is modulus:
         return None
-    expected = k / every
-    rank = ceil(expected + 3 * expected**0.5 + 3)  # of a Poisson number of the k largest, hardly ever as many are met
-    looked = np.ascontiguousarray(modulus[:, : every * _LOOKED_AT : every])
-    return np.partition(looked, _LOOKED_AT - rank, axis=1)[:, _LOOKED_AT - rank, None]
+    place = largest.shape[1] - k
+    return np.partition(largest, place, axis=1)[:, place, None]
 
 
 def _first_of(values: NDArray, counts: NDArray[np.intp], k: int) -> NDArray[np.bool_]:

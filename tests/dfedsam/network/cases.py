@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, lil_array, random_array
 
+from dfedsam.entries import Entries
+
 PEERS = 23  # not divisible by 2, 3 or 4
 
 
@@ -29,6 +31,12 @@ def drawn(peers: int, size: int) -> NDArray:
     """The rank that plays each peer: scattered at random, unevenly, at least one on each rank."""
     rng = np.random.default_rng(size)
     return rng.permutation(np.concatenate([np.arange(size), rng.integers(size, size=peers - size)]))
+
+
+def few(x: NDArray) -> Entries:
+    """The smaller half of each row's entries."""
+    places = np.sort(np.argsort(x, axis=1, kind="stable")[:, : (x.shape[1] + 1) // 2], axis=1)
+    return Entries(places, np.take_along_axis(x, places, axis=1))
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,13 @@ class Case:
         x = self.start()
         for W in self.steps():
             x = W.astype(self.dtype) @ x
+        return x
+
+    def few_mixed(self) -> NDArray:
+        """The same where only few entries are sent and taken in, one's own too."""
+        x = self.start()
+        for W in self.steps():
+            x = W.astype(self.dtype) @ few(x).dense(self.width, x.dtype)
         return x
 
 

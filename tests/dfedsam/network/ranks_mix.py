@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from dfedsam.network import connect, exchange, mpi
-from tests.dfedsam.network.cases import CASES, PEERS, drawn
+from tests.dfedsam.network.cases import CASES, PEERS, drawn, few
 
 PANEL_BYTES = exchange._PANEL_BYTES
 network = connect(PEERS, partial(drawn, PEERS) if sys.argv[2] == "drawn" else None)
@@ -33,6 +33,15 @@ for name, case in CASES.items():
         x = sums
     found[f"{name}: encoded"] = network.gather(x)
     found[f"{name}: encoded counts"] = np.array([network.messages - messages, network.bytes - sent])
+    x, messages, sent = case.start()[mine], network.messages, network.bytes
+    for W in case.steps():
+        sums, done = np.zeros_like(x), np.zeros(len(x), int)
+        decode = lambda m, like=x: few(m.view(like.dtype))  # noqa: E731
+        network.add_encoded(W, x.view(np.uint8), few(x), decode, sums, lambda rows, done=done: np.add.at(done, rows, 1))
+        assert (done == 1).all()
+        x = sums
+    found[f"{name}: few"] = network.gather(x)
+    found[f"{name}: few counts"] = np.array([network.messages - messages, network.bytes - sent])
 rows = np.random.default_rng(3).normal(size=(PEERS, 1000)).astype(np.float32) ** 3
 found["total"] = network.total(rows[mine])
 mpi._STRIPED_BYTES = 10_000  # a few columns at a time

@@ -9,7 +9,7 @@ import pytest
 
 from dfedsam.network import block, connect, product
 from dfedsam.network.blocks import Blocks
-from tests.dfedsam.network.cases import CASES, PEERS
+from tests.dfedsam.network.cases import CASES, PEERS, few
 from tests.mpi import mpirun
 
 SCRIPT = Path(__file__).with_name("ranks_mix.py")
@@ -53,6 +53,22 @@ def test_encoded_rows_mix_as_plain_ones_and_count_by_the_length_of_a_message(fou
     assert np.array_equal(found[f"{name}: encoded"], found[name])
     messages, size = found[f"{name}: counts"]
     assert list(found[f"{name}: encoded counts"]) == [messages, size + 2 * messages]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_rows_of_few_entries_mix_as_whole_ones(found, name):
+    assert np.array_equal(found[f"{name}: few"], CASES[name].few_mixed())
+    assert list(found[f"{name}: few counts"]) == list(found[f"{name}: counts"])
+
+
+@pytest.mark.parametrize("name", ["random", "star"])
+def test_few_entries_add_up_also_a_few_at_a_time(monkeypatch, name):
+    monkeypatch.setattr(product, "_AT_ONCE", 3)
+    network, case = connect(PEERS), CASES[name]
+    W, x, nothing = case.steps()[0], case.start(), np.empty((PEERS, 0), np.uint8)
+    sums = np.zeros_like(x)
+    network.add_encoded(W, nothing, few(x), lambda messages: few(x[:0]), sums, lambda rows: None)
+    assert np.array_equal(sums, W.astype(case.dtype) @ few(x).dense(case.width, x.dtype))
 
 
 def test_sums_are_taken_in_peer_order(found):

@@ -45,7 +45,7 @@ def sorted_out(x, k):
 @pytest.mark.parametrize("dim", [1024, 1500, 4096])
 @pytest.mark.parametrize("k", [1, 15, 250])
 def test_top_k_of_long_rows_is_that_of_all_entries(dim, k):
-    """Also where the entries that are looked at first are no guide: equal, zero, or the only large ones."""
+    """Also where the largest of groups of entries are no guide: equal, zero, or large ones side by side."""
     x = np.random.default_rng(dim + k).standard_t(2, size=(6, dim)).astype(np.float32)
     x[1], x[2], x[3, 40:] = 1, 0, 0
     x[4, :: dim // 256] *= 1000

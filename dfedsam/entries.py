@@ -1,0 +1,40 @@
+"""Rows of which few entries are not zero, as places and values: sums then cost what these hold, not what they span."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+
+class Entries(NamedTuple):
+    """m rows of k entries each; all others are zero.
+
+    Args:
+        places: columns of the entries, rising in each row, shape (m, k).
+        values: the entries, shape (m, k).
+    """
+
+    places: NDArray[np.intp]
+    values: NDArray
+
+    @classmethod
+    def joined(cls, first: Entries, second: Entries) -> Entries:
+        """The rows of both, one after another."""
+        return cls(*(np.concatenate(arrays) for arrays in zip(first, second, strict=True)))
+
+    def rows(self, which: slice | NDArray[np.intp]) -> Entries:
+        """Some of the rows."""
+        return Entries(self.places[which], self.values[which])
+
+    def dense(self, dim: int, dtype: DTypeLike) -> NDArray:
+        """The whole rows, (m, dim)."""
+        x = np.zeros((len(self.places), dim), dtype)
+        np.put_along_axis(x, self.places, self.values, axis=1)
+        return x
+
+    def add_to(self, out: NDArray, times: float) -> None:
+        """out += times · these rows, in the type of `out` (m, dim), C-contiguous."""
+        flat = self.places + np.arange(len(out))[:, None] * out.shape[1]
+        np.add.at(out.reshape(-1), flat.reshape(-1), (out.dtype.type(times) * self.values).reshape(-1))
