@@ -32,48 +32,34 @@ class Float16(Compressor):
 
     def encode(self, x: NDArray, key: Draws) -> NDArray[np.uint8]:
         """See Compressor."""
-        exponent, bits = self._rounded(x)
-        return np.concatenate([to_bytes(exponent), self._halves(bits)], axis=1)
+        return self.written(x, key)
 
     def write(self, x: NDArray, key: Draws, messages: NDArray[np.uint8], own: NDArray) -> None:
         """See Compressor."""
-        exponent, bits = self._rounded(x)
-        kept = bits & ~np.uint32((1 << 13) - 1)
-        np.multiply(kept.view(np.float32), np.float32(2.0**_BIAS), out=own)
-        own *= np.ldexp(x.dtype.type(1), exponent.astype(np.int32) - _TOP)
-        messages[:, :2] = to_bytes(exponent)
-        messages[:, 2:] = self._halves(bits)
-
-    def _rounded(self, x: NDArray) -> tuple[NDArray[np.int16], NDArray[np.uint32]]:
-        """The rows' exponents, (p, 1), and scaled entries, whose upper bits are right after rounding, (p, dim)."""
         _, exponent = np.frexp(np.maximum(x.max(axis=1), -x.min(axis=1)))
-        exponent = np.maximum(exponent, _LOWEST)[:, None]
-        scaled = np.multiply(x, np.ldexp(x.dtype.type(1), _TOP - exponent)).astype(np.float32, copy=False)
-        scaled *= np.float32(2.0**-_BIAS)
+        power = _TOP - _BIAS - np.maximum(exponent, _LOWEST)[:, None]
+        scaled = own if own.dtype == np.float32 else np.empty(x.shape, np.float32)
+        _times(x, power, scaled)
         bits = scaled.view(np.uint32)
         bits += 1 << 12  # half of the last bit that stays
-        return exponent.astype(np.int16), bits
-
-    @staticmethod
-    def _halves(bits: NDArray[np.uint32]) -> NDArray[np.uint8]:
-        """The bytes of what stays of them, (p, 2 · dim); overwrites them."""
-        sign = bits >> 16
-        sign &= 1 << 15
-        bits >>= 13
-        bits &= (1 << 15) - 1
-        bits |= sign
-        return to_bytes(bits.astype(np.uint16))
+        halves = (bits >> 13).astype(np.uint16)
+        sign = np.less(bits.view(np.int32), 0).astype(np.uint16)
+        sign <<= 15
+        halves |= sign
+        messages[:, :2] = to_bytes(power.astype(np.int16))
+        messages[:, 2:] = to_bytes(halves)
+        bits &= ~np.uint32((1 << 13) - 1)
+        _times(scaled, -power, own)
 
     def decode(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: Draws) -> NDArray:
         """See Compressor."""
-        exponent = from_bytes(messages, 0, 1, np.int16)
+        power = from_bytes(messages, 0, 1, np.int16).astype(np.int32)
         bits = from_bytes(messages, 2, dim, np.int16).astype(np.int32)  # the sign fills the bits above
         bits <<= 13
         bits &= ~(7 << 28)  # and stays in the first one only
         scaled = bits.view(np.float32)
-        scaled *= np.float32(2.0**_BIAS)
-        x = scaled.astype(dtype, copy=False)
-        x *= np.ldexp(x.dtype.type(1), exponent.astype(np.int32) - _TOP)
+        x = scaled if scaled.dtype == dtype else np.empty(scaled.shape, dtype)
+        _times(scaled, -power, x)
         return x
 
     def alike(self, dim: int) -> tuple[Compressor, int]:
@@ -83,6 +69,16 @@ class Float16(Compressor):
     def delta(self, dim: int) -> float:
         """1 − 2⁻²¹."""
         return 1 - 2.0**-21
+
+
+def _times(x: NDArray, power: NDArray, out: NDArray) -> None:
+    """out = x · 2^power, a power a row; no power is too high or too low for the type in which this is done."""
+    wide = np.result_type(x, out)
+    limits = np.finfo(wide)
+    if not limits.minexp <= power.min(initial=0) <= power.max(initial=0) < limits.maxexp:
+        half = power // 2
+        x, power = x * np.ldexp(wide.type(1), half), power - half
+    np.multiply(x, np.ldexp(wide.type(1), power), out=out, casting="same_kind")
 
 
 @dataclass(frozen=True, kw_only=True)

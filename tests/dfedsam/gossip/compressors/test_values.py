@@ -86,6 +86,16 @@ def test_float16_is_numpys_of_the_scaled_row(x, exponent):
     assert np.all((y == nearest) | tie)
 
 
+@pytest.mark.parametrize(("dtype", "powers"), [(np.float32, [120, 0, -130]), (np.float64, [1000, 0, -1000])])
+def test_half_precision_of_a_row_is_that_beside_any_other(dtype, powers):
+    x = np.random.default_rng(2).standard_t(1, size=(3, 200))
+    x = np.ldexp(x / np.abs(x).max(), np.array(powers)[:, None]).astype(dtype)
+    y = compressed(Float16(), x)
+    np.testing.assert_allclose(y[:2], x[:2], rtol=2.0**-11, atol=0)
+    for row, alone in zip(y, x, strict=True):
+        np.testing.assert_array_equal(compressed(Float16(), alone[None])[0], row)
+
+
 @settings(deadline=None, max_examples=40)
 @given(x=arrays.arrays(np.float32, (3, 9), elements=st.floats(-(2.0**100), 2.0**100, width=32)))
 def test_bfloat16_is_the_nearest_with_eight_bits(x):
