@@ -18,6 +18,7 @@ import topologies
 from dfedsam import checkpoint
 from dfedsam.algorithms import Algorithm, ServerAlgorithm, State
 from dfedsam.budget import Budget
+from dfedsam.buffers import short_buffers
 from dfedsam.checks import one_of, whole
 from dfedsam.describe import describe, result
 from dfedsam.errors import RunError
@@ -109,6 +110,7 @@ class Simulation:
         """The network over the ranks of this job, placed as asked; a rank alone plays all."""
         return connect(self.topology.n, partial(place, self.topology, placement=self.placement))
 
+    @short_buffers()
     def run(self, *, resume: bool = False) -> list[Row]:
         """Play the rounds.
 

@@ -4,6 +4,8 @@ import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
+from dfedsam.buffers import short_buffers
+
 
 def cores() -> frozenset[int]:
     """The cores this process may run on (all of the machine's where the system does not say)."""
@@ -65,7 +67,8 @@ class Team:
         height = max(1, _STRETCH_BYTES // max(1, row_bytes))
 
         def some(start: int, stop: int) -> None:
-            for low in range(start, stop, height):
-                work(slice(low, min(low + height, stop)))
+            with short_buffers():
+                for low in range(start, stop, height):
+                    work(slice(low, min(low + height, stop)))
 
         self.share(some, count, 1 + count * row_bytes // _WORTH_A_THREAD)

@@ -7,6 +7,7 @@ import numpy as np
 import topologies
 from dfedsam import DPSGD, DFedSAM, Exact, LogisticRegression, Objective, Quadratic
 from dfedsam.algorithms import Algorithm
+from dfedsam.buffers import short_buffers
 from dfedsam.network import OneProcess
 from dfedsam.objectives.base import ALL_ROWS
 from dfedsam.play import Meter, Play
@@ -24,6 +25,7 @@ def ours(objective: Objective, algorithm: Algorithm, topology: topologies.Topolo
     meter, weights = Meter.zero(PEERS), topology.weights(0)
     done = 0
 
+    @short_buffers()  # as in Simulation.run
     def round() -> None:
         nonlocal state, done
         key = Draws(0, "", done, 0, everyone)

@@ -83,11 +83,13 @@ class QSGD(Compressor):
         unit = drawn.astype(x.dtype)
         unit *= kind(2.0**-16)
         mirrored = kind(1 - 2.0**-16) - unit
-        pairs = -(-x.shape[1] // (2 * width))
-        own += np.concatenate([unit, mirrored] * pairs, axis=1)[:, : x.shape[1]]  # one sum is faster than one a stretch
+        both = np.concatenate([unit, mirrored], axis=1)
+        whole = x.shape[1] // (2 * width) * 2 * width
+        own[:, :whole].reshape(len(own), -1, 2 * width)[:] += both[:, None]
+        own[:, whole:] += both[:, : x.shape[1] - whole]
         np.floor(own, out=own)
-        whole = own.astype(np.int8 if s < 1 << 7 else np.int16)
-        numbers = whole.view(f"u{whole.itemsize}")
+        signed = own.astype(np.int8 if s < 1 << 7 else np.int16)
+        numbers = signed.view(f"u{signed.itemsize}")
         numbers += numbers.dtype.type(s)
         return norm, numbers
 

@@ -39,8 +39,9 @@ class ScaledSign(Compressor):
         sign = bits.type(1) << bits.type(8 * x.itemsize - 1)
         whole = np.bitwise_and(x.view(bits), sign, out=own.view(bits))
         whole |= scale.view(bits)
+        negative = x.view(f"i{x.itemsize}") < 0  # what np.signbit says, sooner
         messages[:, : x.itemsize] = to_bytes(scale)
-        messages[:, x.itemsize :] = np.packbits(np.signbit(x), axis=1, bitorder="little")
+        messages[:, x.itemsize :] = np.packbits(negative, axis=1, bitorder="little")
 
     def decode(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: Draws) -> NDArray:
         """See Compressor."""

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from dfedsam.randomness import Draws
 
 
+_GROUPS = 256  # of a row's entries, at least: numpy's loops over fewer take longer
+
+
 @dataclass(frozen=True, kw_only=True)
 class TopK(Sparse):
     """The k entries of largest modulus and their places, in k (32 + ⌈log₂ d⌉) bits; of equal ones the first.
@@ -55,8 +58,8 @@ def _index_bits(dim: int) -> int:
 def _largest(x: NDArray, k: int) -> NDArray[np.intp]:
     """Where the k entries of largest modulus of each row of x (p, dim) lie in x.ravel(), rising, shape (p · k,)."""
     p, dim = x.shape
-    bits = np.dtype(f"i{x.itemsize}")
-    modulus = x.view(bits) & np.iinfo(bits).max  # ordered as |x| is, and numpy selects whole numbers faster
+    bits = np.dtype(f"u{x.itemsize}")
+    modulus = x.view(bits) & (np.iinfo(bits).max >> 1)  # ordered as |x| is, and numpy selects whole numbers faster
     low = _low(modulus, k)
     if low is None:
         return np.flatnonzero(_chosen(modulus, k))
@@ -79,21 +82,20 @@ def _chosen(modulus: NDArray, k: int) -> NDArray[np.bool_]:
 
 
 def _low(modulus: NDArray, k: int) -> NDArray | None:
-    """What at least k entries of each row reach, (p, 1), and not many more: the k-th of the largest of groups of
-    entries. None where k is too large for this to help."""
-    largest = modulus
-    while largest.shape[1] >= 8 * k:
-        half = largest.shape[1] // 2
-        largest = np.maximum(largest[:, :half], largest[:, half : 2 * half])
-    if largest is modulus:
+    """What at least k entries of each row reach, (p, 1), and some 1.1 k at random: the k-th of the largest in groups of
+    entries, 6 k of them or more. None where groups would hold a single entry."""
+    p, dim = modulus.shape
+    size = dim // max(6 * k, _GROUPS)
+    if size < 2:
         return None
-    place = largest.shape[1] - k
-    return np.partition(largest, place, axis=1)[:, place, None]
+    groups = dim // size
+    largest = modulus[:, : size * groups].reshape(p, size, groups).max(axis=1)
+    return np.partition(largest, groups - k, axis=1)[:, groups - k, None]
 
 
 def _first_of(values: NDArray, counts: NDArray[np.intp], k: int) -> NDArray[np.bool_]:
     """Which of the values, `counts[i]` of row i one after another, are the k largest of their row."""
-    filled = np.full((len(counts), counts.max()), -1, values.dtype)
+    filled = np.zeros((len(counts), counts.max()), values.dtype)  # after the others, which are k or more
     there = np.arange(filled.shape[1]) < counts[:, None]
     filled[there] = values
     return _chosen(filled, k)[there]
