@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 
 class Entries(NamedTuple):
@@ -21,16 +21,16 @@ class Entries(NamedTuple):
 
     @classmethod
     def joined(cls, first: Entries, second: Entries) -> Entries:
-        """The rows of both, one after another."""
+        """The rows of both, one after another; each has k entries a row."""
         return cls(*(np.concatenate(arrays) for arrays in zip(first, second, strict=True)))
 
     def rows(self, which: slice | NDArray[np.intp]) -> Entries:
-        """Some of the rows."""
+        """Some of the rows, as arrays are indexed: views for a slice, else copies."""
         return Entries(self.places[which], self.values[which])
 
-    def dense(self, dim: int, dtype: DTypeLike) -> NDArray:
-        """The whole rows, (m, dim)."""
-        x = np.zeros((len(self.places), dim), dtype)
+    def dense(self, dim: int) -> NDArray:
+        """The whole rows, a new array (m, dim) of the type of the values."""
+        x = np.zeros((len(self.places), dim), self.values.dtype)
         np.put_along_axis(x, self.places, self.values, axis=1)
         return x
 

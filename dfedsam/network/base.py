@@ -132,12 +132,13 @@ class Network(ABC):
             onto: (b, d), C-contiguous, of the type of `own`: what it is added to, in the order of the peers' numbers.
             then: called with some rows once these are there, in any thread and order.
         """
+        shape, like = ((len(own.values), onto.shape[1]), own.values) if isinstance(own, Entries) else (own.shape, own)
+        if onto.shape != shape or onto.dtype != like.dtype or not onto.flags.c_contiguous:
+            raise ValueError("onto must be C-contiguous, of the shape and type of own")
         edges, plan = self._plan(W, onto.dtype)
         came = plan.receive(messages)
         if isinstance(own, Entries):
             remote = decode(came)
-        elif onto.shape != own.shape or onto.dtype != own.dtype or not onto.flags.c_contiguous:
-            raise ValueError("onto must be C-contiguous, of the shape and type of own")
         else:
             remote = self.scratch("remote", (len(came), onto.shape[1]), onto.dtype)
 

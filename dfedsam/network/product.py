@@ -24,7 +24,7 @@ except ImportError:  # a scipy that has moved it: same sums in the same order, s
     _csr_matvecs = None
 
 _CACHED_BYTES = 1 << 19  # of output that is set to zero and added to while in cache
-_AT_ONCE = 1 << 16  # entries that are added at once
+_AT_ONCE = 1 << 16  # scattered entries that are gathered and added at once
 _WORTH_A_THREAD = 1 << 20  # bytes of output below which waking another thread takes longer than the work
 
 
@@ -88,6 +88,7 @@ def accumulate(rows: Rows, x: NDArray | Entries, out: NDArray) -> None:
 
 
 def _accumulate_entries(rows: Rows, x: Entries, out: NDArray) -> None:
+    """`accumulate` for rows of few entries: products with zeros are left out, which changes no sum."""
     row = np.repeat(np.arange(len(out)) * out.shape[1], np.diff(rows.indptr))
     first, last = int(rows.indptr[0]), int(rows.indptr[-1])
     count = max(1, _AT_ONCE // x.values.shape[1])

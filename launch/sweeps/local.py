@@ -96,8 +96,6 @@ class Pool:
                 self._kill()
                 raise
             self._look(look)
-        for process in self._processes.values():
-            process.end()
         return stop()
 
     def _look(self, look: Callable[[], None]) -> None:
@@ -121,6 +119,11 @@ class Pool:
             os.killpg(process.pid, signal.SIGKILL)
 
     def _work(self, slot: int) -> None:
+        self._play(slot)
+        if process := self._processes.pop(slot, None):
+            process.end()
+
+    def _play(self, slot: int) -> None:
         while not self._halt.is_set():
             try:
                 number, run = self._todo.get_nowait()

@@ -85,7 +85,8 @@ class QSGD(Compressor):
         mirrored = kind(1 - 2.0**-16) - unit
         both = np.concatenate([unit, mirrored], axis=1)
         whole = x.shape[1] // (2 * width) * 2 * width
-        own[:, :whole].reshape(len(own), -1, 2 * width)[:] += both[:, None]
+        pairs = own[:, :whole].reshape(len(own), -1, 2 * width)
+        pairs += both[:, None]
         own[:, whole:] += both[:, : x.shape[1] - whole]
         np.floor(own, out=own)
         signed = own.astype(np.int8 if s < 1 << 7 else np.int16)

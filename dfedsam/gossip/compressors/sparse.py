@@ -58,15 +58,15 @@ class Sparse(Compressor):
 
     @abstractmethod
     def pick(self, x: NDArray, key: Draws) -> Entries:
-        """The entries of C(x) for rows x (p, dim); see `encode`."""
+        """The k entries of C(x) in each row of x (p, dim); `key` as for `encode`."""
 
     @abstractmethod
     def join(self, entries: Entries, dim: int) -> NDArray[np.uint8]:
-        """Their messages (p, width)."""
+        """The messages (p, width) of p rows' entries, C-contiguous."""
 
     @abstractmethod
     def split(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: Draws) -> Entries:
-        """The inverse of `join`; see `decode`."""
+        """The entries (m, k) that messages (m, width) hold; `key` as for `decode`."""
 
     def encode(self, x: NDArray, key: Draws) -> NDArray[np.uint8]:
         """See Compressor."""
@@ -74,7 +74,7 @@ class Sparse(Compressor):
 
     def decode(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: Draws) -> NDArray:
         """See Compressor."""
-        return self.split(messages, dim, dtype, key).dense(dim, dtype)
+        return self.split(messages, dim, dtype, key).dense(dim)
 
     def write(self, x: NDArray, key: Draws, messages: NDArray[np.uint8], own: NDArray) -> None:
         """See Compressor."""

@@ -68,7 +68,7 @@ class Case:
         """The same where only few entries are sent and taken in, one's own too."""
         x = self.start()
         for W in self.steps():
-            x = W.astype(self.dtype) @ few(x).dense(self.width, x.dtype)
+            x = W.astype(self.dtype) @ few(x).dense(self.width)
         return x
 
 

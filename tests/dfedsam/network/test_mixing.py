@@ -68,7 +68,16 @@ def test_few_entries_add_up_also_a_few_at_a_time(monkeypatch, name):
     W, x, nothing = case.steps()[0], case.start(), np.empty((PEERS, 0), np.uint8)
     sums = np.zeros_like(x)
     network.add_encoded(W, nothing, few(x), lambda messages: few(x[:0]), sums, lambda rows: None)
-    assert np.array_equal(sums, W.astype(case.dtype) @ few(x).dense(case.width, x.dtype))
+    assert np.array_equal(sums, W.astype(case.dtype) @ few(x).dense(case.width))
+
+
+def test_what_is_added_to_must_fit():
+    network, case = connect(PEERS), CASES["ring"]
+    W, x, nothing = case.steps()[0], case.start(), np.empty((PEERS, 0), np.uint8)
+    for own in (x, few(x)):
+        for onto in (np.asfortranarray(x), x[1:], x.astype(np.float64)):
+            with pytest.raises(ValueError, match="onto must be C-contiguous, of the shape and type of own"):
+                network.add_encoded(W, nothing, own, lambda messages: x[:0], onto, lambda rows: None)
 
 
 def test_sums_are_taken_in_peer_order(found):
