@@ -6,10 +6,10 @@ import numpy as np
 from matplotlib.animation import FFMpegWriter, FuncAnimation, PillowWriter
 from matplotlib.collections import PathCollection
 
-from analysis import layouts, style
-from analysis.graph_panel import draw_graph
-from analysis.topology import name
-from topologies.topology import Topology
+from dfedsam.analysis import layouts, style
+from dfedsam.analysis.graph_panel import draw_graph
+from dfedsam.analysis.topology import name
+from dfedsam.topologies.topology import Topology
 
 WRITERS = {".gif": PillowWriter, ".mp4": FFMpegWriter}
 ROUNDS = 40

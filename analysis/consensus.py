@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from topologies.topology import Topology
+from dfedsam.topologies.topology import Topology
 
 EXACT = 200  # peers up to which the worst start is found; above, random starts stand for it
 STARTS = 16  # random starts

@@ -6,8 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis import marks, panels
-from analysis.style import PAGE, curve, new_figure, scaled, styled
+from dfedsam.analysis import marks, panels
+from dfedsam.analysis.style import PAGE, curve, new_figure, scaled, styled
 
 MOST = 3  # rows and columns of panels
 DASHED = (0, (4, 2))

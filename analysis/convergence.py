@@ -10,9 +10,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis import panels
-from analysis.runs import read_runs
-from analysis.style import COLUMN, PAGE, between, letter, new_figure, save, styled
+from dfedsam.analysis import panels
+from dfedsam.analysis.runs import read_runs
+from dfedsam.analysis.style import COLUMN, PAGE, between, letter, new_figure, save, styled
 
 DOWN = {
     "loss": "loss",

@@ -7,10 +7,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
-from analysis import marks, metrics, theory
-from analysis.fits import agreement, fit, usable
-from analysis.style import GREY, PAGE, between, new_figure, styled
-from analysis.summary import best_rates, cells
+from dfedsam.analysis import marks, metrics, theory
+from dfedsam.analysis.fits import agreement, fit, usable
+from dfedsam.analysis.style import GREY, PAGE, between, new_figure, styled
+from dfedsam.analysis.summary import best_rates, cells
 
 FITTED = {"color": "#333333", "linewidth": 0.9, "linestyle": (0, (5, 2))}
 RATE = {"color": GREY, "linewidth": 0.9, "linestyle": (0, (1, 1.5))}

@@ -5,8 +5,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from analysis import marks
-from analysis.style import COLUMN, GREY, curve, line_height, new_figure, scaled, styled
+from dfedsam.analysis import marks
+from dfedsam.analysis.style import COLUMN, GREY, curve, line_height, new_figure, scaled, styled
 
 GUIDES = {"$n^{-2}$": lambda n: n**-2.0, "$n^{-1}$": lambda n: 1 / n, r"$1/\log n$": lambda n: 1 / np.log(n)}
 LEVELS = (1.2, 2.2, 2.0)  # what a guide is multiplied by, so that it runs beside the curves it is for

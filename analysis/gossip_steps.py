@@ -7,10 +7,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
-from analysis import marks
-from analysis.panels import byte_unit
-from analysis.style import PAGE, curve, new_figure, scaled, styled
-from analysis.summary import cells
+from dfedsam.analysis import marks
+from dfedsam.analysis.panels import byte_unit
+from dfedsam.analysis.style import PAGE, curve, new_figure, scaled, styled
+from dfedsam.analysis.summary import cells
 
 THEORY = {"linestyle": (0, (4, 1.5)), "linewidth": 0.7}
 PANELS = 4

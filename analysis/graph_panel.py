@@ -10,7 +10,7 @@ from matplotlib.patches import FancyArrowPatch
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
-from analysis import layouts, style
+from dfedsam.analysis import layouts, style
 
 NUMBERED = 36  # peers up to which each one bears its number
 SIDE = 150  # points: the side of a whole panel

@@ -4,7 +4,7 @@ import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.springs import springs
+from dfedsam.analysis.springs import springs
 
 SMALL = 120  # peers up to which springs between all pairs are affordable (Kamada and Kawai 1989)
 

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from analysis.panels import power
-from analysis.style import GREY, curve, letter, line_height, scaled
+from dfedsam.analysis.panels import power
+from dfedsam.analysis.style import GREY, curve, letter, line_height, scaled
 
 HANDLE = 0.32  # inches before a name in a legend of markers
 

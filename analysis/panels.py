@@ -10,9 +10,9 @@ from matplotlib.colors import to_rgb
 from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
-from analysis.intervals import mean_and_interval
-from analysis.runs import REFERENCE
-from analysis.style import COLOURS, GREY, curve
+from dfedsam.analysis.intervals import mean_and_interval
+from dfedsam.analysis.runs import REFERENCE
+from dfedsam.analysis.style import COLOURS, GREY, curve
 
 DECADES = 2  # a loss that spans more is drawn on a logarithmic axis
 BYTES = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "bytes"))

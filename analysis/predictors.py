@@ -7,10 +7,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
-from analysis import marks, metrics
-from analysis.convergence_gap import FITTED, gap_cells
-from analysis.fits import agreement, fit
-from analysis.style import COLOURS, PAGE, between, new_figure, scaled, styled
+from dfedsam.analysis import marks, metrics
+from dfedsam.analysis.convergence_gap import FITTED, gap_cells
+from dfedsam.analysis.fits import agreement, fit
+from dfedsam.analysis.style import COLOURS, PAGE, between, new_figure, scaled, styled
 
 IDENTITY = {"color": COLOURS[4], "linewidth": 1.0, "linestyle": "-"}
 

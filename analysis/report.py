@@ -11,12 +11,12 @@ from typing import Any
 import jinja2
 import pandas as pd
 
-from analysis import marks, metrics, report_data, style, tables
-from analysis.animation import animate as write_animation
-from analysis.predictors import agreements
-from analysis.report_figures import items, made
-from analysis.studies import Study, read_study
-from analysis.summary import summarise
+from dfedsam.analysis import marks, metrics, report_data, style, tables
+from dfedsam.analysis.animation import animate as write_animation
+from dfedsam.analysis.predictors import agreements
+from dfedsam.analysis.report_figures import items, made
+from dfedsam.analysis.studies import Study, read_study
+from dfedsam.analysis.summary import summarise
 
 PAGE = "report.html"
 GENERATOR = "dfedsam report"
@@ -148,7 +148,7 @@ def _page(
     study: Study, summary: pd.DataFrame, shown: list[dict[str, str]], left_out: list[str], written: list[str]
 ) -> str:
     metric = str(summary["metric"].iloc[0])
-    source = files("analysis")
+    source = files("dfedsam.analysis")
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis import metrics
-from analysis.labels import differing
-from analysis.panels import numbers
-from analysis.studies import Study
+from dfedsam.analysis import metrics
+from dfedsam.analysis.labels import differing
+from dfedsam.analysis.panels import numbers
+from dfedsam.analysis.studies import Study
 
 POINTS = 80  # of a curve on the page
 ACROSS = ("round", "queries", "bytes")

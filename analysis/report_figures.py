@@ -7,17 +7,17 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-import topologies
-from analysis import marks, metrics, simulated_time
-from analysis import topology as topology_drawing
-from analysis.consensus_rounds import consensus_rounds
-from analysis.convergence import convergence
-from analysis.convergence_gap import convergence_gap
-from analysis.gap_size import gap_size
-from analysis.gossip_steps import gossip_steps
-from analysis.labels import labels
-from analysis.predictors import predictors
-from analysis.studies import Study
+from dfedsam import topologies
+from dfedsam.analysis import marks, metrics, simulated_time
+from dfedsam.analysis import topology as topology_drawing
+from dfedsam.analysis.consensus_rounds import consensus_rounds
+from dfedsam.analysis.convergence import convergence
+from dfedsam.analysis.convergence_gap import convergence_gap
+from dfedsam.analysis.gap_size import gap_size
+from dfedsam.analysis.gossip_steps import gossip_steps
+from dfedsam.analysis.labels import labels
+from dfedsam.analysis.predictors import predictors
+from dfedsam.analysis.studies import Study
 
 MOST_CURVES = 9  # of one convergence figure
 MOST_FIGURES = 6  # of convergence

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from analysis.labels import base_label, differences, differing
+from dfedsam.analysis.labels import base_label, differences, differing
 
 # Columns of a run's row, and the settings (see `analysis.labels.settings`) that they hold
 SETTINGS = {

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from analysis.labels import labels
+from dfedsam.analysis.labels import labels
 
 REFERENCE = "reference."  # prefix of the columns that hold a run's references
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C parser takes a tenth of the time

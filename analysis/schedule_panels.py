@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
-import topologies
-from analysis import consensus, layouts, style
-from analysis.graph_panel import draw_graph
-from topologies.topology import Topology
+from dfedsam import topologies
+from dfedsam.analysis import consensus, layouts, style
+from dfedsam.analysis.graph_panel import draw_graph
+from dfedsam.topologies.topology import Topology
 
 MOST = 8  # rounds that are drawn
 MANY = 100  # peers above which fewer are

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from analysis.panels import numbers
+from dfedsam.analysis.panels import numbers
 
 LATENCY = 0.01  # α, seconds a message: machines in one country
 BANDWIDTH = 12.5e6  # 1/β, bytes a second: 100 Mbit/s

@@ -8,7 +8,7 @@ from matplotlib.patches import Circle
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from analysis import style
+from dfedsam.analysis import style
 
 
 def draw_real(axes: Axes, values: NDArray[np.float64] | None, figures: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
-from analysis.style import COLOURS, HATCHES, PAGE, SEQUENTIAL, new_figure, styled
+from dfedsam.analysis.style import COLOURS, HATCHES, PAGE, SEQUENTIAL, new_figure, styled
 
 MOST_BARS = 40  # peers whose hatched bars can still be told apart
 NAMED = 24  # classes whose names fit beside a map

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.labels import labels, settings
-from analysis.run_table import data_names, run_row, topology_names, variants
-from analysis.runs import REFERENCE, folder_names, read_config, read_metrics, read_references
-from analysis.theory_columns import Theory
+from dfedsam.analysis.labels import labels, settings
+from dfedsam.analysis.run_table import data_names, run_row, topology_names, variants
+from dfedsam.analysis.runs import REFERENCE, folder_names, read_config, read_metrics, read_references
+from dfedsam.analysis.theory_columns import Theory
 
 # Columns of a run that each of its evaluations bears, too
 BESIDE = (

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from analysis import metrics
-from analysis.intervals import mean_and_interval
+from dfedsam.analysis import metrics
+from dfedsam.analysis.intervals import mean_and_interval
 
 STEADY = 0.8  # of a run's rounds: what comes after is averaged for its steady value
 REACH = 0.8  # of the runs reach the target that is chosen for them

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis import marks, metrics
-from analysis.panels import byte_unit
-from analysis.summary import best_rates, cells
+from dfedsam.analysis import marks, metrics
+from dfedsam.analysis.panels import byte_unit
+from dfedsam.analysis.summary import best_rates, cells
 
 # Columns that name a cell, where they vary; what each is called
 NAMED = {

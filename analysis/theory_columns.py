@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import topologies
-from analysis import theory
-from topologies.spectra.neighbours import from_eigenvalues
+from dfedsam import topologies
+from dfedsam.analysis import theory
+from dfedsam.topologies.spectra.neighbours import from_eigenvalues
 
 LARGEST = 1000  # peers up to which all eigenvalues are taken
 COLUMNS = ("lambda_q", "neighbours_q", "predicted_consensus", "predicted_error", "shape")

@@ -7,12 +7,12 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from analysis import style
-from analysis.graph_panel import draw_graph
-from analysis.schedule_panels import MANY, MOST, draw_errors, draw_rounds
-from analysis.spectrum_panel import draw_complex, draw_real
-from topologies.spectra.spectrum import eigenvalues, spectrum
-from topologies.topology import Topology
+from dfedsam.analysis import style
+from dfedsam.analysis.graph_panel import draw_graph
+from dfedsam.analysis.schedule_panels import MANY, MOST, draw_errors, draw_rounds
+from dfedsam.analysis.spectrum_panel import draw_complex, draw_real
+from dfedsam.topologies.spectra.spectrum import eigenvalues, spectrum
+from dfedsam.topologies.topology import Topology
 
 ALL = 2000  # peers up to which every eigenvalue is drawn; above, only the ends of the spectrum
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from dfedsam.algorithms import State
+from dfedsam.communication.base import Communicator
+from dfedsam.context import QueryCounter, RoundContext
 from dfedsam.evaluation import Evaluation
-from dfedsam.network.base import Network
 from dfedsam.objectives import Problem
-from dfedsam.play import Meter, Play
 
 
 class Budget:
@@ -22,15 +22,21 @@ class Budget:
     Args:
         problem: has limits, or none.
         evaluation: sums the counts over ranks and over stretches before a resume.
-        network: carries the dry round's rows.
+        communicator: carries the dry round's rows.
     """
 
-    def __init__(self, problem: Problem, evaluation: Evaluation, network: Network) -> None:
-        self._problem, self._evaluation, self._network = problem, evaluation, network
+    def __init__(self, problem: Problem, evaluation: Evaluation, communicator: Communicator) -> None:
+        self._problem, self._evaluation, self._communicator = problem, evaluation, communicator
         self._limits = problem.limits()
 
     def ends(
-        self, state: State, play: Play, step: Callable[[State, Play], State], *, first: bool, due: bool
+        self,
+        state: State,
+        context: RoundContext,
+        step: Callable[[State, RoundContext], State],
+        *,
+        first: bool,
+        due: bool,
     ) -> str | None:
         """Why the next round is not to be played: it would pass a limit; None: it may be. A collective call.
 
@@ -43,26 +49,26 @@ class Budget:
         """
         if not self._limits:
             return None
-        network, sent = self._network, (self._network.messages, self._network.bytes)
+        communicator, sent = self._communicator, (self._communicator.messages, self._communicator.bytes)
         with self._problem.dry():
             if first:
                 self._evaluate(state)
-            meter = Meter(play.meter.queries.copy(), play.meter.gradients.copy())
-            dry = replace(play, meter=meter, watch=lambda x: None, cosines=None)
+            meter = QueryCounter(context.meter.queries.copy(), context.meter.gradients.copy())
+            dry = replace(context, meter=meter, watch=lambda x: None, cosines=None)
             after = step(copy.deepcopy(state), dry)
             if due:
                 self._evaluate(after)
             counts = self._evaluation.counts()
-        network.messages, network.bytes = sent
+        communicator.messages, communicator.bytes = sent
         for name, limit in self._limits.items():
             if counts[name] > limit:
                 what = name.replace("_", " ")
-                return f"after round {play.round + 1} it would be {counts[name]:,} {what}, above {limit:,}"
+                return f"after round {context.round + 1} it would be {counts[name]:,} {what}, above {limit:,}"
         return None
 
     def _evaluate(self, state: State) -> None:
         x = state["x"]
-        if self._network.is_root:
+        if self._communicator.is_root:
             self._problem.evaluate(x[:1])
         if self._evaluation.local:
             self._problem.evaluate(x)

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
-from dfedsam.network import Network
-from dfedsam.peers import Peers, stretches
+from dfedsam.communication import Communicator
+from dfedsam.peers import Peers, segments
 
 FORMAT = 1  # raised when a reader of this version could no longer read the file
 _NAMES = {  # numpy's types under the names of the safetensors format
@@ -28,7 +28,7 @@ _PIECE = 1 << 26  # bytes given to the system at once
 _NEAR = 1 << 14  # bytes that are read sooner than passed over
 
 
-def save(path: str | Path, arrays: Mapping[str, NDArray], meta: Mapping[str, Any], network: Network) -> None:
+def save(path: str | Path, arrays: Mapping[str, NDArray], meta: Mapping[str, Any], communicator: Communicator) -> None:
     """Write the state of all peers; a collective call. The file must be on a disk that all ranks share.
 
     Args:
@@ -41,30 +41,32 @@ def save(path: str | Path, arrays: Mapping[str, NDArray], meta: Mapping[str, Any
     """
     path = Path(path)
     beside = path.with_name(path.name + ".part")
-    header, places = _layout(arrays, network.broadcast(dict(meta)), network.peers)  # clocks differ; offsets must not
+    header, places = _layout(
+        arrays, communicator.broadcast(dict(meta)), communicator.peers
+    )  # clocks differ; offsets must not
     error: OSError | None = None
-    if network.is_root:
+    if communicator.is_root:
         try:
             with open(beside, "wb") as file:
                 file.write(header)
         except OSError as caught:
             error = caught
-    _all_well(error, network)
+    _all_well(error, communicator)
     try:
-        _write(beside, arrays, places, network.block)
+        _write(beside, arrays, places, communicator.block)
     except OSError as caught:
         error = caught
-    _all_well(error, network)
-    if network.is_root:
+    _all_well(error, communicator)
+    if communicator.is_root:
         try:
             os.replace(beside, path)
             _flush(path.parent)
         except OSError as caught:
             error = caught
-    _all_well(error, network)
+    _all_well(error, communicator)
 
 
-def load(path: str | Path, network: Network) -> tuple[dict[str, NDArray], dict[str, Any]]:
+def load(path: str | Path, communicator: Communicator) -> tuple[dict[str, NDArray], dict[str, Any]]:
     """Read the block's rows, and the note that was saved with them: (name → (b, ...), meta).
 
     Raises:
@@ -73,9 +75,9 @@ def load(path: str | Path, network: Network) -> tuple[dict[str, NDArray], dict[s
     try:
         with safe_open(path, framework="numpy") as file:
             meta = _meta(path, file.metadata())
-            if meta["peers"] != network.peers:
-                raise ValueError(f"checkpoint {path} is of {meta['peers']} peers: this run has {network.peers}")
-            return {name: _rows(path, file, name, network) for name in file.keys()}, meta["meta"]  # noqa: SIM118
+            if meta["peers"] != communicator.peers:
+                raise ValueError(f"checkpoint {path} is of {meta['peers']} peers: this run has {communicator.peers}")
+            return {name: _rows(path, file, name, communicator) for name in file.keys()}, meta["meta"]  # noqa: SIM118
     except FileNotFoundError:
         raise ValueError(f"checkpoint {path} is not there: check the run's folder") from None
     except (SafetensorError, OSError) as error:
@@ -84,15 +86,17 @@ def load(path: str | Path, network: Network) -> tuple[dict[str, NDArray], dict[s
         ) from None
 
 
-def _rows(path: str | Path, file: Any, name: str, network: Network) -> NDArray:
+def _rows(path: str | Path, file: Any, name: str, communicator: Communicator) -> NDArray:
     rows = file.get_slice(name)
     count = (rows.get_shape() or [0])[0]
-    if count != network.peers:
-        raise ValueError(f"checkpoint {path} is not sound: array {name} has {count} rows for {network.peers} peers")
+    if count != communicator.peers:
+        raise ValueError(
+            f"checkpoint {path} is not sound: array {name} has {count} rows for {communicator.peers} peers"
+        )
     near = _NEAR / max(1, 8 * int(np.prod(rows.get_shape()[1:])))
     parts = [
         rows[some.start : some.stop] if places is None else rows[some.start : some.stop][places]
-        for some, _, places in stretches(network.block, near)
+        for some, _, places in segments(communicator.block, near)
     ]
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
@@ -119,7 +123,7 @@ def _write(path: Path, arrays: Mapping[str, NDArray], places: Mapping[str, int],
         for name, array in arrays.items():
             content = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
             row = len(content) // len(peers)
-            for some, rows, _ in stretches(peers, gap=0):
+            for some, rows, _ in segments(peers, gap=0):
                 part, place = content[rows.start * row : rows.stop * row], places[name] + some.start * row
                 while len(part):
                     written = os.pwrite(file, part[:_PIECE], place)
@@ -138,9 +142,9 @@ def _flush(folder: Path) -> None:
         os.close(file)
 
 
-def _all_well(error: OSError | None, network: Network) -> None:
+def _all_well(error: OSError | None, communicator: Communicator) -> None:
     """Raise on every rank if one of them has failed."""
-    message = network.first(None if error is None else str(error))
+    message = communicator.first(None if error is None else str(error))
     if message is not None:
         raise OSError(f"the checkpoint could not be written, the last one is kept: {message}") from error
 

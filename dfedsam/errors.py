@@ -1,5 +1,68 @@
-"""Errors that happen during a run, as against bad input, which is a ValueError before it."""
+"""The two kinds of errors: bad input, found before anything is written, and a run that cannot go on.
+
+Both are structured and formatted here alone. The command line prints them in one line.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class OptionError(ValueError):
+    """A bad value of an option.
+
+    Args:
+        option: name of the option, with the options that lead to it: "algorithm.estimator.mu".
+        value: what it was set to.
+        rule: what is asked of it, after "it": "must be a whole number of at least 1".
+        hint: what to do instead; empty if the rule says it.
+
+    The message is "option is value: it rule; hint".
+    """
+
+    def __init__(self, option: str, value: Any, rule: str, hint: str = "") -> None:
+        super().__init__(option, value, rule, hint)
+        self.option, self.value, self.rule, self.hint = option, value, rule, hint
+
+    def __str__(self) -> str:
+        return f"{self.option} is {self.value}: it {self.rule}" + (f"; {self.hint}" if self.hint else "")
+
+    def within(self, option: str) -> OptionError:
+        """The same error with the full name of its option: `mu` within `algorithm.estimator`.
+
+        Args:
+            option: the option whose value has this one; an empty name changes nothing.
+        """
+        if not option:
+            return self
+        return type(self)(f"{option}.{self.option}", self.value, self.rule, self.hint).with_traceback(
+            self.__traceback__
+        )
 
 
 class RunError(RuntimeError):
-    """A run that cannot go on; the message names the phase, the round and the peers."""
+    """A run that cannot go on.
+
+    Args:
+        message: what happened, and what usually helps.
+        phase: what the peers were doing: "local step 2", "gossip choco", "evaluation"; None if unknown.
+        round: 0-based round; None outside the rounds.
+        peers: the peers it happened to, in words (`dfedsam.peers.format_peers`); None for all.
+
+    The message begins with those of round, phase and peers that are known.
+    """
+
+    def __init__(
+        self, message: str, *, phase: str | None = None, round: int | None = None, peers: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.phase, self.round, self.peers = phase, round, peers
+
+    def __str__(self) -> str:
+        where = [f"round {self.round}" if self.round is not None else None, self.phase, self.peers]
+        known = ", ".join(part for part in where if part is not None)
+        return f"{known}: {super().__str__()}" if known else super().__str__()
+
+
+class BudgetExceeded(RunError):
+    """A query that the budget of the black box does not cover; it was not asked."""

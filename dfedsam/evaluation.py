@@ -7,23 +7,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dfedsam.communication.base import Communicator
+from dfedsam.context import QueryCounter
 from dfedsam.errors import RunError
-from dfedsam.network.base import Network
 from dfedsam.objectives import Problem
-from dfedsam.play import Meter
 
 Cosines = list[tuple[slice, NDArray]]  # some rows of the block, and a figure for each
 _STRETCH = 256  # rows whose distance to the mean is taken at a time, in float64
 
 
-def consensus_distance(x: NDArray, network: Network) -> float:
+def consensus_distance(x: NDArray, communicator: Communicator) -> float:
     """Ξ² = (1/n) Σ ‖x_i − x̄‖² over all peers, from the block's rows x (peers, dim); the same bits for every split."""
-    mean = network.total(x) / network.peers
+    mean = communicator.total(x) / communicator.peers
     squares = np.empty(len(x))
     for low in range(0, len(x), _STRETCH):
         away = x[low : low + _STRETCH] - mean
         squares[low : low + _STRETCH] = np.einsum("pd,pd->p", away, away)
-    return float(network.gather(squares).mean())
+    return float(communicator.gather(squares).mean())
 
 
 class Evaluation:
@@ -31,29 +31,31 @@ class Evaluation:
 
     Args:
         problem: the objective on this block.
-        network: carries figures of peers to the recorder; not counted as communication.
+        communicator: carries figures of peers to the recorder; not counted as communication.
         meter: the block's queries.
         local: also evaluate each peer's own model.
         counts: the problem's further meters up to a checkpoint, which this process goes on from.
     """
 
-    def __init__(self, problem: Problem, network: Network, meter: Meter, local: bool, counts: dict[str, int]) -> None:
-        self.problem, self.network, self.meter, self.local = problem, network, meter, local
+    def __init__(
+        self, problem: Problem, communicator: Communicator, meter: QueryCounter, local: bool, counts: dict[str, int]
+    ) -> None:
+        self.problem, self.communicator, self.meter, self.local = problem, communicator, meter, local
         self._earlier = counts
         self._before: float | None = None
 
     def before_gossip(self, x: NDArray) -> None:
         """Note the consensus distance of x (peers, dim) just before it is mixed."""
         if self._before is None:  # an algorithm may mix other vectors after x
-            self._before = consensus_distance(x, self.network)
+            self._before = consensus_distance(x, self.communicator)
 
     def counts(self) -> dict[str, int]:
         """The problem's further meters, summed over all ranks and over the stretches before a resume."""
         counts = {}
         for name, value in self.problem.counts().items():
-            rows = np.zeros(len(self.network.block), np.int64)
+            rows = np.zeros(len(self.communicator.block), np.int64)
             rows[0] = value
-            counts[name] = int(self.network.gather(rows).sum()) + self._earlier.get(name, 0)
+            counts[name] = int(self.communicator.gather(rows).sum()) + self._earlier.get(name, 0)
         return counts
 
     def row(self, x: NDArray, cosines: Cosines | None) -> dict[str, Any]:
@@ -62,21 +64,21 @@ class Evaluation:
         Raises:
             RunError: if the loss of the mean model is not finite.
         """
-        network, n = self.network, self.network.peers
+        communicator, n = self.communicator, self.communicator.peers
         row: dict[str, Any] = {
-            "queries": float(network.gather(self.meter.queries).mean()),
-            "bytes": network.bytes / n,
+            "queries": float(communicator.gather(self.meter.queries).mean()),
+            "bytes": communicator.bytes / n,
         }
-        mean = (network.total(x) / n).astype(x.dtype)
+        mean = (communicator.total(x) / n).astype(x.dtype)
         figures = {}
-        if network.is_root:
+        if communicator.is_root:
             figures = {name: float(value[0]) for name, value in self.problem.evaluate(mean[None]).items()}
-        row |= network.broadcast(figures)
+        row |= communicator.broadcast(figures)
         if not np.isfinite(row["loss"]):
             raise RunError("evaluation: the loss of the mean model is not finite; a lower lr or sigma usually helps")
         if self.local:
             row |= self._local(x)
-        row["consensus_distance"] = consensus_distance(x, network)
+        row["consensus_distance"] = consensus_distance(x, communicator)
         before = self._before
         row["consensus_distance_before_gossip"] = row["consensus_distance"] if before is None else before
         self._before = None
@@ -85,14 +87,14 @@ class Evaluation:
             for rows, values in cosines:
                 sums[rows] += values
                 counts[rows] += 1
-            worked = network.gather(counts) > 0  # peers that were away have none
+            worked = communicator.gather(counts) > 0  # peers that were away have none
             if worked.any():
-                row["cosine"] = float(network.gather(sums / np.maximum(counts, 1))[worked].mean())
-        gradients = float(network.gather(self.meter.gradients).mean())
+                row["cosine"] = float(communicator.gather(sums / np.maximum(counts, 1))[worked].mean())
+        gradients = float(communicator.gather(self.meter.gradients).mean())
         return row | ({"gradients": gradients} if gradients else {}) | {k: v / n for k, v in self.counts().items()}
 
     def _local(self, x: NDArray) -> dict[str, float]:
-        figures = {name: self.network.gather(value) for name, value in self.problem.evaluate(x).items()}
+        figures = {name: self.communicator.gather(value) for name, value in self.problem.evaluate(x).items()}
         row = {"loss_local": float(figures["loss"].mean())}
         if "accuracy" in figures:
             row["accuracy_local"] = float(figures["accuracy"].mean())

@@ -11,8 +11,8 @@ Peers = range | NDArray[np.int64]
 _TOGETHER = 1024  # peers of a stretch at most, unless they are a range
 
 
-def stretches(peers: Peers, gap: float) -> Iterator[tuple[range, slice, NDArray[np.intp] | None]]:
-    """Cut peers into stretches of numbers that are worth reaching for in one go.
+def segments(peers: Peers, gap: float) -> Iterator[tuple[range, slice, NDArray[np.intp] | None]]:
+    """Cut peers into segments of numbers that are worth reaching for in one go.
 
     Args:
         peers: whom to reach.
@@ -39,7 +39,7 @@ def stretches(peers: Peers, gap: float) -> Iterator[tuple[range, slice, NDArray[
         low = high
 
 
-def named(peers: Peers, most: int = 8) -> str:
+def format_peers(peers: Peers, most: int = 8) -> str:
     """The peers in words, such as "peers 4 to 9", or "peers 1, 5, 6 and 20 more"."""
     if len(peers) == 1:
         return f"peer {peers[0]}"

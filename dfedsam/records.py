@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-import topologies
-from dfedsam.network.base import Network
+from dfedsam import topologies
+from dfedsam.communication.base import Communicator
 from dfedsam.objectives import Problem
 
 if TYPE_CHECKING:
@@ -34,11 +34,11 @@ class RunFolder:
 
     Args:
         path: where it is, or is to be.
-        network: tells the root, and tells every rank where the root fails.
+        communicator: tells the root, and tells every rank where the root fails.
     """
 
-    def __init__(self, path: Path, network: Network) -> None:
-        self.path, self.network = path, network
+    def __init__(self, path: Path, communicator: Communicator) -> None:
+        self.path, self.communicator = path, communicator
         self.checkpoint = path / "checkpoint.safetensors"
         self.metrics = path / "metrics.jsonl"
 
@@ -50,12 +50,12 @@ class RunFolder:
         Raises:
             ValueError: on every rank, if it is there already or cannot be made: a run is never overwritten.
         """
-        failure = self._make() if self.network.is_root else ""
-        failure = self.network.broadcast(failure)
+        failure = self._make() if self.communicator.is_root else ""
+        failure = self.communicator.broadcast(failure)
         if failure:
             raise ValueError(failure)
         self.write_config(description)
-        if self.network.is_root:
+        if self.communicator.is_root:
             spectrum = topologies.spectrum(topology, 1 if gossip is None else gossip.length(topology))
             mixing = {} if gossip is None else {"gossip": gossip.mixing(topology, spectrum["lambda_q"])}
             graph = topologies.to_dict(topology, spectrum=spectrum, **mixing)
@@ -77,12 +77,12 @@ class RunFolder:
         """Write `config.yaml`: feeding it back repeats the run."""
         import yaml
 
-        if self.network.is_root:
+        if self.communicator.is_root:
             write_whole(self.path / "config.yaml", yaml.safe_dump(description, sort_keys=False, allow_unicode=True))
 
     def finish(self, problem: Problem, mean: NDArray, *, references: bool) -> None:
         """Write the mean model (dim,) to `prompt.safetensors`, and `references.json` where they are asked for."""
-        if self.network.is_root:
+        if self.communicator.is_root:
             problem.save(mean, self.path / "prompt.safetensors")
             if references:
                 write_whole(self.path / "references.json", json.dumps(problem.references(), indent=2) + "\n")
@@ -93,7 +93,7 @@ class Metrics:
 
     def __init__(self, folder: RunFolder | None) -> None:
         self.rows: list[Row] = []
-        self._path = folder.metrics if folder is not None and folder.network.is_root else None
+        self._path = folder.metrics if folder is not None and folder.communicator.is_root else None
 
     def reload(self, last_round: int) -> None:
         """Take up the rows of an earlier stretch up to `last_round`; later ones are cut off, to be played again."""

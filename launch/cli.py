@@ -10,22 +10,22 @@ import os
 import sys
 import traceback
 
-from launch import ranks
+from dfedsam.launch import ranks
 
 COMMANDS = {
-    "run": ("launch.run", "play an experiment: peers on a graph minimise an objective by queries and gossip"),
-    "resume": ("launch.resume", "go on with a run that was stopped, or make it longer"),
-    "sweep": ("launch.sweep", "many runs from one file, on this machine or as a SLURM array"),
-    "status": ("launch.status", "how far a study is: what is done, running, failed, to do"),
-    "watch": ("launch.watch", "follow a run that goes on, here or on another machine"),
+    "run": ("dfedsam.launch.run", "play an experiment: peers on a graph minimise an objective by queries and gossip"),
+    "resume": ("dfedsam.launch.resume", "go on with a run that was stopped, or make it longer"),
+    "sweep": ("dfedsam.launch.sweep", "many runs from one file, on this machine or as a SLURM array"),
+    "status": ("dfedsam.launch.status", "how far a study is: what is done, running, failed, to do"),
+    "watch": ("dfedsam.launch.watch", "follow a run that goes on, here or on another machine"),
     "topology": (
-        "launch.topology",
+        "dfedsam.launch.topology",
         "graphs and schedules: which there are, their spectral gaps side by side, drawings",
     ),
-    "plot": ("launch.plot", "loss, accuracy and consensus distance of runs, as a figure"),
-    "report": ("launch.report", "a study or several runs as one page, with figures and tables for a paper"),
-    "export": ("launch.export", "a run's prompt as an adapter that peft loads onto the model"),
-    "doctor": ("launch.doctor", "what this machine has for it, and what to do about what is missing"),
+    "plot": ("dfedsam.launch.plot", "loss, accuracy and consensus distance of runs, as a figure"),
+    "report": ("dfedsam.launch.report", "a study or several runs as one page, with figures and tables for a paper"),
+    "export": ("dfedsam.launch.export", "a run's prompt as an adapter that peft loads onto the model"),
+    "doctor": ("dfedsam.launch.doctor", "what this machine has for it, and what to do about what is missing"),
 }
 HELP = """usage: dfedsam COMMAND [OPTIONS]
 

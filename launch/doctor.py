@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
 
-from launch import ranks
+from dfedsam.launch import ranks
 
 HELP = """usage: dfedsam doctor
 

@@ -8,7 +8,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import Any, get_origin
 
-from launch import names
+from dfedsam.launch import names
 
 WIDTH = 100
 

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from launch.progress import Row, Tell
+from dfedsam.launch.progress import Row, Tell
 
 LOGGERS = ("tensorboard", "wandb", "mlflow")  # each by the package, and the extra, of its name
 
@@ -113,7 +113,7 @@ def _tensorboard(folder: Path, settings: Row, resume: bool) -> Iterator[Tell]:
 
 @contextmanager
 def _wandb(folder: Path, settings: Row, resume: bool) -> Iterator[Tell]:
-    """A run of Weights & Biases; WANDB_MODE=offline needs no network, WANDB_PROJECT names the project."""
+    """A run of Weights & Biases; WANDB_MODE=offline needs no communicator, WANDB_PROJECT names the project."""
     import wandb  # pyright: ignore[reportMissingImports]
 
     os.environ.setdefault("WANDB_SILENT", "true")

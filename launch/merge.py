@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-from launch import errors, explain, names
+from dfedsam.launch import errors, explain, names
 
 EXPERIMENTS = Path(__file__).with_name("experiments")  # those that ship
 Tree = dict[str, Any]

@@ -50,11 +50,11 @@ def item(option: str) -> str:
 def table(kind: str) -> dict[str, Plugin]:
     """The plug-ins of a kind by the names we write: functions for topologies and weights, classes for others."""
     if kind == TOPOLOGY:
-        import topologies
+        from dfedsam import topologies
 
         return topologies.table()
     if kind == WEIGHTS:
-        import topologies
+        from dfedsam import topologies
 
         return topologies.rules()
     base = base_class(kind)
@@ -80,7 +80,7 @@ def find(option: str, name: str) -> Plugin:
     Raises:
         ValueError: if there is none, with the names there are and the nearest one.
     """
-    from topologies.imports import import_object
+    from dfedsam.topologies.imports import import_object
 
     kind = option.rpartition(".")[2]
     if kind in (TOPOLOGY, WEIGHTS):
@@ -132,7 +132,7 @@ def long_form(plugin: Plugin) -> dict[str, Any]:
 
 
 def _function(option: str, kind: str, name: str) -> Plugin:
-    import topologies
+    from dfedsam import topologies
 
     try:
         return topologies.find(name) if kind == TOPOLOGY else topologies.find_rule(name)

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from jsonargparse import DefaultHelpFormatter, Namespace
 
-from launch import explain, merge, names, topology_list, topology_options
-from launch.parser import Parser
-from launch.topology_options import PEERS
+from dfedsam.launch import explain, merge, names, topology_list, topology_options
+from dfedsam.launch.parser import Parser
+from dfedsam.launch.topology_options import PEERS
 
 if TYPE_CHECKING:
-    import topologies
+    from dfedsam import topologies
 
 _DEFAULTS = {"topology": "ring", "algorithm": "DFedSAM", "objective": "quadratic"}
 _PLUGINS = {
@@ -26,7 +26,11 @@ _PLUGINS = {
     "objective": "what is minimised: quadratic, logistic_regression, prompt_tuning, or an import path",
 }
 _OWN = {  # options that are not the simulation's, or that it does not default: type, help, and what stands for a value
-    "peers": (int | None, f"peers in the network, at least 2 (default: {PEERS}; a graph's file says its own)", "N"),
+    "peers": (
+        int | None,
+        f"peers in the network, at least 2 (default: {PEERS}; a graph's file says its own)",
+        "N",
+    ),
     "ranks": (int | None, "MPI ranks of this machine to play them on (default: this process alone)", "N"),
     "out": (str | None, "the run's folder, not there yet (default: a fresh runs/TOPOLOGY-ALGORITHM-N)", "FOLDER"),
     "figure": (bool | None, "draw the convergence figure into the folder (default: after over ten seconds)", "YES"),
@@ -38,7 +42,7 @@ _HIDDEN: set[str | int] = {
     "objective",
     "algorithm",
     "out",
-    "network",
+    "communicator",
     "progress",
     "stop",
 }  # of Simulation: not typed, or above

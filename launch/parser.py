@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from jsonargparse import ArgumentParser
 
-from launch import errors
+from dfedsam.launch import errors
 
 
 class Parser(ArgumentParser):

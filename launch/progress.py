@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from launch.ranks import TERMINAL, in_job
+from dfedsam.launch.ranks import TERMINAL, in_job
 
 Row = dict[str, Any]
 Tell = Callable[[Row], None]

@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-ASKED = "DFEDSAM_RANKS"  # the world's size that was asked for; network.connect checks it, and here it stops loops
+ASKED = "DFEDSAM_RANKS"  # the world's size that was asked for; communicator.connect checks it, and here it stops loops
 TERMINAL = "DFEDSAM_TERMINAL"  # columns of the terminal that the ranks' output ends up on
 STOP = signal.SIGUSR1  # the one signal that both mpich and openmpi hand to the ranks and then wait
 _RANK = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK")  # not SLURM_PROCID: it is set in a batch script before srun
@@ -87,7 +87,7 @@ def command(ranks: int, argv: list[str]) -> list[str]:
         str(ranks),
         sys.executable,
         "-c",
-        "import launch.cli, sys; sys.exit(launch.cli.main())",
+        "from dfedsam.launch import cli; import sys; sys.exit(cli.main())",
         *argv,
     ]
 
@@ -102,7 +102,7 @@ def environment(ranks: int) -> dict[str, str]:
 
 
 def start(ranks: int, argv: list[str]) -> int:
-    """Play `dfedsam ARGV` on `ranks` ranks and return the exit status.
+    """Run `dfedsam ARGV` on `ranks` ranks and return the exit status.
 
     The first SIGINT, SIGTERM or SIGHUP asks the ranks to finish their round, save and end; the second ends them now.
     """

@@ -38,7 +38,7 @@ def main(argv: list[str]) -> int:
     folders, options = _read(argv)
     if not folders:
         raise ValueError("folders is empty: name at least one study or run, such as `dfedsam report studies/ablation`")
-    from analysis.report import report
+    from dfedsam.analysis.report import report
 
     print(report(folders, **options))
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from launch import loggers, merge, options, ranks, run
+from dfedsam.launch import loggers, merge, options, ranks, run
 
 HELP = """usage: dfedsam resume FOLDER [--rounds N] [--ranks N] [--log NAME] [--figure]
 

@@ -12,13 +12,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from launch import loggers, options, ranks
+from dfedsam.launch import loggers, options, ranks
 
 if TYPE_CHECKING:
     from dfedsam.errors import RunError
     from dfedsam.simulation import Simulation
 
-ABOUT = """Play an experiment: peers on a graph minimise an objective by queries alone, take local steps, and average
+ABOUT = """Run an experiment: peers on a graph minimise an objective by queries alone, take local steps, and average
 with their neighbours. The run's folder gets its settings, metrics, checkpoint and the mean prompt."""
 EXAMPLES = """examples:
   dfedsam run --topology ring --peers 16 --algorithm DFedSAM --algorithm.rho 0.05 --rounds 100 --out runs/a
@@ -82,7 +82,7 @@ def launches(settings: options.Settings, simulation: Simulation) -> bool:
         return count > 1
     if ranks.size() not in (count, None):
         raise ValueError(f"ranks is {count}: this MPI job has {ranks.size()}; leave --ranks out, or start {count}")
-    os.environ[ranks.ASKED] = str(count)  # for network.connect to check
+    os.environ[ranks.ASKED] = str(count)  # for communicator.connect to check
     return False
 
 
@@ -93,7 +93,7 @@ def check_ranks(count: int | None, peers: int) -> None:
 
 
 def play(simulation: Simulation, settings: options.Settings, *, resume: bool = False, note: Note | None = None) -> int:
-    """Play the rounds with live progress, then print the final figures and what was written.
+    """Run the rounds with live progress, then print the final figures and what was written.
 
     Args:
         simulation: what is played, with its folder.
@@ -104,18 +104,18 @@ def play(simulation: Simulation, settings: options.Settings, *, resume: bool = F
     Returns:
         The exit status: 0, also for a run that was asked to stop and can be resumed; 1 for one that could not go on.
     """
+    from dfedsam.communication import abort
     from dfedsam.errors import RunError
-    from dfedsam.network import abort
-    from launch.progress import progress
+    from dfedsam.launch.progress import progress
 
-    network = simulation.network = simulation.network or simulation.connect()
-    simulation.out = out = Path(network.broadcast(str(simulation.out)))
+    communicator = simulation.communicator = simulation.communicator or simulation.connect()
+    simulation.out = out = Path(communicator.broadcast(str(simulation.out)))
     began = time.perf_counter()
     try:
         with ExitStack() as stack:
             simulation.stop = stack.enter_context(ranks.Stop())
-            tells = [stack.enter_context(progress(network.is_root))]
-            if network.is_root:
+            tells = [stack.enter_context(progress(communicator.is_root))]
+            if communicator.is_root:
                 tells += loggers.start(stack, settings.own["log"], out, simulation.description(), resume=resume)
             simulation.progress = loggers.each(tells)
             rows = simulation.run(resume=resume)
@@ -125,17 +125,17 @@ def play(simulation: Simulation, settings: options.Settings, *, resume: bool = F
         if note is not None:
             note(error, 1 if isinstance(error, RunError) else 2)
         if not ranks.all_come_here():
-            print(f"dfedsam: rank {network.rank}: {error}", file=sys.stderr)
+            print(f"dfedsam: rank {communicator.rank}: {error}", file=sys.stderr)
             abort(1)
         if isinstance(error, ValueError):
             raise
-        return _failed(error, out) if network.is_root else 1
-    if network.is_root:
-        from launch.summary import summary
+        return _failed(error, out) if communicator.is_root else 1
+    if communicator.is_root:
+        from dfedsam.launch.summary import summary
 
         figure = settings.own["figure"]
         if figure or (figure is None and time.perf_counter() - began > FIGURE_AFTER):
-            from analysis.convergence import plot_run
+            from dfedsam.analysis.convergence import plot_run
 
             plot_run(out)
         print(summary(out, rows, simulation.interrupted, simulation.spent))
@@ -174,8 +174,8 @@ def draw_split(simulation: Simulation, path: str) -> Path:
         names, counts = simulation.objective.class_counts(simulation.topology.n, simulation.seed)
     except ValueError as error:
         raise ValueError(f"draw_split is {path}: {error}") from error
-    from analysis.split import draw_split as draw
-    from analysis.style import save
+    from dfedsam.analysis.split import draw_split as draw
+    from dfedsam.analysis.style import save
 
     return save(draw(counts, names), path)[0]
 

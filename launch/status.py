@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from launch import merge, tables
-from launch.progress import duration
-from launch.sweeps import file, plan, study
+from dfedsam.launch import merge, tables
+from dfedsam.launch.progress import duration
+from dfedsam.launch.sweeps import file, plan, study
 
 HELP = """usage: dfedsam status FOLDER [--all]
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from launch.progress import size
+from dfedsam.launch.progress import size
 
 _LINES = {
     "loss": ("loss of the mean", "{:.5g}"),

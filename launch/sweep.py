@@ -8,13 +8,13 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from launch import errors, loggers, merge, ranks
-from launch.sweeps import choose, file, plan, study
+from dfedsam.launch import errors, loggers, merge, ranks
+from dfedsam.launch.sweeps import choose, file, plan, study
 
 HELP = """usage: dfedsam sweep FILE.yaml [--jobs N] [--ranks N] [--out FOLDER] [--log NAME] [--dry-run]
        dfedsam sweep FILE.yaml --slurm [--partition NAME] [--ranks N] [--time H:MM:SS] [--dry-run]
 
-Play every run of a sweep. All runs are checked before the first one starts. Start the same command again to go on:
+Run every run of a sweep. All runs are checked before the first one starts. Start the same command again to go on:
 runs that are done stay, one that was stopped goes on from its checkpoint, one that failed is tried again. Ctrl-C lets
 the runs finish their round and save; a second one ends them at once.
 
@@ -129,7 +129,7 @@ def _places(path: Path, out: str | None) -> tuple[Path, Path]:
 
 def _outlooks(out: Path, cells: list[plan.Cell]) -> list[study.Outlook]:
     """What is left to do for every job; all are built, so that a mistake in any of them is found now."""
-    from launch.run import notes as run_notes
+    from dfedsam.launch.run import notes as run_notes
 
     notes: Counter[str] = Counter()
     outlooks: list[study.Outlook] = []
@@ -150,9 +150,9 @@ def _stands(out: Path, run: plan.Run) -> bool:
 
 
 def _play(asked: _Asked, sweep: file.Sweep, cells: list[plan.Cell], todo: list[Job], total: int) -> int:
-    from launch.sweeps.local import Pool, Standing
-    from launch.sweeps.play import Outcome
-    from launch.sweeps.progress import line, progress
+    from dfedsam.launch.sweeps.local import Pool, Standing
+    from dfedsam.launch.sweeps.play import Outcome
+    from dfedsam.launch.sweeps.progress import line, progress
 
     out, jobs = asked.out, min(asked.whole("jobs", 1) or 1, max(1, len(todo)))
     write(out, sweep)
@@ -180,7 +180,7 @@ def _play(asked: _Asked, sweep: file.Sweep, cells: list[plan.Cell], todo: list[J
 
 
 def _slurm(asked: _Asked, sweep: file.Sweep, todo: list[Job]) -> int:
-    from launch.sweeps import slurm
+    from dfedsam.launch.sweeps import slurm
 
     over: dict[str, object] = {option: asked.values[option] for option in _SLURM if option in asked.values}
     parallel = asked.whole("jobs", 1)
@@ -219,7 +219,7 @@ def write(out: Path, sweep: file.Sweep) -> None:
 
 
 def _only(asked: _Asked, sweep: file.Sweep, cells: list[plan.Cell], jobs: list[plan.Run], only: int) -> int:
-    from launch.sweeps.one import play_one
+    from dfedsam.launch.sweeps.one import play_one
 
     if only >= len(jobs):
         raise ValueError(f"only is {only}: it must be below the number of runs, {len(jobs)}")

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from launch import errors, merge, options, topology_rows
+from dfedsam.launch import errors, merge, options, topology_rows
 
 HELP = """usage: dfedsam topology NAME [NAME …] [--peers N] [--weights NAME] [--topology.OPTION VALUE …] [--json]
        dfedsam topology NAME --draw FILE
@@ -93,8 +93,8 @@ def main(argv: list[str]) -> int:
     else:
         topology_rows.show(rows)
     if asked.under("draw") and rows[0].topology is not None:
-        from analysis.style import save
-        from analysis.topology import draw
+        from dfedsam.analysis.style import save
+        from dfedsam.analysis.topology import draw
 
         print(save(draw(rows[0].topology), Path(asked.value("draw", "")))[0])
     return 0
@@ -113,7 +113,7 @@ def _read(argv: list[str]) -> _Asked:
 
 
 def _list(asked: _Asked) -> int:
-    from launch import topology_list
+    from dfedsam.launch import topology_list
 
     if "json" in asked.flags:
         print(json.dumps(topology_list.table()))

@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from launch import explain, names
+from dfedsam.launch import explain, names
 
 COLUMN = 25  # where the texts begin: after the longest name
 
@@ -19,8 +19,8 @@ def topologies_list(option: str = "topology") -> str:
     Args:
         option: the option that takes them, for the words about their own options.
     """
-    from topologies.graphs.files import SUFFIXES
-    from topologies.names import WHOLE
+    from dfedsam.topologies.graphs.files import SUFFIXES
+    from dfedsam.topologies.names import WHOLE
 
     lines = []
     for group, found in _groups().items():
@@ -39,7 +39,7 @@ def topologies_list(option: str = "topology") -> str:
 
 def weights_list(option: str = "weights") -> str:
     """All weight rules in the same form."""
-    from topologies.names import MATRICES
+    from dfedsam.topologies.names import MATRICES
 
     lines = ["weights, for graphs that do not bring their own", *_lines(names.table(names.WEIGHTS))]
     lines.append(_line("FILE", f"W itself ({', '.join(MATRICES)})."))
@@ -64,7 +64,7 @@ def sentence(plugin: names.Plugin) -> str:
 
 
 def _groups() -> dict[str, dict[str, names.Plugin]]:
-    from topologies.names import TOPOLOGIES
+    from dfedsam.topologies.names import TOPOLOGIES
 
     known = names.table(names.TOPOLOGY)
     return {

@@ -7,14 +7,14 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from launch import errors, explain, names
-from launch.parser import Parser
+from dfedsam.launch import errors, explain, names
+from dfedsam.launch.parser import Parser
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    import topologies
+    from dfedsam import topologies
 
 Tree = dict[str, Any]
 PEERS = 16  # where neither the user nor the graph says how many
@@ -67,7 +67,7 @@ def build(form: Tree, peers: int | None, seed: int, counts: Callable[[int, int],
     Raises:
         ValueError: if it cannot be built.
     """
-    import topologies
+    from dfedsam import topologies
 
     if peers is None:
         peers = _own_size(form, seed)
@@ -97,8 +97,8 @@ def _typed_inside(option: str, value: Any) -> Any:
 
 def _own_size(form: Tree, seed: int) -> int | None:
     """The number of peers where the user says none; None where the function itself finds it."""
-    import topologies
-    from topologies.make import has_size
+    from dfedsam import topologies
+    from dfedsam.topologies.make import has_size
 
     function = names.find("topology", form["class_path"])
     if not has_size(function) or function is topologies.from_file:
@@ -157,7 +157,7 @@ def _full_name(form: Tree, message: str) -> str:
     """A message that begins "p is 2" with the full name of the option, where one topology inside has that value."""
     found = [path for path, value in _leaves("topology", form) if message.startswith(f"{_last(path)} is {value}:")]
     head = found[0].rpartition(".")[0] if len(found) == 1 else ""
-    message = re.sub(r"\btopologies\.(\w+\.)+(?=\w)", "", message)  # the short name of ours is enough
+    message = re.sub(r"\bdfedsam\.topologies\.(\w+\.)*(?=\w)", "", message)  # the short name of ours is enough
     return f"{head}.{message}" if head else message
 
 

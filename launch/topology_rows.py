@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from launch import explain, merge, names, options, tables, topology_figures, topology_options
+from dfedsam.launch import explain, merge, names, options, tables, topology_figures, topology_options
 
 if TYPE_CHECKING:
-    import topologies
+    from dfedsam import topologies
 
 
 @dataclass
@@ -72,7 +72,7 @@ def build(forms: Sequence[merge.Tree], settings: options.Settings, steps: int) -
     Raises:
         ValueError: if not a single one can be built.
     """
-    import topologies
+    from dfedsam import topologies
 
     rows = []
     for form in forms:

@@ -6,9 +6,9 @@ import sys
 import time
 from pathlib import Path
 
-from launch import merge
-from launch.progress import progress
-from launch.sweeps import study
+from dfedsam.launch import merge
+from dfedsam.launch.progress import progress
+from dfedsam.launch.sweeps import study
 
 HELP = """usage: dfedsam watch FOLDER [--every SECONDS]
 

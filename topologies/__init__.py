@@ -1,19 +1,19 @@
 """Who talks to whom: graphs, mixing matrices W, and their spectra.
 
-from topologies import make, spectrum
+from dfedsam.topologies import make, spectrum
 spectrum(make("torus", 16))["gap"]      # 0.4
 """
 
-from topologies.check import check
-from topologies.graphs.circulant import chordal_ring, circulant, ring_lattice
-from topologies.graphs.clustered import barbell, caveman, lollipop, two_cliques
-from topologies.graphs.directed import directed_exponential, directed_ring, random_out
-from topologies.graphs.expanders import margulis, paley, petersen
-from topologies.graphs.files import from_file, to_dict
-from topologies.graphs.layered import binary_tree, complete_bipartite, tree
-from topologies.graphs.random import stochastic_block_model
-from topologies.graphs.real import davis, florentine, karate, les_miserables
-from topologies.graphs.textbook import (
+from dfedsam.topologies.check import check
+from dfedsam.topologies.graphs.circulant import chordal_ring, circulant, ring_lattice
+from dfedsam.topologies.graphs.clustered import barbell, caveman, lollipop, two_cliques
+from dfedsam.topologies.graphs.directed import directed_exponential, directed_ring, random_out
+from dfedsam.topologies.graphs.expanders import margulis, paley, petersen
+from dfedsam.topologies.graphs.files import from_file, to_dict
+from dfedsam.topologies.graphs.layered import binary_tree, complete_bipartite, tree
+from dfedsam.topologies.graphs.random import stochastic_block_model
+from dfedsam.topologies.graphs.real import davis, florentine, karate, les_miserables
+from dfedsam.topologies.graphs.textbook import (
     barabasi_albert,
     complete,
     erdos_renyi,
@@ -29,28 +29,28 @@ from topologies.graphs.textbook import (
     torus,
     watts_strogatz,
 )
-from topologies.make import make
-from topologies.names import find, find_rule, rules, table
-from topologies.schedule import Drawn, Periodic
-from topologies.schedules.equitopo import d_equistatic, od_equidyn, ou_equidyn, u_equistatic
-from topologies.schedules.finite_time import base, hyper_hypercube, simple_base
-from topologies.schedules.latency import latency
-from topologies.schedules.matcha import matcha
-from topologies.schedules.matchings import pairwise, random_matching, random_neighbours
-from topologies.schedules.mixtures import at_random, in_turn
-from topologies.schedules.one_peer import one_peer_exponential, one_peer_grid, one_peer_hypercube, one_peer_ring
-from topologies.schedules.stl_fw import stl_fw
-from topologies.schedules.unreliable import link_failures, peers_away
-from topologies.spectra.consensus import steady_consensus
-from topologies.spectra.contraction import expected_contraction
-from topologies.spectra.distinct import distinct_eigenvalues, remembered, spectrum_ends
-from topologies.spectra.neighbours import effective_neighbours
-from topologies.spectra.spectrum import spectrum
-from topologies.spectra.symmetric import eigenvalues, slem
-from topologies.topology import Static, Topology
-from topologies.weights.fastest import fastest, fastest_nonnegative
-from topologies.weights.files import from_weights, weights_from_file
-from topologies.weights.rules import best_constant, lazy, max_degree, metropolis, out_degree, uniform
+from dfedsam.topologies.make import make
+from dfedsam.topologies.names import find, find_rule, rules, table
+from dfedsam.topologies.schedule import Drawn, Periodic
+from dfedsam.topologies.schedules.equitopo import d_equistatic, od_equidyn, ou_equidyn, u_equistatic
+from dfedsam.topologies.schedules.finite_time import base, hyper_hypercube, simple_base
+from dfedsam.topologies.schedules.latency import latency
+from dfedsam.topologies.schedules.matcha import matcha
+from dfedsam.topologies.schedules.matchings import pairwise, random_matching, random_neighbours
+from dfedsam.topologies.schedules.mixtures import at_random, in_turn
+from dfedsam.topologies.schedules.one_peer import one_peer_exponential, one_peer_grid, one_peer_hypercube, one_peer_ring
+from dfedsam.topologies.schedules.stl_fw import stl_fw
+from dfedsam.topologies.schedules.unreliable import link_failures, peers_away
+from dfedsam.topologies.spectra.consensus import steady_consensus
+from dfedsam.topologies.spectra.contraction import expected_contraction
+from dfedsam.topologies.spectra.distinct import distinct_eigenvalues, remembered, spectrum_ends
+from dfedsam.topologies.spectra.neighbours import effective_neighbours
+from dfedsam.topologies.spectra.spectrum import spectrum
+from dfedsam.topologies.spectra.symmetric import eigenvalues, slem
+from dfedsam.topologies.topology import Static, Topology
+from dfedsam.topologies.weights.fastest import fastest, fastest_nonnegative
+from dfedsam.topologies.weights.files import from_weights, weights_from_file
+from dfedsam.topologies.weights.rules import best_constant, lazy, max_degree, metropolis, out_degree, uniform
 
 __all__ = [
     "Drawn",

@@ -6,7 +6,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
-from topologies.topology import TOLERANCE, Topology
+from dfedsam.topologies.topology import TOLERANCE, Topology
 
 DRAWS = 20  # rounds that are looked at where W_t is drawn afresh in each
 

@@ -7,9 +7,9 @@ from typing import Any
 import networkx as nx
 import numpy as np
 
-from topologies.checks import message
-from topologies.make import make
-from topologies.topology import Topology
+from dfedsam.errors import OptionError
+from dfedsam.topologies.make import make
+from dfedsam.topologies.topology import Topology
 
 LONGEST = 1000  # rounds of a period that is worth the name: all of them are checked before a run
 
@@ -36,7 +36,7 @@ def static_graph(spec: Any, n: int, seed: int, outer: str) -> nx.Graph:
     inner = make(spec, n, seed)
     if inner.period != 1 or inner.directed:
         rule = f"must be undirected and the same in every round for {outer}"
-        raise ValueError(message("topology", called(spec), rule, "take a graph, such as ring or torus"))
+        raise OptionError("topology", called(spec), rule, "take a graph, such as ring or torus")
     return inner.graph(0)
 
 

@@ -7,9 +7,9 @@ from typing import Any, cast
 
 import networkx as nx
 
-from topologies import names
-from topologies.imports import as_written, import_path
-from topologies.topology import Rule, Static, Topology
+from dfedsam.topologies import names
+from dfedsam.topologies.imports import as_written, import_path
+from dfedsam.topologies.topology import Rule, Static, Topology
 
 Spec = str | dict[str, Any]
 """A topology, or a weight rule, within another's options: its name, or {"class_path": name, "init_args": options}."""

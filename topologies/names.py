@@ -9,11 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from topologies.graphs.files import SUFFIXES, from_file
-from topologies.graphs.from_networkx import PREFIX, from_networkx
-from topologies.imports import import_object
-from topologies.weights.files import SUFFIXES as MATRICES
-from topologies.weights.files import from_weights, weights_from_file
+from dfedsam.topologies.graphs.files import SUFFIXES, from_file
+from dfedsam.topologies.graphs.from_networkx import PREFIX, from_networkx
+from dfedsam.topologies.imports import import_object
+from dfedsam.topologies.weights.files import SUFFIXES as MATRICES
+from dfedsam.topologies.weights.files import from_weights, weights_from_file
 
 TOPOLOGIES: dict[str, tuple[str, ...]] = {  # by group: module and function
     "graphs": (
@@ -182,13 +182,13 @@ def _with(rule: Function, options: dict[str, Any]) -> Function:
 
 
 def _table(paths: Any) -> dict[str, Function]:
-    return {path.rpartition(".")[2]: import_object(f"topologies.{path}", "name") for path in paths}
+    return {path.rpartition(".")[2]: import_object(f"dfedsam.topologies.{path}", "name") for path in paths}
 
 
 def _short(name: str, known: Any) -> Function | None:
     paths = {_plain(path.rpartition(".")[2]): path for path in known}
     path = paths.get(_plain(name))
-    return None if path is None else import_object(f"topologies.{path}", "name")
+    return None if path is None else import_object(f"dfedsam.topologies.{path}", "name")
 
 
 def _names(known: Any) -> str:

@@ -10,8 +10,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import reverse_cuthill_mckee
 
-from topologies.checks import message
-from topologies.topology import Topology
+from dfedsam.errors import OptionError
+from dfedsam.topologies.topology import Topology
 
 Placement = Literal["contiguous", "reorder", "metis"]
 
@@ -59,7 +59,7 @@ def check_placement(placement: str) -> None:
     """Raise ValueError unless there is such a placement, and what it needs is installed."""
     known = get_args(Placement)
     if placement not in known:
-        raise ValueError(message("placement", placement, f"must be one of {', '.join(known)}"))
+        raise OptionError("placement", placement, f"must be one of {', '.join(known)}")
     if placement == "metis":
         _pymetis()
 
@@ -69,7 +69,7 @@ def _pymetis() -> Any:
         import pymetis
     except ImportError:
         hint = "install it by `pip install 'dfedsam[metis]'`, or choose reorder"
-        raise ValueError(message("placement", "metis", "needs the package pymetis", hint)) from None
+        raise OptionError("placement", "metis", "needs the package pymetis", hint) from None
     return pymetis
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 import scipy.sparse as sp
 
-from topologies.randomness import generator
-from topologies.topology import Sums, Topology
+from dfedsam.topologies.randomness import generator
+from dfedsam.topologies.topology import Sums, Topology
 
 
 class Periodic(Topology):

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from topologies.checks import message
+from dfedsam.errors import OptionError
 
 FACTS = ("name", "seed", "rows", "columns")  # of a graph, kept in graph.graph
 PEER_FACTS = ("label", "pos")  # of a peer: what its file called it, and its point [x, y]
@@ -29,7 +29,7 @@ def tidy(graph: nx.Graph) -> nx.Graph:
         ValueError: if the graph has fewer than two peers or has a self-loop.
     """
     if len(graph) < 2:
-        raise ValueError(message("peers", len(graph), "must be at least 2", "give a graph of two or more peers"))
+        raise OptionError("peers", len(graph), "must be at least 2", "give a graph of two or more peers")
     loop = next(nx.selfloop_edges(graph), None)
     if loop is not None:
         raise ValueError(
@@ -68,7 +68,7 @@ def undirected(graph: nx.Graph, hint: str) -> nx.Graph:
         ValueError: if it is directed, with what to do about it, or not fit for `tidy`.
     """
     if graph.is_directed():
-        raise ValueError(message("graph", "directed", "must be undirected", hint))
+        raise OptionError("graph", "directed", "must be undirected", hint)
     return tidy(graph)
 
 

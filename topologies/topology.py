@@ -10,9 +10,9 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from topologies.imports import as_written, import_path
-from topologies.tidy import adjacency_matrix, tidy
-from topologies.weights.rules import metropolis, out_degree
+from dfedsam.topologies.imports import as_written, import_path
+from dfedsam.topologies.tidy import adjacency_matrix, tidy
+from dfedsam.topologies.weights.rules import metropolis, out_degree
 
 Rule = Callable[[nx.Graph], sp.csr_array]
 Sums = Literal["both", "rows", "columns"]
@@ -112,7 +112,7 @@ class Static(Topology):
         self.sums = _sums(self._weights, getattr(rule, "sums", "columns" if self.directed else "both"))
         if description is None:
             edges = [list(edge) for edge in self._graph.edges()]
-            description = {"class_path": "topologies.graphs.textbook.from_edges", "init_args": {"edges": edges}}
+            description = {"class_path": "dfedsam.topologies.graphs.textbook.from_edges", "init_args": {"edges": edges}}
             if self.directed:
                 description["init_args"]["directed"] = True
             if weights is not None and weights is not metropolis:

@@ -8,11 +8,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from dfedsam.context import RoundContext, Server
 from dfedsam.gossip import Gossip
 from dfedsam.objectives.base import Problem
-from dfedsam.play import Play, Server
+from dfedsam.topologies import Topology
 from dfedsam.zeroth_order import Estimator
-from topologies import Topology
 
 State = dict[str, Any]
 """Arrays by name, each with the block's peers as first axis, "x" (peers, dim) among them; gossip and
@@ -50,7 +50,7 @@ class Algorithm(ABC):
         return {}
 
     @abstractmethod
-    def round(self, state: State, play: Play) -> State:
+    def round(self, state: State, context: RoundContext) -> State:
         """One round. It owns the arrays of `state` and may overwrite them.
 
         Args:

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 from dfedsam.algorithms.base import ServerAlgorithm, State
 from dfedsam.algorithms.local_steps import LocalSteps
-from dfedsam.play import Play, Server
+from dfedsam.context import RoundContext, Server
 
 
 @dataclass(frozen=True, kw_only=True)
 class LocalOnly(LocalSteps):
     """No communication: every peer runs its K local steps alone. Costs K times the estimator's queries a round."""
 
-    def round(self, state: State, play: Play) -> State:
+    def round(self, state: State, context: RoundContext) -> State:
         """K local steps."""
-        return self.local_phase(state, play)
+        return self.local_phase(state, context)
 
 
 @dataclass(frozen=True, kw_only=True)

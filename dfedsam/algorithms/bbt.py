@@ -9,7 +9,7 @@ import numpy as np
 from dfedsam.algorithms.base import State
 from dfedsam.algorithms.baselines import Averaged
 from dfedsam.algorithms.evolution import LocalEvolution, SharedEvolution
-from dfedsam.play import Play, Server
+from dfedsam.context import RoundContext, Server
 from dfedsam.zeroth_order import cma
 
 
@@ -22,16 +22,16 @@ class BBT(SharedEvolution):
     the seed, so that a round costs λ queries, and λ losses up and λ mean losses down a peer.
     """
 
-    def answer(self, state: State, play: Play) -> State:
+    def answer(self, state: State, context: RoundContext) -> State:
         """Every peer's losses of the same candidates."""
         x = state["x"]
-        common = replace(play.key, purpose="candidates", peers=range(1))  # the same numbers for every peer
+        common = replace(context.key, purpose="candidates", peers=range(1))  # the same numbers for every peer
         normal = common.normal((self.population, x.shape[1]), x.dtype)
         candidates = cma.ask(x[:1], cma.first(state["search"]), normal)
         losses = np.empty((len(x), self.population), x.dtype)
-        for rows, part in play.parts(self.population, x[0].nbytes):
-            minibatch = part.minibatch(0)
-            losses[rows] = minibatch.losses(np.repeat(candidates, rows.stop - rows.start, axis=0))
+        for rows, part in context.parts(self.population, x[0].nbytes):
+            oracle = part.oracle(0)
+            losses[rows] = oracle.losses(np.repeat(candidates, rows.stop - rows.start, axis=0))
         return state | {"candidates": candidates, "losses": losses}
 
     def serve(self, state: State, server: Server) -> State:
@@ -50,7 +50,7 @@ class FedAvgBBT(LocalEvolution, Averaged):
     vector up and one down a peer.
     """
 
-    def round(self, state: State, play: Play) -> State:
+    def round(self, state: State, context: RoundContext) -> State:
         """The generations."""
-        state["x"], state["search"], _ = self.local_phase(state["x"], state["search"], play)
+        state["x"], state["search"], _ = self.local_phase(state["x"], state["search"], context)
         return state

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from dfedsam.algorithms.base import State
 from dfedsam.algorithms.gradient_steps import GradientSteps
+from dfedsam.context import RoundContext
 from dfedsam.gossip import Plain
 from dfedsam.gossip.accelerated import needs_one_symmetric
 from dfedsam.objectives.base import Problem
-from dfedsam.play import Play
-from topologies import Topology, spectrum_ends
+from dfedsam.topologies import Topology, spectrum_ends
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -52,17 +52,17 @@ class D2(GradientSteps):
         """ψ = x."""
         return {**super().init(x, problem), "psi": x.copy(), "gossip": self.gossip.init(x)}
 
-    def round(self, state: State, play: Play) -> State:
+    def round(self, state: State, context: RoundContext) -> State:
         """One gradient, then one exchange."""
         x = state["x"]
-        psi = x - self.rate(play.round) * self.gradient(play, x, state)
+        psi = x - self.rate(context.round) * self.gradient(context, x, state)
         corrected = psi + x - state["psi"]
-        if self._lazy(play.weights):
+        if self._lazy(context.weights):
             x = corrected.copy()
-            x += self.mix(state, play, corrected)
+            x += self.mix(state, context, corrected)
             x *= 0.5
         else:
-            x = self.mix(state, play, corrected)
+            x = self.mix(state, context, corrected)
         return state | {"x": x, "psi": psi}
 
     def _lazy(self, weights: csr_array) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from dfedsam.algorithms.base import State
 from dfedsam.algorithms.qg_dsgdm import QGDSGDm
-from dfedsam.play import Play
+from dfedsam.context import RoundContext
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,10 +21,10 @@ class DecentLaM(QGDSGDm):
         momentum: β, 0 ≤ β < 1.
     """
 
-    def round(self, state: State, play: Play) -> State:
+    def round(self, state: State, context: RoundContext) -> State:
         """One gradient, then one exchange."""
-        x, m, rate = state["x"], state["momentum"], self.rate(play.round)
-        mixed = self.mix(state, play, x - rate * self.gradient(play, x, state))
+        x, m, rate = state["x"], state["momentum"], self.rate(context.round)
+        mixed = self.mix(state, context, x - rate * self.gradient(context, x, state))
         m *= self.momentum
         m += (x - mixed) / rate
         return state | {"x": x - rate * m}

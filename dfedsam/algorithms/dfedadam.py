@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from dfedsam.algorithms.base import State
 from dfedsam.algorithms.gradient_steps import GradientSteps
-from dfedsam.checks import between, positive
+from dfedsam.context import Oracle, RoundContext
 from dfedsam.objectives.base import Problem
-from dfedsam.play import Minibatch, Play
+from dfedsam.validation import between, positive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,17 +54,17 @@ class DFedAdam(GradientSteps):
         memory = {"gossip": self.gossip.init(x), "gossip_momentum": self.gossip.init(np.zeros_like(x))}
         return {**super().init(x, problem), "momentum": np.zeros_like(x), "second": np.zeros_like(x), **memory}
 
-    def climb(self, minibatch: Minibatch, x: NDArray, state: State) -> NDArray:
+    def climb(self, oracle: Oracle, x: NDArray, state: State) -> NDArray:
         """The mixed momentum as the last round left it."""
-        return state["momentum"][minibatch.rows].copy()
+        return state["momentum"][oracle.rows].copy()
 
-    def round(self, state: State, play: Play) -> State:
+    def round(self, state: State, context: RoundContext) -> State:
         """One gradient; m is mixed; one step; x is mixed."""
         x, v = state["x"], state["second"]
-        m = self.beta1 * state["momentum"] + (1 - self.beta1) * self.gradient(play, x, state)
-        m = self.mix(state, play, m, "gossip_momentum")
-        first = m / (1 - self.beta1 ** (play.round + 1))
+        m = self.beta1 * state["momentum"] + (1 - self.beta1) * self.gradient(context, x, state)
+        m = self.mix(state, context, m, "gossip_momentum")
+        first = m / (1 - self.beta1 ** (context.round + 1))
         v *= self.beta2
         v += (1 - self.beta2) * first**2
-        step = first / (np.sqrt(v / (1 - self.beta2 ** (play.round + 1))) + self.epsilon)
-        return state | {"x": self.mix(state, play, x - self.rate(play.round) * step), "momentum": m, "second": v}
+        step = first / (np.sqrt(v / (1 - self.beta2 ** (context.round + 1))) + self.epsilon)
+        return state | {"x": self.mix(state, context, x - self.rate(context.round) * step), "momentum": m, "second": v}

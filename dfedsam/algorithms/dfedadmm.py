@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from dfedsam.algorithms.base import State
 from dfedsam.algorithms.dfedsam import DFedSAM
-from dfedsam.checks import positive
+from dfedsam.context import RoundContext
 from dfedsam.objectives.base import Problem
-from dfedsam.play import Play
+from dfedsam.validation import positive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,10 +41,10 @@ class DFedADMM(DFedSAM):
         """What is added to the estimates of these rows, shape (p, dim)."""
         return (x - state["anchor"][rows]) / self.penalty - state["dual"][rows]
 
-    def round(self, state: State, play: Play) -> State:
+    def round(self, state: State, context: RoundContext) -> State:
         """K local steps, the dual step, gossip."""
         state["anchor"][:] = state["x"]
-        state = self.local_phase(state, play)
+        state = self.local_phase(state, context)
         state["dual"] -= (state["x"] - state["anchor"]) / self.penalty
         state["x"] -= self.penalty * state["dual"]
-        return self.exchange(state, play)
+        return self.exchange(state, context)

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from dfedsam.algorithms.base import State
 from dfedsam.algorithms.dfedsam import DFedSAM
-from dfedsam.checks import at_least, between
+from dfedsam.context import RoundContext
 from dfedsam.objectives.base import Problem
-from dfedsam.play import Play
+from dfedsam.validation import at_least, between
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,10 +43,10 @@ class DFedCata(DFedSAM):
         """What is added to the estimates of these rows, shape (p, dim)."""
         return self.kappa * (x - state["anchor"][rows])
 
-    def round(self, state: State, play: Play) -> State:
+    def round(self, state: State, context: RoundContext) -> State:
         """K local steps, gossip, extrapolation."""
         state["anchor"][:] = state["x"]
-        state = self.exchange(self.local_phase(state, play), play)
+        state = self.exchange(self.local_phase(state, context), context)
         mixed = state["x"].copy()
         state["x"] += self.beta * (mixed - state["mixed"])
         return state | {"mixed": mixed}

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from dfedsam.algorithms.base import State
 from dfedsam.algorithms.gossiping import GossipingLocalSteps
-from dfedsam.checks import at_least, one_of
+from dfedsam.context import Oracle, RoundContext
 from dfedsam.gossip import Gossip, Plain
 from dfedsam.objectives.base import Problem
-from dfedsam.play import Minibatch, Play
+from dfedsam.validation import at_least, one_of
 from dfedsam.zeroth_order import ScoreSketch, ascend
 
 Ascent = Literal["own", "same", "random", "momentum", "control", "travel"]
@@ -57,29 +57,29 @@ class DFedSAM(GossipingLocalSteps):
         """The state before round 0; nothing was travelled yet."""
         return {**super().init(x, problem), **({"earlier": x.copy()} if self.ascent == "travel" else {})}
 
-    def local_phase(self, state: State, play: Play) -> State:
+    def local_phase(self, state: State, context: RoundContext) -> State:
         """The K local steps; for "travel", "earlier" is x as it was when the last round began."""
         if self.ascent != "travel":
-            return super().local_phase(state, play)
+            return super().local_phase(state, context)
         start = state["x"].copy()
         state["earlier"] -= start
-        return super().local_phase(state, play) | {"earlier": start}
+        return super().local_phase(state, context) | {"earlier": start}
 
-    def direction(self, minibatch: Minibatch, x: NDArray, momentum: NDArray | None, state: State) -> NDArray:
-        """The estimate at the perturbed point, on the same minibatch, shape (p, dim)."""
+    def direction(self, oracle: Oracle, x: NDArray, momentum: NDArray | None, state: State) -> NDArray:
+        """The estimate at the perturbed point, on the same oracle, shape (p, dim)."""
         if self.rho > 0:
-            x = ascend(x, self._climb(minibatch, x, momentum, state), self.rho)
-        return self.estimator(minibatch, x, "descent")
+            x = ascend(x, self._climb(oracle, x, momentum, state), self.rho)
+        return self.estimator(oracle, x, "descent")
 
-    def _climb(self, minibatch: Minibatch, x: NDArray, momentum: NDArray | None, state: State) -> NDArray:
+    def _climb(self, oracle: Oracle, x: NDArray, momentum: NDArray | None, state: State) -> NDArray:
         if self.ascent == "random":
-            return np.ascontiguousarray(minibatch.draws("ascent").normal(x.shape[1:], x.dtype))
-        kept = {"momentum": momentum, "control": minibatch.memory.get("control")}.get(self.ascent)
+            return np.ascontiguousarray(oracle.draws("ascent").normal(x.shape[1:], x.dtype))
+        kept = {"momentum": momentum, "control": oracle.memory.get("control")}.get(self.ascent)
         if self.ascent == "travel":
-            kept = state["earlier"][minibatch.rows]
+            kept = state["earlier"][oracle.rows]
         if kept is not None:
             return kept.copy()
-        return self.estimator(minibatch, x, "descent" if self.ascent == "same" else "ascent")
+        return self.estimator(oracle, x, "descent" if self.ascent == "same" else "ascent")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.algorithms.base import Algorithm, ServerAlgorithm, State
-from dfedsam.checks import one_of, positive, whole
+from dfedsam.context import Oracle, RoundContext
 from dfedsam.objectives.base import Problem
-from dfedsam.play import Minibatch, Play
+from dfedsam.topologies import Topology
+from dfedsam.validation import one_of, positive, whole_number
 from dfedsam.zeroth_order import cma
 from dfedsam.zeroth_order.cma_rates import Rates, rates
-from topologies import Topology
 
 _LOOK_AHEAD = 64  # rounds
 
@@ -35,7 +35,7 @@ class Evolution(Algorithm):
     covariance: cma.Covariance = "full"
 
     def __post_init__(self) -> None:
-        whole("population", self.population, 4, "half of the candidates are followed")
+        whole_number("population", self.population, 4, "half of the candidates are followed")
         positive("sigma", self.sigma)
         one_of("covariance", self.covariance, cma.COVARIANCES)
 
@@ -62,26 +62,26 @@ class LocalEvolution(Evolution):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        whole("generations", self.generations, 1)
+        whole_number("generations", self.generations, 1)
 
-    def local_phase(self, x: NDArray, search: cma.Shape, play: Play) -> tuple[NDArray, cma.Shape, NDArray]:
+    def local_phase(self, x: NDArray, search: cma.Shape, context: RoundContext) -> tuple[NDArray, cma.Shape, NDArray]:
         """The generations of a round: x (peers, dim) and the shapes afterwards, and σ of each generation (peers, I)."""
         x, search = x.copy(), {name: array.copy() for name, array in search.items()}
         sigmas = np.empty((len(x), self.generations), x.dtype)
-        for rows, part in play.parts(self.population, x[0].nbytes):
+        for rows, part in context.parts(self.population, x[0].nbytes):
             mean, shape = x[rows], {name: array[rows] for name, array in search.items()}
             for step in range(self.generations):
                 sigmas[rows, step] = shape["sigma"]
-                mean, shape = self._generation(part.minibatch(step), mean, shape)
+                mean, shape = self._generation(part.oracle(step), mean, shape)
             x[rows] = mean
             for name, array in shape.items():
                 search[name][rows] = array
         return x, search, sigmas
 
-    def _generation(self, minibatch: Minibatch, mean: NDArray, shape: cma.Shape) -> tuple[NDArray, cma.Shape]:
+    def _generation(self, oracle: Oracle, mean: NDArray, shape: cma.Shape) -> tuple[NDArray, cma.Shape]:
         dim = mean.shape[1]
-        candidates = cma.ask(mean, shape, minibatch.draws("candidates").normal((self.population, dim), mean.dtype))
-        return cma.tell(mean, shape, candidates, minibatch.losses(candidates), self.rates(dim, self.population))
+        candidates = cma.ask(mean, shape, oracle.draws("candidates").normal((self.population, dim), mean.dtype))
+        return cma.tell(mean, shape, candidates, oracle.losses(candidates), self.rates(dim, self.population))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,13 +97,13 @@ class SharedEvolution(Evolution, ServerAlgorithm):
         """σ."""
         return {"sigma": float(state["search"]["sigma"][0])}
 
-    def round(self, state: State, play: Play) -> State:
+    def round(self, state: State, context: RoundContext) -> State:
         """The peers' part."""
-        self._all_there(play.active, play.round)
-        return self.answer(state, play)
+        self._all_there(context.active, context.round)
+        return self.answer(state, context)
 
     @abstractmethod
-    def answer(self, state: State, play: Play) -> State:
+    def answer(self, state: State, context: RoundContext) -> State:
         """What the peers do with their copies, and what they then have for the server."""
 
     def tell(self, x: NDArray, search: cma.Shape, candidates: NDArray, losses: NDArray) -> tuple[NDArray, cma.Shape]:

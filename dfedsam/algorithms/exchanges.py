@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from numpy.typing import NDArray
 
 from dfedsam.algorithms.base import Algorithm, State
+from dfedsam.context import RoundContext
 from dfedsam.gossip import Gossip, Plain
-from dfedsam.play import Play
-from topologies import Topology
+from dfedsam.topologies import Topology
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class Exchanges(Algorithm):
         """Those of its gossip."""
         return self.gossip.figures(state["gossip"])
 
-    def mix(self, state: State, play: Play, x: NDArray, memory: str = "gossip") -> NDArray:
+    def mix(self, state: State, context: RoundContext, x: NDArray, memory: str = "gossip") -> NDArray:
         """x (peers, dim) after gossip, which may overwrite it; its memory is kept in the state under `memory`."""
-        x, state[memory] = play.gossip(self.gossip, x, state[memory])
+        x, state[memory] = context.gossip(self.gossip, x, state[memory])
         return x

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from dfedsam.algorithms.base import State
 from dfedsam.algorithms.gradient_steps import GradientSteps
+from dfedsam.context import RoundContext
 from dfedsam.gossip.accelerated import needs_one_symmetric
 from dfedsam.objectives.base import Problem
-from dfedsam.play import Play
-from topologies import Topology
+from dfedsam.topologies import Topology
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,11 +33,11 @@ class Extra(GradientSteps):
         """½(I + W) x⁻ stands at x and g⁻ at 0, which makes the first round what it must be."""
         return {**super().init(x, problem), "half": x.copy(), "g": np.zeros_like(x), "gossip": self.gossip.init(x)}
 
-    def round(self, state: State, play: Play) -> State:
+    def round(self, state: State, context: RoundContext) -> State:
         """One gradient, then one exchange."""
-        x, rate = state["x"], self.rate(play.round)
-        g = self.gradient(play, x, state)
-        both = x + self.mix(state, play, x.copy())  # (I + W) x
+        x, rate = state["x"], self.rate(context.round)
+        g = self.gradient(context, x, state)
+        both = x + self.mix(state, context, x.copy())  # (I + W) x
         x = both - state["half"] - rate * (g - state["g"])
         both *= 0.5
         return state | {"x": x, "half": both, "g": g}

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.algorithms.base import ServerAlgorithm, State
-from dfedsam.checks import at_least, between, positive, whole
+from dfedsam.context import RoundContext, Server
 from dfedsam.objectives.base import Problem
-from dfedsam.play import Play, Server
+from dfedsam.validation import at_least, between, positive, whole_number
 from dfedsam.zeroth_order import SPSA, Estimator
 
 
@@ -44,7 +44,7 @@ class FedBBPT(ServerAlgorithm):
     beta: float = 0.9
 
     def __post_init__(self) -> None:
-        whole("local_steps", self.local_steps, 1)
+        whole_number("local_steps", self.local_steps, 1)
         positive("a", self.a)
         at_least("o", self.o, 0)
         at_least("alpha", self.alpha, 0)
@@ -54,18 +54,18 @@ class FedBBPT(ServerAlgorithm):
         """m = 0."""
         return {"x": x, "m": np.zeros_like(x), "examples": np.ones(len(x))}
 
-    def round(self, state: State, play: Play) -> State:
+    def round(self, state: State, context: RoundContext) -> State:
         """K local steps, in place."""
-        x, m, sizes = state["x"], state["m"], play.problem.sizes()
+        x, m, sizes = state["x"], state["m"], context.problem.sizes()
         if sizes is not None:
             state["examples"][:] = sizes
-        for rows, part in play.parts(self.estimator.queries(x.shape[1]), x[0].nbytes):
+        for rows, part in context.parts(self.estimator.queries(x.shape[1]), x[0].nbytes):
             for k in range(self.local_steps):
-                t = play.round * self.local_steps + k + 1
-                g = self.estimator.at(t)(part.minibatch(k), x[rows], "descent")
+                t = context.round * self.local_steps + k + 1
+                g = self.estimator.at(t)(part.oracle(k), x[rows], "descent")
                 m[rows] = self.beta * m[rows] + g
                 x[rows] -= self.a / (t + self.o) ** self.alpha * (g + self.beta * m[rows])
-                play.problem.project(x[rows])
+                context.problem.project(x[rows])
         return state
 
     def serve(self, state: State, server: Server) -> State:

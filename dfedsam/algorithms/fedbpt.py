@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dfedsam.algorithms.base import State
 from dfedsam.algorithms.evolution import LocalEvolution, SharedEvolution
-from dfedsam.play import Play, Server
+from dfedsam.context import RoundContext, Server
 from dfedsam.zeroth_order import cma
 
 
@@ -31,12 +31,12 @@ class FedBPT(LocalEvolution, SharedEvolution):
     perturbed ones, not each example's.
     """
 
-    def answer(self, state: State, play: Play) -> State:
+    def answer(self, state: State, context: RoundContext) -> State:
         """Generations from the server's distribution with paths of length 0, and the loss of the mean they end at."""
-        means, _, sigmas = self.local_phase(state["x"], cma.fresh(state["search"]), play)
+        means, _, sigmas = self.local_phase(state["x"], cma.fresh(state["search"]), context)
         losses = np.empty((len(means), 1), means.dtype)
-        for rows, part in play.parts(1, means[0].nbytes):
-            losses[rows] = part.minibatch(self.generations).losses(means[rows, None])
+        for rows, part in context.parts(1, means[0].nbytes):
+            losses[rows] = part.oracle(self.generations).losses(means[rows, None])
         return state | {"found": np.concatenate([means, losses, sigmas], axis=1)}
 
     def serve(self, state: State, server: Server) -> State:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from dfedsam.algorithms.base import State
 from dfedsam.algorithms.evolution import LocalEvolution
 from dfedsam.algorithms.exchanges import Exchanges
+from dfedsam.context import RoundContext
 from dfedsam.objectives.base import Problem
-from dfedsam.play import Play
 from dfedsam.zeroth_order import cma
 
 
@@ -31,11 +31,11 @@ class GossipCMAES(Exchanges, LocalEvolution):
         shape = self._packed(state["search"])
         return state | {"gossip": self.gossip.init(x), "gossip_shape": self.gossip.init(shape)}
 
-    def round(self, state: State, play: Play) -> State:
+    def round(self, state: State, context: RoundContext) -> State:
         """The generations, then means and shapes are mixed."""
-        x, search, _ = self.local_phase(state["x"], state["search"], play)
-        x = self.mix(state, play, x)
-        shape = self.mix(state, play, self._packed(search), "gossip_shape")
+        x, search, _ = self.local_phase(state["x"], state["search"], context)
+        x = self.mix(state, context, x)
+        shape = self.mix(state, context, self._packed(search), "gossip_shape")
         return state | {"x": x, "search": self._unpacked(search, shape)}
 
     def _packed(self, search: cma.Shape) -> NDArray:

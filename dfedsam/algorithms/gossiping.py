@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from dfedsam.algorithms.base import State
 from dfedsam.algorithms.exchanges import Exchanges
 from dfedsam.algorithms.local_steps import LocalSteps
+from dfedsam.context import LocalUpdate, RoundContext
 from dfedsam.gossip import Gossip, Plain
 from dfedsam.objectives.base import Problem
-from dfedsam.play import Play, Trace
+from dfedsam.topologies import Topology
 from dfedsam.zeroth_order import RandomDirections
-from topologies import Topology
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,15 +37,15 @@ class GossipingLocalSteps(LocalSteps, Exchanges):
         """The state before round 0, gossip's memory included."""
         return {**super().init(x, problem), "gossip": self.gossip.init(x)}
 
-    def round(self, state: State, play: Play) -> State:
+    def round(self, state: State, context: RoundContext) -> State:
         """K local steps, then x ← gossip(x)."""
         if self.gossip.seed_only:
-            play = replace(play, trace=self._trace(state["x"], play))
-        return self.exchange(self.local_phase(state, play), play)
+            context = replace(context, trace=self._trace(state["x"], context))
+        return self.exchange(self.local_phase(state, context), context)
 
-    def exchange(self, state: State, play: Play) -> State:
+    def exchange(self, state: State, context: RoundContext) -> State:
         """x ← gossip(x)."""
-        state["x"], state["gossip"] = play.gossip(self.gossip, state["x"], state["gossip"])
+        state["x"], state["gossip"] = context.gossip(self.gossip, state["x"], state["gossip"])
         return state
 
     def _check_replayable(self) -> None:
@@ -73,14 +73,14 @@ class GossipingLocalSteps(LocalSteps, Exchanges):
                 "DFedAvg or DFedSAM"
             )
 
-    def _trace(self, x: NDArray, play: Play) -> Trace:
+    def _trace(self, x: NDArray, context: RoundContext) -> LocalUpdate:
         """An empty trace of a round that begins at x, shape (peers, dim)."""
         estimator, steps = self.estimator, self.local_steps
         assert isinstance(estimator, RandomDirections)  # as `check` has made sure
 
         def directions(round: int, peers: range) -> NDArray:
             like = np.empty((len(peers), x.shape[1]), x.dtype)
-            keys = (replace(play.key, purpose="descent", round=round, step=k, peers=peers) for k in range(steps))
+            keys = (replace(context.key, purpose="descent", round=round, step=k, peers=peers) for k in range(steps))
             return np.concatenate([estimator.draw(like, key) for key in keys], axis=1)
 
-        return Trace(x.copy(), np.zeros((len(x), steps * estimator.directions), x.dtype), directions)
+        return LocalUpdate(x.copy(), np.zeros((len(x), steps * estimator.directions), x.dtype), directions)

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from dfedsam.algorithms.base import State
 from dfedsam.algorithms.exchanges import Exchanges
 from dfedsam.algorithms.learning_rate import Stepping
-from dfedsam.checks import at_least
+from dfedsam.context import Oracle, RoundContext
 from dfedsam.objectives.base import Problem
-from dfedsam.play import Minibatch, Play
+from dfedsam.validation import at_least
 from dfedsam.zeroth_order import Estimator, TwoPoint, ascend
 
 
@@ -37,19 +37,19 @@ class OneGradient(Stepping):
         """The state before round 0: x, and what the estimator keeps."""
         return {"x": x, "estimator": self.estimator.init(x, problem)}
 
-    def climb(self, minibatch: Minibatch, x: NDArray, state: State) -> NDArray:
+    def climb(self, oracle: Oracle, x: NDArray, state: State) -> NDArray:
         """What SAM climbs along from x (p, dim), for these rows of the state: shape (p, dim), the caller's to write to;
         here an estimate of its own."""
-        return self.estimator(minibatch, x, "ascent")
+        return self.estimator(oracle, x, "ascent")
 
-    def gradient(self, play: Play, x: NDArray, state: State) -> NDArray:
+    def gradient(self, context: RoundContext, x: NDArray, state: State) -> NDArray:
         """Every peer's estimate at x (peers, dim) on a minibatch of its own, shape (peers, dim); 0 for absent peers."""
         g = np.zeros_like(x)
-        for rows, part in play.parts(self.estimator.queries(x.shape[1]), x[0].nbytes):
-            minibatch, at = part.minibatch(0, state["estimator"]), x[rows]
+        for rows, part in context.parts(self.estimator.queries(x.shape[1]), x[0].nbytes):
+            oracle, at = part.oracle(0, state["estimator"]), x[rows]
             if self.rho > 0:
-                at = ascend(at, self.climb(minibatch, at, state), self.rho)
-            g[rows] = self.estimator(minibatch, at, "descent")
+                at = ascend(at, self.climb(oracle, at, state), self.rho)
+            g[rows] = self.estimator(oracle, at, "descent")
         return g
 
 

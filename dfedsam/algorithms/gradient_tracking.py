@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from dfedsam.algorithms.base import State
 from dfedsam.algorithms.gradient_steps import GradientSteps
+from dfedsam.context import RoundContext
 from dfedsam.objectives.base import Problem
-from dfedsam.play import Play
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,10 +31,10 @@ class GradientTracking(GradientSteps):
         """What x descends along, shape (peers, dim), given the tracked gradient y."""
         return y
 
-    def round(self, state: State, play: Play) -> State:
+    def round(self, state: State, context: RoundContext) -> State:
         """One gradient, then x and y are mixed."""
-        x, g = state["x"], self.gradient(play, state["x"], state)
+        x, g = state["x"], self.gradient(context, state["x"], state)
         y = state["y"] + g - state["g"]
-        x = self.mix(state, play, x - self.rate(play.round) * self.follow(y, state))
-        y = self.mix(state, play, y, "gossip_y")
+        x = self.mix(state, context, x - self.rate(context.round) * self.follow(y, state))
+        y = self.mix(state, context, y, "gossip_y")
         return state | {"x": x, "y": y, "g": g}

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from dfedsam.algorithms.base import State
 from dfedsam.algorithms.gradient_steps import OneGradient
-from dfedsam.checks import positive
+from dfedsam.context import RoundContext
 from dfedsam.gossip.accelerated import needs_one_symmetric
 from dfedsam.gossip.compressors import QSGD, Compressor
 from dfedsam.gossip.disagreement import Disagreement
 from dfedsam.objectives.base import Problem
-from dfedsam.play import Play
-from topologies import Topology
+from dfedsam.topologies import Topology
+from dfedsam.validation import positive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,12 +50,12 @@ class Lead(OneGradient):
         """D starts at 0 and h at the common start."""
         return {**super().init(x, problem), "dual": np.zeros_like(x), "gossip": self._differences().init(x)}
 
-    def round(self, state: State, play: Play) -> State:
+    def round(self, state: State, context: RoundContext) -> State:
         """One gradient, then one exchange."""
-        x, dual, rate = state["x"], state["dual"], self.rate(play.round)
-        g = self.gradient(play, x, state)
+        x, dual, rate = state["x"], state["dual"], self.rate(context.round)
+        g = self.gradient(context, x, state)
         g *= rate
-        apart, state["gossip"] = play.gossip(self._differences(), x - g - rate * dual, state["gossip"])
+        apart, state["gossip"] = context.gossip(self._differences(), x - g - rate * dual, state["gossip"])
         apart *= self.gamma / (2 * rate)
         dual += apart
         x -= g

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dfedsam.algorithms.base import Algorithm
-from dfedsam.checks import between, one_of, positive, whole
+from dfedsam.validation import between, one_of, positive, whole_number
 
 Schedule = Literal["constant", "inverse_root", "exponential", "linear", "cosine"]
 SCHEDULES = ("constant", "inverse_root", "exponential", "linear", "cosine")
@@ -37,7 +37,9 @@ class Stepping(Algorithm):
         one_of("lr_schedule", self.lr_schedule, SCHEDULES)
         between("lr_decay", self.lr_decay, 1e-9, 1)
         falling = self.lr_schedule in FALLING
-        whole("lr_rounds", self.lr_rounds, 1 if falling else 0, "the rounds over which a linear or cosine rate falls")
+        whole_number(
+            "lr_rounds", self.lr_rounds, 1 if falling else 0, "the rounds over which a linear or cosine rate falls"
+        )
 
     def rate(self, round: int) -> float:
         """η of 0-based round t."""

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from dfedsam.algorithms.base import State
 from dfedsam.algorithms.learning_rate import Stepping
-from dfedsam.checks import at_least, between, whole
+from dfedsam.context import Oracle, RoundContext
 from dfedsam.objectives.base import Problem
-from dfedsam.play import Minibatch, Play
+from dfedsam.validation import at_least, between, whole_number
 from dfedsam.zeroth_order import Estimator, TwoPoint
 
 
@@ -35,7 +35,7 @@ class LocalSteps(Stepping):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        whole("local_steps", self.local_steps, 1)
+        whole_number("local_steps", self.local_steps, 1)
         between("momentum", self.momentum, 0, 1, open_high=True)
         at_least("weight_decay", self.weight_decay, 0)
 
@@ -44,40 +44,40 @@ class LocalSteps(Stepping):
         kept = {"momentum": np.zeros_like(x)} if self.momentum and self.keep_momentum else {}
         return {"x": x, "estimator": self.estimator.init(x, problem), **kept}
 
-    def direction(self, minibatch: Minibatch, x: NDArray, momentum: NDArray | None, state: State) -> NDArray:
+    def direction(self, oracle: Oracle, x: NDArray, momentum: NDArray | None, state: State) -> NDArray:
         """What a local step descends along, shape (p, dim): here the estimated gradient at x.
 
         Args:
-            minibatch: of these p peers, which are the rows `minibatch.rows` of the state.
+            oracle: of these p peers, which are the rows `oracle.rows` of the state.
             x: where they are, shape (p, dim).
             momentum: theirs before the step, shape (p, dim); None without momentum.
             state: the block's.
         """
-        return self.estimator(minibatch, x, "descent")
+        return self.estimator(oracle, x, "descent")
 
     def pull(self, x: NDArray, state: State, rows: slice) -> NDArray | None:
         """What is added to the estimates at x (p, dim), for these rows of the state: shape (p, dim); None: nothing."""
         return None
 
-    def local_phase(self, state: State, play: Play) -> State:
+    def local_phase(self, state: State, context: RoundContext) -> State:
         """The K local steps of a round, for as many peers at a time as fit into the cache; x is updated in place."""
         x, momentum = state["x"], state.get("momentum")
-        for rows, part in play.parts(self.estimator.queries(x.shape[1]), x[0].nbytes):
+        for rows, part in context.parts(self.estimator.queries(x.shape[1]), x[0].nbytes):
             self._steps(x[rows], None if momentum is None else momentum[rows], part, state)
         return state
 
-    def _steps(self, x: NDArray, m: NDArray | None, play: Play, state: State) -> None:
+    def _steps(self, x: NDArray, m: NDArray | None, context: RoundContext, state: State) -> None:
         """K steps of x and momentum m, both (peers, dim), in place."""
         if self.momentum and m is None:
             m = np.zeros_like(x)
-        lr = self.rate(play.round)
+        lr = self.rate(context.round)
         for k in range(self.local_steps):
-            minibatch = play.minibatch(k, state["estimator"])
-            g = self.direction(minibatch, x, m, state)
-            if play.trace is not None and minibatch.slopes:
-                slopes = minibatch.slopes[-1]  # those of the descent; an ascent comes before it
-                play.trace.coefficients[play.rows, k * slopes.shape[1] : (k + 1) * slopes.shape[1]] = -lr * slopes
-            pull = self.pull(x, state, play.rows)
+            oracle = context.oracle(k, state["estimator"])
+            g = self.direction(oracle, x, m, state)
+            if context.trace is not None and oracle.slopes:
+                slopes = oracle.slopes[-1]  # those of the descent; an ascent comes before it
+                context.trace.coefficients[context.rows, k * slopes.shape[1] : (k + 1) * slopes.shape[1]] = -lr * slopes
+            pull = self.pull(x, state, context.rows)
             if pull is not None:
                 g += pull
             if self.weight_decay:
@@ -89,4 +89,4 @@ class LocalSteps(Stepping):
             else:
                 g *= lr
             x -= g
-            play.problem.project(x)
+            context.problem.project(x)

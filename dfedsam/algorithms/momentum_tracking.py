@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from dfedsam.algorithms.base import State
 from dfedsam.algorithms.gradient_tracking import GradientTracking
-from dfedsam.checks import between
 from dfedsam.objectives.base import Problem
+from dfedsam.validation import between
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from dfedsam.algorithms.base import State
 from dfedsam.algorithms.dfedsam import DFedSAM
-from dfedsam.checks import at_least
+from dfedsam.context import RoundContext
 from dfedsam.objectives.base import Problem
-from dfedsam.play import Play
+from dfedsam.validation import at_least
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,10 +35,10 @@ class OledFL(DFedSAM):
         """The last local steps are taken to have ended at x."""
         return {**super().init(x, problem), "last": x.copy()}
 
-    def round(self, state: State, play: Play) -> State:
+    def round(self, state: State, context: RoundContext) -> State:
         """The lookahead, K local steps, gossip."""
         x = state["x"]
         x += self.beta * (x - state["last"])
-        state = self.local_phase(state, play)
+        state = self.local_phase(state, context)
         state["last"][:] = state["x"]
-        return self.exchange(state, play)
+        return self.exchange(state, context)

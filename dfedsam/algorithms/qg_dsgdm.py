@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from dfedsam.algorithms.base import State
 from dfedsam.algorithms.gradient_steps import GradientSteps
-from dfedsam.checks import between
+from dfedsam.context import RoundContext
 from dfedsam.objectives.base import Problem
-from dfedsam.play import Play
+from dfedsam.validation import between
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,12 +36,12 @@ class QGDSGDm(GradientSteps):
         """m = 0."""
         return {**super().init(x, problem), "momentum": np.zeros_like(x), "gossip": self.gossip.init(x)}
 
-    def round(self, state: State, play: Play) -> State:
+    def round(self, state: State, context: RoundContext) -> State:
         """One gradient, then one exchange."""
-        x, m, rate = state["x"], state["momentum"], self.rate(play.round)
+        x, m, rate = state["x"], state["momentum"], self.rate(context.round)
         m *= self.momentum
-        step = self.gradient(play, x, state)
+        step = self.gradient(context, x, state)
         step += m
-        mixed = self.mix(state, play, x - rate * step)
+        mixed = self.mix(state, context, x - rate * step)
         m += (1 - self.momentum) / rate * (x - mixed)
         return state | {"x": mixed}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Meter:
+class Usage:
     """What was asked of a black box so far.
 
     Args:
@@ -31,7 +31,7 @@ class Meter:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Given:
+class TaskSpec:
     """What an objective gives a black box to be built from.
 
     Args:
@@ -74,13 +74,13 @@ class BlackBox(ABC):
         asked: where there is a budget, all that was asked, evaluations among it; None where there is none.
     """
 
-    meter: Meter
+    meter: Usage
     prompt: NDArray
     embedding_std: float
     has_gradients: bool = False
     reads_texts: bool = True
     is_dry: bool = False
-    asked: Meter | None = None
+    asked: Usage | None = None
 
     @abstractmethod
     def scores(self, prompts: NDArray, examples: Sequence[NDArray], *, count: bool = True) -> list[NDArray]:
@@ -150,7 +150,7 @@ class BlackBox(ABC):
 
         The meters are afterwards what they were before.
         """
-        before = replace(self.meter), replace(self.asked or Meter())
+        before = replace(self.meter), replace(self.asked or Usage())
         self.is_dry = True
         try:
             yield

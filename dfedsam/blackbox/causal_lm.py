@@ -14,7 +14,7 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from dfedsam.blackbox import models
-from dfedsam.blackbox.base import Given
+from dfedsam.blackbox.base import TaskSpec
 from dfedsam.blackbox.language_model import LanguageModelBox
 from dfedsam.blackbox.local import by_peer, pairs
 from dfedsam.blackbox.templates import Template
@@ -33,7 +33,7 @@ class CausalLMBox(LanguageModelBox):
     """
 
     def __init__(
-        self, given: Given, *, template: Template, cache: float, dtype: torch.dtype, device: torch.device
+        self, given: TaskSpec, *, template: Template, cache: float, dtype: torch.dtype, device: torch.device
     ) -> None:
         super().__init__(given, template=template, kind=models.CAUSAL_LM, dtype=dtype, device=device)
         self._cache, self._evaluating = cache, False

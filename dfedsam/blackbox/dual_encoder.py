@@ -13,7 +13,7 @@ import transformers
 from numpy.typing import NDArray
 
 from dfedsam.blackbox import models
-from dfedsam.blackbox.base import Given
+from dfedsam.blackbox.base import TaskSpec
 from dfedsam.blackbox.local import LocalBox, by_peer, pairs
 from dfedsam.blackbox.passes import Contents
 from dfedsam.blackbox.sentence_folder import pooled
@@ -35,7 +35,7 @@ class DualEncoderBox(LocalBox):
         ValueError: if the model cannot be loaded, a word or the prompt has no tokens, or the prompt leaves no room.
     """
 
-    def __init__(self, given: Given, *, dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(self, given: TaskSpec, *, dtype: torch.dtype, device: torch.device) -> None:
         loaded = models.load(given.model, dtype, where=device)
         assert loaded.sentences is not None
         self._pooling = loaded.sentences.pooling

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from dfedsam.blackbox import texts, token_table
 from dfedsam.blackbox.answers import Answers
-from dfedsam.blackbox.base import BlackBox, Given, Meter
+from dfedsam.blackbox.base import BlackBox, TaskSpec, Usage
 from dfedsam.blackbox.completions import Completions, EndpointError
 from dfedsam.blackbox.templates import Template
 from dfedsam.blackbox.vocabulary import Vocabulary
@@ -44,7 +44,7 @@ class EndpointBox(BlackBox):
 
     def __init__(
         self,
-        given: Given,
+        given: TaskSpec,
         *,
         template: Template,
         completions: Completions,
@@ -53,8 +53,8 @@ class EndpointBox(BlackBox):
         in_flight: int,
         answers: Path,
     ) -> None:
-        self.meter = Meter()
-        self.asked = Meter()
+        self.meter = Usage()
+        self.asked = Usage()
         self.given, self.template = given, template
         self._completions, self._body = completions, {"model": served, "max_tokens": 1, "temperature": 0}
         self._body |= {"logprobs": logprobs}

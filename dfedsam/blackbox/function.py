@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.blackbox.base import BlackBox, Given, Meter, cross_entropy
+from dfedsam.blackbox.base import BlackBox, TaskSpec, Usage, cross_entropy
 from dfedsam.errors import RunError
 
 
@@ -25,9 +25,9 @@ class FunctionBox(BlackBox):
     """
 
     def __init__(
-        self, given: Given, function: Callable[[NDArray, list[dict[str, Any]]], Any], *, path: str, width: int
+        self, given: TaskSpec, function: Callable[[NDArray, list[dict[str, Any]]], Any], *, path: str, width: int
     ) -> None:
-        self.meter, self.given, self._function, self._path = Meter(), given, function, path
+        self.meter, self.given, self._function, self._path = Usage(), given, function, path
         self.prompt = np.zeros((given.prompt_tokens or 1, width), given.dtype)
         self.embedding_std = 1.0
         examples = given.examples

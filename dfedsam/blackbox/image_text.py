@@ -16,7 +16,7 @@ import transformers
 from numpy.typing import NDArray
 
 from dfedsam.blackbox import models
-from dfedsam.blackbox.base import Given
+from dfedsam.blackbox.base import TaskSpec
 from dfedsam.blackbox.local import LocalBox, by_peer, pairs
 from dfedsam.blackbox.passes import Contents
 from dfedsam.blackbox.store import stored
@@ -37,7 +37,7 @@ class ImageTextBox(LocalBox):
             no room, or the frame fills the image.
     """
 
-    def __init__(self, given: Given, *, frame: int, dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(self, given: TaskSpec, *, frame: int, dtype: torch.dtype, device: torch.device) -> None:
         loaded = models.load(given.model, dtype, models.IMAGE_TEXT, device)
         self._clip = loaded.model
         super().__init__(given, replace(loaded, model=loaded.model.text_model), self._pool)
@@ -80,7 +80,7 @@ class ImageTextBox(LocalBox):
         how = f"Add `prompt`, a row a colour, to the outer {self.frame} pixels of the normalised image, line by line."
         return {"frame": str(self.frame), "how_to_use": f"{how} {most}"}
 
-    def _word_contents(self, given: Given) -> Contents:
+    def _word_contents(self, given: TaskSpec) -> Contents:
         """The class words' tokens; the soft prompt before them is made too."""
         tokenizer = self.loaded.tokenizer
         before, after = specials(tokenizer)
@@ -168,7 +168,7 @@ class ImageTextBox(LocalBox):
         return len(examples) * int((self._words.lengths + prompt).sum())
 
 
-def _pixels(given: Given, size: int) -> torch.Tensor:
+def _pixels(given: TaskSpec, size: int) -> torch.Tensor:
     """The images as the model's own processor makes them, shape (n, 3, size, size)."""
     import PIL.Image
 

@@ -5,8 +5,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from dfedsam import checks
-from dfedsam.blackbox.base import BlackBox, Given
+from dfedsam import validation
+from dfedsam.blackbox.base import BlackBox, TaskSpec
 from dfedsam.blackbox.templates import Template, is_task, tasks
 
 PRECISIONS = ("run", "float32", "bfloat16")
@@ -18,7 +18,7 @@ class Model(ABC):
     """The options of a black box."""
 
     @abstractmethod
-    def build(self, given: Given) -> BlackBox:
+    def build(self, given: TaskSpec) -> BlackBox:
         """Load the model and what it needs of the examples.
 
         Raises:
@@ -59,11 +59,11 @@ class LocalModel(Model):
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        checks.one_of("precision", self.precision, PRECISIONS)
+        validation.one_of("precision", self.precision, PRECISIONS)
         if not _DEVICES.fullmatch(self.device):
             raise ValueError(f"device is {self.device}: it must be auto, cpu, cuda, cuda:N or mps")
 
-    def dtype(self, given: Given) -> Any:
+    def dtype(self, given: TaskSpec) -> Any:
         """The weights' type, of torch."""
         import torch
 
@@ -87,7 +87,7 @@ class DualEncoder(LocalModel):
     The objective's `mode` says what the prompt is set before, and its `scale` what cosines are multiplied by.
     """
 
-    def build(self, given: Given) -> BlackBox:
+    def build(self, given: TaskSpec) -> BlackBox:
         """See Model.build."""
         from dfedsam.blackbox.dual_encoder import DualEncoderBox
 
@@ -111,9 +111,9 @@ class ImageText(LocalModel):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        checks.whole("frame", self.frame, 0)
+        validation.whole_number("frame", self.frame, 0)
 
-    def build(self, given: Given) -> BlackBox:
+    def build(self, given: TaskSpec) -> BlackBox:
         """See Model.build."""
         from dfedsam.blackbox.image_text import ImageTextBox
 
@@ -169,7 +169,7 @@ class MaskedLM(LanguageModel):
     KIND: ClassVar[str] = "masked"
     template: str = "{prompt} . {text} . It was <mask> ."
 
-    def build(self, given: Given) -> BlackBox:
+    def build(self, given: TaskSpec) -> BlackBox:
         """See Model.build."""
         from dfedsam.blackbox.masked_lm import MaskedLMBox
 
@@ -194,9 +194,9 @@ class CausalLM(LanguageModel):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        checks.at_least("cache", self.cache, 0)
+        validation.at_least("cache", self.cache, 0)
 
-    def build(self, given: Given) -> BlackBox:
+    def build(self, given: TaskSpec) -> BlackBox:
         """See Model.build."""
         from dfedsam.blackbox.causal_lm import CausalLMBox
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from dfedsam import checks
-from dfedsam.blackbox.base import BlackBox, Given
+from dfedsam import validation
+from dfedsam.blackbox.base import BlackBox, TaskSpec
 from dfedsam.blackbox.kinds import Model, Templated
 from dfedsam.data import cache
 
@@ -50,11 +50,11 @@ class Endpoint(Templated):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name, low in (("logprobs", 1), ("in_flight", 1), ("retries", 0)):
-            checks.whole(name, getattr(self, name), low)
+            validation.whole_number(name, getattr(self, name), low)
         for name in ("budget_queries", "budget_tokens"):
-            checks.whole(name, getattr(self, name), 0)
-        checks.positive("timeout", self.timeout)
-        checks.positive("backoff", self.backoff)
+            validation.whole_number(name, getattr(self, name), 0)
+        validation.positive("timeout", self.timeout)
+        validation.positive("backoff", self.backoff)
         if not self.url.startswith(("http://", "https://")):
             raise ValueError(f"url is {self.url}: it must begin with http:// or https://, such as {Endpoint.url}")
 
@@ -63,7 +63,7 @@ class Endpoint(Templated):
         limits = {"asked_queries": self.budget_queries, "asked_tokens": self.budget_tokens}
         return {name: limit for name, limit in limits.items() if limit}
 
-    def build(self, given: Given) -> BlackBox:
+    def build(self, given: TaskSpec) -> BlackBox:
         """See Model.build."""
         try:
             from dfedsam.blackbox.completions import Completions
@@ -110,14 +110,14 @@ class Function(Model):
     width: int = 16
 
     def __post_init__(self) -> None:
-        checks.whole("width", self.width, 1)
+        validation.whole_number("width", self.width, 1)
 
     def check_texts(self, seconds: tuple[str, ...], text_column: str) -> None:
         """It takes both."""
 
-    def build(self, given: Given) -> BlackBox:
+    def build(self, given: TaskSpec) -> BlackBox:
         """See Model.build."""
         from dfedsam.blackbox.function import FunctionBox
-        from topologies.imports import import_object
+        from dfedsam.topologies.imports import import_object
 
         return FunctionBox(given, import_object(self.path, "path"), path=self.path, width=self.width)

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from dfedsam.blackbox import models, texts
-from dfedsam.blackbox.base import Given
+from dfedsam.blackbox.base import TaskSpec
 from dfedsam.blackbox.local import LocalBox, by_peer, pairs
 from dfedsam.blackbox.templates import Template
 
@@ -28,7 +28,7 @@ class LanguageModelBox(LocalBox):
     """
 
     def __init__(
-        self, given: Given, *, template: Template, kind: str, dtype: torch.dtype, device: torch.device
+        self, given: TaskSpec, *, template: Template, kind: str, dtype: torch.dtype, device: torch.device
     ) -> None:
         super().__init__(given, models.load(given.model, dtype, kind, device), self._read)
         tokenizer = self.loaded.tokenizer

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dfedsam.blackbox.base import BlackBox, Given, Meter
+from dfedsam.blackbox.base import BlackBox, TaskSpec, Usage
 from dfedsam.blackbox.models import Loaded
 from dfedsam.blackbox.passes import Passes, Reader
 from dfedsam.blackbox.vocabulary import Vocabulary
@@ -24,8 +24,8 @@ class LocalBox(BlackBox):
 
     has_gradients = True
 
-    def __init__(self, given: Given, loaded: Loaded, read: Reader) -> None:
-        self.meter = Meter()
+    def __init__(self, given: TaskSpec, loaded: Loaded, read: Reader) -> None:
+        self.meter = Usage()
         self.given, self.loaded, self.device = given, loaded, loaded.device
         self.dtype = next(loaded.model.parameters()).dtype
         self._out = torch.from_numpy(np.empty(0, given.dtype)).dtype

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from dfedsam.blackbox import models, texts
-from dfedsam.blackbox.base import Given
+from dfedsam.blackbox.base import TaskSpec
 from dfedsam.blackbox.language_model import LanguageModelBox
 from dfedsam.blackbox.templates import MASK, Template
 
@@ -21,7 +21,7 @@ class MaskedLMBox(LanguageModelBox):
     Label words are read as they stand where the mask does: after a blank they are RoBERTa's tokens that begin with one.
     """
 
-    def __init__(self, given: Given, *, template: Template, dtype: torch.dtype, device: torch.device) -> None:
+    def __init__(self, given: TaskSpec, *, template: Template, dtype: torch.dtype, device: torch.device) -> None:
         super().__init__(given, template=template, kind=models.MASKED_LM, dtype=dtype, device=device)
         token = self.loaded.tokenizer.mask_token_id
         places = [ids.index(token) for ids in self._contents.ids]

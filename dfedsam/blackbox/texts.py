@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.blackbox.base import Given
+from dfedsam.blackbox.base import TaskSpec
 from dfedsam.blackbox.passes import Contents
 from dfedsam.blackbox.templates import Template
 
@@ -56,7 +56,7 @@ def label_tokens(tokenizer: Any, words: Sequence[str], *, goes_on: bool) -> list
 
 
 def filled(
-    tokenizer: Any, template: Template, given: Given, reads: int, prompt_tokens: int, mask: str = ""
+    tokenizer: Any, template: Template, given: TaskSpec, reads: int, prompt_tokens: int, mask: str = ""
 ) -> Contents:
     """All examples in a template, tokenised, with the place of the prompt.
 

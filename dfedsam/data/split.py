@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam import checks
+from dfedsam import validation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class Split(ABC):
         Raises:
             ValueError: if there are fewer than peers · min_examples examples.
         """
-        checks.whole("min_examples", min_examples, 1)
+        validation.whole_number("min_examples", min_examples, 1)
         if peers * min_examples > len(labels):
             raise ValueError(
                 f"min_examples is {min_examples}: {peers} peers with {min_examples} each need {peers * min_examples} "
@@ -71,7 +71,7 @@ class Dirichlet(Split):
     alpha: float = 0.3
 
     def __post_init__(self) -> None:
-        checks.positive("alpha", self.alpha, "0.3 and 0.6 are common")
+        validation.positive("alpha", self.alpha, "0.3 and 0.6 are common")
 
     def shares(self, labels: NDArray, peers: int, generator: np.random.Generator) -> list[NDArray]:
         parts: list[list[NDArray]] = [[] for _ in range(peers)]
@@ -97,7 +97,7 @@ class Shards(Split):
     per_peer: int = 2
 
     def __post_init__(self) -> None:
-        checks.whole("per_peer", self.per_peer, 1)
+        validation.whole_number("per_peer", self.per_peer, 1)
 
     def shares(self, labels: NDArray, peers: int, generator: np.random.Generator) -> list[NDArray]:
         order = generator.permutation(len(labels))
@@ -117,7 +117,7 @@ class QuantitySkew(Split):
     alpha: float = 0.5
 
     def __post_init__(self) -> None:
-        checks.positive("alpha", self.alpha, "0.5 is common")
+        validation.positive("alpha", self.alpha, "0.5 is common")
 
     def shares(self, labels: NDArray, peers: int, generator: np.random.Generator) -> list[NDArray]:
         shares = generator.dirichlet(np.full(peers, self.alpha))

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.checks import whole
 from dfedsam.gossip.base import Gossip
-from topologies import spectrum_ends
+from dfedsam.topologies import spectrum_ends
+from dfedsam.validation import whole_number
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-    from dfedsam.network.base import Network
-    from dfedsam.randomness import Draws
-    from topologies import Topology
+    from dfedsam.communication.base import Communicator
+    from dfedsam.random import RandomStream
+    from dfedsam.topologies import Topology
 
 Mix = Callable[[NDArray, "NDArray | None"], NDArray]  # x and an array that may be overwritten, to W x
 
@@ -38,7 +38,7 @@ class Accelerated(Gossip):
     steps: int = 4
 
     def __post_init__(self) -> None:
-        whole("steps", self.steps, 1, "LocalOnly is the algorithm without communication")
+        whole_number("steps", self.steps, 1, "LocalOnly is the algorithm without communication")
 
     @abstractmethod
     def centre(self, low: float, high: float) -> tuple[float, float]:
@@ -53,10 +53,10 @@ class Accelerated(Gossip):
         needs_one_symmetric(f"gossip is {type(self).__name__}", topology, "the gossip plain, with more steps")
 
     def __call__(
-        self, x: NDArray, memory: dict[str, NDArray], network: Network, weights: csr_array, key: Draws
+        self, x: NDArray, memory: dict[str, NDArray], communicator: Communicator, weights: csr_array, key: RandomStream
     ) -> tuple[NDArray, dict[str, NDArray]]:
         """See the class."""
-        return self._recur(x, spectrum_ends(weights), lambda y, out: network.mix(weights, y, out=out)), memory
+        return self._recur(x, spectrum_ends(weights), lambda y, out: communicator.mix(weights, y, out=out)), memory
 
     def multipliers(self, values: NDArray, weights: csr_array) -> NDArray:
         """See Gossip."""

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from topologies import spectrum_ends
+from dfedsam.topologies import spectrum_ends
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-    from dfedsam.network.base import Network
-    from dfedsam.randomness import Draws
-    from topologies import Topology
+    from dfedsam.communication.base import Communicator
+    from dfedsam.random import RandomStream
+    from dfedsam.topologies import Topology
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +90,7 @@ class Gossip(ABC):
 
     @abstractmethod
     def __call__(
-        self, x: NDArray, memory: dict[str, NDArray], network: Network, weights: csr_array, key: Draws
+        self, x: NDArray, memory: dict[str, NDArray], communicator: Communicator, weights: csr_array, key: RandomStream
     ) -> tuple[NDArray, dict[str, NDArray]]:
         """Mix the rows of x (peers, dim) along the edges of W_t (n, n); returns x and the memory afterwards.
 

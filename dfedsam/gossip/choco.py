@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.checks import one_of, positive
 from dfedsam.gossip.accelerated import needs_one_symmetric
 from dfedsam.gossip.compressed import Compressed, Memory
 from dfedsam.gossip.consensus_size import theory, tuned
+from dfedsam.validation import one_of, positive
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-    from dfedsam.network.base import Network
-    from dfedsam.randomness import Draws
-    from topologies import Topology
+    from dfedsam.communication.base import Communicator
+    from dfedsam.random import RandomStream
+    from dfedsam.topologies import Topology
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,34 +65,38 @@ class Choco(Compressed):
         return {"gamma": float(memory["gamma"][0])} if memory["gamma"][0] else {}
 
     def __call__(
-        self, x: NDArray, memory: Memory, network: Network, weights: csr_array, key: Draws
+        self, x: NDArray, memory: Memory, communicator: Communicator, weights: csr_array, key: RandomStream
     ) -> tuple[NDArray, Memory]:
         """See the class."""
         if not memory["gamma"][0]:
-            memory["gamma"][:] = self._find(x, network, weights, key)
-        return super().__call__(x, memory, network, weights, key)
+            memory["gamma"][:] = self._find(x, communicator, weights, key)
+        return super().__call__(x, memory, communicator, weights, key)
 
-    def step(self, x: NDArray, memory: Memory, network: Network, weights: csr_array, key: Draws) -> None:
+    def step(
+        self, x: NDArray, memory: Memory, communicator: Communicator, weights: csr_array, key: RandomStream
+    ) -> None:
         """See Compressed."""
         known, pull, gamma = memory["known"], memory["pull"], float(memory["gamma"][0])
 
         def settle(rows: slice) -> None:
             x[rows] += pull[rows]
 
-        self.exchange(lambda rows: x[rows] - known[rows], known, 1, pull, gamma, settle, memory, network, weights, key)
+        self.exchange(
+            lambda rows: x[rows] - known[rows], known, 1, pull, gamma, settle, memory, communicator, weights, key
+        )
 
     def blame(self, memory: Memory) -> str:
         """See Compressed."""
         found = "" if self.gamma == memory["gamma"][0] else f" ({self.gamma})"
         return f"gamma is {memory['gamma'][0]:.3g}{found}: choose a smaller one, or the gamma tuned"
 
-    def _find(self, x: NDArray, network: Network, weights: csr_array, key: Draws) -> float:
+    def _find(self, x: NDArray, communicator: Communicator, weights: csr_array, key: RandomStream) -> float:
         """γ by theory or trials: the root finds it and the others wait, so that it is the same everywhere."""
         found = None
-        if network.is_root and self.gamma == "theory":
+        if communicator.is_root and self.gamma == "theory":
             found = theory(weights, self.compressor.delta(x.shape[1]))
-        elif network.is_root:
+        elif communicator.is_root:
             found = tuned(self, weights, x.shape[1], x.dtype, key.seed)
-        found = network.broadcast(found)
+        found = communicator.broadcast(found)
         assert found is not None
         return found

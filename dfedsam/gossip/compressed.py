@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.checks import whole
-from dfedsam.entries import Entries
 from dfedsam.errors import RunError
 from dfedsam.gossip.base import Gossip
 from dfedsam.gossip.compressors import Compressor, Sparse, TopK
-from dfedsam.peers import named
-from topologies import remembered
+from dfedsam.peers import format_peers
+from dfedsam.sparse_rows import SparseRows
+from dfedsam.topologies import remembered
+from dfedsam.validation import whole_number
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-    from dfedsam.network.base import Network
-    from dfedsam.randomness import Draws
+    from dfedsam.communication.base import Communicator
+    from dfedsam.random import RandomStream
 
 Memory = dict[str, NDArray]
 
@@ -47,7 +47,7 @@ class Compressed(Gossip):
     steps: int = 1
 
     def __post_init__(self) -> None:
-        whole("steps", self.steps, 1, "LocalOnly is the algorithm without communication")
+        whole_number("steps", self.steps, 1, "LocalOnly is the algorithm without communication")
 
     def init(self, x: NDArray) -> Memory:
         """See Gossip.
@@ -59,11 +59,11 @@ class Compressed(Gossip):
         return {"first": np.zeros(len(x))}
 
     def __call__(
-        self, x: NDArray, memory: Memory, network: Network, weights: csr_array, key: Draws
+        self, x: NDArray, memory: Memory, communicator: Communicator, weights: csr_array, key: RandomStream
     ) -> tuple[NDArray, Memory]:
         """See the class."""
         for step in range(self.steps):
-            self.step(x, memory, network, weights, replace(key, step=step))
+            self.step(x, memory, communicator, weights, replace(key, step=step))
         return x, memory
 
     @property
@@ -72,7 +72,9 @@ class Compressed(Gossip):
         return f"gossip {type(self).__name__}"
 
     @abstractmethod
-    def step(self, x: NDArray, memory: Memory, network: Network, weights: csr_array, key: Draws) -> None:
+    def step(
+        self, x: NDArray, memory: Memory, communicator: Communicator, weights: csr_array, key: RandomStream
+    ) -> None:
         """One gossip step of x (peers, dim) and the memory, in place; `key` is the step's."""
 
     @abstractmethod
@@ -88,9 +90,9 @@ class Compressed(Gossip):
         share: float,
         settle: Callable[[slice], None],
         memory: Memory,
-        network: Network,
+        communicator: Communicator,
         weights: csr_array,
-        key: Draws,
+        key: RandomStream,
     ) -> None:
         """Send C(z) for rows z; both functions are called with some neighbouring rows at a time and in any thread.
 
@@ -102,7 +104,7 @@ class Compressed(Gossip):
             share: how much of it, such as γ.
             settle: is told which rows are there in `onto`.
             memory: the gossip's.
-            network: carries the messages.
+            communicator: carries the messages.
             weights: W.
             key: the step's random numbers.
 
@@ -110,27 +112,29 @@ class Compressed(Gossip):
             RunError: if what a peer must send is not finite, or has grown beyond bound.
         """
         (count, dim), dtype, compressor = onto.shape, onto.dtype, self.compressor
-        messages = network.scratch("messages", (count, compressor.width(dim, dtype)), np.uint8)
+        messages = communicator.scratch("messages", (count, compressor.width(dim, dtype)), np.uint8)
         if isinstance(compressor, Sparse) and compressor.few(dim):
             shape = count, compressor.count(dim)
-            own = Entries(network.scratch("places", shape, np.intp), network.scratch("values", shape, dtype))
+            own = SparseRows(
+                communicator.scratch("places", shape, np.intp), communicator.scratch("values", shape, dtype)
+            )
 
-            def send(z: NDArray, part: Draws, rows: slice) -> None:
+            def send(z: NDArray, part: RandomStream, rows: slice) -> None:
                 entries = compressor.pick(z, part)
                 messages[rows] = compressor.join(entries, dim)
                 own.places[rows], own.values[rows] = entries
                 entries.add_to(learns[rows], by)
 
-            def decode(some: NDArray[np.uint8]) -> NDArray | Entries:
+            def decode(some: NDArray[np.uint8]) -> NDArray | SparseRows:
                 return compressor.split(some, dim, dtype, key)
         else:
-            own = network.scratch("own", onto.shape, dtype)
+            own = communicator.scratch("own", onto.shape, dtype)
 
-            def send(z: NDArray, part: Draws, rows: slice) -> None:
+            def send(z: NDArray, part: RandomStream, rows: slice) -> None:
                 compressor.write(z, part, messages[rows], own[rows])
                 learns[rows] += own[rows] if by == 1 else dtype.type(by) * own[rows]
 
-            def decode(some: NDArray[np.uint8]) -> NDArray | Entries:
+            def decode(some: NDArray[np.uint8]) -> NDArray | SparseRows:
                 return compressor.decode(some, dim, dtype, key)
 
         def work(rows: slice) -> None:
@@ -138,24 +142,24 @@ class Compressed(Gossip):
             self._watch(z, memory, rows, part)
             send(z, part, rows)
 
-        network.team.in_stretches(work, count, dim * onto.itemsize)
-        network.add_encoded(_towards(weights, share), messages, own, decode, onto, settle)
+        communicator.team.in_stretches(work, count, dim * onto.itemsize)
+        communicator.add_encoded(_towards(weights, share), messages, own, decode, onto, settle)
 
-    def _watch(self, z: NDArray, memory: Memory, rows: slice, key: Draws) -> None:
+    def _watch(self, z: NDArray, memory: Memory, rows: slice, key: RandomStream) -> None:
         squares, first = np.matmul(z[:, None], z[:, :, None])[:, 0, 0], memory["first"][rows]
         np.copyto(first, squares, where=first == 0)
         fine = squares <= self.bound**2 * first
         if not (fine.all() and np.isfinite(squares).all()):
             worst = np.asarray(key.peers)[~(fine & np.isfinite(squares))]
             raise RunError(
-                f"round {key.round}, {self.phase}: what {named(worst)} must send has grown beyond bound, so the peers "
-                f"move apart; {self.blame(memory)}"
+                f"round {key.round}, {self.phase}: what {format_peers(worst)} must send has grown beyond bound, "
+                f"so the peers move apart; {self.blame(memory)}"
             )
 
 
 @remembered
 def _towards(W: csr_array, share: float) -> csr_array:
     """share · (W − I), by which peers come nearer to their neighbours; off the diagonal it has W's entries."""
-    from topologies.tidy import diagonal
+    from dfedsam.topologies.tidy import diagonal
 
     return type(W)(share * (W - diagonal(np.ones(len(W.indptr) - 1))))

@@ -11,9 +11,9 @@ from numpy.typing import DTypeLike, NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order
 
-from dfedsam.randomness import Draws
-from topologies import spectrum_ends
-from topologies.tidy import diagonal
+from dfedsam.random import RandomStream
+from dfedsam.topologies import spectrum_ends
+from dfedsam.topologies.tidy import diagonal
 
 if TYPE_CHECKING:
     from dfedsam.gossip.choco import Choco
@@ -60,7 +60,7 @@ def tuned(gossip: Choco, W: csr_array, dim: int, dtype: DTypeLike, seed: int) ->
     W = trial_network(W, max(PEERS, ENTRIES // dim))
     whole = 1 / compressor.delta(dim)
     steps = int(np.clip(whole, *STEPS))
-    x = Draws(seed, "consensus trial", 0, 0, range(len(W.indptr) - 1)).normal((dim,), dtype)
+    x = RandomStream(seed, "consensus trial", 0, 0, range(len(W.indptr) - 1)).normal((dim,), dtype)
     gamma = best = FIRST
     least, worse = inf, 0
     while worse < 2 and gamma > LEAST:
@@ -93,12 +93,14 @@ def trial(gossip: Choco, W: csr_array, x: NDArray, seed: int, steps: int) -> lis
         seed: the run's.
         steps: how many, at most.
     """
-    from dfedsam.network.one_process import OneProcess
+    from dfedsam.communication.one_process import SingleProcess
 
-    network, memory = OneProcess(len(x)), gossip.init(np.zeros_like(x))
+    communicator, memory = SingleProcess(len(x)), gossip.init(np.zeros_like(x))
     x, first, left = x.copy(), _distance(x), []
     for step in range(steps):
-        x, memory = gossip(x, memory, network, W, Draws(seed, "consensus trial", step, 0, network.block))
+        x, memory = gossip(
+            x, memory, communicator, W, RandomStream(seed, "consensus trial", step, 0, communicator.block)
+        )
         if (step + 1) % LOOKS == 0:
             left.append(_distance(x) / first)
             if not DONE <= left[-1] <= APART:
@@ -110,7 +112,7 @@ def trial_network(W: csr_array, most: int) -> csr_array:
     """W itself, or where it has more than `most` peers, the weights among some that are near to each other.
 
     How large γ may be depends on what peers and their neighbours do to each other, and on ‖I − W‖₂, to which I − W of
-    the smaller network is scaled. It is a ball around the peer that gives its neighbours most weight.
+    the smaller communicator is scaled. It is a ball around the peer that gives its neighbours most weight.
     """
     if len(W.indptr) - 1 <= most:
         return W

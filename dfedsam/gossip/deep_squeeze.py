@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.checks import positive
 from dfedsam.gossip.compressed import Compressed, Memory
+from dfedsam.validation import positive
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-    from dfedsam.network.base import Network
-    from dfedsam.randomness import Draws
+    from dfedsam.communication.base import Communicator
+    from dfedsam.random import RandomStream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,9 @@ class DeepSqueeze(Compressed):
         """See Gossip."""
         return {**super().init(x), "error": np.zeros_like(x)}
 
-    def step(self, x: NDArray, memory: Memory, network: Network, weights: csr_array, key: Draws) -> None:
+    def step(
+        self, x: NDArray, memory: Memory, communicator: Communicator, weights: csr_array, key: RandomStream
+    ) -> None:
         """See Compressed."""
         error = memory["error"]
 
@@ -56,7 +58,7 @@ class DeepSqueeze(Compressed):
         def settle(rows: slice) -> None:
             """x has all it takes in."""
 
-        self.exchange(take, error, -1, x, self.gamma, settle, memory, network, weights, key)
+        self.exchange(take, error, -1, x, self.gamma, settle, memory, communicator, weights, key)
 
     def blame(self, memory: Memory) -> str:
         """See Compressed."""

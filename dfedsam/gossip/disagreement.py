@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.gossip.compressed import Compressed, Memory
-from topologies.checks import share
+from dfedsam.validation import share
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-    from dfedsam.network.base import Network
-    from dfedsam.randomness import Draws
+    from dfedsam.communication.base import Communicator
+    from dfedsam.random import RandomStream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,10 +41,12 @@ class Disagreement(Compressed):
         """See Gossip; x is the common start: the same row for every peer."""
         return {**super().init(x), "known": x.copy(), "apart": np.zeros_like(x)}
 
-    def step(self, x: NDArray, memory: Memory, network: Network, weights: csr_array, key: Draws) -> None:
+    def step(
+        self, x: NDArray, memory: Memory, communicator: Communicator, weights: csr_array, key: RandomStream
+    ) -> None:
         """See Compressed."""
         known, apart, alpha = memory["known"], memory["apart"], x.dtype.type(self.alpha)
-        change = network.scratch("change", x.shape, x.dtype)  # (I − W) q
+        change = communicator.scratch("change", x.shape, x.dtype)  # (I − W) q
 
         def take(rows: slice) -> NDArray:
             change[rows] = 0
@@ -54,7 +56,7 @@ class Disagreement(Compressed):
             np.add(apart[rows], change[rows], out=x[rows])
             apart[rows] += alpha * change[rows]
 
-        self.exchange(take, known, self.alpha, change, -1.0, settle, memory, network, weights, key)
+        self.exchange(take, known, self.alpha, change, -1.0, settle, memory, communicator, weights, key)
 
     @property
     def phase(self) -> str:

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from dfedsam.gossip.accelerated import needs_one_symmetric
 from dfedsam.gossip.base import Gossip
-from topologies import distinct_eigenvalues
+from dfedsam.topologies import distinct_eigenvalues
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-    from dfedsam.network.base import Network
-    from dfedsam.randomness import Draws
-    from topologies import Topology
+    from dfedsam.communication.base import Communicator
+    from dfedsam.random import RandomStream
+    from dfedsam.topologies import Topology
 
 MOST = 12  # steps; beyond, rounding eats what exactness gains
 
@@ -45,12 +45,12 @@ class FiniteTime(Gossip):
             )
 
     def __call__(
-        self, x: NDArray, memory: dict[str, NDArray], network: Network, weights: csr_array, key: Draws
+        self, x: NDArray, memory: dict[str, NDArray], communicator: Communicator, weights: csr_array, key: RandomStream
     ) -> tuple[NDArray, dict[str, NDArray]]:
         """See the class."""
         spare = None
         for value in self._order(weights):
-            y = network.mix(weights, x, out=spare)
+            y = communicator.mix(weights, x, out=spare)
             x *= x.dtype.type(value)
             y -= x
             y *= x.dtype.type(1 / (1 - value))

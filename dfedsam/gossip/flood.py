@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import shortest_path
 
-from dfedsam.checks import whole
 from dfedsam.gossip.base import Gossip
-from topologies import remembered
+from dfedsam.topologies import remembered
+from dfedsam.validation import whole_number
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-    from dfedsam.network.base import Network
-    from dfedsam.play import Trace
-    from dfedsam.randomness import Draws
-    from topologies import Topology
+    from dfedsam.communication.base import Communicator
+    from dfedsam.context import LocalUpdate
+    from dfedsam.random import RandomStream
+    from dfedsam.topologies import Topology
 
 MOST = 4096  # peers: every peer keeps the last scalars of every other
 _SOURCES = 64  # peers whose directions are replayed at a time
@@ -44,7 +44,7 @@ class Flood(Gossip):
     steps: int = 1
 
     def __post_init__(self) -> None:
-        whole("steps", self.steps, 1, "LocalOnly is the algorithm without communication")
+        whole_number("steps", self.steps, 1, "LocalOnly is the algorithm without communication")
 
     def check(self, topology: Topology) -> None:
         """See Gossip: the same links in all rounds, and not too many peers.
@@ -70,22 +70,22 @@ class Flood(Gossip):
         self,
         x: NDArray,
         memory: dict[str, NDArray],
-        network: Network,
+        communicator: Communicator,
         weights: csr_array,
-        key: Draws,
-        trace: Trace | None = None,
+        key: RandomStream,
+        trace: LocalUpdate | None = None,
     ) -> tuple[NDArray, dict[str, NDArray]]:
         """See the class; `trace` says what the local steps did."""
         if trace is None:
             raise ValueError("gossip is Flood: it carries the scalars of local steps, and nothing else; choose plain")
-        n, count = network.peers, trace.coefficients.shape[1]
-        mine = np.asarray(network.block)
+        n, count = communicator.peers, trace.coefficients.shape[1]
+        mine = np.asarray(communicator.block)
         hops, towards = (figure[mine] for figure in routes(weights))
         table = memory.get("table")
         table = np.zeros((len(mine), n, count), trace.coefficients.dtype) if table is None else table
         table[np.arange(len(mine)), mine] = trace.coefficients
         for _ in range(self.steps):
-            peers, known = network.receive(weights, table.reshape(len(mine), -1).view(np.uint8))
+            peers, known = communicator.receive(weights, table.reshape(len(mine), -1).view(np.uint8))
             known = known.view(table.dtype).reshape(len(peers), n, count)
             table = known[np.searchsorted(peers, towards), np.arange(n)]
         np.copyto(x, trace.before)

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from numpy.typing import NDArray
 
-from dfedsam.checks import whole
 from dfedsam.gossip.base import Gossip
+from dfedsam.validation import whole_number
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-    from dfedsam.network.base import Network
-    from dfedsam.randomness import Draws
-    from topologies import Topology
+    from dfedsam.communication.base import Communicator
+    from dfedsam.random import RandomStream
+    from dfedsam.topologies import Topology
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class Plain(Gossip):
     steps: int = 1
 
     def __post_init__(self) -> None:
-        whole("steps", self.steps, 1, "LocalOnly is the algorithm without communication")
+        whole_number("steps", self.steps, 1, "LocalOnly is the algorithm without communication")
 
     def multipliers(self, values: NDArray, weights: csr_array) -> NDArray:
         """See Gossip: λ^Q."""
@@ -43,10 +43,10 @@ class Plain(Gossip):
         return plain
 
     def __call__(
-        self, x: NDArray, memory: dict[str, NDArray], network: Network, weights: csr_array, key: Draws
+        self, x: NDArray, memory: dict[str, NDArray], communicator: Communicator, weights: csr_array, key: RandomStream
     ) -> tuple[NDArray, dict[str, NDArray]]:
         """See the class."""
         spare = None  # two arrays serve all steps
         for _ in range(self.steps):
-            x, spare = network.mix(weights, x, out=spare), x
+            x, spare = communicator.mix(weights, x, out=spare), x
         return x, memory

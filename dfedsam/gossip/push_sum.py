@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.checks import whole
 from dfedsam.gossip.base import Gossip
+from dfedsam.validation import whole_number
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-    from dfedsam.network.base import Network
-    from dfedsam.randomness import Draws
-    from topologies import Topology
+    from dfedsam.communication.base import Communicator
+    from dfedsam.random import RandomStream
+    from dfedsam.topologies import Topology
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class PushSum(Gossip):
     steps: int = 1
 
     def __post_init__(self) -> None:
-        whole("steps", self.steps, 1, "LocalOnly is the algorithm without communication")
+        whole_number("steps", self.steps, 1, "LocalOnly is the algorithm without communication")
 
     def check(self, topology: Topology) -> None:
         """See Gossip: W_t must be column-stochastic.
@@ -59,7 +59,7 @@ class PushSum(Gossip):
         return plain
 
     def __call__(
-        self, x: NDArray, memory: dict[str, NDArray], network: Network, weights: csr_array, key: Draws
+        self, x: NDArray, memory: dict[str, NDArray], communicator: Communicator, weights: csr_array, key: RandomStream
     ) -> tuple[NDArray, dict[str, NDArray]]:
         """See the class."""
         sums = memory["sums"]
@@ -67,6 +67,6 @@ class PushSum(Gossip):
         X += x - X / w
         spare = None  # two arrays serve all steps
         for _ in range(self.steps):
-            sums, spare = network.mix(weights, sums, out=spare), sums
+            sums, spare = communicator.mix(weights, sums, out=spare), sums
         np.divide(sums[:, :-1], sums[:, -1:], out=x)
         return x, {"sums": sums}

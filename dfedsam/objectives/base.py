@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from dfedsam.objectives.categorical import Categorical
 from dfedsam.peers import Peers
-from dfedsam.randomness import Draws
+from dfedsam.random import RandomStream
 
 ALL_ROWS = slice(None)
 
@@ -37,7 +37,7 @@ class Problem(ABC):
         """The common start x⁰, shape (dim,)."""
 
     @abstractmethod
-    def minibatch(self, draws: Draws, rows: slice = ALL_ROWS) -> NDArray:
+    def minibatch(self, draws: RandomStream, rows: slice = ALL_ROWS) -> NDArray:
         """One minibatch a peer, shape (p, …): numbers of examples, or noise; whatever `losses` reads.
 
         Args:

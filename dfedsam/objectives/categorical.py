@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.randomness import Draws
+from dfedsam.random import RandomStream
 
 FORMS = ("probabilities", "logits")
 
@@ -48,7 +48,7 @@ class Categorical:
         if self.form == "probabilities":
             x[:] = on_simplex(self.rows(x)).reshape(x.shape)
 
-    def draw(self, chances: NDArray, draws: Draws, count: int) -> NDArray:
+    def draw(self, chances: NDArray, draws: RandomStream, count: int) -> NDArray:
         """`count` choices a peer from probabilities (p, tokens, candidates), shape (p, count, tokens · candidates)."""
         ends = np.cumsum(chances, axis=-1, dtype=np.float64)
         ends /= ends[..., -1:]

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam import checks
-from dfedsam.blackbox.base import BlackBox, Given
+from dfedsam import validation
+from dfedsam.blackbox.base import BlackBox, TaskSpec
 from dfedsam.objectives.categorical import FORMS, Categorical
 from dfedsam.objectives.prompt_parameters import PromptMap, PromptParameters
-from dfedsam.randomness import generator
+from dfedsam.random import generator
 
 if TYPE_CHECKING:
     from dfedsam.blackbox.vocabulary import Vocabulary
@@ -43,10 +43,10 @@ class DiscretePrompt(PromptParameters):
     form: str = "probabilities"
 
     def __post_init__(self) -> None:
-        checks.whole("count", self.count, 2)
-        checks.one_of("form", self.form, FORMS)
+        validation.whole_number("count", self.count, 2)
+        validation.one_of("form", self.form, FORMS)
 
-    def build(self, box: BlackBox, given: Given, seed: int) -> PromptMap:
+    def build(self, box: BlackBox, given: TaskSpec, seed: int) -> PromptMap:
         """See PromptParameters.build."""
         vocabulary = box.vocabulary()
         what = f"candidates is {self.candidates}"

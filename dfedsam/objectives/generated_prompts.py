@@ -62,9 +62,9 @@ class GeneratedPromptProblem(PromptProblem):
     def save(self, mean: NDArray, path: Path) -> None:
         """Write the mean generator by its parts, A transposed as "projection", p₀ as "prompt", and how to use them."""
         options, own = self.options, self.map
-        prompt, dim = self.box.prompt, own.network.outputs
+        prompt, dim = self.box.prompt, own.mlp.outputs
         columns = own.projection.prompts(np.eye(dim, dtype=self.dtype)) - prompt
-        tensors = own.network.parts(mean.astype(self.dtype)) | {
+        tensors = own.mlp.parts(mean.astype(self.dtype)) | {
             "projection": columns.reshape(dim, -1),
             "prompt": prompt,
         }

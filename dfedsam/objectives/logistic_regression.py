@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from dfedsam.checks import at_least, between, positive, whole
 from dfedsam.data.split import Dirichlet, Split
 from dfedsam.objectives.base import ALL_ROWS, Objective, Problem
 from dfedsam.peers import Peers
-from dfedsam.randomness import Draws, generator
+from dfedsam.random import RandomStream, generator
+from dfedsam.validation import at_least, between, positive, whole_number
 
 
 class _Data(NamedTuple):
@@ -56,14 +56,14 @@ class LogisticRegression(Objective):
     min_examples: int = 8
 
     def __post_init__(self) -> None:
-        whole("features", self.features, 1)
-        whole("classes", self.classes, 2)
-        whole("examples", self.examples, 1)
+        whole_number("features", self.features, 1)
+        whole_number("classes", self.classes, 2)
+        whole_number("examples", self.examples, 1)
         positive("separation", self.separation)
         between("test_fraction", self.test_fraction, 0.01, 0.99)
-        whole("batch_size", self.batch_size, 1)
+        whole_number("batch_size", self.batch_size, 1)
         at_least("l2", self.l2, 0)
-        whole("min_examples", self.min_examples, 1)
+        whole_number("min_examples", self.min_examples, 1)
 
     def build(self, peers: int, block: Peers, seed: int, dtype: DTypeLike) -> LogisticRegressionProblem:
         """Draw or read the data and deal them; see Objective.build."""
@@ -155,7 +155,7 @@ class LogisticRegressionProblem(Problem):
         """Zero, shape (dim,)."""
         return np.zeros(self.dim, self._features.dtype)
 
-    def minibatch(self, draws: Draws, rows: slice = ALL_ROWS) -> NDArray:
+    def minibatch(self, draws: RandomStream, rows: slice = ALL_ROWS) -> NDArray:
         """Example numbers, drawn with replacement, shape (peers, batch_size)."""
         return self._first[rows, None] + draws.integers(self._counts[rows], self.options.batch_size)
 

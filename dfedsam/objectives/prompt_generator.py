@@ -1,4 +1,4 @@
-"""A prompt generator: a peer's vector is a small network, which makes a prompt of each example's features."""
+"""A prompt generator: a peer's vector is a small mlp, which makes a prompt of each example's features."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam import checks
-from dfedsam.blackbox.base import BlackBox, Given
+from dfedsam import validation
+from dfedsam.blackbox.base import BlackBox, TaskSpec
 from dfedsam.blackbox.kinds import DualEncoder
 from dfedsam.objectives.prompt_parameters import PromptMap, RandomProjection
-from dfedsam.randomness import generator
+from dfedsam.random import generator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,15 +41,15 @@ class PromptGenerator(RandomProjection):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        checks.whole("hidden", self.hidden, 1)
+        validation.whole_number("hidden", self.hidden, 1)
 
-    def build(self, box: BlackBox, given: Given, seed: int) -> PromptMap:
+    def build(self, box: BlackBox, given: TaskSpec, seed: int) -> PromptMap:
         """See PromptParameters.build. Loads the encoder, and reads every text with it once."""
         projection = super().build(box, given, seed)
-        network = Network(inputs=self._features(given), hidden=self.hidden, outputs=self.dim)
-        return Generated(network, projection, generator(seed, "prompt generator"), given.dtype)
+        mlp = MLP(inputs=self._features(given), hidden=self.hidden, outputs=self.dim)
+        return Generated(mlp, projection, generator(seed, "prompt generator"), given.dtype)
 
-    def _features(self, given: Given) -> NDArray:
+    def _features(self, given: TaskSpec) -> NDArray:
         """Features of all examples, (n, width); of pairs, of the two texts together."""
         from dfedsam.blackbox.dual_encoder import DualEncoderBox
 
@@ -68,8 +68,8 @@ class PromptGenerator(RandomProjection):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Network:
-    """The small network, and the features it reads.
+class MLP:
+    """The small mlp, and the features it reads.
 
     Args:
         inputs: features of all examples, shape (n, width).
@@ -117,10 +117,10 @@ class Network:
 class Generated(PromptMap):
     """Prompts by example; `prompts`, which knows of none, is of no use here."""
 
-    def __init__(self, network: Network, projection: PromptMap, random: np.random.Generator, dtype: Any) -> None:
-        self.network, self.projection = network, projection
-        self.dim = network.dim
-        first = random.standard_normal(network.shapes["first.weight"]) / network.inputs.shape[1] ** 0.5
+    def __init__(self, mlp: MLP, projection: PromptMap, random: np.random.Generator, dtype: Any) -> None:
+        self.mlp, self.projection = mlp, projection
+        self.dim = mlp.dim
+        first = random.standard_normal(mlp.shapes["first.weight"]) / mlp.inputs.shape[1] ** 0.5
         self._start = np.zeros(self.dim, dtype)
         self._start[: first.size] = first.ravel()
 
@@ -132,4 +132,4 @@ class Generated(PromptMap):
 
     def prompts_for(self, x: NDArray, examples: NDArray) -> NDArray:
         """Soft prompts (…, b, tokens, width) that vectors (…, dim) make of examples (…, b)."""
-        return self.projection.prompts(self.network(x, examples))
+        return self.projection.prompts(self.mlp(x, examples))

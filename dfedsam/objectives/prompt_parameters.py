@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam import checks
-from dfedsam.blackbox.base import BlackBox, Given
+from dfedsam import validation
+from dfedsam.blackbox.base import BlackBox, TaskSpec
 from dfedsam.objectives.categorical import Categorical
-from dfedsam.randomness import generator
+from dfedsam.random import generator
 
 DISTRIBUTIONS = ("normal", "uniform", "orthonormal")
 
@@ -51,7 +51,7 @@ class PromptParameters(ABC):
     """The options of a PromptMap."""
 
     @abstractmethod
-    def build(self, box: BlackBox, given: Given, seed: int) -> PromptMap:
+    def build(self, box: BlackBox, given: TaskSpec, seed: int) -> PromptMap:
         """Make the map.
 
         Args:
@@ -68,7 +68,7 @@ class PromptParameters(ABC):
 class FullPrompt(PromptParameters):
     """The parameters are the soft prompt's own numbers, token by token; dim = tokens · width."""
 
-    def build(self, box: BlackBox, given: Given, seed: int) -> PromptMap:
+    def build(self, box: BlackBox, given: TaskSpec, seed: int) -> PromptMap:
         return _Itself(box.prompt)
 
 
@@ -108,12 +108,12 @@ class RandomProjection(PromptParameters):
     distribution: str = "normal"
 
     def __post_init__(self) -> None:
-        checks.whole("dim", self.dim, 1)
-        checks.positive("scale", self.scale)
-        checks.positive("sigma", self.sigma)
-        checks.one_of("distribution", self.distribution, DISTRIBUTIONS)
+        validation.whole_number("dim", self.dim, 1)
+        validation.positive("scale", self.scale)
+        validation.positive("sigma", self.sigma)
+        validation.one_of("distribution", self.distribution, DISTRIBUTIONS)
 
-    def build(self, box: BlackBox, given: Given, seed: int) -> PromptMap:
+    def build(self, box: BlackBox, given: TaskSpec, seed: int) -> PromptMap:
         prompt = box.prompt
         draws = generator(seed, "prompt projection")
         shape = (prompt.size, self.dim)

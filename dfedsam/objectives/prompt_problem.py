@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from scipy.special import softmax
 
-from dfedsam.blackbox.base import Given
+from dfedsam.blackbox.base import TaskSpec
 from dfedsam.data.examples import Examples
 from dfedsam.data.perturb import perturbed
 from dfedsam.objectives import against_perturbed, prompt_references
 from dfedsam.objectives.base import ALL_ROWS, Problem
 from dfedsam.peers import Peers
-from dfedsam.randomness import Draws, generator
+from dfedsam.random import RandomStream, generator
 
 if TYPE_CHECKING:
     from dfedsam.objectives.prompt_tuning import PromptTuning
@@ -62,7 +62,7 @@ class PromptProblem(Problem):
         self.queries_a_loss = 2 if options.perturb else 1
         self._own = [parts[peer] for peer in block]
         self._widest = max(map(len, parts))
-        given = Given(
+        given = TaskSpec(
             model=options.model,
             words=words,
             examples=self._all(train, test),
@@ -86,7 +86,7 @@ class PromptProblem(Problem):
     def start(self) -> NDArray:
         return self.map.start().astype(self.dtype)
 
-    def minibatch(self, draws: Draws, rows: slice = ALL_ROWS) -> NDArray:
+    def minibatch(self, draws: RandomStream, rows: slice = ALL_ROWS) -> NDArray:
         peers = self._own[rows]
         size = min(self.options.batch_size or self._widest, self._widest)
         batch = np.full((len(peers), size), -1, dtype=np.int64)

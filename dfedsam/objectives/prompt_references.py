@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.randomness import generator
+from dfedsam.random import generator
 
 if TYPE_CHECKING:
     from dfedsam.objectives.prompt_problem import PromptProblem

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from dfedsam import checks
+from dfedsam import validation
 from dfedsam.blackbox import DualEncoder, Model
 from dfedsam.data import docstring_topics, files
 from dfedsam.data.examples import Examples, held_out, limited
@@ -14,7 +14,7 @@ from dfedsam.objectives.base import Objective, Problem
 from dfedsam.objectives.prompt_generator import PromptGenerator
 from dfedsam.objectives.prompt_parameters import FullPrompt, PromptParameters
 from dfedsam.peers import Peers
-from dfedsam.randomness import generator
+from dfedsam.random import generator
 
 DOCSTRING_TOPICS = "docstring_topics"
 
@@ -85,15 +85,15 @@ class PromptTuning(Objective):
     cut_at_peers: bool = False
 
     def __post_init__(self) -> None:
-        checks.one_of("mode", self.mode, ("words", "text"))
-        checks.positive("scale", self.scale, "20 is common")
-        checks.positive("test_share", self.test_share)
-        checks.between("test_share", self.test_share, 0, 1, open_high=True)
-        checks.between("perturb", self.perturb, 0, 1, "FedBPT takes 0.6 on SST-2", open_high=True)
-        checks.whole("max_tokens", self.max_tokens, 1)
-        checks.whole("min_examples", self.min_examples, 1)
+        validation.one_of("mode", self.mode, ("words", "text"))
+        validation.positive("scale", self.scale, "20 is common")
+        validation.positive("test_share", self.test_share)
+        validation.between("test_share", self.test_share, 0, 1, open_high=True)
+        validation.between("perturb", self.perturb, 0, 1, "FedBPT takes 0.6 on SST-2", open_high=True)
+        validation.whole_number("max_tokens", self.max_tokens, 1)
+        validation.whole_number("min_examples", self.min_examples, 1)
         for name in ("batch_size", "train_limit", "test_limit", "prompt_tokens"):
-            checks.whole(name, getattr(self, name), 0)
+            validation.whole_number(name, getattr(self, name), 0)
         if not self.prompt.strip():
             raise ValueError("prompt is empty: it must have a word or more, whose embeddings the soft prompt starts as")
         if self.mode == "text" and not isinstance(self.blackbox, DualEncoder):

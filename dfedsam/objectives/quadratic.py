@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from dfedsam.checks import at_least, whole
 from dfedsam.objectives.base import ALL_ROWS, Objective, Problem
 from dfedsam.peers import Peers
-from dfedsam.randomness import Draws, generator
+from dfedsam.random import RandomStream, generator
+from dfedsam.validation import at_least, whole_number
 
 _STRETCH = 256  # peers whose optima are drawn at a time when the network's mean optimum is taken
 
@@ -35,7 +35,7 @@ class Quadratic(Objective):
     condition: float = 1.0
 
     def __post_init__(self) -> None:
-        whole("dim", self.dim, 1)
+        whole_number("dim", self.dim, 1)
         at_least("heterogeneity", self.heterogeneity, 0)
         at_least("noise", self.noise, 0)
         at_least("condition", self.condition, 1)
@@ -68,7 +68,7 @@ class QuadraticProblem(Problem):
             return
 
         def draw(some: Peers) -> NDArray:
-            spread = Draws(seed, "quadratic optima", 0, 0, some).normal((options.dim,), dtype)
+            spread = RandomStream(seed, "quadratic optima", 0, 0, some).normal((options.dim,), dtype)
             spread *= options.heterogeneity
             spread += centre.astype(dtype)
             return spread
@@ -92,7 +92,7 @@ class QuadraticProblem(Problem):
         """Zero, shape (dim,)."""
         return np.zeros(self.dim, self.dtype)
 
-    def minibatch(self, draws: Draws, rows: slice = ALL_ROWS) -> NDArray:
+    def minibatch(self, draws: RandomStream, rows: slice = ALL_ROWS) -> NDArray:
         """The noise ξ, shape (peers, dim); shape (peers, 0) where there is none."""
         if self.noise == 0:
             return np.empty((len(draws.peers), 0), self.dtype)

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from dfedsam.randomness import Draws
+from dfedsam.random import RandomStream
 
 
-def cycled(draws: Draws, turn: NDArray[np.int64], count: int, dim: int, dtype: DTypeLike) -> NDArray:
+def cycled(draws: RandomStream, turn: NDArray[np.int64], count: int, dim: int, dtype: DTypeLike) -> NDArray:
     """The next `count` directions of each peer, shape (peers, count, dim).
 
     A cycle is a basis of its own for each peer: the discrete cosine transform with random signs, in random order, as in
@@ -29,7 +29,7 @@ def cycled(draws: Draws, turn: NDArray[np.int64], count: int, dim: int, dtype: D
         rows = np.flatnonzero(cycle == number)
         peers = draws.peers if len(rows) == len(turn) else np.asarray(draws.peers)[rows]
         own = replace(draws, purpose="cycle: signs", round=number, step=0, peers=peers)
-        signs[rows] = own.signs((dim,), dtype)
+        signs[rows] = own.rademacher((dim,), dtype)
         order[rows] = np.argsort(replace(own, purpose="cycle: order").uniform((dim,)), axis=1, kind="stable")
     frequency = np.take_along_axis(order, place[:, None] * count + np.arange(count), axis=1)
     cosines = np.sqrt(2) * np.cos(np.arange(4 * dim) * (np.pi / (2 * dim)))

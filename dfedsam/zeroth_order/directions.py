@@ -5,13 +5,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from dfedsam.randomness import Draws
+from dfedsam.random import RandomStream
 
 Distribution = Literal["rademacher", "gaussian", "sphere", "orthogonal"]
 DISTRIBUTIONS = ("rademacher", "gaussian", "sphere", "orthogonal")
 
 
-def directions(distribution: Distribution, draws: Draws, count: int, dim: int, dtype: DTypeLike) -> NDArray:
+def directions(distribution: Distribution, draws: RandomStream, count: int, dim: int, dtype: DTypeLike) -> NDArray:
     """`count` directions a peer, shape (peers, count, dim).
 
     Args:
@@ -25,7 +25,7 @@ def directions(distribution: Distribution, draws: Draws, count: int, dim: int, d
         dtype: float32 or float64.
     """
     if distribution == "rademacher":
-        return draws.signs((count, dim), dtype)
+        return draws.rademacher((count, dim), dtype)
     normal = draws.normal((count, dim), dtype)
     if distribution == "sphere":
         normal *= np.sqrt(dim) / np.linalg.norm(normal, axis=2, keepdims=True)

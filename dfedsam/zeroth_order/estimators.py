@@ -8,16 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.checks import one_of, positive, whole
+from dfedsam.context import Oracle
 from dfedsam.objectives.base import Problem
-from dfedsam.play import Minibatch
-from dfedsam.randomness import Draws
+from dfedsam.random import RandomStream
+from dfedsam.validation import one_of, positive, whole_number
 from dfedsam.zeroth_order.directions import DISTRIBUTIONS, Distribution, directions
 
 
 @dataclass(frozen=True, kw_only=True)
 class Estimator(ABC):
-    """Estimates each peer's gradient on its minibatch."""
+    """Estimates each peer's gradient on its oracle."""
 
     def check(self, problem: Problem) -> None:
         """Raise ValueError, with what to choose instead, unless it can estimate this objective's gradients.
@@ -43,24 +43,24 @@ class Estimator(ABC):
         return {}
 
     @abstractmethod
-    def estimate(self, minibatch: Minibatch, x: NDArray, draws: Draws) -> NDArray:
+    def estimate(self, oracle: Oracle, x: NDArray, draws: RandomStream) -> NDArray:
         """Gradient estimates (peers, dim) at x (peers, dim), with the random numbers `draws`."""
 
-    def __call__(self, minibatch: Minibatch, x: NDArray, purpose: str) -> NDArray:
+    def __call__(self, oracle: Oracle, x: NDArray, purpose: str) -> NDArray:
         """Gradient estimates of every peer of the minibatch; where the run asks for it, their cosine is noted.
 
         Args:
-            minibatch: the local step's minibatches.
+            oracle: the local step's minibatches.
             x: where, shape (peers, dim).
             purpose: names the random directions: the same name draws the same ones.
 
         Returns:
             Estimates, shape (peers, dim).
         """
-        estimates = self.estimate(minibatch, x, minibatch.draws(purpose))
-        if minibatch.cosines is not None:
-            exact = minibatch.problem.gradients(x, minibatch.batch, minibatch.rows)
-            minibatch.cosines.append((minibatch.rows, cosines(estimates, exact)))
+        estimates = self.estimate(oracle, x, oracle.draws(purpose))
+        if oracle.cosines is not None:
+            exact = oracle.problem.gradients(x, oracle.batch, oracle.rows)
+            oracle.cosines.append((oracle.rows, cosines(estimates, exact)))
         return estimates
 
 
@@ -95,7 +95,7 @@ class RandomDirections(Estimator):
     control_variate: bool = False
 
     def __post_init__(self) -> None:
-        whole("directions", self.directions, 1)
+        whole_number("directions", self.directions, 1)
         positive("mu", self.mu)
         one_of("distribution", self.distribution, DISTRIBUTIONS)
 
@@ -103,7 +103,7 @@ class RandomDirections(Estimator):
         """The control variate h, where there is one."""
         return {"control": np.zeros_like(x)} if self.control_variate else {}
 
-    def combine(self, minibatch: Minibatch, slopes: NDArray, u: NDArray) -> NDArray:
+    def combine(self, oracle: Oracle, slopes: NDArray, u: NDArray) -> NDArray:
         """The estimate (p, dim) from slopes (p, q) along directions u (p, q, dim); updates the control variate.
 
         In small products a peer: no peer's bits depend on another.
@@ -114,10 +114,10 @@ class RandomDirections(Estimator):
         slopes, q = slopes.astype(u.dtype, copy=False), self.directions
         if not self.control_variate:
             slopes = slopes / q
-            if minibatch.slopes is not None:
-                minibatch.slopes.append(slopes)
+            if oracle.slopes is not None:
+                oracle.slopes.append(slopes)
             return np.matmul(slopes[:, None], u)[:, 0]
-        h = minibatch.memory.get("control")
+        h = oracle.memory.get("control")
         if h is None:
             raise ValueError("estimator.control_variate is true: this algorithm keeps none; leave it false")
         news = np.matmul((slopes - np.matmul(u, h[:, :, None])[:, :, 0])[:, None], u)[:, 0]
@@ -125,7 +125,7 @@ class RandomDirections(Estimator):
         h += news / (u.shape[2] + q - 1)
         return estimate
 
-    def draw(self, x: NDArray, draws: Draws) -> NDArray:
+    def draw(self, x: NDArray, draws: RandomStream) -> NDArray:
         """Directions for x (p, dim), shape (p, q, dim)."""
         return directions(self.distribution, draws, self.directions, x.shape[1], x.dtype)
 
@@ -148,7 +148,7 @@ class TwoPoint(RandomDirections):
         """2q."""
         return 2 * self.directions
 
-    def estimate(self, minibatch: Minibatch, x: NDArray, draws: Draws) -> NDArray:
+    def estimate(self, oracle: Oracle, x: NDArray, draws: RandomStream) -> NDArray:
         """See the class."""
         q = self.directions
         u = self.draw(x, draws)
@@ -157,8 +157,8 @@ class TwoPoint(RandomDirections):
         np.multiply(u, self.mu, out=plus)
         np.subtract(x[:, None], plus, out=minus)
         plus += x[:, None]
-        losses = minibatch.losses(candidates)
-        return self.combine(minibatch, (losses[:, :q] - losses[:, q:]) / (2 * self.mu), u)
+        losses = oracle.losses(candidates)
+        return self.combine(oracle, (losses[:, :q] - losses[:, q:]) / (2 * self.mu), u)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,15 +179,15 @@ class OneSided(RandomDirections):
         """q + 1."""
         return self.directions + 1
 
-    def estimate(self, minibatch: Minibatch, x: NDArray, draws: Draws) -> NDArray:
+    def estimate(self, oracle: Oracle, x: NDArray, draws: RandomStream) -> NDArray:
         """See the class."""
         u = self.draw(x, draws)
         candidates = np.empty((len(x), self.directions + 1, x.shape[1]), x.dtype)
         np.multiply(u, self.mu, out=candidates[:, 1:])
         candidates[:, 0] = 0
         candidates += x[:, None]
-        losses = minibatch.losses(candidates)
-        return self.combine(minibatch, (losses[:, 1:] - losses[:, :1]) / self.mu, u)
+        losses = oracle.losses(candidates)
+        return self.combine(oracle, (losses[:, 1:] - losses[:, :1]) / self.mu, u)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,10 +209,10 @@ class CoordinateWise(Estimator):
         """2·dim."""
         return 2 * dim
 
-    def estimate(self, minibatch: Minibatch, x: NDArray, draws: Draws) -> NDArray:
+    def estimate(self, oracle: Oracle, x: NDArray, draws: RandomStream) -> NDArray:
         """See the class; coordinates are queried in stretches, so that memory does not grow with dim²."""
         dim = x.shape[1]
-        stretch = max(1, minibatch.problem.part_bytes // (2 * x.nbytes))
+        stretch = max(1, oracle.problem.part_bytes // (2 * x.nbytes))
         gradient = np.empty_like(x)
         for low in range(0, dim, stretch):
             coordinates = np.arange(low, min(low + stretch, dim))
@@ -220,7 +220,7 @@ class CoordinateWise(Estimator):
             candidates = np.repeat(x[:, None], 2 * count, axis=1)
             candidates[:, np.arange(count), coordinates] += x.dtype.type(self.mu)
             candidates[:, count + np.arange(count), coordinates] -= x.dtype.type(self.mu)
-            losses = minibatch.losses(candidates)
+            losses = oracle.losses(candidates)
             gradient[:, coordinates] = (losses[:, :count] - losses[:, count:]) / (2 * self.mu)
         return gradient
 
@@ -242,6 +242,6 @@ class Exact(Estimator):
         """None: gradients are counted apart."""
         return 0
 
-    def estimate(self, minibatch: Minibatch, x: NDArray, draws: Draws) -> NDArray:
+    def estimate(self, oracle: Oracle, x: NDArray, draws: RandomStream) -> NDArray:
         """See the class."""
-        return minibatch.gradients(x)
+        return oracle.gradients(x)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.checks import at_least, whole
+from dfedsam.context import Oracle
 from dfedsam.objectives.base import Problem
-from dfedsam.play import Minibatch
-from dfedsam.randomness import Draws
+from dfedsam.random import RandomStream
+from dfedsam.validation import at_least, whole_number
 from dfedsam.zeroth_order.estimators import Estimator
 
 
@@ -36,7 +36,7 @@ class PolicyGradient(Estimator):
     clip: float = 1.5
 
     def __post_init__(self) -> None:
-        whole("samples", self.samples, 2)
+        whole_number("samples", self.samples, 2)
         at_least("clip", self.clip, 0)
 
     def check(self, problem: Problem) -> None:
@@ -51,13 +51,13 @@ class PolicyGradient(Estimator):
         """I."""
         return self.samples
 
-    def estimate(self, minibatch: Minibatch, x: NDArray, draws: Draws) -> NDArray:
+    def estimate(self, oracle: Oracle, x: NDArray, draws: RandomStream) -> NDArray:
         """See the class."""
-        choices = minibatch.problem.categorical
+        choices = oracle.problem.categorical
         assert choices is not None  # as `check` has made sure
         chances = choices.probabilities(x)
         drawn = choices.draw(chances, draws, self.samples)
-        losses = minibatch.losses(drawn)
+        losses = oracle.losses(drawn)
         above = (losses - losses.mean(axis=1, keepdims=True)) / (self.samples - 1)
         estimates = choices.slopes(np.matmul(above[:, None].astype(x.dtype, copy=False), drawn)[:, 0], chances)
         if self.clip:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.checks import positive, whole
+from dfedsam.context import Oracle
 from dfedsam.objectives.base import Problem
-from dfedsam.play import Minibatch
-from dfedsam.randomness import Draws
+from dfedsam.random import RandomStream
+from dfedsam.validation import positive, whole_number
 from dfedsam.zeroth_order.cycle import cycled, left
 from dfedsam.zeroth_order.estimators import Estimator
 
@@ -47,7 +47,7 @@ class ScoreSketch(Estimator):
     mu: float = 1e-3
 
     def __post_init__(self) -> None:
-        whole("directions", self.directions, 1)
+        whole_number("directions", self.directions, 1)
         positive("mu", self.mu)
 
     def check(self, problem: Problem) -> None:
@@ -75,23 +75,23 @@ class ScoreSketch(Estimator):
             "turn": np.zeros(len(x), np.int64),
         }
 
-    def estimate(self, minibatch: Minibatch, x: NDArray, draws: Draws) -> NDArray:
+    def estimate(self, oracle: Oracle, x: NDArray, draws: RandomStream) -> NDArray:
         """See the class. In products a peer: no peer's bits depend on another.
 
         Raises:
             ValueError: if the algorithm keeps no J.
         """
-        jacobian = minibatch.memory.get("jacobian")
+        jacobian = oracle.memory.get("jacobian")
         if jacobian is None:
             raise ValueError("estimator is ScoreSketch: this algorithm keeps nothing for it; choose one_sided")
-        turn = minibatch.memory["turn"]
+        turn = oracle.memory["turn"]
         u = cycled(draws, turn, self.directions, x.shape[1], x.dtype)
         candidates = np.empty((len(x), self.directions + 1, x.shape[1]), x.dtype)
         np.multiply(u, self.mu, out=candidates[:, 1:])
         candidates[:, 0] = 0
         candidates += x[:, None]
-        scores = minibatch.scores(candidates)
-        r = minibatch.problem.score_slopes(scores[:, 0], minibatch.batch, minibatch.rows)
+        scores = oracle.scores(candidates)
+        r = oracle.problem.score_slopes(scores[:, 0], oracle.batch, oracle.rows)
         news = (scores[:, 1:] - scores[:, :1]) / x.dtype.type(self.mu)
         news -= np.matmul(u, jacobian.swapaxes(1, 2))
         slopes = np.matmul(news, r[:, :, None]).swapaxes(1, 2)

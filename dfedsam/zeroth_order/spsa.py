@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.checks import at_least, positive, whole
-from dfedsam.play import Minibatch
-from dfedsam.randomness import Draws
+from dfedsam.context import Oracle
+from dfedsam.random import RandomStream
+from dfedsam.validation import at_least, positive, whole_number
 from dfedsam.zeroth_order.estimators import Estimator
 
 
@@ -37,7 +37,7 @@ class SPSA(Estimator):
     gamma: float = 0.1
 
     def __post_init__(self) -> None:
-        whole("draws", self.draws, 1)
+        whole_number("draws", self.draws, 1)
         positive("c", self.c)
         at_least("gamma", self.gamma, 0)
 
@@ -49,16 +49,16 @@ class SPSA(Estimator):
         """With the step c_t of t = `step`."""
         return replace(self, c=self.c / step**self.gamma, gamma=0.0)
 
-    def perturbations(self, x: NDArray, draws: Draws) -> NDArray:
+    def perturbations(self, x: NDArray, draws: RandomStream) -> NDArray:
         """δ for x (p, dim), shape (p, q, dim)."""
         sizes = draws.uniform((self.draws, x.shape[1]))
         return np.where(sizes < 0.5, -0.5 - sizes, sizes).astype(x.dtype)
 
-    def estimate(self, minibatch: Minibatch, x: NDArray, draws: Draws) -> NDArray:
+    def estimate(self, oracle: Oracle, x: NDArray, draws: RandomStream) -> NDArray:
         """See the class."""
         c = self.c / (draws.round + 1) ** self.gamma
         delta = self.perturbations(x, draws)
         steps = delta * x.dtype.type(c)
-        losses = minibatch.losses(np.concatenate([x[:, None] + steps, x[:, None] - steps], axis=1))
+        losses = oracle.losses(np.concatenate([x[:, None] + steps, x[:, None] - steps], axis=1))
         slopes = (losses[:, : self.draws] - losses[:, self.draws :]) / (2 * c * self.draws)
         return np.matmul(slopes[:, None].astype(x.dtype, copy=False), 1 / delta)[:, 0]

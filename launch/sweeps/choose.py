@@ -6,9 +6,9 @@ import shutil
 import statistics
 from pathlib import Path
 
-from launch.sweeps import study
-from launch.sweeps.file import Search
-from launch.sweeps.plan import Cell, Run
+from dfedsam.launch.sweeps import study
+from dfedsam.launch.sweeps.file import Search
+from dfedsam.launch.sweeps.plan import Cell, Run
 
 
 def settle(path: Path, cell: Cell, search: Search) -> None:

@@ -13,12 +13,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from launch import ranks
-from launch.sweeps import study
-from launch.sweeps.one import AGAIN, PARENT
-from launch.sweeps.plan import Run
-from launch.sweeps.play import Ending, Outcome
-from launch.sweeps.workers import Process
+from dfedsam.launch import ranks
+from dfedsam.launch.sweeps import study
+from dfedsam.launch.sweeps.one import AGAIN, PARENT
+from dfedsam.launch.sweeps.plan import Run
+from dfedsam.launch.sweeps.play import Ending, Outcome
+from dfedsam.launch.sweeps.workers import Process
 
 
 @dataclass
@@ -77,7 +77,7 @@ class Pool:
         self._launched: dict[int, subprocess.Popen[bytes]] = {}
 
     def run(self, look: Callable[[], None]) -> bool:
-        """Play all; `look` is called a few times a second. Returns whether it was asked to stop.
+        """Run all; `look` is called a few times a second. Returns whether it was asked to stop.
 
         SIGINT, SIGTERM or SIGUSR1 lets the runs finish their round and save; the second one ends them now.
         """
@@ -143,7 +143,7 @@ class Pool:
             self._outcomes.put((run, outcome))
 
     def _launch(self, slot: int, number: int, run: Run) -> Outcome:
-        """Play a run on MPI ranks: an mpirun of its own, which ends with this process."""
+        """Run a run on MPI ranks: an mpirun of its own, which ends with this process."""
         log = self._path / "logs" / f"{run.name}.log"
         argv = ["sweep", str(self._path), "--only", str(number), "--ranks", str(run.count)]
         argv += ["--log", run.settings.own["log"]] if run.settings.own["log"] else []

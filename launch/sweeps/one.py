@@ -9,10 +9,10 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from launch import ranks
-from launch.sweeps import choose, study
-from launch.sweeps.file import Sweep
-from launch.sweeps.plan import Cell, Run
+from dfedsam.launch import ranks
+from dfedsam.launch.sweeps import choose, study
+from dfedsam.launch.sweeps.file import Sweep
+from dfedsam.launch.sweeps.plan import Cell, Run
 
 if TYPE_CHECKING:
     from dfedsam.simulation import Simulation
@@ -22,42 +22,42 @@ AGAIN = 75  # exit status of a run that SIGUSR1 stopped: it is to be queued agai
 
 
 def play_one(path: Path, sweep: Sweep, cell: Cell, run: Run) -> int:
-    """Play a run from where it stands, with progress as `dfedsam run` has it.
+    """Run a run from where it stands, with progress as `dfedsam run` has it.
 
     Returns:
         The exit status: 0 if it is done, or stopped by SIGTERM; 75 if stopped by SIGUSR1; 1 if it failed, 2 for input
         that only the data showed to be bad. Failures are noted in the study.
     """
     simulation = run.build()
-    network = simulation.network = simulation.connect()
-    if network.is_root and PARENT in os.environ:
+    communicator = simulation.communicator = simulation.connect()
+    if communicator.is_root and PARENT in os.environ:
         threading.Thread(target=_end_with, args=(int(os.environ[PARENT]),), daemon=True).start()
     place = study.Folder(path / run.part)
-    with place.playing(run.name) if network.is_root else nullcontext(True) as ours:
+    with place.playing(run.name) if communicator.is_root else nullcontext(True) as ours:
         status = _play(place, run, simulation, ours)
     error = ""
-    if network.is_root and status == 0 and sweep.search:
+    if communicator.is_root and status == 0 and sweep.search:
         try:
             choose.settle(path, cell, sweep.search)
         except ValueError as caught:
             error = str(caught)
-    error = network.broadcast(error)  # all ranks end together: a launcher may end those that are left
+    error = communicator.broadcast(error)  # all ranks end together: a launcher may end those that are left
     if error:
         raise ValueError(error)
     return status
 
 
 def _play(place: study.Folder, run: Run, simulation: Simulation, ours: bool) -> int:
-    from launch.run import play
+    from dfedsam.launch.run import play
 
-    network = simulation.network
-    assert network is not None
-    outlook, error = _outlook(place, run, simulation, ours) if network.is_root else ("", "")
-    outlook, error = network.broadcast((outlook, error))
+    communicator = simulation.communicator
+    assert communicator is not None
+    outlook, error = _outlook(place, run, simulation, ours) if communicator.is_root else ("", "")
+    outlook, error = communicator.broadcast((outlook, error))
     if error:
         raise ValueError(error)
     if outlook in ("elsewhere", "done"):
-        if network.is_root:
+        if communicator.is_root:
             print(f"{run.name}: {'done already' if outlook == 'done' else 'another process is playing it'}")
         return 0
     simulation.out = place.run(run.name)
@@ -67,7 +67,7 @@ def _play(place: study.Folder, run: Run, simulation: Simulation, ours: bool) -> 
 
     status = play(simulation, run.settings, resume=outlook == "resume", note=note)
     if simulation.spent is not None:
-        if network.is_root:
+        if communicator.is_root:
             place.fail_for_budget(run.name, simulation.spent)
         return 1
     if status == 0 and simulation.interrupted:

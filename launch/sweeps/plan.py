@@ -9,11 +9,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from launch.sweeps.file import Point, Sweep
+from dfedsam.launch.sweeps.file import Point, Sweep
 
 if TYPE_CHECKING:
+    from dfedsam.launch.options import Settings
     from dfedsam.simulation import Simulation
-    from launch.options import Settings
 
 _LONGEST = 200  # characters of a name; file systems take 255 bytes, and something is put behind it
 
@@ -41,7 +41,7 @@ class Run:
     @cached_property
     def settings(self) -> Settings:
         """Its settings. Raises ValueError, in one line with the run's name, for what is not understood."""
-        from launch import options
+        from dfedsam.launch import options
 
         if self.like is not None:
             settings = self.like.settings
@@ -57,7 +57,7 @@ class Run:
 
     def build(self) -> Simulation:
         """Its simulation, checked as far as can be without data. Raises ValueError, in one line with its name."""
-        from launch import run
+        from dfedsam.launch import run
 
         settings = self.settings
         try:

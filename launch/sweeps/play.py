@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from launch.options import Settings
-from launch.sweeps import study
+from dfedsam.launch.options import Settings
+from dfedsam.launch.sweeps import study
 
 Ending = Literal["done", "stopped", "failed", "elsewhere"]
 
@@ -24,7 +24,7 @@ class Outcome:
 
 
 def play(settings: Settings, part: Path, name: str, stop: Callable[[], bool]) -> Outcome:
-    """Play a run from where it stands; a failure is noted in the study.
+    """Run a run from where it stands; a failure is noted in the study.
 
     Args:
         settings: the run's.
@@ -33,7 +33,7 @@ def play(settings: Settings, part: Path, name: str, stop: Callable[[], bool]) ->
         stop: asked after every round; true ends the run after a checkpoint.
     """
     from dfedsam.errors import RunError
-    from launch import loggers, run
+    from dfedsam.launch import loggers, run
 
     place = study.Folder(part)
     with place.playing(name) as ours:
@@ -59,7 +59,7 @@ def play(settings: Settings, part: Path, name: str, stop: Callable[[], bool]) ->
             if simulation.interrupted:
                 return Outcome("stopped")
             if settings.own["figure"]:
-                from analysis.convergence import plot_run
+                from dfedsam.analysis.convergence import plot_run
 
                 plot_run(folder)
             return Outcome("done")

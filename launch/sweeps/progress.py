@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from launch.progress import EVERY, duration
-from launch.sweeps import study
-from launch.sweeps.local import Standing
+from dfedsam.launch.progress import EVERY, duration
+from dfedsam.launch.sweeps import study
+from dfedsam.launch.sweeps.local import Standing
 
 _SHOWN = 8  # running runs with a line of their own
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from launch import errors
-from launch.sweeps.one import AGAIN
+from dfedsam.launch import errors
+from dfedsam.launch.sweeps.one import AGAIN
 
 SAVE = 120  # seconds before the end of a task's time at which its run is asked to save
 _STARTS = {"mpich": "srun --mpi=pmi2", "openmpi": "mpirun -n {ranks}"}
@@ -110,7 +110,7 @@ def script(slurm: Slurm, study: Path, numbers: Sequence[int], ranks: int, more: 
     lines += ["#SBATCH --open-mode=append", "#SBATCH --requeue", *(f"#SBATCH {option}" for option in slurm.options)]
     lines += ["", *(f"module load {shlex.quote(module)}" for module in slurm.modules), *slurm.setup]
     lines += ['export OMP_NUM_THREADS="${SLURM_CPUS_PER_TASK:-1}"']
-    run = [sys.executable, "-m", "launch.cli", "sweep", str(study), "--ranks", str(ranks), *more, "--only"]
+    run = [sys.executable, "-m", "dfedsam.launch.cli", "sweep", str(study), "--ranks", str(ranks), *more, "--only"]
     command = f"{start} {shlex.join(run)} " + '"$SLURM_ARRAY_TASK_ID"'
     if steps:
         lines += [command.replace("srun", "srun --kill-on-bad-exit=1", 1), "status=$?"]

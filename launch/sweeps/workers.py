@@ -12,9 +12,9 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from launch import ranks
-from launch.options import Settings
-from launch.sweeps.play import Outcome, play
+from dfedsam.launch import ranks
+from dfedsam.launch.options import Settings
+from dfedsam.launch.sweeps.play import Outcome, play
 
 _SPAWN = multiprocessing.get_context("spawn")  # a fork would copy threads' locks
 
@@ -39,7 +39,7 @@ class Process:
         return ours, process
 
     def play(self, settings: Settings, part: Path, name: str) -> Outcome:
-        """Play one run, and wait for its end; see `play`."""
+        """Run one run, and wait for its end; see `play`."""
         if not self._process.is_alive():
             self._pipe, self._process = self._start()
         with suppress(EOFError, OSError):

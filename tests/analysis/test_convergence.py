@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis import panels
-from analysis.convergence import convergence, plot_run, plot_runs
-from analysis.intervals import mean_and_interval
-from analysis.runs import read_runs
-from analysis.style import curve, new_figure, save
+from dfedsam.analysis import panels
+from dfedsam.analysis.convergence import convergence, plot_run, plot_runs
+from dfedsam.analysis.intervals import mean_and_interval
+from dfedsam.analysis.runs import read_runs
+from dfedsam.analysis.style import curve, new_figure, save
 from tests.analysis.folders import config, row, write
 
 

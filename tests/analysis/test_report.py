@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from analysis.report import report
+from dfedsam.analysis.report import report
 from tests.analysis import browser
 from tests.analysis.folders import config, row, spectrum, write
 
@@ -66,7 +66,7 @@ def study(tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
     for graph, gap in (("ring", 0.05), ("torus", 0.4)):
         for seed in (0, 1):
-            settings = config(topology=f"topologies.graphs.{graph}", seed=seed, note="</script><b>")
+            settings = config(topology=f"dfedsam.topologies.graphs.{graph}", seed=seed, note="</script><b>")
             rows = [row(5 * i, loss=1 / (1 + i) + 0.1 * seed + (0.2 if graph == "ring" else 0)) for i in range(21)]
             run = write(folder / "runs" / f"topology={graph},seed={seed}", rows, settings)
             (run / "topology.json").write_text(json.dumps({"spectrum": spectrum(gap)}))

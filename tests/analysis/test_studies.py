@@ -8,17 +8,17 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-import topologies
-from analysis import marks, style
-from analysis.animation import animate, gossiped
-from analysis.consensus_rounds import consensus_rounds
-from analysis.convergence_gap import convergence_gap
-from analysis.gap_size import gap_size
-from analysis.gossip_steps import gossip_steps
-from analysis.predictors import agreements, predictors
-from analysis.studies import read_study
-from analysis.summary import summarise
-from analysis.tables import study_table, write_tables
+from dfedsam import topologies
+from dfedsam.analysis import marks, style
+from dfedsam.analysis.animation import animate, gossiped
+from dfedsam.analysis.consensus_rounds import consensus_rounds
+from dfedsam.analysis.convergence_gap import convergence_gap
+from dfedsam.analysis.gap_size import gap_size
+from dfedsam.analysis.gossip_steps import gossip_steps
+from dfedsam.analysis.predictors import agreements, predictors
+from dfedsam.analysis.studies import read_study
+from dfedsam.analysis.summary import summarise
+from dfedsam.analysis.tables import study_table, write_tables
 from tests.analysis.folders import config, row, write
 from tests.analysis.quadratic_study import GRAPHS, SIZES, STEPS, model, write_study
 
@@ -152,7 +152,7 @@ def test_data_sets_and_variants_stand_apart(tmp_path):
 
 
 def test_gossip_on_the_drawn_graph(tmp_path):
-    topology = topologies.make({"class_path": "topologies.graphs.textbook.ring", "init_args": {}}, 6, 0)
+    topology = topologies.make({"class_path": "dfedsam.topologies.graphs.textbook.ring", "init_args": {}}, 6, 0)
     values = gossiped(topology, 5)
     W = topology.weights(0).toarray()
     np.testing.assert_allclose(values[5], np.linalg.matrix_power(W, 5) @ values[0])

@@ -5,15 +5,15 @@ import pandas as pd
 import pytest
 from scipy.linalg import solve_discrete_lyapunov
 
-from analysis import theory
-from analysis.fits import agreement, fit
-from analysis.simulated_time import with_time
+from dfedsam.analysis import theory
+from dfedsam.analysis.fits import agreement, fit
+from dfedsam.analysis.simulated_time import with_time
 from tests.analysis.quadratic_study import DIM, LR, NOISE, model, settings
 
 
 @pytest.mark.parametrize(("graph", "steps"), [("ring", 1), ("star", 2)])
 def test_the_steady_distances_are_those_of_the_dense_recursion(graph, steps):
-    import topologies
+    from dfedsam import topologies
 
     n, h = 8, 0.7
     W = topologies.make(settings(graph)["topology"], n, 0).weights(0).toarray()

@@ -6,10 +6,9 @@ import pytest
 from matplotlib.collections import LineCollection
 from matplotlib.patches import FancyArrowPatch
 
-from analysis import consensus, layouts, springs, style
-from analysis import topology as drawing
-from tests.topologies.sizes import SIZES
-from topologies import (
+from dfedsam.analysis import consensus, layouts, springs, style
+from dfedsam.analysis import topology as drawing
+from dfedsam.topologies import (
     Static,
     binary_tree,
     complete_bipartite,
@@ -27,6 +26,7 @@ from topologies import (
     torus,
     tree,
 )
+from tests.topologies.sizes import SIZES
 
 
 def some_size(name):

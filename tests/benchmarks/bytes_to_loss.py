@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import topologies
 from dfedsam import (
     QSGD,
     Choco,
@@ -15,6 +14,7 @@ from dfedsam import (
     Simulation,
     TopK,
     TwoPoint,
+    topologies,
 )
 from dfedsam.gossip import Gossip
 from dfedsam.gossip.compressors import Compressor

@@ -5,11 +5,10 @@ from functools import partial
 
 import numpy as np
 
-import topologies
-from dfedsam import QSGD, Choco, Float16, NoCompression, Plain, RandomK, ScaledSign, TopK
+from dfedsam import QSGD, Choco, Float16, NoCompression, Plain, RandomK, ScaledSign, TopK, topologies
+from dfedsam.communication import Communicator, SingleProcess, connect
 from dfedsam.gossip import Gossip
-from dfedsam.network import Network, OneProcess, connect
-from dfedsam.randomness import Draws
+from dfedsam.random import RandomStream
 from tests.benchmarks import Row, seconds
 from tests.mpi import find_mpirun, mpirun
 
@@ -25,15 +24,15 @@ GOSSIPS: dict[str, Gossip] = {
 }
 
 
-def step(gossip: Gossip, network: Network) -> Callable[[], None]:
+def step(gossip: Gossip, communicator: Communicator) -> Callable[[], None]:
     """One gossip step after another from random rows, float32, on a ring."""
-    W, block = topologies.make("ring", PEERS).weights(0), network.block
-    x = Draws(0, "start", 0, 0, block).normal((WIDTH,), np.float32)
+    W, block = topologies.make("ring", PEERS).weights(0), communicator.block
+    x = RandomStream(0, "start", 0, 0, block).normal((WIDTH,), np.float32)
     memory, done = gossip.init(np.zeros_like(x)), 0
 
     def once() -> None:
         nonlocal x, memory, done
-        x, memory = gossip(x, memory, network, W, Draws(0, "gossip 1", done, 0, block))
+        x, memory = gossip(x, memory, communicator, W, RandomStream(0, "gossip 1", done, 0, block))
         done += 1
 
     return once
@@ -57,9 +56,11 @@ def rows(took: dict[str, float], where: str) -> list[Row]:
 
 def run() -> list[Row]:
     """In one process, and on two ranks."""
-    network = OneProcess(PEERS)
-    threads = f"{network.threads} thread{'s' * (network.threads > 1)}"
-    found = rows(seconds({name: step(gossip, network) for name, gossip in GOSSIPS.items()}), f"one process, {threads}")
+    communicator = SingleProcess(PEERS)
+    threads = f"{communicator.threads} thread{'s' * (communicator.threads > 1)}"
+    found = rows(
+        seconds({name: step(gossip, communicator) for name, gossip in GOSSIPS.items()}), f"one process, {threads}"
+    )
     if find_mpirun() is None:
         return found
     job = mpirun(2, [__file__], timeout=300)
@@ -70,15 +71,15 @@ def run() -> list[Row]:
 
 def play() -> None:
     """On each rank: print the shortest time of each step, in seconds."""
-    network = connect(PEERS)
+    communicator = connect(PEERS)
 
     def together(once: Callable[[], None]) -> None:
-        network.barrier()
+        communicator.barrier()
         once()
-        network.barrier()
+        communicator.barrier()
 
-    took = seconds({name: partial(together, step(gossip, network)) for name, gossip in GOSSIPS.items()})
-    if network.is_root:
+    took = seconds({name: partial(together, step(gossip, communicator)) for name, gossip in GOSSIPS.items()})
+    if communicator.is_root:
         print(*(took[name] for name in GOSSIPS))
 
 

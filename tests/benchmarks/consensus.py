@@ -2,11 +2,10 @@
 
 import numpy as np
 
-import topologies
-from dfedsam import Chebyshev, Plain
+from dfedsam import Chebyshev, Plain, topologies
+from dfedsam.communication import SingleProcess
 from dfedsam.gossip import Gossip
-from dfedsam.network import OneProcess
-from dfedsam.randomness import Draws
+from dfedsam.random import RandomStream
 from tests.benchmarks import Row
 
 PEERS, STEPS = 64, 10
@@ -19,7 +18,9 @@ def run() -> list[Row]:
 
     def left(gossip: Gossip) -> float:
         """‖P(W) − J‖₂, where the columns of P(W) are what gossip makes of the unit vectors."""
-        P, _ = gossip(eye.copy(), gossip.init(eye), OneProcess(PEERS), W, Draws(0, "gossip 1", 0, 0, range(PEERS)))
+        P, _ = gossip(
+            eye.copy(), gossip.init(eye), SingleProcess(PEERS), W, RandomStream(0, "gossip 1", 0, 0, range(PEERS))
+        )
         return float(np.linalg.norm(P - 1 / PEERS, 2))
 
     plain, chebyshev = left(Plain(steps=STEPS)), left(Chebyshev(steps=STEPS))

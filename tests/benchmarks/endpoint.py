@@ -10,7 +10,7 @@ import httpx2 as httpx
 import numpy as np
 
 from dfedsam.blackbox import Endpoint
-from dfedsam.blackbox.base import Given
+from dfedsam.blackbox.base import TaskSpec
 from dfedsam.data.examples import Examples
 from tests.benchmarks import Row, seconds
 from tests.dfedsam.blackbox.completions_server import KEY, serve
@@ -26,7 +26,7 @@ def run() -> list[Row]:
         folder = Path(scratch, "model")
         folder.mkdir()
         examples = Examples(texts=TEXTS[:4], labels=np.zeros(4, np.int64), classes=(0, 1))
-        given = Given(model=str(build("gpt2", folder)), words=("bad", "great"), examples=examples, prompt="a film")
+        given = TaskSpec(model=str(build("gpt2", folder)), words=("bad", "great"), examples=examples, prompt="a film")
         with serve(folder) as server:
             answers = str(Path(scratch, "answers.sqlite"))
             box = Endpoint(url=server.url, served="m", in_flight=IN_FLIGHT, answers=answers).build(given)

@@ -6,29 +6,29 @@ from functools import partial
 import networkx as nx
 import numpy as np
 
-from dfedsam.network import Network, OneProcess, connect
+from dfedsam.communication import Communicator, SingleProcess, connect
 from tests.benchmarks import Row, on_ranks, seconds
-from tests.dfedsam.network.cases import averaging
+from tests.dfedsam.communication.cases import averaging
 
 PEERS, WIDTH = 4096, 512
 
 
-def state(network: Network) -> np.ndarray:
+def state(communicator: Communicator) -> np.ndarray:
     """The block's rows, float32."""
     x = np.random.default_rng(0).normal(size=(PEERS, WIDTH)).astype(np.float32)
-    return x[network.block.start : network.block.stop].copy()
+    return x[communicator.block.start : communicator.block.stop].copy()
 
 
 def against_a_copy() -> list[Row]:
     """Bandwidth of a step: W's rows in, one row out for each peer; that of a copy: every row in and out."""
-    network = OneProcess(PEERS)
-    x = state(network)
+    communicator = SingleProcess(PEERS)
+    x = state(communicator)
     graphs = {"ring": nx.cycle_graph(PEERS), "random 4-regular": nx.random_regular_graph(4, PEERS, seed=0)}
     matrices = {name: averaging(graph) for name, graph in graphs.items()}
-    steps = {name: partial(network.mix, W, x) for name, W in matrices.items()}
+    steps = {name: partial(communicator.mix, W, x) for name, W in matrices.items()}
     took = seconds({"copy": x.copy, **steps}, repeats=100)
     copied = 2 * x.nbytes / took["copy"]
-    threads = f"{network.threads} thread{'s' * (network.threads > 1)}"
+    threads = f"{communicator.threads} thread{'s' * (communicator.threads > 1)}"
     rows = []
     for name, W in matrices.items():
         mixed = (W.nnz + PEERS) * WIDTH * x.itemsize / took[name]
@@ -67,16 +67,16 @@ def run() -> list[Row]:
 
 def play(steps: int = 10, repeats: int = 30) -> None:
     """On each rank: print the shortest time of a step, in seconds."""
-    network, W = connect(PEERS), averaging(nx.cycle_graph(PEERS))
-    x, shortest = state(network), float("inf")
+    communicator, W = connect(PEERS), averaging(nx.cycle_graph(PEERS))
+    x, shortest = state(communicator), float("inf")
     for _ in range(repeats):
-        network.barrier()
+        communicator.barrier()
         began = time.perf_counter()
         for _ in range(steps):
-            x = network.mix(W, x)
-        network.barrier()
+            x = communicator.mix(W, x)
+        communicator.barrier()
         shortest = min(shortest, (time.perf_counter() - began) / steps)
-    if network.is_root:
+    if communicator.is_root:
         print(shortest)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dfedsam.blackbox import CausalLM, LanguageModel, MaskedLM
-from dfedsam.blackbox.base import Given
+from dfedsam.blackbox.base import TaskSpec
 from dfedsam.blackbox.language_model import LanguageModelBox
 from dfedsam.data.examples import Examples
 from tests.benchmarks import Row, seconds
@@ -22,7 +22,7 @@ def box(kind: str, model: LanguageModel, folder: Path) -> LanguageModelBox:
     """A model of MiniLM's size, with texts of 64 tokens."""
     texts = tuple(" ".join(["very"] * (TOKENS - 1) + [word]) for word in ("bad", "good") * (EXAMPLES // 2))
     examples = Examples(texts=texts, labels=np.arange(EXAMPLES) % 2, classes=(0, 1))
-    given = Given(
+    given = TaskSpec(
         model=str(build(kind, folder, **SIZE)),
         words=("bad", "great"),
         examples=examples,

@@ -30,7 +30,7 @@ def run() -> list[Row]:
 
 if __name__ == "__main__":
     from dfedsam import DFedSAM, Quadratic, TwoPoint, simulate
-    from topologies import make
+    from dfedsam.topologies import make
 
     simulate(
         objective=Quadratic(dim=DIM),

@@ -7,11 +7,11 @@ from functools import partial
 
 import numpy as np
 
-from dfedsam.network import connect
+from dfedsam.communication import connect
+from dfedsam.topologies import make
+from dfedsam.topologies.placement import crossings, place
 from tests.benchmarks import Row
 from tests.mpi import find_mpirun, mpirun
-from topologies import make
-from topologies.placement import crossings, place
 
 PEERS, WIDTH = 4096, 512
 RADIUS = math.sqrt(2 * math.log(PEERS) / (math.pi * PEERS))  # twice the area at which most are connected: degree 2 ln n
@@ -77,17 +77,17 @@ def run() -> list[Row]:
 def play(placement: str, steps: int = 5, repeats: int = 20) -> None:
     """On each rank: print the shortest time of a step, in seconds."""
     topology = graph()
-    network, W = connect(PEERS, partial(place, topology, placement=placement)), topology.weights(0)
-    x = np.random.default_rng(0).normal(size=(len(network.block), WIDTH)).astype(np.float32)
+    communicator, W = connect(PEERS, partial(place, topology, placement=placement)), topology.weights(0)
+    x = np.random.default_rng(0).normal(size=(len(communicator.block), WIDTH)).astype(np.float32)
     spare, shortest = np.empty_like(x), math.inf
     for _ in range(repeats):
-        network.barrier()
+        communicator.barrier()
         began = time.perf_counter()
         for _ in range(steps):
-            x, spare = network.mix(W, x, out=spare), x
-        network.barrier()
+            x, spare = communicator.mix(W, x, out=spare), x
+        communicator.barrier()
         shortest = min(shortest, (time.perf_counter() - began) / steps)
-    if network.is_root:
+    if communicator.is_root:
         print(shortest)
 
 

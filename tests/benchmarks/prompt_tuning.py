@@ -2,12 +2,11 @@
 
 import time
 
-import topologies
-from dfedsam import DFedSAMMG, Simulation
-from dfedsam.network import connect
+from dfedsam import DFedSAMMG, Simulation, topologies
+from dfedsam.communication import connect
+from dfedsam.context import RoundContext
 from dfedsam.objectives import PromptTuning
-from dfedsam.play import Play
-from dfedsam.randomness import Draws
+from dfedsam.random import RandomStream
 from tests.benchmarks import Row, on_ranks, seconds
 
 PEERS = 16
@@ -17,19 +16,19 @@ class Rounds:
     """Rounds of the demo's kind, played one by one."""
 
     def __init__(self) -> None:
-        self.topology, self.network = topologies.make("ring", PEERS), connect(PEERS)
+        self.topology, self.communicator = topologies.make("ring", PEERS), connect(PEERS)
         self.algorithm = DFedSAMMG(local_steps=1)
-        self.problem = PromptTuning().build(PEERS, self.network.block, 0, "float32")
+        self.problem = PromptTuning().build(PEERS, self.communicator.block, 0, "float32")
         simulation = Simulation(objective=PromptTuning(), topology=self.topology, algorithm=self.algorithm)
-        self.state, self.meter = simulation._start(self.problem, self.network)
+        self.state, self.meter = simulation._start(self.problem, self.communicator)
         self.done = 0
 
     def play(self) -> None:
         """One round."""
-        key = Draws(0, "", self.done, 0, self.network.block)
-        whole = slice(0, len(self.network.block))
+        key = RandomStream(0, "", self.done, 0, self.communicator.block)
+        whole = slice(0, len(self.communicator.block))
         weights = self.topology.weights(0)
-        play = Play(self.done, self.problem, key, self.meter, self.network, weights, lambda x: None, whole)
+        play = RoundContext(self.done, self.problem, key, self.meter, self.communicator, weights, lambda x: None, whole)
         self.state = self.algorithm.round(self.state, play)
         self.done += 1
 
@@ -90,10 +89,10 @@ if __name__ == "__main__":
     played.play()
     shortest = float("inf")
     for _ in range(5):
-        played.network.barrier()
+        played.communicator.barrier()
         began = time.perf_counter()
         played.play()
-        played.network.barrier()
+        played.communicator.barrier()
         shortest = min(shortest, time.perf_counter() - began)
-    if played.network.is_root:
+    if played.communicator.is_root:
         print(shortest)

@@ -4,14 +4,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-import topologies
-from dfedsam import DPSGD, DFedSAM, Exact, LogisticRegression, Objective, Quadratic
+from dfedsam import DPSGD, DFedSAM, Exact, LogisticRegression, Objective, Quadratic, topologies
 from dfedsam.algorithms import Algorithm
 from dfedsam.buffers import short_buffers
-from dfedsam.network import OneProcess
+from dfedsam.communication import SingleProcess
+from dfedsam.context import QueryCounter, RoundContext
 from dfedsam.objectives.base import ALL_ROWS
-from dfedsam.play import Meter, Play
-from dfedsam.randomness import Draws
+from dfedsam.random import RandomStream
 from tests.benchmarks import Row, seconds
 
 PEERS = 1000
@@ -19,17 +18,19 @@ PEERS = 1000
 
 def ours(objective: Objective, algorithm: Algorithm, topology: topologies.Topology):
     """One round through play, estimator, meter and network; and the problem, for the plain loop."""
-    everyone, network = range(PEERS), OneProcess(PEERS)
+    everyone, communicator = range(PEERS), SingleProcess(PEERS)
     problem = objective.build(PEERS, everyone, 0, np.float32)
     state = algorithm.init(np.tile(problem.start(), (PEERS, 1)), problem)
-    meter, weights = Meter.zero(PEERS), topology.weights(0)
+    meter, weights = QueryCounter.zero(PEERS), topology.weights(0)
     done = 0
 
     @short_buffers()  # as in Simulation.run
     def round() -> None:
         nonlocal state, done
-        key = Draws(0, "", done, 0, everyone)
-        state = algorithm.round(state, Play(done, problem, key, meter, network, weights, lambda x: None, ALL_ROWS))
+        key = RandomStream(0, "", done, 0, everyone)
+        state = algorithm.round(
+            state, RoundContext(done, problem, key, meter, communicator, weights, lambda x: None, ALL_ROWS)
+        )
         done += 1
 
     return round, problem

@@ -7,8 +7,8 @@ import networkx as nx
 import numpy as np
 from scipy.sparse import csr_array
 
-import topologies
-from dfedsam.network import OneProcess
+from dfedsam import topologies
+from dfedsam.communication import SingleProcess
 from tests.benchmarks import Row
 
 PEERS, WIDTH, ROUNDS = 4096, 512, 120
@@ -26,21 +26,21 @@ def ring_of(entries: int) -> csr_array:
 
 
 def stored(W: csr_array) -> int:
-    """Entries off the diagonal."""
+    """SparseRows off the diagonal."""
     return W.nnz - int(np.count_nonzero(W.diagonal()))
 
 
 def medians(topology: topologies.Topology, static: csr_array) -> tuple[float, float]:
     """Seconds of a round's W_t and its step, and of a step of the static W: medians over many rounds, in turns."""
-    network = OneProcess(PEERS)
+    communicator = SingleProcess(PEERS)
     x = np.random.default_rng(0).normal(size=(PEERS, WIDTH)).astype(np.float32)
     out = np.empty_like(x)
     took: tuple[list[float], list[float]] = [], []
     for t in range(ROUNDS):
         began = time.perf_counter()
-        network.mix(topology.weights(t), x, out)
+        communicator.mix(topology.weights(t), x, out)
         between = time.perf_counter()
-        network.mix(static, x, out)
+        communicator.mix(static, x, out)
         took[0].append(between - began)
         took[1].append(time.perf_counter() - between)
     return median(took[0]), median(took[1])

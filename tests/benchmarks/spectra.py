@@ -7,9 +7,9 @@ from typing import TypeVar
 import numpy as np
 from scipy.sparse.linalg import eigsh
 
-import topologies
+from dfedsam import topologies
+from dfedsam.topologies.spectra.extremes import RESIDUAL
 from tests.benchmarks import Row
-from topologies.spectra.extremes import RESIDUAL
 
 PEERS = 100_000
 T = TypeVar("T")

@@ -8,7 +8,6 @@ import sys
 from functools import partial
 from pathlib import Path
 
-import topologies
 from dfedsam import (
     BBT,
     D2,
@@ -52,9 +51,10 @@ from dfedsam import (
     SecondOrder,
     Simulation,
     TwoPoint,
+    topologies,
 )
-from dfedsam.network import connect
-from tests.dfedsam.network.cases import drawn
+from dfedsam.communication import connect
+from tests.dfedsam.communication.cases import drawn
 from tests.dfedsam.zeroth_order.linear_scores import LinearScores
 
 ALGORITHMS = [
@@ -120,7 +120,7 @@ def play(
     dtype: str = "float32",
     placement: str = "contiguous",
 ) -> list[dict]:
-    """Play one case and return its rows without the clock; placement "drawn" scatters the peers over the ranks."""
+    """Run one case and return its rows without the clock; placement "drawn" scatters the peers over the ranks."""
     objective, name, algorithm = CASES[case]
     simulation = Simulation(
         objective=objective,
@@ -133,7 +133,7 @@ def play(
         cosine=True,
         out=folder / case if folder else None,
         placement="contiguous" if placement == "drawn" else placement,  # pyright: ignore[reportArgumentType]
-        network=connect(PEERS, partial(drawn, PEERS)) if placement == "drawn" else None,
+        communicator=connect(PEERS, partial(drawn, PEERS)) if placement == "drawn" else None,
     )
     rows = simulation.run(resume=resume)
     return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]

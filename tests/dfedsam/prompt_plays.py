@@ -8,11 +8,10 @@ import sys
 from functools import partial
 from pathlib import Path
 
-import topologies
-from dfedsam import DFedSAMMG, ScoreSketch, Simulation
-from dfedsam.network import connect
+from dfedsam import DFedSAMMG, ScoreSketch, Simulation, topologies
+from dfedsam.communication import connect
 from dfedsam.objectives import PromptTuning, RandomProjection
-from tests.dfedsam.network.cases import drawn
+from tests.dfedsam.communication.cases import drawn
 
 CASES = {
     "words, cut at peers": {"cut_at_peers": True},
@@ -42,7 +41,7 @@ def play(model: str, data: str, placement: str) -> dict[str, list[dict]]:
             topology=topologies.make("ring", 5),
             algorithm=DFedSAMMG(local_steps=2, lr=0.05, **({"estimator": ScoreSketch()} if "sketch" in case else {})),
             rounds=3,
-            network=connect(5, place),
+            communicator=connect(5, place),
         )
         rows = simulation.run()
         everything[case] = [{name: value for name, value in row.items() if name != "seconds"} for row in rows]

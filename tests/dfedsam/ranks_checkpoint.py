@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 
 from dfedsam import checkpoint
-from dfedsam.network import connect
-from tests.dfedsam.network.cases import drawn
+from dfedsam.communication import connect
+from tests.dfedsam.communication.cases import drawn
 from tests.dfedsam.states import META, PEERS, same, state
 
 what, path, *moment = sys.argv[1:]
 pwrite = os.pwrite
-network = connect(PEERS, partial(drawn, PEERS) if moment == ["drawn"] else None)
+communicator = connect(PEERS, partial(drawn, PEERS) if moment == ["drawn"] else None)
 
 
 def mine(arrays):
-    return {name: rows[np.asarray(network.block)] for name, rows in arrays.items()}
+    return {name: rows[np.asarray(communicator.block)] for name, rows in arrays.items()}
 
 
 def killed(*arguments):
@@ -36,19 +36,19 @@ def full(*_):
 
 
 if what == "save":
-    checkpoint.save(path, mine(state()), META, network)
+    checkpoint.save(path, mine(state()), META, communicator)
 elif what == "load":
-    arrays, meta = checkpoint.load(path, network)
+    arrays, meta = checkpoint.load(path, communicator)
     assert same(arrays, mine(state()))
     assert meta == META
 elif what == "killed":
-    if network.rank == (0 if moment == ["replace"] else 1):
+    if communicator.rank == (0 if moment == ["replace"] else 1):
         setattr(os, moment[0], killed)
-    checkpoint.save(path, mine(state(shift=1)), META, network)
+    checkpoint.save(path, mine(state(shift=1)), META, communicator)
     print("lived on")
 elif what == "full disk":
-    if network.rank == 1:
+    if communicator.rank == 1:
         os.pwrite = full
     with pytest.raises(OSError, match="No space left on device"):
-        checkpoint.save(path, mine(state(shift=1)), META, network)
-assert np.all(network.gather(np.ones(len(network.block))) == 1)
+        checkpoint.save(path, mine(state(shift=1)), META, communicator)
+assert np.all(communicator.gather(np.ones(len(communicator.block))) == 1)

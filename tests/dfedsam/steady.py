@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-import topologies
-from dfedsam import Chebyshev, DFedAvg, Exact, Plain, Quadratic, Simulation
+from dfedsam import Chebyshev, DFedAvg, Exact, Plain, Quadratic, Simulation, topologies
 
 LR, NOISE = 0.2, 1.0
 OBJECTIVE = Quadratic(dim=4000, noise=NOISE, heterogeneity=0.3)

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-import topologies
-from dfedsam import DFedAvgM, DFedSAM, FedAvgBBT, GossipCMAES, Quadratic, Simulation
+from dfedsam import DFedAvgM, DFedSAM, FedAvgBBT, GossipCMAES, Quadratic, Simulation, topologies
 
 
 class OddOnesAway(topologies.Topology):

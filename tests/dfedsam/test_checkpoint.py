@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from dfedsam import checkpoint
-from dfedsam.network import OneProcess
+from dfedsam.communication import SingleProcess
 from tests.dfedsam.states import META, PEERS, same, state
 from tests.mpi import mpirun
 
@@ -18,12 +18,12 @@ SCRIPT = Path(__file__).with_name("ranks_checkpoint.py")
 
 def saved(folder, shift=0):
     path = folder / "checkpoint.safetensors"
-    checkpoint.save(path, state(shift), META, OneProcess(PEERS))
+    checkpoint.save(path, state(shift), META, SingleProcess(PEERS))
     return path
 
 
 def test_what_is_saved_is_loaded(tmp_path):
-    arrays, meta = checkpoint.load(saved(tmp_path), OneProcess(PEERS))
+    arrays, meta = checkpoint.load(saved(tmp_path), SingleProcess(PEERS))
     assert same(arrays, state())
     assert meta == META
 
@@ -34,14 +34,14 @@ def test_the_file_is_plain_safetensors(tmp_path):
 
 def test_a_later_checkpoint_takes_the_place_of_an_earlier_one(tmp_path):
     saved(tmp_path)
-    arrays, _ = checkpoint.load(saved(tmp_path, shift=1), OneProcess(PEERS))
+    arrays, _ = checkpoint.load(saved(tmp_path, shift=1), SingleProcess(PEERS))
     assert same(arrays, state(shift=1))
     assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.safetensors"]
 
 
 def test_rows_need_not_be_contiguous(tmp_path):
     path, x = tmp_path / "c", np.arange(60.0).reshape(6, 10).T
-    checkpoint.save(path, {"x": x}, {}, OneProcess(10))
+    checkpoint.save(path, {"x": x}, {}, SingleProcess(10))
     assert np.array_equal(load_file(path)["x"], x)
 
 
@@ -64,7 +64,7 @@ def test_killed_while_saving_the_old_checkpoint_is_whole(tmp_path, moment):
     assert job.returncode != 0
     assert "lived on" not in job.stdout
     assert path.read_bytes() == before
-    arrays, _ = checkpoint.load(saved(tmp_path, shift=2), OneProcess(PEERS))  # what was left over is in nobody's way
+    arrays, _ = checkpoint.load(saved(tmp_path, shift=2), SingleProcess(PEERS))  # what was left over is in nobody's way
     assert same(arrays, state(shift=2))
 
 
@@ -132,6 +132,6 @@ def test_a_missing_file_and_a_folder(tmp_path):
 
 def refused(path, message):
     with pytest.raises(ValueError, match=message) as caught:
-        checkpoint.load(path, OneProcess(PEERS))
+        checkpoint.load(path, SingleProcess(PEERS))
     assert str(caught.value).startswith(f"checkpoint {path}")
     assert "\n" not in str(caught.value)

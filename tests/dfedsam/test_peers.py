@@ -3,14 +3,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dfedsam.peers import named, stretches
+from dfedsam.peers import format_peers, segments
 
 
 @given(peers=st.sets(st.integers(0, 5000), max_size=2000), gap=st.floats(0, 300))
 def test_stretches_cover_each_peer_once_and_leap_over_wide_gaps(peers, gap):
     own = np.array(sorted(peers), dtype=int)
     found = []
-    for some, rows, places in stretches(own, gap):
+    for some, rows, places in segments(own, gap):
         reached = np.arange(some.start, some.stop)
         found.extend(reached if places is None else reached[places])
         assert list(own[rows]) == found[rows.start :]
@@ -19,8 +19,8 @@ def test_stretches_cover_each_peer_once_and_leap_over_wide_gaps(peers, gap):
 
 
 def test_neighbours_are_one_stretch_and_many_are_cut():
-    assert list(stretches(range(3, 3000), 0)) == [(range(3, 3000), slice(0, 2997), None)]
-    lengths = [len(some) for some, _, _ in stretches(np.arange(0, 5000, 2), 1)]
+    assert list(segments(range(3, 3000), 0)) == [(range(3, 3000), slice(0, 2997), None)]
+    lengths = [len(some) for some, _, _ in segments(np.arange(0, 5000, 2), 1)]
     assert len(lengths) > 1
     assert max(lengths) < 2100
 
@@ -36,4 +36,4 @@ def test_neighbours_are_one_stretch_and_many_are_cut():
     ],
 )
 def test_peers_are_named(peers, words):
-    assert named(peers) == words
+    assert format_peers(peers) == words

@@ -6,7 +6,6 @@ import networkx as nx
 import numpy as np
 import pytest
 
-import topologies
 from dfedsam import (
     BBT,
     DPSGD,
@@ -33,12 +32,13 @@ from dfedsam import (
     Simulation,
     TwoPoint,
     simulate,
+    topologies,
 )
 from dfedsam.algorithms import ServerAlgorithm
 from dfedsam.checkpoint import load
+from dfedsam.communication.one_process import SingleProcess
 from dfedsam.gossip.compressed import Compressed
-from dfedsam.network.one_process import OneProcess
-from dfedsam.randomness import Draws
+from dfedsam.random import RandomStream
 from tests.dfedsam.plays import ALGORITHMS
 
 
@@ -48,7 +48,7 @@ def watched(rows):
 
 
 def final_state(out, peers):
-    return load(out / "checkpoint.safetensors", OneProcess(peers))[0]["x"]
+    return load(out / "checkpoint.safetensors", SingleProcess(peers))[0]["x"]
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS, ids=repr)
@@ -134,7 +134,7 @@ def test_d_psgd_equals_the_dense_oracle(graph, tmp_path):
 
     def two_point(t, i, x, b):
         g = np.zeros(5)
-        for u in Draws(0, "descent", t, 0, range(i, i + 1)).signs((3, 5), np.float64)[0]:
+        for u in RandomStream(0, "descent", t, 0, range(i, i + 1)).rademacher((3, 5), np.float64)[0]:
             g += ((x + 0.01 * u - b) @ (x + 0.01 * u - b) - (x - 0.01 * u - b) @ (x - 0.01 * u - b)) / 0.04 / 3 * u
         return g
 
@@ -205,7 +205,7 @@ def needs_no_path(algorithm):
 
 @pytest.mark.parametrize("algorithm", [a for a in ALGORITHMS if needs_no_path(a)], ids=repr)
 def test_nothing_crosses_between_peers_that_no_path_joins(algorithm, tmp_path, monkeypatch):
-    monkeypatch.setattr(topologies, "check", lambda topology: None)
+    monkeypatch.setattr("dfedsam.simulation.check", lambda topology: None)
     monkeypatch.setattr(topologies, "spectrum", lambda topology, steps: {"lambda_q": None})
     options = {"topology": TwoIslands(), "algorithm": algorithm, "rounds": 3, "seed": 2}
     simulate(objective=Quadratic(dim=6), out=tmp_path / "a", **options)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dfedsam.checkpoint import load
-from dfedsam.network.one_process import OneProcess
+from dfedsam.communication.one_process import SingleProcess
 from tests.dfedsam.plays import CASES, PEERS, play
 from tests.mpi import mpirun
 
@@ -41,7 +41,9 @@ def test_ranks_and_resumes_do_not_change_a_bit(first, then, unbroken, tmp_path):
         assert again[case] == rows[case], case
         prompts = [(where / case / "prompt.safetensors").read_bytes() for where in (folder, tmp_path)]
         assert prompts[0] == prompts[1], case
-        arrays = [load(where / case / "checkpoint.safetensors", OneProcess(PEERS))[0] for where in (folder, tmp_path)]
+        arrays = [
+            load(where / case / "checkpoint.safetensors", SingleProcess(PEERS))[0] for where in (folder, tmp_path)
+        ]
         assert arrays[0].keys() == arrays[1].keys()
         for name, array in arrays[0].items():
             np.testing.assert_array_equal(array, arrays[1][name], err_msg=f"{case}: {name}")

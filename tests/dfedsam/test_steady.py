@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-import topologies
+from dfedsam import topologies
 from tests.dfedsam.steady import GOSSIPS, LR, NOISE, OBJECTIVE, PEERS, measured
 from tests.mpi import mpirun
 

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from launch.cli import main
+from dfedsam.launch.cli import main
 from tests import mpi
 
-PROGRAM = "import sys; from launch.cli import main; sys.exit(main())"
+PROGRAM = "import sys; from dfedsam.launch.cli import main; sys.exit(main())"
 SMALL = ("--rounds", "3", "--objective.dim", "5")
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from launch import doctor, ranks
+from dfedsam.launch import doctor, ranks
 
 
 @pytest.mark.skipif(ranks.launcher() is None, reason="no mpirun")

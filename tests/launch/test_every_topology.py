@@ -2,11 +2,11 @@
 
 import pytest
 
-import topologies
-from launch import options
+from dfedsam import topologies
+from dfedsam.launch import options
+from dfedsam.topologies.names import TOPOLOGIES
 from tests.launch.test_options import parse
 from tests.topologies.sizes import SIZES
-from topologies.names import TOPOLOGIES
 
 MORE = {  # what some need besides their name
     "in_turn": ("--topology.topologies", "ring, star"),

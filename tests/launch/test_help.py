@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from launch.cli import COMMANDS
+from dfedsam.launch.cli import COMMANDS
 
 
 @pytest.mark.parametrize("flag", ["--help", "-h", "help"])

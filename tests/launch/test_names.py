@@ -2,11 +2,11 @@
 
 import pytest
 
-import topologies
+from dfedsam import topologies
 from dfedsam.algorithms import DFedSAM
+from dfedsam.launch import names
 from dfedsam.objectives import PromptTuning
 from dfedsam.zeroth_order import TwoPoint
-from launch import names
 
 
 @pytest.mark.parametrize("name", ["DFedSAM", "dfedsam", "d_fed_sam", "D-Fed-SAM", "dfedsam.algorithms.DFedSAM"])
@@ -55,6 +55,6 @@ def test_an_experiment_is_expanded_through_and_through():
 
 def test_a_graphs_file_is_an_option_of_its_reader():
     assert names.expand("topology", "friends.graphml") == {
-        "class_path": "topologies.graphs.files.from_file",
+        "class_path": "dfedsam.topologies.graphs.files.from_file",
         "init_args": {"path": "friends.graphml"},
     }

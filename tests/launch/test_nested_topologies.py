@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from launch import options
+from dfedsam.launch import options
 from tests.launch.command import metrics
 from tests.launch.test_options import parse
 
@@ -18,8 +18,8 @@ OURS = '''
     import numpy as np
     import scipy.sparse as sp
 
-    from topologies import Periodic, Topology, find_rule, make
-    from topologies.make import Spec
+    from dfedsam.topologies import Periodic, Topology, find_rule, make
+    from dfedsam.topologies.make import Spec
 
 
     def halved(n: int, topology: Spec = "ring", rounds: list[int] | None = None, p: float = 0.1, seed: int = 0) -> Topology:
@@ -74,7 +74,7 @@ def test_a_topology_inside_another_has_its_own_options():
 
 def test_the_options_of_a_default_that_is_a_name():
     settings = parse("--topology", "nests.halved", "--topology.topology.weights", "nests.rule")
-    assert settings.topology["init_args"]["topology"]["class_path"] == "topologies.graphs.textbook.ring"
+    assert settings.topology["init_args"]["topology"]["class_path"] == "dfedsam.topologies.graphs.textbook.ring"
     W = options.topology(settings).weights(0)
     assert W[0, 1] == pytest.approx(1 / 12)  # a third, halved twice
 

@@ -8,9 +8,9 @@ import pytest
 from dfedsam.algorithms import DPSGD, DFedSAM, DFedSAMMG
 from dfedsam.data.split import Dirichlet
 from dfedsam.gossip import Plain
+from dfedsam.launch import names, options
 from dfedsam.objectives import PromptTuning, Quadratic
 from dfedsam.zeroth_order import OneSided, TwoPoint
-from launch import names, options
 
 
 def parse(*argv: str) -> options.Settings:
@@ -21,7 +21,7 @@ def parse(*argv: str) -> options.Settings:
 
 def test_defaults():
     settings = parse()
-    assert settings.topology["class_path"] == "topologies.graphs.textbook.ring"
+    assert settings.topology["class_path"] == "dfedsam.topologies.graphs.textbook.ring"
     assert settings.simulation["algorithm"] == DFedSAM()
     assert settings.simulation["objective"] == Quadratic()
     assert options.topology(settings).n == options.PEERS

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from launch import ranks
+from dfedsam.launch import ranks
 from tests import mpi
 from tests.launch.command import PROGRAM, SMALL, metrics, process
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from numpy.polynomial.chebyshev import chebval
 
-from launch.progress import Lines, duration, size
+from dfedsam.launch.progress import Lines, duration, size
 from tests.launch.command import SMALL, metrics
 
 

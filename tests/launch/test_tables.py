@@ -2,7 +2,7 @@
 
 import pytest
 
-from launch import tables
+from dfedsam.launch import tables
 
 HEADERS = ["topology", "peers", "gap", "note"]
 ROWS = [

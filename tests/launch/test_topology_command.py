@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-import topologies
-from launch import topology_figures
+from dfedsam import topologies
+from dfedsam.launch import topology_figures
 
 FIXED = {"davis": 32, "karate": 34, "florentine": 15, "les_miserables": 77, "petersen": 10}
 

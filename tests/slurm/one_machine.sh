@@ -63,7 +63,7 @@ base: {rounds: 400, peers: 8, checkpoint_every: 100, evaluate_every: 100, object
 grid: {topology: [ring, grid]}
 seeds: 2
 YAML
-dfedsam() { "$PYTHON" -m launch.cli "$@"; }
+dfedsam() { "$PYTHON" -m dfedsam.launch.cli "$@"; }
 dfedsam sweep small.yaml --slurm --partition cpu --ranks 2 --time 0:10:00
 sed 's/rounds: 400/rounds: 20000/' small.yaml >long.yaml
 sed -i 's/seeds: 2/seeds: [7]/; s/\[ring, grid\]/[ring]/' long.yaml

@@ -2,7 +2,7 @@
 
 import inspect
 
-from topologies import table
+from dfedsam.topologies import table
 
 SIZES = {
     "ring": (2, 3, 4, 16, 33),

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfedsam.network import block
-from topologies import Static, random_geometric
-from topologies.placement import _even, check_placement, crossings, place
-from topologies.schedule import Drawn, Periodic
+from dfedsam.communication import block
+from dfedsam.topologies import Static, random_geometric
+from dfedsam.topologies.placement import _even, check_placement, crossings, place
+from dfedsam.topologies.schedule import Drawn, Periodic
 
 METHODS = ["contiguous", "reorder", "metis"]
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from topologies import Static, Topology, check, from_edges, make, metropolis, path, ring
-from topologies.tidy import tidy
+from dfedsam.topologies import Static, Topology, check, from_edges, make, metropolis, path, ring
+from dfedsam.topologies.tidy import tidy
 
 
 class Schedule(Topology):
@@ -133,8 +133,8 @@ def test_a_rule_of_ones_own():
     topology = make("ring", 6, weights=half)
     np.testing.assert_allclose(topology.weights(0).toarray(), lazy_ring() / 2 + np.eye(6) / 2)
     assert topology.description["init_args"]["weights"].endswith(".half")
-    assert make("ring", 6, weights="topologies.weights.rules.metropolis").description["init_args"] == {
-        "weights": "topologies.weights.rules.metropolis"
+    assert make("ring", 6, weights="dfedsam.topologies.weights.rules.metropolis").description["init_args"] == {
+        "weights": "dfedsam.topologies.weights.rules.metropolis"
     }
 
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import networkx as nx
 
-from topologies.checks import message, whole
+from dfedsam.errors import OptionError
+from dfedsam.validation import whole_number
 
 TWO = "give two or more peers"
 
@@ -28,18 +29,18 @@ def sides(name: str, n: int, rows: int | None, least: int) -> tuple[int, int]:
     Raises:
         ValueError: if n has no such sides (the message says which sizes nearby do), or if rows does not divide n.
     """
-    n = whole("peers", n, 2, TWO)
+    n = whole_number("peers", n, 2, TWO)
     fitting = divisors(n, least, n // least)
     if not fitting:
         near = nearby(n, least**2, lambda m: squarest(m) >= least, count=4)
         sizes = ", ".join(f"{m} ({squarest(m)}×{m // squarest(m)})" for m in near)
         rule = f"must be a product of two sides of at least {least} for a {name}"
-        raise ValueError(message("peers", n, rule, f"sizes nearby that fit: {sizes}"))
+        raise OptionError("peers", n, rule, f"sizes nearby that fit: {sizes}")
     if rows is None:
         rows = squarest(n)
-    elif whole("rows", rows, least, f"use one of {listed(fitting)}") not in fitting:
+    elif whole_number("rows", rows, least, f"use one of {listed(fitting)}") not in fitting:
         rule = f"must divide {n} peers into a {name} with sides of at least {least}"
-        raise ValueError(message("rows", rows, rule, f"use one of {listed(fitting)}"))
+        raise OptionError("rows", rows, rule, f"use one of {listed(fitting)}")
     return rows, n // rows
 
 

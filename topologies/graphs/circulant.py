@@ -7,9 +7,10 @@ from math import gcd
 
 import networkx as nx
 
-from topologies.checks import message, whole
-from topologies.graphs.building import TWO, build
-from topologies.graphs.redraw import below
+from dfedsam.errors import OptionError
+from dfedsam.topologies.graphs.building import TWO, build
+from dfedsam.topologies.graphs.redraw import below
+from dfedsam.validation import whole_number
 
 
 def ring_lattice(n: int, neighbours: int = 4) -> nx.Graph:
@@ -24,9 +25,9 @@ def ring_lattice(n: int, neighbours: int = 4) -> nx.Graph:
     Raises:
         ValueError: if n is below 2 or neighbours does not fit.
     """
-    n, neighbours = whole("peers", n, 2, TWO), whole("neighbours", neighbours, 2, "the usual is 4")
+    n, neighbours = whole_number("peers", n, 2, TWO), whole_number("neighbours", neighbours, 2, "the usual is 4")
     if neighbours % 2:
-        raise ValueError(message("neighbours", neighbours, "must be even, half on each side", f"use {neighbours - 1}"))
+        raise OptionError("neighbours", neighbours, "must be even, half on each side", f"use {neighbours - 1}")
     below("neighbours", neighbours, n)
     return build("ring_lattice", n, _chords(n, range(1, neighbours // 2 + 1)))
 
@@ -45,16 +46,16 @@ def circulant(n: int, offsets: tuple[int, ...] = (1, 2)) -> nx.Graph:
     Raises:
         ValueError: if n is below 2, or the offsets do not fit.
     """
-    n = whole("peers", n, 2, TWO)
+    n = whole_number("peers", n, 2, TWO)
     offsets = tuple(offsets)
     for offset in offsets:
         if not isinstance(offset, int) or isinstance(offset, bool) or offset % n == 0:
             rule = f"must be whole numbers that are no multiples of {n}, the number of peers"
-            raise ValueError(message("offsets", list(offsets), rule, "the smallest is 1"))
+            raise OptionError("offsets", list(offsets), rule, "the smallest is 1")
     common = gcd(n, *offsets)
     if common > 1:
         rule = f"must leave the {n} peers connected, but all are multiples of {common}, as is {n}"
-        raise ValueError(message("offsets", list(offsets), rule, "add the offset 1"))
+        raise OptionError("offsets", list(offsets), rule, "add the offset 1")
     return build("circulant", n, _chords(n, offsets))
 
 
@@ -71,13 +72,13 @@ def chordal_ring(n: int, chord: int | None = None) -> nx.Graph:
     Raises:
         ValueError: if n or chord does not fit.
     """
-    n = whole("peers", n, 6, "the usual is 16")
+    n = whole_number("peers", n, 6, "the usual is 16")
     if n % 2:
-        raise ValueError(message("peers", n, "must be even for a chordal ring", f"use {n - 1} or {n + 1}"))
+        raise OptionError("peers", n, "must be even for a chordal ring", f"use {n - 1} or {n + 1}")
     if chord is None:
         chord = max(3, 2 * int(n**0.5 / 2) + 1)
-    elif whole("chord", chord, 3, "take an odd number near √n") > n - 3 or chord % 2 == 0:
-        raise ValueError(message("chord", chord, f"must be odd and at most {n - 3}", "take an odd number near √n"))
+    elif whole_number("chord", chord, 3, "take an odd number near √n") > n - 3 or chord % 2 == 0:
+        raise OptionError("chord", chord, f"must be odd and at most {n - 3}", "take an odd number near √n")
     ring = [(i, (i + 1) % n) for i in range(n)]
     return build("chordal_ring", n, ring + [(i, (i + chord) % n) for i in range(1, n, 2)])
 

@@ -8,8 +8,9 @@ from itertools import combinations, pairwise
 
 import networkx as nx
 
-from topologies.checks import message, whole
-from topologies.graphs.building import TWO, build, divisors, either, listed, nearby
+from dfedsam.errors import OptionError
+from dfedsam.topologies.graphs.building import TWO, build, divisors, either, listed, nearby
+from dfedsam.validation import whole_number
 
 
 def two_cliques(n: int, bridges: int = 1) -> nx.Graph:
@@ -25,11 +26,11 @@ def two_cliques(n: int, bridges: int = 1) -> nx.Graph:
     Raises:
         ValueError: if n is below 2 or bridges out of range.
     """
-    n, bridges = whole("peers", n, 2, TWO), whole("bridges", bridges, 1, "the usual is 1")
+    n, bridges = whole_number("peers", n, 2, TWO), whole_number("bridges", bridges, 1, "the usual is 1")
     half = n // 2
     if bridges > half:
         rule = f"must be at most {half}, the peers of a clique"
-        raise ValueError(message("bridges", bridges, rule, "use less, or more peers"))
+        raise OptionError("bridges", bridges, rule, "use less, or more peers")
     joins = [(i, half + i) for i in range(bridges)]
     return build("two_cliques", n, [*_clique(0, half), *_clique(half, n), *joins])
 
@@ -46,14 +47,14 @@ def barbell(n: int, between: int | None = None) -> nx.Graph:
     Raises:
         ValueError: if n is below 4 or between does not fit.
     """
-    n = whole("peers", n, 4, "give four or more peers")
+    n = whole_number("peers", n, 4, "give four or more peers")
     if between is None:
         between = n - 2 * max(2, (n + 1) // 3)
-    between = whole("between", between, 0, "the usual is a third of the peers")
+    between = whole_number("between", between, 0, "the usual is a third of the peers")
     if between > n - 4 or (n - between) % 2:
         near = nearby(between, 0, lambda m: m <= n - 4 and (n - m) % 2 == 0)
         rule = f"must leave two equal cliques of at least 2 of the {n} peers"
-        raise ValueError(message("between", between, rule, f"use {either(near)}"))
+        raise OptionError("between", between, rule, f"use {either(near)}")
     clique = (n - between) // 2
     path = pairwise(range(clique - 1, n - clique + 1))
     return build("barbell", n, [*_clique(0, clique), *path, *_clique(n - clique, n)])
@@ -69,10 +70,10 @@ def lollipop(n: int, clique: int | None = None) -> nx.Graph:
     Raises:
         ValueError: if n is below 2 or clique out of range.
     """
-    n = whole("peers", n, 2, TWO)
-    clique = (n + 1) // 2 if clique is None else whole("clique", clique, 1, "the usual is half the peers")
+    n = whole_number("peers", n, 2, TWO)
+    clique = (n + 1) // 2 if clique is None else whole_number("clique", clique, 1, "the usual is half the peers")
     if clique > n:
-        raise ValueError(message("clique", clique, f"must be at most the number of peers ({n})", "use less"))
+        raise OptionError("clique", clique, f"must be at most the number of peers ({n})", "use less")
     return build("lollipop", n, [*_clique(0, clique), *pairwise(range(clique - 1, n))])
 
 
@@ -87,17 +88,17 @@ def caveman(n: int, clique: int | None = None) -> nx.Graph:
     Raises:
         ValueError: if n has no such divisor (the message says which sizes nearby do), or if clique is none.
     """
-    n = whole("peers", n, 2, TWO)
+    n = whole_number("peers", n, 2, TWO)
     fitting = divisors(n, 3, n // 2)
     if not fitting:
         sizes = listed(nearby(n, 6, lambda m: bool(divisors(m, 3, m // 2)), count=4))
         rule = "must be a product of two or more cliques and their size of at least 3 for a caveman graph"
-        raise ValueError(message("peers", n, rule, f"sizes nearby that fit: {sizes}"))
+        raise OptionError("peers", n, rule, f"sizes nearby that fit: {sizes}")
     if clique is None:
         clique = min(fitting, key=lambda size: abs(size - n**0.5))
-    elif whole("clique", clique, 3, f"use one of {listed(fitting)}") not in fitting:
+    elif whole_number("clique", clique, 3, f"use one of {listed(fitting)}") not in fitting:
         rule = f"must divide the {n} peers into at least 2 cliques of at least 3"
-        raise ValueError(message("clique", clique, rule, f"use one of {listed(fitting)}"))
+        raise OptionError("clique", clique, rule, f"use one of {listed(fitting)}")
     starts = range(0, n, clique)
     within = (edge for start in starts for edge in _clique(start, start + clique) if edge != (start, start + 1))
     return build("caveman", n, [*within, *((start, (start - 1) % n) for start in starts)])

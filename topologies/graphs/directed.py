@@ -9,9 +9,9 @@ from typing import cast
 import networkx as nx
 import numpy as np
 
-from topologies.checks import whole
-from topologies.graphs.building import TWO, build_directed
-from topologies.graphs.redraw import below, connected
+from dfedsam.topologies.graphs.building import TWO, build_directed
+from dfedsam.topologies.graphs.redraw import below, connected
+from dfedsam.validation import whole_number
 
 
 def directed_ring(n: int) -> nx.DiGraph:
@@ -23,7 +23,7 @@ def directed_ring(n: int) -> nx.DiGraph:
     Raises:
         ValueError: if n is below 2.
     """
-    n = whole("peers", n, 2, TWO)
+    n = whole_number("peers", n, 2, TWO)
     return build_directed("directed_ring", n, ((i, (i + 1) % n) for i in range(n)))
 
 
@@ -39,7 +39,7 @@ def directed_exponential(n: int) -> nx.DiGraph:
     Raises:
         ValueError: if n is below 2.
     """
-    n = whole("peers", n, 2, TWO)
+    n = whole_number("peers", n, 2, TWO)
     offsets = [1 << j for j in range((n - 1).bit_length())]
     return build_directed("directed_exponential", n, ((i, (i + o) % n) for i in range(n) for o in offsets))
 
@@ -58,7 +58,7 @@ def random_out(n: int, degree: int = 4, seed: int = 0) -> nx.DiGraph:
     Raises:
         ValueError: if an option is out of range, or if the degree is so small that no draw was connected.
     """
-    n, degree = whole("peers", n, 2, TWO), whole("degree", degree, 1, "the usual is 4")
+    n, degree = whole_number("peers", n, 2, TWO), whole_number("degree", degree, 1, "the usual is 4")
     below("degree", degree, n)
 
     def draw(s: int) -> nx.DiGraph:

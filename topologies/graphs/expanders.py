@@ -11,8 +11,9 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from topologies.checks import message, whole
-from topologies.graphs.building import build, either, nearby
+from dfedsam.errors import OptionError
+from dfedsam.topologies.graphs.building import build, either, nearby
+from dfedsam.validation import whole_number
 
 
 def paley(n: int) -> nx.Graph:
@@ -26,10 +27,10 @@ def paley(n: int) -> nx.Graph:
     Raises:
         ValueError: if n is no such number (the message gives the nearest two).
     """
-    n = whole("peers", n, 2, "the smallest is 5")
+    n = whole_number("peers", n, 2, "the smallest is 5")
     if not _is_paley(n):
         hint = f"use {either(nearby(n, 5, _is_paley))}"
-        raise ValueError(message("peers", n, "must be a power of a prime, and 1 modulo 4, for a Paley graph", hint))
+        raise OptionError("peers", n, "must be a power of a prime, and 1 modulo 4, for a Paley graph", hint)
     p = _smallest_factor(n)
     digits, squares = _field(p, n)
     place = p ** np.arange(digits.shape[1])
@@ -53,11 +54,11 @@ def margulis(n: int) -> nx.Graph:
     Raises:
         ValueError: if n is no square (the message gives the nearest two).
     """
-    n = whole("peers", n, 2, "the smallest is 4")
+    n = whole_number("peers", n, 2, "the smallest is 4")
     m = isqrt(n)
     if m < 2 or m * m != n:
         near = either((m * m, (m + 1) ** 2) if m >= 2 else (4,))
-        raise ValueError(message("peers", n, "must be a square for a Margulis graph", f"use {near}"))
+        raise OptionError("peers", n, "must be a square for a Margulis graph", f"use {near}")
     return build("margulis", n, ((i, int(j)) for i, ends in enumerate(_sent(m)) for j in ends if i != j))
 
 
@@ -82,7 +83,7 @@ def margulis_weights(graph: nx.Graph) -> sp.csr_array:
     pairs = {frozenset(pair) for pair in zip(i.tolist(), j.tolist(), strict=True) if pair[0] != pair[1]}
     if {frozenset(edge) for edge in graph.edges()} != pairs or graph.is_directed():
         rule = "must be used on the graph margulis alone"
-        raise ValueError(message("weights", "margulis_weights", rule, "take another rule"))
+        raise OptionError("weights", "margulis_weights", rule, "take another rule")
     return W
 
 

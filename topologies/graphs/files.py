@@ -6,9 +6,9 @@ from xml.etree.ElementTree import ParseError
 
 import networkx as nx
 
-from topologies.graphs.file_formats import READERS, SUFFIXES
-from topologies.tidy import FACTS, PEER_FACTS, parts, tidy
-from topologies.topology import Topology, graph_of
+from dfedsam.topologies.graphs.file_formats import READERS, SUFFIXES
+from dfedsam.topologies.tidy import FACTS, PEER_FACTS, parts, tidy
+from dfedsam.topologies.topology import Topology, graph_of
 
 __all__ = ["SUFFIXES", "from_file", "to_dict"]
 

@@ -8,11 +8,12 @@ from typing import Any
 
 import networkx as nx
 
-from topologies.checks import message, whole
-from topologies.graphs.building import TWO
-from topologies.graphs.networkx_options import docstring, signature
-from topologies.imports import import_object
-from topologies.tidy import parts, tidy
+from dfedsam.errors import OptionError
+from dfedsam.topologies.graphs.building import TWO
+from dfedsam.topologies.graphs.networkx_options import docstring, signature
+from dfedsam.topologies.imports import import_object
+from dfedsam.topologies.tidy import parts, tidy
+from dfedsam.validation import whole_number
 
 PREFIX = "networkx."
 _GROWS = {  # far more peers than n: too many to be tried
@@ -48,8 +49,8 @@ def from_networkx(path: str) -> Callable[..., nx.Graph]:
         if "n" in theirs:
             if own is None and graph.__name__ in _GROWS:
                 rule = f"must be given for {path}, which has far more peers than its n"
-                raise ValueError(message("networkx_n", own, rule, "give networkx's own n, and --peers to match"))
-            options["n"] = whole("peers", n, 2, TWO) if own is None else own
+                raise OptionError("networkx_n", own, rule, "give networkx's own n, and --peers to match")
+            options["n"] = whole_number("peers", n, 2, TWO) if own is None else own
         return _checked(path, _called(path, function, options), n, own, options)
 
     graph.__module__, _, graph.__name__ = path.rpartition(".")
@@ -107,9 +108,7 @@ def _checked(path: str, made: Any, n: int | None, own: int | None, options: Mapp
     apart = len(parts(graph))
     if apart > 1:
         rule = f"must be connected, but it is in {apart} parts"
-        raise ValueError(
-            message("topology", form, rule, "give other options" + ", or another seed" * ("seed" in options))
-        )
+        raise OptionError("topology", form, rule, "give other options" + ", or another seed" * ("seed" in options))
     graph.graph["name"] = path.rpartition(".")[2]
     return graph
 

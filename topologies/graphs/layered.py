@@ -5,8 +5,9 @@ Gaps in the docstrings are those of Metropolis weights.
 
 import networkx as nx
 
-from topologies.checks import message, whole
-from topologies.graphs.building import TWO, build
+from dfedsam.errors import OptionError
+from dfedsam.topologies.graphs.building import TWO, build
+from dfedsam.validation import whole_number
 
 
 def binary_tree(n: int) -> nx.Graph:
@@ -35,7 +36,7 @@ def tree(n: int, children: int = 3) -> nx.Graph:
     Raises:
         ValueError: if n is below 2 or children below 1.
     """
-    return _tree("tree", n, whole("children", children, 1, "the usual is 3"))
+    return _tree("tree", n, whole_number("children", children, 1, "the usual is 3"))
 
 
 def complete_bipartite(n: int, left: int | None = None) -> nx.Graph:
@@ -51,13 +52,13 @@ def complete_bipartite(n: int, left: int | None = None) -> nx.Graph:
     Raises:
         ValueError: if n is below 2 or left out of range.
     """
-    n = whole("peers", n, 2, TWO)
-    left = n // 2 if left is None else whole("left", left, 1, "the usual is half the peers")
+    n = whole_number("peers", n, 2, TWO)
+    left = n // 2 if left is None else whole_number("left", left, 1, "the usual is half the peers")
     if left >= n:
-        raise ValueError(message("left", left, f"must be below the number of peers ({n})", "use less, or more peers"))
+        raise OptionError("left", left, f"must be below the number of peers ({n})", "use less, or more peers")
     return build("complete_bipartite", n, ((i, j) for i in range(left) for j in range(left, n)))
 
 
 def _tree(name: str, n: int, children: int) -> nx.Graph:
-    n = whole("peers", n, 2, TWO)
+    n = whole_number("peers", n, 2, TWO)
     return build(name, n, (((i - 1) // children, i) for i in range(1, n)))

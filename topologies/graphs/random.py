@@ -6,9 +6,10 @@ Calling the function again with that seed gives the same graph at the first draw
 import networkx as nx
 import numpy as np
 
-from topologies.checks import message, positive, share, whole
-from topologies.graphs.building import TWO
-from topologies.graphs.redraw import below, connected
+from dfedsam.errors import OptionError
+from dfedsam.topologies.graphs.building import TWO
+from dfedsam.topologies.graphs.redraw import below, connected
+from dfedsam.validation import positive, share, whole_number
 
 
 def erdos_renyi(n: int, p: float = 0.3, seed: int = 0) -> nx.Graph:
@@ -23,7 +24,7 @@ def erdos_renyi(n: int, p: float = 0.3, seed: int = 0) -> nx.Graph:
     Raises:
         ValueError: if an option is out of range, or if p is so small that no draw was connected.
     """
-    n, p = whole("peers", n, 2, TWO), share("p", p, "the usual is 0.3")
+    n, p = whole_number("peers", n, 2, TWO), share("p", p, "the usual is 0.3")
     hint = f"it is too small: take p well above ln(n)/n = {np.log(n) / n:.2g}"
     return connected("erdos_renyi", lambda s: nx.fast_gnp_random_graph(n, p, seed=s), seed, "p", p, hint)
 
@@ -40,7 +41,7 @@ def random_regular(n: int, degree: int = 4, seed: int = 0) -> nx.Graph:
     Raises:
         ValueError: if an option is out of range, or if no draw was connected.
     """
-    n, degree = whole("peers", n, 2, TWO), whole("degree", degree, 1, "the usual is 4")
+    n, degree = whole_number("peers", n, 2, TWO), whole_number("degree", degree, 1, "the usual is 4")
     below("degree", degree, n)
     if n * degree % 2:
         hint = (
@@ -48,7 +49,7 @@ def random_regular(n: int, degree: int = 4, seed: int = 0) -> nx.Graph:
             if degree + 1 < n
             else "use an even number of peers"
         )
-        raise ValueError(message("degree", degree, f"must be even for an odd number of peers ({n})", hint))
+        raise OptionError("degree", degree, f"must be even for an odd number of peers ({n})", hint)
     if degree == n - 1:  # the only graph of that degree; pairing stubs at random would hardly find it
         return connected("random_regular", lambda _: nx.complete_graph(n), seed, "degree", degree, "")
     hint = "it is too small: take a degree of 3 or more, or the ring"
@@ -70,10 +71,10 @@ def watts_strogatz(n: int, neighbours: int = 4, p: float = 0.1, seed: int = 0) -
     Raises:
         ValueError: if an option is out of range, or if no draw was connected.
     """
-    n, p = whole("peers", n, 2, TWO), share("p", p, "the usual is 0.1", zero=True)
-    neighbours = whole("neighbours", neighbours, 2, "the usual is 4")
+    n, p = whole_number("peers", n, 2, TWO), share("p", p, "the usual is 0.1", zero=True)
+    neighbours = whole_number("neighbours", neighbours, 2, "the usual is 4")
     if neighbours % 2:
-        raise ValueError(message("neighbours", neighbours, "must be even, half on each side", f"use {neighbours - 1}"))
+        raise OptionError("neighbours", neighbours, "must be even, half on each side", f"use {neighbours - 1}")
     below("neighbours", neighbours, n)
     hint = "it is too large for so few neighbours: take a smaller p, or more neighbours"
     return connected("watts_strogatz", lambda s: nx.watts_strogatz_graph(n, neighbours, p, seed=s), seed, "p", p, hint)
@@ -91,7 +92,7 @@ def barabasi_albert(n: int, edges: int = 2, seed: int = 0) -> nx.Graph:
     Raises:
         ValueError: if an option is out of range.
     """
-    n, edges = whole("peers", n, 2, TWO), whole("edges", edges, 1, "the usual is 2")
+    n, edges = whole_number("peers", n, 2, TWO), whole_number("edges", edges, 1, "the usual is 2")
     below("edges", edges, n)
     return connected("barabasi_albert", lambda s: nx.barabasi_albert_graph(n, edges, seed=s), seed, "edges", edges, "")
 
@@ -110,7 +111,7 @@ def random_geometric(n: int, radius: float = 0.4, seed: int = 0) -> nx.Graph:
     Raises:
         ValueError: if an option is out of range, or if the radius is so small that no draw was connected.
     """
-    n, radius = whole("peers", n, 2, TWO), positive("radius", radius, "the usual is 0.4")
+    n, radius = whole_number("peers", n, 2, TWO), positive("radius", radius, "the usual is 0.4")
     hint = f"it is too small: take a radius well above sqrt(ln(n)/(πn)) = {np.sqrt(np.log(n) / (np.pi * n)):.2g}"
 
     def draw(s: int) -> nx.Graph:
@@ -136,10 +137,10 @@ def stochastic_block_model(n: int, blocks: int = 4, p_in: float = 0.7, p_out: fl
     Raises:
         ValueError: if an option is out of range, or if the probabilities are so small that no draw was connected.
     """
-    n, blocks = whole("peers", n, 2, TWO), whole("blocks", blocks, 1, "the usual is 4")
+    n, blocks = whole_number("peers", n, 2, TWO), whole_number("blocks", blocks, 1, "the usual is 4")
     p_in, p_out = share("p_in", p_in, "the usual is 0.7", zero=True), share("p_out", p_out, "the usual is 0.1")
     if blocks > n:
-        raise ValueError(message("blocks", blocks, f"must be at most the number of peers ({n})", "use less"))
+        raise OptionError("blocks", blocks, f"must be at most the number of peers ({n})", "use less")
     sizes = [n // blocks + (i < n % blocks) for i in range(blocks)]
     chances = np.where(np.eye(blocks, dtype=bool), p_in, p_out).tolist()
     hint = f"it is too small: take a larger p_out, or a p_in well above ln(m)/m for blocks of m = {sizes[0]} peers"

@@ -6,7 +6,7 @@ weights. The data are those that networkx carries.
 
 import networkx as nx
 
-from topologies.tidy import tidy
+from dfedsam.topologies.tidy import tidy
 
 
 def davis() -> nx.Graph:

@@ -5,8 +5,9 @@ from collections.abc import Callable
 import networkx as nx
 import numpy as np
 
-from topologies.checks import message, whole
-from topologies.tidy import parts, tidy
+from dfedsam.errors import OptionError
+from dfedsam.topologies.tidy import parts, tidy
+from dfedsam.validation import whole_number
 
 DRAWS = 100  # draws before we say that the options make a connected graph too unlikely
 
@@ -31,7 +32,7 @@ def connected(name: str, draw: Callable[[int], nx.Graph], seed: int, option: str
     Raises:
         ValueError: if none of DRAWS draws is connected.
     """
-    seed = whole("seed", seed, 0, "give 0 or more")
+    seed = whole_number("seed", seed, 0, "give 0 or more")
     for attempt in range(DRAWS):
         trial = int(np.random.SeedSequence([seed, attempt]).generate_state(1)[0]) if attempt else seed
         graph = draw(trial)
@@ -41,10 +42,10 @@ def connected(name: str, draw: Callable[[int], nx.Graph], seed: int, option: str
             graph.graph.update(name=name, seed=trial)
             return graph
     rule = f"must make the {name} graph of these peers connected, and none of {DRAWS} draws was"
-    raise ValueError(message(option, value, rule, hint))
+    raise OptionError(option, value, rule, hint)
 
 
 def below(name: str, value: int, n: int) -> None:
     """Raise ValueError unless a number of neighbours is below the number of peers."""
     if value >= n:
-        raise ValueError(message(name, value, f"must be below the number of peers ({n})", "use less, or more peers"))
+        raise OptionError(name, value, f"must be below the number of peers ({n})", "use less, or more peers")

@@ -10,10 +10,17 @@ from itertools import pairwise
 
 import networkx as nx
 
-from topologies.checks import message, whole
-from topologies.graphs.building import TWO, build, build_directed, either, sides
-from topologies.graphs.random import barabasi_albert, erdos_renyi, random_geometric, random_regular, watts_strogatz
-from topologies.tidy import parts, tidy
+from dfedsam.errors import OptionError
+from dfedsam.topologies.graphs.building import TWO, build, build_directed, either, sides
+from dfedsam.topologies.graphs.random import (
+    barabasi_albert,
+    erdos_renyi,
+    random_geometric,
+    random_regular,
+    watts_strogatz,
+)
+from dfedsam.topologies.tidy import parts, tidy
+from dfedsam.validation import whole_number
 
 __all__ = [
     "barabasi_albert",
@@ -42,7 +49,7 @@ def ring(n: int) -> nx.Graph:
     Raises:
         ValueError: if n is below 2.
     """
-    n = whole("peers", n, 2, TWO)
+    n = whole_number("peers", n, 2, TWO)
     return build("ring", n, ((i, (i + 1) % n) for i in range(n)))
 
 
@@ -55,7 +62,7 @@ def path(n: int) -> nx.Graph:
     Raises:
         ValueError: if n is below 2.
     """
-    n = whole("peers", n, 2, TWO)
+    n = whole_number("peers", n, 2, TWO)
     return build("path", n, pairwise(range(n)))
 
 
@@ -103,7 +110,7 @@ def star(n: int) -> nx.Graph:
     Raises:
         ValueError: if n is below 2.
     """
-    n = whole("peers", n, 2, TWO)
+    n = whole_number("peers", n, 2, TWO)
     return build("star", n, ((0, i) for i in range(1, n)))
 
 
@@ -116,7 +123,7 @@ def complete(n: int) -> nx.Graph:
     Raises:
         ValueError: if n is below 2.
     """
-    n = whole("peers", n, 2, TWO)
+    n = whole_number("peers", n, 2, TWO)
     return build("complete", n, ((i, j) for i in range(n) for j in range(i + 1, n)))
 
 
@@ -129,11 +136,11 @@ def hypercube(n: int) -> nx.Graph:
     Raises:
         ValueError: if n is not a power of two (the message gives the nearest two).
     """
-    n = whole("peers", n, 2, TWO)
+    n = whole_number("peers", n, 2, TWO)
     if n & (n - 1):
         power = 1 << (n.bit_length() - 1)
         hint = f"use {either((power, 2 * power))}"
-        raise ValueError(message("peers", n, "must be a power of two for a hypercube", hint))
+        raise OptionError("peers", n, "must be a power of two for a hypercube", hint)
     digits = [1 << k for k in range(n.bit_length() - 1)]
     return build("hypercube", n, ((i, i | d) for i in range(n) for d in digits if not i & d))
 
@@ -150,7 +157,7 @@ def exponential(n: int) -> nx.Graph:
     Raises:
         ValueError: if n is below 2.
     """
-    n = whole("peers", n, 2, TWO)
+    n = whole_number("peers", n, 2, TWO)
     offsets = [1 << j for j in range((n - 1).bit_length())]
     return build("exponential", n, ((i, (i + offset) % n) for i in range(n) for offset in offsets))
 
@@ -166,12 +173,12 @@ def from_edges(n: int, edges: Iterable[Iterable[int]], directed: bool = False) -
     Raises:
         ValueError: if an edge is not a pair of two different peers, or the graph is not connected.
     """
-    n = whole("peers", n, 2, TWO)
+    n = whole_number("peers", n, 2, TWO)
     pairs: list[tuple[int, int]] = []
     for edge in edges:
         ends = list(edge)
         if len(ends) != 2 or not all(isinstance(i, int) and 0 <= i < n for i in ends):
-            raise ValueError(message("edges", ends, f"must be pairs of peers from 0 to {n - 1}", "mend this edge"))
+            raise OptionError("edges", ends, f"must be pairs of peers from 0 to {n - 1}", "mend this edge")
         pairs.append((ends[0], ends[1]))
     graph = tidy((build_directed if directed else build)("from_edges", n, pairs))
     apart = len(parts(graph))

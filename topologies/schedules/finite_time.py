@@ -12,10 +12,11 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from topologies.checks import message, whole
-from topologies.schedule import Periodic
-from topologies.schedules.matrices import from_pairs
-from topologies.topology import Topology
+from dfedsam.errors import OptionError
+from dfedsam.topologies.schedule import Periodic
+from dfedsam.topologies.schedules.matrices import from_pairs
+from dfedsam.topologies.topology import Topology
+from dfedsam.validation import whole_number
 
 _TWO = "give two or more peers"
 _DEGREE = "1 sends least, larger ones need fewer rounds"
@@ -44,12 +45,12 @@ def hyper_hypercube(n: int, degree: int = 1) -> Topology:
         ValueError: if an option is out of range, or n has a larger prime factor (the message names the nearest sizes
             that fit).
     """
-    n, degree = whole("peers", n, 2, _TWO), whole("degree", degree, 1, _DEGREE)
+    n, degree = whole_number("peers", n, 2, _TWO), whole_number("degree", degree, 1, _DEGREE)
     if _smooth_part(n, degree + 1) != n:
         below = next(m for m in range(n - 1, 0, -1) if _smooth_part(m, degree + 1) == m)
         above = next(m for m in range(n + 1, 2 * n) if _smooth_part(m, degree + 1) == m)
         rule = f"must have no prime factor above {degree + 1} in a hyper-hypercube of degree {degree}"
-        raise ValueError(message("peers", n, rule, f"use {below} or {above}, a larger degree, or base for any number"))
+        raise OptionError("peers", n, rule, f"use {below} or {above}, a larger degree, or base for any number")
     return _schedule(n, _factorwise(np.arange(n)[None, :], degree))
 
 
@@ -67,7 +68,7 @@ def simple_base(n: int, degree: int = 1) -> Topology:
     Raises:
         ValueError: if an option is out of range.
     """
-    n, degree = whole("peers", n, 2, _TWO), whole("degree", degree, 1, _DEGREE)
+    n, degree = whole_number("peers", n, 2, _TWO), whole_number("degree", degree, 1, _DEGREE)
     return _schedule(n, _simple(np.arange(n)[None, :], degree))
 
 
@@ -85,7 +86,7 @@ def base(n: int, degree: int = 1) -> Topology:
     Raises:
         ValueError: if an option is out of range.
     """
-    n, degree = whole("peers", n, 2, _TWO), whole("degree", degree, 1, _DEGREE)
+    n, degree = whole_number("peers", n, 2, _TWO), whole_number("degree", degree, 1, _DEGREE)
     simple = _simple(np.arange(n)[None, :], degree)
     groups = np.arange(n).reshape(_smooth_part(n, degree + 1), -1)
     joined = _simple(groups, degree) + _factorwise(groups.T, degree)

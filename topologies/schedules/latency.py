@@ -5,13 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from topologies.checks import message, shares_of_one, whole
-from topologies.inner import common_period
-from topologies.make import Spec
-from topologies.randomness import of_pairs
-from topologies.schedules.links import Links
-from topologies.schedules.lossy import Unreliable, sound
-from topologies.topology import Topology
+from dfedsam.errors import OptionError
+from dfedsam.topologies.inner import common_period
+from dfedsam.topologies.make import Spec
+from dfedsam.topologies.randomness import of_pairs
+from dfedsam.topologies.schedules.links import Links
+from dfedsam.topologies.schedules.lossy import Unreliable, sound
+from dfedsam.topologies.topology import Topology
+from dfedsam.validation import as_probabilities, whole_number
 
 
 def latency(
@@ -39,10 +40,10 @@ def latency(
         ValueError: if an option is out of range, or the inner topology cannot be made or is biased.
     """
     if not isinstance(periods, Sequence) or isinstance(periods, str) or not periods:
-        raise ValueError(message("periods", periods, "must name at least one class", "the usual is [1, 2, 4]"))
-    every = [whole("periods", c, 1, "the usual is [1, 2, 4]") for c in periods]
-    parts = shares_of_one("shares", shares, len(every), "class")
-    seed = whole("seed", seed, 0, "give 0 or more")
+        raise OptionError("periods", periods, "must name at least one class", "the usual is [1, 2, 4]")
+    every = [whole_number("periods", c, 1, "the usual is [1, 2, 4]") for c in periods]
+    parts = as_probabilities("shares", shares, len(every), "class")
+    seed = whole_number("seed", seed, 0, "give 0 or more")
     return Latency(sound(topology, n, seed), every, parts, seed)
 
 

@@ -12,13 +12,13 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from topologies.checks import message
-from topologies.inner import called, levels
-from topologies.make import Spec, make
-from topologies.randomness import Events
-from topologies.schedules.links import Links
-from topologies.schedules.moments import left_over, thinned
-from topologies.topology import Topology
+from dfedsam.errors import OptionError
+from dfedsam.topologies.inner import called, levels
+from dfedsam.topologies.make import Spec, make
+from dfedsam.topologies.randomness import Events
+from dfedsam.topologies.schedules.links import Links
+from dfedsam.topologies.schedules.moments import left_over, thinned
+from dfedsam.topologies.topology import Topology
 
 _KEPT = 32  # matrices of a period that are kept, and of the inner topology's with the patterns of their links
 _ENTRIES = 1 << 20  # of the latter together: more are let go of
@@ -96,5 +96,5 @@ def sound(topology: Spec, n: int, seed: int) -> Topology:
     inner = make(topology, n, seed)
     if inner.sums == "rows":
         rule = "must not be biased: its columns do not sum to one, so that no sender can keep what was lost"
-        raise ValueError(message("topology", called(topology), rule, "give it other weights, such as metropolis"))
+        raise OptionError("topology", called(topology), rule, "give it other weights, such as metropolis")
     return inner

@@ -4,15 +4,16 @@ import networkx as nx
 import numpy as np
 import scipy.sparse as sp
 
-from topologies.checks import message, share, whole
-from topologies.inner import static_graph
-from topologies.make import Spec
-from topologies.schedule import Drawn, union
-from topologies.schedules.activation import best_probabilities, best_step, second_moment
-from topologies.schedules.colouring import matchings_of
-from topologies.schedules.links import Links
-from topologies.schedules.pairs import from_pairs
-from topologies.topology import Topology
+from dfedsam.errors import OptionError
+from dfedsam.topologies.inner import static_graph
+from dfedsam.topologies.make import Spec
+from dfedsam.topologies.schedule import Drawn, union
+from dfedsam.topologies.schedules.activation import best_probabilities, best_step, second_moment
+from dfedsam.topologies.schedules.colouring import matchings_of
+from dfedsam.topologies.schedules.links import Links
+from dfedsam.topologies.schedules.pairs import from_pairs
+from dfedsam.topologies.topology import Topology
+from dfedsam.validation import share, whole_number
 
 MOST = 500  # peers up to which probabilities are optimised, on all eigenvalues
 _LOOSE = 1e-4  # of the best connectivity: what the certificate may leave open
@@ -38,7 +39,7 @@ def matcha(n: int, topology: Spec = "ring", budget: float = 0.5, seed: int = 0) 
             peers, or its probabilities were not found.
     """
     budget = share("budget", budget, "the usual is 0.5")
-    return Matcha(static_graph(topology, n, seed, "matcha"), budget, whole("seed", seed, 0, "give 0 or more"))
+    return Matcha(static_graph(topology, n, seed, "matcha"), budget, whole_number("seed", seed, 0, "give 0 or more"))
 
 
 class Matcha(Drawn):
@@ -58,11 +59,9 @@ class Matcha(Drawn):
     def __init__(self, graph: nx.Graph, budget: float, seed: int) -> None:
         n = len(graph)
         if n > MOST:
-            raise ValueError(
-                message("peers", n, f"must be at most {MOST} for matcha", "take link_failures or pairwise")
-            )
+            raise OptionError("peers", n, f"must be at most {MOST} for matcha", "take link_failures or pairwise")
         if not nx.is_connected(graph):
-            raise ValueError(message("topology", "in parts", "must be connected for matcha", "add edges"))
+            raise OptionError("topology", "in parts", "must be connected for matcha", "add edges")
         self.matchings = matchings_of(graph)
         found = best_probabilities(n, self.matchings, budget)
         if found.bound - found.connectivity > _LOOSE * found.bound:

@@ -4,15 +4,16 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from topologies.checks import message, whole
-from topologies.inner import static_graph
-from topologies.make import Spec
-from topologies.names import find
-from topologies.schedule import Drawn
-from topologies.schedules.moments import left_over
-from topologies.schedules.pairs import from_pairs
-from topologies.tidy import adjacency_matrix, diagonal
-from topologies.topology import Topology
+from dfedsam.errors import OptionError
+from dfedsam.topologies.inner import static_graph
+from dfedsam.topologies.make import Spec
+from dfedsam.topologies.names import find
+from dfedsam.topologies.schedule import Drawn
+from dfedsam.topologies.schedules.moments import left_over
+from dfedsam.topologies.schedules.pairs import from_pairs
+from dfedsam.topologies.tidy import adjacency_matrix, diagonal
+from dfedsam.topologies.topology import Topology
+from dfedsam.validation import whole_number
 
 _TWO = "give two or more peers"
 _SEED = "give 0 or more"
@@ -32,7 +33,7 @@ def random_matching(n: int, seed: int = 0) -> Topology:
     Raises:
         ValueError: if an option is out of range.
     """
-    return RandomMatching(whole("peers", n, 2, _TWO), whole("seed", seed, 0, _SEED))
+    return RandomMatching(whole_number("peers", n, 2, _TWO), whole_number("seed", seed, 0, _SEED))
 
 
 def pairwise(n: int, topology: Spec = "complete", seed: int = 0) -> Topology:
@@ -49,9 +50,9 @@ def pairwise(n: int, topology: Spec = "complete", seed: int = 0) -> Topology:
     Raises:
         ValueError: if an option is out of range, or the topology is directed or a schedule.
     """
-    seed = whole("seed", seed, 0, _SEED)
+    seed = whole_number("seed", seed, 0, _SEED)
     if isinstance(topology, str) and find(topology) is find("complete"):  # without n² edges
-        return Pairwise(whole("peers", n, 2, _TWO), seed)
+        return Pairwise(whole_number("peers", n, 2, _TWO), seed)
     graph = static_graph(topology, n, seed, "pairwise")
     return Pairwise(len(graph), seed, adjacency_matrix(graph))
 
@@ -68,11 +69,11 @@ def random_neighbours(n: int, degree: int = 2, seed: int = 0) -> Topology:
     Raises:
         ValueError: if an option is out of range.
     """
-    n, degree = whole("peers", n, 2, _TWO), whole("degree", degree, 1, "the usual is 2")
+    n, degree = whole_number("peers", n, 2, _TWO), whole_number("degree", degree, 1, "the usual is 2")
     if degree >= n:
         hint = "use less, or more peers"
-        raise ValueError(message("degree", degree, f"must be below the number of peers ({n})", hint))
-    return RandomNeighbours(n, degree, whole("seed", seed, 0, _SEED))
+        raise OptionError("degree", degree, f"must be below the number of peers ({n})", hint)
+    return RandomNeighbours(n, degree, whole_number("seed", seed, 0, _SEED))
 
 
 class RandomMatching(Drawn):

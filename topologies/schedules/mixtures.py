@@ -8,13 +8,14 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from topologies.checks import message, shares_of_one, whole
-from topologies.inner import called, common_period, levels, seed_of
-from topologies.make import Spec, make
-from topologies.randomness import generator
-from topologies.schedule import union
-from topologies.schedules.moments import left_over
-from topologies.topology import Sums, Topology
+from dfedsam.errors import OptionError
+from dfedsam.topologies.inner import called, common_period, levels, seed_of
+from dfedsam.topologies.make import Spec, make
+from dfedsam.topologies.randomness import generator
+from dfedsam.topologies.schedule import union
+from dfedsam.topologies.schedules.moments import left_over
+from dfedsam.topologies.topology import Sums, Topology
+from dfedsam.validation import as_probabilities, whole_number
 
 
 def in_turn(n: int, topologies: Sequence[Spec], seed: int = 0) -> Topology:
@@ -33,7 +34,7 @@ def in_turn(n: int, topologies: Sequence[Spec], seed: int = 0) -> Topology:
         ValueError: if the list is empty, one cannot be made, or some have only rows that sum to one and others only
             columns.
     """
-    return InTurn(_made(n, topologies, whole("seed", seed, 0, "give 0 or more")))
+    return InTurn(_made(n, topologies, whole_number("seed", seed, 0, "give 0 or more")))
 
 
 def at_random(
@@ -50,9 +51,9 @@ def at_random(
     Raises:
         ValueError: as in `in_turn`, or if the probabilities do not fit.
     """
-    seed = whole("seed", seed, 0, "give 0 or more")
+    seed = whole_number("seed", seed, 0, "give 0 or more")
     inner = _made(n, topologies, seed)
-    chances = shares_of_one("probabilities", probabilities, len(inner), "topology")
+    chances = as_probabilities("probabilities", probabilities, len(inner), "topology")
     return AtRandom(inner, chances, seed)
 
 
@@ -146,14 +147,14 @@ def _made(n: int, topologies: Sequence[Spec], seed: int) -> list[Topology]:
     """The list, each with its own seed; where n is None the first one says it."""
     if not isinstance(topologies, Sequence) or isinstance(topologies, str) or not topologies:
         hint = "give a list such as [ring, torus]"
-        raise ValueError(message("topologies", topologies, "must name at least one topology", hint))
+        raise OptionError("topologies", topologies, "must name at least one topology", hint)
     made: list[Topology] = []
     for place, spec in enumerate(topologies):
         made.append(make(spec, made[0].n if made else n, seed_of(seed, place)))
     sums = {topology.sums: spec for topology, spec in zip(made, topologies, strict=True)}
     if {"rows", "columns"} <= sums.keys():
         rule = f"must all keep the sum of columns, or all that of rows, but {called(sums['rows'])} is biased"
-        raise ValueError(message("topologies", [called(spec) for spec in topologies], rule, "change its weights"))
+        raise OptionError("topologies", [called(spec) for spec in topologies], rule, "change its weights")
     return made
 
 

@@ -4,12 +4,12 @@ from itertools import product
 
 import numpy as np
 
-from topologies.checks import whole
-from topologies.graphs.textbook import grid
-from topologies.schedule import Periodic
-from topologies.schedules.finite_time import hyper_hypercube
-from topologies.schedules.matrices import circulant, from_pairs
-from topologies.topology import Topology
+from dfedsam.topologies.graphs.textbook import grid
+from dfedsam.topologies.schedule import Periodic
+from dfedsam.topologies.schedules.finite_time import hyper_hypercube
+from dfedsam.topologies.schedules.matrices import circulant, from_pairs
+from dfedsam.topologies.topology import Topology
+from dfedsam.validation import whole_number
 
 _TWO = "give two or more peers"
 
@@ -27,7 +27,7 @@ def one_peer_exponential(n: int) -> Topology:
     Raises:
         ValueError: if n is below 2.
     """
-    n = whole("peers", n, 2, _TWO)
+    n = whole_number("peers", n, 2, _TWO)
     rounds = (n - 1).bit_length()
     return Periodic([circulant(n, [1 << t], 0.5) for t in range(rounds)], directed=True)
 
@@ -57,7 +57,7 @@ def one_peer_ring(n: int) -> Topology:
     Raises:
         ValueError: if n is below 2.
     """
-    n = whole("peers", n, 2, _TWO)
+    n = whole_number("peers", n, 2, _TWO)
     line = np.arange(n)
     even = [line[::2], line[1::2]][: n - 1]  # two peers make one pair
     firsts = [line[:-1:2], line[1::2], line[-1:]] if n % 2 else even

@@ -7,9 +7,10 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
-from topologies.checks import message, whole
-from topologies.schedule import Periodic
-from topologies.topology import Topology
+from dfedsam.errors import OptionError
+from dfedsam.topologies.schedule import Periodic
+from dfedsam.topologies.topology import Topology
+from dfedsam.validation import whole_number
 
 PEERS = 2048  # at most: an assignment problem over all pairs of peers is solved for each neighbour
 _DIGITS = 10  # of the costs: equal ones stay equal whatever the rounding errors, so that all ranks choose the same
@@ -43,11 +44,14 @@ def stl_fw(
     Raises:
         ValueError: if an option is out of range, or class_proportions is missing or not as it says there.
     """
-    n, degree = whole("peers", n, 2, "give two or more peers"), whole("degree", degree, 1, "the usual is 4")
+    n, degree = (
+        whole_number("peers", n, 2, "give two or more peers"),
+        whole_number("degree", degree, 1, "the usual is 4"),
+    )
     if n > PEERS:
-        raise ValueError(message("peers", n, f"must be at most {PEERS} for stl_fw", "take random_regular beyond that"))
+        raise OptionError("peers", n, f"must be at most {PEERS} for stl_fw", "take random_regular beyond that")
     if isinstance(mixing, bool) or not isinstance(mixing, (int, float)) or not 0 <= mixing < np.inf:
-        raise ValueError(message("mixing", mixing, "must be a number of at least 0", "the usual is 0.1"))
+        raise OptionError("mixing", mixing, "must be a number of at least 0", "the usual is 0.1")
     proportions = _checked(n, class_proportions)
     W = sp.csr_array(sp.eye_array(n, format="csr"))
     for _ in range(degree):

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from topologies.checks import message, share, whole
-from topologies.make import Spec
-from topologies.schedules.links import Links
-from topologies.schedules.lossy import Unreliable, sound
-from topologies.topology import Topology
+from dfedsam.errors import OptionError
+from dfedsam.topologies.make import Spec
+from dfedsam.topologies.schedules.links import Links
+from dfedsam.topologies.schedules.lossy import Unreliable, sound
+from dfedsam.topologies.topology import Topology
+from dfedsam.validation import share, whole_number
 
 _SEED = "give 0 or more"
 
@@ -32,7 +33,7 @@ def link_failures(n: int, topology: Spec = "ring", p: float = 0.1, seed: int = 0
         ValueError: if p is not in [0, 1], or the inner topology cannot be made or is biased.
     """
     p = share("p", p, "the usual is 0.1", zero=True)
-    seed = whole("seed", seed, 0, _SEED)
+    seed = whole_number("seed", seed, 0, _SEED)
     return LinkFailures(sound(topology, n, seed), p, seed)
 
 
@@ -61,7 +62,7 @@ def peers_away(
             inner topology cannot be made or is biased.
     """
     p = share("p", (0.1 if away is None else 0.0) if p is None else p, "the usual is 0.1", zero=True)
-    seed = whole("seed", seed, 0, _SEED)
+    seed = whole_number("seed", seed, 0, _SEED)
     inner = sound(topology, n, seed)
     return PeersAway(inner, p, None if away is None else _absences(away, inner.n), seed)
 
@@ -126,15 +127,15 @@ def _absences(away: Any, n: int) -> NDArray[np.int64]:
     """Stated absences as an array of shape (k, 3)."""
     form = "give a list of [peer, first round, last round]"
     if not isinstance(away, Sequence) or isinstance(away, str) or not away:
-        raise ValueError(message("away", away, "must state at least one absence", form))
+        raise OptionError("away", away, "must state at least one absence", form)
     stated: list[tuple[int, int, int]] = []
     for entry in away:
         if not isinstance(entry, Sequence) or isinstance(entry, str) or len(entry) != 3:
-            raise ValueError(message("away", entry, "must be three whole numbers for each absence", form))
-        peer, first, last = (whole("away", number, 0, form) for number in entry)
+            raise OptionError("away", entry, "must be three whole numbers for each absence", form)
+        peer, first, last = (whole_number("away", number, 0, form) for number in entry)
         if peer >= n:
-            raise ValueError(message("away", list(entry), f"must be of a peer from 0 to {n - 1}", form))
+            raise OptionError("away", list(entry), f"must be of a peer from 0 to {n - 1}", form)
         if last < first:
-            raise ValueError(message("away", list(entry), "must not end before it begins", form))
+            raise OptionError("away", list(entry), "must not end before it begins", form)
         stated.append((peer, first, last))
     return np.array(stated, dtype=np.int64)

@@ -6,9 +6,10 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from topologies.checks import message, whole
-from topologies.spectra.symmetric import need_symmetric
-from topologies.topology import TOLERANCE
+from dfedsam.errors import OptionError
+from dfedsam.topologies.spectra.symmetric import need_symmetric
+from dfedsam.topologies.topology import TOLERANCE
+from dfedsam.validation import whole_number
 
 Multipliers = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
@@ -45,17 +46,17 @@ def steady_consensus(
     """
     if not 0 < lr < 2:
         rule = "must be above 0 and below 2, or the quadratics diverge"
-        raise ValueError(message("lr", lr, rule, "take a smaller one"))
+        raise OptionError("lr", lr, rule, "take a smaller one")
     need_symmetric(W)
     values, vectors = np.linalg.eigh(W.toarray())
     if values[-2] > 1 - TOLERANCE:
         raise ValueError("W leaves the peers in parts that never meet: it must be connected; add edges")
     values, vectors = values[:-1], vectors[:, :-1]  # all but the mean
-    m = values ** whole("steps", steps, 1, "the usual is 1") if multipliers is None else multipliers(values)
+    m = values ** whole_number("steps", steps, 1, "the usual is 1") if multipliers is None else multipliers(values)
     largest = float(abs(1 - lr) * np.abs(m).max())
     if not largest < 1:
         rule = "must be below 1, or the peers drift apart"
-        raise ValueError(message("the largest |(1 - lr) m_k|", largest, rule, "give other multipliers"))
+        raise OptionError("the largest |(1 - lr) m_k|", largest, rule, "give other multipliers")
     n, d = centres.shape
     after = 1.0 if before_gossip else m
     bias = (lr * after / (1 - (1 - lr) * m)) ** 2 * np.sum((vectors.T @ centres) ** 2, axis=1)

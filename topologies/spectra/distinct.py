@@ -7,7 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from topologies.spectra.symmetric import outer_two
+from dfedsam.topologies.spectra.symmetric import outer_two
 
 T = TypeVar("T")
 _BREAKDOWN = 1e-9  # what Lanczos leaves, at most, once it has met every eigenvalue

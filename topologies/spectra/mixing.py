@@ -6,10 +6,10 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from topologies.spectra import extremes
-from topologies.spectra.lanczos import LARGEST, outer
-from topologies.spectra.rounds import Rounds
-from topologies.topology import TOLERANCE
+from dfedsam.topologies.spectra import extremes
+from dfedsam.topologies.spectra.lanczos import LARGEST, outer
+from dfedsam.topologies.spectra.rounds import Rounds
+from dfedsam.topologies.topology import TOLERANCE
 
 _BEFORE, _AFTER = 1e-6, 1e-12  # a distance that falls from above the one to below the other in a round was ended by it
 _DOUBLINGS = 50  # periods, as a power of two, after which we say never

@@ -13,10 +13,10 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from topologies.spectra import extremes
-from topologies.spectra.density import mean_of
-from topologies.spectra.symmetric import eigenvalues, is_symmetric
-from topologies.topology import TOLERANCE
+from dfedsam.topologies.spectra import extremes
+from dfedsam.topologies.spectra.density import mean_of
+from dfedsam.topologies.spectra.symmetric import eigenvalues, is_symmetric
+from dfedsam.topologies.topology import TOLERANCE
 
 GAMMA = 0.9
 WALKED = 2_000_000  # values that simulated walks are averaged over: peers × rounds × walks at once; at least one walk

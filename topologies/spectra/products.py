@@ -12,10 +12,10 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.linalg import ArpackError, LinearOperator, eigs
 
-from topologies.spectra import extremes
-from topologies.spectra.lanczos import LARGEST, outer
-from topologies.tidy import diagonal
-from topologies.topology import TOLERANCE
+from dfedsam.topologies.spectra import extremes
+from dfedsam.topologies.spectra.lanczos import LARGEST, outer
+from dfedsam.topologies.tidy import diagonal
+from dfedsam.topologies.topology import TOLERANCE
 
 FILL = 10  # entries a row up to which a product of large sparse matrices is made
 SUMS = 1e-10  # what rounding may do to the sums of such a product

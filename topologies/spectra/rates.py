@@ -8,14 +8,14 @@ from typing import Any
 
 import scipy.sparse as sp
 
-from topologies.spectra import extremes
-from topologies.spectra.contraction import expected_contraction
-from topologies.spectra.mixing import finite_time, rounds_to
-from topologies.spectra.neighbours import effective_neighbours, from_eigenvalues, schedule_neighbours
-from topologies.spectra.products import is_normal, long_run, norm, radius
-from topologies.spectra.rounds import Rounds
-from topologies.spectra.symmetric import Modes
-from topologies.topology import TOLERANCE, Topology
+from dfedsam.topologies.spectra import extremes
+from dfedsam.topologies.spectra.contraction import expected_contraction
+from dfedsam.topologies.spectra.mixing import finite_time, rounds_to
+from dfedsam.topologies.spectra.neighbours import effective_neighbours, from_eigenvalues, schedule_neighbours
+from dfedsam.topologies.spectra.products import is_normal, long_run, norm, radius
+from dfedsam.topologies.spectra.rounds import Rounds
+from dfedsam.topologies.spectra.symmetric import Modes
+from dfedsam.topologies.topology import TOLERANCE, Topology
 
 ERROR = 1e-6  # of `rounds_to_1e-6`
 RUN = 100  # rounds over which a large W that is not symmetric shows its rate, after twice as many

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import scipy.sparse as sp
 
-from topologies.topology import Sums, Topology
+from dfedsam.topologies.topology import Sums, Topology
 
 LONG = 1000  # rounds of a period up to which all of it is looked at
 ENTRIES = 50_000  # where rounds are drawn: peers of all that are looked at, together; but FEWEST to MOST rounds

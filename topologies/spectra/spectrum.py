@@ -4,13 +4,13 @@ from typing import Any
 
 import scipy.sparse as sp
 
-from topologies.checks import whole
-from topologies.spectra.mixing import mixing_time
-from topologies.spectra.rates import of_drawn, of_one, of_period
-from topologies.spectra.rounds import looked_at
-from topologies.spectra.symmetric import eigenvalues, is_symmetric, laplacian_ends, modes, slem
-from topologies.spectra.traffic import round_figures, support_figures
-from topologies.topology import Topology
+from dfedsam.topologies.spectra.mixing import mixing_time
+from dfedsam.topologies.spectra.rates import of_drawn, of_one, of_period
+from dfedsam.topologies.spectra.rounds import looked_at
+from dfedsam.topologies.spectra.symmetric import eigenvalues, is_symmetric, laplacian_ends, modes, slem
+from dfedsam.topologies.spectra.traffic import round_figures, support_figures
+from dfedsam.topologies.topology import Topology
+from dfedsam.validation import whole_number
 
 __all__ = ["eigenvalues", "slem", "spectrum"]
 
@@ -62,7 +62,7 @@ def spectrum(topology: Topology, steps: int = 1) -> dict[str, Any]:
     Raises:
         ValueError: if steps is below 1.
     """
-    steps = whole("steps", steps, 1, "the usual is 1")
+    steps = whole_number("steps", steps, 1, "the usual is 1")
     rounds, support = looked_at(topology), topology.support()
     links = sp.csr_array(support + support.T) if support is not None and topology.directed else support
     if len(rounds.matrices) == 1 and rounds.keeps_mean and links is not None and is_symmetric(rounds.matrices[0]):

@@ -10,9 +10,9 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from topologies.spectra import extremes
-from topologies.tidy import diagonal
-from topologies.topology import TOLERANCE
+from dfedsam.topologies.spectra import extremes
+from dfedsam.topologies.tidy import diagonal
+from dfedsam.topologies.topology import TOLERANCE
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import shortest_path
 
-from topologies.spectra import extremes
+from dfedsam.topologies.spectra import extremes
 
 
 def support_figures(support: sp.csr_array | None, n: int, *, directed: bool) -> dict[str, Any]:

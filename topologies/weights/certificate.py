@@ -10,7 +10,7 @@ are made to hold exactly, so the bound is true whatever the solver did.
 
 import numpy as np
 
-from topologies.weights.edges import Array, Edges
+from dfedsam.topologies.weights.edges import Array, Edges
 
 
 def modulus(edges: Edges, w: Array) -> float:

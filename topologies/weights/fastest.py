@@ -15,14 +15,14 @@ import networkx as nx
 import numpy as np
 import scipy.sparse as sp
 
-from topologies.checks import message
-from topologies.schedules.matrices import from_pairs
-from topologies.tidy import parts, undirected
-from topologies.weights import cache
-from topologies.weights.certificate import lower_bound, modulus
-from topologies.weights.edges import Array, Edges
-from topologies.weights.interior_point import interior_point
-from topologies.weights.rules import UNDIRECTED
+from dfedsam.errors import OptionError
+from dfedsam.topologies.schedules.matrices import from_pairs
+from dfedsam.topologies.tidy import parts, undirected
+from dfedsam.topologies.weights import cache
+from dfedsam.topologies.weights.certificate import lower_bound, modulus
+from dfedsam.topologies.weights.edges import Array, Edges
+from dfedsam.topologies.weights.interior_point import interior_point
+from dfedsam.topologies.weights.rules import UNDIRECTED
 
 PEERS, EDGES = 512, 2048  # at most: half a minute on one core
 GOAL = 1e-7  # how near the method of our own brings λ to the least there is, relative to the gap 1 - λ
@@ -78,7 +78,7 @@ def fastest_nonnegative(graph: nx.Graph, solver: str = "interior_point") -> sp.c
 def _weights(name: str, graph: nx.Graph, solver: str, *, nonnegative: bool) -> sp.csr_array:
     graph = undirected(graph, UNDIRECTED)
     if solver not in SOLVERS:
-        raise ValueError(message("solver", solver, f"must be one of {', '.join(SOLVERS)}"))
+        raise OptionError("solver", solver, f"must be one of {', '.join(SOLVERS)}")
     edges = Edges(graph)
     if edges.n > PEERS or edges.m > EDGES:
         raise ValueError(
@@ -126,7 +126,7 @@ def _read(path: Path, edges: Edges) -> Array | None:
 def _solved(name: str, edges: Edges, solver: str, nonnegative: bool) -> Array:
     """The lower bound and then the weights, shape (1 + m,)."""
     if solver == "cvxpy":
-        from topologies.weights.fastest_cvxpy import solve
+        from dfedsam.topologies.weights.fastest_cvxpy import solve
 
         w, Z, r = solve(name, edges, nonnegative)
     else:

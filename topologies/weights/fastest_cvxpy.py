@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from topologies.weights.edges import Array, Edges
+from dfedsam.topologies.weights.edges import Array, Edges
 
 SMALL, LARGE = 48, 128  # peers: up to which Clarabel takes seconds, and SCS a minute
 

@@ -14,10 +14,10 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from topologies.checks import message
-from topologies.schedule import Periodic
-from topologies.tidy import adjacency_matrix, tidy
-from topologies.topology import TOLERANCE, Sums, Topology
+from dfedsam.errors import OptionError
+from dfedsam.topologies.schedule import Periodic
+from dfedsam.topologies.tidy import adjacency_matrix, tidy
+from dfedsam.topologies.topology import TOLERANCE, Sums, Topology
 
 
 def from_weights(path: str | Path) -> Topology:
@@ -99,11 +99,11 @@ def _sum(path: str | Path, W: sp.csr_array, axis: int, hint: str = "") -> str:
     line, i = "row" if axis else "column", _uneven(W, axis)
     total = float(np.asarray(W.sum(axis=axis))[i])
     rule = f"must have {line}s that sum to 1 within {TOLERANCE:g}, but {line} {i} sums to {total:.15g}"
-    return message("weights", path, rule, hint or "mend it, and write all digits")
+    return OptionError("weights", path, rule, hint or "mend it, and write all digits")
 
 
 def _wrong(path: str | Path, rule: str) -> str:
-    return message("weights", path, rule, "mend it")
+    return OptionError("weights", path, rule, "mend it")
 
 
 def _read(path: str | Path) -> sp.csr_array:
@@ -112,13 +112,13 @@ def _read(path: str | Path) -> sp.csr_array:
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         rule = f"must be a file with one of the suffixes {', '.join(SUFFIXES)}, which say the format"
-        raise ValueError(message("weights", path, rule, "rename it"))
+        raise OptionError("weights", path, rule, "rename it")
     try:
         path.open("rb").close()  # some readers have errors of their own for what cannot be read
         return _sparse(reader(path))
     except OSError as error:
         rule = f"must be a file that can be read, but: {error.strerror or error}"
-        raise ValueError(message("weights", path, rule, "mend the path")) from None
+        raise OptionError("weights", path, rule, "mend the path") from None
     except (ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
         reason = " ".join(str(error).split())
         raise ValueError(_wrong(path, f"must hold a matrix, but: {reason}")) from None

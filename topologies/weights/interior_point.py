@@ -16,8 +16,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
-from topologies.weights.certificate import lower_bound, modulus
-from topologies.weights.edges import Array, Edges
+from dfedsam.topologies.weights.certificate import lower_bound, modulus
+from dfedsam.topologies.weights.edges import Array, Edges
 
 STEPS = 100  # at most
 _PATIENCE = 5  # steps without getting nearer, after which rounding errors are taken to be all that is left

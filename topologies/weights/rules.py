@@ -11,8 +11,8 @@ import networkx as nx
 import numpy as np
 import scipy.sparse as sp
 
-from topologies.spectra.extremes import DENSE, ends
-from topologies.tidy import adjacency_matrix, diagonal, tidy, undirected
+from dfedsam.topologies.spectra.extremes import DENSE, ends
+from dfedsam.topologies.tidy import adjacency_matrix, diagonal, tidy, undirected
 
 UNDIRECTED = "for a directed one take the weights of push-sum, out_degree, or the biased ones, uniform"
 _DIGITS = 10  # of eigenvalues: those that follow differ with the machine, and ranks must agree bit for bit
@@ -107,7 +107,9 @@ def lazy(graph: nx.Graph, weights: str | dict[str, Any] | Callable[..., sp.csr_a
     Raises:
         ValueError: if there is no such rule, or it does not take this graph.
     """
-    from topologies.names import find_rule  # names knows the files of weights, which know topologies, which know us
+    from dfedsam.topologies.names import (
+        find_rule,  # names knows the files of weights, which know topologies, which know us
+    )
 
     W = find_rule(weights)(graph)
     halved = sp.csr_array((W + diagonal(np.ones(W.shape[0]))) / 2)

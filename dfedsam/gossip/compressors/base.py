@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 if TYPE_CHECKING:
-    from dfedsam.randomness import Draws
+    from dfedsam.random import RandomStream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,15 +29,15 @@ class Compressor(ABC):
         """Bytes of one message."""
 
     @abstractmethod
-    def encode(self, x: NDArray, key: Draws) -> NDArray[np.uint8]:
+    def encode(self, x: NDArray, key: RandomStream) -> NDArray[np.uint8]:
         """Messages (p, width) of the rows of x (p, dim), C-contiguous; `key` holds these p peers' random numbers."""
 
     @abstractmethod
-    def decode(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: Draws) -> NDArray:
+    def decode(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: RandomStream) -> NDArray:
         """C(x), a new array (m, dim), from messages (m, width); `key` is of the same purpose, round and step as the
         one they were encoded with, and need not be of the same peers."""
 
-    def write(self, x: NDArray, key: Draws, messages: NDArray[np.uint8], own: NDArray) -> None:
+    def write(self, x: NDArray, key: RandomStream, messages: NDArray[np.uint8], own: NDArray) -> None:
         """Both at once: the messages of rows x (p, dim), and what they decode to.
 
         Without an override they are encoded and decoded; most can tell their own C(x) faster.
@@ -51,7 +51,7 @@ class Compressor(ABC):
         messages[:] = self.encode(x, key)
         own[:] = self.decode(messages, x.shape[1], x.dtype, key)
 
-    def written(self, x: NDArray, key: Draws) -> NDArray[np.uint8]:
+    def written(self, x: NDArray, key: RandomStream) -> NDArray[np.uint8]:
         """`encode` by `write`, for compressors that override the latter."""
         messages = np.empty((len(x), self.width(x.shape[1], x.dtype)), np.uint8)
         self.write(x, key, messages, np.empty_like(x))

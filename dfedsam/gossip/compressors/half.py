@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 from dfedsam.gossip.compressors.base import ALIKE, Compressor, from_bytes, to_bytes
 
 if TYPE_CHECKING:
-    from dfedsam.randomness import Draws
+    from dfedsam.random import RandomStream
 
 _BIAS = 112  # by which the exponents of float32 begin lower than those of float16
 _TOP = 15  # a row's largest entry is scaled to below 2^15, half of what float16 holds
@@ -30,11 +30,11 @@ class Float16(Compressor):
         """See Compressor."""
         return 2 + 2 * dim
 
-    def encode(self, x: NDArray, key: Draws) -> NDArray[np.uint8]:
+    def encode(self, x: NDArray, key: RandomStream) -> NDArray[np.uint8]:
         """See Compressor."""
         return self.written(x, key)
 
-    def write(self, x: NDArray, key: Draws, messages: NDArray[np.uint8], own: NDArray) -> None:
+    def write(self, x: NDArray, key: RandomStream, messages: NDArray[np.uint8], own: NDArray) -> None:
         """See Compressor."""
         _, exponent = np.frexp(np.maximum(x.max(axis=1), -x.min(axis=1)))
         power = _TOP - _BIAS - np.maximum(exponent, _LOWEST)[:, None]
@@ -51,7 +51,7 @@ class Float16(Compressor):
         bits &= ~np.uint32((1 << 13) - 1)
         _times(scaled, -power, own)
 
-    def decode(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: Draws) -> NDArray:
+    def decode(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: RandomStream) -> NDArray:
         """See Compressor."""
         power = from_bytes(messages, 0, 1, np.int16).astype(np.int32)
         bits = from_bytes(messages, 2, dim, np.int16).astype(np.int32)  # the sign fills the bits above
@@ -92,13 +92,13 @@ class BFloat16(Compressor):
         """See Compressor."""
         return 2 * dim
 
-    def encode(self, x: NDArray, key: Draws) -> NDArray[np.uint8]:
+    def encode(self, x: NDArray, key: RandomStream) -> NDArray[np.uint8]:
         """See Compressor."""
         bits = x.astype(np.float32, copy=False).view(np.uint32) + np.uint32(1 << 15)
         bits >>= 16
         return to_bytes(bits.astype(np.uint16))
 
-    def write(self, x: NDArray, key: Draws, messages: NDArray[np.uint8], own: NDArray) -> None:
+    def write(self, x: NDArray, key: RandomStream, messages: NDArray[np.uint8], own: NDArray) -> None:
         """See Compressor."""
         if x.dtype != np.float32:
             super().write(x, key, messages, own)
@@ -108,7 +108,7 @@ class BFloat16(Compressor):
         bits &= np.uint32(0xFFFF << 16)
         messages[:] = to_bytes((bits >> 16).astype(np.uint16))
 
-    def decode(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: Draws) -> NDArray:
+    def decode(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: RandomStream) -> NDArray:
         """See Compressor."""
         bits = from_bytes(messages, 0, dim, np.uint16).astype(np.uint32)
         bits <<= 16

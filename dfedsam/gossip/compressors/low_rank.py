@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from dfedsam.checks import whole
+from dfedsam.errors import OptionError
 from dfedsam.gossip.compressors.base import Compressor, from_bytes, to_bytes
-from topologies.checks import message
+from dfedsam.validation import whole_number
 
 if TYPE_CHECKING:
-    from dfedsam.randomness import Draws
+    from dfedsam.random import RandomStream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +37,9 @@ class LowRank(Compressor):
     columns: int | None = None
 
     def __post_init__(self) -> None:
-        whole("rank", self.rank, 1)
+        whole_number("rank", self.rank, 1)
         if self.columns is not None:
-            whole("columns", self.columns, 1)
+            whole_number("columns", self.columns, 1)
 
     def check(self, dim: int) -> None:
         """See Compressor.
@@ -48,11 +48,11 @@ class LowRank(Compressor):
             ValueError: if r is above n, or n above d.
         """
         if self.columns is not None and self.columns > dim:
-            raise ValueError(message("columns", self.columns, f"must be at most the length of x, {dim} here"))
+            raise OptionError("columns", self.columns, f"must be at most the length of x, {dim} here")
         least = min(self.shape(dim))
         if self.rank > least:
             rule = f"must be at most {least}, the lesser side of the matrix"
-            raise ValueError(message("rank", self.rank, rule, "choose the compressor none to send all"))
+            raise OptionError("rank", self.rank, rule, "choose the compressor none to send all")
 
     def shape(self, dim: int) -> tuple[int, int]:
         """(m, n) of the matrix that a row of length dim fills, line by line."""
@@ -63,7 +63,7 @@ class LowRank(Compressor):
         """See Compressor."""
         return self.rank * sum(self.shape(dim)) * np.dtype(dtype).itemsize
 
-    def encode(self, x: NDArray, key: Draws) -> NDArray[np.uint8]:
+    def encode(self, x: NDArray, key: RandomStream) -> NDArray[np.uint8]:
         """See Compressor."""
         p, dim = x.shape
         m, n = self.shape(dim)
@@ -77,7 +77,7 @@ class LowRank(Compressor):
         R = np.matmul(X.transpose(0, 2, 1), P)
         return np.concatenate([to_bytes(P.reshape(p, -1)), to_bytes(R.reshape(p, -1))], axis=1)
 
-    def decode(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: Draws) -> NDArray:
+    def decode(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: RandomStream) -> NDArray:
         """See Compressor."""
         m, n = self.shape(dim)
         tall, short = max(m, n), min(m, n)

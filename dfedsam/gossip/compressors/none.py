@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 from dfedsam.gossip.compressors.base import ALIKE, Compressor, from_bytes, to_bytes
 
 if TYPE_CHECKING:
-    from dfedsam.randomness import Draws
+    from dfedsam.random import RandomStream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,15 +22,15 @@ class NoCompression(Compressor):
         """See Compressor."""
         return dim * np.dtype(dtype).itemsize
 
-    def encode(self, x: NDArray, key: Draws) -> NDArray[np.uint8]:
+    def encode(self, x: NDArray, key: RandomStream) -> NDArray[np.uint8]:
         """See Compressor."""
         return to_bytes(x)
 
-    def decode(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: Draws) -> NDArray:
+    def decode(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: RandomStream) -> NDArray:
         """See Compressor."""
         return from_bytes(messages, 0, dim, dtype).copy()
 
-    def write(self, x: NDArray, key: Draws, messages: NDArray[np.uint8], own: NDArray) -> None:
+    def write(self, x: NDArray, key: RandomStream, messages: NDArray[np.uint8], own: NDArray) -> None:
         """See Compressor."""
         messages[:] = to_bytes(x)
         own[:] = x

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from dfedsam.checks import whole
+from dfedsam.errors import OptionError
 from dfedsam.gossip.compressors.base import Compressor, from_bytes, to_bytes
 from dfedsam.gossip.compressors.packing import pack, packed, unpack
-from topologies.checks import message
+from dfedsam.validation import whole_number
 
 if TYPE_CHECKING:
-    from dfedsam.randomness import Draws
+    from dfedsam.random import RandomStream
 
 _MOST = (1 << 15) - 1  # levels that a message holds in 16 bits an entry
 _SHARE = 8  # entries that one random number serves
@@ -38,9 +38,9 @@ class QSGD(Compressor):
     levels: int = 7
 
     def __post_init__(self) -> None:
-        whole("levels", self.levels, 1)
+        whole_number("levels", self.levels, 1)
         if self.levels > _MOST:
-            raise ValueError(message("levels", self.levels, f"must be at most {_MOST}", "choose float16, or none"))
+            raise OptionError("levels", self.levels, f"must be at most {_MOST}", "choose float16, or none")
 
     @property
     def bits(self) -> int:
@@ -55,14 +55,14 @@ class QSGD(Compressor):
         """See Compressor."""
         return np.dtype(dtype).itemsize + packed(dim, self.bits)
 
-    def encode(self, x: NDArray, key: Draws) -> NDArray[np.uint8]:
+    def encode(self, x: NDArray, key: RandomStream) -> NDArray[np.uint8]:
         """See Compressor."""
         return self.written(x, key)
 
-    def write(self, x: NDArray, key: Draws, messages: NDArray[np.uint8], own: NDArray) -> None:
+    def write(self, x: NDArray, key: RandomStream, messages: NDArray[np.uint8], own: NDArray) -> None:
         """See Compressor."""
         dim = x.shape[1]
-        drawn = key.sixteen_bits(-(-dim // _SHARE))
+        drawn = key.uint16(-(-dim // _SHARE))
         norm, numbers = self.rounded(x, drawn, own)
         own *= self.unit(norm, dim)
         messages[:, : x.itemsize] = to_bytes(norm)
@@ -98,7 +98,7 @@ class QSGD(Compressor):
         """What l is multiplied with, (p, 1)."""
         return norm * norm.dtype.type(1 / (self.levels * _WITHIN * self.tau(dim)))
 
-    def decode(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: Draws) -> NDArray:
+    def decode(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: RandomStream) -> NDArray:
         """See Compressor."""
         norm = from_bytes(messages, 0, 1, dtype)
         numbers = unpack(messages[:, norm.itemsize :], self.bits, dim)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from dfedsam.entries import Entries
 from dfedsam.gossip.compressors.base import from_bytes, to_bytes
 from dfedsam.gossip.compressors.sparse import Sparse
+from dfedsam.sparse_rows import SparseRows
 
 if TYPE_CHECKING:
-    from dfedsam.randomness import Draws
+    from dfedsam.random import RandomStream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,25 +29,25 @@ class RandomK(Sparse):
         """See Compressor."""
         return self.count(dim) * np.dtype(dtype).itemsize
 
-    def pick(self, x: NDArray, key: Draws) -> Entries:
+    def pick(self, x: NDArray, key: RandomStream) -> SparseRows:
         """See Sparse."""
         places = self._places(len(x), x.shape[1], key)
-        return Entries(places, np.take(x, places[0], axis=1))
+        return SparseRows(places, np.take(x, places[0], axis=1))
 
-    def join(self, entries: Entries, dim: int) -> NDArray[np.uint8]:
+    def join(self, entries: SparseRows, dim: int) -> NDArray[np.uint8]:
         """See Sparse."""
         return to_bytes(entries.values)
 
-    def split(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: Draws) -> Entries:
+    def split(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: RandomStream) -> SparseRows:
         """See Sparse."""
-        return Entries(self._places(len(messages), dim, key), from_bytes(messages, 0, self.count(dim), dtype))
+        return SparseRows(self._places(len(messages), dim, key), from_bytes(messages, 0, self.count(dim), dtype))
 
-    def _places(self, rows: int, dim: int, key: Draws) -> NDArray[np.intp]:
+    def _places(self, rows: int, dim: int, key: RandomStream) -> NDArray[np.intp]:
         own = replace(key, purpose=f"{key.purpose} places", peers=range(1))
         return np.broadcast_to(_drawn(self.count(dim), dim, own), (rows, self.count(dim)))
 
 
 @lru_cache(maxsize=4)
-def _drawn(k: int, dim: int, key: Draws) -> NDArray[np.intp]:
+def _drawn(k: int, dim: int, key: RandomStream) -> NDArray[np.intp]:
     """k of dim places, rising."""
     return np.sort(np.argpartition(key.uniform((dim,))[0], k - 1)[:k])

@@ -12,7 +12,7 @@ from dfedsam.gossip.compressors.base import ALIKE, Compressor, from_bytes, to_by
 from dfedsam.gossip.compressors.packing import packed
 
 if TYPE_CHECKING:
-    from dfedsam.randomness import Draws
+    from dfedsam.random import RandomStream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,11 +27,11 @@ class ScaledSign(Compressor):
         """See Compressor."""
         return np.dtype(dtype).itemsize + packed(dim, 1)
 
-    def encode(self, x: NDArray, key: Draws) -> NDArray[np.uint8]:
+    def encode(self, x: NDArray, key: RandomStream) -> NDArray[np.uint8]:
         """See Compressor."""
         return self.written(x, key)
 
-    def write(self, x: NDArray, key: Draws, messages: NDArray[np.uint8], own: NDArray) -> None:
+    def write(self, x: NDArray, key: RandomStream, messages: NDArray[np.uint8], own: NDArray) -> None:
         """See Compressor."""
         ones = np.ones((x.shape[1], 1), x.dtype)
         scale = np.matmul(np.abs(x, out=own)[:, None], ones)[:, 0] / x.dtype.type(x.shape[1])  # a product a row
@@ -43,7 +43,7 @@ class ScaledSign(Compressor):
         messages[:, : x.itemsize] = to_bytes(scale)
         messages[:, x.itemsize :] = np.packbits(negative, axis=1, bitorder="little")
 
-    def decode(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: Draws) -> NDArray:
+    def decode(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: RandomStream) -> NDArray:
         """See Compressor."""
         scale = from_bytes(messages, 0, 1, dtype)
         bits = np.unpackbits(messages[:, scale.itemsize :], axis=1, count=dim, bitorder="little")

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from dfedsam.checks import whole
-from dfedsam.entries import Entries
+from dfedsam.errors import OptionError
 from dfedsam.gossip.compressors.base import ALIKE, Compressor
-from topologies.checks import message, share
+from dfedsam.sparse_rows import SparseRows
+from dfedsam.validation import share, whole_number
 
 if TYPE_CHECKING:
-    from dfedsam.randomness import Draws
+    from dfedsam.random import RandomStream
 
 _FEW = 8  # below d/8 entries are added faster one by one than as rows that are mostly zero
 
@@ -36,7 +36,7 @@ class Sparse(Compressor):
     def __post_init__(self) -> None:
         share("fraction", self.fraction, "0.01 sends one entry in a hundred")
         if self.k is not None:
-            whole("k", self.k, 1)
+            whole_number("k", self.k, 1)
 
     def check(self, dim: int) -> None:
         """See Compressor.
@@ -46,7 +46,7 @@ class Sparse(Compressor):
         """
         if self.k is not None and self.k > dim:
             hint = "choose a smaller one, or a fraction"
-            raise ValueError(message("k", self.k, f"must be at most the length of x, {dim} here", hint))
+            raise OptionError("k", self.k, f"must be at most the length of x, {dim} here", hint)
 
     def count(self, dim: int) -> int:
         """k for rows of length dim."""
@@ -57,26 +57,26 @@ class Sparse(Compressor):
         return _FEW * self.count(dim) <= dim
 
     @abstractmethod
-    def pick(self, x: NDArray, key: Draws) -> Entries:
+    def pick(self, x: NDArray, key: RandomStream) -> SparseRows:
         """The k entries of C(x) in each row of x (p, dim); `key` as for `encode`."""
 
     @abstractmethod
-    def join(self, entries: Entries, dim: int) -> NDArray[np.uint8]:
+    def join(self, entries: SparseRows, dim: int) -> NDArray[np.uint8]:
         """The messages (p, width) of p rows' entries, C-contiguous."""
 
     @abstractmethod
-    def split(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: Draws) -> Entries:
+    def split(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: RandomStream) -> SparseRows:
         """The entries (m, k) that messages (m, width) hold; `key` as for `decode`."""
 
-    def encode(self, x: NDArray, key: Draws) -> NDArray[np.uint8]:
+    def encode(self, x: NDArray, key: RandomStream) -> NDArray[np.uint8]:
         """See Compressor."""
         return self.join(self.pick(x, key), x.shape[1])
 
-    def decode(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: Draws) -> NDArray:
+    def decode(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: RandomStream) -> NDArray:
         """See Compressor."""
         return self.split(messages, dim, dtype, key).dense(dim)
 
-    def write(self, x: NDArray, key: Draws, messages: NDArray[np.uint8], own: NDArray) -> None:
+    def write(self, x: NDArray, key: RandomStream, messages: NDArray[np.uint8], own: NDArray) -> None:
         """See Compressor."""
         entries = self.pick(x, key)
         messages[:] = self.join(entries, x.shape[1])

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from dfedsam.entries import Entries
 from dfedsam.gossip.compressors.base import from_bytes, to_bytes
 from dfedsam.gossip.compressors.packing import pack, packed, unpack
 from dfedsam.gossip.compressors.sparse import Sparse
+from dfedsam.sparse_rows import SparseRows
 
 if TYPE_CHECKING:
-    from dfedsam.randomness import Draws
+    from dfedsam.random import RandomStream
 
 
 _GROUPS = 256  # of a row's entries, at least: numpy's loops over fewer take longer
@@ -33,22 +33,22 @@ class TopK(Sparse):
         k = self.count(dim)
         return k * np.dtype(dtype).itemsize + packed(k, _index_bits(dim))
 
-    def pick(self, x: NDArray, key: Draws) -> Entries:
+    def pick(self, x: NDArray, key: RandomStream) -> SparseRows:
         """See Sparse."""
         p, dim = x.shape
         flat = _largest(x, self.count(dim)).reshape(p, -1)
-        return Entries(flat - np.arange(p)[:, None] * dim, x.reshape(-1)[flat])
+        return SparseRows(flat - np.arange(p)[:, None] * dim, x.reshape(-1)[flat])
 
-    def join(self, entries: Entries, dim: int) -> NDArray[np.uint8]:
+    def join(self, entries: SparseRows, dim: int) -> NDArray[np.uint8]:
         """See Sparse."""
         places = pack(entries.places.astype(np.uint32), _index_bits(dim))
         return np.concatenate([to_bytes(entries.values), places], axis=1)
 
-    def split(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: Draws) -> Entries:
+    def split(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: RandomStream) -> SparseRows:
         """See Sparse."""
         k = self.count(dim)
         places = unpack(messages[:, k * np.dtype(dtype).itemsize :], _index_bits(dim), k)
-        return Entries(places.astype(np.intp), from_bytes(messages, 0, k, dtype))
+        return SparseRows(places.astype(np.intp), from_bytes(messages, 0, k, dtype))
 
 
 def _index_bits(dim: int) -> int:

@@ -5,7 +5,7 @@ import pytest
 
 from dfedsam import DFedSAM, Exact, Flood, OneSided, Plain, Quadratic, ScoreSketch, Simulation, TwoPoint
 from dfedsam.algorithms import DPSGD
-from topologies import make
+from dfedsam.topologies import make
 
 
 def play(algorithm, rounds=3, peers=4, **options):

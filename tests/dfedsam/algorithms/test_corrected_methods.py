@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-import topologies
 from dfedsam import (
     D2,
     DPSGD,
@@ -28,8 +27,9 @@ from dfedsam import (
     QGDSGDm,
     Quadratic,
     Simulation,
+    topologies,
 )
-from dfedsam.randomness import Draws
+from dfedsam.random import RandomStream
 
 LR, BETA, N, DIM = 0.2, 0.6, 8, 3
 OBJECTIVE = Quadratic(dim=DIM, noise=0, condition=4.0, heterogeneity=1.0)
@@ -38,7 +38,7 @@ EXACT = {"estimator": Exact(), "lr": LR}
 
 
 def gradients(x):
-    batch = ROUND.minibatch(Draws(0, "minibatch", 0, 0, range(N)))
+    batch = ROUND.minibatch(RandomStream(0, "minibatch", 0, 0, range(N)))
     return ROUND.gradients(x, batch, slice(None))
 
 
@@ -234,7 +234,7 @@ def test_oledfl_ends_where_its_linear_system_says():
     unit = Quadratic(dim=DIM, noise=0, condition=1.0, heterogeneity=1.0)
     x = states(OledFL(**EXACT, local_steps=1, beta=0.4), 800, objective=unit)[-1]
     problem = unit.build(N, range(N), 0, np.dtype(np.float64))
-    batch = problem.minibatch(Draws(0, "minibatch", 0, 0, range(N)))
+    batch = problem.minibatch(RandomStream(0, "minibatch", 0, 0, range(N)))
     b = -problem.gradients(np.zeros((N, DIM)), batch, slice(None))
     matrix = np.eye(N) - (1.4 * W - 0.4 * np.eye(N)) * (1 - LR)
     s = np.linalg.solve(matrix, (1.4 * W - 0.4 * np.eye(N)) @ (LR * b))

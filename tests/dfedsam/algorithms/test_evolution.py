@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-import topologies
-from dfedsam import BBT, FedAvgBBT, FedBPT, GossipCMAES, Quadratic, Simulation
+from dfedsam import BBT, FedAvgBBT, FedBPT, GossipCMAES, Quadratic, Simulation, topologies
 from dfedsam.checkpoint import load
+from dfedsam.communication.one_process import SingleProcess
 from dfedsam.gossip import Chebyshev
-from dfedsam.network.one_process import OneProcess
-from dfedsam.randomness import Draws
+from dfedsam.random import RandomStream
 from dfedsam.zeroth_order import cma
 from dfedsam.zeroth_order.cma_rates import rates
 
@@ -19,7 +18,7 @@ DIM = 9
 
 
 class Alone(topologies.Topology):
-    """One peer: no network, so it passes no check of one."""
+    """One peer: no communicator, so it passes no check of one."""
 
     n, period, description = 1, 1, {"class_path": "Alone", "init_args": {}}
 
@@ -35,7 +34,7 @@ def state_after(rounds, algorithm, folder, peers=6, **options):
     settings = {"objective": Quadratic(dim=DIM), "topology": topologies.make("complete", peers), "dtype": "float64"}
     simulation = Simulation(**{**settings, **options}, algorithm=algorithm, rounds=rounds, out=folder)
     rows = simulation.run()
-    return load(folder / "checkpoint.safetensors", OneProcess(simulation.topology.n))[0], rows
+    return load(folder / "checkpoint.safetensors", SingleProcess(simulation.topology.n))[0], rows
 
 
 def plain(function, population, generations, peer, purpose_round, sigma=0.5, start=None):
@@ -44,7 +43,7 @@ def plain(function, population, generations, peer, purpose_round, sigma=0.5, sta
     shape = cma.start(x, sigma, "full")
     for k in range(generations):
         t, step = purpose_round(k)
-        normal = Draws(0, "candidates", t, step, range(peer, peer + 1)).normal((population, DIM), x.dtype)
+        normal = RandomStream(0, "candidates", t, step, range(peer, peer + 1)).normal((population, DIM), x.dtype)
         candidates = cma.ask(x, shape, normal)
         x, shape = cma.tell(x, shape, candidates, function(candidates), rates(DIM, population))
     return x, shape

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-import topologies
-from dfedsam import FedBBPT, Quadratic, Simulation
+from dfedsam import FedBBPT, Quadratic, Simulation, topologies
 from dfedsam.checkpoint import load
-from dfedsam.network.one_process import OneProcess
-from dfedsam.randomness import Draws
+from dfedsam.communication.one_process import SingleProcess
+from dfedsam.random import RandomStream
 from dfedsam.zeroth_order import SPSA
 
 PEERS, DIM, ROUNDS, STEPS = 4, 3, 3, 2
@@ -47,7 +46,9 @@ def test_rounds_are_those_of_the_paper_with_the_datas_shares(tmp_path) -> None:
         round, step = divmod(t - 1, STEPS)
         for i in range(PEERS):
             g = np.zeros(DIM)
-            for delta in SPSA(draws=2).perturbations(x[:1], Draws(0, "descent", round, step, range(i, i + 1)))[0]:
+            for delta in SPSA(draws=2).perturbations(x[:1], RandomStream(0, "descent", round, step, range(i, i + 1)))[
+                0
+            ]:
                 c = 0.02 / t**0.1
                 up, down = (0.5 * ((x[i] + sign * c * delta - optima[i]) ** 2).sum() for sign in (1, -1))
                 g += (up - down) / (2 * c * delta) / 2
@@ -55,7 +56,7 @@ def test_rounds_are_those_of_the_paper_with_the_datas_shares(tmp_path) -> None:
             x[i] -= 0.2 / (t + 1) ** 0.4 * (g + 0.9 * m[i])
         if step == STEPS - 1:
             x[:] = (np.arange(1, 5) / 10) @ x
-    found = load(tmp_path / "run" / "checkpoint.safetensors", OneProcess(PEERS))[0]["x"]
+    found = load(tmp_path / "run" / "checkpoint.safetensors", SingleProcess(PEERS))[0]["x"]
     np.testing.assert_allclose(found, x, rtol=1e-9)
     assert rows[-1]["bytes"] == ROUNDS * (2 * DIM + 1) * 8  # a vector and a number up, a vector down
     assert rows[-1]["queries"] == ROUNDS * STEPS * 4

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-import topologies
-from dfedsam import QSGD, Exact, Lead, NoCompression, Quadratic, RunError, Simulation, TopK, simulate
-from dfedsam.randomness import Draws
+from dfedsam import QSGD, Exact, Lead, NoCompression, Quadratic, RunError, Simulation, TopK, simulate, topologies
+from dfedsam.random import RandomStream
 
 N, DIM, LR = 8, 12, 0.2
 OBJECTIVE = Quadratic(dim=DIM, noise=0, condition=4.0, heterogeneity=1.0)
@@ -13,7 +12,7 @@ PROBLEM = OBJECTIVE.build(N, range(N), 0, np.dtype(np.float64))
 
 
 def gradients(x):
-    return PROBLEM.gradients(x, PROBLEM.minibatch(Draws(0, "minibatch", 0, 0, range(N))), slice(None))
+    return PROBLEM.gradients(x, PROBLEM.minibatch(RandomStream(0, "minibatch", 0, 0, range(N))), slice(None))
 
 
 def last(algorithm, rounds):
@@ -45,7 +44,7 @@ def test_the_path_is_that_of_the_formulas(compressor):
     h, h_w = x.copy(), x.copy()
     for t in range(rounds):
         g = gradients(x)
-        at = Draws(0, "gossip 1", t, 0, range(N))
+        at = RandomStream(0, "gossip 1", t, 0, range(N))
         q = compressor.decode(compressor.encode(x - LR * g - LR * dual - h, at), DIM, x.dtype, at)
         estimate, estimate_w = h + q, h_w + W @ q
         h, h_w = (1 - alpha) * h + alpha * estimate, (1 - alpha) * h_w + alpha * estimate_w

@@ -9,7 +9,7 @@ import torch
 import transformers
 
 from dfedsam.blackbox import DualEncoder
-from dfedsam.blackbox.base import Given
+from dfedsam.blackbox.base import TaskSpec
 from dfedsam.blackbox.dual_encoder import MODES, DualEncoderBox
 from dfedsam.data.examples import Examples
 
@@ -21,7 +21,7 @@ EXAMPLES = (np.array([0, 3, 2]), np.array([5, 1]))
 def box(folder: Path, *, texts: tuple[str, ...] = TEXTS, **options) -> DualEncoderBox:
     examples = Examples(texts=texts, labels=np.zeros(len(texts), np.int64), classes=(0, 1))
     usual = {"words": CLASSES, "examples": examples, "prompt": "a text about", "dtype": np.dtype(np.float64)}
-    made = DualEncoder().build(Given(**{"model": str(folder), **usual, **options}))
+    made = DualEncoder().build(TaskSpec(**{"model": str(folder), **usual, **options}))
     assert isinstance(made, DualEncoderBox)
     return made
 

@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file
 
-import topologies
-from dfedsam import DFedAvg, RunError, Simulation, TwoPoint
+from dfedsam import DFedAvg, RunError, Simulation, TwoPoint, topologies
 from dfedsam.blackbox import CausalLM, Endpoint
-from dfedsam.blackbox.base import Given
+from dfedsam.blackbox.base import TaskSpec
 from dfedsam.data.examples import Examples
 from dfedsam.data.split import IID
+from dfedsam.launch.cli import main
 from dfedsam.objectives import PromptTuning
-from launch.cli import main
 from tests.dfedsam.blackbox.completions_server import KEY, Server, serve
 from tests.dfedsam.blackbox.language_models import TEXTS
 
@@ -29,9 +28,9 @@ def server(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> Iterato
         yield running
 
 
-def given(folder: Path) -> Given:
+def given(folder: Path) -> TaskSpec:
     examples = Examples(texts=TEXTS, labels=np.zeros(len(TEXTS), np.int64), classes=(0, 1))
-    return Given(model=str(folder), words=("bad", "great"), examples=examples, prompt="a film")
+    return TaskSpec(model=str(folder), words=("bad", "great"), examples=examples, prompt="a film")
 
 
 def endpoint(server: Server, tmp_path: Path, **options) -> Endpoint:

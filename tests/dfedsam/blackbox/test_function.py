@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-import topologies
-from dfedsam import DFedAvg, RunError, simulate
+from dfedsam import DFedAvg, RunError, simulate, topologies
 from dfedsam.blackbox import Function
 from dfedsam.blackbox.base import cross_entropy
 from dfedsam.data.split import IID

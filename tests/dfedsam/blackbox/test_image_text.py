@@ -10,8 +10,7 @@ import torch
 import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-import topologies
-from dfedsam import DFedAvg, TwoPoint, simulate
+from dfedsam import DFedAvg, TwoPoint, simulate, topologies
 from dfedsam.blackbox import DualEncoder, ImageText
 from dfedsam.blackbox.image_text import ImageTextBox
 from dfedsam.data.split import IID

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from dfedsam.blackbox import CausalLM, MaskedLM, Model
-from dfedsam.blackbox.base import Given
+from dfedsam.blackbox.base import TaskSpec
 from dfedsam.blackbox.causal_lm import CausalLMBox
 from dfedsam.blackbox.language_model import LanguageModelBox
 from dfedsam.blackbox.templates import Template, tasks
@@ -39,7 +39,7 @@ def box(folder: Path, model: Model, **options) -> LanguageModelBox:
     seconds = SECONDS if model.parsed().pair else ()  # type: ignore[attr-defined]
     examples = Examples(texts=TEXTS, labels=np.zeros(len(TEXTS), np.int64), classes=(0, 1), seconds=seconds)
     usual = {"words": WORDS, "examples": examples, "prompt": "a film", "dtype": np.dtype(np.float64)}
-    made = model.build(Given(**{"model": str(folder), **usual, **options}))
+    made = model.build(TaskSpec(**{"model": str(folder), **usual, **options}))
     assert isinstance(made, LanguageModelBox)
     return made
 

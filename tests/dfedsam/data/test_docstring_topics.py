@@ -10,7 +10,7 @@ import pytest
 
 from dfedsam.data import docstring_topics
 from dfedsam.data.examples import Examples, held_out, limited
-from dfedsam.randomness import generator
+from dfedsam.random import generator
 
 
 @pytest.fixture(scope="module")

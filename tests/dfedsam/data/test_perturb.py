@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dfedsam.data.perturb import perturbed
-from dfedsam.randomness import generator
+from dfedsam.random import generator
 
 TEXTS = ("one two three four five six seven eight nine ten", "a", "b c")
 

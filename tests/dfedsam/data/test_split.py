@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dfedsam.data.split import IID, Dirichlet, QuantitySkew, Shards, Split
-from dfedsam.randomness import generator
+from dfedsam.random import generator
 
 SPLITS = [
     IID(),

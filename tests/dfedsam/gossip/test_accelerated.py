@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-import topologies
+from dfedsam import topologies
+from dfedsam.communication import SingleProcess
 from dfedsam.gossip import Chebyshev, FiniteTime, Plain, SecondOrder
-from dfedsam.network import OneProcess
-from dfedsam.randomness import Draws
+from dfedsam.random import RandomStream
 
-KEY = Draws(0, "gossip", 0, 0, range(1))  # of no use here
+KEY = RandomStream(0, "gossip", 0, 0, range(1))  # of no use here
 
 GRAPHS = {"ring": 16, "torus": 16, "davis": None, "path": 9, "star": 7}
 
@@ -24,7 +24,7 @@ def made(name):
 def matrix(gossip, topology):
     """P(W): the gossip of the unit vectors."""
     eye = np.eye(topology.n)
-    return gossip(eye.copy(), gossip.init(eye), OneProcess(topology.n), topology.weights(0), KEY)[0]
+    return gossip(eye.copy(), gossip.init(eye), SingleProcess(topology.n), topology.weights(0), KEY)[0]
 
 
 def left(gossip, topology):
@@ -71,11 +71,11 @@ def test_shifted_is_better_where_the_spectrum_leans_to_one_side():
 )
 def test_finite_time_is_exact(name, n, steps):
     topology = topologies.make(name, n)
-    network = OneProcess(topology.n)
+    communicator = SingleProcess(topology.n)
     x = np.random.default_rng(0).standard_normal((topology.n, 5))
-    y, _ = FiniteTime()(x.copy(), {}, network, topology.weights(0), KEY)
+    y, _ = FiniteTime()(x.copy(), {}, communicator, topology.weights(0), KEY)
     np.testing.assert_allclose(y, np.tile(x.mean(axis=0), (topology.n, 1)), atol=1e-14)
-    assert network.messages == steps * topology.support().nnz
+    assert communicator.messages == steps * topology.support().nnz
 
 
 def test_finite_time_is_refused_with_its_reason():
@@ -109,9 +109,9 @@ def test_the_effective_rate_is_that_of_the_matrix(gossip, name):
     mixing = gossip.mixing(topology, topologies.spectrum(topology, steps)["lambda_q"])
     assert mixing["lambda_q"] == pytest.approx(left(gossip, topology), rel=1e-6, abs=1e-12)
     assert mixing["plain"] == pytest.approx(left(Plain(steps=steps), topology), rel=1e-6, abs=1e-12)
-    network = OneProcess(topology.n)
-    gossip(np.eye(topology.n), {}, network, topology.weights(0), KEY)
-    assert network.messages == steps * topology.support().nnz
+    communicator = SingleProcess(topology.n)
+    gossip(np.eye(topology.n), {}, communicator, topology.weights(0), KEY)
+    assert communicator.messages == steps * topology.support().nnz
 
 
 @pytest.mark.parametrize("gossip", ALL[1:], ids=str)

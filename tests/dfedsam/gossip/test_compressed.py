@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-import topologies
 from dfedsam import (
     DPSGD,
     QSGD,
@@ -21,25 +20,26 @@ from dfedsam import (
     ScaledSign,
     TopK,
     simulate,
+    topologies,
 )
-from dfedsam.network import OneProcess
-from dfedsam.randomness import Draws
+from dfedsam.communication import SingleProcess
+from dfedsam.random import RandomStream
 
 COMPRESSORS = [TopK(), RandomK(fraction=0.3), ScaledSign(), QSGD(), Float16(), LowRank(), NoCompression()]
 
 
 def key(peers, round=0, step=0):
-    return Draws(0, "gossip 1", round, step, range(peers))
+    return RandomStream(0, "gossip 1", round, step, range(peers))
 
 
 def distances(gossip, topology, dim, rounds):
     """Ξ = √Σ‖x_i − x̄‖² before, and after each round of nothing but gossip; and how far the mean has moved."""
     n = topology.n
-    network, x = OneProcess(n), np.random.default_rng(0).standard_normal((n, dim))
+    communicator, x = SingleProcess(n), np.random.default_rng(0).standard_normal((n, dim))
     start, memory = x.mean(axis=0), gossip.init(np.zeros_like(x))
     found = [np.linalg.norm(x - x.mean(axis=0))]
     for t in range(rounds):
-        x, memory = gossip(x, memory, network, topology.weights(0), key(n, round=t))
+        x, memory = gossip(x, memory, communicator, topology.weights(0), key(n, round=t))
         found.append(np.linalg.norm(x - x.mean(axis=0)))
     return np.array(found), np.abs(x.mean(axis=0) - start).max()
 
@@ -50,12 +50,12 @@ def test_the_path_is_that_of_the_formulas(kind, compressor):
     topology, gamma, n, dim = topologies.make("ring", 6), 0.2, 6, 12
     W, start = topology.weights(0).toarray(), np.random.default_rng(1).standard_normal(dim)
     gossip = kind(compressor=compressor, gamma=gamma, steps=2)
-    network, x = OneProcess(n), np.tile(start, (n, 1))
+    communicator, x = SingleProcess(n), np.tile(start, (n, 1))
     memory, y = gossip.init(x.copy()), x.copy()
     known, error = y.copy(), np.zeros_like(y)
     for t in range(4):
         moved = 0.1 * np.random.default_rng(t).standard_normal((n, dim))
-        x, memory = gossip(x + moved, memory, network, topology.weights(0), key(n, round=t))
+        x, memory = gossip(x + moved, memory, communicator, topology.weights(0), key(n, round=t))
         y = y + moved
         for step in range(2):
             at = key(n, round=t, step=step)
@@ -91,11 +91,11 @@ def test_the_mean_is_kept_and_a_small_gamma_brings_the_peers_together(kind, comp
 def test_every_edge_and_step_counts_the_bytes_of_a_message():
     topology = topologies.make("star", 5)
     for compressor in COMPRESSORS:
-        network, x = OneProcess(5), np.zeros((5, 77), np.float32)
+        communicator, x = SingleProcess(5), np.zeros((5, 77), np.float32)
         gossip = Choco(compressor=compressor, gamma=0.1, steps=3)
-        gossip(x, gossip.init(x), network, topology.weights(0), key(5))
-        assert network.messages == 3 * 8
-        assert network.bytes == 3 * 8 * compressor.width(77, np.float32)
+        gossip(x, gossip.init(x), communicator, topology.weights(0), key(5))
+        assert communicator.messages == 3 * 8
+        assert communicator.bytes == 3 * 8 * compressor.width(77, np.float32)
 
 
 def test_a_gamma_that_diverges_ends_the_run_and_is_named():
@@ -114,7 +114,7 @@ def test_what_is_no_number_is_noticed():
     memory = gossip.init(x)
     x[2, 3] = np.nan
     with pytest.raises(RunError, match="what peer 2 must send has grown beyond bound"):
-        gossip(x, memory, OneProcess(4), topologies.make("ring", 4).weights(0), key(4))
+        gossip(x, memory, SingleProcess(4), topologies.make("ring", 4).weights(0), key(4))
 
 
 def test_choco_converges_where_d_psgd_does():

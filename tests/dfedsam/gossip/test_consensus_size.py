@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 
-import topologies
-from dfedsam import DPSGD, QSGD, Choco, Float16, LowRank, Quadratic, RandomK, ScaledSign, TopK, simulate
+from dfedsam import DPSGD, QSGD, Choco, Float16, LowRank, Quadratic, RandomK, ScaledSign, TopK, simulate, topologies
 from dfedsam.gossip.compressors import Compressor
 from dfedsam.gossip.consensus_size import theory, trial, trial_network, tuned
-from topologies import spectrum_ends
+from dfedsam.topologies import spectrum_ends
 
 RING = topologies.make("ring", 16).weights(0)
 

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-import topologies
 from dfedsam import (
     CentralAverage,
     CoordinateWise,
@@ -17,25 +16,28 @@ from dfedsam import (
     Simulation,
     TwoPoint,
     simulate,
+    topologies,
 )
+from dfedsam.communication import SingleProcess
+from dfedsam.context import LocalUpdate, QueryCounter, RoundContext
 from dfedsam.gossip.flood import routes
-from dfedsam.network import OneProcess
-from dfedsam.play import Meter, Play, Trace
-from dfedsam.randomness import Draws
+from dfedsam.random import RandomStream
 
 OBJECTIVE = Quadratic(dim=11, noise=0.1, heterogeneity=1.0)
 
 
 def delayed_central_form(algorithm, topology, rounds, steps):
     """x_i ← x_i + (1/n) Σ_j Δ_j(t − delay_ij), written plainly from the local phases alone."""
-    n, network = topology.n, OneProcess(topology.n)
-    problem = OBJECTIVE.build(n, network.block, 5, np.dtype(np.float64))
+    n, communicator = topology.n, SingleProcess(topology.n)
+    problem = OBJECTIVE.build(n, communicator.block, 5, np.dtype(np.float64))
     hops = routes(topology.weights(0))[0]
     delays = np.where(hops > 0, np.ceil(hops / steps) - 1, 0).astype(int)
     x, moved = np.zeros((n, 11)), []
     for t in range(rounds):
-        key = Draws(5, "", t, 0, network.block)
-        play = Play(t, problem, key, Meter.zero(n), network, topology.weights(t), lambda x: None, slice(None))
+        key = RandomStream(5, "", t, 0, communicator.block)
+        play = RoundContext(
+            t, problem, key, QueryCounter.zero(n), communicator, topology.weights(t), lambda x: None, slice(None)
+        )
         moved.append(algorithm.local_phase({"x": x.copy(), "estimator": {}}, play)["x"] - x)
         for i in range(n):
             x[i] += sum(moved[t - delays[i, j]][j] for j in range(n) if t >= delays[i, j]) / n
@@ -69,16 +71,16 @@ def test_is_the_delayed_central_average(options, steps):
 
 def test_once_the_steps_end_all_agree_after_a_diameter_of_rounds():
     topology, n, count = topologies.make("ring", 9), 9, 4
-    network, gossip, rng = OneProcess(n), Flood(), np.random.default_rng(0)
+    communicator, gossip, rng = SingleProcess(n), Flood(), np.random.default_rng(0)
     known = rng.standard_normal((6, n, count, 3))
     x, memory, total = np.zeros((n, 3)), {}, np.zeros(3)
     for t in range(4 + 4):  # four rounds of steps, and the diameter
         scalars = rng.standard_normal((n, count)) if t < 4 else np.zeros((n, count))
         if t < 4:
             total += np.einsum("pc,pcd->d", scalars, known[t]) / n
-        trace = Trace(x.copy(), scalars, lambda round, peers: known[min(round, 5)][list(peers)])
-        key = Draws(0, "", t, 0, range(n))
-        x, memory = gossip(x, memory, network, topology.weights(0), key, trace)
+        trace = LocalUpdate(x.copy(), scalars, lambda round, peers: known[min(round, 5)][list(peers)])
+        key = RandomStream(0, "", t, 0, range(n))
+        x, memory = gossip(x, memory, communicator, topology.weights(0), key, trace)
     np.testing.assert_allclose(x, np.tile(total, (n, 1)), atol=1e-12)
 
 

@@ -6,12 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import topologies
-from dfedsam import DPSGD, Exact, Plain, PushSum, Quadratic, simulate
-from dfedsam.network import OneProcess
-from dfedsam.randomness import Draws
+from dfedsam import DPSGD, Exact, Plain, PushSum, Quadratic, simulate, topologies
+from dfedsam.communication import SingleProcess
+from dfedsam.random import RandomStream
 
-KEY = Draws(0, "gossip", 0, 0, range(1))  # of no use here
+KEY = RandomStream(0, "gossip", 0, 0, range(1))  # of no use here
 
 
 def digraph(n, extra, seed):
@@ -25,23 +24,23 @@ def digraph(n, extra, seed):
 @settings(deadline=None, max_examples=30)
 @given(n=st.integers(2, 12), extra=st.integers(0, 20), seed=st.integers(0, 1000))
 def test_reaches_the_true_mean_on_random_digraphs(n, extra, seed):
-    topology, network = digraph(n, extra, seed), OneProcess(n)
+    topology, communicator = digraph(n, extra, seed), SingleProcess(n)
     x = np.random.default_rng(seed).standard_normal((n, 3))
     mean, gossip = x.mean(axis=0), PushSum(steps=20)
     memory = gossip.init(x)
     for _ in range(60):
-        x, memory = gossip(x, memory, network, topology.weights(0), KEY)
+        x, memory = gossip(x, memory, communicator, topology.weights(0), KEY)
         np.testing.assert_allclose(memory["sums"][:, :-1].sum(axis=0), n * mean, atol=1e-10)  # nothing is lost
     np.testing.assert_allclose(x, np.tile(mean, (n, 1)), atol=1e-6)
 
 
 def test_counts_one_number_more_than_a_row():
-    topology, network = digraph(5, 6, 0), OneProcess(5)
+    topology, communicator = digraph(5, 6, 0), SingleProcess(5)
     x = np.zeros((5, 7), np.float32)
-    PushSum(steps=3)(x, PushSum().init(x), network, topology.weights(0), KEY)
+    PushSum(steps=3)(x, PushSum().init(x), communicator, topology.weights(0), KEY)
     edges = topology.graph(0).number_of_edges()
-    assert network.messages == 3 * edges
-    assert network.bytes == 3 * edges * 8 * 4
+    assert communicator.messages == 3 * edges
+    assert communicator.bytes == 3 * edges * 8 * 4
 
 
 def test_is_plain_gossip_where_weights_are_doubly_stochastic():

@@ -6,7 +6,7 @@ import pytest
 
 from dfedsam import LogisticRegression, Quadratic
 from dfedsam.data.split import IID
-from dfedsam.randomness import Draws
+from dfedsam.random import RandomStream
 
 OBJECTIVES = [
     Quadratic(dim=7),
@@ -19,8 +19,8 @@ PEERS = 6
 
 def parts(objective, block, dtype=np.float64):
     problem = objective.build(PEERS, block, 1, dtype)
-    batch = problem.minibatch(Draws(1, "minibatch", 0, 0, block))
-    x = Draws(1, "x", 0, 0, block).normal((2, problem.dim), dtype)
+    batch = problem.minibatch(RandomStream(1, "minibatch", 0, 0, block))
+    x = RandomStream(1, "x", 0, 0, block).normal((2, problem.dim), dtype)
     return problem, batch, x
 
 
@@ -61,7 +61,7 @@ def test_gradients_are_those_of_the_losses(objective):
 @pytest.mark.parametrize("heterogeneity", [0.0, 2.0])
 def test_the_quadratic_s_loss_is_the_mean_over_peers_and_least_at_its_optimum(heterogeneity):
     problem = Quadratic(dim=7, heterogeneity=heterogeneity, condition=4.0).build(PEERS, range(PEERS), 1, np.float64)
-    batch = problem.minibatch(Draws(1, "minibatch", 0, 0, range(PEERS)))
+    batch = problem.minibatch(RandomStream(1, "minibatch", 0, 0, range(PEERS)))
     x = np.linspace(-1, 1, 7)
     mean = problem.losses(np.tile(x, (PEERS, 1, 1)), batch).mean()
     figures = problem.evaluate(x[None])
@@ -73,7 +73,7 @@ def test_the_quadratic_s_loss_is_the_mean_over_peers_and_least_at_its_optimum(he
 
 def test_quadratic_noise_has_its_standard_deviation():
     problem = Quadratic(dim=50, noise=0.7).build(400, range(400), 0, np.float64)
-    noise = problem.minibatch(Draws(0, "minibatch", 0, 0, range(400)))
+    noise = problem.minibatch(RandomStream(0, "minibatch", 0, 0, range(400)))
     assert abs(noise.std() - 0.7) < 5 * 0.7 / np.sqrt(2 * noise.size)
 
 

@@ -8,13 +8,12 @@ import pytest
 import transformers
 from safetensors.numpy import load_file
 
-import topologies
-from dfedsam import DPSGD, DFedSAM, Plain, Simulation
+from dfedsam import DPSGD, DFedSAM, Plain, Simulation, topologies
 from dfedsam.blackbox import CausalLM, DualEncoder, Function, MaskedLM, Model
 from dfedsam.data.split import IID
 from dfedsam.objectives import DiscretePrompt, PromptTuning
 from dfedsam.objectives.prompt_problem import PromptProblem
-from dfedsam.randomness import Draws
+from dfedsam.random import RandomStream
 from dfedsam.zeroth_order import PolicyGradient
 
 PEERS = 3
@@ -49,8 +48,8 @@ def test_a_choice_is_scored_as_the_same_words_in_a_soft_prompt(options, kind, mo
     choices = problem.categorical
     assert choices is not None
     assert problem.dim == 3 * 7
-    chosen = choices.draw(choices.probabilities(problem.start()[None]), Draws(0, "c", 0, 0, range(1)), 2)
-    batch = problem.minibatch(Draws(0, "minibatch", 0, 0, range(1)), slice(0, 1))
+    chosen = choices.draw(choices.probabilities(problem.start()[None]), RandomStream(0, "c", 0, 0, range(1)), 2)
+    batch = problem.minibatch(RandomStream(0, "minibatch", 0, 0, range(1)), slice(0, 1))
     losses = problem.losses(chosen, batch, slice(0, 1))
     for one, loss in zip(chosen[0], losses[0], strict=True):
         words = problem.map.text(one)

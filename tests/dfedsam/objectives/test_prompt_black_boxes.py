@@ -8,15 +8,14 @@ import pytest
 import torch
 from safetensors import safe_open
 
-import topologies
-from dfedsam import DFedSAMMG, Simulation
+from dfedsam import DFedSAMMG, Simulation, topologies
 from dfedsam.blackbox import CausalLM, MaskedLM, Model
 from dfedsam.checkpoint import load
+from dfedsam.communication.one_process import SingleProcess
 from dfedsam.data.split import IID
-from dfedsam.network.one_process import OneProcess
 from dfedsam.objectives import PromptTuning, RandomProjection
 from dfedsam.objectives.prompt_problem import PromptProblem
-from dfedsam.randomness import Draws
+from dfedsam.random import RandomStream
 
 PEERS = 4
 BOXES: list[tuple[str, Model]] = [
@@ -56,7 +55,7 @@ def test_cut_at_peers_gives_the_same_bits_however_peers_are_dealt(folders, revie
         objective = tuning(reviews, folders[kind], model, cut_at_peers=cut)
         whole = build(objective)
         x = np.random.default_rng(0).normal(size=(PEERS, 3, 9)).astype(np.float32)
-        batch = whole.minibatch(Draws(0, "minibatch", 0, 0, range(PEERS)))
+        batch = whole.minibatch(RandomStream(0, "minibatch", 0, 0, range(PEERS)))
         evaluated, losses = whole.evaluate(x[:, 0]), whole.losses(x, batch)
         for block in (range(1), range(1, 4)):
             rows, part = slice(block.start, block.stop), build(objective, block)
@@ -77,7 +76,7 @@ def test_a_resumed_run_ends_bit_for_bit_where_the_unbroken_one_does(
     again = Simulation(**options, rounds=3, out=tmp_path / "cut").run(resume=True)
     for one, other in zip(again, whole, strict=True):
         assert {**one, "seconds": 0} == {**other, "seconds": 0}
-    ends = [load(tmp_path / run / "checkpoint.safetensors", OneProcess(PEERS))[0]["x"] for run in ("cut", "whole")]
+    ends = [load(tmp_path / run / "checkpoint.safetensors", SingleProcess(PEERS))[0]["x"] for run in ("cut", "whole")]
     np.testing.assert_array_equal(*ends)
     assert whole[-1]["queries"] == 3 * 16
     assert whole[-1]["examples"] == 4 * whole[-1]["queries"]

@@ -9,14 +9,13 @@ import pytest
 import torch
 from safetensors import safe_open
 
-import topologies
-from dfedsam import DFedAvg, Exact, FedBBPT, Simulation
+from dfedsam import DFedAvg, Exact, FedBBPT, Simulation, topologies
 from dfedsam.blackbox import CausalLM, DualEncoder, MaskedLM, Model
 from dfedsam.data.split import IID
 from dfedsam.objectives import FullPrompt, PromptGenerator, PromptTuning
 from dfedsam.objectives.generated_prompts import GeneratedPromptProblem
-from dfedsam.objectives.prompt_generator import Network
-from dfedsam.randomness import Draws
+from dfedsam.objectives.prompt_generator import MLP
+from dfedsam.random import RandomStream
 from dfedsam.zeroth_order import SPSA
 
 PEERS = 3
@@ -55,13 +54,13 @@ def around(problem: GeneratedPromptProblem, *shape: int) -> np.ndarray:
 
 def test_the_network_is_a_plain_one_of_torch() -> None:
     random = np.random.default_rng(0)
-    network = Network(inputs=random.normal(size=(6, 4)), hidden=3, outputs=2)
-    x = random.normal(size=(5, network.dim))
+    mlp = MLP(inputs=random.normal(size=(6, 4)), hidden=3, outputs=2)
+    x = random.normal(size=(5, mlp.dim))
     first, second = torch.nn.Linear(4, 3, dtype=torch.float64), torch.nn.Linear(3, 2, dtype=torch.float64)
     plain = torch.nn.Sequential(first, torch.nn.Tanh(), second)
-    for own, found in zip(x, network(x, np.tile([4, 0, 5], (5, 1))), strict=True):
+    for own, found in zip(x, mlp(x, np.tile([4, 0, 5], (5, 1))), strict=True):
         torch.nn.utils.vector_to_parameters(torch.from_numpy(own), plain.parameters())
-        expected = plain(torch.from_numpy(network.inputs[[4, 0, 5]])).detach().numpy()
+        expected = plain(torch.from_numpy(mlp.inputs[[4, 0, 5]])).detach().numpy()
         np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
@@ -69,11 +68,11 @@ def test_the_network_is_a_plain_one_of_torch() -> None:
 def test_losses_and_figures_are_those_of_each_example_alone(tuning, kind, model, more, tmp_path: Path) -> None:
     """Prompts by the formula that is written down, from what `save` writes, one example at a time."""
     problem = build(tuning(kind, model, **more))
-    x, batch = around(problem, PEERS, 2), problem.minibatch(Draws(0, "minibatch", 0, 0, range(PEERS)))
+    x, batch = around(problem, PEERS, 2), problem.minibatch(RandomStream(0, "minibatch", 0, 0, range(PEERS)))
     batch[1, -1] = -1
     losses, figures = problem.losses(x, batch), problem.evaluate(x[:, 0])
     assert losses.shape == (PEERS, 2)
-    features = problem.map.network.inputs
+    features = problem.map.communicator.inputs
 
     def plain(one: np.ndarray, number: int) -> tuple[float, bool]:
         problem.save(one, tmp_path / "prompt.safetensors")
@@ -101,20 +100,20 @@ def test_losses_and_figures_are_those_of_each_example_alone(tuning, kind, model,
 def test_features_are_unit_vectors_of_the_encoder_and_pairs_are_read_together(
     tuning, folders, reviews, tmp_path: Path
 ) -> None:
-    features = build(tuning("bert", MaskedLM())).map.network.inputs
+    features = build(tuning("bert", MaskedLM())).map.communicator.inputs
     np.testing.assert_allclose((features**2).sum(axis=1), 16, rtol=1e-9)
     table = pd.read_csv(reviews)
     pairs = tmp_path / "pairs.csv"
     halves = table["text"].str.split(" ", n=1, expand=True)
     pd.DataFrame({"a": halves[0], "b": halves[1], "label": table["label"]}).to_csv(pairs, index=False)
     paired = tuning("bert", MaskedLM(template="{prompt} {text1} {text2} <mask>"), data=str(pairs), text_column="a,b")
-    np.testing.assert_allclose(build(paired).map.network.inputs, features, rtol=1e-9)
+    np.testing.assert_allclose(build(paired).map.communicator.inputs, features, rtol=1e-9)
 
 
 def test_the_same_bits_however_peers_are_dealt(tuning) -> None:
     objective = tuning("encoder", DualEncoder(), mode="text")
     whole = build(objective, dtype=np.float32)
-    x, batch = around(whole, PEERS, 3), whole.minibatch(Draws(0, "minibatch", 0, 0, range(PEERS)))
+    x, batch = around(whole, PEERS, 3), whole.minibatch(RandomStream(0, "minibatch", 0, 0, range(PEERS)))
     losses, loss = whole.losses(x, batch), whole.evaluate(x[:, 0])["loss"]
     for block in (range(1), range(1, 3)):
         rows, part = slice(block.start, block.stop), build(objective, block, np.float32)

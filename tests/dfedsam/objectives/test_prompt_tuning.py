@@ -14,7 +14,7 @@ from dfedsam.data.split import IID, Dirichlet
 from dfedsam.objectives.prompt_parameters import DISTRIBUTIONS, FullPrompt, PromptParameters, RandomProjection
 from dfedsam.objectives.prompt_problem import PromptProblem
 from dfedsam.objectives.prompt_tuning import PromptTuning
-from dfedsam.randomness import Draws
+from dfedsam.random import RandomStream
 
 PEERS = 4
 MODES = ("words", "text")
@@ -53,8 +53,8 @@ def build(options: dict, block: range = range(PEERS), dtype: type = np.float64, 
     return problem
 
 
-def draws(block: range = range(PEERS), step: int = 0) -> Draws:
-    return Draws(0, "minibatch", 0, step, block)
+def draws(block: range = range(PEERS), step: int = 0) -> RandomStream:
+    return RandomStream(0, "minibatch", 0, step, block)
 
 
 def near_start(problem: PromptProblem, *shape: int, seed: int = 0) -> np.ndarray:

@@ -4,10 +4,10 @@ from itertools import product
 
 import numpy as np
 
+from dfedsam.context import Oracle, QueryCounter
 from dfedsam.objectives.base import ALL_ROWS, Problem
 from dfedsam.objectives.categorical import Categorical
-from dfedsam.play import Meter, Minibatch
-from dfedsam.randomness import Draws
+from dfedsam.random import RandomStream
 
 TOKENS, CANDIDATES = 2, 3
 CHOICES = list(product(range(CANDIDATES), repeat=TOKENS))
@@ -42,7 +42,7 @@ class Table(Problem):
         return {"loss": np.array([self.expected(one) for one in self.categorical.probabilities(x)])}
 
 
-def asked(problem: Table, peers: int) -> Minibatch:
+def asked(problem: Table, peers: int) -> Oracle:
     """A minibatch of many peers of one mind."""
-    key = Draws(0, "", 0, 0, range(peers))
-    return Minibatch(problem, np.zeros((peers, 1)), slice(0, peers), key, Meter.zero(peers))
+    key = RandomStream(0, "", 0, 0, range(peers))
+    return Oracle(problem, np.zeros((peers, 1)), slice(0, peers), key, QueryCounter.zero(peers))

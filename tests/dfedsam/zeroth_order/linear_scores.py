@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax, softmax
 
 from dfedsam.objectives.base import ALL_ROWS, Objective, Problem
-from dfedsam.randomness import Draws
+from dfedsam.random import RandomStream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +27,8 @@ class LinearScoresProblem(Problem):
 
     def __init__(self, options, peers, block, seed, dtype):
         self.dim, self.classes, self.scored = options.dim, options.classes, options.examples * options.classes
-        self.all = Draws(seed, "data", 0, 0, range(peers)).normal((self.scored, self.dim), dtype)
-        self.all_labels = Draws(seed, "labels", 0, 0, range(peers)).integers(
+        self.all = RandomStream(seed, "data", 0, 0, range(peers)).normal((self.scored, self.dim), dtype)
+        self.all_labels = RandomStream(seed, "labels", 0, 0, range(peers)).integers(
             np.full(peers, self.classes), options.examples
         )
         self.jacobian, self.labels = self.all[list(block)], self.all_labels[list(block)]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-from dfedsam.randomness import Draws
+from dfedsam.random import RandomStream
 from dfedsam.zeroth_order import cma
 from dfedsam.zeroth_order.cma_rates import rates
 
@@ -32,7 +32,9 @@ def search(function, dim, population, sigma, covariance, generations, mean=2.0, 
     shape = cma.start(x, sigma, covariance)
     constants = rates(dim, population, diagonal=covariance == "diagonal")
     for t in range(generations):
-        candidates = cma.ask(x, shape, Draws(seed, "candidates", t, 0, range(PEERS)).normal((population, dim), x.dtype))
+        candidates = cma.ask(
+            x, shape, RandomStream(seed, "candidates", t, 0, range(PEERS)).normal((population, dim), x.dtype)
+        )
         losses = function(candidates)
         if watch is not None:
             watch(candidates, losses)

@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dfedsam.randomness import Draws
+from dfedsam.random import RandomStream
 from dfedsam.zeroth_order.cycle import cycled, left
 
 
 def draws(peers=range(5), **key):
-    return Draws(**{"seed": 0, "purpose": "", "round": 0, "step": 0, "peers": peers, **key})
+    return RandomStream(**{"seed": 0, "purpose": "", "round": 0, "step": 0, "peers": peers, **key})
 
 
 def turns(turn, peers=5):

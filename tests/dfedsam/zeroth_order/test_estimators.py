@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from dfedsam import CoordinateWise, Exact, OneSided, Quadratic, TwoPoint
-from dfedsam.play import Meter, Minibatch
-from dfedsam.randomness import Draws
+from dfedsam.context import Oracle, QueryCounter
+from dfedsam.random import RandomStream
 from dfedsam.zeroth_order import ascend, cosines, directions
 
 RANDOM = [cls(directions=3, mu=mu, distribution=kind) for cls, mu in [(TwoPoint, 1e-3), (OneSided, 1e-6)]
@@ -18,13 +18,13 @@ ALL = [*RANDOM, CoordinateWise(mu=1e-3), Exact()]
 def minibatch(peers=range(6), dim=10, noise=0.5, condition=3.0, heterogeneity=1.0):
     objective = Quadratic(dim=dim, noise=noise, condition=condition, heterogeneity=heterogeneity)
     problem = objective.build(64, peers, 0, np.float64)
-    key = Draws(0, "", 0, 0, peers)
-    batch = problem.minibatch(Draws(0, "minibatch", 0, 0, peers))
-    return Minibatch(problem, batch, slice(0, len(peers)), key, Meter.zero(len(peers)))
+    key = RandomStream(0, "", 0, 0, peers)
+    batch = problem.minibatch(RandomStream(0, "minibatch", 0, 0, peers))
+    return Oracle(problem, batch, slice(0, len(peers)), key, QueryCounter.zero(len(peers)))
 
 
 def point(peers=range(6), dim=10):
-    return Draws(9, "x", 0, 0, peers).normal((dim,), np.float64)
+    return RandomStream(9, "x", 0, 0, peers).normal((dim,), np.float64)
 
 
 @pytest.mark.parametrize("estimator", ALL, ids=repr)
@@ -83,7 +83,7 @@ def test_mean_cosine_squared_of_one_direction_is_one_over_d():
 
 @pytest.mark.parametrize("kind", ["rademacher", "gaussian", "sphere", "orthogonal"])
 def test_directions_have_identity_covariance(kind):
-    u = directions(kind, Draws(0, "u", 0, 0, range(5000)), 4, 8, np.float64).reshape(-1, 8)
+    u = directions(kind, RandomStream(0, "u", 0, 0, range(5000)), 4, 8, np.float64).reshape(-1, 8)
     assert np.abs(u.T @ u / len(u) - np.eye(8)).max() < 5 * 1.5 / np.sqrt(len(u))
     if kind != "gaussian":
         np.testing.assert_allclose(np.linalg.norm(u, axis=1), np.sqrt(8))
@@ -119,7 +119,7 @@ def test_bad_values_are_named(make):
 @pytest.mark.parametrize("q", [3, 10, 25])
 def test_orthogonal_directions_are_so_in_sets_of_dim_and_uniform_each(q):
     dim = 10
-    u = directions("orthogonal", Draws(0, "u", 0, 0, range(3000)), q, dim, np.float64)
+    u = directions("orthogonal", RandomStream(0, "u", 0, 0, range(3000)), q, dim, np.float64)
     for low in range(0, q, dim):
         some = u[:, low : low + dim]
         products = some @ some.transpose(0, 2, 1)

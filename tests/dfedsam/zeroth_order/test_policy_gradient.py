@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-import topologies
-from dfedsam import DPSGD, Quadratic, Simulation, TwoPoint
+from dfedsam import DPSGD, Quadratic, Simulation, TwoPoint, topologies
 from dfedsam.checkpoint import load
-from dfedsam.network.one_process import OneProcess
+from dfedsam.communication.one_process import SingleProcess
 from dfedsam.objectives import Objective
 from dfedsam.objectives.categorical import FORMS, on_simplex
-from dfedsam.randomness import Draws
+from dfedsam.random import RandomStream
 from dfedsam.zeroth_order import PolicyGradient
 from tests.dfedsam.zeroth_order.choices import CANDIDATES, TOKENS, Table, asked
 
@@ -72,7 +71,7 @@ def test_clipping_shortens_what_is_longer_alone() -> None:
 def test_draws_follow_the_probabilities_and_never_what_has_none() -> None:
     problem = Table("probabilities")
     chances = np.array([[0.0, 0.5, 0.5], [1.0, 0.0, 0.0]])
-    drawn = problem.categorical.draw(np.repeat(chances[None], 4, 0), Draws(0, "c", 0, 0, range(4)), 5000)
+    drawn = problem.categorical.draw(np.repeat(chances[None], 4, 0), RandomStream(0, "c", 0, 0, range(4)), 5000)
     share = problem.categorical.rows(drawn).mean(axis=(0, 1))
     assert (share[chances == 0] == 0).all()
     assert np.abs(share - chances).max() < 5 * 0.5 / 20_000**0.5
@@ -109,7 +108,7 @@ def test_peers_agree_on_the_best_prompt(form: str, lr: float, tmp_path) -> None:
     table = Table(form).table
     assert rows[-1]["loss"] < table.min() + 0.1 * (table.mean() - table.min())
     assert rows[-1]["queries"] == 150 * 8
-    x = load(tmp_path / "run" / "checkpoint.safetensors", OneProcess(5))[0]["x"]
+    x = load(tmp_path / "run" / "checkpoint.safetensors", SingleProcess(5))[0]["x"]
     if form == "probabilities":
         np.testing.assert_allclose(Table(form).categorical.rows(x).sum(axis=-1), 1, atol=1e-5)
         assert x.min() >= 0

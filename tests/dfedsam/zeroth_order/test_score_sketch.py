@@ -7,22 +7,22 @@ import pytest
 
 from dfedsam import DFedSAM, OneSided, Quadratic, ScoreSketch, Simulation, TwoPoint
 from dfedsam.algorithms import Algorithm
-from dfedsam.play import Meter, Minibatch
-from dfedsam.randomness import Draws
+from dfedsam.context import Oracle, QueryCounter
+from dfedsam.random import RandomStream
+from dfedsam.topologies import make
 from tests.dfedsam.zeroth_order.linear_scores import LinearScores
-from topologies import make
 
 DIM = 12
 
 
-def minibatch(peers=range(6), **options) -> Minibatch:
+def minibatch(peers=range(6), **options) -> Oracle:
     problem = LinearScores(dim=DIM, **options).build(peers.stop, peers, 0, np.float64)
     whole = slice(0, len(peers))
-    return Minibatch(problem, problem.labels, whole, Draws(0, "", 0, 0, peers), Meter.zero(len(peers)))
+    return Oracle(problem, problem.labels, whole, RandomStream(0, "", 0, 0, peers), QueryCounter.zero(len(peers)))
 
 
 def point(peers=range(6), of=9):
-    return Draws(of, "x", 0, 0, peers).normal((DIM,), np.float64)
+    return RandomStream(of, "x", 0, 0, peers).normal((DIM,), np.float64)
 
 
 def kept(estimator, mini, x):

@@ -4,19 +4,19 @@ import numpy as np
 import pytest
 
 from dfedsam import Quadratic
-from dfedsam.play import Meter, Minibatch
-from dfedsam.randomness import Draws
+from dfedsam.context import Oracle, QueryCounter
+from dfedsam.random import RandomStream
 from dfedsam.zeroth_order import SPSA
 
 DIM = 6
 
 
-def asked(peers: int, problem=None) -> Minibatch:
+def asked(peers: int, problem=None) -> Oracle:
     """A minibatch of many peers of one mind."""
     options = Quadratic(dim=DIM, condition=4.0, noise=0, heterogeneity=0)
     problem = problem or options.build(peers, range(peers), 0, np.float64)
-    batch = problem.minibatch(Draws(0, "minibatch", 0, 0, range(peers)))
-    return Minibatch(problem, batch, slice(0, peers), Draws(0, "", 0, 0, range(peers)), Meter.zero(peers))
+    batch = problem.minibatch(RandomStream(0, "minibatch", 0, 0, range(peers)))
+    return Oracle(problem, batch, slice(0, peers), RandomStream(0, "", 0, 0, range(peers)), QueryCounter.zero(peers))
 
 
 @pytest.mark.parametrize("draws", [1, 5])
@@ -34,7 +34,7 @@ def test_on_a_quadratic_it_has_no_bias_and_the_stated_variance(draws: int) -> No
 
 
 def test_its_steps_have_the_stated_distribution() -> None:
-    delta = SPSA(draws=50).perturbations(np.zeros((100, DIM)), Draws(0, "d", 0, 0, range(100))).ravel()
+    delta = SPSA(draws=50).perturbations(np.zeros((100, DIM)), RandomStream(0, "d", 0, 0, range(100))).ravel()
     sizes = np.sort(np.abs(delta))
     assert sizes[0] >= 0.5
     assert sizes[-1] <= 1
@@ -54,7 +54,7 @@ def test_the_step_falls_with_rounds_or_as_an_algorithm_counts() -> None:
     x, spsa, asks = np.zeros((2, DIM)), SPSA(draws=3, c=0.02, gamma=0.2), Asks()
     for t in (1, 2, 9):
         for one in (spsa, spsa.at(t)):
-            draws = Draws(0, "d", t - 1 if one is spsa else 0, 0, range(2))
+            draws = RandomStream(0, "d", t - 1 if one is spsa else 0, 0, range(2))
             one.estimate(asks, x, draws)
             expected = one.perturbations(x, draws) * 0.02 / t**0.2
             np.testing.assert_allclose(asks.candidates, np.concatenate([expected, -expected], axis=1), rtol=1e-12)

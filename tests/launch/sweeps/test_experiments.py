@@ -2,9 +2,9 @@
 
 import pytest
 
-from launch import run
-from launch.merge import EXPERIMENTS
-from launch.sweeps import file, plan
+from dfedsam.launch import run
+from dfedsam.launch.merge import EXPERIMENTS
+from dfedsam.launch.sweeps import file, plan
 
 SWEEPS = sorted(path.name for path in EXPERIMENTS.glob("*.yaml") if "\nbase:" in path.read_text(encoding="utf-8"))
 

@@ -50,7 +50,7 @@ def test_the_script_word_for_word(dfedsam):
     options = "--slurm --dry-run --partition cpu --ranks 4 --time 2:00:00 --account physics --jobs 2"
     said = dfedsam("sweep", sweep, *options.split())
     assert said.status == 0
-    run = f"srun --kill-on-bad-exit=1 --mpi=pmi2 {sys.executable} -m launch.cli sweep"
+    run = f"srun --kill-on-bad-exit=1 --mpi=pmi2 {sys.executable} -m dfedsam.launch.cli sweep"
     assert said.out == GOLDEN.replace("HERE", str(Path.cwd())).replace("RUN", run)
     assert not Path("studies").exists()
     check(said.out)

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from launch.sweeps.study import Folder, is_done
+from dfedsam.launch.sweeps.study import Folder, is_done
 from tests import mpi
 from tests.launch.command import PROGRAM, metrics
 from tests.launch.sweeps.files import Tree, names, write

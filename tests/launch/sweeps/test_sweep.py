@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from launch.merge import EXPERIMENTS
-from launch.sweeps.file import read
+from dfedsam.launch.merge import EXPERIMENTS
+from dfedsam.launch.sweeps.file import read
 from tests import mpi
 from tests.launch.command import PROGRAM, metrics
 from tests.launch.sweeps.files import names, write

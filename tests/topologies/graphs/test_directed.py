@@ -4,10 +4,10 @@ import networkx as nx
 import numpy as np
 import pytest
 
+from dfedsam.topologies import check, directed_exponential, make, random_out
+from dfedsam.topologies.graphs import redraw
+from dfedsam.topologies.tidy import parts
 from tests.topologies.sizes import DIRECTED_SIZES, cases
-from topologies import check, directed_exponential, make, random_out
-from topologies.graphs import redraw
-from topologies.tidy import parts
 
 
 @pytest.mark.parametrize(("name", "n"), cases(DIRECTED_SIZES))

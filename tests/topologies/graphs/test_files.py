@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from topologies import (
+from dfedsam.topologies import (
     Drawn,
     Periodic,
     check,
@@ -22,7 +22,7 @@ from topologies import (
     spectrum,
     to_dict,
 )
-from topologies.tidy import adjacency_matrix
+from dfedsam.topologies.tidy import adjacency_matrix
 
 WRITERS = {
     ".edgelist": nx.write_edgelist,

@@ -6,8 +6,8 @@ from typing import Any
 import networkx as nx
 import pytest
 
-from topologies import find, make
-from topologies.imports import import_path
+from dfedsam.topologies import find, make
+from dfedsam.topologies.imports import import_path
 
 CASES = [
     ("petersen_graph", 10, {}),

@@ -6,7 +6,7 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from topologies import (
+from dfedsam.topologies import (
     circulant,
     davis,
     eigenvalues,
@@ -21,8 +21,8 @@ from topologies import (
     spectrum,
     two_cliques,
 )
-from topologies.graphs.expanders import margulis_weights
-from topologies.tidy import adjacency_matrix
+from dfedsam.topologies.graphs.expanders import margulis_weights
+from dfedsam.topologies.tidy import adjacency_matrix
 
 
 def gap(name, n, **options):
@@ -150,14 +150,14 @@ def test_margulis_with_and_without_its_parallel_edges(m):
     assert eigenvalues(W)[1] <= 5 * np.sqrt(2) / 8
     assert slem(metropolis(graph)) <= 1 - (8 - 5 * np.sqrt(2)) / 18
     assert (A.sum(axis=0) == 8).all()
-    topology = make("margulis", m * m, weights="topologies.graphs.expanders.margulis_weights")
+    topology = make("margulis", m * m, weights="dfedsam.topologies.graphs.expanders.margulis_weights")
     np.testing.assert_array_equal(topology.weights(0).toarray(), A / 8)
 
 
 def test_margulis_weights_are_of_no_other_graph():
     for name, n in (("ring", 9), ("torus", 16), ("ring", 10)):
         with pytest.raises(ValueError, match=r"weights is margulis_weights: it must be used on .* margulis alone"):
-            make(name, n, weights="topologies.graphs.expanders.margulis_weights")
+            make(name, n, weights="dfedsam.topologies.graphs.expanders.margulis_weights")
 
 
 @pytest.mark.parametrize("m", [2, 3, 5, 8])

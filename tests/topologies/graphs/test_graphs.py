@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.topologies.sizes import DIRECTED_SIZES, SIZES, cases, graph_functions
-from topologies import (
+from dfedsam.topologies import (
     barbell,
     binary_tree,
     caveman,
@@ -27,8 +26,9 @@ from topologies import (
     tree,
     two_cliques,
 )
-from topologies.graphs.random import erdos_renyi, random_geometric
-from topologies.topology import Static
+from dfedsam.topologies.graphs.random import erdos_renyi, random_geometric
+from dfedsam.topologies.topology import Static
+from tests.topologies.sizes import DIRECTED_SIZES, SIZES, cases, graph_functions
 
 RANDOM = (
     "erdos_renyi",

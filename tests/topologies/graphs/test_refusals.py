@@ -2,9 +2,9 @@
 
 import pytest
 
-from topologies import make
-from topologies.graphs import redraw
-from topologies.graphs.random import watts_strogatz
+from dfedsam.topologies import make
+from dfedsam.topologies.graphs import redraw
+from dfedsam.topologies.graphs.random import watts_strogatz
 
 ERRORS = [
     ("ring", 1, {}, "peers is 1: it must be a whole number of at least 2"),

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from topologies import base, check, hyper_hypercube, make, simple_base
-from topologies.schedules.finite_time import _factors
-from topologies.schedules.matrices import circulant, from_pairs
+from dfedsam.topologies import base, check, hyper_hypercube, make, simple_base
+from dfedsam.topologies.schedules.finite_time import _factors
+from dfedsam.topologies.schedules.matrices import circulant, from_pairs
 
 DEGREES = (1, 2, 3, 4)
 
@@ -108,7 +108,7 @@ def test_the_check_before_round_0_passes(n, degree):
         topology = make(name, n, degree=degree)
         check(topology)
         assert topology.description == {
-            "class_path": f"topologies.schedules.finite_time.{name}",
+            "class_path": f"dfedsam.topologies.schedules.finite_time.{name}",
             "init_args": {"degree": degree},
         }
         assert not topology.directed

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from topologies import check, make
-from topologies.schedules.activation import best_probabilities, best_step, laplacian, second_moment
-from topologies.schedules.colouring import matchings_of
+from dfedsam.topologies import check, make
+from dfedsam.topologies.schedules.activation import best_probabilities, best_step, laplacian, second_moment
+from dfedsam.topologies.schedules.colouring import matchings_of
 
 
 def davis():

@@ -7,8 +7,8 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from topologies import check, make, metropolis, pairwise, random_matching, random_neighbours
-from topologies.schedules.matchings import _distinct
+from dfedsam.topologies import check, make, metropolis, pairwise, random_matching, random_neighbours
+from dfedsam.topologies.schedules.matchings import _distinct
 
 
 class Given:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from topologies import at_random, check, in_turn, make
+from dfedsam.topologies import at_random, check, in_turn, make
 
 
 def same(A, B):
@@ -25,7 +25,7 @@ def test_each_plays_its_own_rounds_in_turn():
 
 
 def test_only_the_union_need_be_connected():
-    halves = [{"class_path": "topologies.one_peer_hypercube", "init_args": {}}, "random_matching"]
+    halves = [{"class_path": "dfedsam.topologies.one_peer_hypercube", "init_args": {}}, "random_matching"]
     check(in_turn(8, halves))
     assert in_turn(8, halves).support() is None
     assert in_turn(8, halves).period is None

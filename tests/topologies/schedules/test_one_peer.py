@@ -6,8 +6,8 @@ import networkx as nx
 import numpy as np
 import pytest
 
+from dfedsam.topologies import check, grid, one_peer_exponential, one_peer_grid, one_peer_hypercube, one_peer_ring, ring
 from tests.topologies.schedules.test_finite_time import is_exact, product
-from topologies import check, grid, one_peer_exponential, one_peer_grid, one_peer_hypercube, one_peer_ring, ring
 
 
 @pytest.mark.parametrize("n", [2, 4, 8, 16, 32, 64, 128])

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from topologies import check, make, stl_fw
-from topologies.schedules.stl_fw import objective
+from dfedsam.topologies import check, make, stl_fw
+from dfedsam.topologies.schedules.stl_fw import objective
 
 GROUPS = np.repeat(np.eye(10), 2, axis=0)  # ten classes, two peers of each
 
@@ -73,7 +73,7 @@ def test_no_description_holds_the_proportions():
     assert topology.directed
     assert topology.sums == "both"
     assert topology.description == {
-        "class_path": "topologies.schedules.stl_fw.stl_fw",
+        "class_path": "dfedsam.topologies.schedules.stl_fw.stl_fw",
         "init_args": {"degree": 3, "mixing": 0.1},
     }
 

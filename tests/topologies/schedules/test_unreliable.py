@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from topologies import check, latency, link_failures, make, peers_away
-from topologies.schedules.links import Links
+from dfedsam.topologies import check, latency, link_failures, make, peers_away
+from dfedsam.topologies.schedules.links import Links
 
 INNER = ["ring", "star", "erdos_renyi", "random_matching", "one_peer_hypercube", "matcha"]
 
@@ -191,7 +191,7 @@ def test_directed_ones_are_for_push_sum():
             assert topology.sums == "columns"
             check(topology)
     both = {
-        "class_path": "topologies.graphs.textbook.from_edges",
+        "class_path": "dfedsam.topologies.graphs.textbook.from_edges",
         "init_args": {"edges": [[0, 1], [1, 0]], "directed": True},
     }
     seen = {tuple(link_failures(2, both, p=0.5).weights(t).toarray().ravel()) for t in range(40)}

@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 from numpy.polynomial.chebyshev import chebval
 
-from topologies import make, metropolis, ring, slem, steady_consensus, torus
+from dfedsam.topologies import make, metropolis, ring, slem, steady_consensus, torus
 
 
 def exact(value):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from topologies import Drawn, Periodic, expected_contraction, make
-from topologies.spectra import extremes, rounds
-from topologies.spectra.rounds import looked_at
+from dfedsam.topologies import Drawn, Periodic, expected_contraction, make
+from dfedsam.topologies.spectra import extremes, rounds
+from dfedsam.topologies.spectra.rounds import looked_at
 
 
 class Matching(Drawn):

@@ -7,10 +7,10 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from topologies import make
-from topologies.spectra import lanczos
-from topologies.spectra.extremes import ends, largest, second_smallest, slowest
-from topologies.spectra.lanczos import LARGEST, SMALLEST, outer
+from dfedsam.topologies import make
+from dfedsam.topologies.spectra import lanczos
+from dfedsam.topologies.spectra.extremes import ends, largest, second_smallest, slowest
+from dfedsam.topologies.spectra.lanczos import LARGEST, SMALLEST, outer
 
 
 def laplacian(graph):
@@ -70,7 +70,7 @@ def test_any_graph_agrees_with_numpy_and_networkx(n, p, seed):
 def test_the_inverse_gives_what_lanczos_gives(name, impatient, monkeypatch):
     if impatient:  # nothing settles: all is left to the factorisation
         monkeypatch.setattr(lanczos, "PATIENCE", 1)
-        monkeypatch.setattr("topologies.spectra.extremes._is_thin", lambda L: True)
+        monkeypatch.setattr("dfedsam.topologies.spectra.extremes._is_thin", lambda L: True)
     L = laplacian(make(name, 400, seed=3).graph(0))
     mu = np.linalg.eigvalsh(L.toarray())
     assert ends(L) == pytest.approx((mu[1], mu[-1]), rel=1e-6)

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from topologies import Periodic, Static, make
-from topologies.spectra import extremes
-from topologies.spectra.mixing import finite_time, mixing_time, rounds_to
-from topologies.spectra.products import long_run, norm, radius
-from topologies.spectra.rounds import looked_at
+from dfedsam.topologies import Periodic, Static, make
+from dfedsam.topologies.spectra import extremes
+from dfedsam.topologies.spectra.mixing import finite_time, mixing_time, rounds_to
+from dfedsam.topologies.spectra.products import long_run, norm, radius
+from dfedsam.topologies.spectra.rounds import looked_at
 
 
 def de_bruijn(n):

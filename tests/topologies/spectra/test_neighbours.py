@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from topologies import effective_neighbours, eigenvalues, make, metropolis, ring
-from topologies.spectra import extremes
-from topologies.spectra.neighbours import from_eigenvalues, schedule_neighbours
+from dfedsam.topologies import effective_neighbours, eigenvalues, make, metropolis, ring
+from dfedsam.topologies.spectra import extremes
+from dfedsam.topologies.spectra.neighbours import from_eigenvalues, schedule_neighbours
 
 
 def exact(value):

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from topologies import (
+from dfedsam.topologies import (
     Drawn,
     Periodic,
     Static,
@@ -20,7 +20,7 @@ from topologies import (
     slem,
     spectrum,
 )
-from topologies.spectra import extremes
+from dfedsam.topologies.spectra import extremes
 
 
 def exact(value):

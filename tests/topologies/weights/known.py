@@ -4,7 +4,7 @@ import networkx as nx
 import numpy as np
 from hypothesis import strategies as st
 
-from topologies import grid, path, ring, star
+from dfedsam.topologies import grid, path, ring, star
 
 GRAPHS = {
     "path-8": path(8),

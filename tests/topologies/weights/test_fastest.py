@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.topologies.weights.known import GRAPHS, MODULI, PRINTED, connected_graphs, modulus
-from topologies import (
+from dfedsam.topologies import (
     best_constant,
     complete,
     fastest,
@@ -23,11 +22,12 @@ from topologies import (
     ring,
     star,
 )
-from topologies.tidy import tidy
-from topologies.weights import cache, certificate
-from topologies.weights import fastest as module
-from topologies.weights.edges import Edges
-from topologies.weights.interior_point import interior_point
+from dfedsam.topologies.tidy import tidy
+from dfedsam.topologies.weights import cache, certificate
+from dfedsam.topologies.weights import fastest as module
+from dfedsam.topologies.weights.edges import Edges
+from dfedsam.topologies.weights.interior_point import interior_point
+from tests.topologies.weights.known import GRAPHS, MODULI, PRINTED, connected_graphs, modulus
 
 RULES = [fastest, fastest_nonnegative]
 
@@ -109,7 +109,7 @@ def test_edges_that_do_not_help_get_no_weight():
 def test_clarabel_agrees(name, rule):
     pytest.importorskip("cvxpy", reason="cvxpy, the extra sdp, is not installed")
     edges = Edges(tidy(GRAPHS[name]))
-    solve = importlib.import_module("topologies.weights.fastest_cvxpy").solve
+    solve = importlib.import_module("dfedsam.topologies.weights.fastest_cvxpy").solve
     w, Z, r = solve(rule.__name__, edges, rule is fastest_nonnegative)
     assert certificate.lower_bound(edges, Z, r) == pytest.approx(certificate.modulus(edges, w), abs=1e-6)
     assert modulus(rule(GRAPHS[name])) == pytest.approx(certificate.modulus(edges, w), abs=1e-7)

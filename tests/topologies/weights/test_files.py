@@ -6,7 +6,7 @@ import pytest
 import scipy.io
 import scipy.sparse as sp
 
-from topologies import (
+from dfedsam.topologies import (
     check,
     directed_ring,
     find_rule,
@@ -68,7 +68,10 @@ def test_a_file_is_a_topology(suffix, graph, rule, sums, tmp_path):
     topology = make(path, None)
     assert (topology.n, topology.sums) == (len(graph), sums)
     assert topology.directed is (rule is not metropolis)
-    assert topology.description == {"class_path": "topologies.weights.files.from_weights", "init_args": {"path": path}}
+    assert topology.description == {
+        "class_path": "dfedsam.topologies.weights.files.from_weights",
+        "init_args": {"path": path},
+    }
     check(topology)
     assert set(topology.graph(0).to_directed().edges()) == set(graph.to_directed().edges())
     np.testing.assert_array_equal(topology.weights(0).toarray(), W.toarray())

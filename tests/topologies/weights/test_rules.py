@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.topologies.weights.known import GRAPHS, MODULI, PRINTED, connected_graphs, modulus
-from topologies import (
+from dfedsam.topologies import (
     Static,
     best_constant,
     check,
@@ -27,6 +26,7 @@ from topologies import (
     torus,
     uniform,
 )
+from tests.topologies.weights.known import GRAPHS, MODULI, PRINTED, connected_graphs, modulus
 
 SYMMETRIC = [rule for name, rule in rules().items() if name not in ("uniform", "out_degree")]
 

@@ -18,7 +18,7 @@ from dfedsam.gossip.compressors import (
     ScaledSign,
     TopK,
 )
-from dfedsam.randomness import Draws
+from dfedsam.random import RandomStream
 
 COMPRESSORS = [
     NoCompression(),
@@ -44,7 +44,7 @@ DTYPES = [np.float32, np.float64]
 
 
 def key(peers, round=0, step=0):
-    return Draws(5, "gossip 1", round, step, peers)
+    return RandomStream(5, "gossip 1", round, step, peers)
 
 
 def compressed(compressor, x, key):

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from dfedsam.gossip.compressors import BFloat16, Float16, LowRank, NoCompression, RandomK, ScaledSign, TopK
-from dfedsam.randomness import Draws
+from dfedsam.random import RandomStream
 
-KEY = Draws(5, "gossip 1", 0, 0, range(3))
+KEY = RandomStream(5, "gossip 1", 0, 0, range(3))
 
 
 def compressed(compressor, x, key=KEY):
@@ -55,7 +55,7 @@ def test_top_k_of_long_rows_is_that_of_all_entries(dim, k):
 
 def test_random_k_is_one_set_for_all_and_another_in_every_step():
     x = np.ones((3, 100), np.float32)
-    kept = [compressed(RandomK(k=10), x, Draws(5, "gossip 1", *at, range(3))) for at in ((0, 0), (0, 1), (1, 0))]
+    kept = [compressed(RandomK(k=10), x, RandomStream(5, "gossip 1", *at, range(3))) for at in ((0, 0), (0, 1), (1, 0))]
     for y in kept:
         assert np.all(y.sum(axis=1) == 10)
         np.testing.assert_array_equal(y, np.tile(y[0], (3, 1)))

@@ -11,29 +11,29 @@ from numpy.typing import ArrayLike, NDArray
 
 from dfedsam.errors import RunError
 from dfedsam.objectives.base import Problem
-from dfedsam.randomness import Draws
+from dfedsam.random import RandomStream
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
+    from dfedsam.communication.base import Communicator
     from dfedsam.gossip import Gossip
-    from dfedsam.network.base import Network
 
 
 @dataclass
-class Meter:
+class QueryCounter:
     """What a block's peers have spent so far: `queries` and `gradients` are counts a peer, shape (peers,)."""
 
     queries: NDArray[np.int64]
     gradients: NDArray[np.int64]
 
     @classmethod
-    def zero(cls, peers: int) -> Meter:
+    def zero(cls, peers: int) -> QueryCounter:
         return cls(np.zeros(peers, np.int64), np.zeros(peers, np.int64))
 
 
 @dataclass(frozen=True)
-class Minibatch:
+class Oracle:
     """One local step's minibatches of a block of peers: what may be asked of them, and the step's random numbers.
 
     Args:
@@ -50,8 +50,8 @@ class Minibatch:
     problem: Problem
     batch: NDArray
     rows: slice
-    key: Draws
-    meter: Meter
+    key: RandomStream
+    meter: QueryCounter
     cosines: list[tuple[slice, NDArray]] | None = None
     slopes: list[NDArray] | None = None
     memory: dict[str, NDArray] = field(default_factory=dict)
@@ -104,13 +104,13 @@ class Minibatch:
                 "a lower lr or sigma, or a larger mu where differences of losses overflow, usually helps"
             )
 
-    def draws(self, purpose: str) -> Draws:
+    def draws(self, purpose: str) -> RandomStream:
         """Random numbers of this step for `purpose`, a row a peer."""
         return replace(self.key, purpose=purpose)
 
 
 @dataclass
-class Trace:
+class LocalUpdate:
     """What a block's local steps of one round were made of: x moved by Σ coefficients · directions.
 
     Args:
@@ -125,7 +125,7 @@ class Trace:
 
 
 @dataclass
-class Play:
+class RoundContext:
     """One round of one block, as an algorithm sees it.
 
     Args:
@@ -133,30 +133,30 @@ class Play:
         problem: the objective with the block's data.
         key: the round's random numbers for the block.
         meter: counts queries.
-        network: carries rows between peers; only gossip touches it.
+        communicator: carries rows between peers; only gossip touches it.
         weights: the mixing matrix W_t.
         watch: called with x just before it is mixed.
         rows: which rows of the block are played: all, or a part.
-        cosines: see Minibatch.
+        cosines: see Oracle.
         active: which of the block's peers are there in this round, shape (peers,); None: all.
         trace: where it is there, local steps write down what they were made of.
     """
 
     round: int
     problem: Problem
-    key: Draws
-    meter: Meter
-    network: Network
+    key: RandomStream
+    meter: QueryCounter
+    communicator: Communicator
     weights: csr_array
     watch: Callable[[NDArray], None]
     rows: slice
     cosines: list[tuple[slice, NDArray]] | None = None
     active: NDArray[np.bool_] | None = None
-    trace: Trace | None = None
+    trace: LocalUpdate | None = None
     _phases: int = 0
 
-    def parts(self, queries: int, row_bytes: int) -> Iterator[tuple[slice, Play]]:
-        """Cut the block into stretches of peers whose candidates fit into the cache: (their rows of x, their play).
+    def parts(self, queries: int, row_bytes: int) -> Iterator[tuple[slice, RoundContext]]:
+        """Cut the block into stretches of peers whose candidates fit into the cache: (their rows of x, their context).
 
         Peers that are away in this round belong to none.
 
@@ -170,7 +170,7 @@ class Play:
                 rows = slice(low, min(low + size, stop))
                 yield rows, replace(self, key=self.key.part(rows), rows=rows)
 
-    def minibatch(self, step: int, memory: dict[str, NDArray] | None = None) -> Minibatch:
+    def oracle(self, step: int, memory: dict[str, NDArray] | None = None) -> Oracle:
         """Local step `step`: each peer draws a minibatch of its own data.
 
         Args:
@@ -181,14 +181,14 @@ class Play:
         batch = self.problem.minibatch(replace(key, purpose="minibatch"), self.rows)
         slopes = None if self.trace is None else []
         own = {name: array[self.rows] for name, array in (memory or {}).items()}
-        return Minibatch(self.problem, batch, self.rows, key, self.meter, self.cosines, slopes, own)
+        return Oracle(self.problem, batch, self.rows, key, self.meter, self.cosines, slopes, own)
 
     def gossip(self, gossip: Gossip, x: NDArray, memory: dict[str, NDArray]) -> tuple[NDArray, dict[str, NDArray]]:
         """Exchange x (peers, dim) with neighbours: returns the mixed x and gossip's memory."""
         self.watch(x)
         self._phases += 1
         key = replace(self.key, purpose=f"gossip {self._phases}")
-        return gossip(x, memory, self.network, self.weights, key, **({"trace": self.trace} if self.trace else {}))
+        return gossip(x, memory, self.communicator, self.weights, key, **({"trace": self.trace} if self.trace else {}))
 
 
 def _stretches(active: NDArray[np.bool_] | None, peers: int) -> list[tuple[int, int]]:
@@ -201,9 +201,9 @@ def _stretches(active: NDArray[np.bool_] | None, peers: int) -> list[tuple[int, 
 
 @dataclass
 class Server:
-    """What a central server can do, for baselines only; `network` and `watch` as in Play."""
+    """What a central server can do, for baselines only; `network` and `watch` as in RoundContext."""
 
-    network: Network
+    communicator: Communicator
     watch: Callable[[NDArray], None]
 
     def mean(self, x: NDArray, weights: NDArray | None = None) -> NDArray:
@@ -214,9 +214,9 @@ class Server:
             weights: how much each counts for, above 0, shape (peers,), which it sends along; None: all the same.
         """
         self.watch(x)
-        return self.network.server_mean(x, weights)
+        return self.communicator.server_mean(x, weights)
 
     def collect(self, rows: NDArray, reply: int) -> NDArray:
         """What all peers send, (peers, k) to (all peers, k); the server then answers each with `reply` numbers of the
         same type, which follow from it."""
-        return self.network.server_rows(rows, reply * rows.itemsize)
+        return self.communicator.server_rows(rows, reply * rows.itemsize)

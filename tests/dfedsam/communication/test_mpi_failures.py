@@ -7,10 +7,10 @@ from threading import Timer
 
 import pytest
 
-from dfedsam.network import mpi
+from dfedsam.communication import mpi
 from tests.mpi import environment, mpirun, run
 
-CONNECT = "from dfedsam.network import connect; network = connect(8)"
+CONNECT = "from dfedsam.communication import connect; communicator = connect(8)"
 
 
 def ended(ranks, code, **env):
@@ -30,15 +30,17 @@ def alone(code, **env):
 
 
 def test_an_exception_on_one_rank_ends_all_with_its_message():
-    code = f"{CONNECT}\nif network.rank == 1: raise KeyError('the round went wrong')\nnetwork.barrier()"
+    code = f"{CONNECT}\nif communicator.rank == 1: raise KeyError('the round went wrong')\ncommunicator.barrier()"
     error = ended(3, code)
     assert "rank 1 of 3 stopped the run" in error
     assert "KeyError: 'the round went wrong'" in error
 
 
 def test_one_rank_can_end_the_job_with_a_status():
-    act = "if network.rank == 1: print('enough'); abort(3)"
-    job = mpirun(2, ["-c", f"from dfedsam.network import abort; {CONNECT}\n{act}\nnetwork.barrier()"], timeout=30)
+    act = "if communicator.rank == 1: print('enough'); abort(3)"
+    job = mpirun(
+        2, ["-c", f"from dfedsam.communication import abort; {CONNECT}\n{act}\ncommunicator.barrier()"], timeout=30
+    )
     assert "enough" in job.stdout
     assert job.returncode == 3
 
@@ -61,12 +63,12 @@ def test_what_was_written_is_read_before_an_abort(monkeypatch):
 
 
 def test_alone_abort_is_an_exit():
-    job = run([sys.executable, "-c", "from dfedsam.network import abort; abort(3)"], 30, environment(), None)
+    job = run([sys.executable, "-c", "from dfedsam.communication import abort; abort(3)"], 30, environment(), None)
     assert (job.returncode, job.stderr) == (3, "")
 
 
 def test_more_ranks_than_peers():
-    error = ended(2, "from dfedsam.network import connect; connect(1)")
+    error = ended(2, "from dfedsam.communication import connect; connect(1)")
     assert "ValueError: peers is 1: it must be at least the number of ranks, 2; start fewer ranks" in error
 
 
@@ -89,5 +91,5 @@ def test_no_mpi_library():
 
 
 def test_connecting_alone_does_not_load_mpi():
-    code = f"{CONNECT}\nimport sys; assert 'mpi4py.MPI' not in sys.modules and network.size == 1"
+    code = f"{CONNECT}\nimport sys; assert 'mpi4py.MPI' not in sys.modules and communicator.size == 1"
     assert run([sys.executable, "-c", code], 30, environment(), None).returncode == 0

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from dfedsam.network.blocks import Blocks
+from dfedsam.communication.blocks import Blocks
 
 
 class Route(NamedTuple):

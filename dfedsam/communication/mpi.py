@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from dfedsam.network.base import Network
-from dfedsam.network.blocks import Place
-from dfedsam.network.exchange import Exchange, RankPlan
-from dfedsam.network.product import add_rows
-from dfedsam.network.threads import cores, threads_per_rank
+from dfedsam.communication.base import Communicator
+from dfedsam.communication.blocks import Place
+from dfedsam.communication.exchange import Exchange, RankPlan
+from dfedsam.communication.product import add_rows
+from dfedsam.communication.threads import cores, threads_per_rank
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -111,7 +111,7 @@ def _unread_bytes(stream: TextIO) -> int:
         return 0
 
 
-class MPINetwork(Network):
+class MPICommunicator(Communicator):
     """The network over the ranks of a communicator.
 
     Args:

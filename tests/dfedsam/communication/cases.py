@@ -1,4 +1,4 @@
-"""What is mixed in the tests of the network: matrices, types and widths, the same in the test and on the ranks."""
+"""What is mixed in the tests of communication: matrices, types and widths, the same in the test and on the ranks."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, lil_array, random_array
 
-from dfedsam.entries import Entries
+from dfedsam.sparse_rows import SparseRows
 
 PEERS = 23  # not divisible by 2, 3 or 4
 
@@ -33,10 +33,10 @@ def drawn(peers: int, size: int) -> NDArray:
     return rng.permutation(np.concatenate([np.arange(size), rng.integers(size, size=peers - size)]))
 
 
-def few(x: NDArray) -> Entries:
+def few(x: NDArray) -> SparseRows:
     """The smaller half of each row's entries."""
     places = np.sort(np.argsort(x, axis=1, kind="stable")[:, : (x.shape[1] + 1) // 2], axis=1)
-    return Entries(places, np.take_along_axis(x, places, axis=1))
+    return SparseRows(places, np.take_along_axis(x, places, axis=1))
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dfedsam.network import block, connect, product
-from dfedsam.network.blocks import Blocks
-from tests.dfedsam.network.cases import CASES, PEERS, few
+from dfedsam.communication import block, connect, product
+from dfedsam.communication.blocks import Blocks
+from tests.dfedsam.communication.cases import CASES, PEERS, few
 from tests.mpi import mpirun
 
 SCRIPT = Path(__file__).with_name("ranks_mix.py")
@@ -64,20 +64,20 @@ def test_rows_of_few_entries_mix_as_whole_ones(found, name):
 @pytest.mark.parametrize("name", ["random", "star"])
 def test_few_entries_add_up_also_a_few_at_a_time(monkeypatch, name):
     monkeypatch.setattr(product, "_AT_ONCE", 3)
-    network, case = connect(PEERS), CASES[name]
+    communicator, case = connect(PEERS), CASES[name]
     W, x, nothing = case.steps()[0], case.start(), np.empty((PEERS, 0), np.uint8)
     sums = np.zeros_like(x)
-    network.add_encoded(W, nothing, few(x), lambda messages: few(x[:0]), sums, lambda rows: None)
+    communicator.add_encoded(W, nothing, few(x), lambda messages: few(x[:0]), sums, lambda rows: None)
     assert np.array_equal(sums, W.astype(case.dtype) @ few(x).dense(case.width))
 
 
 def test_what_is_added_to_must_fit():
-    network, case = connect(PEERS), CASES["ring"]
+    communicator, case = connect(PEERS), CASES["ring"]
     W, x, nothing = case.steps()[0], case.start(), np.empty((PEERS, 0), np.uint8)
     for own in (x, few(x)):
         for onto in (np.asfortranarray(x), x[1:], x.astype(np.float64)):
             with pytest.raises(ValueError, match="onto must be C-contiguous, of the shape and type of own"):
-                network.add_encoded(W, nothing, own, lambda messages: x[:0], onto, lambda rows: None)
+                communicator.add_encoded(W, nothing, own, lambda messages: x[:0], onto, lambda rows: None)
 
 
 def test_sums_are_taken_in_peer_order(found):
@@ -105,9 +105,9 @@ def test_the_first_rank_with_a_value_is_heard(found, request):
 
 
 def test_the_server_counts_both_ways():
-    network = connect(5)
-    network.server_mean(np.ones((5, 3), np.float32))
-    assert (network.messages, network.bytes) == (10, 10 * 3 * 4)
+    communicator = connect(5)
+    communicator.server_mean(np.ones((5, 3), np.float32))
+    assert (communicator.messages, communicator.bytes) == (10, 10 * 3 * 4)
 
 
 def test_blocks_cover_all_peers_evenly():
@@ -137,8 +137,8 @@ def test_blocks_go_where_they_are_placed():
 @pytest.mark.parametrize("name", CASES)
 def test_without_scipys_inner_loop_the_sums_are_the_same(monkeypatch, name):
     monkeypatch.setattr(product, "_csr_matvecs", None)
-    network, case = connect(PEERS), CASES[name]
+    communicator, case = connect(PEERS), CASES[name]
     x = case.start()
     for W in case.steps():
-        x = network.mix(W, x)
+        x = communicator.mix(W, x)
     assert np.array_equal(x, case.mixed())

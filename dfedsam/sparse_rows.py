@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class Entries(NamedTuple):
+class SparseRows(NamedTuple):
     """m rows of k entries each; all others are zero.
 
     Args:
@@ -20,13 +20,13 @@ class Entries(NamedTuple):
     values: NDArray
 
     @classmethod
-    def joined(cls, first: Entries, second: Entries) -> Entries:
+    def joined(cls, first: SparseRows, second: SparseRows) -> SparseRows:
         """The rows of both, one after another; each has k entries a row."""
         return cls(*(np.concatenate(arrays) for arrays in zip(first, second, strict=True)))
 
-    def rows(self, which: slice | NDArray[np.intp]) -> Entries:
+    def rows(self, which: slice | NDArray[np.intp]) -> SparseRows:
         """Some of the rows, as arrays are indexed: views for a slice, else copies."""
-        return Entries(self.places[which], self.values[which])
+        return SparseRows(self.places[which], self.values[which])
 
     def dense(self, dim: int) -> NDArray:
         """The whole rows, a new array (m, dim) of the type of the values."""

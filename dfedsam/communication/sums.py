@@ -11,10 +11,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.entries import Entries
-from dfedsam.network.blocks import Blocks
-from dfedsam.network.product import Rows, multiply
-from dfedsam.network.threads import Team
+from dfedsam.communication.blocks import Blocks
+from dfedsam.communication.product import Rows, multiply
+from dfedsam.communication.threads import Team
+from dfedsam.sparse_rows import SparseRows
 
 
 class Sums:
@@ -49,8 +49,8 @@ class Sums:
 
     def add(
         self,
-        own: NDArray | Entries,
-        remote: NDArray | Entries,
+        own: NDArray | SparseRows,
+        remote: NDArray | SparseRows,
         out: NDArray,
         team: Team,
         *,
@@ -63,10 +63,10 @@ class Sums:
             pieces.append((self._aside, self._beside(own, remote)))
         multiply(pieces, out, team, onto=onto, then=then)
 
-    def _beside(self, own: NDArray | Entries, remote: NDArray | Entries) -> NDArray | Entries:
+    def _beside(self, own: NDArray | SparseRows, remote: NDArray | SparseRows) -> NDArray | SparseRows:
         """Those rows of both that are added from side by side."""
-        if isinstance(own, Entries) and isinstance(remote, Entries):
-            return Entries.joined(own.rows(self._from_own), remote.rows(self._from_remote))
+        if isinstance(own, SparseRows) and isinstance(remote, SparseRows):
+            return SparseRows.joined(own.rows(self._from_own), remote.rows(self._from_remote))
         assert isinstance(own, np.ndarray)
         assert isinstance(remote, np.ndarray)
         first = len(self._from_own)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from dfedsam.peers import Peers, stretches
+from dfedsam.peers import Peers, segments
 
 _WORDS = 4  # 64-bit words that one Philox counter yields
 _LEAP = 128  # words that are drawn in the time that a leap takes
@@ -39,7 +39,7 @@ def generator(seed: int, purpose: str) -> np.random.Generator:
 
 
 @dataclass(frozen=True)
-class Draws:
+class RandomStream:
     """The random numbers of one purpose, round and local step, for a block of peers.
 
     A second call gives the same numbers again, so one purpose serves one draw.
@@ -58,7 +58,7 @@ class Draws:
     step: int
     peers: Peers
 
-    def part(self, rows: slice) -> "Draws":
+    def part(self, rows: slice) -> "RandomStream":
         """The same draws for some neighbouring rows of the block."""
         return replace(self, peers=self.peers[rows])
 
@@ -77,7 +77,7 @@ class Draws:
         if isinstance(self.peers, range):
             return draw(self.peers)[:, :count]
         words = np.empty((len(self.peers), width), np.uint64)
-        for some, rows, places in stretches(self.peers, _LEAP / max(1, width)):
+        for some, rows, places in segments(self.peers, _LEAP / max(1, width)):
             words[rows] = draw(some) if places is None else draw(some)[places]
         return words[:, :count]
 
@@ -91,12 +91,12 @@ class Draws:
         """`count` integers a peer, uniform on 0 … below[i] − 1 for row i; `below` has shape (peers,)."""
         return (self.uniform((count,)) * below[:, None]).astype(np.int64)
 
-    def sixteen_bits(self, count: int) -> NDArray[np.uint16]:
+    def uint16(self, count: int) -> NDArray[np.uint16]:
         """`count` whole numbers a peer, uniform on 0 … 2¹⁶ − 1, shape (peers, count)."""
         words = np.ascontiguousarray(self._words(-(-count // 4)), dtype="<u8")
         return words.view("<u2")[:, :count]
 
-    def signs(self, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> NDArray:
+    def rademacher(self, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> NDArray:
         """±1 with equal chances (Rademacher), straight from the random bits, shape (peers, *shape)."""
         count = int(np.prod(shape))
         words = np.ascontiguousarray(self._words(-(-count // 64)), dtype="<u8")

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from dfedsam.entries import Entries
-from dfedsam.network.threads import Team
+from dfedsam.communication.threads import Team
 from dfedsam.peers import Peers
+from dfedsam.sparse_rows import SparseRows
 
 try:
     # scipy's public `W @ X` calls this very function on a fresh array of zeros. Called directly it adds in place: the
@@ -66,17 +66,17 @@ def stored(W: csr_array, peers: Peers) -> Rows:
     return Rows(rows.indptr, rows.indices, rows.data)
 
 
-def accumulate(rows: Rows, x: NDArray | Entries, out: NDArray) -> None:
+def accumulate(rows: Rows, x: NDArray | SparseRows, out: NDArray) -> None:
     """out += rows @ x, one product after another in the order of the columns.
 
     Args:
         rows: r sparse rows of the type of `x`.
-        x: (m, d), C-contiguous, m above every column; or Entries of as many rows.
+        x: (m, d), C-contiguous, m above every column; or SparseRows of as many rows.
         out: (r, d), C-contiguous, of the same type, changed in place.
     """
     if not len(rows.indices):
         return
-    if isinstance(x, Entries):
+    if isinstance(x, SparseRows):
         _accumulate_entries(rows, x, out)
         return
     if _csr_matvecs is not None:
@@ -87,7 +87,7 @@ def accumulate(rows: Rows, x: NDArray | Entries, out: NDArray) -> None:
             row += rows.data[s] * x[rows.indices[s]]
 
 
-def _accumulate_entries(rows: Rows, x: Entries, out: NDArray) -> None:
+def _accumulate_entries(rows: Rows, x: SparseRows, out: NDArray) -> None:
     """`accumulate` for rows of few entries: products with zeros are left out, which changes no sum."""
     row = np.repeat(np.arange(len(out)) * out.shape[1], np.diff(rows.indptr))
     first, last = int(rows.indptr[0]), int(rows.indptr[-1])
@@ -101,7 +101,7 @@ def _accumulate_entries(rows: Rows, x: Entries, out: NDArray) -> None:
 
 
 def multiply(
-    pieces: Sequence[tuple[Rows, NDArray | Entries]],
+    pieces: Sequence[tuple[Rows, NDArray | SparseRows]],
     out: NDArray,
     team: Team,
     *,
@@ -118,7 +118,7 @@ def multiply(
         then: called in these threads with some rows of `out` once they are there, while the cache has them.
     """
     row = out.shape[1] * out.itemsize
-    if any(isinstance(x, Entries) for _, x in pieces):
+    if any(isinstance(x, SparseRows) for _, x in pieces):
         if not onto:
             out.fill(0)
         for rows, x in pieces:  # by one thread: numpy adds scattered entries with the interpreter locked

@@ -2,15 +2,15 @@
 
 import os
 
-from dfedsam.network.base import Network
-from dfedsam.network.blocks import Place, block
-from dfedsam.network.mpi import MPINetwork, abort, abort_on_error, launched, world
-from dfedsam.network.one_process import OneProcess
+from dfedsam.communication.base import Communicator
+from dfedsam.communication.blocks import Place, block
+from dfedsam.communication.mpi import MPICommunicator, abort, abort_on_error, launched, world
+from dfedsam.communication.one_process import SingleProcess
 
-__all__ = ["MPINetwork", "Network", "OneProcess", "Place", "abort", "abort_on_error", "block", "connect"]
+__all__ = ["Communicator", "MPICommunicator", "Place", "SingleProcess", "abort", "abort_on_error", "block", "connect"]
 
 
-def connect(peers: int, place: Place | None = None) -> Network:
+def connect(peers: int, place: Place | None = None) -> Communicator:
     """The network this process is part of: all ranks of the MPI job it was started in, or this process alone.
 
     In an MPI job an exception that nothing catches then ends all ranks.
@@ -26,7 +26,7 @@ def connect(peers: int, place: Place | None = None) -> Network:
         asked = os.environ.get("DFEDSAM_RANKS", "1")
         if asked != "1":
             raise ValueError(f"DFEDSAM_RANKS is {asked}, but no MPI launcher started this process: use mpirun or srun")
-        return OneProcess(peers)
+        return SingleProcess(peers)
     comm = world()
     abort_on_error(comm)
-    return MPINetwork(peers, comm, place)
+    return MPICommunicator(peers, comm, place)

@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from dfedsam.entries import Entries
-from dfedsam.network.blocks import Blocks
-from dfedsam.network.product import stored
-from dfedsam.network.routes import Route, route
-from dfedsam.network.sums import Sums
-from dfedsam.network.threads import Team
+from dfedsam.communication.blocks import Blocks
+from dfedsam.communication.product import stored
+from dfedsam.communication.routes import Route, route
+from dfedsam.communication.sums import Sums
+from dfedsam.communication.threads import Team
+from dfedsam.sparse_rows import SparseRows
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -105,7 +105,7 @@ class RankPlan:
         exchange.plans.append(self)
 
     def mix(self, x: NDArray, out: NDArray) -> None:
-        """See `Network.mix`; both arrays are C-contiguous, (b, d)."""
+        """See `Communicator.mix`; both arrays are C-contiguous, (b, d)."""
         d = x.shape[1]
         if self._comm is None:
             self._sums.add(x, x[:0], out, self._exchange.team)
@@ -126,7 +126,7 @@ class RankPlan:
                 out[:, columns] = panel
 
     def receive(self, messages: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The messages that come in, (m, w), for the block's (b, w); see `Network.receive`."""
+        """The messages that come in, (m, w), for the block's (b, w); see `Communicator.receive`."""
         from mpi4py import MPI
 
         width = messages.shape[1]
@@ -140,9 +140,9 @@ class RankPlan:
         return incoming
 
     def add(
-        self, own: NDArray | Entries, remote: NDArray | Entries, onto: NDArray, then: Callable[[slice], None]
+        self, own: NDArray | SparseRows, remote: NDArray | SparseRows, onto: NDArray, then: Callable[[slice], None]
     ) -> None:
-        """See `Network.add_encoded`; all arrays are C-contiguous."""
+        """See `Communicator.add_encoded`; all arrays are C-contiguous."""
         self._sums.add(own, remote, onto, self._exchange.team, onto=True, then=then)
 
     def unbind(self) -> None:

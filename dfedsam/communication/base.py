@@ -1,4 +1,4 @@
-"""What peers can ask of the network: to mix with their neighbours, and a few figures for the recorder."""
+"""What peers can ask of a communicator: to mix with their neighbours, and a few figures for the recorder."""
 
 from abc import ABC, abstractmethod
 from collections import OrderedDict
@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 from scipy.sparse import csr_array
 
-from dfedsam.entries import Entries
-from dfedsam.network.blocks import Blocks, Place
-from dfedsam.network.threads import Team
+from dfedsam.communication.blocks import Blocks, Place
+from dfedsam.communication.threads import Team
+from dfedsam.sparse_rows import SparseRows
 
 T = TypeVar("T")
 _PLANS = 32  # matrices whose plans are kept: longer than the period of the usual schedules (2 log₂ n + 2)
@@ -31,12 +31,12 @@ class Plan(Protocol):
     def mix(self, x: NDArray, out: NDArray) -> None: ...
     def receive(self, messages: NDArray[np.uint8]) -> NDArray[np.uint8]: ...
     def add(
-        self, own: NDArray | Entries, remote: NDArray | Entries, onto: NDArray, then: Callable[[slice], None]
+        self, own: NDArray | SparseRows, remote: NDArray | SparseRows, onto: NDArray, then: Callable[[slice], None]
     ) -> None: ...
     def free(self) -> None: ...
 
 
-class Network(ABC):
+class Communicator(ABC):
     """Peers in blocks, one block a rank, and the ways in which rows travel between them.
 
     Calls are collective: every rank makes the same ones in the same order. In the shapes below n stands for all peers,
@@ -114,8 +114,8 @@ class Network(ABC):
         self,
         W: csr_array,
         messages: NDArray[np.uint8],
-        own: NDArray | Entries,
-        decode: Callable[[NDArray[np.uint8]], NDArray | Entries],
+        own: NDArray | SparseRows,
+        decode: Callable[[NDArray[np.uint8]], NDArray | SparseRows],
         onto: NDArray,
         then: Callable[[slice], None],
     ) -> None:
@@ -126,18 +126,20 @@ class Network(ABC):
         Args:
             W: as in `mix`.
             messages: (b, w), the block's; their w bytes are what travels along every edge.
-            own: (b, d), C-contiguous: what they decode to; or Entries, where these are few.
+            own: (b, d), C-contiguous: what they decode to; or SparseRows, where these are few.
             decode: messages (m, w) to rows (m, d) of the type of `own`, each message by itself, in any thread; a rank
-                decodes each message that reaches it from elsewhere once. To Entries where `own` are Entries.
+                decodes each message that reaches it from elsewhere once. To SparseRows where `own` are SparseRows.
             onto: (b, d), C-contiguous, of the type of `own`: what it is added to, in the order of the peers' numbers.
             then: called with some rows once these are there, in any thread and order.
         """
-        shape, like = ((len(own.values), onto.shape[1]), own.values) if isinstance(own, Entries) else (own.shape, own)
+        shape, like = (
+            ((len(own.values), onto.shape[1]), own.values) if isinstance(own, SparseRows) else (own.shape, own)
+        )
         if onto.shape != shape or onto.dtype != like.dtype or not onto.flags.c_contiguous:
             raise ValueError("onto must be C-contiguous, of the shape and type of own")
         edges, plan = self._plan(W, onto.dtype)
         came = plan.receive(messages)
-        if isinstance(own, Entries):
+        if isinstance(own, SparseRows):
             remote = decode(came)
         else:
             remote = self.scratch("remote", (len(came), onto.shape[1]), onto.dtype)

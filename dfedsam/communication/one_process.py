@@ -7,15 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from dfedsam.entries import Entries
-from dfedsam.network.base import Network
-from dfedsam.network.product import Rows, add_rows, multiply, stored
-from dfedsam.network.threads import Team, cores, threads_per_rank
+from dfedsam.communication.base import Communicator
+from dfedsam.communication.product import Rows, add_rows, multiply, stored
+from dfedsam.communication.threads import Team, cores, threads_per_rank
+from dfedsam.sparse_rows import SparseRows
 
 T = TypeVar("T")
 
 
-class OneProcess(Network):
+class SingleProcess(Communicator):
     """The network in one process: the block is all peers."""
 
     def __init__(self, peers: int) -> None:
@@ -59,7 +59,7 @@ class _Plan:
         return messages[:0]
 
     def add(
-        self, own: NDArray | Entries, remote: NDArray | Entries, onto: NDArray, then: Callable[[slice], None]
+        self, own: NDArray | SparseRows, remote: NDArray | SparseRows, onto: NDArray, then: Callable[[slice], None]
     ) -> None:
         multiply([(self._rows, own)], onto, self._team, onto=True, then=then)
 

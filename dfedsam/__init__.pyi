@@ -1,0 +1,178 @@
+# What `from dfedsam import ...` offers. lazy_loader reads this file and loads a name when it is first used.
+from .algorithms import (
+    BBT as BBT,
+)
+from .algorithms import (
+    D2 as D2,
+)
+from .algorithms import (
+    DPSGD as DPSGD,
+)
+from .algorithms import (
+    SGP as SGP,
+)
+from .algorithms import (
+    Algorithm as Algorithm,
+)
+from .algorithms import (
+    CentralAverage as CentralAverage,
+)
+from .algorithms import (
+    DecentLaM as DecentLaM,
+)
+from .algorithms import (
+    DFedAdam as DFedAdam,
+)
+from .algorithms import (
+    DFedADMM as DFedADMM,
+)
+from .algorithms import (
+    DFedAvg as DFedAvg,
+)
+from .algorithms import (
+    DFedAvgM as DFedAvgM,
+)
+from .algorithms import (
+    DFedCata as DFedCata,
+)
+from .algorithms import (
+    DFedSAM as DFedSAM,
+)
+from .algorithms import (
+    DFedSAMMG as DFedSAMMG,
+)
+from .algorithms import (
+    Extra as Extra,
+)
+from .algorithms import (
+    FedAvgBBT as FedAvgBBT,
+)
+from .algorithms import (
+    FedBBPT as FedBBPT,
+)
+from .algorithms import (
+    FedBPT as FedBPT,
+)
+from .algorithms import (
+    GossipCMAES as GossipCMAES,
+)
+from .algorithms import (
+    GradientTracking as GradientTracking,
+)
+from .algorithms import (
+    Lead as Lead,
+)
+from .algorithms import (
+    LocalOnly as LocalOnly,
+)
+from .algorithms import (
+    MomentumTracking as MomentumTracking,
+)
+from .algorithms import (
+    OledFL as OledFL,
+)
+from .algorithms import (
+    QGDSGDm as QGDSGDm,
+)
+from .errors import (
+    OptionError as OptionError,
+)
+from .errors import (
+    RunError as RunError,
+)
+from .gossip import (
+    Chebyshev as Chebyshev,
+)
+from .gossip import (
+    Choco as Choco,
+)
+from .gossip import (
+    DeepSqueeze as DeepSqueeze,
+)
+from .gossip import (
+    FiniteTime as FiniteTime,
+)
+from .gossip import (
+    Flood as Flood,
+)
+from .gossip import (
+    Plain as Plain,
+)
+from .gossip import (
+    PushSum as PushSum,
+)
+from .gossip import (
+    SecondOrder as SecondOrder,
+)
+from .gossip.compressors import (
+    QSGD as QSGD,
+)
+from .gossip.compressors import (
+    BFloat16 as BFloat16,
+)
+from .gossip.compressors import (
+    Float16 as Float16,
+)
+from .gossip.compressors import (
+    LowRank as LowRank,
+)
+from .gossip.compressors import (
+    NoCompression as NoCompression,
+)
+from .gossip.compressors import (
+    RandomK as RandomK,
+)
+from .gossip.compressors import (
+    ScaledSign as ScaledSign,
+)
+from .gossip.compressors import (
+    TopK as TopK,
+)
+from .objectives import (
+    LogisticRegression as LogisticRegression,
+)
+from .objectives import (
+    Objective as Objective,
+)
+from .objectives import (
+    Quadratic as Quadratic,
+)
+from .simulation import (
+    Simulation as Simulation,
+)
+from .simulation import (
+    simulate as simulate,
+)
+from .topologies import (
+    Static as Static,
+)
+from .topologies import (
+    Topology as Topology,
+)
+from .topologies import (
+    make as make,
+)
+from .topologies import (
+    spectrum as spectrum,
+)
+from .zeroth_order import (
+    SPSA as SPSA,
+)
+from .zeroth_order import (
+    CoordinateWise as CoordinateWise,
+)
+from .zeroth_order import (
+    Exact as Exact,
+)
+from .zeroth_order import (
+    OneSided as OneSided,
+)
+from .zeroth_order import (
+    PolicyGradient as PolicyGradient,
+)
+from .zeroth_order import (
+    ScoreSketch as ScoreSketch,
+)
+from .zeroth_order import (
+    TwoPoint as TwoPoint,
+)

@@ -1,0 +1,88 @@
+"""Checks of option values. Each raises an OptionError with the option, the value, the rule and what to do."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Collection, Sequence
+
+from dfedsam.errors import OptionError
+
+_EQUAL_SHARES = "leave it out for equal shares"
+
+
+def whole_number(option: str, value: object, least: int, hint: str = "") -> int:
+    """Return `value` as an int; raise OptionError unless it is a whole number of at least `least`."""
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]  # anything else is refused below
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool) or number < least:
+        raise OptionError(option, value, f"must be a whole number of at least {least}", hint)
+    return number
+
+
+def share(option: str, value: object, hint: str = "", *, zero: bool = False) -> float:
+    """Return `value` as a float; raise OptionError unless it lies in (0, 1], or in [0, 1] with `zero`."""
+    number = _real(value)
+    if not (0 < number <= 1 or (zero and number == 0)):
+        raise OptionError(option, value, f"must be {'at least' if zero else 'above'} 0 and at most 1", hint)
+    return number
+
+
+def positive(option: str, value: object, hint: str = "") -> float:
+    """Return `value` as a float; raise OptionError unless it is a finite number above 0."""
+    number = _real(value)
+    if not (math.isfinite(number) and number > 0):
+        raise OptionError(option, value, "must be a finite number above 0", hint)
+    return number
+
+
+def at_least(option: str, value: object, least: float, hint: str = "") -> float:
+    """Return `value` as a float; raise OptionError unless it is finite and at least `least`."""
+    number = _real(value)
+    if not (math.isfinite(number) and number >= least):
+        raise OptionError(option, value, f"must be finite and at least {least:g}", hint)
+    return number
+
+
+def between(option: str, value: object, low: float, high: float, hint: str = "", *, open_high: bool = False) -> float:
+    """Return `value` as a float; raise OptionError unless low ≤ value ≤ high (value < high with `open_high`)."""
+    number = _real(value)
+    if not (low <= number < high if open_high else low <= number <= high):
+        upper = f"below {high:g}" if open_high else f"at most {high:g}"
+        raise OptionError(option, value, f"must be at least {low:g} and {upper}", hint)
+    return number
+
+
+def one_of(option: str, value: object, choices: Collection[object], hint: str = "") -> None:
+    """Raise OptionError unless `value` is one of `choices`."""
+    if value not in choices:
+        raise OptionError(option, value, f"must be one of {', '.join(map(str, choices))}", hint)
+
+
+def as_probabilities(option: str, values: object, count: int, each: str) -> list[float]:
+    """Return `values` as a list of `count` floats; raise OptionError unless they lie in [0, 1] and sum to 1.
+
+    Args:
+        option: name of the option.
+        values: a sequence of numbers; None stands for equal shares.
+        count: how many there must be.
+        each: what each of them is the share of, for the message.
+    """
+    if values is None:
+        return [1 / count] * count
+    if not isinstance(values, Sequence) or isinstance(values, str) or len(values) != count:
+        raise OptionError(option, values, f"must be {count} numbers, one for each {each}", _EQUAL_SHARES)
+    shares = [share(option, value, "give numbers from 0 to 1", zero=True) for value in values]
+    if abs(math.fsum(shares) - 1) > 1e-9:
+        raise OptionError(option, list(values), f"must sum to 1, not to {math.fsum(shares):.10g}", _EQUAL_SHARES)
+    return shares
+
+
+def _real(value: object) -> float:
+    """`value` as a float, or nan, which no rule admits."""
+    try:
+        return math.nan if isinstance(value, (str, bool)) else float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return math.nan
