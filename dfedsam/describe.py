@@ -6,18 +6,18 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from dfedsam.registry import public_name
+
 
 def describe(value: Any) -> Any:
     """Turn a plug-in, and the plug-ins inside it, into dicts, lists and plain values that YAML can hold.
 
-    A class of ours is named by its bare name, a user's by its import path.
+    A plug-in is named by its public name, a user's own by its import path.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         cls = type(value)
-        ours = cls.__module__.partition(".")[0] == "dfedsam"
         arguments = {field.name: describe(getattr(value, field.name)) for field in dataclasses.fields(value)}
-        path = cls.__qualname__ if ours else f"{cls.__module__}.{cls.__qualname__}"
-        return {"class_path": path} | ({"init_args": arguments} if arguments else {})
+        return {"class_path": public_name(cls)} | ({"init_args": arguments} if arguments else {})
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, (list, tuple)):

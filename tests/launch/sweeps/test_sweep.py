@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dfedsam.launch.merge import EXPERIMENTS
+from dfedsam.launch.options import EXPERIMENTS
 from dfedsam.launch.sweeps.file import read
 from tests import mpi
 from tests.launch.command import PROGRAM, metrics
