@@ -16,7 +16,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from dfedsam.errors import OptionError
-from dfedsam.topologies.schedules.matrices import from_pairs
+from dfedsam.topologies.matrices import from_pairs
 from dfedsam.topologies.tidy import parts, undirected
 from dfedsam.topologies.weights import cache
 from dfedsam.topologies.weights.certificate import lower_bound, modulus
