@@ -19,6 +19,7 @@ from dfedsam.launch import factories, help, parser, trees
 from dfedsam.launch.errors import MissingValue, UnknownOption
 from dfedsam.launch.parser import Parser
 from dfedsam.launch.trees import Pair, Tree
+from dfedsam.run_folder import without_format
 
 if TYPE_CHECKING:
     import numpy as np
@@ -149,7 +150,7 @@ def settings(what: str, tree: Any, *, code: bool = False) -> Tree:
     """
     if not isinstance(tree, dict):
         raise ValueError(f"{what}: it must hold settings by name, such as `rounds: 100`")
-    tree = {str(key).replace("-", "_"): value for key, value in tree.items()}
+    tree = without_format(what, {str(key).replace("-", "_"): value for key, value in tree.items()})
     known = [action.dest for action in experiment_parser()._actions if "help" not in action.dest]
     for key, value in tree.items():
         if key not in known:

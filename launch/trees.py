@@ -152,6 +152,8 @@ def _within(option: str, value: Any) -> Any:
         return instantiate(value)
     except OptionError as error:
         raise error.within(option) from error
+    except ValueError as error:  # of a plug-in that does not structure its errors
+        raise ValueError(f"{option}.{error}") from error
 
 
 def _typed_name(option: str, value: Any) -> Tree:
