@@ -193,6 +193,17 @@ def snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
+def suffixes() -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """Endings of files that hold a graph, of those that hold W, and of the latter those that are a whole topology."""
+    try:
+        from dfedsam.topologies.registry import GRAPH_SUFFIXES, MATRIX_SUFFIXES, W_SUFFIXES
+    except ImportError:
+        from dfedsam.topologies.names import MATRICES, SUFFIXES, WHOLE
+
+        return SUFFIXES, MATRICES, WHOLE
+    return GRAPH_SUFFIXES, MATRIX_SUFFIXES, W_SUFFIXES
+
+
 @cache
 def _ours(kind: str) -> dict[str, Plugin]:
     where = KINDS[kind]
@@ -224,16 +235,15 @@ def _reader(kind: str, name: str) -> Plugin | None:
     match = match_name(name, KINDS[kind].readers)
     if match is not None:
         return getattr(package, match)
-    from dfedsam.topologies.names import MATRICES, SUFFIXES, WHOLE
-
+    graphs, matrices, whole = suffixes()
     suffix = Path(name).suffix.lower()
     if kind == "weights":
-        return partial(package.weights_from_file, path=name) if suffix in MATRICES else None
+        return partial(package.weights_from_file, path=name) if suffix in matrices else None
     if name.startswith(_NETWORKX):
         return package.find(name)
-    if suffix in WHOLE:
+    if suffix in whole:
         return partial(package.from_weights, path=name)
-    return partial(package.from_file, path=name) if suffix in SUFFIXES or _is_file(name) else None
+    return partial(package.from_file, path=name) if suffix in graphs or _is_file(name) else None
 
 
 def _is_file(name: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from dfedsam.errors import OptionError
 from dfedsam.registry import nearest
@@ -14,21 +14,18 @@ class UnknownOption(OptionError):
     Args:
         option: its name.
         value: the names that there are.
-        rule: unused.
-        hint: why it is not there, if that can be said; otherwise the nearest name is.
+        rule: the one of them that was perhaps meant; found if it is empty.
+        hint: why the option is not there, where that can be said.
     """
 
-    def __init__(self, option: str, value: object, rule: str = "", hint: str = "") -> None:
-        super().__init__(option, value, rule, hint)
+    def __init__(self, option: str, value: Collection[str], rule: str = "", hint: str = "") -> None:
+        super().__init__(option, value, rule or nearest(option, value) or "", hint)
 
     def __str__(self) -> str:
-        known = list(self.value)
-        head, dot, last = self.option.rpartition(".")
-        guess = nearest(last, known)
-        hint = self.hint or (f"did you mean --{head}{dot}{guess}?" if guess else "")
-        return f"--{self.option} is not an option: there are {', '.join(known) or 'none'}" + (
-            f"; {hint}" if hint else ""
-        )
+        head, dot, _ = self.option.rpartition(".")
+        hint = self.hint or (f"did you mean --{head}{dot}{self.rule}?" if self.rule else "")
+        known = ", ".join(self.value) or "none"
+        return f"--{self.option} is not an option: there are {known}" + (f"; {hint}" if hint else "")
 
 
 class MissingValue(OptionError):

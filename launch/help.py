@@ -71,12 +71,11 @@ def topologies_list(option: str = "topology") -> str:
     lines = []
     for group, plugins in _groups().items():
         lines += [group, *_lines("topology", plugins), ""]
-    from dfedsam.topologies.names import SUFFIXES, WHOLE
-
+    graphs, _, whole = registry.suffixes()
     lines += [
         "others",
-        _line("FILE", f"A graph ({', '.join(SUFFIXES)})"),
-        _line("", f"or a whole W ({', '.join(WHOLE)})."),
+        _line("FILE", f"A graph ({', '.join(graphs)})"),
+        _line("", f"or a whole W ({', '.join(whole)})."),
         _line("networkx.NAME", "Any graph of networkx, such as networkx.barbell_graph."),
         _line("PACKAGE.NAME", "Your own function, by its import path."),
         "",
@@ -87,10 +86,8 @@ def topologies_list(option: str = "topology") -> str:
 
 def weights_list(option: str = "weights") -> str:
     """All weight rules in the same form."""
-    from dfedsam.topologies.names import MATRICES
-
     lines = ["weights, for graphs that do not bring their own", *_lines("weights", registry.plugins("weights"))]
-    lines.append(_line("FILE", f"W itself ({', '.join(MATRICES)})."))
+    lines.append(_line("FILE", f"W itself ({', '.join(registry.suffixes()[1])})."))
     lines.append(_line("PACKAGE.NAME", "Your own function from a graph to W, by its import path."))
     last = f"Set an option with --{option}.OPTION VALUE; more about one rule: --{option}.help NAME"
     return "\n".join([*lines, "", last])
@@ -176,12 +173,15 @@ def _default(key: str, default: Any) -> str:
 
 def _groups() -> dict[str, dict[str, registry.Plugin]]:
     """Topologies by group, those of entry points last."""
-    from dfedsam.topologies.names import TOPOLOGIES
+    try:
+        from dfedsam.topologies.registry import GROUPS
+    except ImportError:
+        from dfedsam.topologies.names import TOPOLOGIES as GROUPS
 
     known = registry.plugins("topology")
     groups = {
         group: {name: known.pop(name) for name in (path.rpartition(".")[2] for path in paths)}
-        for group, paths in TOPOLOGIES.items()
+        for group, paths in GROUPS.items()
     }
     return groups | ({"from other packages": known} if known else {})
 

@@ -204,7 +204,7 @@ def build(form: Tree, peers: int | None, seed: int, counts: Callable[[int, int],
         topology = topologies.make(filled, peers, seed)
     except OptionError as error:
         raise _full_name(form, error) from error
-    topology.description = _without_proportions(topology.description)
+    topology.description = _public(_without_proportions(topology.description))
     return topology
 
 
@@ -259,6 +259,23 @@ def _without_proportions(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_proportions(item) for key, item in value.items() if key != PROPORTIONS}
     return [_without_proportions(item) for item in value] if isinstance(value, list) else value
+
+
+def _public(value: Any) -> Any:
+    """A description with our plug-ins by their public names."""
+    if isinstance(value, dict):
+        path = value.get("class_path", "")
+        name = {"class_path": _short(path)} if path else {}
+        return {key: _public(item) for key, item in value.items()} | name
+    if isinstance(value, list):
+        return [_public(item) for item in value]
+    return _short(value) if isinstance(value, str) and value.startswith("dfedsam.") else value
+
+
+def _short(path: str) -> str:
+    if not registry.is_import_path(path) or path.startswith("networkx."):
+        return path
+    return registry.public_name(registry.import_object("class_path", path))
 
 
 def _proportions(form: Tree, counts: Callable[[int, int], Any], peers: int, seed: int) -> NDArray[np.float64]:

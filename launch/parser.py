@@ -89,7 +89,10 @@ def in_words(hint: Any) -> str:
     """What a type asks of a value: "a whole number", "one of own, same or random", "a list of numbers"."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Union or origin is types.UnionType:
-        return ", or ".join(dict.fromkeys(in_words(one) for one in arguments if one is not type(None)))
+        kinds = sorted(
+            (one for one in arguments if one is not type(None)), key=lambda one: typing.get_origin(one) is not Literal
+        )
+        return ", or ".join(dict.fromkeys(in_words(one) for one in kinds))
     if origin is Literal:
         return f"one of {', '.join(map(str, arguments))}"
     if origin in _LISTS:
