@@ -40,13 +40,15 @@ def with_arrays(state: S, named: Mapping[str, NDArray], prefix: str = "") -> S:
     """
     if state is None:
         return state
+    if isinstance(state, Mapping):  # its arrays are those that there are
+        return {name[len(prefix) :]: named[name] for name in named if name.startswith(prefix)}  # type: ignore[return-value]
     new: dict[str, Any] = {}
     for name, value in _fields(state).items():
         if isinstance(value, Mapping) or dataclasses.is_dataclass(value):
             new[name] = with_arrays(value, named, f"{prefix}{name}.")
         else:
             new[name] = None if value is None else named[prefix + name]
-    return new if isinstance(state, Mapping) else dataclasses.replace(state, **new)  # type: ignore[return-value,type-var]
+    return dataclasses.replace(state, **new)  # type: ignore[return-value,type-var]
 
 
 def rows_of(state: S, rows: slice | NDArray) -> S:
@@ -62,10 +64,10 @@ def set_rows(state: Any, rows: slice | NDArray, part: Any) -> None:
         rows: as for `rows_of`.
         part: of the same structure, with an array wherever `state` has one.
     """
-    parts = arrays(part)
-    for name, array in arrays(state).items():
-        if not np.may_share_memory(array, parts[name]):
-            array[rows] = parts[name]
+    whole = arrays(state)
+    for name, array in arrays(part).items():
+        if not np.may_share_memory(whole[name], array):
+            whole[name][rows] = array
 
 
 def _fields(state: Any) -> dict[str, Any]:

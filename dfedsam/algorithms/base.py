@@ -42,7 +42,7 @@ class Algorithm(ABC):
 
     Attributes:
         uses_server: whether it is a baseline with a central server, `context.server`.
-        replayable: whether its rounds are plain local steps, so that a gossip may send their coefficients in place of x.
+        replayable: whether its rounds are plain local steps, whose coefficients a gossip may send in place of x.
     """
 
     uses_server: ClassVar[bool] = False
@@ -62,7 +62,7 @@ class Algorithm(ABC):
             rule = f"must consist of plain local steps for the gossip {public_name(type(gossip))}, which replays them"
             raise OptionError("algorithm", public_name(type(self)), rule, "choose dpsgd, dfedavg or dfedsam")
 
-    def check_problem(self, problem: Problem) -> None:
+    def check_problem(self, problem: Problem) -> None:  # noqa: B027  (most can minimise all)
         """Raise OptionError unless this algorithm can minimise the problem; called before anything is written."""
 
     def note(self, topology: Topology) -> str | None:
@@ -80,7 +80,7 @@ class Algorithm(ABC):
         """The state before round 0.
 
         Args:
-            x: the problem's common start for each peer of the block, shape (peers, dim), owned by the state from here on.
+            x: the problem's common start, a row for each peer of the block, shape (peers, dim); the state owns it.
             problem: the objective with the block's data.
         """
 

@@ -30,9 +30,9 @@ class CentralAverage(LocalSteps):
 
     Source: McMahan et al. (2017), "Communication-efficient learning of deep networks from decentralized data", with
     equal weights, so that its limit is the limit of gossip. With a zeroth-order estimator this is FedZO (Fang et al.,
-    2022); with the estimator exact, on a soft prompt, it is FedPrompt (Zhao et al., 2023), a first-order reference; with
-    ρ > 0 it is FedSAM (Qu et al., 2022). A round costs K times the estimator's queries, twice that with SAM, and one
-    vector up and one down for each peer.
+    2022); with the estimator exact, on a soft prompt, it is FedPrompt (Zhao et al., 2023), a first-order reference;
+    with ρ > 0 it is FedSAM (Qu et al., 2022). A round costs K times the estimator's queries, twice that with SAM, and
+    one vector up and one down for each peer.
     """
 
     uses_server: ClassVar[bool] = True

@@ -84,9 +84,7 @@ class LocalCMASearch(CMASearch):
         super().__post_init__()
         whole_number("generations", self.generations, 1)
 
-    def local_phase(
-        self, x: NDArray, search: cma.Search, context: RoundContext
-    ) -> tuple[NDArray, cma.Search, NDArray]:
+    def local_phase(self, x: NDArray, search: cma.Search, context: RoundContext) -> tuple[NDArray, cma.Search, NDArray]:
         """The generations of a round of every peer.
 
         Args:

@@ -46,9 +46,7 @@ class DFedADMM(GossipLocalSteps):
 
     def round(self, state: DFedADMMState, context: RoundContext) -> DFedADMMState:
         start = state.x.copy()
-        self.local_phase(
-            state, context, correction=lambda x, rows: (x - start[rows]) / self.penalty - state.dual[rows]
-        )
+        self.local_phase(state, context, correction=lambda x, rows: (x - start[rows]) / self.penalty - state.dual[rows])
         state.dual -= (state.x - start) / self.penalty
         state.x -= self.penalty * state.dual
         state.x, state.gossip = self.gossip(state.x, state.gossip, context.channel(state.x))

@@ -46,9 +46,7 @@ class GossipCMAES(LocalCMASearch):
     def init(self, x: NDArray, problem: Problem) -> GossipCMAESState:
         search = cma.start(x, self.sigma, self.covariance)
         shape = self._packed(search)
-        return GossipCMAESState(
-            x=x, search=search, gossip=self.gossip.init(x), gossip_shape=self.gossip.init(shape)
-        )
+        return GossipCMAESState(x=x, search=search, gossip=self.gossip.init(x), gossip_shape=self.gossip.init(shape))
 
     def round(self, state: GossipCMAESState, context: RoundContext) -> GossipCMAESState:
         x, search, _ = self.local_phase(state.x, state.search, context)

@@ -74,7 +74,9 @@ class LocalSteps(GradientMethod):
         one_of("perturbation", self.perturbation, get_args(Perturbation))
         estimator = public_name(type(self.estimator))
         if self.perturbation == "momentum" and not self.momentum:
-            raise OptionError("perturbation", "momentum", "must have a momentum to go along", "give momentum, such as 0.9")
+            raise OptionError(
+                "perturbation", "momentum", "must have a momentum to go along", "give momentum, such as 0.9"
+            )
         if self.perturbation == "control_variate" and not self.estimator.knows_gradient:
             rule = f"must be kept by the estimator, but {estimator} keeps none"
             raise OptionError("perturbation", "control_variate", rule, "set estimator.control_variate")

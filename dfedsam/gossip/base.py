@@ -81,6 +81,11 @@ class Gossip(ABC):
         found = self.multipliers(np.array(spectrum_ends(weights)), weights)
         return None if found is None else float(np.abs(found).max())
 
+    def smallest_multiplier(self, weights: csr_array) -> float | None:
+        """A lower bound of the eigenvalues of what one phase makes of a symmetric W; None where none is known."""
+        bound = self.left(weights)
+        return None if bound is None else -bound
+
     def mixing(self, topology: Topology, plain: float | None) -> dict[str, Any]:
         """How one exchange phase mixes on the topology, ready for `json.dump`: `name`, `steps`, `lambda_q` (see `rate`)
         and `plain`, that of as many steps of plain gossip; either is None where no such figure exists."""

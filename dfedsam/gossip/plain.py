@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from numpy.typing import NDArray
 
 from dfedsam.gossip.base import Gossip
+from dfedsam.topologies import spectrum_ends
 from dfedsam.validation import whole_number
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ class Plain(Gossip):
     def rate(self, topology: Topology, plain: float | None) -> float | None:
         """See Gossip."""
         return plain
+
+    def smallest_multiplier(self, weights: csr_array) -> float:
+        return spectrum_ends(weights)[0] ** self.steps
 
     def __call__(self, x: NDArray, memory: dict[str, NDArray], channel: Channel) -> tuple[NDArray, dict[str, NDArray]]:
         """See the class."""

@@ -17,7 +17,7 @@ from dfedsam.zeroth_order.base import Estimator
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyGradient(Estimator):
-    """The gradient of the expected loss of discrete prompts with respect to their tokens' distributions. Costs I queries.
+    """The gradient of discrete prompts' expected loss with respect to their tokens' distributions. Costs I queries.
 
     I prompts are drawn; with L̄ the mean of their losses the estimate is 1/(I − 1) Σ_k (L_k − L̄) ∇ log p(prompt k). For
     candidates of positive probability it is unbiased up to a constant per token, which the projection on the simplex
