@@ -26,8 +26,8 @@ def place(topology: Topology, size: int, placement: Placement = "reorder") -> ND
         topology: who may hear whom; where any two peers may meet, no placement is better than another.
         size: number of ranks, from 1 to n.
         placement: "contiguous" gives each rank consecutive peers. "reorder" first renumbers them by reverse
-            Cuthill–McKee, so that neighbours are close together. "metis" partitions the graph by METIS, with fewer edges across.
-            Both fall back to "contiguous" where that is as good.
+            Cuthill–McKee, so that neighbours are close together. "metis" partitions the graph by METIS, with fewer
+            edges across. Both fall back to "contiguous" where that is as good.
 
     Raises:
         OptionError: if there is no such placement, or it needs pymetis and that is not installed.
