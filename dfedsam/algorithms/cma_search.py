@@ -120,7 +120,7 @@ def broadcast(state: SearchState, mean: NDArray, search: cma.Search) -> None:
 def require_all_peers(algorithm: Algorithm, topology: Topology) -> None:
     """Raise OptionError if peers are absent in one of the first rounds; a later absence ends the run."""
     for t in range(_ROUNDS_AHEAD):
-        if topology.active(t) is not None:
+        if topology.participants(t) is not None:
             rule = f"must have all peers in every round, which its server needs, but some are absent in round {t}"
             hint = "choose a topology without absences, or fedavg_bbt"
             raise OptionError("algorithm", public_name(type(algorithm)), rule, hint)
