@@ -1,4 +1,4 @@
-"""Mixing across ranks: rows of other ranks' peers are fetched by persistent neighbourhood collectives, then added up."""
+"""Mixing across ranks: the rows of other ranks' peers arrive by persistent neighbourhood collectives."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple

@@ -63,7 +63,9 @@ class Gossip(ABC, Generic[S]):
             rule = "must have the same links in all rounds, but this topology's change"
             raise OptionError("gossip", name, rule, self.instead)
         elif self.needs != "links" and topology.sums not in ("both", self.needs):
-            rule = f"must have weights whose {self.needs} sum to one, but only the {topology.sums} of this topology's do"
+            rule = (
+                f"must have weights whose {self.needs} sum to one, but only the {topology.sums} of this topology's do"
+            )
             raise OptionError("gossip", name, rule, self.instead)
 
     def note(self, topology: Topology) -> str | None:

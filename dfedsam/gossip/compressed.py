@@ -16,7 +16,8 @@ from dfedsam.gossip.compressors import Compressor, TopK
 from dfedsam.peers import format_peers
 from dfedsam.registry import public_name
 from dfedsam.sparse_rows import SparseRows
-from dfedsam.topologies import remembered
+from dfedsam.topologies import cache_by_id
+from dfedsam.topologies.matrices import diagonal
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -188,9 +189,7 @@ class Compressed(MultiStepGossip[C]):
         """The option that may be the cause where it diverges, its value and what to do."""
 
 
-@remembered
+@cache_by_id
 def _laplacian(W: csr_array, scale: float) -> csr_array:
     """scale · (W − I), which draws peers towards their neighbours; off the diagonal it has W's entries."""
-    from dfedsam.topologies.tidy import diagonal
-
     return type(W)(scale * (W - diagonal(np.ones(len(W.indptr) - 1))))

@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import shortest_path
 
 from dfedsam.errors import OptionError
 from dfedsam.gossip.base import GossipState, MultiStepGossip
-from dfedsam.topologies import remembered
+from dfedsam.topologies import cache_by_id
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -99,7 +99,7 @@ def _replay(x: NDArray, coefficients: NDArray, update: LocalUpdate, round: int) 
         x += np.matmul(rows, directions[None])[:, 0]  # a product for each peer: no peer's bits depend on another
 
 
-@remembered
+@cache_by_id
 def routes(W: csr_array) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Links between any two peers, and the neighbour through which a peer hears of another.
 

@@ -14,7 +14,7 @@ from scipy.sparse.csgraph import breadth_first_order
 from dfedsam.gossip.channel import Channel
 from dfedsam.random import RandomStream
 from dfedsam.topologies import spectrum_ends
-from dfedsam.topologies.tidy import diagonal
+from dfedsam.topologies.matrices import diagonal
 
 if TYPE_CHECKING:
     from dfedsam.gossip.base import Gossip

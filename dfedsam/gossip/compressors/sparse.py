@@ -101,11 +101,12 @@ class TopK(Sparse):
         return SparseRows(flat - np.arange(p)[:, None] * dim, x.reshape(-1)[flat])
 
     def join(self, entries: SparseRows, dim: int) -> NDArray[np.uint8]:
-        places = pack(entries.places.astype(np.uint32), _index_bits(dim))
+        places = pack(entries.columns.astype(np.uint32), _index_bits(dim))
         return np.concatenate([to_bytes(entries.values), places], axis=1)
 
     def decode_entries(
-        self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, stream: RandomStream) -> SparseRows:
+        self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, stream: RandomStream
+    ) -> SparseRows:
         k = self.count(dim)
         places = unpack(messages[:, k * np.dtype(dtype).itemsize :], _index_bits(dim), k)
         return SparseRows(places.astype(np.intp), from_bytes(messages, 0, k, dtype))
@@ -180,7 +181,8 @@ class RandomK(Sparse):
         return to_bytes(entries.values)
 
     def decode_entries(
-        self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, stream: RandomStream) -> SparseRows:
+        self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, stream: RandomStream
+    ) -> SparseRows:
         return SparseRows(self._places(len(messages), dim, stream), from_bytes(messages, 0, self.count(dim), dtype))
 
     def _places(self, rows: int, dim: int, stream: RandomStream) -> NDArray[np.intp]:
