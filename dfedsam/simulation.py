@@ -229,7 +229,8 @@ class Simulation:
         kept = rows_of(state, absent)
         try:
             state = self.algorithm.round(state, context)
-            set_rows(state, absent, kept)
+            if absent.size:  # absent peers keep all they had
+                set_rows(state, absent, kept)
         except (RunError, ValueError):
             raise
         except Exception as error:

@@ -40,15 +40,13 @@ def with_arrays(state: S, named: Mapping[str, NDArray], prefix: str = "") -> S:
     """
     if state is None:
         return state
-    if isinstance(state, Mapping):  # its arrays are those that there are
-        return {name[len(prefix) :]: named[name] for name in named if name.startswith(prefix)}  # type: ignore[return-value]
     new: dict[str, Any] = {}
     for name, value in _fields(state).items():
         if isinstance(value, Mapping) or dataclasses.is_dataclass(value):
             new[name] = with_arrays(value, named, f"{prefix}{name}.")
         else:
             new[name] = None if value is None else named[prefix + name]
-    return dataclasses.replace(state, **new)  # type: ignore[return-value,type-var]
+    return new if isinstance(state, Mapping) else dataclasses.replace(state, **new)  # type: ignore[return-value,type-var]
 
 
 def rows_of(state: S, rows: slice | NDArray) -> S:

@@ -73,7 +73,7 @@ class Algorithm(ABC):
     def metrics(self, state: Any) -> dict[str, float]:
         """Numbers of the state that belong among a run's metrics; the same on every rank."""
         gossip = self.gossip_of_x()
-        return {} if gossip is None else gossip.figures(state.gossip)
+        return {} if gossip is None else gossip.metrics(state.gossip)
 
     @abstractmethod
     def init(self, x: NDArray, problem: Problem) -> Any:

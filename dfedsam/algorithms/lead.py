@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dfedsam.algorithms.base import State
 from dfedsam.algorithms.one_gradient import OneGradient
 from dfedsam.context import RoundContext
-from dfedsam.gossip.accelerated import needs_one_symmetric
+from dfedsam.gossip.base import require_static_symmetric
 from dfedsam.gossip.compressors import QSGD, Compressor
 from dfedsam.gossip.disagreement import Disagreement
 from dfedsam.objectives.base import Problem
@@ -53,7 +53,7 @@ class Lead(OneGradient):
         self._exchange()  # checks alpha
 
     def check(self, topology: Topology) -> None:
-        needs_one_symmetric("algorithm is Lead", topology, "D-PSGD with the gossip deep_squeeze")
+        require_static_symmetric("algorithm", "lead", topology, "choose dpsgd with the gossip deep_squeeze")
 
     def init(self, x: NDArray, problem: Problem) -> LeadState:
         gossip = self._exchange().init(x)  # h starts at x
