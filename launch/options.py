@@ -86,15 +86,20 @@ def parse(argv: list[str], _about: str = "", _examples: str = "", tree: Tree | N
     return settings
 
 
-def read(files: list[Tree], pairs: list[Pair]) -> Settings:
+def read(files: list[Tree], pairs: list[Pair], *, code: bool = True) -> Settings:
     """The settings of files, as `read_file` gives them, with the options of a command line over them.
+
+    Args:
+        files: later ones win.
+        pairs: options.
+        code: whether import paths in the options may be imported: true for what a user has typed.
 
     Raises:
         OptionError: for an option that is not known, is missing, or has a value that is not allowed.
     """
     merged = trees.expand("", dict(_DEFAULTS), code=True)
     typed = trees.as_tree((option, True if value is None else value) for option, value in pairs)
-    for tree in (*files, trees.expand("", typed, code=True)):
+    for tree in (*files, trees.expand("", typed, code=code)):
         merged = trees.over(merged, tree)
     with parser.missing_values(dict(pairs)):
         values = trees.instantiate(experiment_parser().parse_object(merged))

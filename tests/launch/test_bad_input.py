@@ -106,11 +106,11 @@ CASES = {
     ),
     "a symmetric W on a directed schedule": (
         "run --algorithm D2 --topology link_failures --topology.topology directed_ring",
-        "algorithm is D2: it needs",
+        "algorithm is d2: it must have one symmetric W for all rounds",
     ),
     "a symmetric W on directed links": (
         "run --algorithm Extra --algorithm.gossip push_sum --topology random_out",
-        "algorithm is Extra: it needs a symmetric W, but only the columns.*push_sum",
+        "algorithm is extra: it must have one symmetric W for all rounds, but only the columns.*push_sum",
     ),
     "flooding without directions": (
         "run --algorithm.gossip flood --algorithm.estimator coordinate_wise",
