@@ -160,6 +160,6 @@ class Compressed(Gossip):
 @remembered
 def _towards(W: csr_array, share: float) -> csr_array:
     """share · (W − I), by which peers come nearer to their neighbours; off the diagonal it has W's entries."""
-    from dfedsam.topologies.tidy import diagonal
+    from dfedsam.topologies.matrices import diagonal
 
     return type(W)(share * (W - diagonal(np.ones(len(W.indptr) - 1))))

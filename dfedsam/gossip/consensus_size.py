@@ -13,7 +13,7 @@ from scipy.sparse.csgraph import breadth_first_order
 
 from dfedsam.random import RandomStream
 from dfedsam.topologies import spectrum_ends
-from dfedsam.topologies.tidy import diagonal
+from dfedsam.topologies.matrices import diagonal
 
 if TYPE_CHECKING:
     from dfedsam.gossip.choco import Choco

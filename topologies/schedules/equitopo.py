@@ -11,9 +11,9 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
+from dfedsam.topologies.matrices import circulant, from_pairs
 from dfedsam.topologies.randomness import generator
 from dfedsam.topologies.schedule import Drawn, Periodic
-from dfedsam.topologies.schedules.matrices import circulant, from_pairs
 from dfedsam.topologies.topology import Topology
 from dfedsam.validation import share, whole_number
 

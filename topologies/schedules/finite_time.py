@@ -13,8 +13,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
+from dfedsam.topologies.matrices import from_pairs
 from dfedsam.topologies.schedule import Periodic
-from dfedsam.topologies.schedules.matrices import from_pairs
 from dfedsam.topologies.topology import Topology
 from dfedsam.validation import whole_number
 

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
-from dfedsam.topologies.inner import common_period
 from dfedsam.topologies.make import Spec
 from dfedsam.topologies.randomness import of_pairs
 from dfedsam.topologies.schedules.links import Links
 from dfedsam.topologies.schedules.lossy import Unreliable, sound
+from dfedsam.topologies.schedules.nested import common_period
 from dfedsam.topologies.topology import Topology
 from dfedsam.validation import as_probabilities, whole_number
 

@@ -13,11 +13,11 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
-from dfedsam.topologies.inner import called, levels
 from dfedsam.topologies.make import Spec, make
 from dfedsam.topologies.randomness import Events
 from dfedsam.topologies.schedules.links import Links
 from dfedsam.topologies.schedules.moments import left_over, thinned
+from dfedsam.topologies.schedules.nested import called, levels
 from dfedsam.topologies.topology import Topology
 
 _KEPT = 32  # matrices of a period that are kept, and of the inner topology's with the patterns of their links

@@ -5,13 +5,13 @@ import numpy as np
 import scipy.sparse as sp
 
 from dfedsam.errors import OptionError
-from dfedsam.topologies.inner import static_graph
 from dfedsam.topologies.make import Spec
+from dfedsam.topologies.matrices import from_pairs
 from dfedsam.topologies.schedule import Drawn, union
 from dfedsam.topologies.schedules.activation import best_probabilities, best_step, second_moment
 from dfedsam.topologies.schedules.colouring import matchings_of
 from dfedsam.topologies.schedules.links import Links
-from dfedsam.topologies.schedules.pairs import from_pairs
+from dfedsam.topologies.schedules.nested import static_graph
 from dfedsam.topologies.topology import Topology
 from dfedsam.validation import share, whole_number
 

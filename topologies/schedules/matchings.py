@@ -5,13 +5,12 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
-from dfedsam.topologies.inner import static_graph
 from dfedsam.topologies.make import Spec
-from dfedsam.topologies.names import find
+from dfedsam.topologies.matrices import adjacency_matrix, diagonal, from_pairs
+from dfedsam.topologies.registry import find
 from dfedsam.topologies.schedule import Drawn
 from dfedsam.topologies.schedules.moments import left_over
-from dfedsam.topologies.schedules.pairs import from_pairs
-from dfedsam.topologies.tidy import adjacency_matrix, diagonal
+from dfedsam.topologies.schedules.nested import static_graph
 from dfedsam.topologies.topology import Topology
 from dfedsam.validation import whole_number
 

@@ -9,11 +9,11 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
-from dfedsam.topologies.inner import called, common_period, levels, seed_of
 from dfedsam.topologies.make import Spec, make
 from dfedsam.topologies.randomness import generator
 from dfedsam.topologies.schedule import union
 from dfedsam.topologies.schedules.moments import left_over
+from dfedsam.topologies.schedules.nested import called, common_period, levels, seed_of
 from dfedsam.topologies.topology import Sums, Topology
 from dfedsam.validation import as_probabilities, whole_number
 

@@ -3,8 +3,8 @@
 import numpy as np
 import scipy.sparse as sp
 
+from dfedsam.topologies.matrices import diagonal
 from dfedsam.topologies.spectra.extremes import second_smallest, small
-from dfedsam.topologies.tidy import diagonal
 
 
 def left_over(second: sp.csr_array) -> float:

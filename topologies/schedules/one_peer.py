@@ -5,9 +5,9 @@ from itertools import product
 import numpy as np
 
 from dfedsam.topologies.graphs.textbook import grid
+from dfedsam.topologies.matrices import circulant, from_pairs
 from dfedsam.topologies.schedule import Periodic
 from dfedsam.topologies.schedules.finite_time import hyper_hypercube
-from dfedsam.topologies.schedules.matrices import circulant, from_pairs
 from dfedsam.topologies.topology import Topology
 from dfedsam.validation import whole_number
 

@@ -7,10 +7,10 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from dfedsam.topologies.matrices import diagonal
 from dfedsam.topologies.spectra import extremes
 from dfedsam.topologies.spectra.lanczos import LARGEST, outer
 from dfedsam.topologies.spectra.rounds import Rounds, looked_at
-from dfedsam.topologies.tidy import diagonal
 from dfedsam.topologies.topology import Topology
 
 CHEAP = 10  # products of entries that WᵀW takes for each entry of W, up to which it is made at once above DENSE peers

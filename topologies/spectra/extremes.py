@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components, reverse_cuthill_mckee
 from scipy.sparse.linalg import splu
 
+from dfedsam.topologies.matrices import diagonal
 from dfedsam.topologies.spectra.lanczos import LARGEST, SMALLEST, Ritz, outer
-from dfedsam.topologies.tidy import diagonal
 
 DENSE = 500  # peers up to which all eigenvalues are computed, from dense matrices
 RESIDUAL = 1e-6  # of an eigenpair, relative to its eigenvalue: more than a table or a fit of gaps needs

@@ -12,9 +12,9 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.linalg import ArpackError, LinearOperator, eigs
 
+from dfedsam.topologies.matrices import diagonal
 from dfedsam.topologies.spectra import extremes
 from dfedsam.topologies.spectra.lanczos import LARGEST, outer
-from dfedsam.topologies.tidy import diagonal
 from dfedsam.topologies.topology import TOLERANCE
 
 FILL = 10  # entries a row up to which a product of large sparse matrices is made

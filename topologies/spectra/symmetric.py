@@ -10,8 +10,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from dfedsam.topologies.matrices import diagonal
 from dfedsam.topologies.spectra import extremes
-from dfedsam.topologies.tidy import diagonal
 from dfedsam.topologies.topology import TOLERANCE
 
 
