@@ -82,7 +82,7 @@ class Topology(ABC):
             union = union + (adjacency_matrix(self.graph(t)).T > 0)
         return sp.csr_array(union)
 
-    def active(self, t: int) -> NDArray[np.bool_] | None:
+    def participants(self, t: int) -> NDArray[np.bool_] | None:
         """Which peers take part in round t, shape (n,); absent peers do nothing and keep their state. None: all."""
         return None
 

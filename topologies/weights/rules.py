@@ -17,7 +17,7 @@ import scipy.sparse as sp
 from dfedsam import registry
 from dfedsam.topologies.matrices import adjacency_matrix, diagonal
 from dfedsam.topologies.normalize import normalize_graph, require_undirected
-from dfedsam.topologies.spectra.extremes import DENSE, ends
+from dfedsam.topologies.spectra.extremes import DENSE, extreme_eigenvalues
 from dfedsam.topologies.topology import Sums
 
 UNDIRECTED = "for a directed one take the weights of push-sum, out_degree, or the biased ones, uniform"
@@ -139,7 +139,7 @@ def best_constant(graph: nx.Graph) -> sp.csr_array:
         second, last = np.linalg.eigvalsh(L.toarray())[[1, -1]]
     else:  # α too small costs a little, too large all; μ_n is at most max (d_i + d_j) (Anderson and Morley 1985)
         i, j = np.array(graph.edges(), dtype=np.int32).T
-        second, last = ends(L)
+        second, last = extreme_eigenvalues(L)
         last = min(last * (1 + _MARGIN), float((L.diagonal()[i] + L.diagonal()[j]).max()))
     second, last = (float(f"{mu:.{_DIGITS}g}") for mu in (second, last))
     return _constant(graph, 2 / (second + last))

@@ -1,5 +1,8 @@
-"""Several topologies in one run: in turn, or one of them drawn in every round."""
+"""Several topologies in one run: round robin, or one of them drawn in every round."""
 
+from __future__ import annotations
+
+from abc import abstractmethod
 from collections.abc import Sequence
 from functools import reduce
 
@@ -12,56 +15,58 @@ from dfedsam.errors import OptionError
 from dfedsam.topologies.make import Spec, make
 from dfedsam.topologies.randomness import generator
 from dfedsam.topologies.schedule import union
-from dfedsam.topologies.schedules.moments import left_over
 from dfedsam.topologies.schedules.nested import called, common_period, levels, seed_of
+from dfedsam.topologies.spectra.contraction import contraction_of
 from dfedsam.topologies.topology import Sums, Topology
 from dfedsam.validation import as_probabilities, whole_number
 
+_SEED = "give 0 or more"
 
-def in_turn(n: int, topologies: Sequence[Spec], seed: int = 0) -> Topology:
-    """A cycle over a list of topologies: in round t the one at place t mod m plays its own round ⌊t/m⌋.
+
+def round_robin(n: int, topologies: Sequence[Spec], seed: int = 0) -> Topology:
+    """A cycle over m topologies: in round t number t mod m is active, in its own round ⌊t/m⌋.
 
     So every schedule in the list goes through all of its rounds. Over graphs this is the usual time-varying network of
     theory, of which only the union over a period need be connected.
 
     Args:
-        n: Number of peers.
-        topologies: m of them, at least one: graphs, schedules, directed ones, mixtures. Two random ones of a kind are
-            drawn differently, unless they say their seeds themselves.
-        seed: Seed, at least 0.
+        n: number of peers.
+        topologies: m of them, at least one: graphs, schedules, directed ones, other combinations. Two random ones of a
+            kind are drawn differently, unless they set their own seeds.
+        seed: at least 0.
 
     Raises:
-        ValueError: if the list is empty, one cannot be made, or some have only rows that sum to one and others only
+        OptionError: if the list is empty, one cannot be made, or some have only rows that sum to one and others only
             columns.
     """
-    return InTurn(_made(n, topologies, whole_number("seed", seed, 0, "give 0 or more")))
+    return RoundRobin(_make_all(n, topologies, whole_number("seed", seed, 0, _SEED)))
 
 
-def at_random(
+def random_choice(
     n: int, topologies: Sequence[Spec], probabilities: Sequence[float] | None = None, seed: int = 0
 ) -> Topology:
-    """One of some topologies is drawn in every round t, and plays its own round t.
+    """One of several topologies is drawn in every round t, and is used with its own round t.
 
     Args:
-        n: Number of peers.
-        topologies: What is drawn from, at least one, as in `in_turn`.
-        probabilities: One for each, in [0, 1], together 1; None draws all alike.
-        seed: Seed, at least 0.
+        n: number of peers.
+        topologies: what is drawn from, at least one, as in `round_robin`.
+        probabilities: one for each, in [0, 1], together 1; None draws all with equal probability.
+        seed: at least 0.
 
     Raises:
-        ValueError: as in `in_turn`, or if the probabilities do not fit.
+        OptionError: as in `round_robin`, or if the probabilities do not fit.
     """
-    seed = whole_number("seed", seed, 0, "give 0 or more")
-    inner = _made(n, topologies, seed)
+    seed = whole_number("seed", seed, 0, _SEED)
+    inner = _make_all(n, topologies, seed)
     chances = as_probabilities("probabilities", probabilities, len(inner), "topology")
-    return AtRandom(inner, chances, seed)
+    return RandomChoice(inner, chances, seed)
 
 
-class Mixture(Topology):
-    """Topologies of which one plays in each round.
+class Combined(Topology):
+    """Several topologies, one of which is active in each round; a subclass says in `at` which.
 
     Args:
-        inner: These, of one number of peers.
+        inner: the topologies, all of one number of peers.
     """
 
     def __init__(self, inner: Sequence[Topology]) -> None:
@@ -71,25 +76,22 @@ class Mixture(Topology):
         self.sums = _common_sums(self._inner)
         self.levels = levels(*inner)
 
+    @abstractmethod
     def at(self, t: int) -> tuple[Topology, int]:
-        """Which one plays in round t, and which of its own rounds."""
-        raise NotImplementedError
+        """The topology that is active in round t, and which of its own rounds it is in."""
 
     def weights(self, t: int) -> sp.csr_array:
-        """W_t: the matrix of the one that plays."""
-        topology, own = self.at(t)
-        return topology.weights(own)
+        topology, own_round = self.at(t)
+        return topology.weights(own_round)
 
     def graph(self, t: int) -> nx.Graph:
-        """The graph of the one that plays."""
-        topology, own = self.at(t)
-        graph = topology.graph(own)
+        topology, own_round = self.at(t)
+        graph = topology.graph(own_round)
         return graph.to_directed() if self.directed and not graph.is_directed() else graph
 
-    def active(self, t: int) -> NDArray[np.bool_] | None:
-        """Who is there, says the one that plays."""
-        topology, own = self.at(t)
-        return topology.active(own)
+    def participants(self, t: int) -> NDArray[np.bool_] | None:
+        topology, own_round = self.at(t)
+        return topology.participants(own_round)
 
     def support(self) -> sp.csr_array | None:
         """The union of all supports."""
@@ -98,26 +100,25 @@ class Mixture(Topology):
         return union(known) if len(known) == len(supports) else None
 
 
-class InTurn(Mixture):
-    """See `in_turn`."""
+class RoundRobin(Combined):
+    """One topology after another; made by `round_robin`."""
 
     def __init__(self, inner: Sequence[Topology]) -> None:
         super().__init__(inner)
         self.period = common_period(len(inner) * (topology.period or 0) for topology in inner)
 
     def at(self, t: int) -> tuple[Topology, int]:
-        """See Mixture."""
-        own, place = divmod(t, len(self._inner))
-        return self._inner[place], own
+        own_round, index = divmod(t, len(self._inner))
+        return self._inner[index], own_round
 
 
-class AtRandom(Mixture):
-    """See `at_random`.
+class RandomChoice(Combined):
+    """One topology drawn in every round; made by `random_choice`.
 
     Args:
-        inner: What is drawn from.
-        probabilities: One for each; those with none are left out.
-        seed: Seed.
+        inner: what is drawn from.
+        probabilities: one for each; those with none are left out.
+        seed: seed of the draws.
     """
 
     period = None
@@ -125,32 +126,31 @@ class AtRandom(Mixture):
     def __init__(self, inner: Sequence[Topology], probabilities: Sequence[float], seed: int) -> None:
         possible = [(topology, p) for topology, p in zip(inner, probabilities, strict=True) if p > 0]
         super().__init__([topology for topology, _ in possible])
-        self._chances = np.array([p for _, p in possible])
-        self._ends = np.cumsum(self._chances)[:-1]
+        self._probabilities = np.array([p for _, p in possible])
+        self._ends = np.cumsum(self._probabilities)[:-1]
         self._seed = seed
 
     def at(self, t: int) -> tuple[Topology, int]:
-        """See Mixture."""
-        drawn = generator(self._seed, f"AtRandom {self.levels}", t).random()
+        drawn = generator(self._seed, f"AtRandom {self.levels}", t).random()  # a fixed name: it keys the numbers
         return self._inner[int(np.searchsorted(self._ends, drawn, side="right"))], t
 
     def contraction(self) -> float | None:
-        """λ_max(Σ p_i W_iᵀW_i - J) where all are static and keep the mean; no formula else."""
+        """λ_max(Σ p_i W_iᵀW_i - J) where all are static and keep the mean, else None."""
         if self.sums != "both" or any(topology.period != 1 for topology in self._inner):
             return None
         matrices = [topology.weights(0) for topology in self._inner]
-        parts = [p * (W.T @ W) for p, W in zip(self._chances, matrices, strict=True)]
-        return left_over(sp.csr_array(reduce(lambda a, b: a + b, parts)))
+        moments = [p * (W.T @ W) for p, W in zip(self._probabilities, matrices, strict=True)]
+        return contraction_of(sp.csr_array(reduce(lambda a, b: a + b, moments)))
 
 
-def _made(n: int, topologies: Sequence[Spec], seed: int) -> list[Topology]:
-    """The list, each with its own seed; where n is None the first one says it."""
+def _make_all(n: int, topologies: Sequence[Spec], seed: int) -> list[Topology]:
+    """Make the topologies of a list, each with its own seed; where n is None the first one determines it."""
     if not isinstance(topologies, Sequence) or isinstance(topologies, str) or not topologies:
         hint = "give a list such as [ring, torus]"
         raise OptionError("topologies", topologies, "must name at least one topology", hint)
     made: list[Topology] = []
-    for place, spec in enumerate(topologies):
-        made.append(make(spec, made[0].n if made else n, seed_of(seed, place)))
+    for index, spec in enumerate(topologies):
+        made.append(make(spec, made[0].n if made else n, seed_of(seed, index)))
     sums = {topology.sums: spec for topology, spec in zip(made, topologies, strict=True)}
     if {"rows", "columns"} <= sums.keys():
         rule = f"must all keep the sum of columns, or all that of rows, but {called(sums['rows'])} is biased"
@@ -159,8 +159,5 @@ def _made(n: int, topologies: Sequence[Spec], seed: int) -> list[Topology]:
 
 
 def _common_sums(inner: Sequence[Topology]) -> Sums:
-    """What holds of all of them."""
-    for topology in inner:
-        if topology.sums != "both":
-            return topology.sums
-    return "both"
+    """Which sums all of them keep."""
+    return next((topology.sums for topology in inner if topology.sums != "both"), "both")
