@@ -49,8 +49,8 @@ class RunFolder:
             raise ValueError(failure)
         self.write_config(description)
         if self.communicator.is_root:
-            spectrum = topologies.spectrum(topology, 1 if gossip is None else gossip.length(topology))
-            mixing = {} if gossip is None else {"gossip": gossip.mixing(topology, spectrum["lambda_q"])}
+            spectrum = topologies.spectrum(topology, 1 if gossip is None else gossip.num_steps(topology))
+            mixing = {} if gossip is None else {"gossip": gossip.mixing_summary(topology, spectrum["lambda_q"])}
             graph = topologies.to_dict(topology, spectrum=spectrum, **mixing)
             self.files.write_topology(graph)
 

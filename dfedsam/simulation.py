@@ -30,6 +30,8 @@ from dfedsam.objectives.base import ALL_ROWS
 from dfedsam.peers import format_peers
 from dfedsam.random import RandomStream
 from dfedsam.records import Metrics, Row, RunFolder
+from dfedsam.state import arrays as arrays_of
+from dfedsam.state import with_arrays
 from dfedsam.topologies import Topology, make, verify
 from dfedsam.topologies.placement import Placement, check_placement, place
 from dfedsam.validation import one_of, whole_number
@@ -142,7 +144,7 @@ class Simulation:
             )
 
         if resume and folder is not None:
-            state, meter, done = self._load(folder, communicator)
+            state, meter, done = self._load(folder, problem, communicator)
         else:
             state, meter = self._start(problem, communicator)
             done = {"round": 0, "seconds": 0.0, "counts": {}}
@@ -163,8 +165,7 @@ class Simulation:
                 return
             meta = {"experiment": self.digest(), "round": rounds, "seconds": time.perf_counter() - began}
             meta |= {"messages": communicator.messages, "bytes": communicator.bytes, "counts": evaluation.counts()}
-            meta["groups"] = [name for name, value in state.items() if isinstance(value, dict)]
-            arrays = _flatten(state) | {"meter.queries": meter.queries, "meter.gradients": meter.gradients}
+            arrays = arrays_of(state) | {"meter.queries": meter.queries, "meter.gradients": meter.gradients}
             checkpoint.save(folder.checkpoint, arrays, meta, communicator)
 
         def record(rounds: int, cosines: Cosines | None = None) -> Row:
@@ -209,7 +210,7 @@ class Simulation:
         x = np.tile(problem.start().astype(self.dtype), (peers, 1))
         return self.algorithm.init(x, problem), QueryCounter.zero(peers)
 
-    def _load(self, folder: RunFolder, communicator: Communicator) -> tuple[State, QueryCounter, Row]:
+    def _load(self, folder: RunFolder, problem: Problem, communicator: Communicator) -> tuple[State, QueryCounter, Row]:
         arrays, done = checkpoint.load(folder.checkpoint, communicator)
         if done.get("experiment") != self.digest():
             raise ValueError(
@@ -221,17 +222,17 @@ class Simulation:
         meter = QueryCounter(arrays.pop("meter.queries"), arrays.pop("meter.gradients"))
         communicator.messages, communicator.bytes = done["messages"], done["bytes"]
         folder.write_config(self.description())
-        return _nest(arrays, done["groups"]), meter, done
+        return with_arrays(self._start(problem, communicator)[0], arrays), meter, done
 
     def _round(self, state: State, context: RoundContext) -> State:
         away = np.zeros(0, np.intp) if context.active is None else np.flatnonzero(~context.active)
-        kept = {name: array[away] for name, array in _flatten(state).items()}
+        kept = {name: array[away] for name, array in arrays_of(state).items()}
         try:
             state = self.algorithm.round(state, context)
             if isinstance(self.algorithm, ServerAlgorithm):
                 state = self.algorithm.serve(state, Server(context.communicator, context.watch))
-            for name, array in _flatten(state).items():  # peers that were away keep all they had
-                if name in kept:
+            for name, array in arrays_of(state).items():  # peers that were away keep all they had
+                if away.size:
                     array[away] = kept[name]
         except (RunError, ValueError):
             raise
@@ -247,29 +248,6 @@ class Simulation:
 
 def _look_away(x: NDArray) -> None:
     """What watches x before gossip in rounds that are not recorded."""
-
-
-def _flatten(state: State) -> dict[str, NDArray]:
-    """{"x": …, "gossip": {"memory": …}} to {"x": …, "gossip.memory": …}."""
-    flat: dict[str, NDArray] = {}
-    for name, value in state.items():
-        if isinstance(value, dict):
-            flat |= {f"{name}.{inner}": array for inner, array in value.items()}
-        else:
-            flat[name] = value
-    return flat
-
-
-def _nest(flat: dict[str, NDArray], groups: list[str]) -> State:
-    """The inverse of `_flatten`; `groups` names the dicts, of which some may be empty."""
-    state: State = {name: {} for name in groups}
-    for name, array in flat.items():
-        outer, dot, inner = name.partition(".")
-        if dot:
-            state[outer][inner] = array
-        else:
-            state[name] = array
-    return state
 
 
 def simulate(

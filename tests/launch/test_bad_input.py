@@ -22,7 +22,7 @@ CASES = {
         "run --topology random_out --topology.weights metropolis",
         "graph is directed: it must be undirected.*out_degree",
     ),
-    "a directed graph and plain gossip": ("run --topology random_out", "gossip is Plain.*choose the gossip push_sum"),
+    "a directed graph and plain gossip": ("run --topology random_out", "gossip is plain.*choose the gossip push_sum"),
     "weights of a schedule": ("run --topology base --topology.weights lazy", "this one brings its own weights"),
     "more than a solver takes": ("run --topology.weights fastest --peers 3000", "at most .* peers.*3000.*metropolis"),
     "weights that do not sum to one": ("run --peers 3 --topology.weights off.csv", "off.csv.*row 1 sums to 1.1"),
@@ -96,15 +96,15 @@ CASES = {
     ),
     "finite time on a large ring": (
         "run --algorithm.gossip finite_time --peers 40",
-        "gossip is FiniteTime: W has more than 12 distinct eigenvalues.*choose the gossip chebyshev",
+        "gossip is finite_time: it must have a W with at most 12 distinct eigenvalues.*choose the gossip chebyshev",
     ),
     "chebyshev on a schedule": (
         "run --algorithm.gossip chebyshev --topology one_peer_exponential",
-        "gossip is Chebyshev.*changes from round to round; choose the gossip plain",
+        "gossip is chebyshev.*changes from round to round; choose the gossip plain",
     ),
     "choco on a schedule": (
         "run --algorithm.gossip choco --topology base",
-        "gossip is Choco.*changes from round to round; choose the gossip deep_squeeze, or plain",
+        "gossip is choco.*changes from round to round; choose the gossip deep_squeeze, or plain",
     ),
     "a symmetric W on a directed schedule": (
         "run --algorithm D2 --topology link_failures --topology.topology directed_ring",

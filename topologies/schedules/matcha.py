@@ -97,7 +97,7 @@ class Matcha(Drawn):
         ever = from_pairs(n, i, j, self.probabilities[matching_of])
         super().__init__(n, seed, union([ever]))
 
-    def draw(self, t: int, rng: np.random.Generator) -> sp.csr_array:
+    def draw(self, rng: np.random.Generator) -> sp.csr_array:
         up = rng.random(len(self.matchings)) < self.probabilities
         return self._links.without(~up[self._matching])
 
