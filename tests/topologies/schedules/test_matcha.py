@@ -110,7 +110,7 @@ def test_the_matchings_of_the_papers_first_figure(budget, rho):
     topology = make("matcha", None, topology=graph, budget=budget, matchings=AUTHORS)
     assert topology.matchings == AUTHORS
     assert topology.contraction() == pytest.approx(rho, abs=2e-4)
-    check(topology)
+    verify(topology)
 
 
 def test_the_same_probability_for_each_of_those_matchings():
