@@ -35,13 +35,11 @@ class Kind:
     Args:
         package: where they are. For classes its `__all__` is the list.
         base: their base class in that package; for functions the function of the package that lists them.
-        readers: functions of the package that are plug-ins too, but read a file, by whose path they are chosen.
         returns: for functions, words of which the annotation of what they return must have one.
     """
 
     package: str
     base: str
-    readers: tuple[str, ...] = ()
     returns: tuple[str, ...] = ()
 
     @property
@@ -51,8 +49,8 @@ class Kind:
 
 
 KINDS = {
-    "topology": Kind("dfedsam.topologies", "table", ("from_file", "from_weights"), ("Graph", "Topology")),
-    "weights": Kind("dfedsam.topologies", "rules", ("weights_from_file",), ("csr", "sparse", "NDArray", "ndarray")),
+    "topology": Kind("dfedsam.topologies", "table", ("Graph", "Topology")),
+    "weights": Kind("dfedsam.topologies", "rules", ("csr", "sparse", "NDArray", "ndarray")),
     "algorithm": Kind("dfedsam.algorithms", "Algorithm"),
     "objective": Kind("dfedsam.objectives", "Objective"),
     "estimator": Kind("dfedsam.zeroth_order", "Estimator"),
@@ -193,17 +191,6 @@ def snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
-def suffixes() -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """Endings of files that hold a graph, of those that hold W, and of the latter those that are a whole topology."""
-    try:
-        from dfedsam.topologies.registry import GRAPH_SUFFIXES, MATRIX_SUFFIXES, W_SUFFIXES
-    except ImportError:
-        from dfedsam.topologies.names import MATRICES, SUFFIXES, WHOLE
-
-        return SUFFIXES, MATRICES, WHOLE
-    return GRAPH_SUFFIXES, MATRIX_SUFFIXES, W_SUFFIXES
-
-
 @cache
 def _ours(kind: str) -> dict[str, Plugin]:
     where = KINDS[kind]
@@ -230,20 +217,15 @@ def _load(option: str, entry: EntryPoint) -> Plugin:
 
 
 def _reader(kind: str, name: str) -> Plugin | None:
-    """The function that reads a graph or W: of its public name, or with its path where `name` is a file."""
-    package = importlib.import_module(KINDS[kind].package)
-    match = match_name(name, KINDS[kind].readers)
-    if match is not None:
-        return getattr(package, match)
-    graphs, matrices, whole = suffixes()
+    """The function that reads the file of this name with its path, or one of networkx; None if it is neither."""
+    from dfedsam.topologies import registry as topologies
+
     suffix = Path(name).suffix.lower()
     if kind == "weights":
-        return partial(package.weights_from_file, path=name) if suffix in matrices else None
-    if name.startswith(_NETWORKX):
-        return package.find(name)
-    if suffix in whole:
-        return partial(package.from_weights, path=name)
-    return partial(package.from_file, path=name) if suffix in graphs or _is_file(name) else None
+        known = suffix in topologies.MATRIX_SUFFIXES
+        return partial(_ours("weights")["weights_from_file"], path=name) if known else None
+    files = suffix in topologies.GRAPH_SUFFIXES + topologies.W_SUFFIXES or _is_file(name)
+    return topologies.find(name) if files or name.startswith(_NETWORKX) else None
 
 
 def _is_file(name: str) -> bool:

@@ -31,7 +31,7 @@ from dfedsam.peers import format_peers
 from dfedsam.random import RandomStream
 from dfedsam.records import Metrics, Row, RunFolder
 from dfedsam.state import arrays, rows_of, set_rows, with_arrays
-from dfedsam.topologies import Static, Topology, check
+from dfedsam.topologies import Topology, make, verify
 from dfedsam.topologies.placement import Placement, check_placement, place
 from dfedsam.validation import one_of, whole_number
 
@@ -95,7 +95,7 @@ class Simulation:
         whole_number("evaluate_every", self.evaluate_every, 1)
         whole_number("checkpoint_every", self.checkpoint_every, 1)
         check_placement(self.placement)
-        check(self.topology)
+        verify(self.topology)
         self.algorithm.check(self.topology)
 
     def description(self) -> Row:
@@ -273,7 +273,7 @@ def simulate(
     """
     import pandas as pd
 
-    topology = topology if isinstance(topology, Topology) else Static(topology)
+    topology = topology if isinstance(topology, Topology) else make(topology)
     folder = None if out is None else Path(out)
     simulation = Simulation(objective=objective, topology=topology, algorithm=algorithm, out=folder, **options)
     return pd.DataFrame(simulation.run())

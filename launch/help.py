@@ -71,11 +71,12 @@ def topologies_list(option: str = "topology") -> str:
     lines = []
     for group, plugins in _groups().items():
         lines += [group, *_lines("topology", plugins), ""]
-    graphs, _, whole = registry.suffixes()
+    from dfedsam.topologies.registry import GRAPH_SUFFIXES, W_SUFFIXES
+
     lines += [
         "others",
-        _line("FILE", f"A graph ({', '.join(graphs)})"),
-        _line("", f"or a whole W ({', '.join(whole)})."),
+        _line("FILE", f"A graph ({', '.join(GRAPH_SUFFIXES)})"),
+        _line("", f"or a whole W ({', '.join(W_SUFFIXES)})."),
         _line("networkx.NAME", "Any graph of networkx, such as networkx.barbell_graph."),
         _line("PACKAGE.NAME", "Your own function, by its import path."),
         "",
@@ -86,8 +87,10 @@ def topologies_list(option: str = "topology") -> str:
 
 def weights_list(option: str = "weights") -> str:
     """All weight rules in the same form."""
+    from dfedsam.topologies.registry import MATRIX_SUFFIXES
+
     lines = ["weights, for graphs that do not bring their own", *_lines("weights", registry.plugins("weights"))]
-    lines.append(_line("FILE", f"W itself ({', '.join(registry.suffixes()[1])})."))
+    lines.append(_line("FILE", f"W itself ({', '.join(MATRIX_SUFFIXES)})."))
     lines.append(_line("PACKAGE.NAME", "Your own function from a graph to W, by its import path."))
     last = f"Set an option with --{option}.OPTION VALUE; more about one rule: --{option}.help NAME"
     return "\n".join([*lines, "", last])
@@ -173,16 +176,10 @@ def _default(key: str, default: Any) -> str:
 
 def _groups() -> dict[str, dict[str, registry.Plugin]]:
     """Topologies by group, those of entry points last."""
-    try:
-        from dfedsam.topologies.registry import GROUPS
-    except ImportError:
-        from dfedsam.topologies.names import TOPOLOGIES as GROUPS
+    from dfedsam.topologies.registry import GROUPS
 
     known = registry.plugins("topology")
-    groups = {
-        group: {name: known.pop(name) for name in (path.rpartition(".")[2] for path in paths)}
-        for group, paths in GROUPS.items()
-    }
+    groups = {group: {name: known.pop(name) for name in names} for group, names in GROUPS.items()}
     return groups | ({"from other packages": known} if known else {})
 
 

@@ -209,7 +209,7 @@ def build(form: Tree, peers: int | None, seed: int, counts: Callable[[int, int],
         topology = topologies.make(filled, peers, seed)
     except OptionError as error:
         raise _full_name(form, error) from error
-    topology.description = _public(_without_proportions(topology.description))
+    topology.description = _without_proportions(topology.description)
     return topology
 
 
@@ -226,7 +226,7 @@ def _own_size(form: Tree, seed: int) -> int | None:
         return None
     for inner in _topologies_in(form):
         if _own_size(inner, seed) is None:
-            return topologies.make(_filled(inner, lambda: None), None, seed).n
+            return topologies.make(inner, None, seed).n
     return PEERS
 
 
@@ -248,15 +248,7 @@ def _filled(form: Tree, proportions: Callable[[], NDArray[np.float64] | None]) -
             options[key] = _filled(value, proportions)
         elif registry.list_kind(key) == "topology":
             options[key] = [_filled(one, proportions) for one in value]
-        elif registry.kind_of(key) == "weights":
-            options[key] = _rule(value)
-    return {"class_path": registry.import_path(function), "init_args": options}
-
-
-def _rule(form: Tree) -> Tree:
-    function = registry.find("weights", form["class_path"])
-    options = {key: _rule(value) if registry.kind_of(key) else value for key, value in form["init_args"].items()}
-    return {"class_path": registry.import_path(function), "init_args": options}
+    return {"class_path": form["class_path"], "init_args": options}
 
 
 def _without_proportions(value: Any) -> Any:
@@ -264,23 +256,6 @@ def _without_proportions(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_proportions(item) for key, item in value.items() if key != PROPORTIONS}
     return [_without_proportions(item) for item in value] if isinstance(value, list) else value
-
-
-def _public(value: Any) -> Any:
-    """A description with our plug-ins by their public names."""
-    if isinstance(value, dict):
-        path = value.get("class_path", "")
-        name = {"class_path": _short(path)} if path else {}
-        return {key: _public(item) for key, item in value.items()} | name
-    if isinstance(value, list):
-        return [_public(item) for item in value]
-    return _short(value) if isinstance(value, str) and value.startswith("dfedsam.") else value
-
-
-def _short(path: str) -> str:
-    if not registry.is_import_path(path) or path.startswith("networkx."):
-        return path
-    return registry.public_name(registry.import_object("class_path", path))
 
 
 def _proportions(form: Tree, counts: Callable[[int, int], Any], peers: int, seed: int) -> NDArray[np.float64]:
