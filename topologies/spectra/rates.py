@@ -49,7 +49,7 @@ class Rates:
     rate_q: float | None
     rounds_to_error: int | None
     effective_neighbours: float | None
-    approximate: list[str] = field(default_factory=list)
+    approximate: list[str] = field(default_factory=list[str])
     lambda_2: float | None = None
     lambda_min: float | None = None
     sigma_2: float | None = None
