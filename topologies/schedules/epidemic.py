@@ -41,9 +41,10 @@ def el_oracle(n: int, degree: int | None = None, seed: int = 0) -> Topology:
 def el_local(n: int, degree: int | None = None, seed: int = 0) -> Topology:
     """EL-Local: each peer sends to random others of its own choice, which average all they get with equal weights.
 
-    Rows of W_t sum to one, columns only in expectation: the mean drifts at random, but without bias (`drifts`). How
-    many a peer hears is random; one that hears nobody keeps its own vector. E ‖x_{t+1} - x̄_t‖² = ((1 - (1 -
-    s/(n - 1))ⁿ)/s - 1/(n - 1)) ‖x_t - x̄_t‖². s · n vectors a round.
+    Rows of W_t sum to one, columns only in expectation: the mean drifts at random, but without bias
+    (`unbiased_in_mean`). How many a peer hears is random; one that hears nobody keeps its own vector. The expected
+    contraction of the squared distance to the mean before the round is (1 - (1 - s/(n - 1))ⁿ)/s - 1/(n - 1). s · n
+    vectors a round.
 
     Args:
         n: number of peers, at least 2.
@@ -96,7 +97,7 @@ class EpidemicLocal(Drawn):
         seed: seed of the draws.
     """
 
-    directed, sums, drifts = True, "rows", True
+    directed, sums, unbiased_in_mean = True, "rows", True
 
     def __init__(self, n: int, degree: int, seed: int) -> None:
         super().__init__(n, seed)

@@ -5,7 +5,7 @@ from itertools import combinations, product
 import numpy as np
 import pytest
 
-from dfedsam.topologies import check, el_local, el_oracle, make, spectrum
+from dfedsam.topologies import el_local, el_oracle, make, spectrum, verify
 from dfedsam.topologies.schedules.epidemic import _from_arcs
 
 
@@ -32,7 +32,7 @@ def test_local_contracts_as_its_formula_says_over_all_draws(n, degree):
 @pytest.mark.parametrize("name", ["el_oracle", "el_local"])
 def test_drawn_rounds_agree_with_the_formula(name, n, degree):
     topology = make(name, n, seed=3, degree=degree)
-    check(topology)
+    verify(topology)
     x = np.random.default_rng(0).standard_normal(n)
     x -= x.mean()
     left = [np.sum((topology.weights(t) @ x) ** 2) / np.sum(x**2) for t in range(2000)]
@@ -55,7 +55,7 @@ def test_oracle_is_regular_and_its_senders_are_uniform():
 
 def test_local_sends_to_as_many_as_it_should():
     topology = el_local(64)
-    assert (topology.sums, topology.drifts, topology.directed) == ("rows", True, True)
+    assert (topology.sums, topology.unbiased_in_mean, topology.directed) == ("rows", True, True)
     for t in range(5):
         W = topology.weights(t).toarray()
         np.testing.assert_array_equal((W != 0).sum(axis=0), 7)  # ⌊log₂ 64⌋ others, and itself
