@@ -1,0 +1,75 @@
+"""What surrounds a round: peers that are absent keep their state, a budget ends the run, and so does a signal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfedsam import state
+from dfedsam.callbacks.base import INTERRUPTED, Callback, Run
+
+
+class AbsentPeers(Callback):
+    """Peers that do not take part in a round keep all they had."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, NDArray] = {}
+        self._absent = np.zeros(0, np.intp)
+
+    def before_round(self, run: Run) -> None:
+        """Copy the rows of absent peers."""
+        participants = run.participants
+        self._absent = np.zeros(0, np.intp) if participants is None else np.flatnonzero(~participants)
+        named = state.arrays(run.state) if len(self._absent) else {}
+        self._kept = {name: array[self._absent] for name, array in named.items()}
+
+    def after_round(self, run: Run) -> None:
+        """Put them back."""
+        if self._kept:
+            for name, array in state.arrays(run.state).items():
+                if name in self._kept:
+                    array[self._absent] = self._kept[name]
+            self._kept = {}
+
+
+class Budget(Callback):
+    """Ends the run in the round in which the black box refused a request that its budget does not cover.
+
+    The black box answers zeros for the rest of that round, which is therefore dropped: x is again that of the round
+    before, and the checkpoint stays the last one that was saved.
+    """
+
+    def __init__(self) -> None:
+        self._x: NDArray | None = None
+
+    def before_round(self, run: Run) -> None:
+        """Keep x, if there is a budget at all."""
+        self._x = run.x.copy() if run.problem.limits() else None
+
+    def after_round(self, run: Run) -> None:
+        """Agree over the ranks whether the budget is exhausted."""
+        if self._x is None:
+            return
+        message = run.communicator.first(getattr(run.problem, "budget_exhausted", None))
+        if message is not None:
+            run.x[...] = self._x
+            run.round -= 1
+            run.stop(message, drop=True)
+
+
+class Interrupt(Callback):
+    """Ends the run after a checkpoint as soon as `requested` is true on any rank.
+
+    Args:
+        requested: asked after every round; must be there on all ranks.
+    """
+
+    def __init__(self, requested: Callable[[], bool]) -> None:
+        self._requested = requested
+
+    def after_round(self, run: Run) -> None:
+        """Agree over the ranks whether to stop."""
+        if run.stopped is None and run.communicator.agree(self._requested()):
+            run.stop(INTERRUPTED)
