@@ -11,7 +11,7 @@ from dfedsam.algorithms.base import State
 from dfedsam.algorithms.gradient_steps import GradientSteps
 from dfedsam.context import RoundContext
 from dfedsam.gossip import Plain
-from dfedsam.gossip.accelerated import needs_one_symmetric
+from dfedsam.gossip.base import require_static_symmetric
 from dfedsam.objectives.base import Problem
 from dfedsam.topologies import Topology, spectrum_ends
 
@@ -34,7 +34,7 @@ class D2(GradientSteps):
 
     def check(self, topology: Topology) -> None:
         """One symmetric W for all rounds."""
-        needs_one_symmetric("algorithm is D2", topology, "the algorithm GradientTracking")
+        require_static_symmetric("algorithm", "d2", topology, "choose the algorithm gradient_tracking")
         super().check(topology)
 
     def note(self, topology: Topology) -> str | None:
@@ -73,5 +73,5 @@ class D2(GradientSteps):
         """The smallest eigenvalue of what gossip makes of W, or a bound from below; None where it is not known."""
         if isinstance(self.gossip, Plain):
             return spectrum_ends(weights)[0] ** self.gossip.steps
-        left = self.gossip.left(weights)
+        left = self.gossip.spectral_contraction(weights)
         return None if left is None else -left

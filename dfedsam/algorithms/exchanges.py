@@ -41,7 +41,7 @@ class Exchanges(Algorithm):
 
     def figures(self, state: State) -> dict[str, float]:
         """Those of its gossip."""
-        return self.gossip.figures(state["gossip"])
+        return self.gossip.metrics(state["gossip"])
 
     def mix(self, state: State, context: RoundContext, x: NDArray, memory: str = "gossip") -> NDArray:
         """x (peers, dim) after gossip, which may overwrite it; its memory is kept in the state under `memory`."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from dfedsam.algorithms.base import State
 from dfedsam.algorithms.gradient_steps import GradientSteps
 from dfedsam.context import RoundContext
-from dfedsam.gossip.accelerated import needs_one_symmetric
+from dfedsam.gossip.base import require_static_symmetric
 from dfedsam.objectives.base import Problem
 from dfedsam.topologies import Topology
 
@@ -26,7 +26,7 @@ class Extra(GradientSteps):
 
     def check(self, topology: Topology) -> None:
         """One symmetric W for all rounds."""
-        needs_one_symmetric("algorithm is Extra", topology, "the algorithm GradientTracking")
+        require_static_symmetric("algorithm", "extra", topology, "choose the algorithm gradient_tracking")
         super().check(topology)
 
     def init(self, x: NDArray, problem: Problem) -> State:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from dfedsam.algorithms.base import State
 from dfedsam.algorithms.gradient_steps import OneGradient
 from dfedsam.context import RoundContext
-from dfedsam.gossip.accelerated import needs_one_symmetric
+from dfedsam.gossip.base import require_static_symmetric
 from dfedsam.gossip.compressors import QSGD, Compressor
 from dfedsam.gossip.disagreement import Disagreement
 from dfedsam.objectives.base import Problem
@@ -44,7 +44,7 @@ class Lead(OneGradient):
 
     def check(self, topology: Topology) -> None:
         """One symmetric W for all rounds."""
-        needs_one_symmetric("algorithm is Lead", topology, "D-PSGD with the gossip deep_squeeze")
+        require_static_symmetric("algorithm", "lead", topology, "choose dpsgd with the gossip deep_squeeze")
 
     def init(self, x: NDArray, problem: Problem) -> State:
         """D starts at 0 and h at the common start."""

@@ -68,7 +68,7 @@ class Run:
     @property
     def participants(self) -> NDArray[np.bool_] | None:
         """Which of the block's peers take part in round `round`, shape (peers,); None: all."""
-        present = self.experiment.topology.active(self.round)
+        present = self.experiment.topology.participants(self.round)
         return None if present is None else present[np.asarray(self.communicator.block)]
 
     @property

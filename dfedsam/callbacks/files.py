@@ -98,23 +98,12 @@ def restore(run: Run, folder: RunFolder) -> None:
     _check_note(folder, note, run.experiment)
     run.counter = QueryCounter(arrays.pop(_QUERIES), arrays.pop(_GRADIENTS))
     try:
-        run.state = _nested(run.state, arrays) if isinstance(run.state, dict) else state.with_arrays(run.state, arrays)
+        run.state = state.with_arrays(run.state, arrays)
     except KeyError as error:
         raise FileError(folder.checkpoint, f"has no array {error}", "go on with the version that wrote it") from None
     communicator.messages, communicator.bytes = note["messages"], note["bytes"]
     run.round, run.seconds, run.earlier_counts = note["round"], note["seconds"], note["counts"]
     run.rows = on_root(communicator, lambda: _rows(folder, note))
-
-
-def _nested(initial: dict, arrays: dict) -> dict:
-    new = {name: {} for name, value in initial.items() if isinstance(value, dict)}
-    for name, array in arrays.items():
-        outer, dot, inner = name.partition(".")
-        if dot:
-            new.setdefault(outer, {})[inner] = array
-        else:
-            new[name] = array
-    return new
 
 
 def _check_note(folder: RunFolder, note: Row, experiment: Experiment) -> None:
@@ -212,6 +201,6 @@ class Checkpoints(Callback):
 def _topology(experiment: Experiment) -> Row:
     """The graph, its spectrum for the run's gossip steps, and how the gossip mixes on it."""
     topology, gossip = experiment.topology, experiment.algorithm.exchanges()
-    spectrum = topologies.spectrum(topology, 1 if gossip is None else gossip.length(topology))
-    mixing = {} if gossip is None else {"gossip": gossip.mixing(topology, spectrum["lambda_q"])}
+    spectrum = topologies.spectrum(topology, 1 if gossip is None else gossip.num_steps(topology))
+    mixing = {} if gossip is None else {"gossip": gossip.mixing_summary(topology, spectrum["lambda_q"])}
     return topologies.to_dict(topology, spectrum=spectrum, **mixing)

@@ -23,7 +23,7 @@ class OddOnesAway(topologies.Topology):
     def weights(self, t):
         return self._matrices[t % 2]
 
-    def active(self, t):
+    def participants(self, t):
         return None if t % 2 else np.arange(self.n) % 2 == 0
 
 

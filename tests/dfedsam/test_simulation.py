@@ -40,7 +40,7 @@ from dfedsam import (
 from dfedsam.algorithms import ServerAlgorithm
 from dfedsam.callbacks.rounds import Interrupt
 from dfedsam.checkpoint import load
-from dfedsam.communication.one_process import SingleProcess
+from dfedsam.communication.single_process import SingleProcess
 from dfedsam.gossip.compressed import Compressed
 from dfedsam.random import RandomStream
 from tests.dfedsam.plays import ALGORITHMS

@@ -22,7 +22,7 @@ CASES = {
         "run --topology random_out --topology.weights metropolis",
         "graph is directed: it must be undirected.*out_degree",
     ),
-    "a directed graph and plain gossip": ("run --topology random_out", "gossip is Plain.*choose the gossip push_sum"),
+    "a directed graph and plain gossip": ("run --topology random_out", "gossip is plain.*choose the gossip push_sum"),
     "weights of a schedule": ("run --topology base --topology.weights lazy", "this one brings its own weights"),
     "more than a solver takes": ("run --topology.weights fastest --peers 3000", "at most .* peers.*3000.*metropolis"),
     "an unknown solver": ("run --topology.weights fastest --topology.weights.solver x", "topology.weights.solver is x"),
@@ -32,17 +32,23 @@ CASES = {
         "run --topology link_failures --topology.p 1.5",
         "topology.p is 1.5: it must be at least 0 and at most 1",
     ),
-    "a probability below 0": ("run --topology peers_away --topology.p -0.1", "topology.p is -0.1.*at least 0"),
-    "a peer away that there is not": ("run --topology peers_away --topology.away [[99,0,1]]", "away is .99, 0, 1.*15"),
-    "peers away in no list": ("run --topology peers_away --topology.away 3", "topology.away is .3.*a list of lists"),
+    "a probability below 0": ("run --topology peer_dropout --topology.p -0.1", "topology.p is -0.1.*at least 0"),
+    "a peer away that there is not": (
+        "run --topology peer_dropout --topology.absences [[99,0,1]]",
+        "absences is .99, 0, 1.*15",
+    ),
+    "peers away in no list": (
+        "run --topology peer_dropout --topology.absences 3",
+        "topology.absences is .3.*a list of lists",
+    ),
     "links that fail of what is biased": (
         "run --topology link_failures --topology.topology star --topology.topology.weights uniform",
         "topology is star: it must not be biased",
     ),
     "a budget of 3": ("run --topology matcha --topology.budget 3", "topology.budget is 3.0.*at most 1"),
-    "a list of no topologies": ("run --topology in_turn", "topology.topologies is missing"),
+    "a list of no topologies": ("run --topology round_robin", "topology.topologies is missing"),
     "probabilities of 1.1": (
-        "run --topology at_random --topology.topologies ring,star --topology.probabilities 0.5,0.6",
+        "run --topology random_choice --topology.topologies ring,star --topology.probabilities 0.5,0.6",
         "topology.probabilities is .0.5, 0.6.*sum to 1",
     ),
     "no data to know": ("run --topology stl_fw", "topology is stl_fw.*Quadratic deals no examples of classes"),
@@ -88,15 +94,15 @@ CASES = {
     ),
     "finite time on a large ring": (
         "run --algorithm.gossip finite_time --peers 40",
-        "gossip is FiniteTime: W has more than 12 distinct eigenvalues.*choose the gossip chebyshev",
+        "gossip is finite_time: it must have a W with at most 12 distinct eigenvalues.*choose the gossip chebyshev",
     ),
     "chebyshev on a schedule": (
         "run --algorithm.gossip chebyshev --topology one_peer_exponential",
-        "gossip is Chebyshev.*changes from round to round; choose the gossip plain",
+        "gossip is chebyshev.*changes from round to round; choose the gossip plain",
     ),
     "choco on a schedule": (
         "run --algorithm.gossip choco --topology base",
-        "gossip is Choco.*changes from round to round; choose the gossip deep_squeeze, or plain",
+        "gossip is choco.*changes from round to round; choose the gossip deep_squeeze, or plain",
     ),
     "a symmetric W on a directed schedule": (
         "run --algorithm D2 --topology link_failures --topology.topology directed_ring",
@@ -117,7 +123,7 @@ CASES = {
         "algorithm.covariance is low.*full, diagonal",
     ),
     "a server and peers away": (
-        "run --algorithm FedBPT --topology peers_away --topology.p 0.2",
+        "run --algorithm FedBPT --topology peer_dropout --topology.p 0.2",
         "algorithm is FedBPT.*all peers in every round.*FedAvgBBT",
     ),
     "scalars of a search": ("run --algorithm GossipCMAES --algorithm.gossip flood", "algorithm is GossipCMAES.*Flood"),

@@ -77,7 +77,7 @@ def test_a_schedule_is_placed_by_all_its_rounds():
 class Anybody(Drawn):
     """Any two peers may meet."""
 
-    def draw(self, t, rng):
+    def draw(self, rng):
         raise AssertionError("no round is looked at")
 
 

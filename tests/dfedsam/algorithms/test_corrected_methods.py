@@ -251,7 +251,7 @@ def test_one_symmetric_matrix_is_needed(kind):
     schedule = topologies.Periodic(
         [topologies.metropolis(topologies.ring(4)), topologies.metropolis(topologies.star(4))]
     )
-    with pytest.raises(ValueError, match=f"algorithm is {kind.__name__}: it needs one W .* GradientTracking"):
+    with pytest.raises(ValueError, match=f"algorithm is {kind.__name__.lower()}: it must .* gradient_tracking"):
         kind().check(schedule)
 
 

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 
 from dfedsam import BBT, FedAvgBBT, FedBPT, GossipCMAES, Quadratic, Simulation, topologies
 from dfedsam.checkpoint import load
-from dfedsam.communication.one_process import SingleProcess
+from dfedsam.communication.single_process import SingleProcess
 from dfedsam.gossip import Chebyshev
 from dfedsam.random import RandomStream
 from dfedsam.zeroth_order import cma

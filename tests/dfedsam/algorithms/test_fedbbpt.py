@@ -7,7 +7,7 @@ import pytest
 
 from dfedsam import FedBBPT, Quadratic, Simulation, topologies
 from dfedsam.checkpoint import load
-from dfedsam.communication.one_process import SingleProcess
+from dfedsam.communication.single_process import SingleProcess
 from dfedsam.random import RandomStream
 from dfedsam.zeroth_order import SPSA
 

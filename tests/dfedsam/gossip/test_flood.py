@@ -74,14 +74,15 @@ def test_once_the_steps_end_all_agree_after_a_diameter_of_rounds():
     topology, n, count = topologies.make("ring", 9), 9, 4
     communicator, gossip, rng = SingleProcess(n), Flood(), np.random.default_rng(0)
     known = rng.standard_normal((6, n, count, 3))
-    x, memory, total = np.zeros((n, 3)), {}, np.zeros(3)
+    x, total = np.zeros((n, 3)), np.zeros(3)
+    state = gossip.init(x)
     for t in range(4 + 4):  # four rounds of steps, and the diameter
         scalars = rng.standard_normal((n, count)) if t < 4 else np.zeros((n, count))
         if t < 4:
             total += np.einsum("pc,pcd->d", scalars, known[t]) / n
         update = LocalUpdate(x.copy(), scalars, lambda round, peers: known[min(round, 5)][list(peers)])
         key = RandomStream(0, "", t, 0, range(n))
-        x, memory = gossip(x, memory, Channel(topology.weights(0), communicator, key, update))
+        x, state = gossip(x, state, Channel(topology.weights(0), communicator, key, update))
     np.testing.assert_allclose(x, np.tile(total, (n, 1)), atol=1e-12)
 
 
@@ -117,5 +118,5 @@ def test_what_cannot_be_replayed_is_refused(algorithm, message):
 
 def test_links_must_stay():
     schedule = topologies.Periodic([topologies.metropolis(graph(4)) for graph in (topologies.ring, topologies.star)])
-    with pytest.raises(ValueError, match="gossip is Flood: it needs the same links in all rounds"):
+    with pytest.raises(ValueError, match="gossip is flood: it must have the same links in all rounds"):
         Flood().check(schedule)

@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 
 from dfedsam import DPSGD, Quadratic, Simulation, TwoPoint, topologies
 from dfedsam.checkpoint import load
-from dfedsam.communication.one_process import SingleProcess
+from dfedsam.communication.single_process import SingleProcess
 from dfedsam.objectives import Objective
 from dfedsam.objectives.categorical import FORMS, on_simplex
 from dfedsam.random import RandomStream

@@ -124,7 +124,7 @@ def test_an_undirected_file_is_not_taken_as_directed(suffix, tmp_path):
 class Changing(Drawn):
     """Any two peers of a path may be joined in a round."""
 
-    def draw(self, t, rng):
+    def draw(self, rng):
         i = int(rng.integers(self.n - 1))
         W = np.eye(self.n)
         W[i : i + 2, i : i + 2] = 0.5

@@ -88,7 +88,7 @@ def test_no_description_holds_the_proportions():
         ({"class_proportions": GROUPS - 0.1}, "class_proportions of peer 0"),
         ({"class_proportions": GROUPS * np.nan}, "class_proportions of peer 0 sum to nan"),
         ({"degree": 0}, "degree is 0: it must be a whole number of at least 1"),
-        ({"mixing": -1}, "mixing is -1: it must be a number of at least 0"),
+        ({"mixing": -1}, "mixing is -1: it must be finite and at least 0"),
         ({"mixing": float("nan")}, "mixing is nan"),
         ({"n": 3000}, "peers is 3000: it must be at most 2048"),
     ],

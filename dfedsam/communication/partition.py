@@ -1,4 +1,4 @@
-"""Who plays which peers: a block a rank, contiguous unless a placement says otherwise."""
+"""Which rank plays which peers: a block for each rank, contiguous unless a placement says otherwise."""
 
 from collections.abc import Callable
 
@@ -7,8 +7,8 @@ from numpy.typing import ArrayLike
 
 from dfedsam.peers import Peers
 
-Place = Callable[[int], ArrayLike]
-"""For a number of ranks, at least 2: the rank that plays each peer, shape (n,)."""
+Assign = Callable[[int], ArrayLike]
+"""From a number of ranks, at least 2, to the rank that plays each peer, shape (n,)."""
 
 
 def block(peers: int, size: int, rank: int) -> range:
@@ -24,32 +24,32 @@ def block(peers: int, size: int, rank: int) -> range:
     return range(start, start + small + (rank < larger))
 
 
-class Blocks:
-    """The blocks of all ranks; block[r] holds the peers of rank r.
+class Partition:
+    """The blocks of all ranks; partition[r] holds the peers of rank r.
 
     Args:
         peers: n, peers in the whole network, at least `size`.
         size: ranks, at least 1.
-        place: who plays whom; None: contiguous blocks. It is not asked where there is but one rank.
+        assign: gives each peer its rank, where there are several; None: contiguous blocks.
 
     Attributes:
         contiguous: whether every block is a range, one after another.
         owner: the rank that plays each peer, shape (n,).
         lengths: peers of each rank, shape (size,).
         order: the peers, block after block, shape (n,).
-        position: where in `order` each peer stands, shape (n,).
+        position: where in `order` each peer is, shape (n,).
 
     Raises:
-        ValueError: fewer peers than ranks, or `place` leaves a rank without any.
+        ValueError: fewer peers than ranks, or `assign` leaves a rank without any.
     """
 
-    def __init__(self, peers: int, size: int, place: Place | None = None) -> None:
+    def __init__(self, peers: int, size: int, assign: Assign | None = None) -> None:
         if peers < size:
             raise ValueError(f"peers is {peers}: it must be at least the number of ranks, {size}; start fewer ranks")
         lengths = np.array([len(block(peers, size, rank)) for rank in range(size)])
         self.owner = np.repeat(np.arange(size), lengths)
-        if place is not None and size > 1:
-            self.owner = np.asarray(place(size), dtype=np.intp)
+        if assign is not None and size > 1:
+            self.owner = np.asarray(assign(size), dtype=np.intp)
             if self.owner.shape != (peers,) or not np.array_equal(np.unique(self.owner), np.arange(size)):
                 raise ValueError(
                     f"placement gives {len(self.owner)} peers to the ranks {np.unique(self.owner).tolist()}: it must "
@@ -67,9 +67,9 @@ class Blocks:
         return len(self.lengths)
 
     def __getitem__(self, rank: int) -> Peers:
-        places = self.places(rank)
-        return places if self.contiguous else self.order[places.start : places.stop]
+        positions = self.positions(rank)
+        return positions if self.contiguous else self.order[positions.start : positions.stop]
 
-    def places(self, rank: int) -> range:
-        """Where in `order` the block of a rank stands."""
+    def positions(self, rank: int) -> range:
+        """Where in `order` the block of a rank is."""
         return range(self._ends[rank], self._ends[rank + 1])

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from dfedsam.communication.base import Communicator
-from dfedsam.communication.product import Rows, add_rows, multiply, stored
-from dfedsam.communication.threads import Team
+from dfedsam.communication.kernels import WeightRows, add_rows, multiply
+from dfedsam.communication.threads import ThreadPool
 from dfedsam.machine import cores, threads_per_rank
 from dfedsam.sparse_rows import SparseRows
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class SingleProcess(Communicator):
-    """The network in one process: the block is all peers."""
+    """The communicator of one process: the block is all peers."""
 
     def __init__(self, peers: int) -> None:
         mine = cores()
@@ -37,32 +37,35 @@ class SingleProcess(Communicator):
     def broadcast(self, value: T) -> T:
         return value
 
-    def barrier(self) -> None:
-        pass
-
     def first(self, value: T | None) -> T | None:
         return value
 
-    def _make(self, rows: csr_array) -> "_Plan":
-        return _Plan(stored(rows, self.block), self.team)
+    def _make_plan(self, rows: csr_array) -> "_LocalPlan":
+        return _LocalPlan(WeightRows.of(rows, self.block), self.pool)
 
 
-class _Plan:
-    def __init__(self, rows: Rows, team: Team) -> None:
+class _LocalPlan:
+    """A plan that fetches nothing."""
+
+    def __init__(self, rows: WeightRows, pool: ThreadPool) -> None:
         self._rows = rows
-        self._team = team
+        self._pool = pool
         self.remote = np.empty(0, np.intp)
 
     def mix(self, x: NDArray, out: NDArray) -> None:
-        multiply([(self._rows, x)], out, self._team)
+        multiply([(self._rows, x)], out, self._pool)
 
     def receive(self, messages: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return messages[:0]
 
     def add(
-        self, own: NDArray | SparseRows, remote: NDArray | SparseRows, onto: NDArray, then: Callable[[slice], None]
+        self,
+        own: NDArray | SparseRows,
+        remote: NDArray | SparseRows,
+        target: NDArray,
+        finish: Callable[[slice], None] | None,
     ) -> None:
-        multiply([(self._rows, own)], onto, self._team, onto=True, then=then)
+        multiply([(self._rows, own)], target, self._pool, add=True, finish=finish)
 
     def free(self) -> None:
         pass
