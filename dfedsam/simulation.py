@@ -157,14 +157,13 @@ def _round(run: Run) -> Any:
     experiment, communicator = run.experiment, run.communicator
     stream = RandomStream(experiment.seed, "", run.round, 0, communicator.block)
     weights = experiment.topology.weights(run.round)
+    server = Server(communicator, run.before_gossip) if experiment.algorithm.uses_server else None
     context = RoundContext(
         run.round, run.problem, stream, run.counter, communicator, weights, run.before_gossip, ALL_ROWS, run.cosines,
-        run.participants,
+        run.participants, server,
     )  # fmt: skip
     try:
-        state = experiment.algorithm.round(run.state, context)
-        serve = getattr(experiment.algorithm, "serve", None)
-        return state if serve is None else serve(state, Server(communicator, run.before_gossip))
+        return experiment.algorithm.round(run.state, context)
     except (RunError, ValueError):
         raise
     except Exception as error:

@@ -63,7 +63,7 @@ class Run:
     @property
     def x(self) -> NDArray:
         """The block's models (peers, dim)."""
-        return self.state["x"] if isinstance(self.state, dict) else self.state.x
+        return self.state.x
 
     @property
     def participants(self) -> NDArray[np.bool_] | None:

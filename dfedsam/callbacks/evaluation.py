@@ -103,7 +103,7 @@ class Evaluation(Callback):
         gradients = float(communicator.gather(run.counter.gradients).mean())
         row |= {"gradients": gradients} if gradients else {}
         row |= {name: value / n for name, value in total_counts(run).items()}
-        return row | run.experiment.algorithm.figures(run.state)
+        return row | run.experiment.algorithm.metrics(run.state)
 
 
 def _evaluate(run: Run, x: NDArray, *, root: bool = False) -> dict[str, NDArray]:

@@ -200,7 +200,7 @@ class Checkpoints(Callback):
 
 def _topology(experiment: Experiment) -> Row:
     """The graph, its spectrum for the run's gossip steps, and how the gossip mixes on it."""
-    topology, gossip = experiment.topology, experiment.algorithm.exchanges()
+    topology, gossip = experiment.topology, experiment.algorithm.gossip_of_x()
     spectrum = topologies.spectrum(topology, 1 if gossip is None else gossip.num_steps(topology))
     mixing = {} if gossip is None else {"gossip": gossip.mixing_summary(topology, spectrum["lambda_q"])}
     return topologies.to_dict(topology, spectrum=spectrum, **mixing)

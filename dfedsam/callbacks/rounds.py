@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam import state
 from dfedsam.callbacks.base import INTERRUPTED, Callback, Run
+from dfedsam.state import rows_of, set_rows
 
 
 class AbsentPeers(Callback):
     """Peers that do not take part in a round keep all they had."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, NDArray] = {}
+        self._kept: Any = None
         self._absent = np.zeros(0, np.intp)
 
     def before_round(self, run: Run) -> None:
         """Copy the rows of absent peers."""
         participants = run.participants
         self._absent = np.zeros(0, np.intp) if participants is None else np.flatnonzero(~participants)
-        named = state.arrays(run.state) if len(self._absent) else {}
-        self._kept = {name: array[self._absent] for name, array in named.items()}
+        self._kept = rows_of(run.state, self._absent) if len(self._absent) else None
 
     def after_round(self, run: Run) -> None:
         """Put them back."""
-        if self._kept:
-            for name, array in state.arrays(run.state).items():
-                if name in self._kept:
-                    array[self._absent] = self._kept[name]
-            self._kept = {}
+        if self._kept is not None:
+            set_rows(run.state, self._absent, self._kept)
+            self._kept = None
 
 
 class Budget(Callback):
