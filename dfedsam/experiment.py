@@ -14,7 +14,7 @@ from dfedsam.communication.base import Communicator
 from dfedsam.describe import describe, only_results
 from dfedsam.errors import OptionError
 from dfedsam.objectives import Objective
-from dfedsam.topologies import Topology, check
+from dfedsam.topologies import Topology, verify
 from dfedsam.topologies.placement import Placement, check_placement, place
 from dfedsam.validation import one_of, whole_number
 
@@ -75,7 +75,7 @@ class Experiment:
         whole_number("evaluate_every", self.evaluate_every, 1)
         whole_number("checkpoint_every", self.checkpoint_every, 1)
         check_placement(self.placement)
-        check(self.topology)
+        verify(self.topology)
         self.algorithm.check(self.topology)
 
     def description(self) -> dict[str, Any]:

@@ -234,13 +234,13 @@ def simulate(
         (8, 5)
     """
     from dfedsam.registry import find
-    from dfedsam.topologies import Static, Topology, make
+    from dfedsam.topologies import Topology, make
 
     if isinstance(topology, str):
         topology = make(topology, peers, seed)
     experiment = Experiment(
         objective=find("objective", objective)() if isinstance(objective, str) else objective,
-        topology=topology if isinstance(topology, Topology) else Static(topology),
+        topology=topology if isinstance(topology, Topology) else make(topology),
         algorithm=find("algorithm", algorithm)() if isinstance(algorithm, str) else algorithm,
         rounds=rounds,
         seed=seed,

@@ -210,7 +210,7 @@ def needs_no_path(algorithm):
 
 @pytest.mark.parametrize("algorithm", [a for a in ALGORITHMS if needs_no_path(a)], ids=repr)
 def test_nothing_crosses_between_peers_that_no_path_joins(algorithm, tmp_path, monkeypatch):
-    monkeypatch.setattr("dfedsam.experiment.check", lambda topology: None)
+    monkeypatch.setattr("dfedsam.experiment.verify", lambda topology: None)
     monkeypatch.setattr(topologies, "spectrum", lambda topology, steps: {"lambda_q": None})
     options = {"topology": TwoIslands(), "algorithm": algorithm, "rounds": 3, "seed": 2}
     simulate(objective=Quadratic(dim=6), out=tmp_path / "a", **options)
