@@ -1,0 +1,1 @@
+"""Figures: each function takes tables or arrays and returns a matplotlib figure."""
