@@ -12,7 +12,7 @@ from dfedsam.analysis.plot import style
 from dfedsam.analysis.plot.graph import draw_graph
 from dfedsam.analysis.plot.topology import name
 from dfedsam.errors import OptionError
-from dfedsam.topologies.topology import Topology
+from dfedsam.topologies import Topology
 
 _WRITERS = {".gif": PillowWriter, ".mp4": FFMpegWriter}
 ROUNDS = 40

@@ -141,6 +141,10 @@ def logarithmic(ax: Axes, which: str = "xy") -> None:
         if name not in which:
             continue
         getattr(ax, f"set_{name}scale")("log")
+        shared = getattr(ax, f"get_shared_{name}_axes")().get_siblings(ax)
+        ends = np.array([getattr(other.dataLim, f"interval{name}") for other in shared])
+        if 0 < ends.min() and ends.max() < ends.min() * (1 + 1e-9):  # matplotlib stumbles over a single power of ten
+            getattr(ax, f"set_{name}lim")(ends.min() / 2, ends.min() * 2)
         low, high = getattr(ax, f"get_{name}lim")()
         near = np.floor(np.log10(high)) - np.ceil(np.log10(low)) < 1  # one power of ten, or none, to read values from
         axis.set_major_locator(LogLocator(numticks=6))

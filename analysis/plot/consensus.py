@@ -17,7 +17,7 @@ from dfedsam.analysis.plot.axes import byte_unit, draw_course, legend, legend_he
 from dfedsam.analysis.plot.style import PAGE, curve_style, new_figure, rc_context, scaled
 from dfedsam.analysis.read.metrics import numbers
 from dfedsam.analysis.summary import aggregate
-from dfedsam.topologies.topology import Topology
+from dfedsam.topologies import Topology
 
 EXACT = 200  # peers up to which the worst start is computed; above, random starts stand for it
 AGREED = 1e-10  # of the first distance: then the peers agree

@@ -117,6 +117,7 @@ def convergence(
             top.set_title(plain(above))
             format_xaxis(bottom, column, _x_title(column), float(np.nanmax(numbers(part, column))))
         figure.align_ylabels()
+        title = title or (str(frame["label"].iloc[0]) if len(styles) == 1 else "")
         if title:
             figure.suptitle(fill(plain(title), int(width / char_width())))
         if not single:
@@ -131,7 +132,7 @@ def _complete(frame: pd.DataFrame) -> pd.DataFrame:
     """A table of metrics with the columns that curves need."""
     if "round" not in frame:
         raise ValueError("nothing to draw yet: the table has no column round")
-    run = frame["run"] if "run" in frame else pd.Series("run", frame.index)
+    run = frame["run"] if "run" in frame else pd.Series("", frame.index)
     return frame.assign(run=run, label=frame.get("label", run))
 
 

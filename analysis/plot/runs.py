@@ -14,6 +14,7 @@ from dfedsam.analysis.read import labels
 from dfedsam.analysis.read.runs import Study, read_study
 from dfedsam.analysis.summary import with_time
 from dfedsam.errors import OptionError
+from dfedsam.run_folder import CONFIG, METRICS, RunFolder
 
 
 def plot_runs(
@@ -62,6 +63,7 @@ def plot_runs(
 
 def plot_run(folder: Path | str) -> list[Path]:
     """Draw one run into its own folder; returns convergence.png and convergence.pdf. Raises as `plot_runs`."""
+    RunFolder(folder).expect(CONFIG, METRICS)
     study = read_study([folder], strict=True)
     _, title = curve_names(study, study.evaluations)
     return save(convergence(study.evaluations, title=title), Path(folder) / "convergence")

@@ -6,21 +6,16 @@ are made by `new_figure`, never by pyplot (no global state, no window, nothing t
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from dfedsam.errors import OptionError
-
-try:
-    import matplotlib as mpl
-except ValueError:  # MPLBACKEND names a backend that this matplotlib does not know; figures here need none
-    os.environ.pop("MPLBACKEND", None)
-    import matplotlib as mpl
+import matplotlib as mpl
 from matplotlib.figure import Figure
+
+from dfedsam.errors import OptionError
 
 Style = Literal["paper", "slides"]
 Size = Literal["column", "page"] | tuple[float, float]

@@ -17,8 +17,7 @@ from dfedsam.analysis.plot import style
 from dfedsam.analysis.plot.consensus import EXACT, ROUNDING, gossip_errors
 from dfedsam.analysis.plot.graph import draw_graph, layout
 from dfedsam.analysis.plot.spectrum import draw_complex, draw_real
-from dfedsam.topologies.spectra.spectrum import eigenvalues, spectrum
-from dfedsam.topologies.topology import Topology
+from dfedsam.topologies import Topology, eigenvalues, spectrum
 
 ALL = 2000  # peers up to which every eigenvalue is drawn; above, only the ends of the spectrum
 _ROUNDS = 8  # of a schedule that are drawn
@@ -132,9 +131,9 @@ def _draw_rounds(figure: Figure | SubFigure, topology: Topology, title: str) -> 
     for ax in panels[count:]:
         ax.axis("off")
     for t, ax in zip(map(int, rounds), panels, strict=False):
-        graph, active = topology.graph(t).copy(), topology.active(t)
+        graph, present = topology.graph(t).copy(), topology.participants(t)
         graph.graph.update(whole.graph)
-        absent: NDArray[np.bool_] | None = None if active is None else ~active
+        absent: NDArray[np.bool_] | None = None if present is None else ~present
         draw_graph(ax, graph, points, absent=absent, scale=1.3 / max(rows, columns, 1.3))
         ax.set_title(f"t = {t}", fontsize=7, pad=2)
     figure.suptitle(title, fontsize=8)
