@@ -56,6 +56,8 @@ def over_seeds(run: pd.DataFrame, x: str, y: str, *, log: bool = False) -> Cours
         values = np.where(values > 0, values, np.nan)  # peers that agree have distance 0, which no logarithm shows
     values = np.where(np.isfinite(values), values, np.nan)
     mean, low, high = mean_and_interval(values, geometric=log)
+    if len(values) == 1:
+        mean = values[0]  # not a digit off, as the exponential of its logarithm is
     least, most = metrics.bounds(y)
     enough = len(tables) >= FEW_SEEDS
     low, high = (np.clip(side, least, most) if enough else np.full(len(rounds), np.nan) for side in (low, high))
@@ -141,10 +143,6 @@ def logarithmic(ax: Axes, which: str = "xy") -> None:
         if name not in which:
             continue
         getattr(ax, f"set_{name}scale")("log")
-        shared = getattr(ax, f"get_shared_{name}_axes")().get_siblings(ax)
-        ends = np.array([getattr(other.dataLim, f"interval{name}") for other in shared])
-        if 0 < ends.min() and ends.max() < ends.min() * (1 + 1e-9):  # matplotlib stumbles over a single power of ten
-            getattr(ax, f"set_{name}lim")(ends.min() / 2, ends.min() * 2)
         low, high = getattr(ax, f"get_{name}lim")()
         near = np.floor(np.log10(high)) - np.ceil(np.log10(low)) < 1  # one power of ten, or none, to read values from
         axis.set_major_locator(LogLocator(numticks=6))

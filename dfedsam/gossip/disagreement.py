@@ -1,63 +1,71 @@
-"""How far each peer is from its neighbours, as far as compressed messages say."""
+"""LEAD's procedure COMM: how far each peer is from its neighbours, as far as compressed messages say."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.gossip.compressed import Compressed, Memory
+from dfedsam.gossip.channel import Channel
+from dfedsam.gossip.compressed import CompressedState, CompressedStep, GrowthCheck
+from dfedsam.gossip.compressors import QSGD, Compressor
 from dfedsam.validation import share
 
-if TYPE_CHECKING:
-    from dfedsam.gossip.channel import Channel
+_BOUND = 1e6  # as of compressed gossips
+
+
+@dataclass
+class DisagreementState(CompressedState):
+    """The state of COMM.
+
+    Args:
+        h: what a peer's neighbours hold of it, shape (peers, dim).
+        difference: (I − W) h, shape (peers, dim).
+    """
+
+    h: NDArray
+    difference: NDArray
 
 
 @dataclass(frozen=True, kw_only=True)
-class Disagreement(Compressed):
-    """x becomes (I − W) x̂ with x̂ = h + C(x − h): what LEAD's dual variable takes in. It is no averaging by itself.
+class Disagreement:
+    """y ↦ (I − W) ŷ with ŷ = h + C(y − h): what LEAD's dual variable takes in; h moves a share α of the way to ŷ.
 
-    h is what a peer's neighbours hold of it and moves a share α of the way to x̂; of what it holds of them, W h, it
-    keeps (I − W) h. Source: Liu et al. (2021), "Linear convergent decentralized optimization with compression", the
-    procedure COMM.
+    Every call sends one message along every edge in both directions. Source: Liu et al. (2021), "Linear convergent
+    decentralized optimization with compression", the procedure COMM.
 
     Args:
         compressor: C, what is sent in place of a row.
         alpha: α, above 0 and at most 1.
     """
 
+    compressor: Compressor = QSGD()
     alpha: float = 0.5
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         share("alpha", self.alpha, "the usual is 0.5")
 
-    def init(self, x: NDArray) -> Memory:
-        """See Gossip; x is the common start: the same row for every peer."""
-        return {**super().init(x), "known": x.copy(), "apart": np.zeros_like(x)}
+    def init(self, x: NDArray) -> DisagreementState:
+        """The state before round 0: h is the common start x (peers, dim), which all know."""
+        self.compressor.check(x.shape[1])
+        return DisagreementState(np.zeros(len(x)), x.copy(), np.zeros_like(x))
 
-    def step(self, x: NDArray, memory: Memory, channel: Channel) -> None:
-        """See Compressed."""
-        known, apart, alpha = memory["known"], memory["apart"], x.dtype.type(self.alpha)
-        change = channel.communicator.scratch("change", x.shape, x.dtype)  # (I − W) q
+    def __call__(self, y: NDArray, state: DisagreementState, channel: Channel) -> tuple[NDArray, DisagreementState]:
+        """(I − W) ŷ for the block's y (peers, dim), in the same array, and the state afterwards."""
+        h, difference, alpha = state.h, state.difference, y.dtype.type(self.alpha)
+        change = channel.communicator.scratch("change", y.shape, y.dtype)  # (I − W) C(y − h)
 
-        def take(rows: slice) -> NDArray:
+        def source(rows: slice) -> NDArray:
             change[rows] = 0
-            return x[rows] - known[rows]
+            return y[rows] - h[rows]
 
-        def settle(rows: slice) -> None:
-            np.add(apart[rows], change[rows], out=x[rows])
-            apart[rows] += alpha * change[rows]
+        def finish(rows: slice) -> None:
+            np.add(difference[rows], change[rows], out=y[rows])
+            difference[rows] += alpha * change[rows]
 
-        self.exchange(take, known, self.alpha, change, -1.0, settle, memory, channel)
-
-    @property
-    def phase(self) -> str:
-        """See Compressed."""
-        return "algorithm Lead"
-
-    def blame(self, memory: Memory) -> str:
-        """See Compressed."""
-        return "a lower lr, gamma or alpha, or a finer compressor, usually helps"
+        hint = "a lower lr, gamma or alpha, or a finer compressor, usually helps"
+        growth = GrowthCheck(state.first, _BOUND, "algorithm lead", hint)
+        step = CompressedStep(source, h, change, growth, self.alpha, target_scale=-1.0, finish=finish)
+        step.run(self.compressor, channel.step(0))
+        return y, state

@@ -10,7 +10,6 @@ from dfedsam.analysis.plot import consensus, style
 from dfedsam.analysis.plot import graph as graphs
 from dfedsam.analysis.plot import topology as drawing
 from dfedsam.topologies import (
-    Static,
     barbell,
     binary_tree,
     complete_bipartite,
@@ -76,7 +75,7 @@ def test_large_graphs_show_the_ends_of_their_spectrum_and_no_numbers(monkeypatch
 
 
 def test_any_graph_of_networkx_and_its_file(tmp_path):
-    figure = drawing.draw_topology(Static(nx.davis_southern_women_graph()))
+    figure = drawing.draw_topology(make(nx.davis_southern_women_graph()))
     assert "32 peers, 89 edges" in figure.axes[0].get_title()
     (path,) = style.save(figure, tmp_path / "davis.png")
     assert path.stat().st_size > 10_000

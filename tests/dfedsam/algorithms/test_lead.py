@@ -27,13 +27,13 @@ def last(algorithm, rounds):
     )
     inner, found = simulation._round, []
 
-    def watched(state, play):
-        found[:] = [inner(state, play)]
+    def watched(state, context):
+        found[:] = [inner(state, context)]
         return found[0]
 
     simulation._round = watched
     simulation.run()
-    return found[0]["x"]
+    return found[0].x
 
 
 @pytest.mark.parametrize("compressor", [NoCompression(), QSGD(), TopK(fraction=0.5)], ids=repr)
@@ -64,12 +64,12 @@ def test_says_what_it_needs():
     schedule = topologies.Periodic(
         [topologies.metropolis(topologies.ring(4)), topologies.metropolis(topologies.star(4))]
     )
-    with pytest.raises(ValueError, match=r"algorithm is Lead: it needs one W .* choose D-PSGD with the gossip"):
+    with pytest.raises(ValueError, match=r"algorithm is lead: it must have one symmetric W .* choose dpsgd with"):
         Lead().check(schedule)
     with pytest.raises(ValueError, match="gamma is 0: it must be"):
         Lead(gamma=0)
     with pytest.raises(ValueError, match=r"alpha is 1\.1: it must be above 0 and at most 1"):
         Lead(alpha=1.1)
     options = {"objective": OBJECTIVE, "topology": topologies.make("ring", N), "rounds": 400, "evaluate_every": 400}
-    with pytest.raises(RunError, match=r"algorithm Lead: what peers? .* a lower lr, gamma or alpha"):
+    with pytest.raises(RunError, match=r"algorithm lead, peers? .* a lower lr, gamma or alpha"):
         simulate(algorithm=Lead(estimator=Exact(), lr=LR, compressor=TopK(k=1), gamma=2.0, alpha=1.0), **options)
