@@ -53,8 +53,8 @@ class Budget:
         with self._problem.dry():
             if first:
                 self._evaluate(state)
-            meter = QueryCounter(context.meter.queries.copy(), context.meter.gradients.copy())
-            dry = replace(context, meter=meter, watch=lambda x: None, cosines=None)
+            meter = QueryCounter(context.counter.queries.copy(), context.counter.gradients.copy())
+            dry = replace(context, counter=meter, before_gossip=lambda x: None, cosines=None)
             after = step(copy.deepcopy(state), dry)
             if due:
                 self._evaluate(after)
@@ -67,7 +67,7 @@ class Budget:
         return None
 
     def _evaluate(self, state: State) -> None:
-        x = state["x"]
+        x = state.x
         if self._communicator.is_root:
             self._problem.evaluate(x[:1])
         if self._evaluation.local:

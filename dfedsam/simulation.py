@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam import checkpoint
-from dfedsam.algorithms import Algorithm, ServerAlgorithm, State
+from dfedsam.algorithms import Algorithm, State
 from dfedsam.budget import Budget
 from dfedsam.buffers import short_buffers
 from dfedsam.communication import connect
@@ -30,8 +30,7 @@ from dfedsam.objectives.base import ALL_ROWS
 from dfedsam.peers import format_peers
 from dfedsam.random import RandomStream
 from dfedsam.records import Metrics, Row, RunFolder
-from dfedsam.state import arrays as arrays_of
-from dfedsam.state import with_arrays
+from dfedsam.state import arrays, rows_of, set_rows, with_arrays
 from dfedsam.topologies import Static, Topology, check
 from dfedsam.topologies.placement import Placement, check_placement, place
 from dfedsam.validation import one_of, whole_number
@@ -139,9 +138,9 @@ class Simulation:
             active = self.topology.participants(t)
             here = None if active is None else active[np.asarray(communicator.block)]
             key = RandomStream(self.seed, "", t, 0, communicator.block)
-            return RoundContext(
-                t, problem, key, meter, communicator, self.topology.weights(t), watch, ALL_ROWS, cosines, here
-            )
+            server = Server(communicator, watch) if self.algorithm.uses_server else None
+            weights = self.topology.weights(t)
+            return RoundContext(t, problem, key, meter, communicator, weights, watch, ALL_ROWS, cosines, here, server)
 
         if resume and folder is not None:
             state, meter, done = self._load(folder, problem, communicator)
@@ -156,7 +155,7 @@ class Simulation:
             if over is not None:
                 raise ValueError(f"budget ends before the first round: {over}; raise it, or lower what a round asks")
         if fresh and folder is not None:
-            folder.create(self.description(), self.topology, self.algorithm.exchanges())
+            folder.create(self.description(), self.topology, self.algorithm.gossip_of_x())
         metrics = Metrics(folder)
         began = time.perf_counter() - done["seconds"]
 
@@ -165,11 +164,11 @@ class Simulation:
                 return
             meta = {"experiment": self.digest(), "round": rounds, "seconds": time.perf_counter() - began}
             meta |= {"messages": communicator.messages, "bytes": communicator.bytes, "counts": evaluation.counts()}
-            arrays = arrays_of(state) | {"meter.queries": meter.queries, "meter.gradients": meter.gradients}
-            checkpoint.save(folder.checkpoint, arrays, meta, communicator)
+            named = arrays(state) | {"meter.queries": meter.queries, "meter.gradients": meter.gradients}
+            checkpoint.save(folder.checkpoint, named, meta, communicator)
 
         def record(rounds: int, cosines: Cosines | None = None) -> Row:
-            row = {"round": rounds, **evaluation.row(state["x"], cosines), **self.algorithm.figures(state)}
+            row = {"round": rounds, **evaluation.row(state.x, cosines), **self.algorithm.metrics(state)}
             row["seconds"] = time.perf_counter() - began
             metrics.append(row)
             return row
@@ -197,7 +196,7 @@ class Simulation:
             if self.interrupted:
                 break
         if folder is not None:
-            mean = (communicator.total(state["x"]) / communicator.peers).astype(self.dtype)
+            mean = (communicator.total(state.x) / communicator.peers).astype(self.dtype)
             folder.finish(problem, mean, references=self.references and not self.interrupted)
         return communicator.broadcast(metrics.rows)
 
@@ -211,7 +210,7 @@ class Simulation:
         return self.algorithm.init(x, problem), QueryCounter.zero(peers)
 
     def _load(self, folder: RunFolder, problem: Problem, communicator: Communicator) -> tuple[State, QueryCounter, Row]:
-        arrays, done = checkpoint.load(folder.checkpoint, communicator)
+        named, done = checkpoint.load(folder.checkpoint, communicator)
         if done.get("experiment") != self.digest():
             raise ValueError(
                 f"{folder.checkpoint} belongs to another experiment than the one described; resume a run with the "
@@ -219,25 +218,23 @@ class Simulation:
             )
         if done["round"] > self.rounds:
             raise ValueError(f"rounds is {self.rounds}: {folder.path} has played {done['round']} already; ask for more")
-        meter = QueryCounter(arrays.pop("meter.queries"), arrays.pop("meter.gradients"))
+        meter = QueryCounter(named.pop("meter.queries"), named.pop("meter.gradients"))
         communicator.messages, communicator.bytes = done["messages"], done["bytes"]
         folder.write_config(self.description())
-        return with_arrays(self._start(problem, communicator)[0], arrays), meter, done
+        state, _ = self._start(problem, communicator)
+        return with_arrays(state, named), meter, done
 
     def _round(self, state: State, context: RoundContext) -> State:
-        away = np.zeros(0, np.intp) if context.active is None else np.flatnonzero(~context.active)
-        kept = {name: array[away] for name, array in arrays_of(state).items()}
+        absent = np.zeros(0, np.intp) if context.participants is None else np.flatnonzero(~context.participants)
+        kept = rows_of(state, absent)
         try:
             state = self.algorithm.round(state, context)
-            if isinstance(self.algorithm, ServerAlgorithm):
-                state = self.algorithm.serve(state, Server(context.communicator, context.watch))
-            for name, array in arrays_of(state).items():  # peers that were away keep all they had
-                if away.size:
-                    array[away] = kept[name]
+            if absent.size:  # absent peers keep all they had
+                set_rows(state, absent, kept)
         except (RunError, ValueError):
             raise
         except Exception as error:
-            where = f"round {context.round}, {format_peers(context.key.peers)}"
+            where = f"round {context.round}, {format_peers(context.stream.peers)}"
             raise RunError(f"{where}: {type(error).__name__}: {error}") from error
         return state
 

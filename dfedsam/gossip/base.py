@@ -110,6 +110,11 @@ class Gossip(ABC, Generic[S]):
         multipliers = self.multipliers(np.array(spectrum_ends(W)), W)
         return None if multipliers is None else float(np.abs(multipliers).max())
 
+    def smallest_multiplier(self, W: csr_array) -> float | None:
+        """A lower bound of the eigenvalues of P_Q(W) for a symmetric W; None where none is known."""
+        contraction = self.spectral_contraction(W)
+        return None if contraction is None else -contraction
+
     def contraction_factor(self, topology: Topology, plain: float | None) -> float | None:
         """λ_Q: what one phase leaves at most of the peers' distance from their mean.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from numpy.typing import NDArray
 
 from dfedsam.gossip.base import GossipState, MultiStepGossip
+from dfedsam.topologies import spectrum_ends
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -41,6 +42,9 @@ class Plain(MultiStepGossip[GossipState]):
     def multipliers(self, eigenvalues: NDArray, W: csr_array) -> NDArray:
         """λ^Q."""
         return eigenvalues**self.steps
+
+    def smallest_multiplier(self, W: csr_array) -> float:
+        return spectrum_ends(W)[0] ** self.steps
 
     def contraction_factor(self, topology: Topology, plain: float | None) -> float | None:
         return plain

@@ -7,6 +7,7 @@ import pytest
 import scipy.sparse as sp
 
 from dfedsam import DFedAvgM, DFedSAM, FedAvgBBT, GossipCMAES, Quadratic, Simulation, topologies
+from dfedsam.state import arrays
 
 
 class OddOnesAway(topologies.Topology):
@@ -23,20 +24,20 @@ class OddOnesAway(topologies.Topology):
     def weights(self, t):
         return self._matrices[t % 2]
 
-    def active(self, t):
+    def participants(self, t):
         return None if t % 2 else np.arange(self.n) % 2 == 0
 
 
-def play(algorithm, rounds, part_bytes=None):
+def play(algorithm, rounds):
     simulation = Simulation(
         objective=Quadratic(dim=5, noise=0.1), topology=OddOnesAway(8), algorithm=algorithm, rounds=rounds, cosine=True
     )
     states = []
     inner = simulation._round
 
-    def watched(state, play):
-        states.append(copy.deepcopy({name: value for name, value in state.items() if name != "gossip"}))
-        return inner(state, play)
+    def watched(state, context):
+        states.append(copy.deepcopy(arrays(state)))
+        return inner(state, context)
 
     simulation._round = watched
     rows = simulation.run()
@@ -58,9 +59,11 @@ def test_they_keep_their_state_and_spend_no_queries():
 @pytest.mark.parametrize("algorithm", [FedAvgBBT(generations=2), GossipCMAES(generations=2)], ids=repr)
 def test_they_keep_their_searches(algorithm):
     rows, states = play(algorithm, 2)
-    for name, before in states[0]["search"].items():
-        np.testing.assert_array_equal(states[1]["search"][name][1::2], before[1::2])
-    assert (states[1]["search"]["generation"][::2] == 2).all()
+    for name, before in states[0].items():
+        if name.startswith("gossip"):
+            continue
+        np.testing.assert_array_equal(states[1][name][1::2], before[1::2])
+    assert (states[1]["search.generation"][::2] == 2).all()
     assert rows[-1]["queries"] == 1.5 * 2 * algorithm.population
 
 

@@ -114,7 +114,7 @@ CASES = {
     ),
     "flooding without directions": (
         "run --algorithm.gossip flood --algorithm.estimator coordinate_wise",
-        "estimator is CoordinateWise: the gossip Flood.*choose two_point or one_sided",
+        "estimator is coordinate_wise: .*the gossip flood.*choose two_point or one_sided",
     ),
     "three candidates": ("run --algorithm FedBPT --algorithm.population 3", "algorithm.population is 3.*at least 4"),
     "no step size": ("run --algorithm BBT --algorithm.sigma 0", "algorithm.sigma is 0.0.*above 0"),
@@ -124,9 +124,9 @@ CASES = {
     ),
     "a server and peers away": (
         "run --algorithm FedBPT --topology peer_dropout --topology.p 0.2",
-        "algorithm is FedBPT.*all peers in every round.*FedAvgBBT",
+        "algorithm is fedbpt.*all peers in every round.*fedavg_bbt",
     ),
-    "scalars of a search": ("run --algorithm GossipCMAES --algorithm.gossip flood", "algorithm is GossipCMAES.*Flood"),
+    "scalars of a search": ("run --algorithm GossipCMAES --algorithm.gossip flood", "algorithm is gossip_cmaes.*flood"),
     "texts all perturbed": (
         "run --objective prompt_tuning --objective.perturb 1",
         "objective.perturb is 1.0.*at least 0 and below 1",
@@ -148,7 +148,7 @@ CASES = {
     "no value": ("run --rounds", "rounds needs a value"),
     "no value of a plug-in's option": ("run --algorithm.rho", "algorithm.rho needs a value"),
     "another type": ("run --dtype float16", "dtype is float16.*float32, float64"),
-    "another choice": ("run --algorithm.ascent up", "algorithm.ascent is up.*own, same, random"),
+    "another choice": ("run --algorithm.perturbation up", "algorithm.perturbation is up.*own, same, random"),
     "neither yes nor no": ("run --cosine perhaps", "cosine is perhaps: it must be true or false"),
     "a negative seed": ("run --seed -1", "seed is -1.*at least 0"),
     "no rounds between evaluations": ("run --evaluate_every 0", "evaluate_every is 0.*at least 1"),
@@ -231,7 +231,7 @@ CASES = {
     ),
     "no discrete prompts to draw": (
         "run --algorithm.estimator policy_gradient",
-        "estimator is PolicyGradient: it draws discrete prompts.*discrete_prompt",
+        "estimator is policy_gradient: it must draw discrete prompts.*discrete_prompt",
     ),
     "gains of a server's algorithm": ("run --algorithm FedBBPT --algorithm.a 0", "algorithm.a is 0.0.*above 0"),
     "a form of no distribution": (

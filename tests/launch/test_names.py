@@ -50,7 +50,9 @@ def test_an_experiment_is_expanded_through_and_through():
     )
     assert tree["rounds"] == 3
     assert tree["algorithm"]["class_path"] == "dfedsam.algorithms.dpsgd.DPSGD"
-    assert tree["algorithm"]["init_args"]["estimator"]["class_path"] == "dfedsam.zeroth_order.estimators.TwoPoint"
+    assert (
+        tree["algorithm"]["init_args"]["estimator"]["class_path"] == "dfedsam.zeroth_order.finite_differences.TwoPoint"
+    )
 
 
 def test_a_graphs_file_is_an_option_of_its_reader():

@@ -27,13 +27,13 @@ def last(algorithm, rounds):
     )
     inner, found = simulation._round, []
 
-    def watched(state, play):
-        found[:] = [inner(state, play)]
+    def watched(state, context):
+        found[:] = [inner(state, context)]
         return found[0]
 
     simulation._round = watched
     simulation.run()
-    return found[0]["x"]
+    return found[0].x
 
 
 @pytest.mark.parametrize("compressor", [NoCompression(), QSGD(), TopK(fraction=0.5)], ids=repr)

@@ -1,4 +1,4 @@
-"""What a sharpness-aware step climbs along, and the rates that fall over a run."""
+"""The directions of SAM's perturbation, and the rates that fall over a run."""
 
 import numpy as np
 import pytest
@@ -26,39 +26,41 @@ def loss(x):
     return problem.evaluate(x.mean(axis=0)[None])["loss"][0]
 
 
-def climb(x, along, rho):
+def perturbed(x, along, rho):
     return x + rho * along / np.linalg.norm(along, axis=1, keepdims=True)
 
 
-def test_momentum_is_climbed_along_as_it_was_before_the_step():
+def test_the_perturbation_goes_along_the_momentum_before_the_step():
     gradient, x = gradient_and_start()
-    rows = play(DFedSAM(estimator=Exact(), lr=0.05, rho=0.3, ascent="momentum", momentum=0.5, local_steps=3), rounds=1)
+    rows = play(
+        DFedSAM(estimator=Exact(), lr=0.05, rho=0.3, perturbation="momentum", momentum=0.5, local_steps=3), rounds=1
+    )
     m = np.zeros_like(x)
     for _ in range(3):
-        at = climb(x, m, 0.3) if m.any() else x
+        at = perturbed(x, m, 0.3) if m.any() else x
         m = 0.5 * m + gradient(at)
         x = x - 0.05 * m
     assert rows[-1]["loss"] == pytest.approx(loss(x), rel=1e-12)
 
 
-def test_travel_climbs_back_along_the_last_rounds_way_with_the_neighbours_part_in_it():
+def test_last_round_goes_back_along_the_last_rounds_way_with_the_neighbours_part_in_it():
     gradient, x = gradient_and_start()
-    rows = play(DFedSAM(estimator=Exact(), lr=0.05, rho=0.3, ascent="travel", local_steps=2, gossip=Plain()))
+    rows = play(DFedSAM(estimator=Exact(), lr=0.05, rho=0.3, perturbation="last_round", local_steps=2, gossip=Plain()))
     earlier = x
     for row in rows[1:]:
         start, back = x, earlier - x
         for _ in range(2):
-            x = x - 0.05 * gradient(climb(x, back, 0.3) if back.any() else x)
+            x = x - 0.05 * gradient(perturbed(x, back, 0.3) if back.any() else x)
         x, earlier = np.tile(x.mean(axis=0), (4, 1)), start
         assert row["loss"] == pytest.approx(loss(x), rel=1e-12)
 
 
-@pytest.mark.parametrize(("ascent", "factor"), [
-    ("own", 2), ("same", 2), ("random", 1), ("momentum", 1), ("control", 1), ("travel", 1),
+@pytest.mark.parametrize(("perturbation", "factor"), [
+    ("own", 2), ("same", 2), ("random", 1), ("momentum", 1), ("control_variate", 1), ("last_round", 1),
 ])  # fmt: skip
-def test_only_estimated_ascents_cost_queries(ascent, factor):
-    estimator = TwoPoint(directions=3, control_variate=ascent == "control")
-    rows = play(DFedSAM(estimator=estimator, rho=0.1, ascent=ascent, momentum=0.5, local_steps=2), rounds=2)
+def test_only_estimated_perturbations_cost_queries(perturbation, factor):
+    estimator = TwoPoint(directions=3, control_variate=perturbation == "control_variate")
+    rows = play(DFedSAM(estimator=estimator, rho=0.1, perturbation=perturbation, momentum=0.5, local_steps=2), rounds=2)
     assert rows[-1]["queries"] == 2 * 2 * 6 * factor
 
 
@@ -81,13 +83,25 @@ def test_rates_fall_as_they_say():
     assert cosine.rate(3) == cosine.rate(9) == pytest.approx(1 - 0.5**0.5)
 
 
-@pytest.mark.parametrize(("make_it", "message"), [
-    (lambda: DFedSAM(ascent="momentum"), "ascent is momentum: there is none"),
-    (lambda: DFedSAM(ascent="control"), "ascent is control: the estimator keeps none"),
-    (lambda: DFedSAM(ascent="same", estimator=ScoreSketch()), "ascent is same: .* takes new directions each time"),
-    (lambda: DPSGD(lr_schedule="cosine"), "lr_rounds is 0: it must be"),
-    (lambda: play(DPSGD(estimator=TwoPoint(control_variate=True), gossip=Flood())), "control_variate is true"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("make_it", "message"),
+    [
+        (lambda: DFedSAM(perturbation="momentum"), "perturbation is momentum: it must have a momentum"),
+        (
+            lambda: DFedSAM(perturbation="control_variate"),
+            "perturbation is control_variate: it must be kept by the estimator, but two_point keeps none",
+        ),
+        (
+            lambda: DFedSAM(perturbation="same", estimator=ScoreSketch()),
+            "perturbation is same: .* score_sketch takes new ones each time",
+        ),
+        (lambda: DPSGD(lr_schedule="cosine"), "lr_rounds is 0: it must be"),
+        (
+            lambda: play(DPSGD(estimator=TwoPoint(control_variate=True), gossip=Flood())),
+            "estimator is two_point: it must combine directions .* without control_variate",
+        ),
+    ],
+)
 def test_bad_combinations_say_what_to_do(make_it, message):
     with pytest.raises(ValueError, match=message):
         make_it()
