@@ -174,11 +174,6 @@ class Compressed(MultiStepGossip[C]):
     compressor: Compressor = TopK()
 
     def check_dim(self, dim: int) -> None:
-        """Check that the compressor takes rows of length `dim` and contracts them.
-
-        Raises:
-            OptionError: if it does not.
-        """
         self.compressor.check(dim)
         if self.compressor.delta(dim) is None:
             name, rule = public_name(type(self.compressor)), f"must contract rows of length {dim}, but it does not"

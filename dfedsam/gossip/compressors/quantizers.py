@@ -210,7 +210,8 @@ def _draws(dim: int) -> int:
 
 def _norms(x: NDArray) -> NDArray:
     """‖x‖ of rows (p, dim), shape (p, 1); also of rows whose squares overflow or vanish. Far below that: 0."""
-    squares = np.matmul(x[:, None], x[:, :, None])[:, 0]
+    with np.errstate(over="ignore"):
+        squares = np.matmul(x[:, None], x[:, :, None])[:, 0]
     limits = np.finfo(x.dtype)
     odd = ~((squares > limits.tiny / limits.eps) & (squares < limits.max))[:, 0]
     norm = np.sqrt(squares)
