@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import ArpackNoConvergence, eigsh
 from scipy.spatial import KDTree
 
-from dfedsam.topologies.tidy import adjacency_matrix, diagonal
+from dfedsam.topologies.matrices import adjacency_matrix, diagonal
 
 Strength = Callable[[NDArray[np.float64]], NDArray[np.float64]]  # from distances to forces
 STEPS = 80

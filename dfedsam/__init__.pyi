@@ -75,10 +75,16 @@ from .algorithms import (
     QGDSGDm as QGDSGDm,
 )
 from .errors import (
+    FileError as FileError,
+)
+from .errors import (
     OptionError as OptionError,
 )
 from .errors import (
     RunError as RunError,
+)
+from .experiment import (
+    Experiment as Experiment,
 )
 from .gossip import (
     Chebyshev as Chebyshev,
@@ -141,7 +147,13 @@ from .objectives import (
     Quadratic as Quadratic,
 )
 from .simulation import (
+    Result as Result,
+)
+from .simulation import (
     Simulation as Simulation,
+)
+from .simulation import (
+    run as run,
 )
 from .simulation import (
     simulate as simulate,

@@ -9,7 +9,6 @@ from matplotlib.patches import FancyArrowPatch
 from dfedsam.analysis import consensus, layouts, springs, style
 from dfedsam.analysis import topology as drawing
 from dfedsam.topologies import (
-    Static,
     binary_tree,
     complete_bipartite,
     davis,
@@ -73,7 +72,7 @@ def test_large_graphs_show_the_ends_of_their_spectrum_and_no_numbers(monkeypatch
 
 
 def test_any_graph_of_networkx_and_its_file(tmp_path):
-    figure = drawing.draw(Static(nx.davis_southern_women_graph()))
+    figure = drawing.draw(make(nx.davis_southern_women_graph()))
     assert "32 peers, 89 edges" in figure.axes[0].get_title()
     (path,) = style.save(figure, tmp_path / "davis.png")
     assert path.stat().st_size > 10_000

@@ -25,7 +25,6 @@ CASES = {
     "a directed graph and plain gossip": ("run --topology random_out", "gossip is plain.*choose the gossip push_sum"),
     "weights of a schedule": ("run --topology base --topology.weights lazy", "this one brings its own weights"),
     "more than a solver takes": ("run --topology.weights fastest --peers 3000", "at most .* peers.*3000.*metropolis"),
-    "an unknown solver": ("run --topology.weights fastest --topology.weights.solver x", "topology.weights.solver is x"),
     "weights that do not sum to one": ("run --peers 3 --topology.weights off.csv", "off.csv.*row 1 sums to 1.1"),
     "weights of another size": ("run --peers 4 --topology.weights off.csv", "off.csv.*4 rows.*it has 3"),
     "links that fail too often": (
@@ -52,10 +51,13 @@ CASES = {
         "topology.probabilities is .0.5, 0.6.*sum to 1",
     ),
     "no data to know": ("run --topology stl_fw", "topology is stl_fw.*Quadratic deals no examples of classes"),
-    "a graph of another size": ("run --topology davis --peers 16", "peers is 16: topology davis has 32"),
+    "a graph of another size": (
+        "run --topology davis --peers 16",
+        "peers is 16: it must be 32, the number of peers of topology davis",
+    ),
     "a graph of another size inside": (
         "run --topology link_failures --topology.topology davis --peers 16",
-        "peers is 16: topology davis has 32",
+        "peers is 16: it must be 32, the number of peers of topology davis",
     ),
     "a graph of networkx that there is not": (
         "run --topology networkx.barbel_graph",

@@ -57,6 +57,6 @@ def test_an_experiment_is_expanded_through_and_through():
 
 def test_a_graphs_file_is_an_option_of_its_reader():
     assert names.expand("topology", "friends.graphml") == {
-        "class_path": "dfedsam.topologies.graphs.files.from_file",
+        "class_path": "from_file",
         "init_args": {"path": "friends.graphml"},
     }

@@ -12,7 +12,7 @@ from dfedsam.errors import OptionError
 from dfedsam.topologies.graphs.textbook import complete
 from dfedsam.topologies.make import Spec
 from dfedsam.topologies.matrices import adjacency_matrix, diagonal, from_pairs
-from dfedsam.topologies.names import find
+from dfedsam.topologies.registry import find
 from dfedsam.topologies.schedule import Drawn
 from dfedsam.topologies.schedules.nested import static_graph
 from dfedsam.topologies.spectra.contraction import contraction_of

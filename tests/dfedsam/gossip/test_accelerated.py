@@ -17,7 +17,7 @@ def made(name):
     import networkx as nx
 
     if name == "davis":
-        return topologies.Static(nx.davis_southern_women_graph())
+        return topologies.make(nx.davis_southern_women_graph())
     return topologies.make(name, GRAPHS[name])
 
 

@@ -84,7 +84,7 @@ def test_rate_on_a_ring_of_sixteen():
 @pytest.mark.parametrize("compressor", COMPRESSORS, ids=repr)
 @pytest.mark.parametrize("kind", [Choco, DeepSqueeze])
 def test_the_mean_is_kept_and_a_small_gamma_brings_the_peers_together(kind, compressor):
-    found, moved = distances(kind(compressor=compressor, gamma=0.05), topologies.make("davis", None), 40, 60)
+    found, moved = distances(kind(compressor=compressor, gamma=0.05), topologies.make("davis"), 40, 60)
     assert moved < 1e-13
     assert found[-1] < 0.7 * found[0]
 

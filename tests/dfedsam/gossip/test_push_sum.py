@@ -19,7 +19,7 @@ def digraph(n, extra, seed):
     rng = np.random.default_rng(seed)
     graph = nx.DiGraph((i, (i + 1) % n) for i in range(n))
     graph.add_edges_from((i, j) for i, j in rng.integers(0, n, (extra, 2)).tolist() if i != j)
-    return topologies.Static(graph)
+    return topologies.make(graph)
 
 
 @settings(deadline=None, max_examples=30)

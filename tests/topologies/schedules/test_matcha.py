@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfedsam.topologies import check, make
+from dfedsam.topologies import make, verify
 from dfedsam.topologies.schedules.edge_colouring import matchings_of
 from dfedsam.topologies.schedules.matcha import best_probabilities, best_step, laplacian, second_moment
 
@@ -80,7 +80,7 @@ def test_davis_at_half_the_budget():
     assert len(topology.matchings) == 14  # the largest degree: it is bipartite
     assert topology.probabilities.sum() == pytest.approx(7, abs=1e-5)
     assert topology.contraction() == pytest.approx(0.7859, abs=1e-4)
-    check(topology)
+    verify(topology)
 
 
 def test_davis_in_matchings_of_another_choice():
@@ -110,7 +110,7 @@ def test_the_matchings_of_the_papers_first_figure(budget, rho):
     topology = make("matcha", None, topology=graph, budget=budget, matchings=AUTHORS)
     assert topology.matchings == AUTHORS
     assert topology.contraction() == pytest.approx(rho, abs=2e-4)
-    check(topology)
+    verify(topology)
 
 
 def test_the_same_probability_for_each_of_those_matchings():
@@ -158,7 +158,7 @@ def test_the_whole_budget_is_the_best_constant_weight():
 
 def test_rounds_are_weighted_matchings_drawn_from_the_seed():
     topology, other = (make("matcha", 12, 4, topology="star") for _ in range(2))
-    check(topology)
+    verify(topology)
     seen = [0] * 11
     for t in range(200):
         W = topology.weights(t)

@@ -7,7 +7,7 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from dfedsam.topologies import check, make, metropolis, pairwise, random_matching, random_neighbours
+from dfedsam.topologies import make, metropolis, pairwise, random_matching, random_neighbours, verify
 from dfedsam.topologies.schedules.randomized import draw_distinct
 
 
@@ -58,7 +58,7 @@ def test_pairwise_over_a_graph(graph):
     expected = 1 - np.linalg.eigvalsh(laplacian)[1] / (2 * edges)
     assert left(drawn) == pytest.approx(expected, abs=1e-13)
     assert topology.contraction() == pytest.approx(expected, abs=1e-13)
-    check(topology)
+    verify(topology)
 
 
 @pytest.mark.parametrize("complete", ["complete", "Complete", {"class_path": "complete", "init_args": {}}])
@@ -84,7 +84,7 @@ def test_others_are_drawn_uniformly():
 @pytest.mark.parametrize(("n", "degree"), [(2, 1), (5, 2), (16, 3), (9, 8)])
 def test_random_neighbours_have_metropolis_weights(n, degree):
     topology = random_neighbours(n, degree, seed=1)
-    check(topology)
+    verify(topology)
     for t in range(20):
         graph = topology.graph(t)
         assert min(d for _, d in graph.degree()) >= degree

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from dfedsam.topologies import (
     Drawn,
     Periodic,
-    Static,
     eigenvalues,
     make,
     metropolis,
     ring,
     slem,
     spectrum,
+    weight_rule,
 )
 from dfedsam.topologies.spectra import extremes
 
@@ -27,13 +27,11 @@ def exact(value):
     return pytest.approx(value, rel=1e-9, abs=1e-12)
 
 
+@weight_rule(sums="rows")
 def uniform(graph):
     """D̃⁻¹(A + I): every peer takes the plain mean of itself and its neighbours."""
     A = nx.to_numpy_array(graph, weight=None) + np.eye(len(graph))
     return sp.csr_array(A / A.sum(axis=1, keepdims=True))
-
-
-uniform.sums = "rows"
 
 
 @pytest.mark.parametrize(
@@ -46,12 +44,12 @@ uniform.sums = "rows"
     ],
 )
 def test_known_social_graphs_whatever_weights_their_edges_carry(graph, gap):
-    numbers = spectrum(Static(graph))
+    numbers = spectrum(make(graph))
     assert numbers["gap"] == pytest.approx(gap, abs=5e-7)
 
 
 def test_davis_southern_women():
-    numbers = spectrum(Static(nx.davis_southern_women_graph()))
+    numbers = spectrum(make(nx.davis_southern_women_graph()))
     assert (numbers["n"], numbers["edges"]) == (32, 89)
     assert numbers["lambda_min"] == pytest.approx(-0.434, abs=5e-4)
     assert numbers["mu_2"] == pytest.approx(0.932001, abs=5e-7)
@@ -194,7 +192,7 @@ def test_sparse_and_dense_numbers_agree(name, monkeypatch):
 def test_random_graphs_agree_with_numpy_and_networkx(n, p, seed):
     graph = nx.gnp_random_graph(n, p, seed=seed)
     graph.add_edges_from(nx.path_graph(n).edges())
-    topology = Static(graph)
+    topology = make(graph)
     numbers = spectrum(topology)
     values = np.linalg.eigvalsh(topology.weights(0).toarray())
     mu = nx.laplacian_spectrum(graph, weight=None)
@@ -211,7 +209,7 @@ def test_random_graphs_agree_with_numpy_and_networkx(n, p, seed):
 def test_parts_that_never_meet_have_no_gap():
     two = nx.disjoint_union(ring(300), ring(300))
     assert slem(metropolis(two)) == exact(1)
-    small = spectrum(Static(nx.disjoint_union(ring(3), ring(3))))
+    small = spectrum(make(nx.disjoint_union(ring(3), ring(3))))
     assert small["diameter"] is small["rounds_to_1e-6"] is small["mixing_time"] is None
     assert small["gap"] == exact(0)
 
@@ -244,11 +242,11 @@ def test_static_exponential_graph(n):
 def test_weights_whose_rows_alone_sum_to_one_are_marked_and_have_no_gap():
     """On Davis' graph they look faster than Metropolis weights, but aim at another average."""
     graph = nx.davis_southern_women_graph()
-    numbers = spectrum(Static(graph, uniform))
+    numbers = spectrum(make(graph, weights=uniform))
     assert (numbers["sums"], numbers["biased"]) == ("rows", True)
     assert numbers["lambda"] == numbers["rho"] == pytest.approx(0.828, abs=5e-4)
     assert numbers["gap"] is numbers["gap_squared"] is numbers["gap_2"] is None
-    assert numbers["lambda"] < spectrum(Static(graph))["lambda"]
+    assert numbers["lambda"] < spectrum(make(graph))["lambda"]
 
 
 def test_push_sum_has_the_rate_of_its_second_eigenvalue():
