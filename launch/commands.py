@@ -257,7 +257,7 @@ def plot(folders: list[Path], *, out: Path | None = None) -> int:
         dfedsam plot runs/a
         dfedsam plot runs/ring-0 runs/ring-1 runs/torus-0 --out figure.pdf
     """
-    from dfedsam.analysis.convergence import plot_runs
+    from dfedsam.analysis import plot_runs
 
     print(plot_runs(folders, out))
     return 0
@@ -295,13 +295,13 @@ def report(
     """
     import math
 
-    from dfedsam.analysis.report import report as write
+    from dfedsam.analysis import write_report
     from dfedsam.errors import OptionError
 
     if target is not None and not math.isfinite(target):
         raise OptionError("target", target, "must be a finite number, such as 0.7")
-    options = {"out": out, "metric": metric, "target": target, "look": style, "animate": animate or None}
-    print(write(folders, **{name: value for name, value in options.items() if value is not None}))
+    options = {"out": out, "metric": metric, "target": target, "style": style, "animate": animate or None}
+    print(write_report(folders, **{name: value for name, value in options.items() if value is not None}))
     return 0
 
 

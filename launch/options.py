@@ -37,7 +37,7 @@ _PLUGINS = {
     "algorithm": "what the peers do in a round: dfedsam, dfedsam_mg, dpsgd, …, or an import path",
     "objective": "what is minimised: quadratic, logistic_regression, prompt_tuning, or an import path",
 }
-_NOT_TYPED: set[str | int] = {"topology", "objective", "algorithm", "out", "communicator", "progress", "stop"}
+_CHOSEN: set[str | int] = {"topology", "objective", "algorithm"}  # of Experiment: above
 _ACTIONS = ("config", "print_config", "allow_code", "help")  # of the command line alone
 
 
@@ -46,7 +46,7 @@ class Settings:
     """What was asked for.
 
     Args:
-        simulation: fields of a Simulation, without its topology.
+        simulation: fields of an Experiment, without its topology.
         topology: {"class_path": public name, "init_args": options that are set}.
         own: the command's own options.
     """
@@ -103,7 +103,7 @@ def read(files: list[Tree], pairs: list[Pair], *, code: bool = True) -> Settings
         merged = trees.over(merged, tree)
     with parser.missing_values(dict(pairs)):
         values = trees.instantiate(experiment_parser().parse_object(merged))
-    own = {option: values.pop(option) for option in _own() if option != "out"}
+    own = {option: values.pop(option) for option in _own()}
     return Settings(values, _set(describe(values.pop("topology"))), own)
 
 
@@ -342,12 +342,12 @@ def experiment_parser() -> Parser:
 
 
 def _add_experiment(made: Parser) -> None:
-    from dfedsam.simulation import Simulation
+    from dfedsam.experiment import Experiment
 
     for option, text in _PLUGINS.items():
         made.add_argument(f"--{option}", type=factories.base_class(option), help=text, metavar="NAME")
     made.add_function_arguments(_command, as_group=False, skip={"figure", "draw_split", "log"})
-    made.add_class_arguments(Simulation, as_group=False, skip=_NOT_TYPED, instantiate=False)
+    made.add_class_arguments(Experiment, as_group=False, skip=_CHOSEN, instantiate=False)
     made.add_function_arguments(_command, as_group=False, skip={"peers", "ranks", "out"})
     for action in made._actions:
         if action.dest.endswith(".help"):

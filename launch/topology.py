@@ -94,10 +94,9 @@ def draw(found: Sequence[Row], path: Path) -> Path:
     Raises:
         OptionError: if there are several.
     """
-    from dfedsam.analysis.style import save
-    from dfedsam.analysis.topology import draw as drawn
+    from dfedsam.analysis import draw_topology, save
 
-    return save(drawn(found[0].topology), path)[0]
+    return save(draw_topology(found[0].topology), path)[0]
 
 
 def _choose(names: Sequence[str], pairs: Sequence[Pair]) -> Iterator[list[Pair]]:

@@ -279,9 +279,9 @@ def test_one_line_and_nothing_written(dfedsam, line, pattern):
 
 
 @pytest.mark.parametrize(("damage", "pattern"), [
-    (lambda folder: (folder / "checkpoint.safetensors").unlink(), "checkpoint .* is not there"),
-    (lambda folder: cut(folder / "checkpoint.safetensors"), "checkpoint .* cannot be read: it is cut short"),
-    (lambda folder: (folder / "checkpoint.safetensors").write_text("mine"), "checkpoint .* cannot be read"),
+    (lambda folder: (folder / "checkpoint.safetensors").unlink(), "checkpoint.*is not there"),
+    (lambda folder: cut(folder / "checkpoint.safetensors"), "checkpoint.*cannot be read: it is cut short"),
+    (lambda folder: (folder / "checkpoint.safetensors").write_text("mine"), "checkpoint.*cannot be read"),
     (lambda folder: other(folder / "config.yaml"), "belongs to another experiment"),
 ], ids=["no checkpoint", "cut short", "not ours", "another experiment"])  # fmt: skip
 def test_a_run_that_cannot_go_on(dfedsam, damage, pattern):
