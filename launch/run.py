@@ -39,7 +39,7 @@ def main(argv: list[str]) -> int:
         return 0
     loggers.check(settings.own["log"])
     simulation = build(settings)
-    out = simulation.out
+    out = settings.own["out"]
     if out is None:
         out = _fresh(settings)
     elif Path(out).exists():

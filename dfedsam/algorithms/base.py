@@ -62,8 +62,11 @@ class Algorithm(ABC):
             rule = f"must consist of plain local steps for the gossip {public_name(type(gossip))}, which replays them"
             raise OptionError("algorithm", public_name(type(self)), rule, "choose dpsgd, dfedavg or dfedsam")
 
-    def check_problem(self, problem: Problem) -> None:  # noqa: B027  (most can minimise all)
+    def check_problem(self, problem: Problem) -> None:
         """Raise OptionError unless this algorithm can minimise the problem; called before anything is written."""
+        gossip = self.gossip_of_x()
+        if gossip is not None:
+            gossip.check_dim(problem.dim)
 
     def note(self, topology: Topology) -> str | None:
         """What a user should know of this algorithm on the topology, said once at the start of a run; None: nothing."""
@@ -128,6 +131,7 @@ class GradientMethod(Algorithm):
         at_least("rho", self.rho, 0)
 
     def check_problem(self, problem: Problem) -> None:
+        super().check_problem(problem)
         self.estimator.check(problem)
 
     def rate(self, round: int) -> float:

@@ -28,6 +28,7 @@ from dfedsam import (
     DFedSAM,
     DFedSAMMG,
     Exact,
+    Experiment,
     Extra,
     FedAvgBBT,
     FedBBPT,
@@ -49,8 +50,8 @@ from dfedsam import (
     ScaledSign,
     ScoreSketch,
     SecondOrder,
-    Simulation,
     TwoPoint,
+    run,
     topologies,
 )
 from dfedsam.communication import connect
@@ -122,7 +123,7 @@ def play(
 ) -> list[dict]:
     """Run one case and return its rows without the clock; placement "drawn" scatters the peers over the ranks."""
     objective, name, algorithm = CASES[case]
-    simulation = Simulation(
+    experiment = Experiment(
         objective=objective,
         topology=topologies.make(name, PEERS, seed=4),
         algorithm=algorithm,
@@ -131,12 +132,12 @@ def play(
         dtype=dtype,  # pyright: ignore[reportArgumentType]
         checkpoint_every=2,
         cosine=True,
-        out=folder / case if folder else None,
         placement="contiguous" if placement == "drawn" else placement,  # pyright: ignore[reportArgumentType]
-        communicator=connect(PEERS, partial(drawn, PEERS)) if placement == "drawn" else None,
     )
-    rows = simulation.run(resume=resume)
-    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
+    communicator = connect(PEERS, partial(drawn, PEERS)) if placement == "drawn" else None
+    out = folder / case if folder else None
+    result = run(experiment, out=out, resume=resume, communicator=communicator)
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in result.rows]
 
 
 if __name__ == "__main__":
