@@ -19,7 +19,6 @@ from dfedsam import (
     DFedCata,
     Exact,
     Extra,
-    FiniteTime,
     GradientTracking,
     Lead,
     MomentumTracking,
@@ -29,9 +28,10 @@ from dfedsam import (
     Plain,
     QGDSGDm,
     Quadratic,
-    Simulation,
+    simulate,
     topologies,
 )
+from dfedsam.callbacks.base import Callback
 from dfedsam.objectives.base import Problem
 from dfedsam.random import RandomStream
 
@@ -47,28 +47,23 @@ def gradients(x):
 
 
 def states(algorithm, rounds, name="ring", objective=OBJECTIVE, dtype="float64", **options):
-    """The state before every round, and after the last."""
-    topology = topologies.make(name, N)
-    simulation = Simulation(
+    """x before every round, and after the last."""
+    found = []
+
+    class States(Callback):
+        def after_round(self, run):
+            found.append(run.x.copy())
+
+    simulate(
         objective=objective,
-        topology=topology,
+        topology=topologies.make(name, N),
         algorithm=algorithm,
         rounds=rounds,
         dtype=dtype,
         evaluate_every=10**6,
+        callbacks=[States()],
         **options,
     )
-    found, inner = [], simulation._round
-
-    def watched(state, context):
-        found.append(np.array(state.x))
-        state = inner(state, context)
-        if context.round == rounds - 1:
-            found.append(np.array(state.x))
-        return state
-
-    simulation._round = watched
-    simulation.run()
     return found
 
 
@@ -308,7 +303,6 @@ EXACT_METHODS = {
     "D2, Chebyshev": D2(estimator=Exact(), lr=0.05, gossip=Chebyshev(steps=3)),
     "EXTRA": Extra(estimator=Exact(), lr=0.05),
     "EXTRA, three steps": Extra(estimator=Exact(), lr=0.05, gossip=Plain(steps=3)),
-    "EXTRA, finite time": Extra(estimator=Exact(), lr=0.05, gossip=FiniteTime()),
     "LEAD": Lead(estimator=Exact(), lr=0.05, compressor=NoCompression(), gamma=1.0),
 }
 
