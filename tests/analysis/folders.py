@@ -5,9 +5,7 @@ import json
 import yaml
 
 
-def config(
-    algorithm="DFedSAM", topology="dfedsam.topologies.graphs.textbook.textbook.ring", peers=16, seed=0, **arguments
-):
+def config(algorithm="DFedSAM", topology="ring", peers=16, seed=0, **arguments):
     """A configuration in the form of config.yaml; further arguments are the algorithm's."""
     return {
         "topology": {"class_path": topology, "init_args": {"seed": seed}},

@@ -21,7 +21,7 @@ def settings(graph="ring", peers=8, steps=1, heterogeneity=1.0, seed=0):
     gossip = {"class_path": "Plain", "init_args": {"steps": steps}}
     algorithm = {"estimator": {"class_path": "Exact"}, "local_steps": 1, "lr": LR, "gossip": gossip}
     return {
-        "topology": {"class_path": f"dfedsam.topologies.graphs.textbook.{graph}", "init_args": {}},
+        "topology": {"class_path": f"{graph}", "init_args": {}},
         "peers": peers,
         "objective": {"class_path": "Quadratic", "init_args": quadratic},
         "algorithm": {"class_path": "DPSGD", "init_args": algorithm},

@@ -123,7 +123,7 @@ def test_labels_name_what_sets_runs_apart_and_join_seeds():
         config(rho=0.1),
         config("DFedSAMMG", gossip={"class_path": "Plain", "init_args": {"steps": 4}}),
         config("DFedSAMMG", gossip={"class_path": "Plain", "init_args": {"steps": 8}}),
-        config("my.package.Own", topology="dfedsam.topologies.graphs.textbook.torus", peers=64),
+        config("my.package.Own", topology="torus", peers=64),
     ]
     assert labels(configs, list("abcdef")) == [
         "DFedSAM, ring, 16 peers, rho=0.05",
@@ -154,9 +154,7 @@ def test_graphs_of_ones_own_have_a_short_name():
     file = config(topology="dfedsam.topologies.graphs.files.from_file")
     file["topology"]["init_args"] = {"path": "/data/friends.graphml"}
     assert base_label(file) == "DFedSAM, friends.graphml, 16 peers"
-    assert (
-        base_label(config(topology="dfedsam.topologies.graphs.textbook.from_edges")) == "DFedSAM, own graph, 16 peers"
-    )
+    assert base_label(config(topology="from_edges")) == "DFedSAM, own graph, 16 peers"
 
 
 def test_settings_leave_out_seeds_and_how_the_run_was_played():

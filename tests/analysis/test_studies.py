@@ -152,7 +152,7 @@ def test_data_sets_and_variants_stand_apart(tmp_path):
 
 
 def test_gossip_on_the_drawn_graph(tmp_path):
-    topology = topologies.make({"class_path": "dfedsam.topologies.graphs.textbook.ring", "init_args": {}}, 6, 0)
+    topology = topologies.make({"class_path": "ring", "init_args": {}}, 6, 0)
     values = gossiped(topology, 5)
     W = topology.weights(0).toarray()
     np.testing.assert_allclose(values[5], np.linalg.matrix_power(W, 5) @ values[0])
