@@ -14,6 +14,7 @@ from dfedsam.errors import OptionError
 from dfedsam.gossip import Gossip
 from dfedsam.objectives.base import Problem
 from dfedsam.registry import public_name
+from dfedsam.theory import LocalSGD
 from dfedsam.topologies import Topology
 from dfedsam.validation import at_least, between, one_of, positive, whole_number
 from dfedsam.zeroth_order import Estimator, TwoPoint, perturb
@@ -72,6 +73,19 @@ class Algorithm(ABC):
         """What a user should know of this algorithm on the topology, said once at the start of a run; None: nothing."""
         gossip = self.gossip_of_x()
         return None if gossip is None else gossip.note(topology)
+
+    def local_sgd(self) -> LocalSGD | None:
+        """The local steps of a round, where it is plain SGD at a constant rate followed by gossip; None otherwise."""
+        return None
+
+    def convergence_rate(self, contraction: float, rounds: int) -> float | None:
+        """What the algorithm's theorem says of its convergence, up to constants; None where it has none.
+
+        Args:
+            contraction: λ_Q, the contraction factor of a round's gossip, in [0, 1).
+            rounds: T, at least 1.
+        """
+        return None
 
     def metrics(self, state: Any) -> dict[str, float]:
         """Numbers of the state that belong among a run's metrics; the same on every rank."""
