@@ -45,6 +45,11 @@ class Topology(ABC):
     description: Description | None = None
     notes: tuple[str, ...] = ()
 
+    @property
+    def biased(self) -> bool:
+        """Whether rows of W_t alone sum to one, also in expectation, so that gossip does not tend to the mean."""
+        return self.sums == "rows" and not self.unbiased_in_mean
+
     @abstractmethod
     def weights(self, t: int) -> sp.csr_array:
         """W_t of shape (n, n), float64; the same object for the same matrix, so that callers may cache by identity."""
