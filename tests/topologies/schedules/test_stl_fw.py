@@ -67,7 +67,7 @@ def test_alike_peers_are_left_to_mixing_alone():
     verify(stl_fw(8, alike, degree=3))
     apart = stl_fw(8, alike, degree=3, mixing=0)
     assert apart.weights(0).nnz == 8  # nothing to gain
-    with pytest.raises(ValueError, match="not connected.* take a larger degree, or a mixing above 0"):
+    with pytest.raises(ValueError, match=r"not connected.* take a larger degree, or a mixing above 0"):
         verify(apart)
 
 
