@@ -59,7 +59,9 @@ def stl_fw(
         if length == 0:
             break
     W.sort_indices()
-    return Periodic([W], directed=True)
+    topology = Periodic([W], directed=True)
+    topology.connect_hint = "take a larger degree, or a mixing above 0"
+    return topology
 
 
 def objective(W: sp.csr_array, class_proportions: NDArray[np.floating], mixing: float) -> tuple[float, float]:
