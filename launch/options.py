@@ -15,7 +15,7 @@ from jsonargparse import DefaultHelpFormatter
 from dfedsam import registry
 from dfedsam.describe import describe
 from dfedsam.errors import OptionError
-from dfedsam.launch import factories, help, parser, trees
+from dfedsam.launch import factories, help, parser, plain_yaml, trees
 from dfedsam.launch.errors import MissingValue, UnknownOption
 from dfedsam.launch.parser import Parser
 from dfedsam.launch.trees import Pair, Tree
@@ -133,18 +133,16 @@ def read_yaml(path: str | Path, option: str, folder: Path = Path()) -> tuple[Any
     Raises:
         OptionError: if it is missing or malformed.
     """
-    import yaml
-
     here, ships = folder / path, EXPERIMENTS / path
     try:
         file = ships if Path(path).name == str(path) and not here.exists() and ships.is_file() else here
         text = file.read_text(encoding="utf-8")
-        return yaml.safe_load(text), text
+        return plain_yaml.load(text), text
     except OSError as error:
         rule = f"must be a file that can be read, but: {error.strerror}"
         raise OptionError(option, path, rule, "fix the path") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise OptionError(option, path, f"must be YAML, but: {' '.join(str(error).split())}") from None
+    except ValueError as error:
+        raise OptionError(option, path, f"must be YAML, but: {error}") from None
 
 
 def settings(what: str, tree: Any, *, code: bool = False) -> Tree:
