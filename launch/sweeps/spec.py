@@ -20,12 +20,12 @@ _NOT_A_RUNS = ("out", "ranks", "figure", "draw_split", "log", "config", "print_c
 
 @dataclass(frozen=True, kw_only=True)
 class Search:
-    """Which value of an option suits a cell best: every one is played with every seed, and the best one stands.
+    """A search for the best value of an option in each cell: every value is run with every seed.
 
     Args:
-        option: what is chosen, such as algorithm.lr.
-        values: those to choose from.
-        metric: a figure of metrics.jsonl, such as loss or accuracy.
+        option: what is searched over, such as algorithm.lr.
+        values: the candidates.
+        metric: a metric of metrics.jsonl, such as loss or accuracy.
         choose: "min" or "max" of its mean over the seeds.
         last: evaluations at the end of a run over which the metric is averaged, at least 1.
     """
