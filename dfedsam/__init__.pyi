@@ -117,6 +117,9 @@ from .gossip.compressors import (
     BFloat16 as BFloat16,
 )
 from .gossip.compressors import (
+    BlockQuantizer as BlockQuantizer,
+)
+from .gossip.compressors import (
     Float16 as Float16,
 )
 from .gossip.compressors import (

@@ -32,7 +32,9 @@ from dfedsam.topologies.graphs.textbook import (
 from dfedsam.topologies.make import make
 from dfedsam.topologies.registry import find, find_rule, rules, table
 from dfedsam.topologies.schedule import Drawn, Periodic
+from dfedsam.topologies.schedules.ceca import ceca
 from dfedsam.topologies.schedules.combined import random_choice, round_robin
+from dfedsam.topologies.schedules.epidemic import el_local, el_oracle
 from dfedsam.topologies.schedules.equitopo import d_equistatic, od_equidyn, ou_equidyn, u_equistatic
 from dfedsam.topologies.schedules.failures import latency, link_failures, peer_dropout
 from dfedsam.topologies.schedules.finite_time import base, hyper_hypercube, simple_base
@@ -76,6 +78,7 @@ __all__ = [
     "binary_tree",
     "cache_by_id",
     "caveman",
+    "ceca",
     "chordal_ring",
     "circulant",
     "complete",
@@ -87,6 +90,8 @@ __all__ = [
     "distinct_eigenvalues",
     "effective_neighbours",
     "eigenvalues",
+    "el_local",
+    "el_oracle",
     "erdos_renyi",
     "expected_contraction",
     "exponential",

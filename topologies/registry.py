@@ -31,8 +31,8 @@ GROUPS = {  # names of topologies, which `dfedsam.topologies` exports
     "directed graphs": ("directed_ring", "directed_exponential", "random_out"),
     "schedules": (
         *("one_peer_exponential", "one_peer_hypercube", "one_peer_ring", "one_peer_grid", "hyper_hypercube"),
-        *("simple_base", "base", "d_equistatic", "u_equistatic", "od_equidyn", "ou_equidyn", "random_matching"),
-        *("pairwise", "random_neighbours", "matcha", "round_robin", "random_choice"),
+        *("simple_base", "base", "ceca", "d_equistatic", "u_equistatic", "od_equidyn", "ou_equidyn", "random_matching"),
+        *("pairwise", "random_neighbours", "el_oracle", "el_local", "matcha", "round_robin", "random_choice"),
     ),
     "made from the data": ("stl_fw",),
     "unreliable networks": ("link_failures", "peer_dropout", "latency"),

@@ -31,6 +31,7 @@ class Topology(ABC):
         directed: whether a peer may hear another that does not hear it: W_t need not be symmetric.
         sums: which lines of W_t sum to one. "both": gossip keeps the mean. "columns": push-sum does. "rows": usable,
             but biased, since the fixed point is not the plain average.
+        unbiased_in_mean: of "rows": whether columns of E[W_t] sum to one, so that the mean drifts, but without bias.
         description: what rebuilds it: {"class_path": public name, "init_args": options without n}. `topologies.make`
             sets it; a topology made otherwise is identified by its matrices, in `identity`.
         notes: what a user should know about how it was read, a sentence each.
@@ -40,6 +41,7 @@ class Topology(ABC):
     period: int | None = 1
     directed: bool = False
     sums: Sums = "both"
+    unbiased_in_mean: bool = False
     description: Description | None = None
     notes: tuple[str, ...] = ()
 

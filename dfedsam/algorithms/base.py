@@ -14,6 +14,7 @@ from dfedsam.errors import OptionError
 from dfedsam.gossip import Gossip
 from dfedsam.objectives.base import Problem
 from dfedsam.registry import public_name
+from dfedsam.theory import LocalSGD
 from dfedsam.topologies import Topology
 from dfedsam.validation import at_least, between, one_of, positive, whole_number
 from dfedsam.zeroth_order import Estimator, TwoPoint, perturb
@@ -62,13 +63,29 @@ class Algorithm(ABC):
             rule = f"must consist of plain local steps for the gossip {public_name(type(gossip))}, which replays them"
             raise OptionError("algorithm", public_name(type(self)), rule, "choose dpsgd, dfedavg or dfedsam")
 
-    def check_problem(self, problem: Problem) -> None:  # noqa: B027  (most can minimise all)
+    def check_problem(self, problem: Problem) -> None:
         """Raise OptionError unless this algorithm can minimise the problem; called before anything is written."""
+        gossip = self.gossip_of_x()
+        if gossip is not None:
+            gossip.check_dim(problem.dim)
 
     def note(self, topology: Topology) -> str | None:
         """What a user should know of this algorithm on the topology, said once at the start of a run; None: nothing."""
         gossip = self.gossip_of_x()
         return None if gossip is None else gossip.note(topology)
+
+    def local_sgd(self) -> LocalSGD | None:
+        """The local steps of a round, where it is plain SGD at a constant rate followed by gossip; None otherwise."""
+        return None
+
+    def convergence_rate(self, contraction: float, rounds: int) -> float | None:
+        """What the algorithm's theorem says of its convergence, up to constants; None where it has none.
+
+        Args:
+            contraction: λ_Q, the contraction factor of a round's gossip, in [0, 1).
+            rounds: T, at least 1.
+        """
+        return None
 
     def metrics(self, state: Any) -> dict[str, float]:
         """Numbers of the state that belong among a run's metrics; the same on every rank."""
@@ -128,6 +145,7 @@ class GradientMethod(Algorithm):
         at_least("rho", self.rho, 0)
 
     def check_problem(self, problem: Problem) -> None:
+        super().check_problem(problem)
         self.estimator.check(problem)
 
     def rate(self, round: int) -> float:

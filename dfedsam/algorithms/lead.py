@@ -12,7 +12,7 @@ from dfedsam.algorithms.base import State
 from dfedsam.algorithms.one_gradient import OneGradient
 from dfedsam.context import RoundContext
 from dfedsam.gossip.base import require_static_symmetric
-from dfedsam.gossip.compressors import QSGD, Compressor
+from dfedsam.gossip.compressors import BlockQuantizer, Compressor
 from dfedsam.gossip.disagreement import Disagreement
 from dfedsam.objectives.base import Problem
 from dfedsam.topologies import Topology
@@ -33,19 +33,21 @@ class Lead(OneGradient):
     """ŷ = h + C(x − η (g + D) − h), D ← D + γ/(2η) (I − W) ŷ, x ← x − η (g + D), where h moves a share α towards ŷ.
 
     D converges to what sets a peer's gradient apart from the mean one, and what is left to compress goes to zero: with
-    exact gradients it reaches the optimum. Source: Liu, Li, Wang, Tang and Yan (2021), "Linear convergent decentralized
+    exact gradients it reaches the optimum. Biased compressors are refused: with them D accumulates what they leave out.
+    Source: Liu, Li, Wang, Tang and Yan (2021), "Linear convergent decentralized
     optimization with compression", algorithm 1. A round costs the estimator's queries and one message per edge and
     direction; the peers hold three more arrays of the size of x.
 
     Args:
-        compressor: C, what is sent in place of a row.
-        gamma: γ, how fast the peers are drawn together, above 0; 1 is usual for fine messages.
-        alpha: α, above 0 and at most 1.
+        compressor: C, what is sent in place of a row; it must be unbiased. The default is the paper's.
+        gamma: γ, how fast the peers are drawn together, above 0; the paper takes 1. Theory covers γ < 2/((3ω + 1)β), ω
+            the compressor's variance and β = ‖I − W‖₂; far above it coarse messages make the peers diverge.
+        alpha: α, above 0 and at most 1; None: 1/(1 + ω).
     """
 
-    compressor: Compressor = QSGD()
+    compressor: Compressor = BlockQuantizer()
     gamma: float = 0.5
-    alpha: float = 0.5
+    alpha: float | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -54,6 +56,10 @@ class Lead(OneGradient):
 
     def check(self, topology: Topology) -> None:
         require_static_symmetric("algorithm", "lead", topology, "choose dpsgd with the gossip deep_squeeze")
+
+    def check_problem(self, problem: Problem) -> None:
+        super().check_problem(problem)
+        self._exchange().check(problem.dim)
 
     def init(self, x: NDArray, problem: Problem) -> LeadState:
         gossip = self._exchange().init(x)  # h starts at x

@@ -68,6 +68,9 @@ class Gossip(ABC, Generic[S]):
             )
             raise OptionError("gossip", name, rule, self.instead)
 
+    def check_dim(self, dim: int) -> None:
+        """Raise OptionError unless rows of length `dim` can be exchanged; called before anything is written."""
+
     def note(self, topology: Topology) -> str | None:
         """What a user should know of this gossip on the topology, said once at the start of a run; None: nothing."""
         return None

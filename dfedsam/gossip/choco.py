@@ -67,7 +67,7 @@ class Choco(Compressed[ChocoState]):
             positive("gamma", self.gamma, "or theory, or tuned")
 
     def init(self, x: NDArray) -> ChocoState:
-        self.compressor.check(x.shape[1])
+        self.check_dim(x.shape[1])
         gamma = 0.0 if isinstance(self.gamma, str) else self.gamma
         return ChocoState(np.zeros(len(x)), x.copy(), np.zeros_like(x), np.full(len(x), gamma))
 

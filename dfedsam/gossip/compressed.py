@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.errors import RunError
+from dfedsam.errors import OptionError, RunError
 from dfedsam.gossip.base import GossipState, MultiStepGossip
 from dfedsam.gossip.compressors import Compressor, TopK
 from dfedsam.peers import format_peers
@@ -172,6 +172,12 @@ class Compressed(MultiStepGossip[C]):
     bound: ClassVar[float] = 1e6
 
     compressor: Compressor = TopK()
+
+    def check_dim(self, dim: int) -> None:
+        self.compressor.check(dim)
+        if self.compressor.delta(dim) is None:
+            name, rule = public_name(type(self.compressor)), f"must contract rows of length {dim}, but it does not"
+            raise OptionError("compressor", name, rule, "choose qsgd, with more levels or unbiased false, or top_k")
 
     def __call__(self, x: NDArray, state: C, channel: Channel) -> tuple[NDArray, C]:
         growth = GrowthCheck(state.first, self.bound, f"gossip {public_name(type(self))}", self.hint(state))

@@ -48,7 +48,7 @@ class DeepSqueeze(Compressed[DeepSqueezeState]):
         positive("gamma", self.gamma)
 
     def init(self, x: NDArray) -> DeepSqueezeState:
-        self.compressor.check(x.shape[1])
+        self.check_dim(x.shape[1])
         return DeepSqueezeState(np.zeros(len(x)), np.zeros_like(x))
 
     def step(self, x: NDArray, state: DeepSqueezeState, growth: GrowthCheck) -> CompressedStep:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dfedsam.errors import OptionError
 from dfedsam.gossip.channel import Channel
 from dfedsam.gossip.compressed import CompressedState, CompressedStep, GrowthCheck
-from dfedsam.gossip.compressors import QSGD, Compressor
+from dfedsam.gossip.compressors import BlockQuantizer, Compressor
+from dfedsam.registry import public_name
 from dfedsam.validation import share
 
 _BOUND = 1e6  # as of compressed gossips
@@ -36,24 +38,37 @@ class Disagreement:
     decentralized optimization with compression", the procedure COMM.
 
     Args:
-        compressor: C, what is sent in place of a row.
-        alpha: α, above 0 and at most 1.
+        compressor: C, what is sent in place of a row; it must be unbiased.
+        alpha: α, above 0 and at most 1; None: 1/(1 + ω), ω of the compressor.
     """
 
-    compressor: Compressor = QSGD()
-    alpha: float = 0.5
+    compressor: Compressor = BlockQuantizer()
+    alpha: float | None = None
 
     def __post_init__(self) -> None:
-        share("alpha", self.alpha, "the usual is 0.5")
+        if self.alpha is not None:
+            share("alpha", self.alpha, "leave it out for one that suits the compressor")
+
+    def check(self, dim: int) -> None:
+        """Check that rows of length `dim` can be compressed without bias; called before anything is written.
+
+        Raises:
+            OptionError: if the compressor is biased, or cannot take rows of this length.
+        """
+        self.compressor.check(dim)
+        if self.compressor.variance(dim) is None:
+            rule = "must be unbiased, so that what is left to send goes to zero"
+            hint = "choose block_quantizer, qsgd with unbiased true, or none"
+            raise OptionError("compressor", public_name(type(self.compressor)), rule, hint)
 
     def init(self, x: NDArray) -> DisagreementState:
         """The state before round 0: h is the common start x (peers, dim), which all know."""
-        self.compressor.check(x.shape[1])
+        self.check(x.shape[1])
         return DisagreementState(np.zeros(len(x)), x.copy(), np.zeros_like(x))
 
     def __call__(self, y: NDArray, state: DisagreementState, channel: Channel) -> tuple[NDArray, DisagreementState]:
         """(I − W) ŷ for the block's y (peers, dim), in the same array, and the state afterwards."""
-        h, difference, alpha = state.h, state.difference, y.dtype.type(self.alpha)
+        h, difference, alpha = state.h, state.difference, self._alpha(y.shape[1])
         change = channel.communicator.scratch("change", y.shape, y.dtype)  # (I − W) C(y − h)
 
         def source(rows: slice) -> NDArray:
@@ -62,10 +77,17 @@ class Disagreement:
 
         def finish(rows: slice) -> None:
             np.add(difference[rows], change[rows], out=y[rows])
-            difference[rows] += alpha * change[rows]
+            difference[rows] += y.dtype.type(alpha) * change[rows]
 
         hint = "a lower lr, gamma or alpha, or a finer compressor, usually helps"
         growth = GrowthCheck(state.first, _BOUND, "algorithm lead", hint)
-        step = CompressedStep(source, h, change, growth, self.alpha, target_scale=-1.0, finish=finish)
+        step = CompressedStep(source, h, change, growth, alpha, target_scale=-1.0, finish=finish)
         step.run(self.compressor, channel.step(0))
         return y, state
+
+    def _alpha(self, dim: int) -> float:
+        if self.alpha is not None:
+            return self.alpha
+        variance = self.compressor.variance(dim)
+        assert variance is not None  # as `check` has made sure
+        return 1 / (1 + variance)

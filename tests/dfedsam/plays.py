@@ -55,6 +55,7 @@ from dfedsam import (
     topologies,
 )
 from dfedsam.communication import connect
+from dfedsam.gossip import Ceca
 from tests.dfedsam.communication.cases import drawn
 from tests.dfedsam.zeroth_order.linear_scores import LinearScores
 
@@ -105,6 +106,7 @@ ALGORITHMS = [
 PEERS = 7
 CASES = {
     **{f"quadratic-{i}": (Quadratic(dim=13, noise=0.2), "ring", algorithm) for i, algorithm in enumerate(ALGORITHMS)},
+    "quadratic-ceca": (Quadratic(dim=13, noise=0.2), "ceca", DPSGD(lr=0.1, gossip=Ceca())),
     "quadratic-star": (Quadratic(dim=13, heterogeneity=0, condition=5.0), "star", ALGORITHMS[5]),
     "logistic-two_point": (LogisticRegression(), "erdos_renyi", ALGORITHMS[5]),
     "scores": (LinearScores(), "ring", DFedSAM(lr=0.05, rho=0.1, estimator=ScoreSketch(directions=3))),

@@ -3,7 +3,18 @@
 from dfedsam.gossip.compressors.base import Compressor
 from dfedsam.gossip.compressors.floats import BFloat16, Float16, NoCompression
 from dfedsam.gossip.compressors.low_rank import LowRank
-from dfedsam.gossip.compressors.quantizers import QSGD, ScaledSign
+from dfedsam.gossip.compressors.quantizers import QSGD, BlockQuantizer, ScaledSign
 from dfedsam.gossip.compressors.sparse import RandomK, TopK
 
-__all__ = ["QSGD", "BFloat16", "Compressor", "Float16", "LowRank", "NoCompression", "RandomK", "ScaledSign", "TopK"]
+__all__ = [
+    "QSGD",
+    "BFloat16",
+    "BlockQuantizer",
+    "Compressor",
+    "Float16",
+    "LowRank",
+    "NoCompression",
+    "RandomK",
+    "ScaledSign",
+    "TopK",
+]

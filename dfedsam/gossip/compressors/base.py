@@ -19,7 +19,8 @@ class Compressor(ABC):
     """Turns a peer's row into a message of bytes, which is what travels along each of its edges, and back.
 
     A row's message depends on that row and its peer's random numbers alone. Real numbers inside messages travel in the
-    type of x, 32 bits in a float32 run. What is decoded is C(x); C need not be linear.
+    type of x, 32 bits in a float32 run. What is decoded is C(x); C need not be linear. Theory knows two kinds, and a
+    method says which it needs: contractive compressors have a `delta`, unbiased ones a `variance`.
     """
 
     def check(self, dim: int) -> None:  # noqa: B027  (most compressors take rows of any length)
@@ -78,8 +79,12 @@ class Compressor(ABC):
         return self, dim
 
     @abstractmethod
-    def delta(self, dim: int) -> float:
-        """δ in (0, 1] for which E‖C(x) − x‖² ≤ (1 − δ)‖x‖² holds for every x."""
+    def delta(self, dim: int) -> float | None:
+        """δ in (0, 1] for which E‖C(x) − x‖² ≤ (1 − δ)‖x‖² holds for every x; None where C contracts by no such δ."""
+
+    def variance(self, dim: int) -> float | None:
+        """ω for which E C(x) = x and E‖C(x) − x‖² ≤ ω‖x‖² hold for every x; None where C is biased."""
+        return None
 
 
 SHORT = 256

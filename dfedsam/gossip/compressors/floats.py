@@ -40,6 +40,9 @@ class NoCompression(Compressor):
     def delta(self, dim: int) -> float:
         return 1.0
 
+    def variance(self, dim: int) -> float:
+        return 0.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Float16(Compressor):

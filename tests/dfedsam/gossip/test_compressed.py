@@ -147,6 +147,13 @@ def test_bad_values_are_named():
         DeepSqueeze(gamma=0)
     with pytest.raises(ValueError, match="steps is 0: it must be a whole number of at least 1"):
         Choco(steps=0)
+    with pytest.raises(ValueError, match=r"compressor is qsgd: it must contract rows of length 50, but .* more levels"):
+        simulate(
+            objective=Quadratic(dim=50),
+            topology=topologies.make("ring", 4),
+            algorithm=DPSGD(gossip=Choco(compressor=QSGD(levels=1, unbiased=True))),
+            rounds=0,
+        )
     with pytest.raises(ValueError, match="k is 51: it must be at most the length of x, 50 here"):
         simulate(
             objective=Quadratic(dim=50),
