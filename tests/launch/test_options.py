@@ -21,7 +21,7 @@ def parse(*argv: str) -> options.Settings:
 
 def test_defaults():
     settings = parse()
-    assert settings.topology["class_path"] == "dfedsam.topologies.graphs.textbook.ring"
+    assert settings.topology["class_path"] == "ring"
     assert settings.simulation["algorithm"] == DFedSAM()
     assert settings.simulation["objective"] == Quadratic()
     assert options.topology(settings).n == options.PEERS

@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 
 from dfedsam.errors import OptionError
-from dfedsam.topologies.graphs.textbook import grid
+from dfedsam.topologies.graphs.lattices import grid
 from dfedsam.topologies.matrices import circulant, from_pairs
 from dfedsam.topologies.schedule import Periodic
 from dfedsam.topologies.schedules.finite_time import hyper_hypercube

@@ -9,7 +9,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
-from dfedsam.topologies.graphs.textbook import complete
+from dfedsam.topologies.graphs.classic import complete
 from dfedsam.topologies.make import Spec
 from dfedsam.topologies.matrices import adjacency_matrix, diagonal, from_pairs
 from dfedsam.topologies.registry import find
