@@ -91,11 +91,16 @@ def start(ranks: int, argv: Sequence[str], *, restarts: int = 0, resume: Sequenc
         status, asked = _run(ranks, argv)
         if asked:
             return 128 + asked if status in (0, AGAIN) else status
-        if status in _FINAL or restarts == 0:
+        if not is_lost(status) or restarts == 0:
             return status
         restarts, ranks, argv = restarts - 1, max(1, ranks - 1), resume
         print(f"dfedsam: a rank was lost (status {status}); going on with {ranks} from the last checkpoint",
               file=sys.stderr)  # fmt: skip
+
+
+def is_lost(status: int) -> bool:
+    """Whether a job's exit status is that of one that lost a rank, rather than ended by itself or as asked."""
+    return status not in _FINAL
 
 
 def _run(ranks: int, argv: Sequence[str]) -> tuple[int, int]:
@@ -153,7 +158,7 @@ def end_together(message: str, status: int) -> None:
     """End a job in which one rank alone has met a mistake; return if all have.
 
     Args:
-        message: what this rank says.
+        message: what this rank says; empty if it has said it.
         status: the job's exit status.
     """
     if not in_mpi_job():
@@ -165,7 +170,8 @@ def end_together(message: str, status: int) -> None:
     except (ImportError, RuntimeError):  # no MPI library: that may be the mistake itself
         return
     if not together:
-        print(message, file=sys.stderr, flush=True)
+        if message:
+            print(message, file=sys.stderr, flush=True)
         abort(status)
 
 

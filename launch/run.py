@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dfedsam.errors import OptionError
 from dfedsam.launch import options, ranks
@@ -42,7 +42,7 @@ def main(argv: list[str]) -> int:
     if own["draw_split"] and _is_first():
         print(draw_split(experiment, own["draw_split"]))
     if starts:
-        return _start(own["ranks"], argv, out, experiment, own["restarts"])
+        return _start(argv, out, experiment, own)
     folder = RunFolder(out) if reserved and out else out or fresh_folders(experiment)
     return as_command(experiment, folder, log=own["log"], figure=own["figure"])
 
@@ -79,15 +79,17 @@ def resume(
     return as_command(experiment, folder, resume=True, log=log, figure=figure)
 
 
-def _start(count: int, argv: list[str], out: Path | None, experiment: Experiment, restarts: int) -> int:
+def _start(argv: list[str], out: Path | None, experiment: Experiment, own: dict[str, Any]) -> int:
     """Start the ranks of a run, in a folder that is made for them now, so that no other run gets it."""
     from dfedsam.callbacks.files import make_folder
 
     folder = make_folder(out or fresh_folders(experiment))
     os.environ[_RESERVED] = str(folder.path)
-    resume = ["resume", str(folder.path)]
+    more = [f"--{name}={own[name]}" for name in ("log", "figure") if own[name] is not None]
+    resume = ["resume", str(folder.path), *more, *(word for word in argv if word == "--allow_code")]
     try:
-        return ranks.start(count, ["run", *argv, "--out", str(folder.path)], restarts=restarts, resume=resume)
+        argv = ["run", *argv, "--out", str(folder.path)]
+        return ranks.start(own["ranks"], argv, restarts=own["restarts"], resume=resume)
     finally:
         del os.environ[_RESERVED]
         folder.remove_unstarted()

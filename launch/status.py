@@ -54,7 +54,7 @@ def statuses(path: Path) -> Iterator[RunStatus]:
     if not (path / SPEC).is_file():
         raise OptionError("folder", path, f"must be a study's folder, but it has no {SPEC}", "fix the path")
     study = Study(path)
-    for cell in plan.plan(spec.read(path / SPEC)):
+    for cell in plan.plan(spec.read(path / SPEC, code=None)):
         for run in (*cell.jobs, *(cell.runs if cell.candidates else ())):
             yield _status(study, run, selected=bool(cell.candidates) and not run.part)
 

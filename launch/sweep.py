@@ -29,6 +29,7 @@ class Options:
         log: services that get the metrics too.
         dry_run: say what would be executed; nothing is written.
         only: the number of the one run to execute.
+        restarts: how often a run goes on from its last checkpoint after one of its ranks was lost.
         slurm: options of a batch script, such as {"partition": "cpu"}; None: no batch job.
         allow_code: whether the file may name plug-ins by import paths.
     """
@@ -38,11 +39,12 @@ class Options:
     log: str | None = None
     dry_run: bool = False
     only: int | None = None
+    restarts: int = 1
     slurm: Mapping[str, Any] | None = None
     allow_code: bool = False
 
     def __post_init__(self) -> None:
-        for name, least in (("jobs", 1), ("ranks", 1), ("only", 0)):
+        for name, least in (("jobs", 1), ("ranks", 1), ("only", 0), ("restarts", 0)):
             if getattr(self, name) is not None:
                 whole_number(name, getattr(self, name), least)
 
@@ -139,7 +141,7 @@ def _execute(
             study.select(cell_of[id(run)], sweep.search)
 
     with shown(progress) as show:
-        stopped = Pool(study.path, todo, progress, ended, options.passed_on).run(show)
+        stopped = Pool(study.path, todo, progress, ended, options.passed_on, options.restarts).run(show)
     if sweep.search and not stopped:
         for cell in cells:
             study.select(cell, sweep.search)

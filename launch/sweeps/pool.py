@@ -71,6 +71,7 @@ class Pool:
         progress: kept up to date.
         ended: called with each run and its outcome, in the thread that calls `run`.
         options: of the command line, for runs on ranks.
+        restarts: how often a run goes on from its last checkpoint after one of its ranks was lost.
     """
 
     def __init__(
@@ -80,9 +81,10 @@ class Pool:
         progress: Progress,
         ended: Callable[[Run, Outcome], None],
         options: Sequence[str] = (),
+        restarts: int = 0,
     ) -> None:
         self._path, self._study, self._progress, self._ended = path, Study(path), progress, ended
-        self._options = options
+        self._options, self._restarts = options, restarts
         self._todo: queue.SimpleQueue[tuple[int, Run]] = queue.SimpleQueue()
         for job in todo:
             self._todo.put(job)
@@ -157,29 +159,37 @@ class Pool:
     def _launch(self, slot: int, number: int, run: Run) -> Outcome:
         """Execute a run on MPI ranks: an mpirun of its own, which ends with this process."""
         log = self._path / "logs" / f"{run.name}.log"
-        argv = ["sweep", str(self._path), "--only", str(number), "--ranks", str(run.count), *self._options]
-        with log.open("ab") as file:
-            process = subprocess.Popen(
-                ranks.command(run.count, argv),
-                env=ranks.environment(run.count),
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=file,
-                start_new_session=True,
-            )
-            self._launched[slot] = process
-            status = process.wait()
-            del self._launched[slot]
+        for restart in range(self._restarts + 1):
+            count = max(1, run.count - restart)
+            status = self._mpirun(slot, log, count, ["--only", str(number), "--ranks", str(count)])
+            if not ranks.is_lost(status) or self._halt.is_set():
+                break
         failure = self._study.failure(run)
         if failure is not None:
             return Outcome("failed", str(failure.get("error")))
         if self._study.is_done(run):
             return Outcome("done")
-        if status in (0, ranks.AGAIN):
+        if not ranks.is_lost(status):
             return Outcome("stopped")
         reason = f"mpirun ended with status {status}: see {log}"
         self._study.fail(run, reason, 1)
         return Outcome("failed", reason)
+
+    def _mpirun(self, slot: int, log: Path, count: int, options: Sequence[str]) -> int:
+        argv = ["sweep", str(self._path), *options, *self._options]
+        with log.open("ab") as file:
+            process = subprocess.Popen(
+                ranks.command(count, argv),
+                env=ranks.environment(count),
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                start_new_session=True,
+            )
+        self._launched[slot] = process
+        status = process.wait()
+        del self._launched[slot]
+        return status if status >= 0 else 128 - status
 
 
 class Worker:
