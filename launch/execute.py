@@ -111,7 +111,7 @@ def failed(error: RunError, out: Out) -> int:
 def _draw(folder: Path) -> None:
     """Draw the figure; the run is done whether or not that succeeds."""
     try:
-        from dfedsam.analysis.plot.convergence import plot_run
+        from dfedsam.analysis import plot_run
 
         plot_run(folder)
     except Exception as error:

@@ -80,6 +80,7 @@ def _execute(
             if action != "done":
                 folder.path.mkdir(parents=True, exist_ok=True)
                 stack.enter_context(folder.writing())
+                stack.callback(folder.remove_unstarted)  # a run that fails before its first checkpoint leaves nothing
                 action = study.pending(run, experiment)  # another process may have been at it until now
                 study.clear_failure(run)
             return action

@@ -180,9 +180,7 @@ def find_launcher() -> str:
     code = "import mpi4py; mpi4py.rc.initialize = False; from mpi4py import MPI; print(MPI.Get_library_version())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
-        hint = (
-            "install one with `pip install mpich`, load your MPI module, or give mpich, openmpi or a command"
-        )
+        hint = "install one with `pip install mpich`, load your MPI module, or give mpich, openmpi or a command"
         raise OptionError("launcher", "", "must be given, since no MPI library is found here", hint)
     return "openmpi" if "Open MPI" in done.stdout else "mpich"
 
