@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 EXPERIMENTS = Path(__file__).with_name("experiments")  # those that ship
 PEERS = 16  # where neither the user nor the graph says how many
 PROPORTIONS = "class_proportions"  # the option of a topology that knows the data
-_DEFAULTS = {"topology": "ring", "algorithm": "dfedsam", "objective": "quadratic"}
+DEFAULTS = {"topology": "ring", "algorithm": "dfedsam", "objective": "quadratic"}
 _PLUGINS = {
     "topology": "who talks to whom: ring, erdos_renyi, base, link_failures, …, a graph's file, or an import path; "
     "all: dfedsam topology --list",
@@ -73,7 +73,7 @@ def parse(argv: list[str], _about: str = "", _examples: str = "", tree: Tree | N
             return None
     asked = dict(pairs)
     if "help" in asked:
-        print(_help())
+        print(run_parser().format_help())
         return None
     if words:
         rule = "belongs to no option: options begin with --, and a value with blanks needs quotes"
@@ -97,7 +97,7 @@ def read(files: list[Tree], pairs: list[Pair], *, code: bool = True) -> Settings
     Raises:
         OptionError: for an option that is not known, is missing, or has a value that is not allowed.
     """
-    merged = trees.expand("", dict(_DEFAULTS), code=True)
+    merged = trees.expand("", dict(DEFAULTS), code=True)
     typed = trees.as_tree((option, True if value is None else value) for option, value in pairs)
     for tree in (*files, trees.expand("", typed, code=code)):
         merged = trees.over(merged, tree)
@@ -356,7 +356,8 @@ def _add_experiment(made: Parser) -> None:
             action.help = argparse.SUPPRESS
 
 
-def _help() -> str:
+def run_parser() -> Parser:
+    """The parser of all options of `dfedsam run`, with its help."""
     from dfedsam.launch.commands import run
 
     about, examples = parser.prose(run)
@@ -369,4 +370,4 @@ def _help() -> str:
         ("allow_code", "let files name plug-ins of your own by their import paths, which runs their code"),
     ):
         made.add_argument(f"--{option}", action="store_true", help=text)
-    return made.format_help()
+    return made

@@ -153,7 +153,7 @@ def call(command: Callable[..., int], argv: list[str]) -> int:
         with missing_values(values):
             typed = vars(command_parser(command).parse_object(tree))
     except MissingOption as error:
-        if error.option != _positional(command):
+        if error.option != positional(command):
             raise
         raise MissingOption(error.option, None, hint=f"name it, as in `{_example(command)}`") from None
     return command(**typed, **({_DOTTED: tuple(dotted)} if _DOTTED in parameters else {}))
@@ -185,14 +185,14 @@ def command_help(command: Callable[..., int]) -> str:
     """The help of a command, from its docstring."""
     made = command_parser(command)
     made.description, made.epilog = prose(command)
-    positional = _positional(command)
+    first = positional(command)
     for action in made._actions:
-        if action.dest == positional:
+        if action.dest == first:
             action.option_strings = []
-            action.metavar = positional.upper()
+            action.metavar = action.dest.upper()
         elif getattr(action, "_typehint", None) is bool:
             action.nargs, action.metavar = 0, None
-    words = [] if positional is None else [_usage(command, positional)]
+    words = [] if first is None else [_usage(command, first)]
     made.usage = " ".join(["dfedsam", command.__name__, *words, "[--OPTION VALUE …]"])
     return made.format_help().rstrip()
 
@@ -204,14 +204,23 @@ def prose(command: Callable[..., int]) -> tuple[str, str]:
     return text.partition("\n\nArgs:\n")[0], f"examples:\n{inspect.cleandoc(examples)}".replace("\n", "\n  ")
 
 
-def _positional(command: Callable[..., int]) -> str | None:
+def choices(hint: Any) -> list[str]:
+    """The values that a type allows, where there are few."""
+    if hint is bool:
+        return ["true", "false"]
+    if typing.get_origin(hint) is Literal:
+        return [str(value) for value in typing.get_args(hint)]
+    return [value for one in typing.get_args(hint) for value in choices(one)]
+
+
+def positional(command: Callable[..., int]) -> str | None:
     """The parameter that takes words that belong to no option."""
     first = next(iter(inspect.signature(command).parameters.values()), None)
     return first.name if first is not None and first.kind is first.POSITIONAL_OR_KEYWORD else None
 
 
 def _by_position(command: Callable[..., int], words: list[str]) -> dict[str, Any]:
-    name = _positional(command)
+    name = positional(command)
     if not words:
         return {}
     if name is None:

@@ -149,7 +149,7 @@ def notes(experiment: Experiment) -> list[str]:
 
 
 def _bias(experiment: Experiment) -> str | None:
-    if experiment.topology.sums != "rows":
+    if not experiment.topology.biased:
         return None
     return (
         "this topology is biased: only the rows of W sum to one, so peers agree on an average that counts some of them "

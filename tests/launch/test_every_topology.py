@@ -11,6 +11,7 @@ from tests.topologies.sizes import SIZES
 MORE = {  # what some need besides their name
     "round_robin": ("--topology.topologies", "ring, star"),
     "random_choice": ("--topology.topologies", "[ring, {class_path: grid, init_args: {rows: 2}}]"),
+    "d_cliques": ("--objective", "logistic_regression", "--topology.clique_size", "4"),
     "stl_fw": ("--objective", "logistic_regression", "--topology.degree", "3"),
     "link_failures": ("--topology.topology", "random_regular", "--topology.topology.degree", "3"),
     "peer_dropout": ("--topology.absences", "[[3, 0, 1]]", "--topology.p", "0.2"),
