@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dfedsam.errors import RunError
+from dfedsam.gossip.channel import Channel, LocalUpdate
 from dfedsam.objectives.base import Problem
 from dfedsam.random import RandomStream
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
     from dfedsam.communication.base import Communicator
-    from dfedsam.gossip import Gossip
 
 
 @dataclass
@@ -110,21 +110,6 @@ class Oracle:
 
 
 @dataclass
-class LocalUpdate:
-    """What a block's local steps of one round were made of: x moved by Σ coefficients · directions.
-
-    Args:
-        before: x before the local steps, shape (peers, dim).
-        coefficients: a scalar for each local step and direction, shape (peers, K · q), filled in as the steps are made.
-        directions: (round, peers) to the directions of those peers in that round, shape (p, K · q, dim).
-    """
-
-    before: NDArray
-    coefficients: NDArray
-    directions: Callable[[int, range], NDArray]
-
-
-@dataclass
 class RoundContext:
     """One round of one block, as an algorithm sees it.
 
@@ -183,12 +168,16 @@ class RoundContext:
         own = {name: array[self.rows] for name, array in (memory or {}).items()}
         return Oracle(self.problem, batch, self.rows, key, self.meter, self.cosines, slopes, own)
 
-    def gossip(self, gossip: Gossip, x: NDArray, memory: dict[str, NDArray]) -> tuple[NDArray, dict[str, NDArray]]:
-        """Exchange x (peers, dim) with neighbours: returns the mixed x and gossip's memory."""
+    def channel(self, x: NDArray, update: LocalUpdate | None = None) -> Channel:
+        """Open the next gossip phase of this round: the recorder sees x before it is mixed.
+
+        Args:
+            x: what is about to be mixed, shape (peers, dim).
+            update: what the local steps did, for a gossip that sends their coefficients.
+        """
         self.watch(x)
         self._phases += 1
-        key = replace(self.key, purpose=f"gossip {self._phases}")
-        return gossip(x, memory, self.communicator, self.weights, key, **({"trace": self.trace} if self.trace else {}))
+        return Channel(self.weights, self.communicator, replace(self.key, purpose=f"gossip {self._phases}"), update)
 
 
 def _stretches(active: NDArray[np.bool_] | None, peers: int) -> list[tuple[int, int]]:

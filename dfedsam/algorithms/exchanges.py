@@ -25,7 +25,7 @@ class Exchanges(Algorithm):
     def check(self, topology: Topology) -> None:
         """Whether its gossip works on the topology, and carries vectors."""
         self.gossip.check(topology)
-        if self.gossip.seed_only:
+        if self.gossip.sends_coefficients:
             raise ValueError(
                 f"algorithm is {type(self).__name__}: the gossip {type(self.gossip).__name__} replays plain local "
                 "steps; choose DPSGD, DFedAvg or DFedSAM"
@@ -45,5 +45,5 @@ class Exchanges(Algorithm):
 
     def mix(self, state: State, context: RoundContext, x: NDArray, memory: str = "gossip") -> NDArray:
         """x (peers, dim) after gossip, which may overwrite it; its memory is kept in the state under `memory`."""
-        x, state[memory] = context.gossip(self.gossip, x, state[memory])
+        x, state[memory] = self.gossip(x, state[memory], context.channel(x))
         return x

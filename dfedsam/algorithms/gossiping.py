@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from dfedsam.algorithms.base import State
 from dfedsam.algorithms.exchanges import Exchanges
 from dfedsam.algorithms.local_steps import LocalSteps
-from dfedsam.context import LocalUpdate, RoundContext
+from dfedsam.context import RoundContext
 from dfedsam.gossip import Gossip, Plain
+from dfedsam.gossip.channel import LocalUpdate
 from dfedsam.objectives.base import Problem
 from dfedsam.topologies import Topology
 from dfedsam.zeroth_order import RandomDirections
@@ -30,7 +31,7 @@ class GossipingLocalSteps(LocalSteps, Exchanges):
     def check(self, topology: Topology) -> None:
         """Whether its gossip works on the topology, and with these local steps."""
         self.gossip.check(topology)
-        if self.gossip.seed_only:
+        if self.gossip.sends_coefficients:
             self._check_replayable()
 
     def init(self, x: NDArray, problem: Problem) -> State:
@@ -39,13 +40,14 @@ class GossipingLocalSteps(LocalSteps, Exchanges):
 
     def round(self, state: State, context: RoundContext) -> State:
         """K local steps, then x ← gossip(x)."""
-        if self.gossip.seed_only:
+        if self.gossip.sends_coefficients:
             context = replace(context, trace=self._trace(state["x"], context))
         return self.exchange(self.local_phase(state, context), context)
 
     def exchange(self, state: State, context: RoundContext) -> State:
         """x ← gossip(x)."""
-        state["x"], state["gossip"] = context.gossip(self.gossip, state["x"], state["gossip"])
+        channel = context.channel(state["x"], context.trace)
+        state["x"], state["gossip"] = self.gossip(state["x"], state["gossip"], channel)
         return state
 
     def _check_replayable(self) -> None:

@@ -55,7 +55,8 @@ class Lead(OneGradient):
         x, dual, rate = state["x"], state["dual"], self.rate(context.round)
         g = self.gradient(context, x, state)
         g *= rate
-        apart, state["gossip"] = context.gossip(self._differences(), x - g - rate * dual, state["gossip"])
+        y = x - g - rate * dual
+        apart, state["gossip"] = self._differences()(y, state["gossip"], context.channel(y))
         apart *= self.gamma / (2 * rate)
         dual += apart
         x -= g

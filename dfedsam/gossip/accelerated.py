@@ -17,8 +17,7 @@ from dfedsam.validation import whole_number
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-    from dfedsam.communication.base import Communicator
-    from dfedsam.random import RandomStream
+    from dfedsam.gossip.channel import Channel
     from dfedsam.topologies import Topology
 
 Mix = Callable[[NDArray, "NDArray | None"], NDArray]  # x and an array that may be overwritten, to W x
@@ -52,11 +51,9 @@ class Accelerated(Gossip):
         """See Gossip: one symmetric W for all rounds."""
         needs_one_symmetric(f"gossip is {type(self).__name__}", topology, "the gossip plain, with more steps")
 
-    def __call__(
-        self, x: NDArray, memory: dict[str, NDArray], communicator: Communicator, weights: csr_array, key: RandomStream
-    ) -> tuple[NDArray, dict[str, NDArray]]:
+    def __call__(self, x: NDArray, memory: dict[str, NDArray], channel: Channel) -> tuple[NDArray, dict[str, NDArray]]:
         """See the class."""
-        return self._recur(x, spectrum_ends(weights), lambda y, out: communicator.mix(weights, y, out=out)), memory
+        return self._recur(x, spectrum_ends(channel.weights), channel.mix), memory
 
     def multipliers(self, values: NDArray, weights: csr_array) -> NDArray:
         """See Gossip."""

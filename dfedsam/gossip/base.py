@@ -14,8 +14,7 @@ from dfedsam.topologies import spectrum_ends
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-    from dfedsam.communication.base import Communicator
-    from dfedsam.random import RandomStream
+    from dfedsam.gossip.channel import Channel
     from dfedsam.topologies import Topology
 
 
@@ -24,10 +23,10 @@ class Gossip(ABC):
     """One exchange phase. Its memory is what it must keep between rounds: arrays whose first axis is the peers.
 
     Attributes:
-        seed_only: whether it sends the scalars of local steps in place of x, and is called with their `trace`.
+        sends_coefficients: whether it sends the coefficients of local steps in place of x; its channel has an `update`.
     """
 
-    seed_only: ClassVar[bool] = False
+    sends_coefficients: ClassVar[bool] = False
 
     def check(self, topology: Topology) -> None:
         """Raise ValueError, with what to use instead, unless this gossip works on the topology; called before round 0.
@@ -89,10 +88,8 @@ class Gossip(ABC):
         return {"name": type(self).__name__, "steps": self.length(topology), **figures}
 
     @abstractmethod
-    def __call__(
-        self, x: NDArray, memory: dict[str, NDArray], communicator: Communicator, weights: csr_array, key: RandomStream
-    ) -> tuple[NDArray, dict[str, NDArray]]:
+    def __call__(self, x: NDArray, memory: dict[str, NDArray], channel: Channel) -> tuple[NDArray, dict[str, NDArray]]:
         """Mix the rows of x (peers, dim) along the edges of W_t (n, n); returns x and the memory afterwards.
 
-        It owns x and the memory. `key` holds this phase's random numbers for the block's peers; its steps are gossip's.
+        It owns x and the memory. `channel.stream` holds this phase's random numbers for the block's peers.
         """

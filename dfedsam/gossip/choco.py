@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
     from dfedsam.communication.base import Communicator
+    from dfedsam.gossip.channel import Channel
     from dfedsam.random import RandomStream
     from dfedsam.topologies import Topology
 
@@ -64,26 +65,20 @@ class Choco(Compressed):
         """γ, once it is found."""
         return {"gamma": float(memory["gamma"][0])} if memory["gamma"][0] else {}
 
-    def __call__(
-        self, x: NDArray, memory: Memory, communicator: Communicator, weights: csr_array, key: RandomStream
-    ) -> tuple[NDArray, Memory]:
+    def __call__(self, x: NDArray, memory: Memory, channel: Channel) -> tuple[NDArray, Memory]:
         """See the class."""
         if not memory["gamma"][0]:
-            memory["gamma"][:] = self._find(x, communicator, weights, key)
-        return super().__call__(x, memory, communicator, weights, key)
+            memory["gamma"][:] = self._find(x, channel.communicator, channel.weights, channel.stream)
+        return super().__call__(x, memory, channel)
 
-    def step(
-        self, x: NDArray, memory: Memory, communicator: Communicator, weights: csr_array, key: RandomStream
-    ) -> None:
+    def step(self, x: NDArray, memory: Memory, channel: Channel) -> None:
         """See Compressed."""
         known, pull, gamma = memory["known"], memory["pull"], float(memory["gamma"][0])
 
         def settle(rows: slice) -> None:
             x[rows] += pull[rows]
 
-        self.exchange(
-            lambda rows: x[rows] - known[rows], known, 1, pull, gamma, settle, memory, communicator, weights, key
-        )
+        self.exchange(lambda rows: x[rows] - known[rows], known, 1, pull, gamma, settle, memory, channel)
 
     def blame(self, memory: Memory) -> str:
         """See Compressed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -15,13 +15,13 @@ from dfedsam.gossip.base import Gossip
 from dfedsam.gossip.compressors import Compressor, Sparse, TopK
 from dfedsam.peers import format_peers
 from dfedsam.sparse_rows import SparseRows
-from dfedsam.topologies import remembered
+from dfedsam.topologies import cache_by_id
 from dfedsam.validation import whole_number
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-    from dfedsam.communication.base import Communicator
+    from dfedsam.gossip.channel import Channel
     from dfedsam.random import RandomStream
 
 Memory = dict[str, NDArray]
@@ -58,12 +58,10 @@ class Compressed(Gossip):
         self.compressor.check(x.shape[1])
         return {"first": np.zeros(len(x))}
 
-    def __call__(
-        self, x: NDArray, memory: Memory, communicator: Communicator, weights: csr_array, key: RandomStream
-    ) -> tuple[NDArray, Memory]:
+    def __call__(self, x: NDArray, memory: Memory, channel: Channel) -> tuple[NDArray, Memory]:
         """See the class."""
         for step in range(self.steps):
-            self.step(x, memory, communicator, weights, replace(key, step=step))
+            self.step(x, memory, channel.step(step))
         return x, memory
 
     @property
@@ -72,10 +70,8 @@ class Compressed(Gossip):
         return f"gossip {type(self).__name__}"
 
     @abstractmethod
-    def step(
-        self, x: NDArray, memory: Memory, communicator: Communicator, weights: csr_array, key: RandomStream
-    ) -> None:
-        """One gossip step of x (peers, dim) and the memory, in place; `key` is the step's."""
+    def step(self, x: NDArray, memory: Memory, channel: Channel) -> None:
+        """One gossip step of x (peers, dim) and the memory, in place; `channel.stream` is the step's."""
 
     @abstractmethod
     def blame(self, memory: Memory) -> str:
@@ -90,9 +86,7 @@ class Compressed(Gossip):
         share: float,
         settle: Callable[[slice], None],
         memory: Memory,
-        communicator: Communicator,
-        weights: csr_array,
-        key: RandomStream,
+        channel: Channel,
     ) -> None:
         """Send C(z) for rows z; both functions are called with some neighbouring rows at a time and in any thread.
 
@@ -104,13 +98,12 @@ class Compressed(Gossip):
             share: how much of it, such as γ.
             settle: is told which rows are there in `onto`.
             memory: the gossip's.
-            communicator: carries the messages.
-            weights: W.
-            key: the step's random numbers.
+            channel: of the step.
 
         Raises:
             RunError: if what a peer must send is not finite, or has grown beyond bound.
         """
+        communicator, weights, key = channel.communicator, channel.weights, channel.stream
         (count, dim), dtype, compressor = onto.shape, onto.dtype, self.compressor
         messages = communicator.scratch("messages", (count, compressor.width(dim, dtype)), np.uint8)
         if isinstance(compressor, Sparse) and compressor.few(dim):
@@ -157,7 +150,7 @@ class Compressed(Gossip):
             )
 
 
-@remembered
+@cache_by_id
 def _towards(W: csr_array, share: float) -> csr_array:
     """share · (W − I), by which peers come nearer to their neighbours; off the diagonal it has W's entries."""
     from dfedsam.topologies.tidy import diagonal

@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order
 
+from dfedsam.gossip.channel import Channel
 from dfedsam.random import RandomStream
 from dfedsam.topologies import spectrum_ends
 from dfedsam.topologies.tidy import diagonal
@@ -98,9 +99,8 @@ def trial(gossip: Choco, W: csr_array, x: NDArray, seed: int, steps: int) -> lis
     communicator, memory = SingleProcess(len(x)), gossip.init(np.zeros_like(x))
     x, first, left = x.copy(), _distance(x), []
     for step in range(steps):
-        x, memory = gossip(
-            x, memory, communicator, W, RandomStream(seed, "consensus trial", step, 0, communicator.block)
-        )
+        stream = RandomStream(seed, "consensus trial", step, 0, communicator.block)
+        x, memory = gossip(x, memory, Channel(W, communicator, stream))
         if (step + 1) % LOOKS == 0:
             left.append(_distance(x) / first)
             if not DONE <= left[-1] <= APART:

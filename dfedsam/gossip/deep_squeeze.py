@@ -12,10 +12,7 @@ from dfedsam.gossip.compressed import Compressed, Memory
 from dfedsam.validation import positive
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_array
-
-    from dfedsam.communication.base import Communicator
-    from dfedsam.random import RandomStream
+    from dfedsam.gossip.channel import Channel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +42,7 @@ class DeepSqueeze(Compressed):
         """See Gossip."""
         return {**super().init(x), "error": np.zeros_like(x)}
 
-    def step(
-        self, x: NDArray, memory: Memory, communicator: Communicator, weights: csr_array, key: RandomStream
-    ) -> None:
+    def step(self, x: NDArray, memory: Memory, channel: Channel) -> None:
         """See Compressed."""
         error = memory["error"]
 
@@ -58,7 +53,7 @@ class DeepSqueeze(Compressed):
         def settle(rows: slice) -> None:
             """x has all it takes in."""
 
-        self.exchange(take, error, -1, x, self.gamma, settle, memory, communicator, weights, key)
+        self.exchange(take, error, -1, x, self.gamma, settle, memory, channel)
 
     def blame(self, memory: Memory) -> str:
         """See Compressed."""

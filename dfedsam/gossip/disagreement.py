@@ -12,10 +12,7 @@ from dfedsam.gossip.compressed import Compressed, Memory
 from dfedsam.validation import share
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_array
-
-    from dfedsam.communication.base import Communicator
-    from dfedsam.random import RandomStream
+    from dfedsam.gossip.channel import Channel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,12 +38,10 @@ class Disagreement(Compressed):
         """See Gossip; x is the common start: the same row for every peer."""
         return {**super().init(x), "known": x.copy(), "apart": np.zeros_like(x)}
 
-    def step(
-        self, x: NDArray, memory: Memory, communicator: Communicator, weights: csr_array, key: RandomStream
-    ) -> None:
+    def step(self, x: NDArray, memory: Memory, channel: Channel) -> None:
         """See Compressed."""
         known, apart, alpha = memory["known"], memory["apart"], x.dtype.type(self.alpha)
-        change = communicator.scratch("change", x.shape, x.dtype)  # (I − W) q
+        change = channel.communicator.scratch("change", x.shape, x.dtype)  # (I − W) q
 
         def take(rows: slice) -> NDArray:
             change[rows] = 0
@@ -56,7 +51,7 @@ class Disagreement(Compressed):
             np.add(apart[rows], change[rows], out=x[rows])
             apart[rows] += alpha * change[rows]
 
-        self.exchange(take, known, self.alpha, change, -1.0, settle, memory, communicator, weights, key)
+        self.exchange(take, known, self.alpha, change, -1.0, settle, memory, channel)
 
     @property
     def phase(self) -> str:

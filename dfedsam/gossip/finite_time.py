@@ -15,8 +15,7 @@ from dfedsam.topologies import distinct_eigenvalues
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-    from dfedsam.communication.base import Communicator
-    from dfedsam.random import RandomStream
+    from dfedsam.gossip.channel import Channel
     from dfedsam.topologies import Topology
 
 MOST = 12  # steps; beyond, rounding eats what exactness gains
@@ -44,13 +43,11 @@ class FiniteTime(Gossip):
                 "precision; choose the gossip chebyshev, or a regular graph such as a hypercube or a small ring"
             )
 
-    def __call__(
-        self, x: NDArray, memory: dict[str, NDArray], communicator: Communicator, weights: csr_array, key: RandomStream
-    ) -> tuple[NDArray, dict[str, NDArray]]:
+    def __call__(self, x: NDArray, memory: dict[str, NDArray], channel: Channel) -> tuple[NDArray, dict[str, NDArray]]:
         """See the class."""
         spare = None
-        for value in self._order(weights):
-            y = communicator.mix(weights, x, out=spare)
+        for value in self._order(channel.weights):
+            y = channel.mix(x, out=spare)
             x *= x.dtype.type(value)
             y -= x
             y *= x.dtype.type(1 / (1 - value))

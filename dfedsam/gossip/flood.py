@@ -10,15 +10,13 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import shortest_path
 
 from dfedsam.gossip.base import Gossip
-from dfedsam.topologies import remembered
+from dfedsam.topologies import cache_by_id
 from dfedsam.validation import whole_number
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-    from dfedsam.communication.base import Communicator
-    from dfedsam.context import LocalUpdate
-    from dfedsam.random import RandomStream
+    from dfedsam.gossip.channel import Channel
     from dfedsam.topologies import Topology
 
 MOST = 4096  # peers: every peer keeps the last scalars of every other
@@ -39,7 +37,7 @@ class Flood(Gossip):
         steps: Q, links that scalars travel a round, at least 1.
     """
 
-    seed_only: ClassVar[bool] = True
+    sends_coefficients: ClassVar[bool] = True
 
     steps: int = 1
 
@@ -66,41 +64,34 @@ class Flood(Gossip):
         """See Gossip; and `exact_after`, rounds until what a peer did is known to all."""
         return {**super().mixing(topology, plain), "exact_after": -(-diameter(topology.weights(0)) // self.steps)}
 
-    def __call__(
-        self,
-        x: NDArray,
-        memory: dict[str, NDArray],
-        communicator: Communicator,
-        weights: csr_array,
-        key: RandomStream,
-        trace: LocalUpdate | None = None,
-    ) -> tuple[NDArray, dict[str, NDArray]]:
-        """See the class; `trace` says what the local steps did."""
-        if trace is None:
+    def __call__(self, x: NDArray, memory: dict[str, NDArray], channel: Channel) -> tuple[NDArray, dict[str, NDArray]]:
+        """See the class; `channel.update` says what the local steps did."""
+        communicator, weights, key, update = channel.communicator, channel.weights, channel.stream, channel.update
+        if update is None:
             raise ValueError("gossip is Flood: it carries the scalars of local steps, and nothing else; choose plain")
-        n, count = communicator.peers, trace.coefficients.shape[1]
+        n, count = communicator.peers, update.coefficients.shape[1]
         mine = np.asarray(communicator.block)
         hops, towards = (figure[mine] for figure in routes(weights))
         table = memory.get("table")
-        table = np.zeros((len(mine), n, count), trace.coefficients.dtype) if table is None else table
-        table[np.arange(len(mine)), mine] = trace.coefficients
+        table = np.zeros((len(mine), n, count), update.coefficients.dtype) if table is None else table
+        table[np.arange(len(mine)), mine] = update.coefficients
         for _ in range(self.steps):
             peers, known = communicator.receive(weights, table.reshape(len(mine), -1).view(np.uint8))
             known = known.view(table.dtype).reshape(len(peers), n, count)
             table = known[np.searchsorted(peers, towards), np.arange(n)]
-        np.copyto(x, trace.before)
+        np.copyto(x, update.base)
         delays = np.where(hops > 0, -(-hops // self.steps) - 1, 0)
         for delay in range(min(int(diameter(weights) - 1) // self.steps, key.round) + 1):
             heard = np.where((delays == delay)[:, :, None], table, 0) / table.dtype.type(n)
             for low in range(0, n, _SOURCES):  # the same cuts on every rank: the same sums
                 some = range(low, min(low + _SOURCES, n))
-                moved = trace.directions(key.round - delay, some).reshape(len(some) * count, -1)
+                moved = update.directions(key.round - delay, some).reshape(len(some) * count, -1)
                 parts = heard[:, low : some.stop].reshape(len(mine), 1, -1)
                 x += np.matmul(parts, moved[None])[:, 0]  # a product a peer: no peer's bits depend on another
         return x, {"table": table}
 
 
-@remembered
+@cache_by_id
 def routes(W: csr_array) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Links between peers, and the neighbour through which each hears of another: both (n, n), row i for peer i.
 

@@ -13,8 +13,7 @@ from dfedsam.validation import whole_number
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-    from dfedsam.communication.base import Communicator
-    from dfedsam.random import RandomStream
+    from dfedsam.gossip.channel import Channel
     from dfedsam.topologies import Topology
 
 
@@ -42,11 +41,9 @@ class Plain(Gossip):
         """See Gossip."""
         return plain
 
-    def __call__(
-        self, x: NDArray, memory: dict[str, NDArray], communicator: Communicator, weights: csr_array, key: RandomStream
-    ) -> tuple[NDArray, dict[str, NDArray]]:
+    def __call__(self, x: NDArray, memory: dict[str, NDArray], channel: Channel) -> tuple[NDArray, dict[str, NDArray]]:
         """See the class."""
         spare = None  # two arrays serve all steps
         for _ in range(self.steps):
-            x, spare = communicator.mix(weights, x, out=spare), x
+            x, spare = channel.mix(x, out=spare), x
         return x, memory

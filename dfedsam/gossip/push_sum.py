@@ -12,10 +12,7 @@ from dfedsam.gossip.base import Gossip
 from dfedsam.validation import whole_number
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_array
-
-    from dfedsam.communication.base import Communicator
-    from dfedsam.random import RandomStream
+    from dfedsam.gossip.channel import Channel
     from dfedsam.topologies import Topology
 
 
@@ -58,15 +55,13 @@ class PushSum(Gossip):
         """See Gossip; where only columns of W sum to one, it is that of the long run."""
         return plain
 
-    def __call__(
-        self, x: NDArray, memory: dict[str, NDArray], communicator: Communicator, weights: csr_array, key: RandomStream
-    ) -> tuple[NDArray, dict[str, NDArray]]:
+    def __call__(self, x: NDArray, memory: dict[str, NDArray], channel: Channel) -> tuple[NDArray, dict[str, NDArray]]:
         """See the class."""
         sums = memory["sums"]
         X, w = sums[:, :-1], sums[:, -1:]
         X += x - X / w
         spare = None  # two arrays serve all steps
         for _ in range(self.steps):
-            sums, spare = communicator.mix(weights, sums, out=spare), sums
+            sums, spare = channel.mix(sums, out=spare), sums
         np.divide(sums[:, :-1], sums[:, -1:], out=x)
         return x, {"sums": sums}

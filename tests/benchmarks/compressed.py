@@ -8,6 +8,7 @@ import numpy as np
 from dfedsam import QSGD, Choco, Float16, NoCompression, Plain, RandomK, ScaledSign, TopK, topologies
 from dfedsam.communication import Communicator, SingleProcess, connect
 from dfedsam.gossip import Gossip
+from dfedsam.gossip.channel import Channel
 from dfedsam.random import RandomStream
 from tests.benchmarks import Row, seconds
 from tests.mpi import find_mpirun, mpirun
@@ -32,7 +33,7 @@ def step(gossip: Gossip, communicator: Communicator) -> Callable[[], None]:
 
     def once() -> None:
         nonlocal x, memory, done
-        x, memory = gossip(x, memory, communicator, W, RandomStream(0, "gossip 1", done, 0, block))
+        x, memory = gossip(x, memory, Channel(W, communicator, RandomStream(0, "gossip 1", done, 0, block)))
         done += 1
 
     return once

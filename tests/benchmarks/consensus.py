@@ -5,6 +5,7 @@ import numpy as np
 from dfedsam import Chebyshev, Plain, topologies
 from dfedsam.communication import SingleProcess
 from dfedsam.gossip import Gossip
+from dfedsam.gossip.channel import Channel
 from dfedsam.random import RandomStream
 from tests.benchmarks import Row
 
@@ -18,9 +19,8 @@ def run() -> list[Row]:
 
     def left(gossip: Gossip) -> float:
         """‖P(W) − J‖₂, where the columns of P(W) are what gossip makes of the unit vectors."""
-        P, _ = gossip(
-            eye.copy(), gossip.init(eye), SingleProcess(PEERS), W, RandomStream(0, "gossip 1", 0, 0, range(PEERS))
-        )
+        channel = Channel(W, SingleProcess(PEERS), RandomStream(0, "gossip 1", 0, 0, range(PEERS)))
+        P, _ = gossip(eye.copy(), gossip.init(eye), channel)
         return float(np.linalg.norm(P - 1 / PEERS, 2))
 
     plain, chebyshev = left(Plain(steps=STEPS)), left(Chebyshev(steps=STEPS))

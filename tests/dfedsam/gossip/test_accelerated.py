@@ -6,6 +6,7 @@ import pytest
 from dfedsam import topologies
 from dfedsam.communication import SingleProcess
 from dfedsam.gossip import Chebyshev, FiniteTime, Plain, SecondOrder
+from dfedsam.gossip.channel import Channel
 from dfedsam.random import RandomStream
 
 KEY = RandomStream(0, "gossip", 0, 0, range(1))  # of no use here
@@ -24,7 +25,7 @@ def made(name):
 def matrix(gossip, topology):
     """P(W): the gossip of the unit vectors."""
     eye = np.eye(topology.n)
-    return gossip(eye.copy(), gossip.init(eye), SingleProcess(topology.n), topology.weights(0), KEY)[0]
+    return gossip(eye.copy(), gossip.init(eye), Channel(topology.weights(0), SingleProcess(topology.n), KEY))[0]
 
 
 def left(gossip, topology):
@@ -73,7 +74,7 @@ def test_finite_time_is_exact(name, n, steps):
     topology = topologies.make(name, n)
     communicator = SingleProcess(topology.n)
     x = np.random.default_rng(0).standard_normal((topology.n, 5))
-    y, _ = FiniteTime()(x.copy(), {}, communicator, topology.weights(0), KEY)
+    y, _ = FiniteTime()(x.copy(), {}, Channel(topology.weights(0), communicator, KEY))
     np.testing.assert_allclose(y, np.tile(x.mean(axis=0), (topology.n, 1)), atol=1e-14)
     assert communicator.messages == steps * topology.support().nnz
 
@@ -110,7 +111,7 @@ def test_the_effective_rate_is_that_of_the_matrix(gossip, name):
     assert mixing["lambda_q"] == pytest.approx(left(gossip, topology), rel=1e-6, abs=1e-12)
     assert mixing["plain"] == pytest.approx(left(Plain(steps=steps), topology), rel=1e-6, abs=1e-12)
     communicator = SingleProcess(topology.n)
-    gossip(np.eye(topology.n), {}, communicator, topology.weights(0), KEY)
+    gossip(np.eye(topology.n), {}, Channel(topology.weights(0), communicator, KEY))
     assert communicator.messages == steps * topology.support().nnz
 
 

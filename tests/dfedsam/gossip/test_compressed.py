@@ -23,6 +23,7 @@ from dfedsam import (
     topologies,
 )
 from dfedsam.communication import SingleProcess
+from dfedsam.gossip.channel import Channel
 from dfedsam.random import RandomStream
 
 COMPRESSORS = [TopK(), RandomK(fraction=0.3), ScaledSign(), QSGD(), Float16(), LowRank(), NoCompression()]
@@ -39,7 +40,7 @@ def distances(gossip, topology, dim, rounds):
     start, memory = x.mean(axis=0), gossip.init(np.zeros_like(x))
     found = [np.linalg.norm(x - x.mean(axis=0))]
     for t in range(rounds):
-        x, memory = gossip(x, memory, communicator, topology.weights(0), key(n, round=t))
+        x, memory = gossip(x, memory, Channel(topology.weights(0), communicator, key(n, round=t)))
         found.append(np.linalg.norm(x - x.mean(axis=0)))
     return np.array(found), np.abs(x.mean(axis=0) - start).max()
 
@@ -55,7 +56,7 @@ def test_the_path_is_that_of_the_formulas(kind, compressor):
     known, error = y.copy(), np.zeros_like(y)
     for t in range(4):
         moved = 0.1 * np.random.default_rng(t).standard_normal((n, dim))
-        x, memory = gossip(x + moved, memory, communicator, topology.weights(0), key(n, round=t))
+        x, memory = gossip(x + moved, memory, Channel(topology.weights(0), communicator, key(n, round=t)))
         y = y + moved
         for step in range(2):
             at = key(n, round=t, step=step)
@@ -93,7 +94,7 @@ def test_every_edge_and_step_counts_the_bytes_of_a_message():
     for compressor in COMPRESSORS:
         communicator, x = SingleProcess(5), np.zeros((5, 77), np.float32)
         gossip = Choco(compressor=compressor, gamma=0.1, steps=3)
-        gossip(x, gossip.init(x), communicator, topology.weights(0), key(5))
+        gossip(x, gossip.init(x), Channel(topology.weights(0), communicator, key(5)))
         assert communicator.messages == 3 * 8
         assert communicator.bytes == 3 * 8 * compressor.width(77, np.float32)
 
@@ -114,7 +115,7 @@ def test_what_is_no_number_is_noticed():
     memory = gossip.init(x)
     x[2, 3] = np.nan
     with pytest.raises(RunError, match="what peer 2 must send has grown beyond bound"):
-        gossip(x, memory, SingleProcess(4), topologies.make("ring", 4).weights(0), key(4))
+        gossip(x, memory, Channel(topologies.make("ring", 4).weights(0), SingleProcess(4), key(4)))
 
 
 def test_choco_converges_where_d_psgd_does():

@@ -19,7 +19,8 @@ from dfedsam import (
     topologies,
 )
 from dfedsam.communication import SingleProcess
-from dfedsam.context import LocalUpdate, QueryCounter, RoundContext
+from dfedsam.context import QueryCounter, RoundContext
+from dfedsam.gossip.channel import Channel, LocalUpdate
 from dfedsam.gossip.flood import routes
 from dfedsam.random import RandomStream
 
@@ -78,9 +79,9 @@ def test_once_the_steps_end_all_agree_after_a_diameter_of_rounds():
         scalars = rng.standard_normal((n, count)) if t < 4 else np.zeros((n, count))
         if t < 4:
             total += np.einsum("pc,pcd->d", scalars, known[t]) / n
-        trace = LocalUpdate(x.copy(), scalars, lambda round, peers: known[min(round, 5)][list(peers)])
+        update = LocalUpdate(x.copy(), scalars, lambda round, peers: known[min(round, 5)][list(peers)])
         key = RandomStream(0, "", t, 0, range(n))
-        x, memory = gossip(x, memory, communicator, topology.weights(0), key, trace)
+        x, memory = gossip(x, memory, Channel(topology.weights(0), communicator, key, update))
     np.testing.assert_allclose(x, np.tile(total, (n, 1)), atol=1e-12)
 
 

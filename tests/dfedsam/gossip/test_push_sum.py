@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from dfedsam import DPSGD, Exact, Plain, PushSum, Quadratic, simulate, topologies
 from dfedsam.communication import SingleProcess
+from dfedsam.gossip.channel import Channel
 from dfedsam.random import RandomStream
 
 KEY = RandomStream(0, "gossip", 0, 0, range(1))  # of no use here
@@ -29,7 +30,7 @@ def test_reaches_the_true_mean_on_random_digraphs(n, extra, seed):
     mean, gossip = x.mean(axis=0), PushSum(steps=20)
     memory = gossip.init(x)
     for _ in range(60):
-        x, memory = gossip(x, memory, communicator, topology.weights(0), KEY)
+        x, memory = gossip(x, memory, Channel(topology.weights(0), communicator, KEY))
         np.testing.assert_allclose(memory["sums"][:, :-1].sum(axis=0), n * mean, atol=1e-10)  # nothing is lost
     np.testing.assert_allclose(x, np.tile(mean, (n, 1)), atol=1e-6)
 
@@ -37,7 +38,7 @@ def test_reaches_the_true_mean_on_random_digraphs(n, extra, seed):
 def test_counts_one_number_more_than_a_row():
     topology, communicator = digraph(5, 6, 0), SingleProcess(5)
     x = np.zeros((5, 7), np.float32)
-    PushSum(steps=3)(x, PushSum().init(x), communicator, topology.weights(0), KEY)
+    PushSum(steps=3)(x, PushSum().init(x), Channel(topology.weights(0), communicator, KEY))
     edges = topology.graph(0).number_of_edges()
     assert communicator.messages == 3 * edges
     assert communicator.bytes == 3 * edges * 8 * 4
