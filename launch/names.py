@@ -26,7 +26,7 @@ KINDS = {  # option: where its plug-ins are, and what they have in common
     "compressor": ("dfedsam.gossip.compressors", "Compressor"),
     "split": ("dfedsam.data.split", "Split"),
     "parameters": ("dfedsam.objectives", "PromptParameters"),
-    "blackbox": ("dfedsam.blackbox", "Model"),
+    "blackbox": ("dfedsam.blackbox", "BlackBoxConfig"),
 }
 
 

@@ -122,7 +122,7 @@ class BlackBox(ABC):
         repeated = np.broadcast_to(examples, (len(prompts), len(examples)))
         return score_metrics(self.scores(prompts[:, None], repeated, count=False)[:, 0], labels)
 
-    def zero_shot(self, examples: NDArray) -> NDArray | None:  # noqa: ARG002  (the contract's)
+    def zero_shot(self, examples: NDArray) -> NDArray | None:
         """Class scores without any prompt, shape (b, classes); None where there is no such thing."""
         return None
 
@@ -175,7 +175,7 @@ def cross_entropies(scores: NDArray, labels: NDArray, axis: int = -1) -> NDArray
 
 
 def mean_over_examples(values: NDArray, examples: NDArray) -> NDArray:
-    """Means (peers, q) of values (peers, q, b) over each peer's examples (peers, b), those filled up with −1 left out."""
+    """Means (peers, q) of values (peers, q, b) over each peer's examples (peers, b), without the −1 at their ends."""
     counts = (examples >= 0).sum(axis=1)
     return np.stack([own[:, :count].mean(axis=-1) for own, count in zip(values, counts, strict=True)])
 

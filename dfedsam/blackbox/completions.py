@@ -122,7 +122,9 @@ class Completions:
             raise _PassingError(f"the last answer has status {status}", wait)
         if status != 200:
             reason = self._without_key(" ".join(content.decode(errors="replace").split())[:200])
-            raise EndpointError(f"url is {self.url}: it refuses with status {status} ({reason}); fix the key, model or url")
+            raise EndpointError(
+                f"url is {self.url}: it refuses with status {status} ({reason}); fix the key, model or url"
+            )
         return _log_probabilities(content)
 
     def _post(self, body: dict[str, Any]) -> tuple[int, Any, bytes]:

@@ -273,7 +273,13 @@ class EndpointConfig(TemplatedConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, least in {"logprobs": 1, "in_flight": 1, "retries": 0, "budget_requests": 0, "budget_tokens": 0}.items():
+        for name, least in {
+            "logprobs": 1,
+            "in_flight": 1,
+            "retries": 0,
+            "budget_requests": 0,
+            "budget_tokens": 0,
+        }.items():
             validation.whole_number(name, getattr(self, name), least)
         validation.positive("timeout", self.timeout)
         validation.positive("backoff", self.backoff)

@@ -41,14 +41,17 @@ class DualEncoder(LocalModel):
     def __init__(self, task: TaskSpec, *, mode: Mode = "words", scale: float = 20.0, **loading: Any) -> None:
         super().__init__(task, load(task.model, **loading), self._pool)
         self.mode, self.scale, self.reads_texts = mode, scale, mode == "text"
+        self._normalizes = type(self.loaded.encoder[-1]).__name__ == "Normalize"
         tokenizer = self.loaded.tokenizer
         ids = prompt_tokens(tokenizer, task, after_word=False)
         self.prompt = self._embeddings(ids)
         around = sum(map(len, special_tokens(tokenizer)))
         room = self.loaded.max_tokens - len(ids) - around
         if room < 1:
-            rule = f"must leave room for a text: to the model {task.model} it is {len(ids)} tokens long and leaves no room"
-            raise OptionError("prompt", task.prompt, rule, "give one or a few words")
+            rule = (
+                f"must leave room for a text: to the model {task.model} it is {len(ids)} tokens long and leaves no room"
+            )
+            raise OptionError("prompt", task.prompt, rule, "give a few words")
         # Where the folder or its tokenizer asks for shorter texts than the model reads, the prompt comes on top of them
         asked = min(self.loaded.encoder.max_seq_length or tokenizer.model_max_length, tokenizer.model_max_length)
         self._most = min(task.max_tokens, room, max(asked - around, 1))
@@ -107,7 +110,7 @@ class DualEncoder(LocalModel):
         """Unit vectors (s, width), pooled as the encoder's folder says."""
         attend = {} if mask is None else {"attention_mask": mask.to(torch.long)}
         vectors = self.loaded.encoder({"inputs_embeds": inputs, **attend})["sentence_embedding"]
-        return torch.nn.functional.normalize(vectors, dim=1)
+        return vectors if self._normalizes else torch.nn.functional.normalize(vectors, dim=1)
 
     def _tokens(self, prompt: int, examples: NDArray) -> int:
         lengths = self._prompted.lengths + prompt

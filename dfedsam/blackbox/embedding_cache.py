@@ -38,9 +38,7 @@ def cached_vectors(identity: str, ids: Sequence[Sequence[int]], embed: Callable[
     return np.concatenate([vectors[number] for number in range(len(chunks))])[np.argsort(order)]
 
 
-def _chunk(
-    identity: str, texts: NDArray, ids: Sequence[Sequence[int]], embed: Callable[[NDArray], NDArray]
-) -> NDArray:
+def _chunk(identity: str, texts: NDArray, ids: Sequence[Sequence[int]], embed: Callable[[NDArray], NDArray]) -> NDArray:
     name = hashlib.sha256(repr((identity, [list(ids[i]) for i in texts])).encode()).hexdigest()[:32]
     path = cache_folder() / "vectors" / f"{name}.npy"
     try:

@@ -53,7 +53,12 @@ class Endpoint(BlackBox):
     def __init__(self, task: TaskSpec, config: EndpointConfig, cache_path: Path) -> None:
         self.usage, self.task, self.template = Usage(), task, config.parsed()
         self._logprobs = config.logprobs
-        self._body = {"model": config.served or task.model, "max_tokens": 1, "temperature": 0, "logprobs": config.logprobs}
+        self._body = {
+            "model": config.served or task.model,
+            "max_tokens": 1,
+            "temperature": 0,
+            "logprobs": config.logprobs,
+        }
         self._completions = Completions(
             url=config.url,
             key_variable=config.key_variable,
@@ -77,9 +82,9 @@ class Endpoint(BlackBox):
 
     def preflight(self) -> None:
         """A held-out example with the initial prompt: the first evaluation asks for it too, and finds it kept."""
-        text = len(self._contents.ids) - 1
+        last = np.array([[len(self._contents.ids) - 1]])
         try:
-            self._answer(self._request(self._embedded(self.prompt, text)), self._contents.lengths[text] + len(self.prompt))
+            self.scores(self.prompt[None, None], last, count=False)
         except EndpointError as error:
             raise ValueError(str(error)) from None
 
@@ -138,8 +143,8 @@ class Endpoint(BlackBox):
         """Embeddings of a prompt (tokens, width) in one example's template."""
         ids, offset = self._contents.ids[text], int(self._contents.offsets[text])
         own = torch.from_numpy(np.asarray(prompt, np.float32))
-        before, after = (self._embeddings(torch.tensor(part, dtype=torch.long)) for part in (ids[:offset], ids[offset:]))
-        return torch.cat([before, own, after])
+        embedded = self._embeddings(torch.tensor(ids, dtype=torch.long))
+        return torch.cat([embedded[:offset], own, embedded[offset:]])
 
     def _request(self, embeddings: torch.Tensor) -> dict[str, Any]:
         file = io.BytesIO()

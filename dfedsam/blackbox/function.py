@@ -92,7 +92,7 @@ class Function(BlackBox):
         shapes = ((queries,), (queries, len(examples), len(self.task.words)))
         if answer.shape not in shapes:
             raise RunError(
-                f"path is {self._path}: its answer has the shape {answer.shape}; it must be losses {shapes[0]} or class "
-                f"scores {shapes[1]} for {queries} prompt(s) and {len(examples)} example(s)"
+                f"path is {self._path}: its answer has the shape {answer.shape}; it must be losses {shapes[0]} or "
+                f"class scores {shapes[1]} for {queries} prompt(s) and {len(examples)} example(s)"
             )
         return answer

@@ -36,8 +36,8 @@ class ImageText(LocalModel):
         **loading: type, device and attention, as of `load`.
 
     Raises:
-        OptionError: if the model cannot be loaded, an image cannot be read, a word or the prompt has no tokens or leaves
-            no room, or the frame fills the image.
+        OptionError: if the model cannot be loaded, an image cannot be read, a word or the prompt has no tokens or
+            leaves no room, or the frame fills the image.
     """
 
     def __init__(self, task: TaskSpec, *, frame: int, **loading: Any) -> None:
@@ -94,7 +94,7 @@ class ImageText(LocalModel):
             raise OptionError("words", ", ".join(task.words), rule)
         tokens, reads = len(self.prompt), self.loaded.max_tokens
         if not self.frame and lengths.max() + tokens > reads:
-            rule = f"must be at most the {reads} that the model reads, with the longest class word's {lengths.max()} tokens"
+            rule = f"must be, with the longest class word's {lengths.max()} tokens, at most the {reads} that it reads"
             raise OptionError("prompt_tokens", tokens, rule, "lower it")
         return Contents(ids, lengths, np.full(len(ids), len(before)))
 
@@ -178,6 +178,8 @@ def _pixels(task: TaskSpec, size: int) -> torch.Tensor:
         processed.append(processor(images=image, return_tensors="pt").pixel_values[0])
     pixels = torch.stack(processed)
     if pixels.shape[2:] != (size, size):
-        rule = f"must get images of {size} × {size} pixels, and its processor makes {pixels.shape[2]} × {pixels.shape[3]}"
+        rule = (
+            f"must get images of {size} × {size} pixels, and its processor makes {pixels.shape[2]} × {pixels.shape[3]}"
+        )
         raise OptionError("model", task.model, rule, "fix its preprocessor_config.json")
     return pixels

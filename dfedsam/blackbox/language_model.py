@@ -76,7 +76,7 @@ class LanguageModel(LocalModel):
         attend = None if mask is None else mask.to(torch.long)
         return self._logits(self._answers(text_ids, lengths), inputs_embeds=inputs, attention_mask=attend)
 
-    def _answers(self, text_ids: NDArray, lengths: NDArray) -> NDArray:  # noqa: ARG002  (a subclass's)
+    def _answers(self, text_ids: NDArray, lengths: NDArray) -> NDArray:
         """Index of the token whose logits are read in each text, shape (s,); the last one by default."""
         return lengths - 1
 
@@ -144,7 +144,7 @@ class LanguageModel(LocalModel):
         return bool(((scores - expected).abs() <= allowed).all())
 
     def _plain(self, text: int) -> torch.Tensor:
-        """The label words' logits (classes,) of the initial prompt in one text, by a plain forward pass of all of it."""
+        """The label words' logits (classes,) of the initial prompt in one text, by a plain forward pass."""
         ids, offset = self._contents.ids[text], int(self._contents.offsets[text])
         embedded, prompt = self._forward.embed([ids], len(ids)), torch.from_numpy(self.prompt[None])
         own = prompt.to(self.device, self.dtype)
@@ -179,4 +179,3 @@ class MaskedLM(LanguageModel):
     def _answers(self, text_ids: NDArray, lengths: NDArray) -> NDArray:
         prompt = lengths - self._contents.lengths[text_ids]
         return self._masks[text_ids] + prompt * self._behind[text_ids]
-

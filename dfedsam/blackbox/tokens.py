@@ -119,7 +119,9 @@ class Filler:
         most, room = np.minimum(sizes, task.max_tokens), reads - prompt
         frame = int(self._contents([[""]] * len(columns)).lengths[0])
         if frame >= room:
-            rule = f"must be fewer: with the template's {frame} tokens it leaves no room for a text in the {reads} tokens"
+            rule = (
+                f"must be fewer: with the template's {frame} tokens it leaves no room for a text in the {reads} tokens"
+            )
             hint = "give a shorter prompt or template"
             raise OptionError("prompt_tokens", prompt, f"{rule} that the model reads", hint)
         while True:  # what a text counts for may change by a token or two where it is cut
@@ -139,9 +141,7 @@ class Filler:
         before, after = special_tokens(self.tokenizer)
         left = bare_tokens(self.tokenizer, [left for left, _ in sides])
         right = bare_tokens(self.tokenizer, [right for _, right in sides], after_word=True)
-        ids = [
-            [*before, *start, *end, *(after if self.ends else [])] for start, end in zip(left, right, strict=True)
-        ]
+        ids = [[*before, *start, *end, *(after if self.ends else [])] for start, end in zip(left, right, strict=True)]
         offsets = np.array([len(before) + len(start) for start in left])
         return Contents(ids, np.array([len(one) for one in ids]), offsets)
 

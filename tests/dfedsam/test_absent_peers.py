@@ -27,7 +27,7 @@ class OddOnesAway(topologies.Topology):
         return None if t % 2 else np.arange(self.n) % 2 == 0
 
 
-def play(algorithm, rounds, part_bytes=None):
+def play(algorithm, rounds, chunk_bytes=None):
     simulation = Simulation(
         objective=Quadratic(dim=5, noise=0.1), topology=OddOnesAway(8), algorithm=algorithm, rounds=rounds, cosine=True
     )

@@ -151,7 +151,7 @@ def test_d_psgd_equals_the_dense_oracle(graph, tmp_path):
 def test_cutting_a_block_for_the_cache_changes_nothing(objective, algorithm, monkeypatch):
     options = {"objective": objective, "topology": topologies.make("ring", 5), "cosine": True}
     whole = Simulation(**options, algorithm=algorithm, rounds=3).run()
-    monkeypatch.setattr("dfedsam.objectives.base.Problem.part_bytes", 1)  # a peer at a time
+    monkeypatch.setattr("dfedsam.objectives.base.Problem.chunk_bytes", 1)  # a peer at a time
     assert watched(Simulation(**options, algorithm=algorithm, rounds=3).run()) == watched(whole)
 
 

@@ -9,7 +9,7 @@ import pytest
 from safetensors.torch import load_file
 
 from dfedsam import DFedAvg, RunError, Simulation, TwoPoint, topologies
-from dfedsam.blackbox import CausalLM, Endpoint
+from dfedsam.blackbox import CausalLMConfig, EndpointConfig
 from dfedsam.blackbox.base import TaskSpec
 from dfedsam.data.examples import Examples
 from dfedsam.data.split import IID
@@ -18,7 +18,7 @@ from dfedsam.objectives import PromptTuning
 from tests.dfedsam.blackbox.completions_server import KEY, Server, serve
 from tests.dfedsam.blackbox.language_models import TEXTS
 
-EXAMPLES = (np.array([0, 3, 2]), np.array([5, 1]))
+EXAMPLES = np.array([[0, 3, 2], [5, 1, -1]])
 
 
 @pytest.fixture
@@ -28,14 +28,14 @@ def server(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> Iterato
         yield running
 
 
-def given(folder: Path) -> TaskSpec:
+def task(folder: Path) -> TaskSpec:
     examples = Examples(texts=TEXTS, labels=np.zeros(len(TEXTS), np.int64), classes=(0, 1))
     return TaskSpec(model=str(folder), words=("bad", "great"), examples=examples, prompt="a film")
 
 
-def endpoint(server: Server, tmp_path: Path, **options) -> Endpoint:
-    usual = {"url": server.url, "served": "m", "backoff": 0.01, "answers": str(tmp_path / "answers.sqlite")}
-    return Endpoint(**{"logprobs": 1000, **usual, **options})
+def endpoint(server: Server, tmp_path: Path, **options) -> EndpointConfig:
+    usual = {"url": server.url, "served": "m", "backoff": 0.01, "cache_path": str(tmp_path / "answers.sqlite")}
+    return EndpointConfig(**{"logprobs": 1000, **usual, **options})
 
 
 @pytest.fixture
@@ -44,8 +44,8 @@ def prompts() -> np.ndarray:
 
 
 def test_scores_are_the_models_and_kept(server, folders, prompts, tmp_path: Path) -> None:
-    made = endpoint(server, tmp_path).build(given(folders["gpt2"]))
-    here = CausalLM().build(given(folders["gpt2"]))
+    made = endpoint(server, tmp_path).build(task(folders["gpt2"]))
+    here = CausalLMConfig().build(task(folders["gpt2"]))
     np.testing.assert_array_equal(made.prompt, here.prompt)
     server.delay = 0.005
     answers = made.scores(prompts, EXAMPLES)
@@ -57,30 +57,30 @@ def test_scores_are_the_models_and_kept(server, folders, prompts, tmp_path: Path
     shown = here.zero_shot(np.arange(2))
     np.testing.assert_allclose(bare[:, 1] - bare[:, 0], shown[:, 1] - shown[:, 0], rtol=1e-4, atol=1e-5)
     assert server.answered == 1 + 3 * 5 + 2
-    again = endpoint(server, tmp_path, in_flight=2).build(given(folders["gpt2"]))
+    again = endpoint(server, tmp_path, in_flight=2).build(task(folders["gpt2"]))
     for one, other in zip(again.scores(prompts, EXAMPLES), answers, strict=True):
         np.testing.assert_array_equal(one, other)
     assert server.answered == 1 + 3 * 5 + 2  # nothing was paid again
     lengths = [len(ids) for ids in made._contents.ids]  # type: ignore[attr-defined]
-    read = 3 * sum(lengths[i] + 4 for numbers in EXAMPLES for i in numbers)
-    assert (made.meter.queries, made.meter.examples, made.meter.tokens) == (6, 15, read)
+    read = 3 * sum(lengths[i] + 4 for i in EXAMPLES[EXAMPLES >= 0])
+    assert (made.usage.examples, made.usage.tokens) == (15, read)
 
 
 def test_a_word_that_is_not_among_the_likeliest_gets_the_least(server, folders, prompts, tmp_path: Path) -> None:
-    made = endpoint(server, tmp_path, logprobs=1).build(given(folders["gpt2"]))
+    made = endpoint(server, tmp_path, logprobs=1).build(task(folders["gpt2"]))
     for own in made.scores(prompts, EXAMPLES):
         np.testing.assert_array_equal(own[..., 0], own[..., 1])
 
 
 def test_requests_are_in_flight_together_and_no_more_than_allowed(server, folders, prompts, tmp_path: Path) -> None:
     server.delay = 0.02
-    endpoint(server, tmp_path, in_flight=5).build(given(folders["gpt2"])).scores(prompts, EXAMPLES)
+    endpoint(server, tmp_path, in_flight=5).build(task(folders["gpt2"])).scores(prompts, EXAMPLES)
     assert 2 <= server.most <= 5
 
 
 def test_every_misbehaviour_is_outlived(server, folders, prompts, tmp_path: Path) -> None:
-    whole = endpoint(server, tmp_path).build(given(folders["gpt2"])).scores(prompts, EXAMPLES)
-    box = endpoint(server, tmp_path / "other", timeout=0.5, retries=5).build(given(folders["gpt2"]))
+    whole = endpoint(server, tmp_path).build(task(folders["gpt2"])).scores(prompts, EXAMPLES)
+    box = endpoint(server, tmp_path / "other", timeout=0.5, retries=5).build(task(folders["gpt2"]))
     server.trouble = ["429", "500", "503", "cut off", "malformed", "slow", "", "429", "500"]
     for one, other in zip(box.scores(prompts, EXAMPLES), whole, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -97,10 +97,10 @@ def test_every_misbehaviour_is_outlived(server, folders, prompts, tmp_path: Path
     ],
 )
 def test_an_endpoint_that_stays_away(server, folders, prompts, tmp_path: Path, trouble: str, message: str) -> None:
-    good = endpoint(server, tmp_path, retries=2).build(given(folders["gpt2"]))
+    good = endpoint(server, tmp_path, retries=2).build(task(folders["gpt2"]))
     server.always = trouble
     with pytest.raises(ValueError, match=f"url is {server.url}: .*{message}") as caught:
-        endpoint(server, tmp_path / "new", retries=2).build(given(folders["gpt2"]))
+        endpoint(server, tmp_path / "new", retries=2).build(task(folders["gpt2"]))
     assert "\n" not in str(caught.value)
     with pytest.raises(RunError, match=message):
         good.scores(prompts, EXAMPLES)
@@ -109,9 +109,9 @@ def test_an_endpoint_that_stays_away(server, folders, prompts, tmp_path: Path, t
 def test_a_wrong_key_and_no_server(server, folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "another-key")
     with pytest.raises(ValueError, match=r"refuses with status 401 \(no such key: Bearer …\)"):
-        endpoint(server, tmp_path).build(given(folders["gpt2"]))
+        endpoint(server, tmp_path).build(task(folders["gpt2"]))
     with pytest.raises(ValueError, match=r"no answer \(ConnectError"):
-        Endpoint(url="http://127.0.0.1:9/v1", retries=1, backoff=0.01).build(given(folders["gpt2"]))
+        EndpointConfig(url="http://127.0.0.1:9/v1", retries=1, backoff=0.01).build(task(folders["gpt2"]))
 
 
 def tuning(server: Server, folder: Path, reviews: Path, tmp_path: Path, **more) -> PromptTuning:
@@ -168,7 +168,7 @@ def test_a_study_says_which_runs_a_budget_ended_and_goes_on_with_a_larger_one(
     server, folders, reviews, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    box = {"url": server.url, "backoff": 0.01, "answers": str(tmp_path / "answers.sqlite")}
+    box = {"url": server.url, "backoff": 0.01, "cache_path": str(tmp_path / "answers.sqlite")}
     options = {
         "data": str(reviews),
         "words": "bad,good",
@@ -236,14 +236,14 @@ def test_from_the_command_line_the_key_is_written_nowhere(
 )
 def test_options_out_of_range(wrong: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Endpoint(**wrong)
+        EndpointConfig(**wrong)
 
 
 def test_only_the_table_of_embeddings_is_read(folders: dict[str, Path], tmp_path: Path) -> None:
     from dfedsam.blackbox import token_table
 
     for kind in ("gpt2", "llama"):
-        model = CausalLM().build(given(folders[kind]))
+        model = CausalLMConfig().build(task(folders[kind]))
         np.testing.assert_array_equal(token_table.load(str(folders[kind]))[2], model._passes.table)  # type: ignore
     with pytest.raises(ValueError, match="does not support its architecture, roberta"):
         token_table.load(str(folders["roberta"]))
