@@ -43,6 +43,7 @@ class CausalLM(LanguageModel):
         self._kept: dict[int, Layers] = {}
         self._bytes = 0
         super().__init__(task, template=template, kind=CAUSAL_LM, **loading)
+        self._kept, self._bytes = {}, 0  # what the check of the shortcuts has kept
 
     def _prepare(self) -> None:
         config = self.loaded.model.config.get_text_config()

@@ -104,22 +104,12 @@ def load(
     """
     root, device = locate(name), device or find_device()
     more: dict[str, Any] = {"dtype": dtype} | ({"attn_implementation": attention} if attention else {})
-    with _quiet(), _as_option_errors(name, root):
+    with _quiet(), _as_option_errors(name, root, device):
         if kind == SENTENCE_ENCODER:
             encoder, model, tokenizer = _sentence_encoder(root, more)
         else:
             encoder, (model, tokenizer) = None, _transformer(name, root, kind, more)
-    whole = model if encoder is None else encoder
-    try:
-        whole.to(device=device, dtype=dtype).eval().requires_grad_(False)
-    except RuntimeError as error:
-        if not is_out_of_memory(error):
-            raise
-        size = sum(weight.numel() * weight.element_size() for weight in whole.parameters()) / 2**30
-        rule = f"must fit into the memory of {device}, which has no room for its weights of {size:.1f} GiB"
-        raise OptionError(
-            "model", name, rule, "take the precision bfloat16, the device cpu, or a smaller model"
-        ) from None
+        (model if encoder is None else encoder).to(device=device, dtype=dtype).eval().requires_grad_(False)
     return Loaded(model, tokenizer, device, fingerprint(root), encoder)
 
 
@@ -212,13 +202,16 @@ def _check_kind(name: str, config: Any, kind: str) -> None:
 
 
 @contextmanager
-def _as_option_errors(name: str, root: Path) -> Iterator[None]:
+def _as_option_errors(name: str, root: Path, device: torch.device | str = "cpu") -> Iterator[None]:
     """What a library raises about a model's files, in one line that names the option."""
     try:
         yield
     except OptionError:
         raise
     except Exception as error:
+        if is_out_of_memory(error):
+            rule, hint = f"must fit into the memory of {device}, which has no room for its weights", "a smaller model"
+            raise OptionError("model", name, rule, f"take the precision bfloat16, the device cpu, or {hint}") from None
         reason = (str(error).splitlines() or [""])[0]
         rule = f"must be readable, but {root} cannot be loaded ({type(error).__name__}: {reason[:300]})"
         raise OptionError("model", name, rule) from None

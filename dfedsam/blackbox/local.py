@@ -116,7 +116,7 @@ def by_peer(scores: torch.Tensor, mask: NDArray[np.bool_]) -> torch.Tensor:
     if mask.all():
         return scores.view(*mask.shape, -1)
     whole = scores.new_zeros((*mask.shape, scores.shape[-1]))
-    whole[torch.from_numpy(np.ascontiguousarray(mask)).to(scores.device)] = scores
+    whole[torch.from_numpy(np.array(mask)).to(scores.device)] = scores
     return whole
 
 

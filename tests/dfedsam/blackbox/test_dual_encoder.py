@@ -1,6 +1,7 @@
 """A dual encoder's scores are those of a plain forward pass of the model, in both modes."""
 
 import functools
+import json
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +77,7 @@ def test_padded_batches_score_the_same(
     """As on a GPU, where lengths are rounded up and masked."""
     bare = box(encoder_folder, mode=mode)
     padded = box(encoder_folder, mode=mode)
-    monkeypatch.setattr(padded._forward.batches, "cpu", False)
+    monkeypatch.setattr(padded._forward.batches, "pads", True)
     for one, other in zip(bare.scores(prompts, EXAMPLES), padded.scores(prompts, EXAMPLES), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
 
@@ -95,7 +96,15 @@ def test_cls_pooling_is_taken_from_the_folder(encoder_folder: Path, tmp_path: Pa
     for file in encoder_folder.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     (tmp_path / "1_Pooling").mkdir()
-    (tmp_path / "1_Pooling" / "config.json").write_text('{"pooling_mode_cls_token": true}')
+    kinds = {"": "models.Transformer", "1_Pooling": "models.Pooling"}
+    modules = [
+        {"idx": i, "path": path, "type": f"sentence_transformers.{kind}"}
+        for i, (path, kind) in enumerate(kinds.items())
+    ]
+    (tmp_path / "modules.json").write_text(json.dumps(modules))
+    (tmp_path / "1_Pooling" / "config.json").write_text(
+        '{"word_embedding_dimension": 16, "pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false}'
+    )
     scores = box(tmp_path, scale=1.0).zero_shot(np.arange(2))
     words, texts = (np.stack([plain_vector(tmp_path, t, None, "cls") for t in some]) for some in (CLASSES, TEXTS[:2]))
     np.testing.assert_allclose(scores, texts @ words.T, rtol=1e-10)

@@ -2,19 +2,24 @@
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.torch import load_file
 
-from dfedsam import DFedAvg, RunError, Simulation, TwoPoint, topologies
+from dfedsam import RunError
 from dfedsam.blackbox import CausalLMConfig, EndpointConfig
 from dfedsam.blackbox.base import TaskSpec
+from dfedsam.blackbox.loading import load_embeddings
 from dfedsam.data.examples import Examples
 from dfedsam.data.split import IID
+from dfedsam.errors import BudgetExceeded
 from dfedsam.launch.cli import main
 from dfedsam.objectives import PromptTuning
+from dfedsam.objectives.prompt.problem import PromptProblem
+from dfedsam.random import RandomStream
 from tests.dfedsam.blackbox.completions_server import KEY, Server, serve
 from tests.dfedsam.blackbox.language_models import TEXTS
 
@@ -45,6 +50,7 @@ def prompts() -> np.ndarray:
 
 def test_scores_are_the_models_and_kept(server, folders, prompts, tmp_path: Path) -> None:
     made = endpoint(server, tmp_path).build(task(folders["gpt2"]))
+    made.preflight()
     here = CausalLMConfig().build(task(folders["gpt2"]))
     np.testing.assert_array_equal(made.prompt, here.prompt)
     server.delay = 0.005
@@ -93,25 +99,103 @@ def test_every_misbehaviour_is_outlived(server, folders, prompts, tmp_path: Path
         ("429", "the last answer has status 429, after 3 attempts"),
         ("500", "the last answer has status 500, after 3 attempts"),
         ("malformed", "the last answer has status 200 and no logprobs .*, after 3 attempts"),
+        ("nested", "no logprobs of a next token, after 3 attempts"),
+        ("digits", "no logprobs of a next token, after 3 attempts"),
+        ("nan", "the log-probability nan, which none can be, after 3 attempts"),
+        ("infinite", "the log-probability -inf, which none can be, after 3 attempts"),
+        ("positive", "the log-probability 3.5, which none can be, after 3 attempts"),
+        ("huge", "the last answer is longer than 4 MiB, after 3 attempts"),
         ("404", "refuses with status 404"),
     ],
 )
 def test_an_endpoint_that_stays_away(server, folders, prompts, tmp_path: Path, trouble: str, message: str) -> None:
-    good = endpoint(server, tmp_path, retries=2).build(task(folders["gpt2"]))
+    made = endpoint(server, tmp_path, retries=2).build(task(folders["gpt2"]))
     server.always = trouble
     with pytest.raises(ValueError, match=f"url is {server.url}: .*{message}") as caught:
-        endpoint(server, tmp_path / "new", retries=2).build(task(folders["gpt2"]))
+        made.preflight()
     assert "\n" not in str(caught.value)
     with pytest.raises(RunError, match=message):
-        good.scores(prompts, EXAMPLES)
+        made.scores(prompts, EXAMPLES)
+    server.always = ""  # nothing of it was kept
+    assert np.isfinite(made.scores(prompts, EXAMPLES)).all()
 
 
 def test_a_wrong_key_and_no_server(server, folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "another-key")
-    with pytest.raises(ValueError, match=r"refuses with status 401 \(no such key: Bearer …\)"):
-        endpoint(server, tmp_path).build(task(folders["gpt2"]))
+    with pytest.raises(ValueError, match=r"refuses with status 401 \(its answer repeats the key\)"):
+        endpoint(server, tmp_path).build(task(folders["gpt2"])).preflight()
+    nowhere = EndpointConfig(url="http://127.0.0.1:9/v1", retries=1, backoff=0.01)
     with pytest.raises(ValueError, match=r"no answer \(ConnectError"):
-        EndpointConfig(url="http://127.0.0.1:9/v1", retries=1, backoff=0.01).build(task(folders["gpt2"]))
+        nowhere.build(task(folders["gpt2"])).preflight()
+
+
+def test_a_key_travels_only_where_nobody_else_reads_it(folders, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    for url in ("http://models.example/v1", "http://localhost.example/v1", "http://127.0.0.1@models.example/v1"):
+        with pytest.raises(ValueError, match=r"url is .*: it must begin with https:// where the key"):
+            EndpointConfig(url=url).build(task(folders["gpt2"]))
+        EndpointConfig(url=url, key_variable="").build(task(folders["gpt2"]))
+    for url in ("https://models.example/v1", "http://localhost:8000/v1", "http://[::1]:8000/v1"):
+        EndpointConfig(url=url).build(task(folders["gpt2"]))
+
+
+def test_a_server_that_gives_too_few_log_probabilities(
+    server, folders, prompts, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.most_logprobs = 1
+    made = endpoint(server, tmp_path).build(task(folders["gpt2"]))
+    made.preflight()
+    assert any("gives 1 log-probabilities where 1000 are asked for" in message for message in caplog.messages)
+    assert any("none of the label words" in message for message in caplog.messages)
+    notes = len(caplog.messages)
+    with pytest.raises(RunError, match=r"logprobs is 1000: \d+ of 32 answers have none of the label words"):
+        for _ in range(3):
+            made.scores(prompts, EXAMPLES)
+    assert len(caplog.messages) == notes  # each was said once
+
+
+def asked(cache: Path, url: str, folder: Path, seed: int, budget: int) -> str:
+    """What a rank of its own hears, which asks for 15 answers; "" for all of them."""
+    made = EndpointConfig(url=url, served="m", logprobs=1000, cache_path=str(cache), budget_requests=budget)
+    prompts = np.random.default_rng(seed).normal(size=(2, 3, 4, 16)).astype(np.float32)
+    try:
+        made.build(task(folder)).scores(prompts, EXAMPLES)
+    except BudgetExceeded as error:
+        return str(error)
+    return ""
+
+
+def on_two_ranks(*arguments) -> list[str]:
+    """What two ranks hear that ask at once, half of what they ask the same."""
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        cache, url, folder, budget = arguments
+        return [one.result() for one in [pool.submit(asked, cache, url, folder, seed, budget) for seed in (0, 1, 0)]]
+
+
+def test_a_budget_is_exact_over_ranks_and_nothing_is_paid_twice(server, folders, tmp_path: Path) -> None:
+    server.delay = 0.02
+    cache = tmp_path / "answers.sqlite"
+    heard = on_two_ranks(cache, server.url, folders["gpt2"], 17)
+    assert server.requests == server.answered == 17  # to the last
+    assert any(f"budget_requests is 17: 17 are paid for already, as {cache} says" in one for one in heard)
+    assert on_two_ranks(cache, server.url, folders["gpt2"], 0) == ["", "", ""]
+    assert server.requests == 30  # of two seeds, each answer once
+    bodies = [json.dumps(body, sort_keys=True) for body in server.bodies]
+    assert len(set(bodies)) == len(bodies) == 30
+
+
+def test_retries_count_in_the_budget_as_what_they_are(server, folders, prompts, tmp_path: Path) -> None:
+    made = endpoint(server, tmp_path, budget_requests=20, in_flight=1).build(task(folders["gpt2"]))
+    server.trouble = ["500"] * 4 + ["malformed"]
+    made.scores(prompts, EXAMPLES)
+    assert made.spent()["requests"] == server.requests == 20  # type: ignore[attr-defined]
+    with pytest.raises(BudgetExceeded, match="budget_requests is 20"):
+        made.zero_shot(np.arange(2))
+    assert server.requests == 20
+
+
+def stream() -> RandomStream:
+    return RandomStream(0, "minibatch", 0, 0, range(3))
 
 
 def tuning(server: Server, folder: Path, reviews: Path, tmp_path: Path, **more) -> PromptTuning:
@@ -128,72 +212,30 @@ def tuning(server: Server, folder: Path, reviews: Path, tmp_path: Path, **more) 
     )
 
 
-def simulation(objective: PromptTuning, rounds: int, out: Path | None = None) -> Simulation:
-    algorithm = DFedAvg(local_steps=1, estimator=TwoPoint(directions=1, mu=0.1))
-    return Simulation(
-        objective=objective, topology=topologies.make("ring", 3), algorithm=algorithm, rounds=rounds, out=out
+def test_a_problem_whose_budget_is_spent_asks_no_more_and_says_so(server, folders, reviews, tmp_path: Path) -> None:
+    def build(**limits) -> PromptProblem:
+        return tuning(server, folders["gpt2"], reviews, tmp_path, **limits).build(3, range(3), 0, np.float32)
+
+    first = build(budget_requests=10)
+    x, batch = np.stack([first.start()] * 3)[:, None] + np.float32([[[0]], [[1]], [[2]]]), first.minibatch(stream())
+    first.losses(x, batch)
+    assert not first.budget_exhausted
+    assert server.requests == 7  # one before the start, six examples
+    figures = first.evaluate(x[:1, 0])
+    assert first.budget_exhausted == (
+        f"budget_requests is 10: 10 are paid for already, as {tmp_path / 'answers.sqlite'} says; resume with a larger "
+        "budget to go on"
     )
-
-
-def shown(rows: list[dict]) -> list[dict]:
-    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
-
-
-def test_a_budget_ends_a_run_with_a_checkpoint_and_a_larger_one_goes_on(
-    server, folders, reviews, tmp_path: Path, capsys: pytest.CaptureFixture
-) -> None:
-    whole = simulation(tuning(server, folders["gpt2"], reviews, tmp_path), 3, tmp_path / "whole").run()
-    paid = server.answered
-    evaluation = 1 + 3  # the mean and each peer's own
-    asked = [3 * row["asked_queries"] for row in whole]
-    assert asked == [evaluation + t * (3 * 2 + evaluation) for t in range(4)]
-    cut = simulation(tuning(server, folders["gpt2"], reviews, tmp_path, budget_queries=26), 3, tmp_path / "cut")
-    rows = cut.run()
-    assert cut.interrupted
-    assert cut.spent == "after round 3 it would be 34 asked queries, above 26"
-    assert shown(rows) == shown(whole[:3])
-    on = simulation(tuning(server, folders["gpt2"], reviews, tmp_path, budget_queries=34), 3, tmp_path / "cut")
-    assert shown(on.run(resume=True)) == shown(whole)
-    assert server.answered == paid  # all of it was known
-    ends = [load_file(tmp_path / run / "prompt.safetensors")["prompt"] for run in ("whole", "cut")]
-    np.testing.assert_array_equal(*ends)
-    for limit in ({"budget_queries": 13}, {"budget_tokens": 200}):
-        with pytest.raises(ValueError, match=r"budget ends before the first round: after round 1 it would be"):
-            simulation(tuning(server, folders["gpt2"], reviews, tmp_path, **limit), 3, tmp_path / "none").run()
-        assert not (tmp_path / "none").exists()
-    assert capsys.readouterr() == ("", "")
-
-
-def test_a_study_says_which_runs_a_budget_ended_and_goes_on_with_a_larger_one(
-    server, folders, reviews, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    box = {"url": server.url, "backoff": 0.01, "cache_path": str(tmp_path / "answers.sqlite")}
-    options = {
-        "data": str(reviews),
-        "words": "bad,good",
-        "model": str(folders["gpt2"]),
-        "batch_size": 2,
-        "test_limit": 4,
-    }
-    base = {"peers": 3, "rounds": 3, "algorithm": "DPSGD", "checkpoint_every": 1}
-
-    def sweep(budget: int) -> tuple[int, str]:
-        options["blackbox"] = {"class_path": "endpoint", "init_args": box | {"budget_queries": budget}}
-        objective = {"class_path": "prompt_tuning", "init_args": options}
-        Path("paid.yaml").write_text(json.dumps({"base": {**base, "objective": objective}, "seeds": 1}))
-        status = main(["sweep", "paid.yaml"])
-        said = capfd.readouterr()
-        return status, said.out + said.err
-
-    status, said = sweep(60)
-    assert status == 1
-    assert "stopped before the budget is passed: after round" in said
-    main(["status", "studies/paid"])
-    assert "stopped before the budget is passed: after round" in capfd.readouterr().out
-    assert sweep(1000)[0] == 0
-    (folder,) = Path("studies/paid/runs").iterdir()
-    assert json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])["round"] == 3
+    assert figures["loss"].tolist() == [0.0]
+    assert first.losses(x + 1, batch).tolist() == [[0.0]] * 3
+    assert server.requests == 10
+    again, whole = build(budget_requests=13), build()
+    np.testing.assert_array_equal(again.losses(x, batch), whole.losses(x, batch))
+    assert again.evaluate(x[:1, 0])["loss"] == whole.evaluate(x[:1, 0])["loss"]
+    assert server.requests == 13  # what was paid for is not paid for again
+    tokens = build(budget_tokens=again.black_box.spent()["tokens"] + 1)  # type: ignore[attr-defined]
+    tokens.evaluate(x[:1, 0] + 3)
+    assert "budget_tokens is" in str(tokens.budget_exhausted)
 
 
 def test_from_the_command_line_the_key_is_written_nowhere(
@@ -205,9 +247,8 @@ def test_from_the_command_line_the_key_is_written_nowhere(
     line += f" --objective.model {folders['gpt2']} --objective.blackbox endpoint --objective.blackbox.url {server.url}"
     line += " --objective.batch_size 2 --objective.test_limit 4 --algorithm DPSGD --out runs/a"
     line += " --objective.blackbox.backoff 0.01 --objective.blackbox.retries 1"
-    assert main([*line.split(), "--objective.blackbox.budget_queries", "60"]) == 0
+    assert main(line.split()) == 0
     said = capfd.readouterr()
-    assert "stopped before the budget is passed" in said.out
     server.always = "500"
     assert main([*line.replace("runs/a", "runs/b").split(), "--seed", "5"]) == 2
     said_then = capfd.readouterr()
@@ -240,10 +281,8 @@ def test_options_out_of_range(wrong: dict, message: str) -> None:
 
 
 def test_only_the_table_of_embeddings_is_read(folders: dict[str, Path], tmp_path: Path) -> None:
-    from dfedsam.blackbox import token_table
-
     for kind in ("gpt2", "llama"):
         model = CausalLMConfig().build(task(folders[kind]))
-        np.testing.assert_array_equal(token_table.load(str(folders[kind]))[2], model._passes.table)  # type: ignore
-    with pytest.raises(ValueError, match="does not support its architecture, roberta"):
-        token_table.load(str(folders["roberta"]))
+        np.testing.assert_array_equal(load_embeddings(str(folders[kind]))[2].weight, model._forward.embeddings.weight)  # type: ignore
+    with pytest.raises(ValueError, match="supports, and is roberta"):
+        load_embeddings(str(folders["roberta"]))

@@ -175,7 +175,7 @@ def test_a_text_that_holds_the_mask_does_not_move_it(folders: dict[str, Path]) -
 
 def test_bfloat16_is_near(folders: dict[str, Path], prompts: np.ndarray) -> None:
     for kind, options in (("roberta", {}), ("llama", {"template": "{text} {prompt}"})):
-        model = MaskedLMConfig if kind == "roberta" else CausalLM
+        model = MaskedLMConfig if kind == "roberta" else CausalLMConfig
         whole = box(folders[kind], model(**options))
         half = box(folders[kind], model(**options, precision="bfloat16"))
         assert half.dtype == torch.bfloat16
@@ -213,7 +213,9 @@ def test_a_batch_that_does_not_fit_is_halved(
     (note,) = caplog.messages
     assert re.search(r"cpu has no memory for a batch of \d+ sequences of \d+ tokens; one of [234] fits", note)
     limit(10)
-    with pytest.raises(ValueError, match=r"not even a batch of one sequence of .* tokens fits") as caught:
+    with pytest.raises(
+        ValueError, match=r"memory for a batch of one sequence of .* tokens, and not even that"
+    ) as caught:
         made.scores(prompts, EXAMPLES)
     assert "\n" not in str(caught.value)
 
@@ -230,9 +232,9 @@ def test_a_batch_that_does_not_fit_is_halved(
             "gpt2",
             MaskedLMConfig(),
             {},
-            r"AutoModelForMaskedLM does not support its architecture, gpt2; name one of .*roberta",
+            r"must be of a family that AutoModelForMaskedLM supports, and is gpt2; name one of .*roberta",
         ),
-        ("roberta", CausalLMConfig(), {}, "AutoModelForCausalLM does not support its architecture, roberta; .*gpt2"),
+        ("roberta", CausalLMConfig(), {}, "AutoModelForCausalLM supports, and is roberta; .*gpt2"),
     ],
 )
 def test_what_only_the_model_shows(
@@ -244,7 +246,7 @@ def test_what_only_the_model_shows(
 
 
 def test_an_encoder_has_no_head(encoder_folder: Path) -> None:
-    with pytest.raises(ValueError, match="lack weights that AutoModelForMaskedLM needs, such as cls"):
+    with pytest.raises(ValueError, match="all weights that AutoModelForMaskedLM needs, and lacks such as cls"):
         box(encoder_folder, MaskedLMConfig())
 
 

@@ -70,10 +70,10 @@ def test_test_labels_are_numbered_as_the_training_labels(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ({"text": ["x", "y"], "klass": [0, 1]}, r"label column is label: .* has the columns text, klass"),
-        ({"words": ["x", "y"], "label": [0, 1]}, r"text column is text: .* has the columns words, label"),
-        ({"text": ["x", None], "label": [0, 1]}, "row 2 has no text"),
-        ({"text": ["x", "y", "z"], "label": [0, 1, None]}, "row 3 has no label"),
+        ({"text": ["x", "y"], "klass": [0, 1]}, r"label_column is label: it must be a column: .* has text, klass"),
+        ({"words": ["x", "y"], "label": [0, 1]}, r"text_column is text: it must be a column: .* has words, label"),
+        ({"text": ["x", None], "label": [0, 1]}, r"the column text has none \(row 2, line 3\)"),
+        ({"text": ["x", "y", "z"], "label": [0, 1, None]}, r"one has no label \(row 3, line 4\)"),
         ({"text": ["x", "y"], "label": [0.5, 1.0]}, "labels are fractions"),
         ({"text": ["x", "y"], "label": [1, 1]}, "all its labels are 1"),
         ({"text": [], "label": []}, "no rows|cannot be read"),
@@ -86,12 +86,12 @@ def test_mistakes_in_the_columns(tmp_path: Path, rows: dict, message: str) -> No
 
 
 def test_a_label_that_training_has_not(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"test is .*: label 1 is not among the classes 0, 2"):
+    with pytest.raises(ValueError, match=r"test is .*: it must have the classes 0, 2 alone, and has the label 1"):
         Source().load(str(write(tmp_path, ".csv", ROWS)), option="test", classes=(0, 2))
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"data is .*absent\.csv: there is no such file"):
+    with pytest.raises(ValueError, match=r"data is .*absent\.csv: it must be a file"):
         Source().load(str(tmp_path / "absent.csv"))
 
 
@@ -120,7 +120,10 @@ def test_a_hub_name_while_offline(monkeypatch: pytest.MonkeyPatch) -> None:
         raise ConnectionError("no route to the hub")
 
     monkeypatch.setattr(datasets, "load_dataset", offline)
-    with pytest.raises(ValueError, match=r"data is nobody/nothing: there is no such file.*no route to the hub"):
+    with pytest.raises(
+        ValueError,
+        match=r"data is nobody/nothing: it must be a file or a data set: there is no such file.*no route to the hub",
+    ):
         Source().load("nobody/nothing")
 
 

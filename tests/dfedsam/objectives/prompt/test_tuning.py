@@ -124,7 +124,7 @@ def test_an_orthonormal_projection_keeps_angles_and_the_usual_scale(options: dic
     columns = (problem.map.prompts(np.eye(9)) - problem.black_box.prompt).reshape(9, -1)
     length = (2.0 * problem.black_box.embedding_std) ** 2 / 9 * 32  # variance of an entry, times the prompt's numbers
     np.testing.assert_allclose(columns @ columns.T, length * np.eye(9), atol=1e-9)
-    with pytest.raises(ValueError, match="dim is 33: an orthonormal projection must have at most the prompt's 32"):
+    with pytest.raises(ValueError, match="dim is 33: it must be at most the prompt's 32"):
         build(options, parameters=RandomProjection(dim=33, distribution="orthonormal"))
 
 
