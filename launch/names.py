@@ -11,7 +11,10 @@ import difflib
 import importlib
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any, get_origin
+
+from dfedsam.registry import public_name
 
 Plugin = Callable[..., Any]
 
@@ -56,10 +59,13 @@ def table(kind: str) -> dict[str, Plugin]:
     if kind == WEIGHTS:
         from dfedsam import topologies
 
-        return topologies.rules()
+        return {name: topologies.weight_factory(name) for name in topologies.rules()}
     base = base_class(kind)
     package = importlib.import_module(KINDS[kind][0])
     found = {name: getattr(package, name) for name in getattr(package, "__all__", dir(package))}
+    found = {
+        vars(plugin).get("public_name", name): plugin for name, plugin in found.items() if hasattr(plugin, "__dict__")
+    }
     return {name: plugin for name, plugin in found.items() if _fits(plugin, base) and not inspect.isabstract(plugin)}
 
 
@@ -80,7 +86,7 @@ def find(option: str, name: str) -> Plugin:
     Raises:
         ValueError: if there is none, with the names there are and the nearest one.
     """
-    from dfedsam.topologies.imports import import_object
+    from dfedsam.registry import import_object
 
     kind = option.rpartition(".")[2]
     if kind in (TOPOLOGY, WEIGHTS):
@@ -90,7 +96,7 @@ def find(option: str, name: str) -> Plugin:
     if _plain(name) in short:
         return short[_plain(name)]
     if "." in name and all(part.isidentifier() for part in name.split(".")):
-        plugin = import_object(name, option)
+        plugin = import_object(option, name)
         if not _fits(plugin, base_class(kind)):
             path, base = KINDS[kind]
             raise ValueError(f"{option} is {name}: it must be a class derived from {path}.{base}")
@@ -127,7 +133,7 @@ def expand(option: str, value: Any) -> Any:
 def long_form(plugin: Plugin) -> dict[str, Any]:
     """A plug-in as {class_path, init_args}; a graph's file is an option of the function that reads it."""
     function = getattr(plugin, "func", plugin)  # a partial's
-    path = f"{function.__module__}.{function.__qualname__}"
+    path = f"{function.__module__}.{function.__qualname__}" if isinstance(function, type) else public_name(function)
     return {"class_path": path, "init_args": dict(getattr(plugin, "keywords", {}))}
 
 
@@ -135,7 +141,11 @@ def _function(option: str, kind: str, name: str) -> Plugin:
     from dfedsam import topologies
 
     try:
-        return topologies.find(name) if kind == TOPOLOGY else topologies.find_rule(name)
+        if kind == TOPOLOGY:
+            return topologies.find(name)
+        options = topologies.find_rule(name).options
+        function = topologies.weight_factory(name)
+        return partial(function, **options) if "path" in options else function
     except ValueError as error:
         own = str(error).removeprefix(f"{kind} is ")
         raise ValueError(f"{option} is {own}" if own != str(error) else own) from None

@@ -37,15 +37,7 @@ _OWN = {  # options that are not the simulation's, or that it does not default: 
     "draw_split": (str | None, "draw the examples of each class that every peer gets, such as split.png", "FILE"),
     "log": (str | None, "send figures to tensorboard, wandb or mlflow too, or to several: tensorboard,wandb", "NAME"),
 }
-_HIDDEN: set[str | int] = {
-    "topology",
-    "objective",
-    "algorithm",
-    "out",
-    "communicator",
-    "progress",
-    "stop",
-}  # of Simulation: not typed, or above
+_HIDDEN: set[str | int] = {"topology", "objective", "algorithm"}  # of Experiment: above
 
 
 @dataclass(frozen=True)
@@ -114,15 +106,15 @@ def _experiment(pairs: list[merge.Pair], tree: merge.Tree) -> merge.Merge:
 
 
 def _fields() -> list[str]:
-    from dfedsam.simulation import Simulation
+    from dfedsam.experiment import Experiment
 
-    return [name for name in explain.options(Simulation) if name not in _HIDDEN]
+    return [name for name in explain.options(Experiment) if name not in _HIDDEN]
 
 
 def _flags() -> set[str]:
-    from dfedsam.simulation import Simulation
+    from dfedsam.experiment import Experiment
 
-    return {"figure"} | {name for name, option in explain.options(Simulation).items() if option.type == "bool"}
+    return {"figure"} | {name for name, option in explain.options(Experiment).items() if option.type == "bool"}
 
 
 class _Formatter(DefaultHelpFormatter, argparse.RawDescriptionHelpFormatter):
@@ -142,12 +134,12 @@ def _parser() -> Parser:
 
 def _add_values(parser: Parser) -> None:
     """All options but the plug-ins."""
-    from dfedsam.simulation import Simulation
+    from dfedsam.experiment import Experiment
 
     for option in ("peers", "ranks", "out"):
         kind, text, metavar = _OWN[option]
         parser.add_argument(f"--{option}", type=kind, help=text, metavar=metavar)
-    parser.add_class_arguments(Simulation, as_group=False, skip=_HIDDEN, instantiate=False)
+    parser.add_class_arguments(Experiment, as_group=False, skip=_HIDDEN, instantiate=False)
     for option in ("figure", "draw_split", "log"):
         kind, text, metavar = _OWN[option]
         parser.add_argument(f"--{option}", type=kind, help=text, metavar=metavar)
@@ -158,7 +150,7 @@ def _settings(parser: Parser, found: Namespace, topology: merge.Tree) -> Setting
         values = parser.instantiate(found).as_dict()
     except ValueError as error:
         raise ValueError(_named(found, str(error))) from error
-    own = {option: values.pop(option) for option in _OWN if option != "out"}
+    own = {option: values.pop(option) for option in _OWN}
     return Settings(values, topology, own)
 
 

@@ -37,7 +37,7 @@ def main(argv: list[str]) -> int:
             folders.append(Path(word))
     if not folders:
         raise ValueError("folders is empty: name at least one run's folder, such as `dfedsam plot runs/a`")
-    from dfedsam.analysis.convergence import plot_runs
+    from dfedsam.analysis import plot_runs
 
     print(plot_runs(folders, out))
     return 0

@@ -38,9 +38,9 @@ def main(argv: list[str]) -> int:
     folders, options = _read(argv)
     if not folders:
         raise ValueError("folders is empty: name at least one study or run, such as `dfedsam report studies/ablation`")
-    from dfedsam.analysis.report import report
+    from dfedsam.analysis import write_report
 
-    print(report(folders, **options))
+    print(write_report(folders, **options))
     return 0
 
 
@@ -57,7 +57,7 @@ def _read(argv: list[str]) -> tuple[list[Path], dict[str, Any]]:
             value = value if equals else next(words, "")
             if not value:
                 raise ValueError(f"{name} needs a value: --{name} VALUE")
-            options["look" if name == "style" else name] = _number(value) if name == "target" else value
+            options[name] = _number(value) if name == "target" else value
         elif word.startswith("-"):
             known = ", ".join(f"--{name}" for name in _VALUES)
             raise ValueError(f"{word} is not an option: there is {known} and --animate")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dfedsam.launch import errors, loggers, merge, ranks
 from dfedsam.launch.sweeps import choose, file, plan, study
+from dfedsam.run_folder import write_atomic
 
 HELP = """usage: dfedsam sweep FILE.yaml [--jobs N] [--ranks N] [--out FOLDER] [--log NAME] [--dry-run]
        dfedsam sweep FILE.yaml --slurm [--partition NAME] [--ranks N] [--time H:MM:SS] [--dry-run]
@@ -208,14 +209,12 @@ def _slurm(asked: _Asked, sweep: file.Sweep, todo: list[Job]) -> int:
 
 def write(out: Path, sweep: file.Sweep) -> None:
     """Make the study's folder and keep the sweep in it."""
-    from dfedsam.records import write_whole
-
     try:
         for part in ("runs", "logs"):
             (out / part).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ValueError(f"out is {out}: the folder cannot be made ({error.strerror}); choose another") from None
-    write_whole(out / "sweep.yaml", sweep.text)
+    write_atomic(out / "sweep.yaml", sweep.text)
 
 
 def _only(asked: _Asked, sweep: file.Sweep, cells: list[plan.Cell], jobs: list[plan.Run], only: int) -> int:

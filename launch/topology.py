@@ -93,8 +93,8 @@ def main(argv: list[str]) -> int:
     else:
         topology_rows.show(rows)
     if asked.under("draw") and rows[0].topology is not None:
-        from dfedsam.analysis.style import save
-        from dfedsam.analysis.topology import draw
+        from dfedsam.analysis import draw_topology as draw
+        from dfedsam.analysis import save
 
         print(save(draw(rows[0].topology), Path(asked.value("draw", "")))[0])
     return 0

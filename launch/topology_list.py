@@ -20,7 +20,7 @@ def topologies_list(option: str = "topology") -> str:
         option: the option that takes them, for the words about their own options.
     """
     from dfedsam.topologies.graphs.files import SUFFIXES
-    from dfedsam.topologies.names import WHOLE
+    from dfedsam.topologies.registry import W_SUFFIXES
 
     lines = []
     for group, found in _groups().items():
@@ -28,7 +28,7 @@ def topologies_list(option: str = "topology") -> str:
     lines += [
         "others",
         _line("FILE", f"A graph ({', '.join(SUFFIXES)})"),
-        _line("", f"or a whole W ({', '.join(WHOLE)})."),
+        _line("", f"or a whole W ({', '.join(W_SUFFIXES)})."),
         _line("networkx.NAME", "Any graph of networkx, such as networkx.barbell_graph."),
         _line("PACKAGE.NAME", "Your own function, by its import path."),
         "",
@@ -39,10 +39,10 @@ def topologies_list(option: str = "topology") -> str:
 
 def weights_list(option: str = "weights") -> str:
     """All weight rules in the same form."""
-    from dfedsam.topologies.names import MATRICES
+    from dfedsam.topologies.registry import MATRIX_SUFFIXES
 
     lines = ["weights, for graphs that do not bring their own", *_lines(names.table(names.WEIGHTS))]
-    lines.append(_line("FILE", f"W itself ({', '.join(MATRICES)})."))
+    lines.append(_line("FILE", f"W itself ({', '.join(MATRIX_SUFFIXES)})."))
     lines.append(_line("PACKAGE.NAME", "Your own function from a graph to W, by its import path."))
     return "\n".join([*lines, "", f"An option is given as --{option}.OPTION VALUE; more of one: --{option}.help NAME"])
 
@@ -64,12 +64,12 @@ def sentence(plugin: names.Plugin) -> str:
 
 
 def _groups() -> dict[str, dict[str, names.Plugin]]:
-    from dfedsam.topologies.names import TOPOLOGIES
+    from dfedsam.topologies.registry import GROUPS
 
     known = names.table(names.TOPOLOGY)
     return {
         group: {name: known[name] for name in (path.rpartition(".")[2] for path in paths)}
-        for group, paths in TOPOLOGIES.items()
+        for group, paths in GROUPS.items()
     }
 
 

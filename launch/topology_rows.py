@@ -79,7 +79,7 @@ def build(forms: Sequence[merge.Tree], settings: options.Settings, steps: int) -
         typed = topology_options.typed("topology", form)
         try:
             topology = options.topology(options.Settings(settings.simulation, typed, settings.own))
-            topologies.check(topology)
+            topologies.verify(topology)
             figures = topologies.spectrum(topology, steps)
         except ValueError as error:
             if len(forms) == 1:

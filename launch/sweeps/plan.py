@@ -70,9 +70,9 @@ class Run:
     @property
     def rounds(self) -> int:
         """Rounds in all, known without building the run."""
-        from dfedsam.simulation import Simulation
+        from dfedsam.experiment import Experiment
 
-        return int(self.values.get("rounds", self.base.get("rounds", Simulation.rounds)))
+        return int(self.values.get("rounds", self.base.get("rounds", Experiment.rounds)))
 
     @property
     def count(self) -> int:

@@ -82,5 +82,5 @@ def test_help_of_a_plugin_has_its_options(dfedsam, argv, options):
 
 def test_help_of_a_plugin_explains_inherited_options(dfedsam):
     out = dfedsam("run", "--algorithm.help", "DFedSAMMG").out
-    assert "the length of the ascent" in out
-    assert "local steps a round, at least 1" in out
+    assert "the length of SAM's perturbation" in out
+    assert "local steps in a round, at least 1" in out

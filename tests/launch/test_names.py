@@ -50,11 +50,13 @@ def test_an_experiment_is_expanded_through_and_through():
     )
     assert tree["rounds"] == 3
     assert tree["algorithm"]["class_path"] == "dfedsam.algorithms.dpsgd.DPSGD"
-    assert tree["algorithm"]["init_args"]["estimator"]["class_path"] == "dfedsam.zeroth_order.estimators.TwoPoint"
+    assert (
+        tree["algorithm"]["init_args"]["estimator"]["class_path"] == "dfedsam.zeroth_order.finite_differences.TwoPoint"
+    )
 
 
 def test_a_graphs_file_is_an_option_of_its_reader():
     assert names.expand("topology", "friends.graphml") == {
-        "class_path": "dfedsam.topologies.graphs.files.from_file",
+        "class_path": "from_file",
         "init_args": {"path": "friends.graphml"},
     }

@@ -50,10 +50,10 @@ def test_files_are_known_by_their_suffix(tmp_path):
     topology = make(str(tmp_path / "friends.edgelist"), 3, seed=0)
     assert topology.n == 3
     assert topology.description == {
-        "class_path": "dfedsam.topologies.graphs.files.from_file",
+        "class_path": "from_file",
         "init_args": {"path": str(tmp_path / "friends.edgelist"), "directed": None},
     }
-    assert make(str(tmp_path / "friends.edgelist"), None).n == 3
+    assert make(str(tmp_path / "friends.edgelist")).n == 3
     with pytest.raises(ValueError, match=r"nothing\.graphml: it must be a file that can be read"):
         make("nothing.graphml", 3)
     (tmp_path / "graph.dat").write_text("a b\n")

@@ -8,11 +8,11 @@ from typing import Any
 
 import networkx as nx
 
+from dfedsam import registry
 from dfedsam.errors import OptionError
 from dfedsam.topologies.graphs.building import TWO
 from dfedsam.topologies.graphs.networkx_options import docstring, signature
-from dfedsam.topologies.imports import import_object
-from dfedsam.topologies.tidy import parts, tidy
+from dfedsam.topologies.normalize import components, normalize_graph
 from dfedsam.validation import whole_number
 
 PREFIX = "networkx."
@@ -63,7 +63,7 @@ def from_networkx(path: str) -> Callable[..., nx.Graph]:
 
 def _find(path: str) -> Callable[..., Any]:
     try:
-        return import_object(path, "topology")
+        return registry.import_object("topology", path)
     except ValueError as error:
         near = difflib.get_close_matches(path.rpartition(".")[2], dir(nx), n=1)
         guess = f"; did you mean {PREFIX}{near[0]}?" if near else ""
@@ -102,10 +102,10 @@ def _checked(path: str, made: Any, n: int | None, own: int | None, options: Mapp
     if made.is_directed() and all(made.has_edge(v, u) for u, v in made.edges()):
         made = made.to_undirected()
     try:
-        graph = tidy(made)
+        graph = normalize_graph(made)
     except ValueError as error:
         raise ValueError(f"topology is {form}: {error}") from None
-    apart = len(parts(graph))
+    apart = len(components(graph))
     if apart > 1:
         rule = f"must be connected, but it is in {apart} parts"
         raise OptionError("topology", form, rule, "give other options" + ", or another seed" * ("seed" in options))

@@ -6,7 +6,7 @@ weights. The data are those that networkx carries.
 
 import networkx as nx
 
-from dfedsam.topologies.tidy import tidy
+from dfedsam.topologies.normalize import normalize_graph
 
 
 def davis() -> nx.Graph:
@@ -33,6 +33,6 @@ def les_miserables() -> nx.Graph:
 
 
 def _named(name: str, graph: nx.Graph) -> nx.Graph:
-    graph = tidy(graph)
+    graph = normalize_graph(graph)
     graph.graph["name"] = name
     return graph

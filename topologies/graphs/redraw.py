@@ -6,7 +6,7 @@ import networkx as nx
 import numpy as np
 
 from dfedsam.errors import OptionError
-from dfedsam.topologies.tidy import parts, tidy
+from dfedsam.topologies.normalize import components, normalize_graph
 from dfedsam.validation import whole_number
 
 DRAWS = 100  # draws before we say that the options make a connected graph too unlikely
@@ -36,8 +36,8 @@ def connected(name: str, draw: Callable[[int], nx.Graph], seed: int, option: str
     for attempt in range(DRAWS):
         trial = int(np.random.SeedSequence([seed, attempt]).generate_state(1)[0]) if attempt else seed
         graph = draw(trial)
-        if len(parts(graph)) == 1:
-            graph = tidy(graph)
+        if len(components(graph)) == 1:
+            graph = normalize_graph(graph)
             graph.graph.clear()
             graph.graph.update(name=name, seed=trial)
             return graph

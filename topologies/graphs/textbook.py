@@ -19,7 +19,7 @@ from dfedsam.topologies.graphs.random import (
     random_regular,
     watts_strogatz,
 )
-from dfedsam.topologies.tidy import parts, tidy
+from dfedsam.topologies.normalize import components, normalize_graph
 from dfedsam.validation import whole_number
 
 __all__ = [
@@ -180,8 +180,8 @@ def from_edges(n: int, edges: Iterable[Iterable[int]], directed: bool = False) -
         if len(ends) != 2 or not all(isinstance(i, int) and 0 <= i < n for i in ends):
             raise OptionError("edges", ends, f"must be pairs of peers from 0 to {n - 1}", "mend this edge")
         pairs.append((ends[0], ends[1]))
-    graph = tidy((build_directed if directed else build)("from_edges", n, pairs))
-    apart = len(parts(graph))
+    graph = normalize_graph((build_directed if directed else build)("from_edges", n, pairs))
+    apart = len(components(graph))
     if apart > 1:
         raise ValueError(f"edges leave the {n} peers in {apart} parts: the graph must be connected; add edges")
     return graph

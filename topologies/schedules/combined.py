@@ -160,4 +160,7 @@ def _make_all(n: int, topologies: Sequence[Spec], seed: int) -> list[Topology]:
 
 def _common_sums(inner: Sequence[Topology]) -> Sums:
     """Which sums all of them keep."""
-    return next((topology.sums for topology in inner if topology.sums != "both"), "both")
+    for topology in inner:
+        if topology.sums != "both":
+            return topology.sums
+    return "both"

@@ -1,4 +1,4 @@
-"""Schedules in which every peer meets one other a round: in turn along the edges of a well-known graph."""
+"""Schedules in which every peer has one partner a round: along the edges of a well-known graph, one set at a time."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from itertools import product
 
 import numpy as np
 
+from dfedsam.errors import OptionError
 from dfedsam.topologies.graphs.textbook import grid
 from dfedsam.topologies.matrices import circulant, from_pairs
 from dfedsam.topologies.schedule import Periodic
@@ -17,9 +18,9 @@ _TWO = "give two or more peers"
 
 
 def one_peer_exponential(n: int) -> Topology:
-    """Every peer hears the one 2^{t mod τ} places before it and takes the mean of both, τ = ⌈log₂ n⌉.
+    """Every peer hears the one 2^{t mod τ} before it and takes the mean of both, τ = ⌈log₂ n⌉.
 
-    W_t = ½(I + P^{2^{t mod τ}}), directed and doubly stochastic. With n a power of two, τ rounds make the mean exactly;
+    W_t = ½(I + P^{2^{t mod τ}}), directed and doubly stochastic. With n a power of two, τ rounds give the exact mean;
     otherwise they leave a residual, which further periods shrink. n vectors a round. Source: Assran et al. (2019),
     "Stochastic gradient push for distributed deep learning"; Ying et al. (2021), arXiv 2110.13363.
 
@@ -27,7 +28,7 @@ def one_peer_exponential(n: int) -> Topology:
         n: number of peers, at least 2.
 
     Raises:
-        ValueError: if n is below 2.
+        OptionError: if n is below 2.
     """
     n = whole_number("peers", n, 2, _TWO)
     rounds = (n - 1).bit_length()
@@ -43,13 +44,17 @@ def one_peer_hypercube(n: int) -> Topology:
         n: number of peers, a power of two, at least 2.
 
     Raises:
-        ValueError: if n is not a power of two (the message gives the nearest two).
+        OptionError: if n is not a power of two (the message gives the nearest two).
     """
+    n = whole_number("peers", n, 2, _TWO)
+    if n & (n - 1):
+        below = 1 << n.bit_length() - 1
+        raise OptionError("peers", n, "must be a power of two", f"use {below} or {2 * below}, or base for any number")
     return hyper_hypercube(n, degree=1)
 
 
 def one_peer_ring(n: int) -> Topology:
-    """Each peer of a ring meets its neighbours in turn, and both take the mean.
+    """Each peer of a ring meets one neighbour after the other, and both take the mean.
 
     Two rounds a period, for an odd n three: in the last one only peers n - 1 and 0 meet.
 
@@ -57,7 +62,7 @@ def one_peer_ring(n: int) -> Topology:
         n: number of peers, at least 2.
 
     Raises:
-        ValueError: if n is below 2.
+        OptionError: if n is below 2.
     """
     n = whole_number("peers", n, 2, _TWO)
     line = np.arange(n)
@@ -67,7 +72,7 @@ def one_peer_ring(n: int) -> Topology:
 
 
 def one_peer_grid(n: int, rows: int | None = None) -> Topology:
-    """Each peer of a grid meets its neighbours right, left, below and above in turn, and both take the mean.
+    """Each peer of a grid meets its right, left, lower and upper neighbour one after another, and both take the mean.
 
     Four rounds a period: a side of two peers saves one of them.
 
@@ -76,7 +81,7 @@ def one_peer_grid(n: int, rows: int | None = None) -> Topology:
         rows: number of rows; None takes the rectangle nearest to a square (with no more rows than columns).
 
     Raises:
-        ValueError: as `topologies.grid` does.
+        OptionError: as `topologies.grid` raises it.
     """
     facts = grid(n, rows).graph
     peers = np.arange(n).reshape(facts["rows"], facts["columns"])

@@ -12,7 +12,7 @@ from dfedsam.errors import OptionError
 from dfedsam.topologies.graphs.textbook import complete
 from dfedsam.topologies.make import Spec
 from dfedsam.topologies.matrices import adjacency_matrix, diagonal, from_pairs
-from dfedsam.topologies.names import find
+from dfedsam.topologies.registry import find
 from dfedsam.topologies.schedule import Drawn
 from dfedsam.topologies.schedules.nested import static_graph
 from dfedsam.topologies.spectra.contraction import contraction_of
@@ -84,7 +84,7 @@ def random_neighbours(n: int, degree: int = 2, seed: int = 0) -> Topology:
 class RandomMatching(Drawn):
     """A matching of all peers in every round; made by `random_matching`."""
 
-    def draw(self, t: int, rng: np.random.Generator) -> sp.csr_array:
+    def draw(self, rng: np.random.Generator) -> sp.csr_array:
         half = self.n // 2
         order = rng.permutation(self.n)
         return from_pairs(self.n, order[:half], order[half : 2 * half], 0.5)
@@ -110,7 +110,7 @@ class Pairwise(Drawn):
         if adjacency is not None:
             self._senders = np.repeat(np.arange(n), np.diff(adjacency.indptr))
 
-    def draw(self, t: int, rng: np.random.Generator) -> sp.csr_array:
+    def draw(self, rng: np.random.Generator) -> sp.csr_array:
         if self._adjacency is None:
             i = rng.integers(self.n, size=1)
             j = rng.integers(self.n - 1, size=1)
@@ -140,7 +140,7 @@ class RandomNeighbours(Drawn):
         super().__init__(n, seed)
         self.degree = degree
 
-    def draw(self, t: int, rng: np.random.Generator) -> sp.csr_array:
+    def draw(self, rng: np.random.Generator) -> sp.csr_array:
         n, others = self.n, draw_distinct(self.n - 1, self.n, self.degree, rng)
         drawn = others + (others >= np.arange(n)[:, None])  # all but oneself
         i, j = np.repeat(np.arange(n), self.degree), drawn.ravel()

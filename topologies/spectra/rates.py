@@ -49,7 +49,7 @@ class Rates:
     rate_q: float | None
     rounds_to_error: int | None
     effective_neighbours: float | None
-    approximate: list[str] = field(default_factory=list)
+    approximate: list[str] = field(default_factory=list[str])
     lambda_2: float | None = None
     lambda_min: float | None = None
     sigma_2: float | None = None
@@ -125,7 +125,8 @@ def rates_of_drawn(topology: Topology, rounds: Rounds, steps: int) -> Rates:
     contraction = expected_contraction(topology, rounds=rounds)
     approximate = ["effective_neighbours"]
     _check_work(rounds, steps)
-    if rounds.keeps_mean:
+    keeps_mean = rounds.keeps_mean or (topology.unbiased_in_mean and contraction.exact)
+    if keeps_mean:
         last = contraction if steps == 1 else expected_contraction(topology, steps, rounds)
         each, each_q = _root(contraction.value, 2), _root(last.value, 2)
         rho = None
@@ -133,11 +134,11 @@ def rates_of_drawn(topology: Topology, rounds: Rounds, steps: int) -> Rates:
         each = rho = long_run(rounds.matrices)
         each_q = each if steps == 1 else long_run(rounds.matrices, steps)
         approximate += ["rho"]
-    if not (contraction.exact and rounds.keeps_mean):
+    if not (contraction.exact and keeps_mean):
         approximate += ["lambda", "gap", "gap_squared"]
     if not contraction.exact:
         approximate += ["contraction"]
-    if steps > 1 or not contraction.exact or not rounds.keeps_mean:
+    if steps > 1 or not contraction.exact or not keeps_mean:
         approximate += ["lambda_q", "rounds_to_1e-6"]
     return Rates(
         rate=each,

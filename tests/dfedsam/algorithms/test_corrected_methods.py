@@ -55,12 +55,12 @@ def states(algorithm, rounds, name="ring", objective=OBJECTIVE):
     )
     found, inner = [], simulation._round
 
-    def watched(state, play):
-        found.append(np.array(state["x"]))
-        state = inner(state, play)
+    def watched(state, context):
+        found.append(np.array(state.x))
+        state = inner(state, context)
         found[len(found) - 1 : len(found)] = [found[-1]]
-        if play.round == rounds - 1:
-            found.append(np.array(state["x"]))
+        if context.round == rounds - 1:
+            found.append(np.array(state.x))
         return state
 
     simulation._round = watched
@@ -158,22 +158,22 @@ def test_the_path_is_that_of_the_formulas(name):
 
 def test_d2_is_lazy_only_where_it_must_be():
     ring = topologies.make("ring", N)
-    assert D2().note(ring).endswith("(I + W)/2: it needs a smallest eigenvalue above −1/3, and here it is −0.333")
+    assert D2().note(ring).endswith("(I + W)/2: it needs a smallest eigenvalue above −1/3, and here it may be −0.333")
     assert D2(gossip=Plain(steps=2)).note(ring) is None
     assert D2(gossip=Plain(steps=3)).note(ring) is None
     assert D2().note(topologies.make("complete", N)) is None
     assert D2(gossip=Chebyshev(steps=2)).note(ring).endswith("and here it may be −0.383")
     assert D2(gossip=Chebyshev(steps=8)).note(ring) is None
-    assert D2(gossip=Choco()).note(ring).endswith("and of the gossip Choco it is not known")
+    assert D2(gossip=Choco()).note(ring).endswith("and of the gossip choco it is not known")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Climbing(Exact):
+class Perturbed(Exact):
     """The exact gradient at x + ρ g/‖g‖, written plainly."""
 
-    def estimate(self, minibatch, x, draws):
-        g = minibatch.gradients(x)
-        return minibatch.gradients(x + 0.3 * g / np.linalg.norm(g, axis=1, keepdims=True))
+    def estimate(self, oracle, x, state, purpose):
+        g = oracle.gradients(x)
+        return oracle.gradients(x + 0.3 * g / np.linalg.norm(g, axis=1, keepdims=True)), state
 
 
 @pytest.mark.parametrize(
@@ -181,11 +181,11 @@ class Climbing(Exact):
     [GradientTracking, MomentumTracking, D2, Extra, QGDSGDm, DecentLaM, Lead, OledFL, DFedADMM, DFedCata],
 )
 def test_each_takes_sam_and_any_estimator(kind):
-    climbed = states(kind(estimator=Exact(), lr=0.05, rho=0.3), 4)[-1]
-    np.testing.assert_allclose(climbed, states(kind(estimator=Climbing(), lr=0.05), 4)[-1], rtol=1e-12)
-    assert np.abs(climbed - states(kind(estimator=Exact(), lr=0.05), 4)[-1]).max() > 1e-3
+    perturbed = states(kind(estimator=Exact(), lr=0.05, rho=0.3), 4)[-1]
+    np.testing.assert_allclose(perturbed, states(kind(estimator=Perturbed(), lr=0.05), 4)[-1], rtol=1e-12)
+    assert np.abs(perturbed - states(kind(estimator=Exact(), lr=0.05), 4)[-1]).max() > 1e-3
     queried = states(kind(estimator=CoordinateWise(mu=1e-4), lr=0.05, rho=0.3), 4)[-1]
-    np.testing.assert_allclose(queried, climbed, atol=1e-6)
+    np.testing.assert_allclose(queried, perturbed, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def test_one_symmetric_matrix_is_needed(kind):
     schedule = topologies.Periodic(
         [topologies.metropolis(topologies.ring(4)), topologies.metropolis(topologies.star(4))]
     )
-    with pytest.raises(ValueError, match=f"algorithm is {kind.__name__}: it needs one W .* GradientTracking"):
+    with pytest.raises(ValueError, match=f"algorithm is {kind.__name__.lower()}: it must .* gradient_tracking"):
         kind().check(schedule)
 
 

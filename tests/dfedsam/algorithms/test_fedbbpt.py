@@ -7,7 +7,7 @@ import pytest
 
 from dfedsam import FedBBPT, Quadratic, Simulation, topologies
 from dfedsam.checkpoint import load
-from dfedsam.communication.one_process import SingleProcess
+from dfedsam.communication.single_process import SingleProcess
 from dfedsam.random import RandomStream
 from dfedsam.zeroth_order import SPSA
 
@@ -27,7 +27,7 @@ class Uneven(Quadratic):
 def test_rounds_are_those_of_the_paper_with_the_datas_shares(tmp_path) -> None:
     objective = Uneven(dim=DIM, noise=0, condition=1.0)
     settings = {"a": 0.2, "o": 1.0, "alpha": 0.4, "beta": 0.9}
-    algorithm = FedBBPT(local_steps=STEPS, estimator=SPSA(draws=2, c=0.02, gamma=0.1), **settings)
+    algorithm = FedBBPT(local_steps=STEPS, estimator=SPSA(samples=2, c=0.02, gamma=0.1), **settings)
     topology = topologies.make("ring", PEERS)
     simulation = Simulation(
         objective=objective,
@@ -46,9 +46,9 @@ def test_rounds_are_those_of_the_paper_with_the_datas_shares(tmp_path) -> None:
         round, step = divmod(t - 1, STEPS)
         for i in range(PEERS):
             g = np.zeros(DIM)
-            for delta in SPSA(draws=2).perturbations(x[:1], RandomStream(0, "descent", round, step, range(i, i + 1)))[
-                0
-            ]:
+            for delta in SPSA(samples=2).perturbations(
+                RandomStream(0, "descent", round, step, range(i, i + 1)), DIM, x.dtype
+            )[0]:
                 c = 0.02 / t**0.1
                 up, down = (0.5 * ((x[i] + sign * c * delta - optima[i]) ** 2).sum() for sign in (1, -1))
                 g += (up - down) / (2 * c * delta) / 2

@@ -6,8 +6,8 @@ from typing import Any
 import networkx as nx
 import pytest
 
+from dfedsam.registry import import_path
 from dfedsam.topologies import find, make
-from dfedsam.topologies.imports import import_path
 
 CASES = [
     ("petersen_graph", 10, {}),
@@ -90,7 +90,12 @@ REFUSALS = [
     ("star_graph", 16, {"networkx_n": 16}, "has 17; give --peers 17, or another networkx_n"),
     ("grid_2d_graph", 16, {"m": 4}, "has 64; its n is not its number of peers"),
     ("hypercube_graph", 64, {}, "networkx_n is None: it must be given .*far more peers"),
-    ("petersen_graph", 16, {}, "peers is 16: topology networkx.petersen_graph has 10; give --peers 10"),
+    (
+        "petersen_graph",
+        16,
+        {},
+        "peers is 16: it must be 10, the number of peers of topology networkx.petersen_graph; give --peers 10",
+    ),
     ("star_graph", None, {}, "peers is None"),
     ("random_regular_graph", 15, {"d": 3}, "networkx refuses, with: n . d must be even"),
     ("random_regular_graph", 16, {}, "missing a required argument: 'd'; its options are: d, seed, networkx_n"),
