@@ -71,6 +71,7 @@ class BlackBox(ABC):
         gives_scores: whether it answers with class scores; if not, with losses alone.
         gives_gradients: whether `gradients` answers, which is for references only.
         reads_texts: whether a query costs a forward pass of every example.
+        has_budget: whether it may raise BudgetExceeded, and not answer.
     """
 
     takes_soft_prompts: ClassVar[bool] = True
@@ -78,6 +79,7 @@ class BlackBox(ABC):
     gives_gradients: ClassVar[bool] = False
     gives_scores: bool = True
     reads_texts: bool = True
+    has_budget: bool = False
     usage: Usage
     prompt: NDArray
     embedding_std: float

@@ -52,7 +52,7 @@ class Endpoint(BlackBox):
 
     def __init__(self, task: TaskSpec, config: EndpointConfig, cache_path: Path) -> None:
         self.usage, self.task, self.template = Usage(), task, config.parsed()
-        self._logprobs = config.logprobs
+        self._logprobs, self.has_budget = config.logprobs, config.budget_requests + config.budget_tokens > 0
         self._body = {
             "model": config.served or task.model,
             "max_tokens": 1,

@@ -28,8 +28,8 @@ class Problem(ABC):
         chunk_bytes: candidates are asked for in chunks of a block of about this size, so that they stay in the cache.
         queries_per_loss: queries that one loss of one candidate counts for.
         num_scores: class scores of a candidate on a peer's minibatch, the same ones each time; 0: it gives losses only.
-        budget_exhausted: once a budget has stopped the queries, its message: losses and metrics are 0 from then on, and
-            the round that meets it is to be dropped. Else false.
+        has_budget: whether queries may be refused because a budget does not cover them.
+        budget_exhausted: once one was, the budget's message: losses are 0 from then on, and the round is to be dropped.
     """
 
     dim: int
@@ -38,7 +38,8 @@ class Problem(ABC):
     chunk_bytes: int = 1 << 20
     queries_per_loss: int = 1
     num_scores: int = 0
-    budget_exhausted: str | bool = False
+    has_budget: bool = False
+    budget_exhausted: str | None = None
 
     @abstractmethod
     def start(self) -> NDArray:
@@ -104,7 +105,11 @@ class Problem(ABC):
 
     @abstractmethod
     def evaluate(self, x: NDArray) -> dict[str, NDArray]:
-        """Metrics of k models x (k, dim) on the whole problem, each of shape (k,), "loss" among them."""
+        """Metrics of k models x (k, dim) on the whole problem, each of shape (k,), "loss" among them.
+
+        Raises:
+            BudgetExceeded: if the budget does not cover it.
+        """
 
     def project(self, x: NDArray) -> None:
         """Move x (p, dim) to the nearest points that stand for a model, in place; by default all do."""
@@ -123,30 +128,11 @@ class Problem(ABC):
         """What this process's queries have cost, such as examples and tokens; nothing by default."""
         return {}
 
-    def limits(self) -> dict[str, int]:
-        """None: a budget is enforced at the request."""
-        return {}
-
     def save(self, mean: NDArray, path: Path) -> None:
         """Write the mean model (dim,) in a form that can be used elsewhere."""
         from safetensors.numpy import save
 
         write_atomic(path, save({"x": np.ascontiguousarray(mean)}))
-
-    def __getattr__(self, name: str) -> object:
-        """Attributes by their former names, until the rooms that read them use the new ones."""
-        new = _FORMER.get(name)
-        if new is None:
-            raise AttributeError(f"{type(self).__name__} has no attribute {name}")
-        return getattr(self, new)
-
-
-_FORMER = {
-    "part_bytes": "chunk_bytes",
-    "queries_a_loss": "queries_per_loss",
-    "scored": "num_scores",
-    "score_slopes": "score_gradient",
-}
 
 
 class Objective(ABC):

@@ -96,15 +96,12 @@ def test_cls_pooling_is_taken_from_the_folder(encoder_folder: Path, tmp_path: Pa
     for file in encoder_folder.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     (tmp_path / "1_Pooling").mkdir()
-    kinds = {"": "models.Transformer", "1_Pooling": "models.Pooling"}
-    modules = [
-        {"idx": i, "path": path, "type": f"sentence_transformers.{kind}"}
-        for i, (path, kind) in enumerate(kinds.items())
-    ]
+    kinds = (("", "Transformer"), ("1_Pooling", "Pooling"))
+    modules = [{"path": path, "type": f"sentence_transformers.models.{kind}"} for path, kind in kinds]
+    modules = [{"idx": i, "name": str(i), **module} for i, module in enumerate(modules)]
     (tmp_path / "modules.json").write_text(json.dumps(modules))
-    (tmp_path / "1_Pooling" / "config.json").write_text(
-        '{"word_embedding_dimension": 16, "pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false}'
-    )
+    pooling = {"word_embedding_dimension": 16, "pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}
+    (tmp_path / "1_Pooling" / "config.json").write_text(json.dumps(pooling))
     scores = box(tmp_path, scale=1.0).zero_shot(np.arange(2))
     words, texts = (np.stack([plain_vector(tmp_path, t, None, "cls") for t in some]) for some in (CLASSES, TEXTS[:2]))
     np.testing.assert_allclose(scores, texts @ words.T, rtol=1e-10)
@@ -170,7 +167,7 @@ def test_texts_are_cut_where_the_model_stops_reading(encoder_folder: Path) -> No
     encoder = box(encoder_folder, texts=(long, long + " line"), prompt=prompt, mode="text")
     (scores,) = encoder.scores(encoder.prompt[None, None], np.arange(2)[None])
     np.testing.assert_allclose(scores[0, 0], scores[0, 1], rtol=1e-12)
-    with pytest.raises(ValueError, match=r"prompt is .*: it must be shorter: .* it is 62 tokens long and leaves"):
+    with pytest.raises(ValueError, match=r"prompt is .*: it must leave room for a text: .* it is 62 tokens long"):
         box(encoder_folder, prompt=("loss " * 62).strip())
 
 

@@ -1,15 +1,16 @@
 """An endpoint answers as its model does, through every misbehaviour; nothing is paid twice; the key stays in memory."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file
 
-from dfedsam import RunError
+from dfedsam import DFedAvg, RunError, TwoPoint, simulate, topologies
 from dfedsam.blackbox import CausalLMConfig, EndpointConfig
 from dfedsam.blackbox.base import TaskSpec
 from dfedsam.blackbox.loading import load_embeddings
@@ -148,9 +149,9 @@ def test_a_server_that_gives_too_few_log_probabilities(
     assert any("gives 1 log-probabilities where 1000 are asked for" in message for message in caplog.messages)
     assert any("none of the label words" in message for message in caplog.messages)
     notes = len(caplog.messages)
-    with pytest.raises(RunError, match=r"logprobs is 1000: \d+ of 32 answers have none of the label words"):
-        for _ in range(3):
-            made.scores(prompts, EXAMPLES)
+    more = np.concatenate([prompts, prompts + 1, prompts + 2], axis=1)
+    with pytest.raises(RunError, match=r"logprobs is 1000: \d+ of \d+ answers have none of the label words"):
+        made.scores(more, EXAMPLES)
     assert len(caplog.messages) == notes  # each was said once
 
 
@@ -165,11 +166,21 @@ def asked(cache: Path, url: str, folder: Path, seed: int, budget: int) -> str:
     return ""
 
 
-def on_two_ranks(*arguments) -> list[str]:
+def on_two_ranks(cache: Path, url: str, folder: Path, budget: int) -> list[str]:
     """What two ranks hear that ask at once, half of what they ask the same."""
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        cache, url, folder, budget = arguments
-        return [one.result() for one in [pool.submit(asked, cache, url, folder, seed, budget) for seed in (0, 1, 0)]]
+    code = "import sys; from pathlib import Path; from tests.dfedsam.blackbox.test_endpoint import asked; "
+    code += "_, cache, url, folder, budget = sys.argv; "
+    code += "print([asked(Path(cache), url, Path(folder), seed, int(budget)) for seed in (0, {})])"
+    ranks = [
+        subprocess.Popen(
+            [sys.executable, "-c", code.format(own), str(cache), url, str(folder), str(budget)],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parents[3],
+        )
+        for own in (1, 2)
+    ]
+    return [rank.communicate(timeout=120)[0] for rank in ranks]
 
 
 def test_a_budget_is_exact_over_ranks_and_nothing_is_paid_twice(server, folders, tmp_path: Path) -> None:
@@ -178,10 +189,10 @@ def test_a_budget_is_exact_over_ranks_and_nothing_is_paid_twice(server, folders,
     heard = on_two_ranks(cache, server.url, folders["gpt2"], 17)
     assert server.requests == server.answered == 17  # to the last
     assert any(f"budget_requests is 17: 17 are paid for already, as {cache} says" in one for one in heard)
-    assert on_two_ranks(cache, server.url, folders["gpt2"], 0) == ["", "", ""]
-    assert server.requests == 30  # of two seeds, each answer once
+    assert on_two_ranks(cache, server.url, folders["gpt2"], 0) == ["['', '']\n"] * 2
+    assert server.requests == 45  # of three seeds, each answer once
     bodies = [json.dumps(body, sort_keys=True) for body in server.bodies]
-    assert len(set(bodies)) == len(bodies) == 30
+    assert len(set(bodies)) == len(bodies) == 45
 
 
 def test_retries_count_in_the_budget_as_what_they_are(server, folders, prompts, tmp_path: Path) -> None:
@@ -221,21 +232,52 @@ def test_a_problem_whose_budget_is_spent_asks_no_more_and_says_so(server, folder
     first.losses(x, batch)
     assert not first.budget_exhausted
     assert server.requests == 7  # one before the start, six examples
-    figures = first.evaluate(x[:1, 0])
+    assert first.losses(x + 1, batch).tolist() == [[0.0]] * 3
     assert first.budget_exhausted == (
         f"budget_requests is 10: 10 are paid for already, as {tmp_path / 'answers.sqlite'} says; resume with a larger "
         "budget to go on"
     )
-    assert figures["loss"].tolist() == [0.0]
-    assert first.losses(x + 1, batch).tolist() == [[0.0]] * 3
+    with pytest.raises(BudgetExceeded, match="budget_requests is 10"):
+        first.evaluate(x[:1, 0])
     assert server.requests == 10
     again, whole = build(budget_requests=13), build()
-    np.testing.assert_array_equal(again.losses(x, batch), whole.losses(x, batch))
-    assert again.evaluate(x[:1, 0])["loss"] == whole.evaluate(x[:1, 0])["loss"]
+    for at in (x, x + 1):
+        np.testing.assert_array_equal(again.losses(at, batch), whole.losses(at, batch))
     assert server.requests == 13  # what was paid for is not paid for again
     tokens = build(budget_tokens=again.black_box.spent()["tokens"] + 1)  # type: ignore[attr-defined]
-    tokens.evaluate(x[:1, 0] + 3)
+    tokens.losses(x + 3, batch)
     assert "budget_tokens is" in str(tokens.budget_exhausted)
+
+
+def simulated(objective: PromptTuning, rounds: int, out: Path, **options):
+    algorithm = DFedAvg(local_steps=1, estimator=TwoPoint(directions=1, mu=0.1))
+    topology = topologies.make("ring", 3)
+    return simulate(objective=objective, topology=topology, algorithm=algorithm, rounds=rounds, out=out, **options)
+
+
+def shown(rows: list[dict]) -> list[dict]:
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
+
+
+def test_a_budget_ends_a_run_with_a_checkpoint_and_a_larger_one_goes_on(
+    server, folders, reviews, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    def own(budget: int, cache: str = "answers") -> PromptTuning:
+        return tuning(server, folders["gpt2"], reviews, tmp_path / cache, budget_requests=budget)
+
+    cut = simulated(own(40), 3, tmp_path / "cut", checkpoint_every=1)
+    assert server.requests == 40
+    assert "budget_requests is 40: 40 are paid for already" in str(cut.stopped)
+    on = simulated(own(10_000), 3, tmp_path / "cut", resume=True)
+    assert on.stopped is None
+    paid = server.requests
+    whole = simulated(own(0, "other"), 3, tmp_path / "whole")
+    assert server.requests == 2 * paid
+    assert shown(on.rows) == shown(whole.rows)
+    assert shown(cut.rows) == shown(whole.rows[: len(cut.rows)])
+    ends = [load_file(tmp_path / run / "prompt.safetensors")["prompt"] for run in ("whole", "cut")]
+    np.testing.assert_array_equal(*ends)
+    assert capsys.readouterr() == ("", "")
 
 
 def test_from_the_command_line_the_key_is_written_nowhere(
@@ -246,7 +288,7 @@ def test_from_the_command_line_the_key_is_written_nowhere(
     line = f"run --objective prompt_tuning --objective.data {reviews} --objective.words bad,good --peers 3 --rounds 3"
     line += f" --objective.model {folders['gpt2']} --objective.blackbox endpoint --objective.blackbox.url {server.url}"
     line += " --objective.batch_size 2 --objective.test_limit 4 --algorithm DPSGD --out runs/a"
-    line += " --objective.blackbox.backoff 0.01 --objective.blackbox.retries 1"
+    line += " --objective.blackbox.backoff 0.01 --objective.blackbox.retries 1 --objective.blackbox.logprobs 1000"
     assert main(line.split()) == 0
     said = capfd.readouterr()
     server.always = "500"

@@ -52,7 +52,7 @@ def test_losses_and_scores_tune_alike(reviews):
             topology=topologies.make("ring", 3),
             algorithm=DFedAvg(local_steps=2, lr=0.1),
             rounds=4,
-        )
+        ).metrics
     np.testing.assert_allclose(rows["scores"]["loss"], rows["losses"]["loss"], rtol=1e-6)
     assert rows["losses"]["loss"].iloc[-1] < rows["losses"]["loss"].iloc[0] == pytest.approx(np.log(2))
     assert "accuracy" in rows["scores"]

@@ -213,9 +213,7 @@ def test_a_batch_that_does_not_fit_is_halved(
     (note,) = caplog.messages
     assert re.search(r"cpu has no memory for a batch of \d+ sequences of \d+ tokens; one of [234] fits", note)
     limit(10)
-    with pytest.raises(
-        ValueError, match=r"memory for a batch of one sequence of .* tokens, and not even that"
-    ) as caught:
+    with pytest.raises(ValueError, match=r"a batch of one sequence of .* tokens, and not even that") as caught:
         made.scores(prompts, EXAMPLES)
     assert "\n" not in str(caught.value)
 
