@@ -156,15 +156,15 @@ def predict(
         "consensus_distance": …}, where the closed form for quadratics holds; `rate`, what the algorithm's convergence
         theorem says of its last round, up to constants.
     """
-    gossip = algorithm.exchanges()
+    gossip = algorithm.gossip_of_x()
     prediction: dict[str, Any] = dict.fromkeys(
         ("lambda_q", "neighbours_q", "eigenvalues", "multipliers", "consensus_distance", "error", "course", "rate")
     )
     if gossip is None:
         return prediction
     values, multipliers = _modes(topology, gossip)
-    contraction = gossip.rate(topology, spectrum["lambda_q"])
-    if topology.sums == "rows":
+    contraction = gossip.contraction_factor(topology, spectrum["lambda_q"])
+    if topology.biased:
         contraction = None  # what peers come to agree on is no mean
     if values is not None:
         prediction["eigenvalues"] = values.tolist()
@@ -173,7 +173,7 @@ def predict(
         prediction["multipliers"] = multipliers.tolist()
         prediction["neighbours_q"] = from_eigenvalues(np.concatenate([[1.0], multipliers]))
         prediction |= _quadratics(multipliers, algorithm, objective, rounds)
-    elif contraction is not None and gossip.length(topology) == 1:
+    elif contraction is not None and gossip.num_steps(topology) == 1:
         prediction["neighbours_q"] = spectrum["effective_neighbours"]
     if contraction is not None:
         prediction["lambda_q"] = contraction

@@ -24,8 +24,14 @@ class DFedSAM(GossipLocalSteps):
 
     public_name: ClassVar[str] = "dfedsam"
     replayable: ClassVar[bool] = True
+    covered_gossip = frozenset({"push_sum"})
 
     rho: float = 0.05
+
+    def convergence_rate(self, contraction: float, rounds: int) -> float:
+        """1/√(KT) + 1/T + (λ_Q + 1)/(√K T^{3/2} (1 − λ_Q)²): how the squared gradient falls (theorem 1)."""
+        K, T = self.local_steps, rounds
+        return 1 / (K * T) ** 0.5 + 1 / T + (contraction + 1) / (K**0.5 * T**1.5 * (1 - contraction) ** 2)
 
     def init(self, x: NDArray, problem: Problem) -> LocalState:
         return LocalState(**self.kept(x, problem))

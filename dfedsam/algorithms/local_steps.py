@@ -17,6 +17,7 @@ from dfedsam.gossip.channel import LocalUpdate
 from dfedsam.objectives.base import Problem
 from dfedsam.registry import public_name
 from dfedsam.state import rows_of, set_rows
+from dfedsam.theory import LocalSGD
 from dfedsam.topologies import Topology
 from dfedsam.validation import at_least, between, one_of, whole_number
 from dfedsam.zeroth_order.base import record_cosines
@@ -186,6 +187,12 @@ class GossipLocalSteps(LocalSteps):
 
     def kept(self, x: NDArray, problem: Problem) -> dict[str, Any]:
         return super().kept(x, problem) | {"gossip": self.gossip.init(x)}
+
+    def local_sgd(self) -> LocalSGD | None:
+        plain = self.replayable and self.lr_schedule == "constant" and not (self.momentum or self.weight_decay)
+        if not plain or (self.rho and self.perturbation not in ("own", "same")):
+            return None
+        return LocalSGD(lr=self.lr, steps=self.local_steps, estimator=self.estimator, rho=self.rho)
 
     def check(self, topology: Topology) -> None:
         super().check(topology)

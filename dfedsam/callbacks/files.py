@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from dfedsam import checkpoint, state, topologies
+from dfedsam import checkpoint, state, theory, topologies
 from dfedsam.callbacks.base import Callback, Run, on_every_rank, on_root
 from dfedsam.callbacks.evaluation import mean_model, total_counts
 from dfedsam.communication.base import Communicator
@@ -199,8 +199,10 @@ class Checkpoints(Callback):
 
 
 def _topology(experiment: Experiment) -> Row:
-    """The graph, its spectrum for the run's gossip steps, and how the gossip mixes on it."""
+    """The graph, its spectrum for the run's gossip steps, how the gossip mixes on it, and what theory predicts."""
     topology, gossip = experiment.topology, experiment.algorithm.gossip_of_x()
     spectrum = topologies.spectrum(topology, 1 if gossip is None else gossip.num_steps(topology))
     mixing = {} if gossip is None else {"gossip": gossip.mixing_summary(topology, spectrum["lambda_q"])}
-    return topologies.to_dict(topology, spectrum=spectrum, **mixing)
+    rounds = [t for t in range(experiment.rounds + 1) if t == 0 or experiment.is_evaluated(t)]
+    prediction = theory.predict(topology, experiment.algorithm, experiment.objective, spectrum, rounds)
+    return topologies.to_dict(topology, spectrum=spectrum, **mixing, theory=prediction)

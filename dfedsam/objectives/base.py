@@ -12,6 +12,7 @@ from dfedsam.objectives.categorical import Categorical
 from dfedsam.peers import Peers
 from dfedsam.random import RandomStream
 from dfedsam.run_folder import write_atomic
+from dfedsam.theory import Quadratics
 
 ALL_ROWS = slice(None)
 
@@ -151,6 +152,10 @@ class Objective(ABC):
         Raises:
             ValueError: for every mistake in the options or the data, in one line.
         """
+
+    def quadratics(self) -> Quadratics | None:
+        """The peers' objectives, where they are f_i(x) = ½‖x − b_i‖² and theory is exact; None otherwise."""
+        return None
 
     def class_counts(self, peers: int, seed: int) -> tuple[tuple[str, ...], NDArray[np.int64]]:
         """How the training examples are split over the peers.

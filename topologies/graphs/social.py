@@ -1,8 +1,9 @@
 """Networks that were observed among people, of fixed size; a peer's "label" is the name it had.
 
-Where an edge was observed to be stronger than others, that is left out. Gaps in the docstrings are those of Metropolis
-weights. The data are those that networkx carries.
+Strengths of ties are dropped. Gaps in docstrings are those of Metropolis weights. The data come with networkx.
 """
+
+from __future__ import annotations
 
 import networkx as nx
 
