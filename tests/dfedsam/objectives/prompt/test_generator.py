@@ -10,20 +10,20 @@ import torch
 from safetensors import safe_open
 
 from dfedsam import DFedAvg, Exact, FedBBPT, Simulation, topologies
-from dfedsam.blackbox import CausalLM, DualEncoder, MaskedLM, Model
+from dfedsam.blackbox import BlackBoxConfig, CausalLMConfig, DualEncoderConfig, MaskedLMConfig
 from dfedsam.data.split import IID
 from dfedsam.objectives import FullPrompt, PromptGenerator, PromptTuning
-from dfedsam.objectives.generated_prompts import GeneratedPromptProblem
-from dfedsam.objectives.prompt_generator import MLP
+from dfedsam.objectives.prompt.generator import MLP
+from dfedsam.objectives.prompt.problem import PromptProblem
 from dfedsam.random import RandomStream
 from dfedsam.zeroth_order import SPSA
 
 PEERS = 3
-BOXES: list[tuple[str, Model, dict]] = [
-    ("bert", MaskedLM(), {}),
-    ("gpt2", CausalLM(), {}),
-    ("encoder", DualEncoder(), {"mode": "words"}),
-    ("encoder", DualEncoder(), {"mode": "text"}),
+BOXES: list[tuple[str, BlackBoxConfig, dict]] = [
+    ("bert", MaskedLMConfig(), {}),
+    ("gpt2", CausalLMConfig(), {}),
+    ("encoder", DualEncoderConfig(mode="words"), {}),
+    ("encoder", DualEncoderConfig(mode="text"), {}),
 ]
 
 
@@ -31,7 +31,7 @@ BOXES: list[tuple[str, Model, dict]] = [
 def tuning(reviews: Path, folders: dict[str, Path], encoder_folder: Path):
     torch.set_num_threads(1)
 
-    def make(kind: str, model: Model, **more) -> PromptTuning:
+    def make(kind: str, model: BlackBoxConfig, **more) -> PromptTuning:
         folder = encoder_folder if kind == "encoder" else folders[kind]
         usual = {"data": str(reviews), "words": "bad, good", "model": str(folder), "blackbox": model, "split": IID()}
         usual |= {"min_examples": 3, "batch_size": 4, "prompt": "a film", "cut_at_peers": True}
@@ -41,13 +41,13 @@ def tuning(reviews: Path, folders: dict[str, Path], encoder_folder: Path):
     return make
 
 
-def build(objective: PromptTuning, block: range = range(PEERS), dtype: type = np.float64) -> GeneratedPromptProblem:
+def build(objective: PromptTuning, block: range = range(PEERS), dtype: type = np.float64) -> PromptProblem:
     problem = objective.build(PEERS, block, 0, dtype)
-    assert isinstance(problem, GeneratedPromptProblem)
+    assert isinstance(problem, PromptProblem)
     return problem
 
 
-def around(problem: GeneratedPromptProblem, *shape: int) -> np.ndarray:
+def around(problem: PromptProblem, *shape: int) -> np.ndarray:
     noise = np.random.default_rng(1).normal(size=(*shape, problem.dim))
     return (problem.start() + noise).astype(problem.dtype)
 
@@ -72,7 +72,7 @@ def test_losses_and_figures_are_those_of_each_example_alone(tuning, kind, model,
     batch[1, -1] = -1
     losses, figures = problem.losses(x, batch), problem.evaluate(x[:, 0])
     assert losses.shape == (PEERS, 2)
-    features = problem.map.communicator.inputs
+    features = problem.map.mlp.inputs
 
     def plain(one: np.ndarray, number: int) -> tuple[float, bool]:
         problem.save(one, tmp_path / "prompt.safetensors")
@@ -81,7 +81,7 @@ def test_losses_and_figures_are_those_of_each_example_alone(tuning, kind, model,
         hidden = np.tanh(part["first.weight"] @ features[number] + part["first.bias"])
         z = part["second.weight"] @ hidden + part["second.bias"]
         prompt = part["prompt"] + (z @ part["projection"]).reshape(part["prompt"].shape)
-        (scores,) = problem.box.scores(prompt[None, None], [np.array([number])], count=False)
+        (scores,) = problem.black_box.scores(prompt[None, None], np.array([[number]]), count=False)
         label = problem.labels[number]
         chances = torch.log_softmax(torch.from_numpy(scores[0, 0]), dim=-1)
         return -float(chances[label]), bool(scores[0, 0].argmax() == label)
@@ -100,18 +100,20 @@ def test_losses_and_figures_are_those_of_each_example_alone(tuning, kind, model,
 def test_features_are_unit_vectors_of_the_encoder_and_pairs_are_read_together(
     tuning, folders, reviews, tmp_path: Path
 ) -> None:
-    features = build(tuning("bert", MaskedLM())).map.communicator.inputs
+    features = build(tuning("bert", MaskedLMConfig())).map.mlp.inputs
     np.testing.assert_allclose((features**2).sum(axis=1), 16, rtol=1e-9)
     table = pd.read_csv(reviews)
     pairs = tmp_path / "pairs.csv"
     halves = table["text"].str.split(" ", n=1, expand=True)
     pd.DataFrame({"a": halves[0], "b": halves[1], "label": table["label"]}).to_csv(pairs, index=False)
-    paired = tuning("bert", MaskedLM(template="{prompt} {text1} {text2} <mask>"), data=str(pairs), text_column="a,b")
-    np.testing.assert_allclose(build(paired).map.communicator.inputs, features, rtol=1e-9)
+    paired = tuning(
+        "bert", MaskedLMConfig(template="{prompt} {text1} {text2} <mask>"), data=str(pairs), text_column="a,b"
+    )
+    np.testing.assert_allclose(build(paired).map.mlp.inputs, features, rtol=1e-9)
 
 
 def test_the_same_bits_however_peers_are_dealt(tuning) -> None:
-    objective = tuning("encoder", DualEncoder(), mode="text")
+    objective = tuning("encoder", DualEncoderConfig(mode="text"))
     whole = build(objective, dtype=np.float32)
     x, batch = around(whole, PEERS, 3), whole.minibatch(RandomStream(0, "minibatch", 0, 0, range(PEERS)))
     losses, loss = whole.losses(x, batch), whole.evaluate(x[:, 0])["loss"]
@@ -125,7 +127,7 @@ def test_the_same_bits_however_peers_are_dealt(tuning) -> None:
     "algorithm", [FedBBPT(a=0.05, local_steps=2), DFedAvg(estimator=SPSA(), lr=0.1, local_steps=2)]
 )
 def test_a_server_or_gossip_tunes_it_and_a_resumed_run_is_the_same(tuning, algorithm, tmp_path: Path) -> None:
-    objective = tuning("encoder", DualEncoder(), mode="text")
+    objective = tuning("encoder", DualEncoderConfig(mode="text"))
     options = {"objective": objective, "algorithm": algorithm, "topology": topologies.make("ring", PEERS)}
     options |= {"evaluate_every": 4, "evaluate_local": False}
     whole = Simulation(**options, rounds=8, out=tmp_path / "whole").run()
@@ -140,13 +142,13 @@ def test_a_server_or_gossip_tunes_it_and_a_resumed_run_is_the_same(tuning, algor
     sent = 2 * dim + 1 if isinstance(algorithm, FedBBPT) else 2 * dim
     assert whole[-1]["bytes"] == 8 * sent * 4
     with safe_open(tmp_path / "cut" / "prompt.safetensors", "np") as file:
-        assert file.metadata()["parameters"] == "PromptGenerator"
+        assert file.metadata()["parameters"] == "prompt_generator"
 
 
 def test_what_it_cannot_do_is_said_before_the_run(tuning, tmp_path: Path) -> None:
     options = {"topology": topologies.make("ring", PEERS), "out": tmp_path / "run"}
-    objective = tuning("encoder", DualEncoder())
-    with pytest.raises(ValueError, match="estimator is Exact: this objective is a black box without gradients"):
+    objective = tuning("encoder", DualEncoderConfig())
+    with pytest.raises(ValueError, match="this objective is a black box without gradients"):
         Simulation(**options, objective=objective, algorithm=DFedAvg(estimator=Exact())).run()
     nowhere = replace(objective, parameters=PromptGenerator(encoder="no/such-encoder"))
     with pytest.raises(ValueError, match="encoder is no/such-encoder: "):

@@ -1,15 +1,16 @@
-"""A prompt generator: a peer's vector is a small mlp, which makes a prompt of each example's features."""
+"""A prompt generator: a peer's vector is a small neural network, which makes a prompt of each example's features."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from dfedsam import validation
 from dfedsam.blackbox.base import BlackBox, TaskSpec
-from dfedsam.blackbox.kinds import DualEncoder
-from dfedsam.objectives.prompt_parameters import PromptMap, RandomProjection
+from dfedsam.errors import OptionError
+from dfedsam.objectives.prompt.parameters import PromptMap, RandomProjection
 from dfedsam.random import generator
 
 
@@ -19,7 +20,7 @@ class PromptGenerator(RandomProjection):
 
     The vector is W₁, b₁, W₂ and b₂, row by row; W₁ starts random and the others at 0, so that all start with p₀. f is
     √width times the text's unit vector by a frozen sentence encoder of the peers' own; A is as in random_projection.
-    Any estimator of queries tunes it, and FedBBPT by SPSA-GC as its paper has it. In a dual encoder's mode "words" the
+    Any estimator of losses tunes it, and FedBBPT by SPSA-GC as its paper has it. In a dual encoder's mode "words" the
     class words go through the model anew for each example, so that "text" is the cheaper one.
 
     Source: Lin et al. (2023), "Efficient federated prompt tuning for black-box large pre-trained models" (Fed-BBPT),
@@ -29,9 +30,9 @@ class PromptGenerator(RandomProjection):
     Args:
         hidden: units of the hidden layer, at least 1.
         dim: length of z, at least 1.
-        encoder: a folder with a sentence encoder, or a hub name: what the peers read features by. It is not queried.
+        encoder: a folder with a sentence encoder, or a hub name: how the peers compute features. It is not queried.
         scale: BBT's α, above 0.
-        sigma: the size of z's entries that is meant, above 0.
+        sigma: the intended size of z's entries, above 0.
         distribution: of A: "normal", "uniform" or "orthonormal".
     """
 
@@ -43,38 +44,39 @@ class PromptGenerator(RandomProjection):
         super().__post_init__()
         validation.whole_number("hidden", self.hidden, 1)
 
-    def build(self, box: BlackBox, given: TaskSpec, seed: int) -> PromptMap:
-        """See PromptParameters.build. Loads the encoder, and reads every text with it once."""
-        projection = super().build(box, given, seed)
-        mlp = MLP(inputs=self._features(given), hidden=self.hidden, outputs=self.dim)
-        return Generated(mlp, projection, generator(seed, "prompt generator"), given.dtype)
+    def build(self, black_box: BlackBox, task: TaskSpec, seed: int) -> PromptMap:
+        """See PromptParameters.build. Loads the encoder, and encodes every text once."""
+        projection = super().build(black_box, task, seed)
+        mlp = MLP(inputs=self._features(task), hidden=self.hidden, outputs=self.dim)
+        return _Generated(
+            mlp, projection, black_box.prompt, self.encoder, generator(seed, "prompt generator"), task.dtype
+        )
 
-    def _features(self, given: TaskSpec) -> NDArray:
+    def _features(self, task: TaskSpec) -> NDArray:
         """Features of all examples, (n, width); of pairs, of the two texts together."""
-        from dfedsam.blackbox.dual_encoder import DualEncoderBox
+        from dfedsam.blackbox.configs import DualEncoderConfig
+        from dfedsam.blackbox.dual_encoder import DualEncoder
 
-        examples = given.examples
+        examples = task.examples
         if examples.seconds:
             both = (" ".join(pair) for pair in zip(examples.texts, examples.seconds, strict=True))
             examples = replace(examples, texts=tuple(both), seconds=())
-        own = replace(given, model=self.encoder, examples=examples, mode="words", prompt="a", prompt_tokens=0)
+        own = replace(task, model=self.encoder, examples=examples, prompt="a", prompt_tokens=0)
         try:
-            encoder = DualEncoder().build(own)
+            vectors = DualEncoder(own, **DualEncoderConfig().loading(own)).bare_vectors()
         except ValueError as error:
-            raise ValueError(f"encoder is {self.encoder}: {error}") from None
-        assert isinstance(encoder, DualEncoderBox)
-        vectors = encoder.bare_vectors()
+            raise OptionError("encoder", self.encoder, f"must be a sentence encoder, but {error}") from None
         return vectors * vectors.dtype.type(vectors.shape[1] ** 0.5)
 
 
 @dataclass(frozen=True, kw_only=True)
 class MLP:
-    """The small mlp, and the features it reads.
+    """The small network, and the features it reads.
 
     Args:
         inputs: features of all examples, shape (n, width).
         hidden: units of the hidden layer.
-        outputs: length of what it gives.
+        outputs: length of its output.
     """
 
     inputs: NDArray
@@ -93,7 +95,7 @@ class MLP:
         """Parameters in all."""
         return sum(int(np.prod(shape)) for shape in self.shapes.values())
 
-    def parts(self, x: NDArray) -> dict[str, NDArray]:
+    def parameters(self, x: NDArray) -> dict[str, NDArray]:
         """The parameters by name, from vectors (…, dim)."""
         ends = np.cumsum([int(np.prod(shape)) for shape in self.shapes.values()])
         pieces = np.split(x, ends[:-1], axis=-1)
@@ -107,20 +109,31 @@ class MLP:
 
         In products of matrices of one vector each: no bit of a row depends on which others are beside it.
         """
-        own = self.parts(x)
+        own = self.parameters(x)
         hidden = (
             np.matmul(self.inputs[examples], own["first.weight"].swapaxes(-1, -2)) + own["first.bias"][..., None, :]
         )
         return np.matmul(np.tanh(hidden), own["second.weight"].swapaxes(-1, -2)) + own["second.bias"][..., None, :]
 
 
-class Generated(PromptMap):
-    """Prompts by example; `prompts`, which knows of none, is of no use here."""
+class _Generated(PromptMap):
+    """Prompts by example."""
 
-    def __init__(self, mlp: MLP, projection: PromptMap, random: np.random.Generator, dtype: Any) -> None:
-        self.mlp, self.projection = mlp, projection
+    has_gradients = False
+    per_example = True
+
+    def __init__(
+        self,
+        mlp: MLP,
+        projection: PromptMap,
+        prompt: NDArray,
+        encoder: str,
+        rng: np.random.Generator,
+        dtype: DTypeLike,
+    ) -> None:
+        self.mlp, self._projection, self._prompt, self._encoder = mlp, projection, prompt, encoder
         self.dim = mlp.dim
-        first = random.standard_normal(mlp.shapes["first.weight"]) / mlp.inputs.shape[1] ** 0.5
+        first = rng.standard_normal(mlp.shapes["first.weight"]) / mlp.inputs.shape[1] ** 0.5
         self._start = np.zeros(self.dim, dtype)
         self._start[: first.size] = first.ravel()
 
@@ -128,8 +141,20 @@ class Generated(PromptMap):
         return self._start.copy()
 
     def prompts(self, x: NDArray) -> NDArray:
-        raise ValueError("parameters is PromptGenerator: its prompts depend on the example")
+        raise NotImplementedError
 
     def prompts_for(self, x: NDArray, examples: NDArray) -> NDArray:
-        """Soft prompts (…, b, tokens, width) that vectors (…, dim) make of examples (…, b)."""
-        return self.projection.prompts(self.mlp(x, examples))
+        return self._projection.prompts(self.mlp(x, examples))
+
+    def tensors(self, x: NDArray) -> dict[str, NDArray]:
+        """The generator by its layers, A transposed as "projection", and p₀ as "prompt"."""
+        columns = self._projection.prompts(np.eye(self.mlp.outputs, dtype=x.dtype)) - self._prompt
+        projection = columns.reshape(self.mlp.outputs, -1)
+        return self.mlp.parameters(x) | {"projection": projection, "prompt": self._prompt}
+
+    def card(self, card: dict[str, str]) -> dict[str, str]:
+        how = (
+            "An example's prompt is prompt + z projection, where z = second.weight tanh(first.weight f + first.bias) + "
+            "second.bias and f is √width times the encoder's unit vector of its text. "
+        )
+        return card | {"encoder": self._encoder, "how_to_use": how + card["how_to_use"]}

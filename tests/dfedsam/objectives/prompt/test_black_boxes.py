@@ -9,19 +9,19 @@ import torch
 from safetensors import safe_open
 
 from dfedsam import DFedSAMMG, Simulation, topologies
-from dfedsam.blackbox import CausalLM, MaskedLM, Model
+from dfedsam.blackbox import BlackBoxConfig, CausalLMConfig, MaskedLMConfig
 from dfedsam.checkpoint import load
 from dfedsam.communication.single_process import SingleProcess
 from dfedsam.data.split import IID
 from dfedsam.objectives import PromptTuning, RandomProjection
-from dfedsam.objectives.prompt_problem import PromptProblem
+from dfedsam.objectives.prompt.problem import PromptProblem
 from dfedsam.random import RandomStream
 
 PEERS = 4
-BOXES: list[tuple[str, Model]] = [
-    ("roberta", MaskedLM()),
-    ("gpt2", CausalLM()),
-    ("llama", CausalLM(template="{text} {prompt}", cache=1e-5)),  # some texts are kept, others are not
+BOXES: list[tuple[str, BlackBoxConfig]] = [
+    ("roberta", MaskedLMConfig()),
+    ("gpt2", CausalLMConfig()),
+    ("llama", CausalLMConfig(template="{text} {prompt}", cache=1e-5)),  # some texts are kept, others are not
 ]
 
 
@@ -31,7 +31,7 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def tuning(reviews: Path, folder: Path, model: Model, **more) -> PromptTuning:
+def tuning(reviews: Path, folder: Path, model: BlackBoxConfig, **more) -> PromptTuning:
     usual = {"data": str(reviews), "words": "bad, good", "model": str(folder), "blackbox": model, "prompt": "a film"}
     usual |= {
         "min_examples": 3,
@@ -50,7 +50,9 @@ def build(objective: PromptTuning, block: range = range(PEERS), dtype: type = np
 
 
 @pytest.mark.parametrize(("kind", "model"), BOXES, ids=repr)
-def test_cut_at_peers_gives_the_same_bits_however_peers_are_dealt(folders, reviews, kind: str, model: Model) -> None:
+def test_cut_at_peers_gives_the_same_bits_however_peers_are_dealt(
+    folders, reviews, kind: str, model: BlackBoxConfig
+) -> None:
     for cut in (True, False):
         objective = tuning(reviews, folders[kind], model, cut_at_peers=cut)
         whole = build(objective)
@@ -67,7 +69,7 @@ def test_cut_at_peers_gives_the_same_bits_however_peers_are_dealt(folders, revie
 
 @pytest.mark.parametrize(("kind", "model"), BOXES, ids=repr)
 def test_a_resumed_run_ends_bit_for_bit_where_the_unbroken_one_does(
-    folders, reviews, kind: str, model: Model, tmp_path: Path
+    folders, reviews, kind: str, model: BlackBoxConfig, tmp_path: Path
 ) -> None:
     options = {"objective": tuning(reviews, folders[kind], model), "topology": topologies.make("ring", PEERS)}
     options |= {"algorithm": DFedSAMMG(local_steps=1, lr=0.05), "checkpoint_every": 1, "references": kind == "gpt2"}
@@ -83,7 +85,7 @@ def test_a_resumed_run_ends_bit_for_bit_where_the_unbroken_one_does(
     with safe_open(tmp_path / "cut" / "prompt.safetensors", "np") as file:
         assert file.get_tensor("prompt").shape == (3, 16)
         assert file.metadata()["template"] == model.parsed().text  # type: ignore[attr-defined]
-        assert file.metadata()["blackbox"] == type(model).__name__
+        assert file.metadata()["blackbox"] == model.public_name
 
 
 def test_a_task_brings_template_words_and_pairs(folders, tmp_path: Path) -> None:
@@ -93,14 +95,14 @@ def test_a_task_brings_template_words_and_pairs(folders, tmp_path: Path) -> None
     objective = tuning(
         data,
         folders["roberta"],
-        MaskedLM(template="{prompt} {text1} ? <mask> {text2}"),
+        MaskedLMConfig(template="{prompt} {text1} ? <mask> {text2}"),
         text_column="premise, hypothesis",
     )
     problem = build(objective)
-    tokenizer = problem.box.loaded.tokenizer  # type: ignore[attr-defined]
-    ids = problem.box._contents.ids[0]  # type: ignore[attr-defined]
-    examples = problem.box.given.examples  # type: ignore[attr-defined]
+    tokenizer = problem.black_box.loaded.tokenizer  # type: ignore[attr-defined]
+    ids = problem.black_box._contents.ids[0]  # type: ignore[attr-defined]
+    examples = problem.black_box.task.examples  # type: ignore[attr-defined]
     assert ids == tokenizer(f" {examples.texts[0]} ? <mask> {examples.seconds[0]}").input_ids
-    wrong = tuning(data, folders["roberta"], MaskedLM(template="rte"), words="", text_column="premise,hypothesis")
-    with pytest.raises(ValueError, match=r"words is Yes, No: each must be one token of the model, but Yes is \d"):
+    wrong = tuning(data, folders["roberta"], MaskedLMConfig(template="rte"), words="", text_column="premise,hypothesis")
+    with pytest.raises(ValueError, match=r"words is Yes, No: it must be words of one token .* but Yes is \d"):
         build(wrong)

