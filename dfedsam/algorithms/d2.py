@@ -49,14 +49,16 @@ class D2(GossipOneGradient):
 
     def note(self, topology: Topology) -> str | None:
         """Whether W is made lazy, and why."""
+        more = super().note(topology)
         smallest = self.gossip.smallest_multiplier(topology.weights(0))
         if smallest is None:
             why = f"of the gossip {public_name(type(self.gossip))} it is not known"
         elif smallest <= _LIMIT:
             why = f"here it may be {smallest:.3f}".replace("-", "−")
         else:
-            return None
-        return f"D2 mixes with (I + W)/2: it needs a smallest eigenvalue above −1/3, and {why}"
+            return more
+        lazy = f"D2 mixes with (I + W)/2: it needs a smallest eigenvalue above −1/3, and {why}"
+        return f"{lazy}; {more}" if more else lazy
 
     def init(self, x: NDArray, problem: Problem) -> D2State:
         return D2State(

@@ -163,7 +163,7 @@ def test_d2_is_lazy_only_where_it_must_be():
     assert D2().note(topologies.make("complete", N)) is None
     assert D2(gossip=Chebyshev(steps=2)).note(ring).endswith("and here it may be −0.383")
     assert D2(gossip=Chebyshev(steps=8)).note(ring) is None
-    assert D2(gossip=Choco()).note(ring).endswith("and of the gossip choco it is not known")
+    assert "and of the gossip choco it is not known" in D2(gossip=Choco()).note(ring)
 
 
 @dataclass(frozen=True, kw_only=True)
