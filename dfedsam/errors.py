@@ -1,6 +1,6 @@
-"""The two kinds of errors: bad input, found before anything is written, and a run that cannot go on.
+"""The kinds of errors: bad input, found before anything is written, and a run that cannot go on.
 
-Both are structured and formatted here alone. The command line prints them in one line.
+All are structured and formatted here alone. The command line prints them in one line.
 """
 
 from __future__ import annotations
@@ -66,3 +66,24 @@ class RunError(RuntimeError):
 
 class BudgetExceeded(RunError):
     """A query that the budget of the black box does not cover; it was not asked."""
+
+
+class FileError(ValueError):
+    """A file that cannot be read or written, or does not hold what it must.
+
+    Args:
+        path: the file.
+        problem: what is wrong with it, after "it": "is cut short".
+        hint: what to do; empty if the problem says it.
+        line: 1-based number of the line at fault; None for the whole file.
+
+    The message is "path, line 3: problem; hint".
+    """
+
+    def __init__(self, path: object, problem: str, hint: str = "", line: int | None = None) -> None:
+        super().__init__(path, problem, hint, line)
+        self.path, self.problem, self.hint, self.line = path, problem, hint, line
+
+    def __str__(self) -> str:
+        where = str(self.path) if self.line is None else f"{self.path}, line {self.line}"
+        return f"{where}: {self.problem}" + (f"; {self.hint}" if self.hint else "")

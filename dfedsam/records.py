@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from dfedsam import topologies
+from dfedsam import run_folder, topologies
 from dfedsam.communication.base import Communicator
 from dfedsam.objectives import Problem
 
@@ -19,14 +18,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a small file so that it is whole or absent: beside, flushed to the disk, renamed."""
-    beside = path.with_name(path.name + ".part")
-    with beside.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+write_whole = run_folder.write_atomic
 
 
 class RunFolder:
@@ -39,6 +31,7 @@ class RunFolder:
 
     def __init__(self, path: Path, communicator: Communicator) -> None:
         self.path, self.communicator = path, communicator
+        self.files = run_folder.RunFolder(path)
         self.checkpoint = path / "checkpoint.safetensors"
         self.metrics = path / "metrics.jsonl"
 
@@ -59,7 +52,7 @@ class RunFolder:
             spectrum = topologies.spectrum(topology, 1 if gossip is None else gossip.length(topology))
             mixing = {} if gossip is None else {"gossip": gossip.mixing(topology, spectrum["lambda_q"])}
             graph = topologies.to_dict(topology, spectrum=spectrum, **mixing)
-            write_whole(self.path / "topology.json", json.dumps(graph))
+            self.files.write_topology(graph)
 
     def _make(self) -> str:
         try:
@@ -75,17 +68,15 @@ class RunFolder:
 
     def write_config(self, description: Row) -> None:
         """Write `config.yaml`: feeding it back repeats the run."""
-        import yaml
-
         if self.communicator.is_root:
-            write_whole(self.path / "config.yaml", yaml.safe_dump(description, sort_keys=False, allow_unicode=True))
+            self.files.write_config(description)
 
     def finish(self, problem: Problem, mean: NDArray, *, references: bool) -> None:
         """Write the mean model (dim,) to `prompt.safetensors`, and `references.json` where they are asked for."""
         if self.communicator.is_root:
             problem.save(mean, self.path / "prompt.safetensors")
             if references:
-                write_whole(self.path / "references.json", json.dumps(problem.references(), indent=2) + "\n")
+                self.files.write_references(problem.references())
 
 
 class Metrics:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dfedsam.launch import errors, explain, names
+from dfedsam.run_folder import without_format
 
 EXPERIMENTS = Path(__file__).with_name("experiments")  # those that ship
 Tree = dict[str, Any]
@@ -102,7 +103,8 @@ def settings(what: str, tree: Any) -> Tree:
     """
     if not isinstance(tree, dict):
         raise ValueError(f"{what}: it must hold settings by name, such as `rounds: 100`")
-    return names.expand("", {str(key).replace("-", "_"): value for key, value in tree.items()})
+    values = without_format(what, {str(key).replace("-", "_"): value for key, value in tree.items()})
+    return names.expand("", values)
 
 
 class Merge:

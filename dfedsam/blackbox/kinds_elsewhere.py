@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from dfedsam import validation
+from dfedsam import cache, validation
 from dfedsam.blackbox.base import BlackBox, TaskSpec
 from dfedsam.blackbox.kinds import Model, Templated
-from dfedsam.data import cache
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +87,7 @@ class Endpoint(Templated):
             served=self.served or given.model,
             logprobs=self.logprobs,
             in_flight=self.in_flight,
-            answers=Path(self.answers) if self.answers else cache.folder() / "endpoint.sqlite",
+            answers=Path(self.answers) if self.answers else cache.cache_folder() / "endpoint.sqlite",
         )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.data import cache
+from dfedsam import cache
 
 CHUNK = 256  # texts a file
 
@@ -41,7 +41,7 @@ def _chunk(
     identity: str, numbers: NDArray, ids: Sequence[Sequence[int]], embed: Callable[[NDArray], NDArray]
 ) -> NDArray:
     name = hashlib.sha256(repr((identity, [list(ids[i]) for i in numbers])).encode()).hexdigest()[:32]
-    path = cache.folder() / "vectors" / f"{name}.npy"
+    path = cache.cache_folder() / "vectors" / f"{name}.npy"
     try:
         vectors = np.load(path)
         if len(vectors) == len(numbers):
@@ -51,5 +51,5 @@ def _chunk(
     vectors = embed(numbers)
     file = io.BytesIO()
     np.save(file, vectors)
-    cache.write(path, file.getvalue())
+    cache.store(path, file.getvalue())
     return vectors

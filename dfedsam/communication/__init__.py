@@ -4,8 +4,9 @@ import os
 
 from dfedsam.communication.base import Communicator
 from dfedsam.communication.blocks import Place, block
-from dfedsam.communication.mpi import MPICommunicator, abort, abort_on_error, launched, world
+from dfedsam.communication.mpi import MPICommunicator, abort, abort_on_error, world
 from dfedsam.communication.one_process import SingleProcess
+from dfedsam.machine import ASKED_RANKS, in_mpi_job
 
 __all__ = ["Communicator", "MPICommunicator", "Place", "SingleProcess", "abort", "abort_on_error", "block", "connect"]
 
@@ -22,10 +23,10 @@ def connect(peers: int, place: Place | None = None) -> Communicator:
     Raises:
         ValueError: fewer peers than ranks, no MPI library in a job, or a world of another size than was asked for.
     """
-    if not launched():
-        asked = os.environ.get("DFEDSAM_RANKS", "1")
+    if not in_mpi_job():
+        asked = os.environ.get(ASKED_RANKS, "1")
         if asked != "1":
-            raise ValueError(f"DFEDSAM_RANKS is {asked}, but no MPI launcher started this process: use mpirun or srun")
+            raise ValueError(f"{ASKED_RANKS} is {asked}, but no MPI launcher started this process: use mpirun or srun")
         return SingleProcess(peers)
     comm = world()
     abort_on_error(comm)

@@ -55,12 +55,7 @@ class Communicator(ABC):
         messages: rows that all peers have sent so far.
         bytes: bytes of those rows.
         team: this process's threads.
-        local_rank: its number among the processes on this machine, from 0.
-        local_size: how many there are.
     """
-
-    local_rank: int = 0
-    local_size: int = 1
 
     def __init__(self, peers: int, size: int, rank: int, threads: int, place: Place | None = None) -> None:
         self.blocks = Blocks(peers, size, place)

@@ -17,21 +17,14 @@ from dfedsam.communication.base import Communicator
 from dfedsam.communication.blocks import Place
 from dfedsam.communication.exchange import Exchange, RankPlan
 from dfedsam.communication.product import add_rows
-from dfedsam.communication.threads import cores, threads_per_rank
+from dfedsam.machine import cores, expected_sizes, in_mpi_job, threads_per_rank
 
 if TYPE_CHECKING:
     from mpi4py import MPI
 
 T = TypeVar("T")
-_LAUNCHED = "PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK"  # not SLURM_PROCID: a batch script has it before any srun
-_SIZES = "DFEDSAM_RANKS", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE"  # the first is set by our own launcher
 _PIPELINED = 1 << 15  # columns of a sum that go from rank to rank at once
 _STRIPED_BYTES = 64 << 20  # of rows that a rank deals out by columns at once
-
-
-def launched() -> bool:
-    """True if this process was started by an MPI launcher."""
-    return any(name in os.environ for name in _LAUNCHED)
 
 
 def world() -> "MPI.Intracomm":
@@ -48,9 +41,8 @@ def world() -> "MPI.Intracomm":
             f"the system's libmpi.so; without ranks none is needed ({str(error).splitlines()[0]})"
         ) from None
     size = MPI.COMM_WORLD.size
-    for name in _SIZES:
-        asked = os.environ.get(name)
-        if asked and int(asked) != size:
+    for name, asked in expected_sizes().items():
+        if asked != size:
             raise ValueError(
                 f"the MPI world has {size} rank{'s' * (size != 1)}, but {name} is {asked}: launcher and MPI library "
                 f"are of different makers; use the mpirun that belongs to {MPI.get_vendor()[0]}"
@@ -78,7 +70,7 @@ def abort(status: int) -> NoReturn:
 
     For errors that are reported in a line of their own: leaving one rank by `sys.exit` would let the others wait.
     """
-    if launched() and "mpi4py.MPI" in sys.modules:
+    if in_mpi_job() and "mpi4py.MPI" in sys.modules:
         from mpi4py import MPI
 
         hand_over_output()
@@ -127,7 +119,6 @@ class MPICommunicator(Communicator):
         # the root's, since what cuts graphs may do otherwise on a machine of another kind
         agreed = None if place is None else lambda size: comm.bcast(np.asarray(place(size)))
         super().__init__(peers, comm.size, comm.rank, threads_per_rank(here.allgather(mine), mine), agreed)
-        self.local_rank, self.local_size = here.rank, here.size
         here.Free()
         self._comm = comm.Dup()
         self._exchange = Exchange(self._comm, self.team)

@@ -9,7 +9,8 @@ from scipy.sparse import csr_array
 
 from dfedsam.communication.base import Communicator
 from dfedsam.communication.product import Rows, add_rows, multiply, stored
-from dfedsam.communication.threads import Team, cores, threads_per_rank
+from dfedsam.communication.threads import Team
+from dfedsam.machine import cores, threads_per_rank
 from dfedsam.sparse_rows import SparseRows
 
 T = TypeVar("T")

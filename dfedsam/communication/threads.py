@@ -1,35 +1,9 @@
-"""How many threads a process should use, so that the processes of one machine share its cores, and work for them."""
+"""Threads that share work on the rows of an array."""
 
-import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from dfedsam.buffers import short_buffers
-
-
-def cores() -> frozenset[int]:
-    """The cores this process may run on (all of the machine's where the system does not say)."""
-    if hasattr(os, "sched_getaffinity"):
-        return frozenset(os.sched_getaffinity(0))
-    return frozenset(range(os.cpu_count() or 1))
-
-
-def threads_per_rank(allowed: Iterable[frozenset[int]], mine: frozenset[int]) -> int:
-    """Threads for one process of a machine: an even share of the cores, at most its own, at least 1.
-
-    OMP_NUM_THREADS, where it is set, is an upper bound.
-
-    Args:
-        allowed: the cores that each process of this machine may run on. Launchers that bind processes give each its
-            own, others give all of them the same.
-        mine: those of the process that asks.
-    """
-    sets = list(allowed)
-    share = len(frozenset().union(*sets)) // len(sets)
-    asked = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    bound = int(asked) if asked.isdecimal() else share
-    return max(1, min(share, len(mine), bound))
-
 
 _STRETCH_BYTES = 1 << 21  # of one array in a stretch: in smaller ones calls of numpy take as long as their arithmetic
 _WORTH_A_THREAD = 1 << 20  # bytes of an array below which waking another thread takes longer than the work

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dfedsam.data import cache
+from dfedsam import cache
 from dfedsam.data.examples import Examples
 
 TOPICS = {
@@ -41,12 +41,12 @@ def load() -> Examples:
     Raises:
         ValueError: if one of the four libraries is not installed.
     """
-    path = cache.folder() / f"docstring_topics-{_fingerprint()}.json"
+    path = cache.cache_folder() / f"docstring_topics-{_fingerprint()}.json"
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         found = {library: _paragraphs(_root(library)) for library in TOPICS}
-        cache.write(path, json.dumps(found).encode())
+        cache.store(path, json.dumps(found).encode())
     return _balanced([found[library] for library in TOPICS])
 
 

@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
+from dfedsam.run_folder import RunFolder
+
 Outlook = Literal["done", "resume", "fresh"]
 Row = dict[str, Any]
 _TAIL = 1 << 16  # bytes at the end of metrics.jsonl in which its last rows are looked for
@@ -107,16 +109,13 @@ def outlook(folder: Path, description: Row) -> Outlook:
     Raises:
         ValueError: if the folder holds a run of other settings; rounds may grow, and what changes no result may change.
     """
-    import yaml
-
     from dfedsam.describe import result
 
     if not ((folder / "config.yaml").is_file() and (folder / "checkpoint.safetensors").is_file()):
         return "fresh"  # it was stopped before it had anything to lose
-    text = yaml.safe_dump(description, sort_keys=False, allow_unicode=True)
-    written = (folder / "config.yaml").read_text(encoding="utf-8")
-    if written != text:
-        found, asked = result(load_yaml(written)), result(load_yaml(text))
+    written = RunFolder(folder).read_config()
+    if written != description:
+        found, asked = result(written), result(description)
         other = next((key for key in {**asked, **found} if found.get(key) != asked.get(key)), None)
         if other is not None and not (other == "rounds" and found["rounds"] < asked["rounds"]):
             raise ValueError(

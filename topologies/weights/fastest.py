@@ -15,10 +15,10 @@ import networkx as nx
 import numpy as np
 import scipy.sparse as sp
 
+from dfedsam import cache
 from dfedsam.errors import OptionError
 from dfedsam.topologies.schedules.matrices import from_pairs
 from dfedsam.topologies.tidy import parts, undirected
-from dfedsam.topologies.weights import cache
 from dfedsam.topologies.weights.certificate import lower_bound, modulus
 from dfedsam.topologies.weights.edges import Array, Edges
 from dfedsam.topologies.weights.interior_point import interior_point
@@ -101,13 +101,13 @@ def _kept(name: str, solver: str, nonnegative: bool, n: int, pairs: bytes) -> Ar
     i, j = np.frombuffer(pairs, dtype=np.int32).reshape(2, -1)
     edges = Edges(nx.Graph(zip(i.tolist(), j.tolist(), strict=True)))
     key = hashlib.sha256(repr((_FORM, name, solver, n)).encode() + pairs).hexdigest()[:32]
-    path = cache.folder() / "weights" / f"{key}.npy"
+    path = cache.cache_folder() / "weights" / f"{key}.npy"
     kept = _read(path, edges)
     if kept is not None:
         return kept
     damaged, file, found = path.exists(), io.BytesIO(), _solved(name, edges, solver, nonnegative)
     np.save(file, found)
-    cache.keep(path, file.getvalue(), replace=damaged)
+    cache.store(path, file.getvalue(), replace=damaged)
     first = _read(path, edges)  # by the first of several ranks that solved it at once
     return found[1:] if first is None else first
 

@@ -9,7 +9,8 @@ import pytest
 from scipy.sparse import coo_array, csr_array
 
 from dfedsam.communication import SingleProcess, base, connect, product
-from dfedsam.communication.threads import Team, cores, threads_per_rank
+from dfedsam.communication.threads import Team
+from dfedsam.machine import cores, threads_per_rank
 from tests.dfedsam.communication.cases import averaging
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dfedsam import cache
 from dfedsam.topologies import (
     best_constant,
     complete,
@@ -23,7 +24,7 @@ from dfedsam.topologies import (
     star,
 )
 from dfedsam.topologies.tidy import tidy
-from dfedsam.topologies.weights import cache, certificate
+from dfedsam.topologies.weights import certificate
 from dfedsam.topologies.weights import fastest as module
 from dfedsam.topologies.weights.edges import Edges
 from dfedsam.topologies.weights.interior_point import interior_point
@@ -163,10 +164,10 @@ def test_damaged_files_are_made_again(content, empty_cache):
 
 def test_of_several_that_write_at_once_the_first_has_its_way(tmp_path):
     path = tmp_path / "folder" / "file"
-    cache.keep(path, b"first", replace=False)
-    cache.keep(path, b"second", replace=False)
+    cache.store(path, b"first", replace=False)
+    cache.store(path, b"second", replace=False)
     assert path.read_bytes() == b"first"
-    cache.keep(path, b"third", replace=True)
+    cache.store(path, b"third", replace=True)
     assert path.read_bytes() == b"third"
     assert list(path.parent.iterdir()) == [path]
 

@@ -1,0 +1,89 @@
+"""Where this process runs: its MPI job as the launcher's environment describes it, and its cores. No heavy imports."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, MutableMapping
+
+ASKED_RANKS = "DFEDSAM_RANKS"
+"""Set by `--ranks`: the size that the MPI world must have."""
+
+_RANK = ("PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK")  # not SLURM_PROCID: a batch script has it before any srun
+_SIZE = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE")
+_LOCAL_SIZE = ("MPI_LOCALNRANKS", "OMPI_COMM_WORLD_LOCAL_SIZE", *_SIZE)
+_LOCAL_RANK = ("DFEDSAM_LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "SLURM_LOCALID")
+_LAUNCHERS = ("PMI", "OMPI_COMM", "DFEDSAM_RANKS")  # what their variables begin with
+
+
+def in_mpi_job(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether an MPI launcher started this process."""
+    return any(name in environ for name in _RANK)
+
+
+def mpi_rank(environ: Mapping[str, str] = os.environ) -> int:
+    """This process's rank as its launcher says; 0 outside a job."""
+    return _first(environ, _RANK) or 0
+
+
+def mpi_size(environ: Mapping[str, str] = os.environ) -> int | None:
+    """The ranks of the job as its launcher says; None where it does not."""
+    return _first(environ, _SIZE)
+
+
+def local_size(environ: Mapping[str, str] = os.environ) -> int:
+    """The job's ranks on this machine as the launcher says; 1 outside a job."""
+    return _first(environ, _LOCAL_SIZE) or 1
+
+
+def local_rank(environ: Mapping[str, str] = os.environ) -> int:
+    """This process's number among the job's ranks on this machine, from 0; it chooses the GPU."""
+    return _first(environ, _LOCAL_RANK) or 0
+
+
+def expected_sizes(environ: Mapping[str, str] = os.environ) -> dict[str, int]:
+    """What is known of the world's size before MPI is loaded: the variable that says it → the size."""
+    return {name: int(environ[name]) for name in (ASKED_RANKS, *_SIZE) if environ.get(name, "").isdecimal()}
+
+
+def without_mpi(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The environment of a process that must not take itself for a rank of this job."""
+    return {name: value for name, value in environ.items() if not name.startswith(_LAUNCHERS)}
+
+
+def cores() -> frozenset[int]:
+    """The cores that this process may run on; all of the machine's where the system does not say."""
+    if hasattr(os, "sched_getaffinity"):
+        return frozenset(os.sched_getaffinity(0))
+    return frozenset(range(os.cpu_count() or 1))
+
+
+def share_cores(environ: MutableMapping[str, str], ranks: int) -> None:
+    """Give each of a machine's `ranks` processes its share of the cores, unless the user has chosen.
+
+    Libraries read these variables when they are imported.
+    """
+    count = len(cores())
+    environ.setdefault("OMP_NUM_THREADS", str(max(1, count // ranks)))
+    if ranks > count:
+        environ.setdefault("OMPI_MCA_mpi_yield_when_idle", "1")
+
+
+def threads_per_rank(allowed: Iterable[frozenset[int]], mine: frozenset[int]) -> int:
+    """Threads for one process of a machine: an even share of the cores, at most its own, at least 1.
+
+    OMP_NUM_THREADS, where it is set, is an upper bound.
+
+    Args:
+        allowed: the cores that each process of this machine may run on. Launchers that bind processes give each its
+            own, others give all of them the same.
+        mine: those of the process that asks.
+    """
+    sets = list(allowed)
+    share = len(frozenset().union(*sets)) // len(sets)
+    asked = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    bound = int(asked) if asked.isdecimal() else share
+    return max(1, min(share, len(mine), bound))
+
+
+def _first(environ: Mapping[str, str], names: Iterable[str]) -> int | None:
+    return next((int(environ[name]) for name in names if environ.get(name, "").isdecimal()), None)

@@ -1,0 +1,268 @@
+"""The run folder: names of its files, their format, and how they are read and written.
+
+config.yaml            the settings; `dfedsam run --config` repeats the run
+topology.json          graph, spectrum, how the gossip mixes, and what theory predicts
+metrics.jsonl          one JSON object an evaluation
+checkpoint.safetensors the state from which `dfedsam resume` goes on
+prompt.safetensors     the mean model
+references.json        reference metrics of the objective
+
+This module needs neither numpy nor torch, so that commands which only look at runs start at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from dfedsam.errors import FileError
+
+FORMAT = 1  # of all files but the checkpoint; raised when readers of this version would misread them
+CONFIG = "config.yaml"
+TOPOLOGY = "topology.json"
+METRICS = "metrics.jsonl"
+CHECKPOINT = "checkpoint.safetensors"
+PROMPT = "prompt.safetensors"
+REFERENCES = "references.json"
+Row = dict[str, Any]
+"""One evaluation: its round and its metrics by name."""
+_TAIL = 1 << 16  # bytes at the end of metrics.jsonl in which the last rows are looked for
+
+
+class RunFolder:
+    """A run's folder.
+
+    Args:
+        path: where it is, or is to be.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.config = self.path / CONFIG
+        self.topology = self.path / TOPOLOGY
+        self.metrics = self.path / METRICS
+        self.checkpoint = self.path / CHECKPOINT
+        self.prompt = self.path / PROMPT
+        self.references = self.path / REFERENCES
+
+    def expect(self, *names: str) -> None:
+        """Raise FileError unless it is a folder that has these files."""
+        if not self.path.is_dir():
+            problem = f"must be a run's folder, but it is {'a file' if self.path.exists() else 'not there'}"
+            raise FileError(self.path, problem, "fix the path")
+        missing = [name for name in names if not (self.path / name).is_file()]
+        if missing:
+            problem = f"must be a run's folder, but it has no {' and no '.join(missing)}"
+            raise FileError(self.path, problem, "name a folder that dfedsam run wrote")
+
+    def read_config(self) -> Row:
+        """The settings, without the format number.
+
+        Raises:
+            FileError: if the file is missing, is not YAML, or has a format that this version does not know.
+        """
+        self.expect(CONFIG)
+        settings = load_yaml(self.config)
+        if not isinstance(settings, dict):
+            raise FileError(self.config, "must hold settings by name; it is not the config.yaml of a run")
+        if "format" not in settings:
+            raise FileError(self.config, "has no format number", "read it with the version that wrote it")
+        return without_format(self.config, settings)
+
+    def write_config(self, description: Mapping[str, Any]) -> None:
+        """Write the settings; feeding the file back repeats the run."""
+        import yaml
+
+        settings = {"format": FORMAT, **description}
+        write_atomic(self.config, yaml.safe_dump(settings, sort_keys=False, allow_unicode=True))
+
+    def read_topology(self) -> Row:
+        """Graph (networkx's node-link form), "spectrum", "gossip" and "theory" of topology.json.
+
+        Raises:
+            FileError: if it is missing or damaged.
+        """
+        return _load_object(self.topology)
+
+    def write_topology(self, topology: Mapping[str, Any]) -> None:
+        """Write topology.json."""
+        write_atomic(self.topology, json.dumps(topology))
+
+    def read_references(self) -> dict[str, float]:
+        """The reference metrics; empty if the run has none.
+
+        Raises:
+            FileError: if the file is damaged.
+        """
+        if not self.references.is_file():
+            return {}
+        values = _load_object(self.references)
+        return {name: float(value) for name, value in values.items() if isinstance(value, int | float)}
+
+    def write_references(self, references: Mapping[str, float]) -> None:
+        """Write references.json."""
+        write_atomic(self.references, json.dumps(references, indent=2) + "\n")
+
+    def read_metrics(self, problems: list[str] | None = None) -> list[Row]:
+        """All evaluations in order of rounds.
+
+        A last line that is damaged is left out: the run is writing it, or was killed while it did.
+
+        Args:
+            problems: gets a message for every other damaged line, which is then left out; None raises instead.
+
+        Raises:
+            FileError: if the file is missing, or a line before the last is damaged.
+        """
+        try:
+            lines = self.metrics.read_bytes().split(b"\n")
+        except OSError as error:
+            raise FileError(self.metrics, f"cannot be read ({error.strerror})") from None
+        return _rows(self.metrics, lines, 1, problems)
+
+    def last_rows(self) -> list[Row]:
+        """The last evaluations, read quickly: at least one if there is any, not all of a long run's.
+
+        Raises:
+            FileError: as `read_metrics`, but empty if there are no metrics yet.
+        """
+        try:
+            with self.metrics.open("rb") as file:
+                start = max(0, file.seek(0, os.SEEK_END) - _TAIL)
+                file.seek(start)
+                lines = file.read().split(b"\n")
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise FileError(self.metrics, f"cannot be read ({error.strerror})") from None
+        return _rows(self.metrics, lines[1:] if start else lines, None if start else 1)
+
+    def last_row(self) -> Row | None:
+        """The last evaluation; None if there is none yet."""
+        rows = self.last_rows()
+        return rows[-1] if rows else None
+
+    def append(self, row: Row) -> None:
+        """Add an evaluation to metrics.jsonl."""
+        with self.metrics.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def rewrite(self, rows: Iterable[Row]) -> None:
+        """Replace metrics.jsonl by these evaluations."""
+        write_atomic(self.metrics, "".join(json.dumps(row) + "\n" for row in rows))
+
+    def is_complete(self, rounds: int) -> bool:
+        """Whether the run has finished these rounds and written its mean model after the last evaluation."""
+        row = self.last_row()
+        if row is None or row["round"] != rounds:
+            return False
+        try:
+            return self.prompt.stat().st_mtime_ns >= self.metrics.stat().st_mtime_ns
+        except OSError:
+            return False
+
+    def last_written(self) -> float:
+        """When the last evaluation was written, in seconds since 1970; 0 if there is none."""
+        try:
+            return self.metrics.stat().st_mtime
+        except OSError:
+            return 0.0
+
+
+def is_run(path: Path) -> bool:
+    """Whether a folder is a run's, as far as its files' names tell."""
+    return (path / CONFIG).is_file() or (path / METRICS).is_file()
+
+
+def write_atomic(path: Path, content: str | bytes) -> None:
+    """Write a file so that it is whole or unchanged at any time: under a name of its own, fsynced, renamed.
+
+    The file gets the permissions that the umask leaves.
+    """
+    temporary = temporary_name(path)
+    try:
+        with temporary.open("xb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def temporary_name(path: Path) -> Path:
+    """A name beside `path` that no other process uses."""
+    return path.with_name(f".{path.name[:200]}.{os.getpid()}.{os.urandom(4).hex()}.part")
+
+
+def load_yaml(path: Path) -> Any:
+    """What a YAML file holds; by the fast C reader where there is one.
+
+    Raises:
+        FileError: if it cannot be read, or is not YAML.
+    """
+    import yaml
+
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except OSError as error:
+        raise FileError(path, f"cannot be read ({error.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise FileError(path, f"is not YAML: {' '.join(str(error).split())}") from None
+
+
+def without_format(path: Path | str, settings: Row) -> Row:
+    """Settings without their format number, which an experiment file need not have.
+
+    Raises:
+        FileError: if this version does not know the format.
+    """
+    found = settings.get("format", FORMAT)
+    if found != FORMAT or isinstance(found, bool):
+        problem = f"has format {found}, and this version of dfedsam knows format {FORMAT}"
+        raise FileError(path, problem, "read it with the version that wrote it")
+    return {name: value for name, value in settings.items() if name != "format"}
+
+
+def _rows(path: Path, lines: list[bytes], first: int | None, problems: list[str] | None = None) -> list[Row]:
+    """Lines to rows; `first` is the number of the first line, None if that is not known."""
+    rows: list[Row] = []
+    last = max((index for index, line in enumerate(lines) if line.strip()), default=-1)
+    for index, line in enumerate(lines[: last + 1]):
+        row = _row(line)
+        if row is not None and (not rows or row["round"] > rows[-1]["round"]):
+            rows.append(row)
+        elif index < last or (row is not None and rows):
+            number = None if first is None else first + index
+            error = FileError(path, "is no evaluation: a JSON object with a round above the one before", line=number)
+            if problems is None:
+                raise FileError(path, error.problem, "restore the file, or remove that line", number)
+            problems.append(f"{error}; it is left out")
+    return rows
+
+
+def _row(line: bytes) -> Row | None:
+    """An evaluation; None if the line is damaged."""
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):  # ValueError: also what is not UTF-8
+        return None
+    if not isinstance(row, dict) or type(row.get("round")) is not int:
+        return None
+    return None if any(isinstance(value, dict | list) for value in row.values()) else row
+
+
+def _load_object(path: Path) -> Row:
+    try:
+        values = json.loads(path.read_bytes())
+    except OSError as error:
+        raise FileError(path, f"cannot be read ({error.strerror})") from None
+    except (ValueError, RecursionError):
+        raise FileError(path, "is cut short, or not JSON") from None
+    if not isinstance(values, dict):
+        raise FileError(path, "must hold values by name")
+    return values
