@@ -33,7 +33,7 @@ def draw_rounds(figure: Figure | SubFigure, topology: Topology, title: str) -> N
     for axes in panels[count:]:
         axes.axis("off")
     for t, axes in zip(map(int, rounds), panels, strict=False):
-        graph, there = topology.graph(t).copy(), topology.active(t)
+        graph, there = topology.graph(t).copy(), topology.participants(t)
         graph.graph.update(around.graph)
         away = None if there is None else ~there
         draw_graph(axes, graph, places, away=away, scale=1.3 / max(rows, columns, 1.3))

@@ -11,7 +11,7 @@ from dfedsam.analysis import style
 from dfedsam.analysis.graph_panel import draw_graph
 from dfedsam.analysis.schedule_panels import MANY, MOST, draw_errors, draw_rounds
 from dfedsam.analysis.spectrum_panel import draw_complex, draw_real
-from dfedsam.topologies.spectra.spectrum import eigenvalues, spectrum
+from dfedsam.topologies import eigenvalues, spectrum
 from dfedsam.topologies.topology import Topology
 
 ALL = 2000  # peers up to which every eigenvalue is drawn; above, only the ends of the spectrum

@@ -134,7 +134,7 @@ class Simulation:
         folder = RunFolder(self.out, communicator) if self.out is not None else None
 
         def play_of(t: int, watch: Callable[[NDArray], None], cosines: Cosines | None) -> RoundContext:
-            active = self.topology.active(t)
+            active = self.topology.participants(t)
             here = None if active is None else active[np.asarray(communicator.block)]
             key = RandomStream(self.seed, "", t, 0, communicator.block)
             return RoundContext(

@@ -32,21 +32,19 @@ from dfedsam.topologies.graphs.textbook import (
 from dfedsam.topologies.make import make
 from dfedsam.topologies.names import find, find_rule, rules, table
 from dfedsam.topologies.schedule import Drawn, Periodic
+from dfedsam.topologies.schedules.combined import random_choice, round_robin
 from dfedsam.topologies.schedules.equitopo import d_equistatic, od_equidyn, ou_equidyn, u_equistatic
+from dfedsam.topologies.schedules.failures import latency, link_failures, peer_dropout
 from dfedsam.topologies.schedules.finite_time import base, hyper_hypercube, simple_base
-from dfedsam.topologies.schedules.latency import latency
 from dfedsam.topologies.schedules.matcha import matcha
-from dfedsam.topologies.schedules.matchings import pairwise, random_matching, random_neighbours
-from dfedsam.topologies.schedules.mixtures import at_random, in_turn
 from dfedsam.topologies.schedules.one_peer import one_peer_exponential, one_peer_grid, one_peer_hypercube, one_peer_ring
+from dfedsam.topologies.schedules.randomized import pairwise, random_matching, random_neighbours
 from dfedsam.topologies.schedules.stl_fw import stl_fw
-from dfedsam.topologies.schedules.unreliable import link_failures, peers_away
 from dfedsam.topologies.spectra.consensus import steady_consensus
 from dfedsam.topologies.spectra.contraction import expected_contraction
-from dfedsam.topologies.spectra.distinct import distinct_eigenvalues, remembered, spectrum_ends
 from dfedsam.topologies.spectra.neighbours import effective_neighbours
-from dfedsam.topologies.spectra.spectrum import spectrum
-from dfedsam.topologies.spectra.symmetric import eigenvalues, slem
+from dfedsam.topologies.spectra.spectrum import Spectrum, spectrum
+from dfedsam.topologies.spectra.symmetric import cache_by_id, distinct_eigenvalues, eigenvalues, slem, spectrum_ends
 from dfedsam.topologies.topology import Static, Topology
 from dfedsam.topologies.weights.fastest import fastest, fastest_nonnegative
 from dfedsam.topologies.weights.files import from_weights, weights_from_file
@@ -55,14 +53,15 @@ from dfedsam.topologies.weights.rules import best_constant, lazy, max_degree, me
 __all__ = [
     "Drawn",
     "Periodic",
+    "Spectrum",
     "Static",
     "Topology",
-    "at_random",
     "barabasi_albert",
     "barbell",
     "base",
     "best_constant",
     "binary_tree",
+    "cache_by_id",
     "caveman",
     "check",
     "chordal_ring",
@@ -90,7 +89,6 @@ __all__ = [
     "grid",
     "hyper_hypercube",
     "hypercube",
-    "in_turn",
     "karate",
     "latency",
     "lazy",
@@ -112,16 +110,17 @@ __all__ = [
     "pairwise",
     "paley",
     "path",
-    "peers_away",
+    "peer_dropout",
     "petersen",
+    "random_choice",
     "random_geometric",
     "random_matching",
     "random_neighbours",
     "random_out",
     "random_regular",
-    "remembered",
     "ring",
     "ring_lattice",
+    "round_robin",
     "rules",
     "simple_base",
     "slem",

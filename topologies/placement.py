@@ -3,6 +3,8 @@
 A placement changes no result, only how much is sent between processes.
 """
 
+from __future__ import annotations
+
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -20,8 +22,8 @@ def place(topology: Topology, size: int, placement: Placement = "reorder") -> ND
     """The rank that plays each peer, shape (n,); every rank has as many as any other, or one less.
 
     Args:
-        topology: Who may hear whom; where any two peers may meet, all placements are alike.
-        size: Number of ranks, from 1 to n.
+        topology: who may hear whom; where any two peers may meet, all placements are alike.
+        size: number of ranks, from 1 to n.
         placement: "contiguous" gives each rank a run of peers in the order of their numbers. "reorder" numbers them
             anew by reverse Cuthill–McKee, so that neighbours come close together, and cuts that into runs. "metis" cuts
             the graph by METIS, which finds fewer edges to cross. Both leave it at "contiguous" where that is as good.

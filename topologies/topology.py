@@ -78,8 +78,8 @@ class Topology(ABC):
             union = union + (adjacency_matrix(self.graph(t)).T > 0)
         return sp.csr_array(union)
 
-    def active(self, t: int) -> NDArray[np.bool_] | None:
-        """Which peers are there in round t, shape (n,): the others do nothing, and keep all they have. None: all."""
+    def participants(self, t: int) -> NDArray[np.bool_] | None:
+        """Which peers take part in round t, shape (n,); the others do nothing and keep all they have. None: all."""
         return None
 
     def contraction(self) -> float | None:

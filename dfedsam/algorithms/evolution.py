@@ -91,7 +91,7 @@ class SharedEvolution(Evolution, ServerAlgorithm):
     def check(self, topology: Topology) -> None:
         """Whether all peers are there in each of the first rounds; a later absence ends the run."""
         for t in range(_LOOK_AHEAD):
-            self._all_there(topology.active(t), t)
+            self._all_there(topology.participants(t), t)
 
     def figures(self, state: State) -> dict[str, float]:
         """σ."""

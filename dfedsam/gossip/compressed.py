@@ -15,7 +15,7 @@ from dfedsam.gossip.base import Gossip
 from dfedsam.gossip.compressors import Compressor, Sparse, TopK
 from dfedsam.peers import format_peers
 from dfedsam.sparse_rows import SparseRows
-from dfedsam.topologies import remembered
+from dfedsam.topologies import cache_by_id
 from dfedsam.validation import whole_number
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ class Compressed(Gossip):
             )
 
 
-@remembered
+@cache_by_id
 def _towards(W: csr_array, share: float) -> csr_array:
     """share · (W − I), by which peers come nearer to their neighbours; off the diagonal it has W's entries."""
     from dfedsam.topologies.tidy import diagonal

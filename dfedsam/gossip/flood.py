@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import shortest_path
 
 from dfedsam.gossip.base import Gossip
-from dfedsam.topologies import remembered
+from dfedsam.topologies import cache_by_id
 from dfedsam.validation import whole_number
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Flood(Gossip):
         return x, {"table": table}
 
 
-@remembered
+@cache_by_id
 def routes(W: csr_array) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Links between peers, and the neighbour through which each hears of another: both (n, n), row i for peer i.
 

@@ -137,7 +137,7 @@ def test_a_schedule_is_drawn_round_by_round_beside_the_distance_that_it_leaves(n
 
 def test_peers_that_are_away_are_hollow_and_stand_where_the_graph_has_them():
     inner = {"class_path": "grid", "init_args": {"rows": 2}}
-    topology = make("peers_away", 8, 0, topology=inner, away=[[3, 0, 0]])
+    topology = make("peer_dropout", 8, 0, topology=inner, absences=[[3, 0, 0]])
     first = drawing.draw(topology).axes[0]
     there, away = (np.asarray(dots.get_offsets()) for dots in first.collections if not isinstance(dots, LineCollection))
     assert len(there) == 7

@@ -32,17 +32,23 @@ CASES = {
         "run --topology link_failures --topology.p 1.5",
         "topology.p is 1.5: it must be at least 0 and at most 1",
     ),
-    "a probability below 0": ("run --topology peers_away --topology.p -0.1", "topology.p is -0.1.*at least 0"),
-    "a peer away that there is not": ("run --topology peers_away --topology.away [[99,0,1]]", "away is .99, 0, 1.*15"),
-    "peers away in no list": ("run --topology peers_away --topology.away 3", "topology.away is .3.*a list of lists"),
+    "a probability below 0": ("run --topology peer_dropout --topology.p -0.1", "topology.p is -0.1.*at least 0"),
+    "a peer away that there is not": (
+        "run --topology peer_dropout --topology.absences [[99,0,1]]",
+        "absences is .99, 0, 1.*15",
+    ),
+    "peers away in no list": (
+        "run --topology peer_dropout --topology.absences 3",
+        "topology.absences is .3.*a list of lists",
+    ),
     "links that fail of what is biased": (
         "run --topology link_failures --topology.topology star --topology.topology.weights uniform",
         "topology is star: it must not be biased",
     ),
     "a budget of 3": ("run --topology matcha --topology.budget 3", "topology.budget is 3.0.*at most 1"),
-    "a list of no topologies": ("run --topology in_turn", "topology.topologies is missing"),
+    "a list of no topologies": ("run --topology round_robin", "topology.topologies is missing"),
     "probabilities of 1.1": (
-        "run --topology at_random --topology.topologies ring,star --topology.probabilities 0.5,0.6",
+        "run --topology random_choice --topology.topologies ring,star --topology.probabilities 0.5,0.6",
         "topology.probabilities is .0.5, 0.6.*sum to 1",
     ),
     "no data to know": ("run --topology stl_fw", "topology is stl_fw.*Quadratic deals no examples of classes"),
@@ -117,7 +123,7 @@ CASES = {
         "algorithm.covariance is low.*full, diagonal",
     ),
     "a server and peers away": (
-        "run --algorithm FedBPT --topology peers_away --topology.p 0.2",
+        "run --algorithm FedBPT --topology peer_dropout --topology.p 0.2",
         "algorithm is FedBPT.*all peers in every round.*FedAvgBBT",
     ),
     "scalars of a search": ("run --algorithm GossipCMAES --algorithm.gossip flood", "algorithm is GossipCMAES.*Flood"),

@@ -9,11 +9,11 @@ from tests.launch.test_options import parse
 from tests.topologies.sizes import SIZES
 
 MORE = {  # what some need besides their name
-    "in_turn": ("--topology.topologies", "ring, star"),
-    "at_random": ("--topology.topologies", "[ring, {class_path: grid, init_args: {rows: 2}}]"),
+    "round_robin": ("--topology.topologies", "ring, star"),
+    "random_choice": ("--topology.topologies", "[ring, {class_path: grid, init_args: {rows: 2}}]"),
     "stl_fw": ("--objective", "logistic_regression", "--topology.degree", "3"),
     "link_failures": ("--topology.topology", "random_regular", "--topology.topology.degree", "3"),
-    "peers_away": ("--topology.away", "[[3, 0, 1]]", "--topology.p", "0.2"),
+    "peer_dropout": ("--topology.absences", "[[3, 0, 1]]", "--topology.p", "0.2"),
     "latency": ("--topology.topology", "davis", "--topology.topology.weights", "best_constant"),
     "matcha": ("--topology.topology", "karate"),
 }

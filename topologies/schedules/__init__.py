@@ -1,1 +1,1 @@
-"""Mixing matrices that change from round to round: in turn, drawn, unreliable, or made from the data."""
+"""Mixing matrices that change from round to round: periodic, drawn, unreliable, or made from the data."""

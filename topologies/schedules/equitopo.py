@@ -4,6 +4,8 @@ P^u sends peer i's row to peer i + u, modulo n, and A^(u) = I/n + ((n-1)/n) P^u.
 "Communication-efficient topologies for decentralized learning with O(1) consensus rate", arXiv 2210.07881.
 """
 
+from __future__ import annotations
+
 import math
 
 import numpy as np
@@ -11,9 +13,9 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
+from dfedsam.topologies.matrices import circulant, from_pairs
 from dfedsam.topologies.randomness import generator
 from dfedsam.topologies.schedule import Drawn, Periodic
-from dfedsam.topologies.schedules.matrices import circulant, from_pairs
 from dfedsam.topologies.topology import Topology
 from dfedsam.validation import share, whole_number
 
@@ -28,9 +30,9 @@ def d_equistatic(n: int, offsets: int | None = None, seed: int = 0) -> Topology:
     gives the exact mean, and are drawn again while they leave the peers in several parts.
 
     Args:
-        n: Number of peers, at least 2.
+        n: number of peers, at least 2.
         offsets: M, from 1 to n - 1; None takes ⌈log₂ n⌉, as many as the exponential graph.
-        seed: Seed, at least 0.
+        seed: seed, at least 0.
 
     Raises:
         ValueError: if an option is out of range.
@@ -45,9 +47,9 @@ def u_equistatic(n: int, offsets: int | None = None, seed: int = 0) -> Topology:
     Every peer has at most 2M neighbours.
 
     Args:
-        n: Number of peers, at least 2.
+        n: number of peers, at least 2.
         offsets: M, from 1 to n - 1; None takes ⌈log₂ n⌉.
-        seed: Seed, at least 0.
+        seed: seed, at least 0.
 
     Raises:
         ValueError: if an option is out of range.
@@ -63,9 +65,9 @@ def od_equidyn(n: int, eta: float = 0.5, seed: int = 0) -> Topology:
     Every peer hears one other: n vectors a round.
 
     Args:
-        n: Number of peers, at least 2.
+        n: number of peers, at least 2.
         eta: η, in (0, 1]; n/(2(n-1)), nearly ½, contracts most.
-        seed: Seed, at least 0.
+        seed: seed, at least 0.
 
     Raises:
         ValueError: if an option is out of range.
@@ -80,9 +82,9 @@ def ou_equidyn(n: int, eta: float = 0.5, seed: int = 0) -> Topology:
     mix by (1-η)I + η(I/n + ((n-1)/n) · swap). At most n vectors a round.
 
     Args:
-        n: Number of peers, at least 2.
+        n: number of peers, at least 2.
         eta: η, in (0, 1]; n/(2(n-1)), nearly ½, contracts most.
-        seed: Seed, at least 0.
+        seed: seed, at least 0.
 
     Raises:
         ValueError: if an option is out of range.
@@ -142,7 +144,7 @@ def firsts(n: int, offset: int) -> NDArray[np.int64]:
     take the last ones, and those between go in blocks of n - u, backwards.
 
     Args:
-        n: Number of peers.
+        n: number of peers.
         offset: u, in 1..n-1.
     """
     back = n - offset

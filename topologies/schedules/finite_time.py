@@ -4,6 +4,8 @@ A round is a set of weighted pairs of peers (`Pairs`); a schedule is a list of r
 groups of peers side by side, as an array of shape (groups, peers of a group), so that one product serves all.
 """
 
+from __future__ import annotations
+
 from functools import cache
 from itertools import zip_longest
 from typing import NamedTuple
@@ -13,8 +15,8 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
+from dfedsam.topologies.matrices import from_pairs
 from dfedsam.topologies.schedule import Periodic
-from dfedsam.topologies.schedules.matrices import from_pairs
 from dfedsam.topologies.topology import Topology
 from dfedsam.validation import whole_number
 
@@ -38,7 +40,7 @@ def hyper_hypercube(n: int, degree: int = 1) -> Topology:
     arXiv 2305.11420, Alg. 1.
 
     Args:
-        n: Number of peers, at least 2, without a prime factor above k + 1.
+        n: number of peers, at least 2, without a prime factor above k + 1.
         degree: k, the most neighbours of a peer in a round, at least 1.
 
     Raises:
@@ -62,7 +64,7 @@ def simple_base(n: int, degree: int = 1) -> Topology:
     2 log_{k+1} n + 2 rounds. Source: Takezawa et al. (2023), arXiv 2305.11420, Alg. 2.
 
     Args:
-        n: Number of peers, at least 2.
+        n: number of peers, at least 2.
         degree: k, the most neighbours of a peer in a round, at least 1.
 
     Raises:
@@ -80,7 +82,7 @@ def base(n: int, degree: int = 1) -> Topology:
     Symmetric. Source: Takezawa et al. (2023), arXiv 2305.11420, Alg. 3.
 
     Args:
-        n: Number of peers, at least 2.
+        n: number of peers, at least 2.
         degree: k, the most neighbours of a peer in a round, at least 1.
 
     Raises:

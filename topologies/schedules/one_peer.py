@@ -1,13 +1,15 @@
 """Schedules in which every peer meets one other a round: in turn along the edges of a well-known graph."""
 
+from __future__ import annotations
+
 from itertools import product
 
 import numpy as np
 
 from dfedsam.topologies.graphs.textbook import grid
+from dfedsam.topologies.matrices import circulant, from_pairs
 from dfedsam.topologies.schedule import Periodic
 from dfedsam.topologies.schedules.finite_time import hyper_hypercube
-from dfedsam.topologies.schedules.matrices import circulant, from_pairs
 from dfedsam.topologies.topology import Topology
 from dfedsam.validation import whole_number
 
@@ -22,7 +24,7 @@ def one_peer_exponential(n: int) -> Topology:
     "Stochastic gradient push for distributed deep learning"; Ying et al. (2021), arXiv 2110.13363.
 
     Args:
-        n: Number of peers, at least 2.
+        n: number of peers, at least 2.
 
     Raises:
         ValueError: if n is below 2.
@@ -38,7 +40,7 @@ def one_peer_hypercube(n: int) -> Topology:
     The hyper-hypercube of degree 1; n vectors a round.
 
     Args:
-        n: Number of peers, a power of two, at least 2.
+        n: number of peers, a power of two, at least 2.
 
     Raises:
         ValueError: if n is not a power of two (the message gives the nearest two).
@@ -52,7 +54,7 @@ def one_peer_ring(n: int) -> Topology:
     Two rounds a period, for an odd n three: in the last one only peers n - 1 and 0 meet.
 
     Args:
-        n: Number of peers, at least 2.
+        n: number of peers, at least 2.
 
     Raises:
         ValueError: if n is below 2.
@@ -70,8 +72,8 @@ def one_peer_grid(n: int, rows: int | None = None) -> Topology:
     Four rounds a period: a side of two peers saves one of them.
 
     Args:
-        n: Number of peers, a product of two sides of at least 2 each.
-        rows: Number of rows; None takes the rectangle nearest to a square (with no more rows than columns).
+        n: number of peers, a product of two sides of at least 2 each.
+        rows: number of rows; None takes the rectangle nearest to a square (with no more rows than columns).
 
     Raises:
         ValueError: as `topologies.grid` does.

@@ -1,5 +1,7 @@
 """A topology that knows the data: every peer hears those whose classes make up for what it lacks itself."""
 
+from __future__ import annotations
+
 from typing import cast
 
 import numpy as np
@@ -30,12 +32,12 @@ def stl_fw(
     heterogeneous data".
 
     Args:
-        n: Number of peers, at least 2, at most 2048.
+        n: number of peers, at least 2, at most 2048.
         class_proportions: Π, shape (n, classes), no entry negative, each row's sum 1 (or 0, of a peer without
             examples); a run passes those of its objective.
-        degree: Steps, and so the most peers that any one hears, and that hear it, at least 1. It ends sooner where
+        degree: steps, and so the most peers that any one hears, and that hear it, at least 1. It ends sooner where
             nothing is left to gain.
-        mixing: Weight ν of the second part, at least 0: how much W shall mix well whatever the classes, beside keeping
+        mixing: weight ν of the second part, at least 0: how much W shall mix well whatever the classes, beside keeping
             their proportions in each neighbourhood near those of all peers.
 
     Returns:

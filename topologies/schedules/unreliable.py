@@ -1,141 +1,185 @@
-"""Networks that fail now and then, as schedules around any other topology: links that are down, peers that are away."""
+"""Schedules in which some links of another topology carry nothing in some rounds.
 
-from collections.abc import Sequence
-from typing import Any
+Where a link carries nothing, what would have gone over it stays with its sender, W_jj += W_ij. So a symmetric W stays
+symmetric and doubly stochastic, and a W whose columns sum to one keeps that: no weight is ever spread over the links
+that remain.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections import OrderedDict
+from copy import copy
+from typing import ClassVar
 
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
-from dfedsam.topologies.make import Spec
-from dfedsam.topologies.schedules.links import Links
-from dfedsam.topologies.schedules.lossy import Unreliable, sound
+from dfedsam.topologies.make import Spec, make
+from dfedsam.topologies.matrices import diagonal
+from dfedsam.topologies.randomness import Events
+from dfedsam.topologies.schedules.nested import called, levels
+from dfedsam.topologies.spectra.contraction import contraction_of
 from dfedsam.topologies.topology import Topology
-from dfedsam.validation import share, whole_number
 
-_SEED = "give 0 or more"
+_ROUNDING = 1e-13  # of what a peer keeps: 1 within this is 1, lest 1,000 rounds of silence add it up
+_KEPT = 32  # matrices of a period that are kept, and of the inner topology's with the patterns of their links
+_ENTRIES = 1 << 20  # stored entries of the latter in total; beyond this the oldest are dropped
 
 
-def link_failures(n: int, topology: Spec = "ring", p: float = 0.1, seed: int = 0) -> Topology:
-    """Each link is down with probability p in each round, independently of all others and of other rounds.
-
-    A link carries both directions; in a directed topology each direction is a link of its own, and W_t, whose rows no
-    longer sum to one, is for push-sum (also where the whole W is doubly stochastic). Expected contraction over a fixed
-    symmetric W = I - Σ w_e L_e, with q = 1 - p: λ_max(I - 2q L + q² L² + 2 q p Σ w_e² L_e - J).
+class Links:
+    """The links of one mixing matrix, stored so that any of them can be taken out quickly.
 
     Args:
-        n: Number of peers.
-        topology: What the links are of: a graph, a schedule, or another unreliable network.
-        p: Probability that a link is down, in [0, 1].
-        seed: Seed, at least 0; also the inner topology's.
+        W: shape (n, n), columns that sum to one.
+        directed: whether each direction is a link of its own; else a link carries both.
+
+    Attributes:
+        i: sender of each link, shape (m,); the smaller of its two peers where links are undirected.
+        j: receiver of each link, or the larger of its two peers.
+    """
+
+    def __init__(self, W: sp.csr_array, *, directed: bool) -> None:
+        n, entries = len(W.indptr) - 1, W.tocoo()
+        off = (entries.row != entries.col) & (entries.data != 0)
+        row, column, peers = entries.row[off], entries.col[off], np.arange(n)
+        sides = [(row, column, entries.data[off]), (peers, peers, W.diagonal())]
+        if not directed:  # both directions are stored, also where one is zero
+            sides.append((column, row, np.zeros(len(row))))
+        rows, columns, data = (np.concatenate(arrays) for arrays in zip(*sides, strict=True))
+        W = sp.csr_array(sp.coo_array((data, (rows, columns)), shape=(n, n)))  # all of the diagonal is stored, too
+        W.sum_duplicates()
+        self._W = W
+        receivers, senders = np.repeat(peers, np.diff(W.indptr)), W.indices.astype(np.int64)
+        pairs = senders, receivers
+        first, second = pairs if directed else (np.minimum(*pairs), np.maximum(*pairs))
+        self._diagonal = np.flatnonzero(first == second)  # indices of entries
+        off = np.flatnonzero(first != second)
+        key = first[off] * n + second[off]
+        order = np.argsort(key, kind="stable").reshape(-1, 1 if directed else 2)
+        self._entries = off[order]  # of each link, one or two
+        self.i, self.j = np.divmod(key[order[:, 0]], n)
+
+    def without(self, dropped: NDArray[np.bool_]) -> sp.csr_array:
+        """Return W without some links: a peer keeps what it would have sent over them.
+
+        Columns sum to what they did; where W is symmetric and links are undirected, rows do too. Peers that keep all
+        they have keep exactly that.
+
+        Args:
+            dropped: which links to leave out, shape (m,).
+
+        Returns:
+            Shape (n, n), float64, sorted indices, without the dropped entries.
+        """
+        W = self._W
+        gone = self._entries.compress(dropped, axis=0).ravel()
+        kept = W.data[self._diagonal]
+        kept += np.bincount(W.indices[gone], W.data[gone], len(kept))
+        kept[np.abs(kept - 1) <= _ROUNDING] = 1
+        data = W.data.copy()
+        data[self._diagonal], data[gone] = kept, 0
+        thin = copy(W)  # its arrays are replaced; that it is sorted stays known, and need not be looked at again
+        thin.data, thin.indices, thin.indptr = data, W.indices.copy(), W.indptr.copy()
+        thin.eliminate_zeros()
+        return thin
+
+
+class Unreliable(Topology):
+    """A topology in which some links of another carry nothing in some rounds; a subclass says in `dropped` which.
+
+    Args:
+        inner: the topology whose links may fail.
+        seed: seed of what is dropped.
+
+    Attributes:
+        purpose: what its random numbers are for; it differs from that of its own kind within it.
+        events: the random events of every round.
+    """
+
+    period = None
+    kind: ClassVar[str]  # part of the purpose, so that a new class name leaves all numbers as they are
+
+    def __init__(self, inner: Topology, seed: int) -> None:
+        self._inner, self._seed = inner, seed
+        self.n, self.directed = inner.n, inner.directed
+        self.sums = "columns" if inner.directed else inner.sums
+        self.levels = levels(inner)
+        self.purpose = f"{self.kind} {self.levels}"
+        self.events = Events(seed, self.purpose)
+        self._links: OrderedDict[int, tuple[sp.csr_array, Links]] = OrderedDict()
+        self._made: OrderedDict[int, sp.csr_array] = OrderedDict()
+
+    @abstractmethod
+    def dropped(self, t: int, links: Links) -> NDArray[np.bool_]:
+        """Which links carry nothing in round t, shape (m,)."""
+
+    def weights(self, t: int) -> sp.csr_array:
+        """W_t; the inner topology's own where nothing is dropped."""
+        key = t % self.period if self.period else t
+        if key not in self._made:
+            W = self._inner.weights(t)
+            links = self._links_of(W)
+            dropped = self.dropped(t, links)
+            self._made[key] = links.without(dropped) if dropped.any() else W
+            while len(self._made) > (_KEPT if self.period else 1):
+                self._made.popitem(last=False)
+        return self._made[key]
+
+    def support(self) -> sp.csr_array | None:
+        """The inner topology's: any of its links may be up."""
+        return self._inner.support()
+
+    def participants(self, t: int) -> NDArray[np.bool_] | None:
+        """Those of the inner topology."""
+        return self._inner.participants(t)
+
+    def _links_of(self, W: sp.csr_array) -> Links:
+        if id(W) not in self._links:
+            self._links[id(W)] = W, Links(W, directed=self.directed)  # W is kept, so that its identity stays its own
+            sizes = [kept.nnz for kept, _ in self._links.values()]
+            while len(sizes) > 1 and (len(sizes) > _KEPT or sum(sizes) > _ENTRIES):
+                self._links.popitem(last=False)
+                del sizes[0]
+        return self._links[id(W)][1]
+
+    def _contraction(self, up: float, both_up: float) -> float | None:
+        """λ_max(E[WᵀW] - J) around a fixed symmetric W, else None; arguments as in `thinned_second_moment`."""
+        if self._inner.period != 1 or self.directed or self.sums != "both":
+            return None
+        return contraction_of(thinned_second_moment(self._inner.weights(0), up, both_up))
+
+
+def thinned_second_moment(W: sp.csr_array, up: float, both_up: float) -> sp.csr_array:
+    """E[W_tᵀW_t], where W_t is W without the links that are down in round t.
+
+    With W = I - L, L = Σ_e w_e L_e over the links e, and B_e = 1 where link e is up, W_t = I - Σ B_e w_e L_e. Links
+    without a common peer have L_e L_f = 0, and L_e² = 2 L_e, so that only two probabilities matter:
+    E[W_t²] = I - 2 a L + b L² + 2 (a - b) Σ w_e² L_e.
+
+    Args:
+        W: symmetric, shape (n, n), rows that sum to one.
+        up: a, the probability that a link is up.
+        both_up: b, the probability that two links at the same peer are both up.
+    """
+    identity = diagonal(np.ones(len(W.indptr) - 1))
+    L = sp.csr_array(identity - W)
+    squares = W.power(2)
+    squares = squares - diagonal(squares.diagonal())
+    weighted = diagonal(np.asarray(squares.sum(axis=1))) - squares  # Σ w_e² L_e
+    return sp.csr_array(identity - 2 * up * L + both_up * (L @ L) + 2 * (up - both_up) * weighted)
+
+
+def reliable(topology: Spec, n: int, seed: int) -> Topology:
+    """Build the inner topology.
 
     Raises:
-        ValueError: if p is not in [0, 1], or the inner topology cannot be made or is biased.
+        OptionError: if it cannot be made, or it is biased, so that a dropped link would have no meaning in it.
     """
-    p = share("p", p, "the usual is 0.1", zero=True)
-    seed = whole_number("seed", seed, 0, _SEED)
-    return LinkFailures(sound(topology, n, seed), p, seed)
-
-
-def peers_away(
-    n: int,
-    topology: Spec = "ring",
-    p: float | None = None,
-    away: Sequence[Sequence[int]] | None = None,
-    seed: int = 0,
-) -> Topology:
-    """Each peer is away with probability p in each round, or in stated rounds: its links are down and it does nothing.
-
-    `active(t)` says who is there; a run spends no queries on the others. Directed topologies are as in `link_failures`.
-    Expected contraction over a fixed symmetric W, as there, with q = 1 - p: λ_max(I - 2q² L + q³ L² + 2 (q² - q³)
-    Σ w_e² L_e - J).
-
-    Args:
-        n: Number of peers.
-        topology: What the peers are joined by: a graph, a schedule, or another unreliable network.
-        p: Probability that a peer is away, in [0, 1]; None takes 0.1, or 0 where `away` is given.
-        away: Stated absences [peer, first round, last round], both ends included, rounds counted from 0.
-        seed: Seed, at least 0; also the inner topology's.
-
-    Raises:
-        ValueError: if p is not in [0, 1], an absence is not of a peer of this network or ends before it begins, or the
-            inner topology cannot be made or is biased.
-    """
-    p = share("p", (0.1 if away is None else 0.0) if p is None else p, "the usual is 0.1", zero=True)
-    seed = whole_number("seed", seed, 0, _SEED)
-    inner = sound(topology, n, seed)
-    return PeersAway(inner, p, None if away is None else _absences(away, inner.n), seed)
-
-
-class LinkFailures(Unreliable):
-    """See `link_failures`."""
-
-    def __init__(self, inner: Topology, p: float, seed: int) -> None:
-        super().__init__(inner, seed)
-        self.p = p
-
-    def lost(self, t: int, links: Links) -> NDArray[np.bool_]:
-        """See Unreliable."""
-        return self.events.happen(t, len(links.i), self.p)
-
-    def contraction(self) -> float | None:
-        """See `link_failures`."""
-        return self._expected(1 - self.p, (1 - self.p) ** 2)
-
-
-class PeersAway(Unreliable):
-    """See `peers_away`.
-
-    Args:
-        inner: The topology it is around.
-        p: Probability that a peer is away.
-        away: Stated absences, shape (k, 3); None: no peer has any.
-        seed: Seed.
-    """
-
-    def __init__(self, inner: Topology, p: float, away: NDArray[np.int64] | None, seed: int) -> None:
-        super().__init__(inner, seed)
-        self.p, self._away = p, away
-
-    def away(self, t: int) -> NDArray[np.bool_]:
-        """Which peers are away in round t, shape (n,), those of the inner topology not counted."""
-        gone = self.events.happen(t, self.n, self.p)
-        if self._away is not None:
-            peer, first, last = self._away.T
-            gone[peer[(first <= t) & (t <= last)]] = True
-        return gone
-
-    def lost(self, t: int, links: Links) -> NDArray[np.bool_]:
-        """See Unreliable."""
-        gone = self.away(t)
-        return gone[links.i] | gone[links.j]
-
-    def active(self, t: int) -> NDArray[np.bool_] | None:
-        """Those that are there, here and in the inner topology; None where all are."""
-        within, gone = self._inner.active(t), self.away(t)
-        if not gone.any():
-            return within
-        return ~gone if within is None else within & ~gone
-
-    def contraction(self) -> float | None:
-        """See `peers_away`; None with stated absences."""
-        stays = 1 - self.p
-        return self._expected(stays**2, stays**3) if self._away is None else None
-
-
-def _absences(away: Any, n: int) -> NDArray[np.int64]:
-    """Stated absences as an array of shape (k, 3)."""
-    form = "give a list of [peer, first round, last round]"
-    if not isinstance(away, Sequence) or isinstance(away, str) or not away:
-        raise OptionError("away", away, "must state at least one absence", form)
-    stated: list[tuple[int, int, int]] = []
-    for entry in away:
-        if not isinstance(entry, Sequence) or isinstance(entry, str) or len(entry) != 3:
-            raise OptionError("away", entry, "must be three whole numbers for each absence", form)
-        peer, first, last = (whole_number("away", number, 0, form) for number in entry)
-        if peer >= n:
-            raise OptionError("away", list(entry), f"must be of a peer from 0 to {n - 1}", form)
-        if last < first:
-            raise OptionError("away", list(entry), "must not end before it begins", form)
-        stated.append((peer, first, last))
-    return np.array(stated, dtype=np.int64)
+    inner = make(topology, n, seed)
+    if inner.sums == "rows":
+        rule = "must not be biased: its columns do not sum to one, so that no sender can keep what was dropped"
+        raise OptionError("topology", called(topology), rule, "give it other weights, such as metropolis")
+    return inner

@@ -1,1 +1,1 @@
-"""The figures of a topology: eigenvalues, rates, neighbours in effect, messages."""
+"""Eigenvalues, rates, effective neighbours and messages of a topology."""

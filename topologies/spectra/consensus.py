@@ -1,4 +1,6 @@
-"""The consensus distance that gradient steps and gossip end at, in closed form."""
+"""The steady consensus distance of gradient steps and gossip, in closed form."""
+
+from __future__ import annotations
 
 from collections.abc import Callable
 
@@ -24,7 +26,7 @@ def steady_consensus(
     multipliers: Multipliers | None = None,
     before_gossip: bool = False,
 ) -> float:
-    """The consensus distance that adapt-then-combine gradient steps end at on noisy quadratics, in closed form.
+    """The steady consensus distance of adapt-then-combine gradient steps on noisy quadratics.
 
     For f_i(x) = ½‖x - b_i‖² and X ← M(X - lr · G), G the gradients plus independent noise, and M = P(W) a polynomial of
     W, such as W^Q, with eigenpairs (m_k, v_k): E (1/n) Σ ‖x_i - x̄‖² = (1/n) Σ_{k≥2} [(lr m_k / (1 - (1-lr) m_k))²
@@ -32,14 +34,14 @@ def steady_consensus(
     n³.
 
     Args:
-        W: Symmetric and connected, shape (n, n).
-        centres: The minima b_i, shape (n, d).
-        lr: Step size η, above 0 and below 2.
-        noise: Standard deviation σ of a gradient's noise in each coordinate.
-        steps: Gossip steps Q a round: M = W^Q.
-        multipliers: For any other M: what it does to each mode, from the eigenvalues λ_k of W to m_k = P(λ_k), shape
-            (k,) → (k,). `steps` is not looked at then. For Chebyshev gossip λ ↦ T_Q(λ/λ_max)/T_Q(1/λ_max).
-        before_gossip: Give the distance between a round's gradient step and its gossip, instead of after it.
+        W: symmetric and connected, shape (n, n).
+        centres: the minima b_i, shape (n, d).
+        lr: step size η, above 0 and below 2.
+        noise: standard deviation σ of a gradient's noise in each coordinate.
+        steps: gossip steps Q a round: M = W^Q.
+        multipliers: for any other M: the map from W's eigenvalues λ_k to m_k = P(λ_k), shape (k,) → (k,); `steps` is
+            not used then. For Chebyshev gossip λ ↦ T_Q(λ/λ_max)/T_Q(1/λ_max).
+        before_gossip: give the distance between a round's gradient step and its gossip, instead of after it.
 
     Raises:
         ValueError: if lr is out of range, W is not symmetric, its peers are not connected, or M makes them diverge.
@@ -50,7 +52,7 @@ def steady_consensus(
     need_symmetric(W)
     values, vectors = np.linalg.eigh(W.toarray())
     if values[-2] > 1 - TOLERANCE:
-        raise ValueError("W leaves the peers in parts that never meet: it must be connected; add edges")
+        raise ValueError("W leaves the peers in components that never meet: it must be connected; add edges")
     values, vectors = values[:-1], vectors[:, :-1]  # all but the mean
     m = values ** whole_number("steps", steps, 1, "the usual is 1") if multipliers is None else multipliers(values)
     largest = float(abs(1 - lr) * np.abs(m).max())

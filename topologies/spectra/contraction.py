@@ -1,4 +1,6 @@
-"""What an average round leaves, at most, of the squared distance from the mean: λ_max(E[WᵀW] - J)."""
+"""Expected contraction λ_max(E[WᵀW] - J): the most that an average round leaves of the squared distance to the mean."""
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,18 +9,25 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from dfedsam.topologies.matrices import diagonal
 from dfedsam.topologies.spectra import extremes
-from dfedsam.topologies.spectra.lanczos import LARGEST, outer
-from dfedsam.topologies.spectra.rounds import Rounds, looked_at
-from dfedsam.topologies.tidy import diagonal
+from dfedsam.topologies.spectra.lanczos import LARGEST, extremal_eigenpairs
+from dfedsam.topologies.spectra.rounds import Rounds, sample_rounds
 from dfedsam.topologies.topology import Topology
 
 CHEAP = 10  # products of entries that WᵀW takes for each entry of W, up to which it is made at once above DENSE peers
-DEAR = 100  # and up to which it is made where Lanczos does not end without it
+DEAR = 100  # and up to which it is made where Lanczos does not converge without it
+PRODUCTS = 1 << 25  # of entries in all, above CHEAP: WᵀW may have as many entries, each of 12 bytes
 
 
 class Contraction(NamedTuple):
-    """The figure, its standard error, and whether it is exact, not estimated."""
+    """The expected contraction and how well it is known.
+
+    Attributes:
+        value: λ_max(E[WᵀW] - J); None where it was not found.
+        stderr: its standard error, 0 where exact.
+        exact: whether it is exact, not estimated from drawn rounds.
+    """
 
     value: float | None
     stderr: float
@@ -26,49 +35,61 @@ class Contraction(NamedTuple):
 
 
 def expected_contraction(topology: Topology, steps: int = 1, rounds: Rounds | None = None) -> Contraction:
-    """λ_max(E[WᵀW] - J): E ‖x_t - x̄‖² ≤ its t-th power times ‖x_0 - x̄‖², where each W_t is drawn by itself.
+    """λ_max(E[WᵀW] - J): E ‖x_t - x̄‖² ≤ its t-th power times ‖x_0 - x̄‖², where each W_t is drawn independently.
 
-    Exact where the topology has a formula, and over a period, whose rounds are taken as equally likely. Else it is
-    estimated from drawn rounds. The largest eigenvalue of their mean would be too large on average. So half of the
-    rounds gives the vector v that their mean shrinks least, and the other half says how much a round leaves of ‖v‖²;
-    then the halves change places. The figure is the mean over all rounds, with its standard error. It errs, if at all,
-    to the low side, by the square of v's error. Where rows and columns do not both sum to one, (I - J) W (I - J) takes
-    the place of W (see `topologies.spectra.products`).
+    Exact where the topology has a formula, and over a period, whose rounds are taken as equally likely. Otherwise it is
+    estimated from drawn rounds. The largest eigenvalue of their mean would be too large on average. So one half of the
+    rounds gives the vector v that their mean shrinks least, the other half how much a round leaves of ‖v‖², and vice
+    versa; the estimate is the mean over all rounds. Its bias is downward, by the square of v's error. Where rows and
+    columns do not both sum to one, (I - J) W (I - J) takes the place of W (see `topologies.spectra.products`).
 
     Args:
-        topology: Any.
-        steps: Gossip steps Q a round, at least 1: W_t^Q takes the place of W_t.
-        rounds: What is looked at, if it is there already.
+        topology: any.
+        steps: gossip steps Q a round, at least 1: W_t^Q takes the place of W_t.
+        rounds: the rounds to use, if they have been sampled already.
 
     Returns:
-        The figure and its standard error. The figure is None where the eigenvalues of a large topology stand too close.
+        The value and its standard error. The value is None where the top eigenvalues of a large topology are too close.
     """
     exact = topology.contraction() if steps == 1 else None
     if exact is not None:
         return Contraction(exact, 0.0, True)
-    rounds = rounds or looked_at(topology)
+    rounds = rounds or sample_rounds(topology)
     if not rounds.sampled:
         return Contraction(_top(_Stack(rounds.matrices, steps), rounds.keeps_mean)[0], 0.0, True)
-    middle, left = len(rounds.matrices) // 2, []
+    middle, samples = len(rounds.matrices) // 2, []
     first, second = (_Stack(half, steps) for half in (rounds.matrices[:middle], rounds.matrices[middle:]))
     for half, other in ((first, second), (second, first)):
         value, v = _top(half, rounds.keeps_mean)
         if value is None:
             return Contraction(None, 0.0, False)
-        left.append(np.sum(other.forward(v) ** 2, axis=1))
-    left = np.concatenate(left)
-    return Contraction(float(np.mean(left)), float(np.std(left, ddof=1) / np.sqrt(len(left))), False)
+        samples.append(np.sum(other.forward(v) ** 2, axis=1))
+    remaining = np.concatenate(samples)  # of ‖v‖² = 1, in each round
+    return Contraction(float(np.mean(remaining)), float(np.std(remaining, ddof=1) / np.sqrt(len(remaining))), False)
+
+
+def contraction_of(second_moment: sp.csr_array) -> float:
+    """λ_max(S - J) of a known S = E[WᵀW].
+
+    Args:
+        second_moment: S of shape (n, n), symmetric, rows that sum to one.
+    """
+    n = len(second_moment.indptr) - 1
+    if extremes.small(n):
+        return float(np.linalg.eigvalsh(second_moment.toarray() - 1 / n)[-1])
+    return 1 - extremes.second_smallest(sp.csr_array(diagonal(np.ones(n)) - second_moment))
 
 
 class _Stack:
-    """Some rounds at once: their matrices one below the other, which spares a product for each."""
+    """Some rounds at once: their matrices one below the other, which replaces a product for each."""
 
     def __init__(self, matrices: Sequence[sp.csr_array], steps: int) -> None:
         self.rounds, self.n, self.steps = len(matrices), len(matrices[0].indptr) - 1, steps
         self._first = sp.csr_array(sp.vstack(matrices))
         self._later = sp.csr_array(sp.block_diag(matrices)) if steps > 1 else self._first
         entries = np.diff(self._first.indptr).astype(np.float64)
-        self.fill = float(entries @ entries / entries.sum())  # products that all WᵀW take for each entry of the W
+        self.products = float(entries @ entries)  # of entries that all WᵀW take
+        self.fill = self.products / entries.sum()
 
     def forward(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """What each round makes of x (n,), less its mean: (rounds, n)."""
@@ -101,9 +122,12 @@ def _top(stack: _Stack, keeps_mean: bool) -> tuple[float | None, NDArray[np.floa
         return float(values[-1]), vectors[:, -1]
     fill = stack.fill if keeps_mean and stack.steps == 1 else np.inf
     if fill > CHEAP:
-        enough = lambda top: extremes.RESIDUAL * min(top, abs(1 - top))  # noqa: E731
-        found = outer(stack.mean_square, n, (LARGEST,), enough)[LARGEST]
-        if found.settled or fill > DEAR:
-            return found.value if found.settled else None, found.vector()
-    low, v = extremes.slowest(sp.csr_array(diagonal(np.ones(n)) - stack.moment()))
+        pair = extremal_eigenpairs(stack.mean_square, n, (LARGEST,), _tolerance)[LARGEST]
+        if pair.converged or fill > DEAR or stack.products > PRODUCTS:
+            return pair.value if pair.converged else None, pair.vector()
+    low, v = extremes.fiedler(sp.csr_array(diagonal(np.ones(n)) - stack.moment()))
     return 1 - low, v
+
+
+def _tolerance(value: float) -> float:
+    return extremes.RESIDUAL * min(value, abs(1 - value))

@@ -7,6 +7,8 @@ Accuracy: the residual ‖Lv - μv‖ is at most RESIDUAL · μ, which bounds th
 far smaller, since an eigenvalue errs by the residual's square over the distance to the next one.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np
@@ -15,8 +17,8 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components, reverse_cuthill_mckee
 from scipy.sparse.linalg import splu
 
-from dfedsam.topologies.spectra.lanczos import LARGEST, SMALLEST, Ritz, outer
-from dfedsam.topologies.tidy import diagonal
+from dfedsam.topologies.matrices import diagonal
+from dfedsam.topologies.spectra.lanczos import LARGEST, SMALLEST, Ritz, extremal_eigenpairs
 
 DENSE = 500  # peers up to which all eigenvalues are computed, from dense matrices
 RESIDUAL = 1e-6  # of an eigenpair, relative to its eigenvalue: more than a table or a fit of gaps needs
@@ -29,55 +31,58 @@ def small(n: int) -> bool:
     return n <= DENSE
 
 
-def ends(L: sp.csr_array) -> tuple[float, float]:
+def extreme_eigenvalues(L: sp.csr_array) -> tuple[float, float]:
     """Second smallest and largest eigenvalue of a Laplacian, from one run of Lanczos's method where that can be.
 
     Args:
-        L: Symmetric, positive semidefinite, rows that sum to zero; shape (n, n). For instance I - W.
+        L: symmetric, positive semidefinite, rows that sum to zero; shape (n, n). For instance I - W.
 
     Returns:
         The second smallest (0 if its graph is not connected) and the largest.
     """
     if not _is_connected(L):
         return 0.0, largest(L)
-    found = _outer(L, SMALLEST, LARGEST)
-    high = found[LARGEST].value if found[LARGEST].settled else _largest_by_inverse(L, found[LARGEST])
-    return _value(L, found[SMALLEST]), high
+    pairs = _search(L, SMALLEST, LARGEST)
+    return _smallest_value(L, pairs[SMALLEST]), _largest_value(L, pairs[LARGEST])
 
 
 def second_smallest(L: sp.csr_array) -> float:
-    """Second smallest eigenvalue of a Laplacian, as in `ends`; 0 if its graph is not connected."""
-    return _value(L, _outer(L, SMALLEST)[SMALLEST]) if _is_connected(L) else 0.0
+    """Second smallest eigenvalue of a Laplacian, as in `extreme_eigenvalues`; 0 if its graph is not connected."""
+    return _smallest_value(L, _search(L, SMALLEST)[SMALLEST]) if _is_connected(L) else 0.0
 
 
 def largest(L: sp.csr_array) -> float:
-    """Largest eigenvalue of a Laplacian, as in `ends`."""
-    found = _outer(L, LARGEST)[LARGEST]
-    return found.value if found.settled else _largest_by_inverse(L, found)
+    """Largest eigenvalue of a Laplacian, as in `extreme_eigenvalues`."""
+    pair = _search(L, LARGEST)[LARGEST]
+    return _largest_value(L, pair)
 
 
-def slowest(L: sp.csr_array) -> tuple[float, NDArray[np.float64]]:
+def fiedler(L: sp.csr_array) -> tuple[float, NDArray[np.float64]]:
     """Second smallest eigenvalue of a Laplacian and its eigenvector, shape (n,): length 1, sum zero.
 
     Where its graph is not connected the eigenvalue is 0 and the vector constant on each part.
     """
     if not _is_connected(L):
-        apart = (connected_components(L, directed=False)[1] == 0).astype(np.float64)
-        apart -= apart.mean()
-        return 0.0, apart / np.linalg.norm(apart)
-    found = _outer(L, SMALLEST)[SMALLEST]
-    if found.settled:
-        return found.value, found.vector()
+        indicator = (connected_components(L, directed=False)[1] == 0).astype(np.float64)
+        indicator -= indicator.mean()
+        return 0.0, indicator / np.linalg.norm(indicator)
+    pair = _search(L, SMALLEST)[SMALLEST]
+    if pair.converged:
+        return pair.value, pair.vector()
     inverse = _smallest_by_inverse(L)
     return 1 / inverse.value, inverse.vector()
 
 
-def _outer(L: sp.csr_array, *sides: int) -> dict[int, Ritz]:
-    return outer(lambda x: L @ x, _size(L), sides, lambda mu: RESIDUAL * abs(mu), lambda: _is_thin(L))
+def _search(L: sp.csr_array, *sides: int) -> dict[int, Ritz]:
+    return extremal_eigenpairs(lambda x: L @ x, _size(L), sides, lambda mu: RESIDUAL * abs(mu), lambda: _is_thin(L))
 
 
-def _value(L: sp.csr_array, smallest: Ritz) -> float:
-    return smallest.value if smallest.settled else 1 / _smallest_by_inverse(L).value
+def _smallest_value(L: sp.csr_array, smallest: Ritz) -> float:
+    return smallest.value if smallest.converged else 1 / _smallest_by_inverse(L).value
+
+
+def _largest_value(L: sp.csr_array, largest: Ritz) -> float:
+    return largest.value if largest.converged else _largest_by_inverse(L, largest)
 
 
 def _smallest_by_inverse(L: sp.csr_array) -> Ritz:
@@ -88,7 +93,7 @@ def _smallest_by_inverse(L: sp.csr_array) -> Ritz:
         x = x - x.mean()
         return np.concatenate([[0.0], solve(x[1:])])
 
-    return outer(pseudo_inverse, _size(L), (LARGEST,), lambda theta: RESIDUAL * theta)[LARGEST]
+    return extremal_eigenpairs(pseudo_inverse, _size(L), (LARGEST,), lambda theta: RESIDUAL * theta)[LARGEST]
 
 
 def _largest_by_inverse(L: sp.csr_array, found: Ritz) -> float:
@@ -100,7 +105,7 @@ def _largest_by_inverse(L: sp.csr_array, found: Ritz) -> float:
         if np.array_equal(factors.perm_r, factors.perm_c) and (factors.U.diagonal() > 0).all():  # positive definite
             break
         above *= 10
-    theta = outer(factors.solve, n, (LARGEST,), lambda theta: RESIDUAL * shift * theta**2)[LARGEST].value
+    theta = extremal_eigenpairs(factors.solve, n, (LARGEST,), lambda theta: RESIDUAL * shift * theta**2)[LARGEST].value
     return shift - 1 / theta
 
 

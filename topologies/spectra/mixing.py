@@ -1,4 +1,6 @@
-"""How many rounds it takes: until peers hold the mean exactly, nearly, or as far as the mixing time asks."""
+"""Rounds until peers hold the mean exactly, to an error, or to the mixing time's distance in total variation."""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
@@ -7,19 +9,19 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from dfedsam.topologies.spectra import extremes
-from dfedsam.topologies.spectra.lanczos import LARGEST, outer
+from dfedsam.topologies.spectra.lanczos import LARGEST, extremal_eigenpairs
 from dfedsam.topologies.spectra.rounds import Rounds
 from dfedsam.topologies.topology import TOLERANCE
 
-_BEFORE, _AFTER = 1e-6, 1e-12  # a distance that falls from above the one to below the other in a round was ended by it
-_DOUBLINGS = 50  # periods, as a power of two, after which we say never
+_BEFORE, _AFTER = 1e-6, 1e-12  # a round that takes the distance from above the one to below the other ended it
+_DOUBLINGS = 50  # 2^50 periods count as never
 
 
 def finite_time(rounds: Rounds) -> int | None:
     """The smallest number of rounds, from round 0, after which every peer holds the mean exactly: W_t … W_1 = J.
 
-    Random vectors are played until nothing is left of their distance from the mean, for three periods, or 4 log₂ n
-    rounds where that is more. None if never by then, where rounds are drawn, or where the fixed point is no mean.
+    Random vectors are mixed for three periods, or 4 log₂ n rounds if that is more, or until their distance from the
+    mean is zero. None if it is not by then, if rounds are drawn, or if the fixed point is not the mean.
     """
     if rounds.sampled or rounds.sums == "rows":
         return None
@@ -38,30 +40,31 @@ def finite_time(rounds: Rounds) -> int | None:
 def rounds_to(rounds: Rounds, error: float, steps: int = 1) -> int | None:
     """The smallest number of rounds after which ‖x_t - x̄‖ ≤ error · ‖x_0 - x̄‖ from any start, with Q steps a round.
 
-    Exactly, by dense products: for up to DENSE peers. None if never.
+    Exact, by dense products, so meant for up to 500 peers. None if never.
     """
     n = rounds.n
 
     def done(product: NDArray[np.float64]) -> bool:
-        left = product - product.mean(axis=0)
-        size = float(np.linalg.norm(left))
-        if size <= error or size > error * np.sqrt(n):
-            return size <= error
-        found = outer(lambda x: left.T @ (left @ x), n, (LARGEST,), lambda square: extremes.RESIDUAL * square)
-        return found[LARGEST].value <= error**2
+        D = product - product.mean(axis=0)
+        frobenius = float(np.linalg.norm(D))
+        if frobenius <= error or frobenius > error * np.sqrt(n):
+            return frobenius <= error
+        pairs = extremal_eigenpairs(lambda x: D.T @ (D @ x), n, (LARGEST,), lambda square: extremes.RESIDUAL * square)
+        return pairs[LARGEST].value <= error**2
 
     return _first(rounds.matrices, np.eye(n) - 1 / n, done, steps)
 
 
 def mixing_time(rounds: Rounds) -> int | None:
-    """The smallest t with max_i ½ Σ_j |P_ij - π_j| ≤ 1/4, P = W_t … W_1: what peer i holds is by then made up of the
-    peers' starts nearly as the limit π is, in total variation.
+    """The smallest t with max_i ½ Σ_j |P_ij - π_j| ≤ 1/4, where P = W_t … W_1 and π is its limit.
+
+    By then what each peer holds is composed of the peers' starting values nearly as the limit is, in total variation.
 
     For one W it is the mixing time t_mix(1/4) of the Markov chain W (Levin and Peres 2017, "Markov chains and mixing
     times", section 4.5), whose π is 1/n where W keeps the mean; where only columns sum to one, that of Wᵀ.
 
     Returns:
-        Rounds; None above DENSE peers, if never, where an entry is negative, where rounds are drawn, or where they
+        Rounds; None above 500 peers, if never, where an entry is negative, where rounds are drawn, or where they
         change and do not keep the mean.
     """
     matrices, n = rounds.matrices, rounds.n

@@ -1,9 +1,11 @@
-"""What the rounds of a period do together: the norm and the spectral radius of W_τ … W_1 - J.
+"""The product of a period's rounds: the norm and the spectral radius of W_τ … W_1 - J.
 
 Where rows and columns do not both sum to one, J is not what the products tend to, and D_t = (I - J) W_t (I - J) takes
 the place of W_t - J: what is left of the differences between peers. The eigenvalues of D_t are those of W_t but for one
 that is 1; its norm may exceed 1.
 """
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 
@@ -12,9 +14,9 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.linalg import ArpackError, LinearOperator, eigs
 
+from dfedsam.topologies.matrices import diagonal
 from dfedsam.topologies.spectra import extremes
-from dfedsam.topologies.spectra.lanczos import LARGEST, outer
-from dfedsam.topologies.tidy import diagonal
+from dfedsam.topologies.spectra.lanczos import LARGEST, extremal_eigenpairs
 from dfedsam.topologies.topology import TOLERANCE
 
 FILL = 10  # entries a row up to which a product of large sparse matrices is made
@@ -24,22 +26,22 @@ RESTARTS = 3  # of ARPACK, for the spectral radius of a large W that is not symm
 
 
 def norm(matrices: Sequence[sp.csr_array], steps: int = 1) -> float | None:
-    """‖D_τ^Q … D_1^Q‖₂ of matrices (n, n), with Q gossip steps in each round; what rounding leaves of nothing is 0.
+    """‖D_τ^Q … D_1^Q‖₂ of matrices (n, n), with Q gossip steps in each round; what is within rounding of 0 is 0.
 
-    None above DENSE peers, where the singular values at the top stand too close to tell them apart.
+    None above 500 peers where the largest singular values are too close to tell them apart.
     """
     n = len(matrices[0].indptr) - 1
     if extremes.small(n):
-        found: float | None = float(np.linalg.norm(product(matrices, steps), 2))
+        value: float | None = float(np.linalg.norm(product(matrices, steps), 2))
     else:
-        found = _largest_singular_value(matrices, steps)
-    return 0.0 if found is not None and found <= TOLERANCE else found
+        value = _largest_singular_value(matrices, steps)
+    return 0.0 if value is not None and value <= TOLERANCE else value
 
 
 def radius(matrices: Sequence[sp.csr_array], steps: int = 1) -> float | None:
     """The largest eigenvalue modulus of D_τ^Q … D_1^Q; arguments as in `norm`.
 
-    None above DENSE peers where ARPACK does not find it in time: the eigenvalues stand too close (see `long_run`).
+    None above 500 peers where ARPACK does not converge in time: the eigenvalues are too close (see `long_run`).
     """
     n = len(matrices[0].indptr) - 1
     if extremes.small(n):
@@ -58,21 +60,21 @@ def radius(matrices: Sequence[sp.csr_array], steps: int = 1) -> float | None:
 
 
 def long_run(matrices: Sequence[sp.csr_array], steps: int = 1) -> float:
-    """The rate a round at which what is left of a typical start shrinks over all these rounds, played a few times over.
+    """The rate a round at which disagreement shrinks from a typical start over all these rounds, repeated a few times.
 
-    With drawn rounds, this estimates the exponential of the leading Lyapunov exponent. 0 where nothing is left.
+    With drawn rounds, this estimates the exponential of the leading Lyapunov exponent. 0 where no disagreement remains.
     """
     x = forward([], np.random.default_rng(0).standard_normal(len(matrices[0].indptr) - 1))
-    shrunk = 0.0
-    for _ in range(_PASSES):  # the slowest mode comes out in the first ones
-        shrunk = 0.0
+    log_factor = 0.0
+    for _ in range(_PASSES):  # the first ones bring out the slowest mode
+        log_factor = 0.0
         for W in matrices:
             x = forward([W], x / np.linalg.norm(x), steps)
-            left = float(np.linalg.norm(x))
-            if left <= TOLERANCE:
+            remaining = float(np.linalg.norm(x))
+            if remaining <= TOLERANCE:
                 return 0.0
-            shrunk += np.log(left)
-    return float(np.exp(shrunk / len(matrices)))
+            log_factor += np.log(remaining)
+    return float(np.exp(log_factor / len(matrices)))
 
 
 def product(matrices: Sequence[sp.csr_array], steps: int = 1) -> NDArray[np.float64]:
@@ -93,19 +95,18 @@ def _largest_singular_value(matrices: Sequence[sp.csr_array], steps: int) -> flo
     n = len(matrices[0].indptr) - 1
     whole = _sparse_product(matrices, steps)
     if whole is not None:  # then thin graphs are no trouble
-        return float(
-            np.sqrt(max(1 - extremes.second_smallest(sp.csr_array(diagonal(np.ones(n)) - whole.T @ whole)), 0))
-        )
+        gap = extremes.second_smallest(sp.csr_array(diagonal(np.ones(n)) - whole.T @ whole))
+        return float(np.sqrt(max(1 - gap, 0)))
     back = [W.T for W in reversed(matrices)]
 
     def apply(x: NDArray[np.float64]) -> NDArray[np.float64]:
         return forward(back, forward(matrices, x, steps), steps)  # x sums to zero
 
-    def enough(square: float) -> float:
+    def tolerance(square: float) -> float:
         return max(extremes.RESIDUAL * min(square, abs(1 - square)), TOLERANCE**2)
 
-    found = outer(apply, n, (LARGEST,), enough)[LARGEST]
-    return float(np.sqrt(max(found.value, 0.0))) if found.settled else None
+    pair = extremal_eigenpairs(apply, n, (LARGEST,), tolerance)[LARGEST]
+    return float(np.sqrt(max(pair.value, 0.0))) if pair.converged else None
 
 
 def _sparse_product(matrices: Sequence[sp.csr_array], steps: int) -> sp.csr_array | None:
@@ -122,6 +123,6 @@ def _sparse_product(matrices: Sequence[sp.csr_array], steps: int) -> sp.csr_arra
 
 
 def is_normal(W: sp.csr_array) -> bool:
-    """Whether W Wᵀ = Wᵀ W, as random vectors see it: then singular values are the eigenvalues' moduli."""
+    """Whether W Wᵀ = Wᵀ W, tested on random vectors: then singular values are the eigenvalues' moduli."""
     x = np.random.default_rng(0).standard_normal((len(W.indptr) - 1, 2))
     return bool(np.linalg.norm(W @ (W.T @ x) - W.T @ (W @ x)) <= TOLERANCE * np.linalg.norm(x))

@@ -1,15 +1,15 @@
-"""How fast a topology mixes: the figures of one symmetric W, of a period, and of rounds that are drawn.
+"""How fast a topology mixes: the rates of one symmetric W, of a period, and of rounds that are drawn."""
 
-`topologies.spectra.spectrum` says what their names mean.
-"""
+from __future__ import annotations
 
 import math
-from typing import Any
+from dataclasses import dataclass, field
 
 import scipy.sparse as sp
 
+from dfedsam.errors import OptionError
 from dfedsam.topologies.spectra import extremes
-from dfedsam.topologies.spectra.contraction import expected_contraction
+from dfedsam.topologies.spectra.contraction import Contraction, expected_contraction
 from dfedsam.topologies.spectra.mixing import finite_time, rounds_to
 from dfedsam.topologies.spectra.neighbours import effective_neighbours, from_eigenvalues, schedule_neighbours
 from dfedsam.topologies.spectra.products import is_normal, long_run, norm, radius
@@ -19,79 +19,112 @@ from dfedsam.topologies.topology import TOLERANCE, Topology
 
 ERROR = 1e-6  # of `rounds_to_1e-6`
 RUN = 100  # rounds over which a large W that is not symmetric shows its rate, after twice as many
-_SLACK = 1e-9  # of a round, so that a logarithm's rounding asks for no further one
-Figures = dict[str, Any]
+MOST_STEPS = 1000  # gossip steps Q of a round whose powers are multiplied out
+WORK = 10**8  # stored entries of all rounds times Q, at most, where Q is above 1
+_SLACK = 1e-9  # of a round, so that a logarithm's rounding adds none
 
 
-def of_one(rounds: Rounds, found: Modes, steps: int) -> Figures:
-    """Of one symmetric W, from its eigenvalues."""
-    rate = max(abs(found.lambda_2), abs(found.lambda_min))
+@dataclass(frozen=True)
+class Rates:
+    """How fast a topology mixes; `topologies.spectra.spectrum.Spectrum` explains each field of the same name.
+
+    Args:
+        rate: "lambda".
+        rho: its own.
+        contraction: "contraction" and "contraction_stderr".
+        rate_q: "lambda_q".
+        rounds_to_error: "rounds_to_1e-6".
+        effective_neighbours: its own.
+        approximate: which of these are estimates or bounds.
+        lambda_2: of one symmetric W.
+        lambda_min: of one symmetric W.
+        sigma_2: of one W.
+        periodic_rate: of a period.
+        finite_time: of a period.
+    """
+
+    rate: float | None
+    rho: float | None
+    contraction: Contraction
+    rate_q: float | None
+    rounds_to_error: int | None
+    effective_neighbours: float | None
+    approximate: list[str] = field(default_factory=list)
+    lambda_2: float | None = None
+    lambda_min: float | None = None
+    sigma_2: float | None = None
+    periodic_rate: float | None = None
+    finite_time: int | None = None
+
+
+def rates_of_one(rounds: Rounds, modes: Modes, steps: int) -> Rates:
+    """The rates of one symmetric W, from its eigenvalues."""
+    rate = max(abs(modes.lambda_2), abs(modes.lambda_min))
     rate = 0.0 if rate <= TOLERANCE else rate
     neighbours = None
-    if rate < 1 + TOLERANCE:  # else the walk that defines them never comes to rest
-        values = found.values
+    if rate < 1 + TOLERANCE:  # else the variance of the walk that defines them grows without bound
+        values = modes.values
         neighbours = effective_neighbours(rounds.matrices[0]) if values is None else from_eigenvalues(values)
-    return {
-        "lambda": rate,
-        "lambda_2": found.lambda_2,
-        "lambda_min": found.lambda_min,
-        "gap_2": 1 - found.lambda_2,
-        "sigma_2": rate,
-        "rho": rate,
-        "periodic_rate": rate,
-        "contraction": rate**2,
-        "contraction_stderr": 0.0,
-        "lambda_q": rate**steps,
-        "finite_time": None if rate else 1,
-        "rounds_to_1e-6": _rounds_at(rate**steps),
-        "effective_neighbours": neighbours,
-        "approximate": ["effective_neighbours"] if found.values is None else [],
-    }
+    rate_q = _power(rate, steps)
+    return Rates(
+        rate=rate,
+        rho=rate,
+        contraction=Contraction(rate**2, 0.0, True),
+        rate_q=rate_q,
+        rounds_to_error=_rounds_at(rate_q),
+        effective_neighbours=neighbours,
+        approximate=["effective_neighbours"] if modes.values is None else [],
+        lambda_2=modes.lambda_2,
+        lambda_min=modes.lambda_min,
+        sigma_2=rate,
+        periodic_rate=rate,
+        finite_time=None if rate else 1,
+    )
 
 
-def of_period(topology: Topology, rounds: Rounds, steps: int) -> Figures:
-    """Of a whole period, or of one W that is not symmetric."""
+def rates_of_period(topology: Topology, rounds: Rounds, steps: int) -> Rates:
+    """The rates of a whole period, or of one W that is not symmetric."""
     matrices, period, dense = rounds.matrices, len(rounds.matrices), extremes.small(rounds.n)
     contraction = expected_contraction(topology, rounds=rounds)
-    ended = finite_time(rounds)
+    end = finite_time(rounds)
     approximate = [] if dense else ["effective_neighbours"]
     if period == 1 and rounds.keeps_mean and is_normal(matrices[0]):  # then ‖D^t‖ = ‖D‖^t
         rho = rate = each = _root(contraction.value, 2)
-        each_q = None if rate is None else rate**steps
+        each_q = None if rate is None else _power(rate, steps)
         needed = _rounds_at(each_q)
     else:
+        _check_work(rounds, steps)
         rate = _root(norm(matrices), period)
-        rho, estimated = (0.0, False) if ended else _long_run(matrices, 1)
-        each = each_q = rate if rounds.keeps_mean else rho
+        rho, estimated = (0.0, False) if end else _long_run(matrices, 1)
+        each = rate if rounds.keeps_mean else rho
+        each_q = _rate_of_steps(rounds, each, steps)
         approximate += ["rho"] * estimated
         if not rounds.keeps_mean:
             approximate += ["lambda", "gap", "gap_squared", "lambda_q"] * estimated
-        if steps > 1:
-            each_q = _root(norm(matrices, steps), period) if rounds.keeps_mean else _long_run(matrices, steps)[0]
         needed = rounds_to(rounds, ERROR, steps) if dense else _rounds_at(each_q, period)
-        if ended and steps == 1:
-            needed = min(ended, needed or ended)
+        if end and steps == 1:
+            needed = min(end, needed or end)
         elif not dense:
             approximate.append("rounds_to_1e-6")
-    return {
-        "lambda": each,
-        "sigma_2": rate if period == 1 else None,
-        "rho": rho,
-        "periodic_rate": rate,
-        "contraction": contraction.value,
-        "contraction_stderr": contraction.stderr,
-        "lambda_q": each_q,
-        "finite_time": ended,
-        "rounds_to_1e-6": needed,
-        "effective_neighbours": _neighbours(rounds),
-        "approximate": approximate,
-    }
+    return Rates(
+        rate=each,
+        rho=rho,
+        contraction=contraction,
+        rate_q=each_q,
+        rounds_to_error=needed,
+        effective_neighbours=_neighbours(rounds),
+        approximate=approximate,
+        sigma_2=rate if period == 1 else None,
+        periodic_rate=rate,
+        finite_time=end,
+    )
 
 
-def of_drawn(topology: Topology, rounds: Rounds, steps: int) -> Figures:
-    """Of rounds that stand for others, from the expected contraction or, without a mean that is kept, the long run."""
+def rates_of_drawn(topology: Topology, rounds: Rounds, steps: int) -> Rates:
+    """The rates of sampled rounds, from the expected contraction or, where the mean is not kept, the long run."""
     contraction = expected_contraction(topology, rounds=rounds)
     approximate = ["effective_neighbours"]
+    _check_work(rounds, steps)
     if rounds.keeps_mean:
         last = contraction if steps == 1 else expected_contraction(topology, steps, rounds)
         each, each_q = _root(contraction.value, 2), _root(last.value, 2)
@@ -106,25 +139,41 @@ def of_drawn(topology: Topology, rounds: Rounds, steps: int) -> Figures:
         approximate += ["contraction"]
     if steps > 1 or not contraction.exact or not rounds.keeps_mean:
         approximate += ["lambda_q", "rounds_to_1e-6"]
-    return {
-        "lambda": each,
-        "rho": rho,
-        "contraction": contraction.value,
-        "contraction_stderr": contraction.stderr,
-        "lambda_q": each_q,
-        "rounds_to_1e-6": _rounds_at(each_q),
-        "effective_neighbours": _neighbours(rounds),
-        "approximate": approximate,
-    }
+    return Rates(
+        rate=each,
+        rho=rho,
+        contraction=contraction,
+        rate_q=each_q,
+        rounds_to_error=_rounds_at(each_q),
+        effective_neighbours=_neighbours(rounds),
+        approximate=approximate,
+    )
+
+
+def _check_work(rounds: Rounds, steps: int) -> None:
+    """Refuse gossip steps whose products would take too long."""
+    stored = sum(W.nnz for W in rounds.matrices)
+    most = max(1, min(MOST_STEPS, WORK // stored))
+    if steps > most:
+        raise OptionError("steps", steps, f"must be at most {most:,} for this schedule or directed graph", "take fewer")
+
+
+def _rate_of_steps(rounds: Rounds, each: float | None, steps: int) -> float | None:
+    """The rate a round with Q steps in each, given that with one."""
+    if steps == 1:
+        return each
+    if rounds.keeps_mean:
+        return _root(norm(rounds.matrices, steps), len(rounds.matrices))
+    return _long_run(rounds.matrices, steps)[0]
 
 
 def _long_run(matrices: list[sp.csr_array], steps: int) -> tuple[float | None, bool]:
     """The rate in the long run, and whether it is an estimate; None where that would be a poor one."""
-    found = _root(radius(matrices, steps), len(matrices))
-    if found is not None:
-        return found, False
-    found = long_run(matrices * -(-RUN // len(matrices)), steps)
-    return (found if found < 1 - 3 / RUN else None), True
+    exact = _root(radius(matrices, steps), len(matrices))
+    if exact is not None:
+        return exact, False
+    estimate = long_run(matrices * -(-RUN // len(matrices)), steps)
+    return (estimate if estimate < 1 - 3 / RUN else None), True
 
 
 def _neighbours(rounds: Rounds) -> float | None:
@@ -135,6 +184,14 @@ def _neighbours(rounds: Rounds) -> float | None:
 
 def _root(value: float | None, degree: int) -> float | None:
     return None if value is None else value ** (1 / degree)
+
+
+def _power(rate: float, steps: int) -> float:
+    """rate^Q; infinity where that is beyond all numbers."""
+    try:
+        return rate**steps
+    except OverflowError:
+        return math.inf
 
 
 def _rounds_at(rate: float | None, period: int = 1) -> int | None:

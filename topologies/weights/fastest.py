@@ -17,7 +17,7 @@ import scipy.sparse as sp
 
 from dfedsam import cache
 from dfedsam.errors import OptionError
-from dfedsam.topologies.schedules.matrices import from_pairs
+from dfedsam.topologies.matrices import from_pairs
 from dfedsam.topologies.tidy import parts, undirected
 from dfedsam.topologies.weights.certificate import lower_bound, modulus
 from dfedsam.topologies.weights.edges import Array, Edges

@@ -11,7 +11,7 @@ import networkx as nx
 import numpy as np
 import scipy.sparse as sp
 
-from dfedsam.topologies.spectra.extremes import DENSE, ends
+from dfedsam.topologies.spectra.extremes import DENSE, extreme_eigenvalues
 from dfedsam.topologies.tidy import adjacency_matrix, diagonal, tidy, undirected
 
 UNDIRECTED = "for a directed one take the weights of push-sum, out_degree, or the biased ones, uniform"
@@ -86,7 +86,7 @@ def best_constant(graph: nx.Graph) -> sp.csr_array:
         second, last = np.linalg.eigvalsh(L.toarray())[[1, -1]]
     else:  # α too small costs a little, too large all; μ_n is at most max (d_i + d_j) (Anderson and Morley 1985)
         i, j = np.array(graph.edges(), dtype=np.int32).T
-        second, last = ends(L)
+        second, last = extreme_eigenvalues(L)
         last = min(last * (1 + _CARE), float((L.diagonal()[i] + L.diagonal()[j]).max()))
     second, last = (float(f"{mu:.{_DIGITS}g}") for mu in (second, last))
     return _constant(graph, 2 / (second + last))

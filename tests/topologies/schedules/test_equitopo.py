@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dfedsam.topologies import check, d_equistatic, make, od_equidyn, ou_equidyn, u_equistatic
+from dfedsam.topologies.matrices import circulant, from_pairs
 from dfedsam.topologies.schedules.equitopo import firsts
-from dfedsam.topologies.schedules.matrices import circulant, from_pairs
 
 SIZES = (2, 3, 4, 5, 6, 8, 9, 12, 15, 20)
 

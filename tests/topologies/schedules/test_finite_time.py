@@ -7,8 +7,8 @@ import pytest
 import scipy.sparse as sp
 
 from dfedsam.topologies import base, check, hyper_hypercube, make, simple_base
+from dfedsam.topologies.matrices import circulant, from_pairs
 from dfedsam.topologies.schedules.finite_time import _factors
-from dfedsam.topologies.schedules.matrices import circulant, from_pairs
 
 DEGREES = (1, 2, 3, 4)
 

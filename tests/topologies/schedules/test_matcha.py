@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dfedsam.topologies import check, make
-from dfedsam.topologies.schedules.activation import best_probabilities, best_step, laplacian, second_moment
-from dfedsam.topologies.schedules.colouring import matchings_of
+from dfedsam.topologies.schedules.edge_colouring import matchings_of
+from dfedsam.topologies.schedules.matcha import best_probabilities, best_step, laplacian, second_moment
 
 
 def davis():
@@ -142,7 +142,7 @@ def test_rounds_are_weighted_matchings_drawn_from_the_seed():
         (8, {"budget": 0}, "budget is 0: it must be above 0 and at most 1"),
         (8, {"budget": 1.5}, "budget is 1.5"),
         (8, {"topology": "one_peer_exponential"}, "must be undirected and the same in every round for matcha"),
-        (501, {}, "peers is 501: it must be at most 500 for matcha"),
+        (501, {}, "peers is 501: it must be at most 128 for matcha"),
     ],
 )
 def test_wrong_options(n, options, message):

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfedsam.topologies import check, latency, link_failures, make, peers_away
-from dfedsam.topologies.schedules.links import Links
+from dfedsam.topologies import check, latency, link_failures, make, peer_dropout
+from dfedsam.topologies.schedules.unreliable import Links
 
 INNER = ["ring", "star", "erdos_renyi", "random_matching", "one_peer_hypercube", "matcha"]
 
@@ -17,7 +17,7 @@ INNER = ["ring", "star", "erdos_renyi", "random_matching", "one_peer_hypercube",
 def around(kind, inner, n, rate, seed):
     if kind == "latency":
         return latency(n, inner, periods=[1, 3], shares=[1 - rate, rate], seed=seed)
-    return {"link_failures": link_failures, "peers_away": peers_away}[kind](n, inner, p=rate, seed=seed)
+    return {"link_failures": link_failures, "peer_dropout": peer_dropout}[kind](n, inner, p=rate, seed=seed)
 
 
 @st.composite
@@ -27,7 +27,7 @@ def networks(draw, most=2):
     topology = name
     n = n or draw(st.integers(2, 9))
     for _ in range(draw(st.integers(1, most))):
-        kind = draw(st.sampled_from(["link_failures", "peers_away", "latency"]))
+        kind = draw(st.sampled_from(["link_failures", "peer_dropout", "latency"]))
         topology = around(kind, topology, n, draw(st.floats(0, 1)), draw(st.integers(0, 99)))
     return topology
 
@@ -43,7 +43,7 @@ def test_1000_rounds_stay_doubly_stochastic_and_keep_the_mean(topology):
         W = topology.weights(t)
         assert abs(W @ ones - 1).max() <= 1e-12
         assert abs(ones @ W - 1).max() <= 1e-12
-        away = topology.active(t)
+        away = topology.participants(t)
         before, x = x, W @ x
         if away is not None:
             np.testing.assert_array_equal(x[~away], before[~away])
@@ -65,7 +65,7 @@ def test_every_round_is_symmetric_thin_and_asked_for_in_any_order(topology):
         np.testing.assert_array_equal(topology.weights(t).toarray(), rounds[t])
 
 
-@pytest.mark.parametrize("kind", ["link_failures", "peers_away", "latency"])
+@pytest.mark.parametrize("kind", ["link_failures", "peer_dropout", "latency"])
 @pytest.mark.parametrize("inner", ["davis", "random_neighbours", "directed_exponential", "one_peer_exponential"])
 def test_the_seed_alone_says_what_is_lost(kind, inner):
     one, other, third = (around(kind, inner, 32, 0.5, seed) for seed in (1, 1, 2))
@@ -78,20 +78,20 @@ def test_the_seed_alone_says_what_is_lost(kind, inner):
 @pytest.mark.parametrize("inner", ["ring", "one_peer_exponential", "random_matching", "directed_ring"])
 def test_nothing_lost_is_the_inner_matrix_itself(inner):
     made = make(inner, 8, 3)
-    for topology in (link_failures(8, made, p=0), peers_away(8, made, p=0), latency(8, made, periods=[1])):
+    for topology in (link_failures(8, made, p=0), peer_dropout(8, made, p=0), latency(8, made, periods=[1])):
         for t in (0, 1, 5):
             assert topology.weights(t) is made.weights(t)
-            assert topology.active(t) is None
+            assert topology.participants(t) is None
 
 
 @pytest.mark.parametrize("inner", ["davis", "directed_exponential", "random_matching", "base"])
 def test_all_lost_is_the_identity(inner):
-    for topology in (link_failures(32, inner, p=1), peers_away(32, inner, p=1)):
+    for topology in (link_failures(32, inner, p=1), peer_dropout(32, inner, p=1)):
         W = topology.weights(4)
         np.testing.assert_array_equal(W.toarray(), np.eye(32))
         assert W.nnz == 32
         check(topology)  # the links are there, though they never carry anything
-    assert not topology.active(4).any()
+    assert not topology.participants(4).any()
 
 
 def test_both_ends_keep_what_they_would_have_sent():
@@ -124,7 +124,7 @@ def test_link_failures_contract_as_all_their_states_do(p):
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
 def test_absences_contract_as_all_their_states_do(p):
-    topology = peers_away(7, nx.lollipop_graph(4, 3), p=p)
+    topology = peer_dropout(7, nx.lollipop_graph(4, 3), p=p)
     links = Links(topology._inner.weights(0), directed=False)
     second = np.zeros((7, 7))
     for gone in product([False, True], repeat=7):
@@ -138,7 +138,7 @@ def test_absences_contract_as_all_their_states_do(p):
 def test_failures_on_a_ring_in_closed_form(n):
     """Its eigenvectors are those of every circulant: L has 2(1 - cos)/3, and Σ w_e² L_e 2(1 - cos)/9."""
     p, curve = 0.2, 2 - 2 * np.cos(2 * np.pi * np.arange(1, n) / n)
-    for topology, one, two in ((link_failures(n, p=p), 0.8, 0.64), (peers_away(n, p=p), 0.64, 0.512)):
+    for topology, one, two in ((link_failures(n, p=p), 0.8, 0.64), (peer_dropout(n, p=p), 0.64, 0.512)):
         left = 1 - 2 * one * curve / 3 + two * curve**2 / 9 + 2 * (one - two) * curve / 9
         assert topology.contraction() == pytest.approx(left.max(), abs=1e-10)
 
@@ -146,16 +146,16 @@ def test_failures_on_a_ring_in_closed_form(n):
 def test_rates_are_those_asked_for():
     links = [link_failures(500, "ring", p=0.3, seed=1).weights(t).nnz for t in range(20)]
     assert np.mean(links) == pytest.approx(500 + 1000 * 0.7, abs=5 * 2 * np.sqrt(500 * 0.21 / 20))
-    there = [peers_away(500, "ring", p=0.3, seed=1).active(t).sum() for t in range(20)]
+    there = [peer_dropout(500, "ring", p=0.3, seed=1).participants(t).sum() for t in range(20)]
     assert np.mean(there) == pytest.approx(350, abs=5 * np.sqrt(500 * 0.21 / 20))
 
 
 def test_stated_absences():
-    topology = make("peers_away", 6, away=[[2, 1, 3], [4, 3, 3], [2, 5, 5]], seed=9)
+    topology = make("peer_dropout", 6, absences=[[2, 1, 3], [4, 3, 3], [2, 5, 5]], seed=9)
     inner = make("ring", 6).weights(0)
     absent = {0: [], 1: [2], 2: [2], 3: [2, 4], 4: [], 5: [2], 6: []}
     for t, gone in absent.items():
-        here = topology.active(t)
+        here = topology.participants(t)
         assert (here is None) == (not gone)
         if gone:
             assert np.flatnonzero(~here).tolist() == gone
@@ -170,11 +170,11 @@ def test_stated_absences():
 
 def test_one_within_another():
     """What is away within is away without; two of a kind and a seed lose different links."""
-    inner = {"class_path": "peers_away", "init_args": {"away": [[0, 0, 9]]}}
+    inner = {"class_path": "peer_dropout", "init_args": {"absences": [[0, 0, 9]]}}
     topology = make("link_failures", 8, topology=inner, p=0.5)
-    both = make("peers_away", 8, topology=topology, away=[[3, 2, 2]])
-    assert not topology.active(4)[0]
-    assert np.flatnonzero(~both.active(2)).tolist() == [0, 3]
+    both = make("peer_dropout", 8, topology=topology, absences=[[3, 2, 2]])
+    assert not topology.participants(4)[0]
+    assert np.flatnonzero(~both.participants(2)).tolist() == [0, 3]
     assert both.weights(4) is both.weights(4)
     np.testing.assert_array_equal(both.weights(2).toarray()[[0, 3]], np.eye(8)[[0, 3]])
     ring, once = make("ring", 400), link_failures(400, "ring", p=0.5, seed=3)
@@ -186,7 +186,7 @@ def test_one_within_another():
 
 def test_directed_ones_are_for_push_sum():
     for inner in ("directed_exponential", "directed_ring", "one_peer_exponential"):
-        for topology in (link_failures(16, inner, p=0.4), peers_away(16, inner, p=0.4), latency(16, inner)):
+        for topology in (link_failures(16, inner, p=0.4), peer_dropout(16, inner, p=0.4), latency(16, inner)):
             assert topology.directed
             assert topology.sums == "columns"
             check(topology)
@@ -216,7 +216,9 @@ def test_slow_links_carry_in_every_cth_round():
 
 
 def test_a_link_keeps_its_class_in_every_round_of_a_schedule():
-    topology = latency(8, {"class_path": "in_turn", "init_args": {"topologies": ["ring", "ring"]}}, periods=[2], seed=1)
+    topology = latency(
+        8, {"class_path": "round_robin", "init_args": {"topologies": ["ring", "ring"]}}, periods=[2], seed=1
+    )
     carried = [topology.weights(t).toarray() > 0 for t in range(4)]
     np.testing.assert_array_equal(carried[0], carried[2])
     off = ~np.eye(8, dtype=bool)
@@ -235,13 +237,13 @@ def test_a_link_keeps_its_class_in_every_round_of_a_schedule():
             {"topology": {"class_path": "star", "init_args": {"weights": "uniform"}}},
             "must not be biased",
         ),
-        ("peers_away", {"p": 2}, "p is 2: it must be at least 0 and at most 1"),
-        ("peers_away", {"away": []}, r"away is \[\]: it must state at least one absence"),
-        ("peers_away", {"away": [[6, 0, 1]]}, r"away is \[6, 0, 1\]: it must be of a peer from 0 to 5"),
-        ("peers_away", {"away": [[-1, 0, 1]]}, "away is -1: it must be a whole number of at least 0"),
-        ("peers_away", {"away": [[1, 4, 3]]}, r"away is \[1, 4, 3\]: it must not end before it begins"),
-        ("peers_away", {"away": [[1, 4]]}, r"away is \[1, 4\]: it must be three whole numbers"),
-        ("peers_away", {"away": [3]}, "away is 3: it must be three whole numbers"),
+        ("peer_dropout", {"p": 2}, "p is 2: it must be at least 0 and at most 1"),
+        ("peer_dropout", {"absences": []}, r"absences is \[\]: it must state at least one absence"),
+        ("peer_dropout", {"absences": [[6, 0, 1]]}, r"absences is \[6, 0, 1\]: it must be of a peer from 0 to 5"),
+        ("peer_dropout", {"absences": [[-1, 0, 1]]}, "absences is -1: it must be a whole number of at least 0"),
+        ("peer_dropout", {"absences": [[1, 4, 3]]}, r"absences is \[1, 4, 3\]: it must not end before it begins"),
+        ("peer_dropout", {"absences": [[1, 4]]}, r"absences is \[1, 4\]: it must be three whole numbers"),
+        ("peer_dropout", {"absences": [3]}, "absences is 3: it must be three whole numbers"),
         ("latency", {"periods": []}, r"periods is \[\]: it must name at least one class"),
         ("latency", {"periods": [0]}, "periods is 0: it must be a whole number of at least 1"),
         ("latency", {"shares": [1.0]}, "must be 3 numbers, one for each class"),

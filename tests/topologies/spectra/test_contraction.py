@@ -6,7 +6,7 @@ import scipy.sparse as sp
 
 from dfedsam.topologies import Drawn, Periodic, expected_contraction, make
 from dfedsam.topologies.spectra import extremes, rounds
-from dfedsam.topologies.spectra.rounds import looked_at
+from dfedsam.topologies.spectra.rounds import sample_rounds
 
 
 class Matching(Drawn):
@@ -48,7 +48,7 @@ def test_sampled_matchings_within_four_standard_errors_of_the_formula(n):
         ("pairwise", {"topology": "star"}),
         ("link_failures", {"topology": "ring", "p": 0.2}),
         ("link_failures", {"topology": "grid", "p": 0.5}),
-        ("peers_away", {"topology": "torus", "p": 0.3}),
+        ("peer_dropout", {"topology": "torus", "p": 0.3}),
         ("od_equidyn", {"eta": 0.5}),
     ],
 )
@@ -64,7 +64,7 @@ def test_sampled_figures_within_four_standard_errors_of_exact_ones(name, options
 def test_the_largest_eigenvalue_of_a_sampled_mean_would_be_too_large():
     """Why the draws are cut in two."""
     n = 30
-    matrices = looked_at(Matching(n, seed=1)).matrices[:60]
+    matrices = sample_rounds(Matching(n, seed=1)).matrices[:60]
     naive = np.linalg.eigvalsh(sum((W.T @ W).toarray() for W in matrices) / 60 - 1 / n)[-1]
     assert naive > (n - 2) / (2 * (n - 1)) + 8 * expected_contraction(Matching(n, seed=1)).stderr
 

@@ -1,17 +1,21 @@
 """Schedules that are drawn afresh in every round from all pairs of peers, or from the edges of a graph."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
-from dfedsam.topologies.inner import static_graph
+from dfedsam.topologies.graphs.textbook import complete
 from dfedsam.topologies.make import Spec
+from dfedsam.topologies.matrices import adjacency_matrix, diagonal, from_pairs
 from dfedsam.topologies.names import find
 from dfedsam.topologies.schedule import Drawn
-from dfedsam.topologies.schedules.moments import left_over
-from dfedsam.topologies.schedules.pairs import from_pairs
-from dfedsam.topologies.tidy import adjacency_matrix, diagonal
+from dfedsam.topologies.schedules.nested import static_graph
+from dfedsam.topologies.spectra.contraction import contraction_of
 from dfedsam.topologies.topology import Topology
 from dfedsam.validation import whole_number
 
@@ -27,11 +31,11 @@ def random_matching(n: int, seed: int = 0) -> Topology:
     projections: E[WᵀW] = E[W].
 
     Args:
-        n: Number of peers, at least 2.
-        seed: Seed, at least 0.
+        n: number of peers, at least 2.
+        seed: at least 0.
 
     Raises:
-        ValueError: if an option is out of range.
+        OptionError: if an option is out of range.
     """
     return RandomMatching(whole_number("peers", n, 2, _TWO), whole_number("seed", seed, 0, _SEED))
 
@@ -43,31 +47,32 @@ def pairwise(n: int, topology: Spec = "complete", seed: int = 0) -> Topology:
     with an edge, not a peer, drawn uniformly.
 
     Args:
-        n: Number of peers, at least 2.
-        topology: The graph, undirected and the same in every round; its weights are not looked at.
-        seed: Seed, at least 0; also the graph's, where it is random.
+        n: number of peers, at least 2.
+        topology: the graph, undirected and the same in every round; its weights are not used.
+        seed: at least 0; also the graph's, where it is random.
 
     Raises:
-        ValueError: if an option is out of range, or the topology is directed or a schedule.
+        OptionError: if an option is out of range, or the topology is directed or a schedule.
     """
     seed = whole_number("seed", seed, 0, _SEED)
-    if isinstance(topology, str) and find(topology) is find("complete"):  # without n² edges
+    if _is_complete(topology):  # without n² edges
         return Pairwise(whole_number("peers", n, 2, _TWO), seed)
     graph = static_graph(topology, n, seed, "pairwise")
     return Pairwise(len(graph), seed, adjacency_matrix(graph))
 
 
 def random_neighbours(n: int, degree: int = 2, seed: int = 0) -> Topology:
-    """In every round each peer draws some others at random, and is joined to these and to all that drew it; Metropolis
-    weights.
+    """In every round each peer draws some others at random and exchanges with them and with all that drew it.
+
+    Metropolis weights, so that W_t is symmetric and doubly stochastic.
 
     Args:
-        n: Number of peers, at least 2.
-        degree: How many different others each peer draws: at least 1, below n. It has about twice as many neighbours.
-        seed: Seed, at least 0.
+        n: number of peers, at least 2.
+        degree: how many different others each peer draws: at least 1, below n. It has about twice as many neighbours.
+        seed: at least 0.
 
     Raises:
-        ValueError: if an option is out of range.
+        OptionError: if an option is out of range.
     """
     n, degree = whole_number("peers", n, 2, _TWO), whole_number("degree", degree, 1, "the usual is 2")
     if degree >= n:
@@ -77,10 +82,9 @@ def random_neighbours(n: int, degree: int = 2, seed: int = 0) -> Topology:
 
 
 class RandomMatching(Drawn):
-    """See `random_matching`."""
+    """A matching of all peers in every round; made by `random_matching`."""
 
     def draw(self, t: int, rng: np.random.Generator) -> sp.csr_array:
-        """W_t of shape (n, n)."""
         half = self.n // 2
         order = rng.permutation(self.n)
         return from_pairs(self.n, order[:half], order[half : 2 * half], 0.5)
@@ -91,12 +95,12 @@ class RandomMatching(Drawn):
 
 
 class Pairwise(Drawn):
-    """See `pairwise`.
+    """One edge in every round; made by `pairwise`.
 
     Args:
-        n: Number of peers.
-        seed: Seed.
-        adjacency: The graph, symmetric, shape (n, n); None joins any two peers.
+        n: number of peers.
+        seed: seed of the draws.
+        adjacency: the graph, symmetric, shape (n, n); None joins any two peers.
     """
 
     def __init__(self, n: int, seed: int, adjacency: sp.csr_array | None = None) -> None:
@@ -107,7 +111,6 @@ class Pairwise(Drawn):
             self._senders = np.repeat(np.arange(n), np.diff(adjacency.indptr))
 
     def draw(self, t: int, rng: np.random.Generator) -> sp.csr_array:
-        """W_t of shape (n, n)."""
         if self._adjacency is None:
             i = rng.integers(self.n, size=1)
             j = rng.integers(self.n - 1, size=1)
@@ -120,17 +123,17 @@ class Pairwise(Drawn):
         if self._adjacency is None:
             return 1 - 1 / (self.n - 1)  # μ₂ = n
         A = self._adjacency
-        laplacian = diagonal(A.sum(axis=1)) - A
-        return left_over(sp.csr_array(diagonal(np.ones(self.n)) - laplacian / A.nnz))
+        L = diagonal(A.sum(axis=1)) - A
+        return contraction_of(sp.csr_array(diagonal(np.ones(self.n)) - L / A.nnz))
 
 
 class RandomNeighbours(Drawn):
-    """See `random_neighbours`.
+    """Random neighbours in every round; made by `random_neighbours`.
 
     Args:
-        n: Number of peers.
-        degree: How many others each draws.
-        seed: Seed.
+        n: number of peers.
+        degree: how many others each draws.
+        seed: seed of the draws.
     """
 
     def __init__(self, n: int, degree: int, seed: int) -> None:
@@ -138,8 +141,7 @@ class RandomNeighbours(Drawn):
         self.degree = degree
 
     def draw(self, t: int, rng: np.random.Generator) -> sp.csr_array:
-        """W_t of shape (n, n)."""
-        n, others = self.n, _distinct(self.n - 1, self.n, self.degree, rng)
+        n, others = self.n, draw_distinct(self.n - 1, self.n, self.degree, rng)
         drawn = others + (others >= np.arange(n)[:, None])  # all but oneself
         i, j = np.repeat(np.arange(n), self.degree), drawn.ravel()
         i, j = np.divmod(np.unique(np.minimum(i, j) * n + np.maximum(i, j)), n)
@@ -151,14 +153,21 @@ class RandomNeighbours(Drawn):
         return 0.0 if self.degree == self.n - 1 else None
 
 
-def _distinct(below: int, rows: int, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """`count` different integers 0 … below - 1 in each of some rows, all sets equally likely; shape (rows, count).
+def draw_distinct(below: int, rows: int, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw `count` different integers from 0 … below - 1 in each row, all sets equally likely; shape (rows, count).
 
     Source: Floyd, in Bentley and Floyd (1987), "A sample of brilliance".
     """
     drawn = np.empty((rows, count), np.int64)
-    for place, most in enumerate(range(below - count, below)):
-        value = rng.integers(most + 1, size=rows)
-        taken = (drawn[:, :place] == value[:, None]).any(axis=1)
-        drawn[:, place] = np.where(taken, most, value)
+    for column, largest in enumerate(range(below - count, below)):
+        value = rng.integers(largest + 1, size=rows)
+        taken = (drawn[:, :column] == value[:, None]).any(axis=1)
+        drawn[:, column] = np.where(taken, largest, value)
     return drawn
+
+
+def _is_complete(topology: Any) -> bool:
+    """Whether an inner topology is the complete graph, by name or in its long form, before it is built."""
+    if isinstance(topology, dict):
+        topology = topology["class_path"]
+    return (find(topology) if isinstance(topology, str) else topology) is complete

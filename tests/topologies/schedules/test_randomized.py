@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dfedsam.topologies import check, make, metropolis, pairwise, random_matching, random_neighbours
-from dfedsam.topologies.schedules.matchings import _distinct
+from dfedsam.topologies.schedules.randomized import draw_distinct
 
 
 class Given:
@@ -69,7 +69,7 @@ def test_pairwise_is_exact_on_a_large_ring_too():
 def test_others_are_drawn_uniformly():
     below, count = 4, 2
     ranges = [range(low + 1) for low in range(below - count, below)]
-    drawn = Counter(tuple(sorted(_distinct(below, 1, count, Given(*values))[0])) for values in product(*ranges))
+    drawn = Counter(tuple(sorted(draw_distinct(below, 1, count, Given(*values))[0])) for values in product(*ranges))
     assert len(drawn) == 6
     assert set(drawn.values()) == {2}
 
