@@ -75,10 +75,16 @@ from .algorithms import (
     QGDSGDm as QGDSGDm,
 )
 from .errors import (
+    FileError as FileError,
+)
+from .errors import (
     OptionError as OptionError,
 )
 from .errors import (
     RunError as RunError,
+)
+from .experiment import (
+    Experiment as Experiment,
 )
 from .gossip import (
     Chebyshev as Chebyshev,
@@ -111,6 +117,9 @@ from .gossip.compressors import (
     BFloat16 as BFloat16,
 )
 from .gossip.compressors import (
+    BlockQuantizer as BlockQuantizer,
+)
+from .gossip.compressors import (
     Float16 as Float16,
 )
 from .gossip.compressors import (
@@ -138,7 +147,13 @@ from .objectives import (
     Quadratic as Quadratic,
 )
 from .simulation import (
+    Result as Result,
+)
+from .simulation import (
     Simulation as Simulation,
+)
+from .simulation import (
+    run as run,
 )
 from .simulation import (
     simulate as simulate,

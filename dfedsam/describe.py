@@ -1,4 +1,4 @@
-"""Plug-ins as plain values, in the form that experiment files have: {class_path, init_args}."""
+"""Plug-ins as plain values, in the form of experiment files: {class_path, init_args}."""
 
 from __future__ import annotations
 
@@ -6,28 +6,9 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from dfedsam.registry import public_name
 
-def describe(value: Any) -> Any:
-    """Turn a plug-in, and the plug-ins inside it, into dicts, lists and plain values that YAML can hold.
-
-    A class of ours is named by its bare name, a user's by its import path.
-    """
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        cls = type(value)
-        ours = cls.__module__.partition(".")[0] == "dfedsam"
-        arguments = {field.name: describe(getattr(value, field.name)) for field in dataclasses.fields(value)}
-        path = cls.__qualname__ if ours else f"{cls.__module__}.{cls.__qualname__}"
-        return {"class_path": path} | ({"init_args": arguments} if arguments else {})
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, (list, tuple)):
-        return [describe(item) for item in value]
-    if isinstance(value, dict):
-        return {key: describe(item) for key, item in value.items()}
-    return value
-
-
-NO_RESULT = (
+_NO_RESULT = (
     "budget_queries",
     "budget_tokens",
     "in_flight",
@@ -36,12 +17,30 @@ NO_RESULT = (
     "backoff",
     "answers",
     "cache",
+    "cache_path",
     "device",
 )
 
 
-def result(description: Any) -> Any:
-    """A description without the options that change no result, only what it takes to get there."""
+def describe(value: Any) -> Any:
+    """Turn a plug-in, and the plug-ins inside it, into dicts, lists and plain values that YAML can hold.
+
+    A class of ours is named by its public name, a user's by its import path or entry point.
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        arguments = {field.name: describe(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {"class_path": public_name(type(value))} | ({"init_args": arguments} if arguments else {})
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, list | tuple):
+        return [describe(item) for item in value]
+    if isinstance(value, dict):
+        return {key: describe(item) for key, item in value.items()}
+    return value
+
+
+def only_results(description: Any) -> Any:
+    """Drop the options that affect cost but not results."""
     if not isinstance(description, dict):
         return description
-    return {name: result(value) for name, value in description.items() if name not in NO_RESULT}
+    return {name: only_results(value) for name, value in description.items() if name not in _NO_RESULT}

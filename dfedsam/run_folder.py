@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from dfedsam.errors import FileError
+from dfedsam.lock import LOCK, WRITER, FolderLock
 
 FORMAT = 1  # of all files but the checkpoint; raised when readers of this version would misread them
 CONFIG = "config.yaml"
@@ -47,6 +49,7 @@ class RunFolder:
         self.checkpoint = self.path / CHECKPOINT
         self.prompt = self.path / PROMPT
         self.references = self.path / REFERENCES
+        self._is_writer = False
 
     def expect(self, *names: str) -> None:
         """Raise FileError unless it is a folder that has these files."""
@@ -154,10 +157,57 @@ class RunFolder:
         """Replace metrics.jsonl by these evaluations."""
         write_atomic(self.metrics, "".join(json.dumps(row) + "\n" for row in rows))
 
-    def is_complete(self, rounds: int) -> bool:
-        """Whether the run has finished these rounds and written its mean model after the last evaluation."""
+    def sync_metrics(self) -> None:
+        """Let metrics.jsonl outlast a loss of power, as the checkpoint does that is saved next."""
+        with self.metrics.open("ab") as file:
+            os.fsync(file.fileno())
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Be the folder's only writer; a second call of the same object changes nothing.
+
+        Raises:
+            FolderInUse: if another process is.
+        """
+        if self._is_writer:
+            yield
+            return
+        lock = FolderLock(self.path)
+        lock.acquire()
+        self._is_writer = True
+        try:
+            for temporary in self.path.glob(".*.part"):  # of a process that was killed
+                temporary.unlink(missing_ok=True)
+            yield
+        finally:
+            self._is_writer = False
+            lock.release()
+
+    def is_unstarted(self) -> bool:
+        """Whether a run may begin in it: it holds nothing but what a run writes before its first checkpoint."""
+        first = {CONFIG, TOPOLOGY, METRICS, LOCK, WRITER}
+        names = {path.name for path in self.path.iterdir()}
+        if not names <= first:
+            return False
+        return METRICS not in names or len(self.read_metrics()) <= 1
+
+    def remove_unstarted(self) -> None:
+        """Remove a folder that was made for a run which did not come to its first checkpoint."""
+        with suppress(OSError, ValueError):
+            if self.is_unstarted():
+                for path in self.path.iterdir():
+                    path.unlink()
+                self.path.rmdir()
+
+    def is_complete(self, rounds: int, *, references: bool = False) -> bool:
+        """Whether the run has finished these rounds and written all it writes at its end.
+
+        Args:
+            rounds: rounds in all.
+            references: whether it was asked for reference metrics.
+        """
         row = self.last_row()
-        if row is None or row["round"] != rounds:
+        if row is None or row["round"] != rounds or (references and not self.references.is_file()):
             return False
         try:
             return self.prompt.stat().st_mtime_ns >= self.metrics.stat().st_mtime_ns

@@ -1,4 +1,4 @@
-"""Rows of which few entries are not zero, as places and values: sums then cost what these hold, not what they span."""
+"""Rows with few nonzero entries, as columns and values: sums cost what the entries number, not what the rows span."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ class SparseRows(NamedTuple):
     """m rows of k entries each; all others are zero.
 
     Args:
-        places: columns of the entries, rising in each row, shape (m, k).
+        columns: of the entries, rising in each row, shape (m, k).
         values: the entries, shape (m, k).
     """
 
-    places: NDArray[np.intp]
+    columns: NDArray[np.intp]
     values: NDArray
 
     @classmethod
-    def joined(cls, first: SparseRows, second: SparseRows) -> SparseRows:
+    def concatenate(cls, first: SparseRows, second: SparseRows) -> SparseRows:
         """The rows of both, one after another; each has k entries a row."""
         return cls(*(np.concatenate(arrays) for arrays in zip(first, second, strict=True)))
 
     def rows(self, which: slice | NDArray[np.intp]) -> SparseRows:
         """Some of the rows, as arrays are indexed: views for a slice, else copies."""
-        return SparseRows(self.places[which], self.values[which])
+        return SparseRows(self.columns[which], self.values[which])
 
     def dense(self, dim: int) -> NDArray:
         """The whole rows, a new array (m, dim) of the type of the values."""
-        x = np.zeros((len(self.places), dim), self.values.dtype)
-        np.put_along_axis(x, self.places, self.values, axis=1)
+        x = np.zeros((len(self.columns), dim), self.values.dtype)
+        np.put_along_axis(x, self.columns, self.values, axis=1)
         return x
 
     def add_to(self, out: NDArray, times: float) -> None:
         """out += times · these rows, in the type of `out` (m, dim), C-contiguous."""
-        flat = self.places + np.arange(len(out))[:, None] * out.shape[1]
+        flat = self.columns + np.arange(len(out))[:, None] * out.shape[1]
         np.add.at(out.reshape(-1), flat.reshape(-1), (out.dtype.type(times) * self.values).reshape(-1))

@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 S = TypeVar("S")
@@ -37,6 +38,8 @@ def with_arrays(state: S, named: Mapping[str, NDArray], prefix: str = "") -> S:
     Raises:
         KeyError: if an array of `state` is missing from `named`.
     """
+    if state is None:
+        return state
     new: dict[str, Any] = {}
     for name, value in _fields(state).items():
         if isinstance(value, Mapping) or dataclasses.is_dataclass(value):
@@ -46,7 +49,28 @@ def with_arrays(state: S, named: Mapping[str, NDArray], prefix: str = "") -> S:
     return new if isinstance(state, Mapping) else dataclasses.replace(state, **new)  # type: ignore[return-value,type-var]
 
 
+def rows_of(state: S, rows: slice | NDArray) -> S:
+    """The same structure with these rows of every array: views for a slice, copies for an array of indices."""
+    return with_arrays(state, {name: array[rows] for name, array in arrays(state).items()})
+
+
+def set_rows(state: Any, rows: slice | NDArray, part: Any) -> None:
+    """Write a state of some rows back into the whole, in place; arrays that still are its views cost nothing.
+
+    Args:
+        state: of all peers.
+        rows: as for `rows_of`.
+        part: of the same structure, with an array wherever `state` has one.
+    """
+    whole = arrays(state)
+    for name, array in arrays(part).items():
+        if not np.may_share_memory(whole[name], array):
+            whole[name][rows] = array
+
+
 def _fields(state: Any) -> dict[str, Any]:
+    if state is None:
+        return {}
     if isinstance(state, Mapping):
         return dict(state)
     return {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}

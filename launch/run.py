@@ -39,7 +39,7 @@ def main(argv: list[str]) -> int:
         return 0
     loggers.check(settings.own["log"])
     simulation = build(settings)
-    out = simulation.out
+    out = settings.own["out"]
     if out is None:
         out = _fresh(settings)
     elif Path(out).exists():
@@ -135,7 +135,7 @@ def play(simulation: Simulation, settings: options.Settings, *, resume: bool = F
 
         figure = settings.own["figure"]
         if figure or (figure is None and time.perf_counter() - began > FIGURE_AFTER):
-            from dfedsam.analysis.convergence import plot_run
+            from dfedsam.analysis import plot_run
 
             plot_run(out)
         print(summary(out, rows, simulation.interrupted, simulation.spent))
@@ -156,7 +156,7 @@ def notes(simulation: Simulation) -> list[str]:
 
 
 def _bias(simulation: Simulation) -> str | None:
-    if simulation.topology.sums != "rows":
+    if not simulation.topology.biased:
         return None
     return (
         "this topology is biased: only the rows of W sum to one, so peers agree on an average that counts some of them "
@@ -174,8 +174,8 @@ def draw_split(simulation: Simulation, path: str) -> Path:
         names, counts = simulation.objective.class_counts(simulation.topology.n, simulation.seed)
     except ValueError as error:
         raise ValueError(f"draw_split is {path}: {error}") from error
-    from dfedsam.analysis.split import draw_split as draw
-    from dfedsam.analysis.style import save
+    from dfedsam.analysis import draw_split as draw
+    from dfedsam.analysis import save
 
     return save(draw(counts, names), path)[0]
 

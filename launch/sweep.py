@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dfedsam.launch import errors, loggers, merge, ranks
 from dfedsam.launch.sweeps import choose, file, plan, study
+from dfedsam.run_folder import write_atomic
 
 HELP = """usage: dfedsam sweep FILE.yaml [--jobs N] [--ranks N] [--out FOLDER] [--log NAME] [--dry-run]
        dfedsam sweep FILE.yaml --slurm [--partition NAME] [--ranks N] [--time H:MM:SS] [--dry-run]
@@ -45,7 +46,7 @@ examples:
   dfedsam sweep topology_ablation.yaml --jobs 2
   dfedsam status studies/topology_ablation
   dfedsam sweep FILE.yaml --slurm --partition cpu --ranks 16 --time 2:00:00"""
-_FLAGS = ("slurm", "dry_run")
+_FLAGS = ("slurm", "dry_run", "allow_code")
 _SLURM = ("partition", "time", "account", "launcher")  # options of a batch script
 _WORDS = {"done": "done", "resume": "go on", "fresh": "play"}
 Job = tuple[int, plan.Run]  # with its number among all of the sweep's
@@ -76,7 +77,7 @@ def main(argv: list[str]) -> int:
         print(HELP)
         return 0
     asked = _read(argv)
-    sweep = file.read(asked.path)
+    sweep = file.read(asked.path, code="allow_code" in asked.values)
     if "log" in asked.values:
         loggers.check(asked.values["log"])
         sweep.base["log"] = asked.values["log"]
@@ -196,6 +197,7 @@ def _slurm(asked: _Asked, sweep: file.Sweep, todo: list[Job]) -> int:
     if count > 1 and not settings.launcher:
         settings = replace(settings, launcher=slurm.find_launcher())
     more = ["--log", asked.values["log"]] if "log" in asked.values else []
+    more += ["--allow_code"] if "allow_code" in asked.values else []
     text = slurm.script(settings, asked.out, [number for number, _ in todo], count, more)
     if dry:
         print(text, end="")
@@ -208,14 +210,12 @@ def _slurm(asked: _Asked, sweep: file.Sweep, todo: list[Job]) -> int:
 
 def write(out: Path, sweep: file.Sweep) -> None:
     """Make the study's folder and keep the sweep in it."""
-    from dfedsam.records import write_whole
-
     try:
         for part in ("runs", "logs"):
             (out / part).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ValueError(f"out is {out}: the folder cannot be made ({error.strerror}); choose another") from None
-    write_whole(out / "sweep.yaml", sweep.text)
+    write_atomic(out / "sweep.yaml", sweep.text)
 
 
 def _only(asked: _Asked, sweep: file.Sweep, cells: list[plan.Cell], jobs: list[plan.Run], only: int) -> int:

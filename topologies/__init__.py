@@ -4,35 +4,48 @@ from dfedsam.topologies import make, spectrum
 spectrum(make("torus", 16))["gap"]      # 0.4
 """
 
-from dfedsam.topologies.check import check
-from dfedsam.topologies.graphs.circulant import chordal_ring, circulant, ring_lattice
-from dfedsam.topologies.graphs.clustered import barbell, caveman, lollipop, two_cliques
-from dfedsam.topologies.graphs.directed import directed_exponential, directed_ring, random_out
-from dfedsam.topologies.graphs.expanders import margulis, paley, petersen
-from dfedsam.topologies.graphs.files import from_file, to_dict
-from dfedsam.topologies.graphs.layered import binary_tree, complete_bipartite, tree
-from dfedsam.topologies.graphs.random import stochastic_block_model
-from dfedsam.topologies.graphs.real import davis, florentine, karate, les_miserables
-from dfedsam.topologies.graphs.textbook import (
-    barabasi_albert,
+from dfedsam.topologies.factories import factory, weight_factory
+from dfedsam.topologies.graphs.classic import (
+    binary_tree,
     complete,
-    erdos_renyi,
-    exponential,
+    complete_bipartite,
     from_edges,
-    grid,
-    hypercube,
     path,
-    random_geometric,
-    random_regular,
     ring,
     star,
+    tree,
+)
+from dfedsam.topologies.graphs.clustered import barbell, caveman, lollipop, two_cliques
+from dfedsam.topologies.graphs.expanders import margulis, paley, petersen
+from dfedsam.topologies.graphs.files import from_file, to_dict
+from dfedsam.topologies.graphs.lattices import (
+    chordal_ring,
+    circulant,
+    directed_exponential,
+    directed_ring,
+    exponential,
+    grid,
+    hypercube,
+    ring_lattice,
     torus,
+)
+from dfedsam.topologies.graphs.random import (
+    barabasi_albert,
+    erdos_renyi,
+    random_geometric,
+    random_out,
+    random_regular,
+    stochastic_block_model,
     watts_strogatz,
 )
+from dfedsam.topologies.graphs.social import davis, florentine, karate, les_miserables
 from dfedsam.topologies.make import make
-from dfedsam.topologies.names import find, find_rule, rules, table
+from dfedsam.topologies.registry import find, find_rule, rules, table
 from dfedsam.topologies.schedule import Drawn, Periodic
+from dfedsam.topologies.schedules.ceca import ceca
 from dfedsam.topologies.schedules.combined import random_choice, round_robin
+from dfedsam.topologies.schedules.d_cliques import d_cliques
+from dfedsam.topologies.schedules.epidemic import el_local, el_oracle
 from dfedsam.topologies.schedules.equitopo import d_equistatic, od_equidyn, ou_equidyn, u_equistatic
 from dfedsam.topologies.schedules.failures import latency, link_failures, peer_dropout
 from dfedsam.topologies.schedules.finite_time import base, hyper_hypercube, simple_base
@@ -46,9 +59,21 @@ from dfedsam.topologies.spectra.neighbours import effective_neighbours
 from dfedsam.topologies.spectra.spectrum import Spectrum, spectrum
 from dfedsam.topologies.spectra.symmetric import cache_by_id, distinct_eigenvalues, eigenvalues, slem, spectrum_ends
 from dfedsam.topologies.topology import Static, Topology
+from dfedsam.topologies.verify import verify
 from dfedsam.topologies.weights.fastest import fastest, fastest_nonnegative
 from dfedsam.topologies.weights.files import from_weights, weights_from_file
-from dfedsam.topologies.weights.rules import best_constant, lazy, max_degree, metropolis, out_degree, uniform
+from dfedsam.topologies.weights.rules import (
+    WeightRule,
+    best_constant,
+    lazy,
+    max_degree,
+    metropolis,
+    out_degree,
+    uniform,
+    weight_rule,
+)
+
+check = verify  # the old name
 
 __all__ = [
     "Drawn",
@@ -56,6 +81,7 @@ __all__ = [
     "Spectrum",
     "Static",
     "Topology",
+    "WeightRule",
     "barabasi_albert",
     "barbell",
     "base",
@@ -63,11 +89,12 @@ __all__ = [
     "binary_tree",
     "cache_by_id",
     "caveman",
-    "check",
+    "ceca",
     "chordal_ring",
     "circulant",
     "complete",
     "complete_bipartite",
+    "d_cliques",
     "d_equistatic",
     "davis",
     "directed_exponential",
@@ -75,9 +102,12 @@ __all__ = [
     "distinct_eigenvalues",
     "effective_neighbours",
     "eigenvalues",
+    "el_local",
+    "el_oracle",
     "erdos_renyi",
     "expected_contraction",
     "exponential",
+    "factory",
     "fastest",
     "fastest_nonnegative",
     "find",
@@ -137,6 +167,9 @@ __all__ = [
     "two_cliques",
     "u_equistatic",
     "uniform",
+    "verify",
     "watts_strogatz",
+    "weight_factory",
+    "weight_rule",
     "weights_from_file",
 ]

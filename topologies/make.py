@@ -1,15 +1,22 @@
 """Building a topology from what a user wrote: a name with options, a file, a function, a graph."""
 
+from __future__ import annotations
+
 import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import networkx as nx
+import numpy as np
 
-from dfedsam.topologies import names
-from dfedsam.topologies.imports import as_written, import_path
-from dfedsam.topologies.topology import Rule, Static, Topology
+from dfedsam import registry
+from dfedsam.errors import OptionError
+from dfedsam.topologies.normalize import normalize_graph
+from dfedsam.topologies.registry import find, find_rule
+from dfedsam.topologies.topology import Description, Static, Topology
+from dfedsam.topologies.weights.rules import WeightRule, metropolis, out_degree
 
 Spec = str | dict[str, Any]
 """A topology, or a weight rule, within another's options: its name, or {"class_path": name, "init_args": options}."""
@@ -18,58 +25,79 @@ PASSED = ("class_proportions",)  # options that a run finds itself, from its obj
 
 def make(
     name: Spec | Callable[..., nx.Graph | Topology] | nx.Graph | Topology,
-    n: int | None,
+    n: int | None = None,
     seed: int | None = None,
     *,
-    weights: Spec | Rule | None = None,
+    weights: Spec | Callable[..., Any] | None = None,
     **options: Any,
 ) -> Topology:
     """Build a topology of n peers by name.
 
     Args:
-        name: A short name (`ring`), a file, an import path, a function, or {"class_path": one of these, "init_args":
+        name: a public name (`ring`), a file, an import path, a function, or {"class_path": one of these, "init_args":
             options}. A function is called as `function(n, **options)`, without n where it has no such parameter, and
-            gives a graph or a whole `Topology`. A graph or a topology that is there already is taken as it is.
-        n: Number of peers; None where the graph says it itself, as a file does.
-        seed: Passed on if the function has an option `seed` and `options` do not set it.
-        weights: Weight rule for a graph (see `topologies.names.find_rule`); None takes Metropolis weights, for a
-            directed graph those of push-sum.
-        **options: The function's own options, such as `rows` or `p`.
+            gives a graph or a whole `Topology`. A graph or a topology is taken as it is.
+        n: number of peers; None where the graph says it itself, as a file does.
+        seed: passed on if the function has an option `seed` and `options` do not set it.
+        weights: weight rule for a graph (see `find_rule`); None takes Metropolis weights, for a directed graph those of
+            push-sum.
+        **options: the function's own options, such as `rows` or `p`.
 
     Raises:
         ValueError: if the name is unknown, the function has no such option, or the graph cannot be made with these.
+
+    >>> make("grid", 12, rows=3).description
+    {'class_path': 'grid', 'init_args': {'rows': 3}}
+    >>> make("star", 4, weights="max_degree").weights(0).diagonal().tolist()
+    [0.25, 0.75, 0.75, 0.75]
     """
     if isinstance(name, dict):
         name, options = name["class_path"], {**name.get("init_args", {}), **options}
         weights = options.pop("weights", weights)
-    if isinstance(name, nx.Graph):
-        name = Static(name, None if weights is None else names.find_rule(weights))
     if isinstance(name, Topology):
         return _sized(name, n)
-    function: Callable[..., Any] = names.find(name) if isinstance(name, str) else cast(Callable[..., Any], name)
+    rule = None if weights is None else find_rule(weights)
+    if isinstance(name, nx.Graph):
+        return _sized(_static(name, rule, _edges_of(name)), n)
+    function: Callable[..., Any] = find(name) if isinstance(name, str) else name
     if isinstance(function, partial):  # options fixed by the name: a file's path
         function, options = function.func, {**function.keywords, **options}
-    given = {key: value for key, value in options.items() if value is not None}
-    arguments = _bind(name, function, n, seed, given)
-    made = function(**arguments)
+    arguments = _bind(name, function, n, seed, {key: value for key, value in options.items() if value is not None})
+    result = function(**arguments)
     written = {key: _written(value) for key, value in arguments.items() if key not in ("n", *PASSED)}
-    description = {"class_path": import_path(function), "init_args": written}
-    if isinstance(made, nx.Graph):
-        rule = None if weights is None else names.find_rule(weights)
-        if weights is not None:
-            written["weights"] = _written(weights)
-        made = Static(made, rule, description)
-    elif not isinstance(made, Topology):
-        raise ValueError(f"topology {name} gave a {type(made).__name__}: it must be a networkx graph or a Topology")
-    elif weights is not None:
-        raise ValueError(f"weights is {weights}: {name} brings its own weights; leave it out")
-    made.description = made.description or description
-    return _sized(made, n, str(name))
+    description: Description = {"class_path": registry.public_name(function), "init_args": written}
+    if isinstance(result, nx.Graph):
+        topology: Topology = _static(result, rule, description)
+    elif not isinstance(result, Topology):
+        raise ValueError(f"topology {name} gave a {type(result).__name__}: it must be a networkx graph or a Topology")
+    elif rule is not None:
+        raise OptionError("weights", weights, f"must be left out, since {name} brings its own weights")
+    else:
+        topology = result
+    topology.description = topology.description or description
+    return _sized(topology, n, str(name))
 
 
 def has_size(function: Callable[..., Any]) -> bool:
     """Whether a topology's function takes the number of peers; one that does not says it itself."""
     return "n" in inspect.signature(function).parameters
+
+
+def _static(graph: nx.Graph, rule: WeightRule | None, description: Description) -> Static:
+    """A graph with its weights: those of the rule, else the usual ones."""
+    used = rule or (out_degree if graph.is_directed() else metropolis)
+    if rule is not None:
+        description["init_args"]["weights"] = rule.description
+    return Static(graph, used(graph), sums=used.sums, description=description)
+
+
+def _edges_of(graph: nx.Graph) -> Description:
+    """What rebuilds a graph that was given as one: all its edges."""
+    edges = [list(edge) for edge in normalize_graph(graph).edges()]
+    options: dict[str, Any] = {"edges": edges}
+    if graph.is_directed():
+        options["directed"] = True
+    return {"class_path": "from_edges", "init_args": options}
 
 
 def _bind(
@@ -95,9 +123,8 @@ def _bind(
 
 def _sized(topology: Topology, n: int | None, name: str = "") -> Topology:
     if n is not None and topology.n != n:
-        raise ValueError(
-            f"peers is {n}: topology {name or 'given'} has {topology.n}; give --peers {topology.n}, or none"
-        )
+        rule = f"must be {topology.n}, the number of peers of {f'topology {name}' if name else 'this topology'}"
+        raise OptionError("peers", n, rule, f"give --peers {topology.n}, or leave it out")
     return topology
 
 
@@ -105,8 +132,15 @@ def _written(value: Any) -> Any:
     """An option as plain values, so that a run's settings can hold it."""
     if isinstance(value, Topology):
         return value.description
+    if isinstance(value, WeightRule):
+        return value.description
     if isinstance(value, Mapping):
-        return {key: _written(item) for key, item in value.items() if key not in PASSED}
+        items = cast(Mapping[str, Any], value).items()
+        return {key: _written(item) for key, item in items if key not in PASSED}
     if isinstance(value, (list, tuple)):
-        return [_written(item) for item in value]
-    return as_written(value) if callable(value) else value
+        return [_written(item) for item in cast(list[Any], value)]
+    if isinstance(value, np.generic):
+        return value.item()
+    if callable(value):
+        return find_rule(value).description
+    return str(value) if isinstance(value, Path) else value

@@ -1,4 +1,4 @@
-"""Which rank plays which peer: placements in which few edges cross ranks, since a row that crosses has to travel.
+"""Assign peers to ranks so that few edges cross ranks, since a row that crosses has to be sent.
 
 A placement changes no result, only how much is sent between processes.
 """
@@ -14,22 +14,23 @@ from scipy.sparse.csgraph import reverse_cuthill_mckee
 
 from dfedsam.errors import OptionError
 from dfedsam.topologies.topology import Topology
+from dfedsam.validation import one_of
 
 Placement = Literal["contiguous", "reorder", "metis"]
 
 
 def place(topology: Topology, size: int, placement: Placement = "reorder") -> NDArray[np.intp]:
-    """The rank that plays each peer, shape (n,); every rank has as many as any other, or one less.
+    """Assign each peer to a rank, shape (n,); every rank has as many peers as any other, or one less.
 
     Args:
-        topology: who may hear whom; where any two peers may meet, all placements are alike.
+        topology: who may hear whom; where any two peers may meet, no placement is better than another.
         size: number of ranks, from 1 to n.
-        placement: "contiguous" gives each rank a run of peers in the order of their numbers. "reorder" numbers them
-            anew by reverse Cuthill–McKee, so that neighbours come close together, and cuts that into runs. "metis" cuts
-            the graph by METIS, which finds fewer edges to cross. Both leave it at "contiguous" where that is as good.
+        placement: "contiguous" gives each rank consecutive peers. "reorder" first renumbers them by reverse
+            Cuthill–McKee, so that neighbours are close together. "metis" partitions the graph by METIS, with fewer
+            edges across. Both fall back to "contiguous" where that is as good.
 
     Raises:
-        ValueError: if there is no such placement, or it needs pymetis and that is not installed.
+        OptionError: if there is no such placement, or it needs pymetis and that is not installed.
 
     References:
         George (1971), "Computer implementation of the finite element method". Karypis and Kumar (1998), "A fast and
@@ -44,24 +45,22 @@ def place(topology: Topology, size: int, placement: Placement = "reorder") -> ND
         return runs
     graph = sp.csr_array(support + support.T, dtype=np.int32)
     if placement == "reorder":
-        found = np.empty_like(runs)
-        found[reverse_cuthill_mckee(graph, symmetric_mode=True)] = runs
+        owner = np.empty_like(runs)
+        owner[reverse_cuthill_mckee(graph, symmetric_mode=True)] = runs
     else:
-        found = _even(graph, _cut(graph, size), lengths)
-    return found if crossings(graph, found) < crossings(graph, runs) else runs
+        owner = _even(graph, _partition(graph, size), lengths)
+    return owner if crossings(graph, owner) < crossings(graph, runs) else runs
 
 
 def crossings(support: sp.csr_array, owner: NDArray[np.intp]) -> int:
-    """How many entries of (n, n) join peers of two ranks, when rank owner[i] plays peer i: an edge counts twice."""
+    """How many entries of (n, n) join peers of two ranks, where rank owner[i] has peer i: an edge counts twice."""
     entries = support.tocoo()
     return int(np.count_nonzero(owner[entries.row] != owner[entries.col]))
 
 
 def check_placement(placement: str) -> None:
-    """Raise ValueError unless there is such a placement, and what it needs is installed."""
-    known = get_args(Placement)
-    if placement not in known:
-        raise OptionError("placement", placement, f"must be one of {', '.join(known)}")
+    """Raise OptionError unless there is such a placement, and what it needs is installed."""
+    one_of("placement", placement, get_args(Placement))
     if placement == "metis":
         _pymetis()
 
@@ -75,15 +74,15 @@ def _pymetis() -> Any:
     return pymetis
 
 
-def _cut(graph: sp.csr_array, size: int) -> NDArray[np.intp]:
-    """METIS's parts of a symmetric graph (n, n), shape (n,); recursive bisection, which keeps them nearly even."""
+def _partition(graph: sp.csr_array, size: int) -> NDArray[np.intp]:
+    """METIS's partition of a symmetric graph (n, n), shape (n,), by recursive bisection, which keeps it nearly even."""
     pymetis = _pymetis()
     adjacency = pymetis.CSRAdjacency(graph.indptr, graph.indices)
     return np.array(pymetis.part_graph(size, adjacency, recursive=True)[1], dtype=np.intp)
 
 
 def _even(graph: sp.csr_array, owner: NDArray[np.intp], lengths: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Parts of just these lengths: peers that lose the fewest neighbours by it move to parts that are too small."""
+    """Move peers to parts that are too small, those that lose fewest neighbours first, until sizes are `lengths`."""
     sizes = np.bincount(owner, minlength=len(lengths))
     rank = np.empty_like(lengths)
     rank[np.argsort(-sizes, kind="stable")] = np.arange(len(lengths))  # the larger parts to the longer blocks
@@ -93,6 +92,6 @@ def _even(graph: sp.csr_array, owner: NDArray[np.intp], lengths: NDArray[np.intp
         over, under = int(surplus.argmax()), int(surplus.argmin())
         if surplus[over] == 0:
             return owner
-        here = np.flatnonzero(owner == over)
-        lost = (graph @ ((owner == over).astype(int) - (owner == under)))[here]
-        owner[here[np.argsort(lost, kind="stable")[: min(surplus[over], -surplus[under])]]] = under
+        members = np.flatnonzero(owner == over)
+        cost = (graph @ ((owner == over).astype(int) - (owner == under)))[members]
+        owner[members[np.argsort(cost, kind="stable")[: min(surplus[over], -surplus[under])]]] = under

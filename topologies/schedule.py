@@ -52,14 +52,14 @@ class Drawn(Topology):
         self._last: tuple[int, sp.csr_array] | None = None
 
     @abstractmethod
-    def draw(self, t: int, rng: np.random.Generator) -> sp.csr_array:
-        """W_t of shape (n, n), float64, with `rng` holding the round's random numbers."""
+    def draw(self, rng: np.random.Generator) -> sp.csr_array:
+        """W_t of shape (n, n), float64, from the random numbers of its round."""
 
     def weights(self, t: int) -> sp.csr_array:
         """W_t; asking again for the last one gives the same object."""
         last = self._last
         if last is None or last[0] != t:
-            self._last = last = t, self.draw(t, generator(self.seed, type(self).__name__, t))
+            self._last = last = t, self.draw(generator(self.seed, type(self).__name__, t))
         return last[1]
 
     def support(self) -> sp.csr_array | None:

@@ -1,6 +1,6 @@
 """Algorithms: one short file each."""
 
-from dfedsam.algorithms.base import Algorithm, ServerAlgorithm, State
+from dfedsam.algorithms.base import Algorithm, GradientMethod, State
 from dfedsam.algorithms.baselines import CentralAverage, LocalOnly
 from dfedsam.algorithms.bbt import BBT, FedAvgBBT
 from dfedsam.algorithms.d2 import D2
@@ -10,17 +10,15 @@ from dfedsam.algorithms.dfedadmm import DFedADMM
 from dfedsam.algorithms.dfedavg import DFedAvg, DFedAvgM
 from dfedsam.algorithms.dfedcata import DFedCata
 from dfedsam.algorithms.dfedsam import DFedSAM, DFedSAMMG
-from dfedsam.algorithms.dpsgd import DPSGD
+from dfedsam.algorithms.dpsgd import DPSGD, SGP
 from dfedsam.algorithms.extra import Extra
 from dfedsam.algorithms.fedbbpt import FedBBPT
 from dfedsam.algorithms.fedbpt import FedBPT
 from dfedsam.algorithms.gossip_cmaes import GossipCMAES
-from dfedsam.algorithms.gradient_tracking import GradientTracking
+from dfedsam.algorithms.gradient_tracking import GradientTracking, MomentumTracking
 from dfedsam.algorithms.lead import Lead
-from dfedsam.algorithms.momentum_tracking import MomentumTracking
 from dfedsam.algorithms.oledfl import OledFL
 from dfedsam.algorithms.qg_dsgdm import QGDSGDm
-from dfedsam.algorithms.sgp import SGP
 
 __all__ = [
     "BBT",
@@ -42,12 +40,12 @@ __all__ = [
     "FedBBPT",
     "FedBPT",
     "GossipCMAES",
+    "GradientMethod",
     "GradientTracking",
     "Lead",
     "LocalOnly",
     "MomentumTracking",
     "OledFL",
     "QGDSGDm",
-    "ServerAlgorithm",
     "State",
 ]

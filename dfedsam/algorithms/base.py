@@ -1,61 +1,127 @@
-"""What an algorithm is: hyper-parameters, a state of arrays with a row a peer, and one round."""
+"""What an algorithm is: hyper-parameters, a state of arrays with a row for each peer, and one round."""
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Literal, get_args
 
 from numpy.typing import NDArray
 
-from dfedsam.context import RoundContext, Server
+from dfedsam.context import Oracle, RoundContext
+from dfedsam.errors import OptionError
 from dfedsam.gossip import Gossip
 from dfedsam.objectives.base import Problem
+from dfedsam.registry import public_name
+from dfedsam.theory import LocalSGD
 from dfedsam.topologies import Topology
-from dfedsam.zeroth_order import Estimator
+from dfedsam.validation import at_least, between, one_of, positive, whole_number
+from dfedsam.zeroth_order import Estimator, TwoPoint, perturb
 
-State = dict[str, Any]
-"""Arrays by name, each with the block's peers as first axis, "x" (peers, dim) among them; gossip and
-the estimator keep theirs under "gossip" and "estimator", dicts of the same kind."""
+Schedule = Literal["constant", "inverse_root", "exponential", "linear", "cosine"]
+_FALLING = ("linear", "cosine")  # over lr_rounds
+
+
+@dataclass(kw_only=True)
+class State:
+    """What the peers of a block keep between rounds; each algorithm has a subclass of its own.
+
+    Its fields are arrays whose first axis is the peers, and states of gossip and estimator; None stands for what is not
+    in use. Which arrays there are is settled by `Algorithm.init` and never changes.
+
+    Args:
+        x: the peers' models, shape (peers, dim).
+    """
+
+    x: NDArray
 
 
 @dataclass(frozen=True, kw_only=True)
 class Algorithm(ABC):
-    """A decentralised algorithm: it reaches other peers only through gossip."""
+    """An algorithm reaches other peers only through gossip, or, as a baseline, through a server.
 
-    def check(self, topology: Topology) -> None:  # noqa: B027  (most algorithms work on all)
-        """Raise ValueError, with what to use instead, unless this algorithm works on the topology; called before round
-        0."""
+    Attributes:
+        uses_server: whether it is a baseline with a central server, `context.server`.
+        replayable: whether its rounds are plain local steps, whose coefficients a gossip may send in place of x.
+        adds_gradient_steps: whether all that peers add to what the last gossip phase returned are steps along estimated
+            gradients, and neither what mixing moved nor where a search ended: push-sum magnifies what is added.
+        covered_gossip: which gossips theory covers besides polynomials in W: "compressed", "push_sum".
+    """
+
+    uses_server: ClassVar[bool] = False
+    replayable: ClassVar[bool] = False
+    adds_gradient_steps: ClassVar[bool] = True
+    covered_gossip: ClassVar[frozenset[Literal["compressed", "push_sum"]]] = frozenset()
+
+    def gossip_of_x(self) -> Gossip | None:
+        """The gossip that mixes the peers' x, or None if nothing does."""
+        return None
+
+    def check(self, topology: Topology) -> None:
+        """Raise OptionError unless this algorithm works on the topology; called before round 0."""
+        gossip = self.gossip_of_x()
+        if gossip is None:
+            return
+        gossip.check(topology)
+        if gossip.sends_coefficients and not self.replayable:
+            rule = f"must consist of plain local steps for the gossip {public_name(type(gossip))}, which replays them"
+            raise OptionError("algorithm", public_name(type(self)), rule, "choose dpsgd, dfedavg or dfedsam")
+        if gossip.needs_increments and not self.adds_gradient_steps and topology.sums != "both":
+            rule = f"must add only gradient steps for the gossip {public_name(type(gossip))}, which magnifies them"
+            raise OptionError("algorithm", public_name(type(self)), rule, "choose dpsgd, dfedsam or gradient_tracking")
 
     def check_problem(self, problem: Problem) -> None:
-        """Raise ValueError unless this algorithm can minimise the problem; called before anything is written."""
-        estimator = getattr(self, "estimator", None)
-        if isinstance(estimator, Estimator):
-            estimator.check(problem)
+        """Raise OptionError unless this algorithm can minimise the problem; called before anything is written."""
+        gossip = self.gossip_of_x()
+        if gossip is not None:
+            gossip.check_dim(problem.dim)
 
     def note(self, topology: Topology) -> str | None:
         """What a user should know of this algorithm on the topology, said once at the start of a run; None: nothing."""
+        gossip = self.gossip_of_x()
+        if gossip is None:
+            return None
+        kind = "push_sum" if gossip.needs_increments else None if gossip.is_exact else "compressed"
+        notes = [gossip.note(topology)]
+        if kind is not None and kind not in self.covered_gossip:
+            notes.append(f"theory does not cover {public_name(type(self))} with the gossip {public_name(type(gossip))}")
+        return "; ".join(filter(None, notes)) or None
+
+    def local_sgd(self) -> LocalSGD | None:
+        """The local steps of a round, where it is plain SGD at a constant rate followed by gossip; None otherwise."""
         return None
 
-    def exchanges(self) -> Gossip | None:
-        """The gossip that averages its peers' x; None where they are not averaged, or not by itself."""
+    def convergence_rate(self, contraction: float, rounds: int) -> float | None:
+        """What the algorithm's theorem says of its convergence, up to constants; None where it has none.
+
+        Args:
+            contraction: λ_Q, the contraction factor of a round's gossip, in [0, 1).
+            rounds: T, at least 1.
+        """
         return None
 
-    def init(self, x: NDArray, problem: Problem) -> State:
-        """The state before round 0, for the common start x (peers, dim) of the problem; it owns x from here on."""
-        return {"x": x}
-
-    def figures(self, state: State) -> dict[str, float]:
-        """What the state holds that belongs among a run's figures; the same on every rank."""
-        return {}
+    def metrics(self, state: Any) -> dict[str, float]:
+        """Numbers of the state that belong among a run's metrics; the same on every rank."""
+        gossip = self.gossip_of_x()
+        return {} if gossip is None else gossip.metrics(state.gossip)
 
     @abstractmethod
-    def round(self, state: State, context: RoundContext) -> State:
+    def init(self, x: NDArray, problem: Problem) -> Any:
+        """The state before round 0.
+
+        Args:
+            x: the problem's common start, a row for each peer of the block, shape (peers, dim); the state owns it.
+            problem: the objective with the block's data.
+        """
+
+    @abstractmethod
+    def round(self, state: Any, context: RoundContext) -> Any:
         """One round. It owns the arrays of `state` and may overwrite them.
 
         Args:
-            state: as it was left by `init` or by the round before.
-            play: this round's minibatches, random numbers and edges.
+            state: as `init` or the round before left it.
+            context: this round's oracles, random numbers and edges.
 
         Returns:
             The state afterwards.
@@ -63,9 +129,67 @@ class Algorithm(ABC):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ServerAlgorithm(Algorithm):
-    """A baseline with a central server, which has its say at the end of every round."""
+class GradientMethod(Algorithm):
+    """Shared options of algorithms that descend along estimated gradients.
 
-    @abstractmethod
-    def serve(self, state: State, server: Server) -> State:
-        """What the server does with the peers' rows and what they get back; it owns the arrays of `state`."""
+    Args:
+        lr: η, the learning rate of the first round, above 0.
+        lr_schedule: the rate of round t = 0, 1, …: "constant", "inverse_root" (lr/√(t+1)), "exponential"
+            (lr·lr_decay^t), "linear" (lr·(1 − t/T)) or "cosine" (lr·(1 + cos(πt/T))/2).
+        lr_decay: the factor of "exponential", in (0, 1].
+        lr_rounds: T of "linear" and "cosine": the rounds over which the rate falls, usually the run's; afterwards it
+            stays what it was in round T − 1.
+        estimator: how gradients are estimated.
+        rho: ρ ≥ 0, the length of SAM's perturbation before each gradient, in units of x; 0 turns it off.
+    """
+
+    lr: float = 0.01
+    lr_schedule: Schedule = "constant"
+    lr_decay: float = 0.998
+    lr_rounds: int = 0
+    estimator: Estimator = TwoPoint()
+    rho: float = 0.0
+
+    def __post_init__(self) -> None:
+        positive("lr", self.lr)
+        one_of("lr_schedule", self.lr_schedule, get_args(Schedule))
+        between("lr_decay", self.lr_decay, 1e-9, 1)
+        least = 1 if self.lr_schedule in _FALLING else 0
+        whole_number("lr_rounds", self.lr_rounds, least, "give the rounds over which a linear or cosine rate falls")
+        at_least("rho", self.rho, 0)
+
+    def check_problem(self, problem: Problem) -> None:
+        super().check_problem(problem)
+        self.estimator.check(problem)
+
+    def rate(self, round: int) -> float:
+        """η of 0-based round t."""
+        if self.lr_schedule == "inverse_root":
+            return self.lr / (round + 1) ** 0.5
+        if self.lr_schedule == "exponential":
+            return self.lr * self.lr_decay**round
+        if self.lr_schedule in _FALLING:
+            done = min(round, self.lr_rounds - 1) / self.lr_rounds
+            return self.lr * (1 - done if self.lr_schedule == "linear" else (1 + math.cos(math.pi * done)) / 2)
+        return self.lr
+
+    def perturbed(
+        self, oracle: Oracle, x: NDArray, state: Any, direction: NDArray | None = None, purpose: str = "ascent"
+    ) -> tuple[NDArray, Any]:
+        """SAM's point x + ρ v/‖v‖, where the gradient is then estimated; x itself with ρ = 0.
+
+        Args:
+            oracle: of the p peers.
+            x: their models, shape (p, dim).
+            state: the estimator's, of these peers.
+            direction: v, shape (p, dim), overwritten; None: an estimate at x.
+            purpose: names the random numbers of that estimate.
+
+        Returns:
+            The points, shape (p, dim), and the estimator's state.
+        """
+        if self.rho == 0:
+            return x, state
+        if direction is None:
+            direction, state = self.estimator(oracle, x, state, purpose)
+        return perturb(x, direction, self.rho), state

@@ -3,54 +3,63 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
-from dfedsam.algorithms.base import State
-from dfedsam.algorithms.baselines import Averaged
-from dfedsam.algorithms.evolution import LocalEvolution, SharedEvolution
-from dfedsam.context import RoundContext, Server
+from dfedsam.algorithms.cma_search import CMASearch, LocalCMASearch, SearchState, broadcast, require_all_peers
+from dfedsam.context import RoundContext
+from dfedsam.state import rows_of
+from dfedsam.topologies import Topology
 from dfedsam.zeroth_order import cma
 
 
 @dataclass(frozen=True, kw_only=True)
-class BBT(SharedEvolution):
+class BBT(CMASearch):
     """CMA-ES as one machine with all data runs it: a round is a generation, a loss the mean of all peers' losses.
 
     Source: Sun et al. (2022), "Black-box tuning for language-model-as-a-service", with peers of equal weight however
-    many examples they have, as for gossip. On one machine nothing travels; played by peers, a candidate follows from
-    the seed, so that a round costs λ queries, and λ losses up and λ mean losses down a peer.
+    many examples they have, as for gossip. On one machine nothing travels; split over peers, candidates follow from the
+    seed, so that a round costs λ queries, and λ losses up and λ mean losses down for each peer.
     """
 
-    def answer(self, state: State, context: RoundContext) -> State:
-        """Every peer's losses of the same candidates."""
-        x = state["x"]
-        common = replace(context.key, purpose="candidates", peers=range(1))  # the same numbers for every peer
-        normal = common.normal((self.population, x.shape[1]), x.dtype)
-        candidates = cma.ask(x[:1], cma.first(state["search"]), normal)
-        losses = np.empty((len(x), self.population), x.dtype)
-        for rows, part in context.parts(self.population, x[0].nbytes):
-            oracle = part.oracle(0)
-            losses[rows] = oracle.losses(np.repeat(candidates, rows.stop - rows.start, axis=0))
-        return state | {"candidates": candidates, "losses": losses}
+    public_name: ClassVar[str] = "bbt"
+    uses_server: ClassVar[bool] = True
 
-    def serve(self, state: State, server: Server) -> State:
-        """Tell the search the mean losses."""
-        server.watch(state["x"])
-        losses = server.collect(state.pop("losses"), reply=self.population).mean(axis=0)
-        return self.share(state, *self.tell(state["x"], state["search"], state.pop("candidates")[0], losses))
+    def check(self, topology: Topology) -> None:
+        require_all_peers(self, topology)
+
+    def metrics(self, state: SearchState) -> dict[str, float]:
+        return {"sigma": float(state.search.sigma[0])}
+
+    def round(self, state: SearchState, context: RoundContext) -> SearchState:
+        assert context.server is not None
+        x, one = state.x, rows_of(state, slice(0, 1))
+        common = replace(context.stream, purpose="candidates", peers=range(1))  # the same numbers for every peer
+        candidates = cma.ask(one.x, one.search, common.normal((self.population, x.shape[1]), x.dtype))
+        losses = np.empty((len(x), self.population), x.dtype)
+        for rows, chunk in context.chunks(self.population, x[0].nbytes):
+            losses[rows] = chunk.oracle(0).losses(np.repeat(candidates, rows.stop - rows.start, axis=0))
+        context.server.before_gossip(x)
+        means = context.server.collect(losses, reply=self.population).mean(axis=0)
+        broadcast(state, *self.tell_server(state, candidates[0], means))
+        return state
 
 
 @dataclass(frozen=True, kw_only=True)
-class FedAvgBBT(LocalEvolution, Averaged):
+class FedAvgBBT(LocalCMASearch):
     """FedAvg of BBT: I generations of CMA-ES at every peer, then all take the mean of their means.
 
     Source: the baseline of that name of Sun et al. (2024), "FedBPT: efficient federated black-box prompt tuning for
     large language models". A peer keeps its own step size, covariance and paths. A round costs I λ queries, and one
-    vector up and one down a peer.
+    vector up and one down for each peer.
     """
 
-    def round(self, state: State, context: RoundContext) -> State:
-        """The generations."""
-        state["x"], state["search"], _ = self.local_phase(state["x"], state["search"], context)
+    public_name: ClassVar[str] = "fedavg_bbt"
+    uses_server: ClassVar[bool] = True
+
+    def round(self, state: SearchState, context: RoundContext) -> SearchState:
+        assert context.server is not None
+        state.x, state.search, _ = self.local_phase(state.x, state.search, context)
+        state.x[:] = context.server.mean(state.x)
         return state

@@ -3,75 +3,76 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any, ClassVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.algorithms.base import State
-from dfedsam.algorithms.gradient_steps import GradientSteps
+from dfedsam.algorithms.one_gradient import GossipOneGradient
 from dfedsam.context import RoundContext
-from dfedsam.gossip import Plain
-from dfedsam.gossip.accelerated import needs_one_symmetric
+from dfedsam.gossip.base import require_static_symmetric
 from dfedsam.objectives.base import Problem
-from dfedsam.topologies import Topology, spectrum_ends
+from dfedsam.registry import public_name
+from dfedsam.topologies import Topology
 
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
+_LIMIT = -1 / 3 + 1e-9  # of the smallest eigenvalue, at or below which D² diverges; with room for its rounding
 
-LIMIT = -1 / 3 + 1e-9  # of the smallest eigenvalue, at or below which D² diverges; room for its rounding
+
+@dataclass(kw_only=True)
+class D2State(State):
+    """`correction`: φ, in float64, shape (peers, dim); and the states of estimator and gossip."""
+
+    estimator: Any
+    gossip: Any
+    correction: NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class D2(GradientSteps):
-    """ψ ← x − η g, x ← W (ψ + x − ψ of the round before): D², also known as exact diffusion.
+class D2(GossipOneGradient):
+    """z = x − η g + φ, x ← W z, φ ← φ + W z − z, from φ = 0: D², also known as exact diffusion.
 
-    With exact gradients it reaches the optimum at a constant rate. It needs λ_min > −1/3; a W (or what several steps
-    make of it) that may break this is made lazy, (I + W)/2, and the run says so. Source: Tang et al. (2018), "D²:
-    decentralized training over decentralized data", algorithm 1; Yuan et al. (2019), "Exact diffusion for distributed
-    optimization and learning", which takes (I + W)/2 always. A round costs the estimator's queries and one vector an
-    edge and direction.
+    With ψ = x − η g this is x ← W (ψ + x − ψ of the round before). φ tends to η g_i, and its mean over the peers is
+    zero; so that it stays zero in float32 runs too, φ is kept and W z − z is added up in float64. With exact gradients
+    D² reaches the optimum at a constant rate. It needs λ_min > −1/3; a W (or what several steps make of it) that may
+    break this is made lazy, (I + W)/2, and the run says so. Source: Tang et al. (2018), "D²: decentralized training
+    over decentralized data", algorithm 1; Yuan et al. (2019), "Exact diffusion for distributed optimization and
+    learning", which takes (I + W)/2 always. A round costs the estimator's queries and one vector per edge and
+    direction.
     """
 
+    public_name: ClassVar[str] = "d2"
+
     def check(self, topology: Topology) -> None:
-        """One symmetric W for all rounds."""
-        needs_one_symmetric("algorithm is D2", topology, "the algorithm GradientTracking")
+        require_static_symmetric("algorithm", "d2", topology, "choose the algorithm gradient_tracking")
         super().check(topology)
 
     def note(self, topology: Topology) -> str | None:
-        """Says whether W is made lazy, and why."""
-        smallest = self._smallest(topology.weights(0))
+        """Whether W is made lazy, and why."""
+        more = super().note(topology)
+        smallest = self.gossip.smallest_multiplier(topology.weights(0))
         if smallest is None:
-            why = f"of the gossip {type(self.gossip).__name__} it is not known"
-        elif smallest <= LIMIT:
-            why = f"here it {'is' if isinstance(self.gossip, Plain) else 'may be'} {smallest:.3f}".replace("-", "−")
+            why = f"of the gossip {public_name(type(self.gossip))} it is not known"
+        elif smallest <= _LIMIT:
+            why = f"here it may be {smallest:.3f}".replace("-", "−")
         else:
-            return None
-        return f"D2 mixes with (I + W)/2: it needs a smallest eigenvalue above −1/3, and {why}"
+            return more
+        lazy = f"D2 mixes with (I + W)/2: it needs a smallest eigenvalue above −1/3, and {why}"
+        return f"{lazy}; {more}" if more else lazy
 
-    def init(self, x: NDArray, problem: Problem) -> State:
-        """ψ = x."""
-        return {**super().init(x, problem), "psi": x.copy(), "gossip": self.gossip.init(x)}
+    def init(self, x: NDArray, problem: Problem) -> D2State:
+        return D2State(
+            x=x, estimator=self.estimator.init(x, problem), gossip=self.gossip.init(x), correction=np.zeros(x.shape)
+        )
 
-    def round(self, state: State, context: RoundContext) -> State:
-        """One gradient, then one exchange."""
-        x = state["x"]
-        psi = x - self.rate(context.round) * self.gradient(context, x, state)
-        corrected = psi + x - state["psi"]
-        if self._lazy(context.weights):
-            x = corrected.copy()
-            x += self.mix(state, context, corrected)
-            x *= 0.5
-        else:
-            x = self.mix(state, context, corrected)
-        return state | {"x": x, "psi": psi}
-
-    def _lazy(self, weights: csr_array) -> bool:
-        smallest = self._smallest(weights)
-        return smallest is None or smallest <= LIMIT
-
-    def _smallest(self, weights: csr_array) -> float | None:
-        """The smallest eigenvalue of what gossip makes of W, or a bound from below; None where it is not known."""
-        if isinstance(self.gossip, Plain):
-            return spectrum_ends(weights)[0] ** self.gossip.steps
-        left = self.gossip.left(weights)
-        return None if left is None else -left
+    def round(self, state: D2State, context: RoundContext) -> D2State:
+        x, correction = state.x, state.correction
+        g, state.estimator = self.gradient(context, x, state.estimator)
+        z = (x + (correction - self.rate(context.round) * g)).astype(x.dtype)
+        difference, state.gossip = self.gossip.difference(z, state.gossip, context.channel(z))  # W z − z
+        smallest = self.gossip.smallest_multiplier(context.weights)
+        if smallest is None or smallest <= _LIMIT:
+            difference *= 0.5
+        state.x = (z + difference).astype(x.dtype)
+        correction += difference
+        return state

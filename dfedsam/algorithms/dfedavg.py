@@ -1,17 +1,37 @@
-"""DFedAvg and DFedAvgM: K local steps, without and with momentum, then one exchange."""
+"""DFedAvg and DFedAvgM: K local steps, without and with momentum, then gossip."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
-from dfedsam.algorithms.gossiping import GossipingLocalSteps
+from numpy.typing import NDArray
+
+from dfedsam.algorithms.local_steps import GossipLocalSteps, LocalState
+from dfedsam.context import RoundContext
+from dfedsam.objectives.base import Problem
 
 
 @dataclass(frozen=True, kw_only=True)
-class DFedAvg(GossipingLocalSteps):
+class DFedAvg(GossipLocalSteps):
     """DFedAvg: K local steps x ← x − η g, then x ← W x.
 
     Source: Sun, Li and Wang (2022), "Decentralized federated averaging". A round costs K times the estimator's queries
-    and one vector an edge and direction.
+    and one vector per edge and direction.
     """
+
+    public_name: ClassVar[str] = "dfedavg"
+    replayable: ClassVar[bool] = True
+    covered_gossip = frozenset({"compressed", "push_sum"})
+
+    def init(self, x: NDArray, problem: Problem) -> LocalState:
+        return LocalState(**self.kept(x, problem))
+
+    def round(self, state: LocalState, context: RoundContext) -> LocalState:
+        update = self.local_update(state, context)
+        self.local_phase(state, context, update=update)
+        state.x, state.gossip = self.gossip(state.x, state.gossip, context.channel(state.x, update))
+        return state
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,5 +40,7 @@ class DFedAvgM(DFedAvg):
 
     Source: Sun, Li and Wang (2022), "Decentralized federated averaging", algorithm 1. Costs as DFedAvg.
     """
+
+    public_name: ClassVar[str] = "dfedavgm"
 
     momentum: float = 0.9

@@ -1,43 +1,54 @@
-"""EXTRA: the first method that is exact at a constant rate, by the difference of two mixings."""
+"""EXTRA: the first method that is exact at a constant rate, by the sum of all past disagreements."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.algorithms.base import State
-from dfedsam.algorithms.gradient_steps import GradientSteps
+from dfedsam.algorithms.one_gradient import GossipOneGradient
 from dfedsam.context import RoundContext
-from dfedsam.gossip.accelerated import needs_one_symmetric
+from dfedsam.gossip.base import require_static_symmetric
 from dfedsam.objectives.base import Problem
 from dfedsam.topologies import Topology
 
 
-@dataclass(frozen=True, kw_only=True)
-class Extra(GradientSteps):
-    """x⁺ = (I + W) x − ½(I + W) x⁻ − η (g − g⁻), and x¹ = W x⁰ − η g⁰.
+@dataclass(kw_only=True)
+class ExtraState(State):
+    """`correction`: c, in float64, shape (peers, dim); and the states of estimator and gossip."""
 
-    With exact gradients it reaches the optimum at a constant rate. Source: Shi et al. (2015), "EXTRA: an exact
-    first-order algorithm for decentralized consensus optimization", equation 2.13. A round costs the estimator's
-    queries and one vector an edge and direction.
+    estimator: Any
+    gossip: Any
+    correction: NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extra(GossipOneGradient):
+    """x ← W x − η g − c, and then c ← c + ½ (x − W x) of the x before, from c = 0.
+
+    This is x⁺ = (I + W) x − ½(I + W) x⁻ − (η g − η⁻ g⁻) with x¹ = W x⁰ − η g⁰, summed up. c tends to −η g_i, and its
+    mean over the peers is zero; so that it stays zero in float32 runs too, c is kept and x − W x is added up in
+    float64. With exact gradients EXTRA reaches the optimum at a constant rate. Source: Shi et al. (2015), "EXTRA: an
+    exact first-order algorithm for decentralized consensus optimization", equation 2.13. A round costs the estimator's
+    queries and one vector per edge and direction.
     """
 
     def check(self, topology: Topology) -> None:
-        """One symmetric W for all rounds."""
-        needs_one_symmetric("algorithm is Extra", topology, "the algorithm GradientTracking")
+        require_static_symmetric("algorithm", "extra", topology, "choose the algorithm gradient_tracking")
         super().check(topology)
 
-    def init(self, x: NDArray, problem: Problem) -> State:
-        """½(I + W) x⁻ stands at x and g⁻ at 0, which makes the first round what it must be."""
-        return {**super().init(x, problem), "half": x.copy(), "g": np.zeros_like(x), "gossip": self.gossip.init(x)}
+    def init(self, x: NDArray, problem: Problem) -> ExtraState:
+        return ExtraState(
+            x=x, estimator=self.estimator.init(x, problem), gossip=self.gossip.init(x), correction=np.zeros(x.shape)
+        )
 
-    def round(self, state: State, context: RoundContext) -> State:
-        """One gradient, then one exchange."""
-        x, rate = state["x"], self.rate(context.round)
-        g = self.gradient(context, x, state)
-        both = x + self.mix(state, context, x.copy())  # (I + W) x
-        x = both - state["half"] - rate * (g - state["g"])
-        both *= 0.5
-        return state | {"x": x, "half": both, "g": g}
+    def round(self, state: ExtraState, context: RoundContext) -> ExtraState:
+        x, c = state.x, state.correction
+        g, state.estimator = self.gradient(context, x, state.estimator)
+        difference, state.gossip = self.gossip.difference(x, state.gossip, context.channel(x))  # W x − x
+        state.x = (x + (difference - self.rate(context.round) * g - c)).astype(x.dtype)
+        c -= 0.5 * difference
+        return state

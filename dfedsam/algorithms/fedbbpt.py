@@ -1,21 +1,37 @@
-"""Fed-BBPT: SPSA-GC on every peer, and a server that averages what they have by how much data they have."""
+"""Fed-BBPT: SPSA-GC on every peer, and a server that averages their models by how much data they have."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.algorithms.base import ServerAlgorithm, State
-from dfedsam.context import RoundContext, Server
+from dfedsam.algorithms.base import Algorithm, State
+from dfedsam.context import RoundContext
 from dfedsam.objectives.base import Problem
+from dfedsam.state import rows_of, set_rows
 from dfedsam.validation import at_least, between, positive, whole_number
 from dfedsam.zeroth_order import SPSA, Estimator
 
 
+@dataclass(kw_only=True)
+class FedBBPTState(State):
+    """What peers keep, and the estimator's state.
+
+    Args:
+        m: the momentum, shape (peers, dim).
+        examples: how many training examples each peer has, shape (peers,).
+    """
+
+    estimator: Any
+    m: NDArray
+    examples: NDArray
+
+
 @dataclass(frozen=True, kw_only=True)
-class FedBBPT(ServerAlgorithm):
+class FedBBPT(Algorithm):
     """Fed-BBPT, a baseline with a server: K steps m ← β m + ĝ, x ← x − a_t (ĝ + β m), then x ← Σ p_i x_i.
 
     a_t = a/(t + o)ᵅ, where t = 1, 2, … counts local steps over all rounds; m is the peer's own and is kept. p_i is the
@@ -25,16 +41,19 @@ class FedBBPT(ServerAlgorithm):
     Source: Lin et al. (2023), "Efficient federated prompt tuning for black-box large pre-trained models": a prompt
     generator (--objective.parameters prompt_generator) under SPSA-GC, which is that of BlackVIP (Oh et al., 2023). The
     paper's discrete prompts are --objective.parameters discrete_prompt --algorithm.estimator policy_gradient
-    --algorithm.beta 0 --algorithm.alpha 0. It says nothing of m between rounds.
+    --algorithm.beta 0 --algorithm.alpha 0. It does not say what becomes of m between rounds.
 
     Args:
         estimator: how ĝ is estimated.
-        local_steps: K, local steps a round, at least 1.
+        local_steps: K, local steps in a round, at least 1.
         a: a, above 0.
         o: o, at least 0.
-        alpha: α ≥ 0, how fast steps shrink; 0: they do not, and each is a long.
+        alpha: α ≥ 0, decay exponent of the step size; 0 keeps it constant at `a`.
         beta: β, 0 ≤ β < 1.
     """
+
+    public_name: ClassVar[str] = "fedbbpt"
+    uses_server: ClassVar[bool] = True
 
     estimator: Estimator = SPSA()
     local_steps: int = 5
@@ -50,25 +69,24 @@ class FedBBPT(ServerAlgorithm):
         at_least("alpha", self.alpha, 0)
         between("beta", self.beta, 0, 1, open_high=True)
 
-    def init(self, x: NDArray, problem: Problem) -> State:
-        """m = 0."""
-        return {"x": x, "m": np.zeros_like(x), "examples": np.ones(len(x))}
+    def check_problem(self, problem: Problem) -> None:
+        self.estimator.check(problem)
 
-    def round(self, state: State, context: RoundContext) -> State:
-        """K local steps, in place."""
-        x, m, sizes = state["x"], state["m"], context.problem.sizes()
-        if sizes is not None:
-            state["examples"][:] = sizes
-        for rows, part in context.parts(self.estimator.queries(x.shape[1]), x[0].nbytes):
+    def init(self, x: NDArray, problem: Problem) -> FedBBPTState:
+        sizes = problem.sizes()
+        examples = np.ones(len(x)) if sizes is None else np.array(sizes, np.float64)
+        return FedBBPTState(x=x, estimator=self.estimator.init(x, problem), m=np.zeros_like(x), examples=examples)
+
+    def round(self, state: FedBBPTState, context: RoundContext) -> FedBBPTState:
+        assert context.server is not None
+        for rows, chunk in context.chunks(self.estimator.queries(state.x.shape[1]), state.x[0].nbytes):
+            part = rows_of(state, rows)
             for k in range(self.local_steps):
                 t = context.round * self.local_steps + k + 1
-                g = self.estimator.at(t)(part.oracle(k), x[rows], "descent")
-                m[rows] = self.beta * m[rows] + g
-                x[rows] -= self.a / (t + self.o) ** self.alpha * (g + self.beta * m[rows])
-                context.problem.project(x[rows])
-        return state
-
-    def serve(self, state: State, server: Server) -> State:
-        """x ← Σ p_i x_i."""
-        state["x"][:] = server.mean(state["x"], state["examples"])
+                g, part.estimator = self.estimator.at(t)(chunk.oracle(k), part.x, part.estimator, "descent")
+                part.m[:] = self.beta * part.m + g
+                part.x -= self.a / (t + self.o) ** self.alpha * (g + self.beta * part.m)
+                context.problem.project(part.x)
+            set_rows(state, rows, part)
+        state.x[:] = context.server.mean(state.x, state.examples)
         return state

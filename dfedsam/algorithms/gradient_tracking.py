@@ -1,40 +1,99 @@
-"""Gradient tracking: every peer follows an estimate of the mean gradient."""
+"""Gradient tracking: every peer descends along an estimate of the mean gradient; and the same with momentum."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.algorithms.base import State
-from dfedsam.algorithms.gradient_steps import GradientSteps
+from dfedsam.algorithms.one_gradient import GossipOneGradient
 from dfedsam.context import RoundContext
 from dfedsam.objectives.base import Problem
+from dfedsam.validation import between
+
+
+@dataclass(kw_only=True)
+class TrackingState(State):
+    """What tracking keeps, and the states of the estimator and of both gossips.
+
+    Args:
+        y: the tracked gradient, shape (peers, dim).
+        g: the last round's estimates, shape (peers, dim).
+        momentum: m, shape (peers, dim); None without momentum.
+    """
+
+    estimator: Any
+    gossip: Any
+    gossip_y: Any
+    y: NDArray
+    g: NDArray
+    momentum: NDArray | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class GradientTracking(GradientSteps):
+class GradientTracking(GossipOneGradient):
     """DSGT: y ← W y + g − g of the round before, then x ← W (x − η y); the mean of y is always that of g.
 
     With exact gradients it reaches the optimum at a constant rate, whatever the peers' data. Source: Pu and Nedić
     (2021), "Distributed stochastic gradient tracking methods", in its adapt-then-combine form. A round costs the
-    estimator's queries and two vectors an edge and direction.
+    estimator's queries and two vectors per edge and direction.
     """
 
-    def init(self, x: NDArray, problem: Problem) -> State:
-        """y = g = 0, and both gossips' memory."""
-        memory = {"gossip": self.gossip.init(x), "gossip_y": self.gossip.init(np.zeros_like(x))}
-        return {**super().init(x, problem), "y": np.zeros_like(x), "g": np.zeros_like(x), **memory}
+    covered_gossip = frozenset({"push_sum"})
 
-    def follow(self, y: NDArray, state: State) -> NDArray:
+    def init(self, x: NDArray, problem: Problem) -> TrackingState:
+        return TrackingState(
+            x=x,
+            estimator=self.estimator.init(x, problem),
+            gossip=self.gossip.init(x),
+            gossip_y=self.gossip.init(np.zeros_like(x)),
+            y=np.zeros_like(x),
+            g=np.zeros_like(x),
+        )
+
+    def round(self, state: TrackingState, context: RoundContext) -> TrackingState:
+        g, state.estimator = self.gradient(context, state.x, state.estimator)
+        y = state.y + g - state.g
+        x = state.x - self.rate(context.round) * self.descent(y, state)
+        state.x, state.gossip = self.gossip(x, state.gossip, context.channel(x))
+        state.y, state.gossip_y = self.gossip(y, state.gossip_y, context.channel())
+        state.g = g
+        return state
+
+    def descent(self, y: NDArray, state: TrackingState) -> NDArray:
         """What x descends along, shape (peers, dim), given the tracked gradient y."""
         return y
 
-    def round(self, state: State, context: RoundContext) -> State:
-        """One gradient, then x and y are mixed."""
-        x, g = state["x"], self.gradient(context, state["x"], state)
-        y = state["y"] + g - state["g"]
-        x = self.mix(state, context, x - self.rate(context.round) * self.follow(y, state))
-        y = self.mix(state, context, y, "gossip_y")
-        return state | {"x": x, "y": y, "g": g}
+
+@dataclass(frozen=True, kw_only=True)
+class MomentumTracking(GradientTracking):
+    """Gradient tracking with m ← β m + y and x ← W (x − η m): exact as gradient tracking is, faster by about 1/(1 − β).
+
+    Source: Takezawa et al. (2022), "Momentum tracking: momentum acceleration for decentralized deep learning on
+    heterogeneous data". Costs what gradient tracking costs.
+
+    Args:
+        momentum: β, 0 ≤ β < 1.
+    """
+
+    covered_gossip = frozenset()
+
+    momentum: float = 0.9
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        between("momentum", self.momentum, 0, 1, open_high=True)
+
+    def init(self, x: NDArray, problem: Problem) -> TrackingState:
+        state = super().init(x, problem)
+        state.momentum = np.zeros_like(x)
+        return state
+
+    def descent(self, y: NDArray, state: TrackingState) -> NDArray:
+        assert state.momentum is not None
+        state.momentum *= self.momentum
+        state.momentum += y
+        return state.momentum

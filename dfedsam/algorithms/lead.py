@@ -3,65 +3,78 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.algorithms.base import State
-from dfedsam.algorithms.gradient_steps import OneGradient
+from dfedsam.algorithms.one_gradient import OneGradient
 from dfedsam.context import RoundContext
-from dfedsam.gossip.accelerated import needs_one_symmetric
-from dfedsam.gossip.compressors import QSGD, Compressor
+from dfedsam.gossip.base import require_static_symmetric
+from dfedsam.gossip.compressors import BlockQuantizer, Compressor
 from dfedsam.gossip.disagreement import Disagreement
 from dfedsam.objectives.base import Problem
 from dfedsam.topologies import Topology
 from dfedsam.validation import positive
 
 
+@dataclass(kw_only=True)
+class LeadState(State):
+    """`dual`: D, in float64, shape (peers, dim); and the states of the estimator and of the compressed exchange."""
+
+    estimator: Any
+    gossip: Any
+    dual: NDArray[np.float64]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Lead(OneGradient):
     """ŷ = h + C(x − η (g + D) − h), D ← D + γ/(2η) (I − W) ŷ, x ← x − η (g + D), where h moves a share α towards ŷ.
 
-    D comes to hold what sets a peer's gradient apart from the mean one, and what is left to compress goes to zero: with
-    exact gradients it reaches the optimum. Source: Liu, Li, Wang, Tang and Yan (2021), "Linear convergent decentralized
-    optimization with compression", algorithm 1. A round costs the estimator's queries and one message an edge and
-    direction; the peers hold three more arrays of the size of x.
+    D converges to what sets a peer's gradient apart from the mean one, and what is left to compress goes to zero: with
+    exact gradients it reaches the optimum. Biased compressors are refused: with them D accumulates what they leave out.
+    The mean of D over the peers is zero; so that it stays zero in float32 runs too, D is added up in float64. Source:
+    Liu, Li, Wang, Tang and Yan (2021), "Linear convergent decentralized optimization with compression", algorithm 1. A
+    round costs the estimator's queries and one message per edge and direction; the peers hold three more arrays of the
+    size of x.
 
     Args:
-        compressor: C, what is sent in place of a row.
-        gamma: γ, how fast the peers are drawn together, above 0; 1 is the usual for fine messages.
-        alpha: α, above 0 and at most 1.
+        compressor: C, what is sent in place of a row; it must be unbiased. The default is the paper's.
+        gamma: γ, how fast the peers are drawn together, above 0; the paper takes 1. Theory covers γ < 2/((3ω + 1)β), ω
+            the compressor's variance and β = ‖I − W‖₂; far above it coarse messages make the peers diverge.
+        alpha: α, above 0 and at most 1; None: 1/(1 + ω).
     """
 
-    compressor: Compressor = QSGD()
+    compressor: Compressor = BlockQuantizer()
     gamma: float = 0.5
-    alpha: float = 0.5
+    alpha: float | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        positive("gamma", self.gamma, "the usual is 0.5")
-        self._differences()  # checks alpha
+        positive("gamma", self.gamma, "0.5 is usual")
+        self._exchange()  # checks alpha
 
     def check(self, topology: Topology) -> None:
-        """One symmetric W for all rounds."""
-        needs_one_symmetric("algorithm is Lead", topology, "D-PSGD with the gossip deep_squeeze")
+        require_static_symmetric("algorithm", "lead", topology, "choose dpsgd with the gossip deep_squeeze")
 
-    def init(self, x: NDArray, problem: Problem) -> State:
-        """D starts at 0 and h at the common start."""
-        return {**super().init(x, problem), "dual": np.zeros_like(x), "gossip": self._differences().init(x)}
+    def check_problem(self, problem: Problem) -> None:
+        super().check_problem(problem)
+        self._exchange().check(problem.dim)
 
-    def round(self, state: State, context: RoundContext) -> State:
-        """One gradient, then one exchange."""
-        x, dual, rate = state["x"], state["dual"], self.rate(context.round)
-        g = self.gradient(context, x, state)
-        g *= rate
-        y = x - g - rate * dual
-        apart, state["gossip"] = self._differences()(y, state["gossip"], context.channel(y))
-        apart *= self.gamma / (2 * rate)
-        dual += apart
-        x -= g
-        x -= rate * dual
+    def init(self, x: NDArray, problem: Problem) -> LeadState:
+        gossip = self._exchange().init(x)  # h starts at x
+        return LeadState(x=x, estimator=self.estimator.init(x, problem), gossip=gossip, dual=np.zeros(x.shape))
+
+    def round(self, state: LeadState, context: RoundContext) -> LeadState:
+        x, dual, rate = state.x, state.dual, self.rate(context.round)
+        g, state.estimator = self.gradient(context, x, state.estimator)
+        y = (x - rate * (g + dual)).astype(x.dtype)
+        disagreement, state.gossip = self._exchange()(y, state.gossip, context.channel(y))
+        disagreement *= self.gamma / (2 * rate)
+        dual += disagreement
+        state.x = (x - rate * (g + dual)).astype(x.dtype)
         return state
 
-    def _differences(self) -> Disagreement:
+    def _exchange(self) -> Disagreement:
         return Disagreement(compressor=self.compressor, alpha=self.alpha)

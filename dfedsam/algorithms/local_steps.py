@@ -2,84 +2,144 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.algorithms.base import State
-from dfedsam.algorithms.learning_rate import Stepping
+from dfedsam.algorithms.base import GradientMethod, State
 from dfedsam.context import Oracle, RoundContext
+from dfedsam.errors import OptionError
+from dfedsam.gossip import Gossip, Plain
+from dfedsam.gossip.channel import LocalUpdate
 from dfedsam.objectives.base import Problem
-from dfedsam.validation import at_least, between, whole_number
-from dfedsam.zeroth_order import Estimator, TwoPoint
+from dfedsam.registry import public_name
+from dfedsam.state import rows_of, set_rows
+from dfedsam.theory import LocalSGD
+from dfedsam.topologies import Topology
+from dfedsam.validation import at_least, between, one_of, whole_number
+from dfedsam.zeroth_order.base import record_cosines
+
+Perturbation = Literal["own", "same", "random", "momentum", "control_variate", "last_round"]
+
+
+@dataclass(kw_only=True)
+class LocalState(State):
+    """What local steps keep.
+
+    Args:
+        estimator: the estimator's state.
+        gossip: the gossip's state, where there is one.
+        momentum: m, shape (peers, dim), where it is kept between rounds.
+        last_start: x at the start of the last round, shape (peers, dim), for the perturbation "last_round".
+    """
+
+    estimator: Any
+    gossip: Any = None
+    momentum: NDArray | None = None
+    last_start: NDArray | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class LocalSteps(Stepping):
-    """K steps m ← β m + g, x ← x − η m of every peer on its own minibatches, g from `direction`.
+class LocalSteps(GradientMethod):
+    """Shared options and the local phase of algorithms with K local steps m ← β m + g, x ← x − η m.
+
+    g is an estimate on the peer's own minibatch, at x + ρ v/‖v‖ with SAM. A local step costs twice the estimator's
+    queries with the perturbations "own" and "same", once with the others and with ρ = 0.
 
     Args:
-        estimator: how gradients are estimated.
-        local_steps: K, local steps a round, at least 1.
+        local_steps: K, local steps in a round, at least 1.
         momentum: β, 0 ≤ β < 1.
-        keep_momentum: keep m between rounds; otherwise it starts at zero in each, as DFedAvgM has it.
+        keep_momentum: keep m between rounds; otherwise it starts at zero in each, as in DFedAvgM.
         weight_decay: λ ≥ 0: λ x is added to each g.
+        perturbation: v, the direction of SAM's perturbation: "own" (an estimate along directions of its own) or "same"
+            (an estimate along the directions that the descent then uses); or, at no query, "momentum",
+            "control_variate" (the estimator's), "last_round" (back along the whole last round, neighbours' part
+            included: Fan et al., 2024, "Locally estimated global perturbations are better than local perturbations for
+            federated sharpness-aware minimization"), or "random" (a random unit vector, for comparison).
     """
 
-    estimator: Estimator = TwoPoint()
     local_steps: int = 5
     momentum: float = 0.0
     keep_momentum: bool = False
     weight_decay: float = 0.0
+    perturbation: Perturbation = "own"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         whole_number("local_steps", self.local_steps, 1)
         between("momentum", self.momentum, 0, 1, open_high=True)
         at_least("weight_decay", self.weight_decay, 0)
+        one_of("perturbation", self.perturbation, get_args(Perturbation))
+        estimator = public_name(type(self.estimator))
+        if self.perturbation == "momentum" and not self.momentum:
+            raise OptionError(
+                "perturbation", "momentum", "must have a momentum to go along", "give momentum, such as 0.9"
+            )
+        if self.perturbation == "control_variate" and not self.estimator.knows_gradient:
+            rule = f"must be kept by the estimator, but {estimator} keeps none"
+            raise OptionError("perturbation", "control_variate", rule, "set estimator.control_variate")
+        if self.perturbation == "same" and not self.estimator.repeats_directions:
+            rule = f"must find the same directions twice, but the estimator {estimator} takes new ones each time"
+            raise OptionError("perturbation", "same", rule, "choose momentum")
 
-    def init(self, x: NDArray, problem: Problem) -> State:
-        """The state before round 0: x, what the estimator keeps, and the momentum where it is kept."""
-        kept = {"momentum": np.zeros_like(x)} if self.momentum and self.keep_momentum else {}
-        return {"x": x, "estimator": self.estimator.init(x, problem), **kept}
+    def kept(self, x: NDArray, problem: Problem) -> dict[str, Any]:
+        """The fields of LocalState before round 0, for x (peers, dim)."""
+        return {
+            "x": x,
+            "estimator": self.estimator.init(x, problem),
+            "momentum": np.zeros_like(x) if self.momentum and self.keep_momentum else None,
+            "last_start": x.copy() if self.perturbation == "last_round" else None,
+        }
 
-    def direction(self, oracle: Oracle, x: NDArray, momentum: NDArray | None, state: State) -> NDArray:
-        """What a local step descends along, shape (p, dim): here the estimated gradient at x.
+    def local_phase(
+        self,
+        state: LocalState,
+        context: RoundContext,
+        correction: Callable[[NDArray, slice], NDArray] | None = None,
+        update: LocalUpdate | None = None,
+    ) -> None:
+        """The K local steps of a round, in place, for as many peers at a time as fit into the cache.
 
         Args:
-            oracle: of these p peers, which are the rows `oracle.rows` of the state.
-            x: where they are, shape (p, dim).
-            momentum: theirs before the step, shape (p, dim); None without momentum.
-            state: the block's.
+            state: of the block.
+            context: of the round.
+            correction: gives what is added to each estimate, from the models (p, dim) and which rows these are.
+            update: filled with the coefficients of the steps where they are to be replayed.
         """
-        return self.estimator(oracle, x, "descent")
+        start = None
+        if state.last_start is not None:
+            start = state.x.copy()
+            state.last_start -= start  # the way back
+        for rows, chunk in context.chunks(self.estimator.queries(state.x.shape[1]), state.x[0].nbytes):
+            part = rows_of(state, rows)
+            self._steps(part, chunk, correction, update)
+            set_rows(state, rows, part)
+        state.last_start = start
 
-    def pull(self, x: NDArray, state: State, rows: slice) -> NDArray | None:
-        """What is added to the estimates at x (p, dim), for these rows of the state: shape (p, dim); None: nothing."""
-        return None
-
-    def local_phase(self, state: State, context: RoundContext) -> State:
-        """The K local steps of a round, for as many peers at a time as fit into the cache; x is updated in place."""
-        x, momentum = state["x"], state.get("momentum")
-        for rows, part in context.parts(self.estimator.queries(x.shape[1]), x[0].nbytes):
-            self._steps(x[rows], None if momentum is None else momentum[rows], part, state)
-        return state
-
-    def _steps(self, x: NDArray, m: NDArray | None, context: RoundContext, state: State) -> None:
-        """K steps of x and momentum m, both (peers, dim), in place."""
+    def _steps(
+        self,
+        part: LocalState,
+        context: RoundContext,
+        correction: Callable[[NDArray, slice], NDArray] | None,
+        update: LocalUpdate | None,
+    ) -> None:
+        """K steps of some peers, in place."""
+        x, m, lr = part.x, part.momentum, self.rate(context.round)
         if self.momentum and m is None:
             m = np.zeros_like(x)
-        lr = self.rate(context.round)
         for k in range(self.local_steps):
-            oracle = context.oracle(k, state["estimator"])
-            g = self.direction(oracle, x, m, state)
-            if context.trace is not None and oracle.slopes:
-                slopes = oracle.slopes[-1]  # those of the descent; an ascent comes before it
-                context.trace.coefficients[context.rows, k * slopes.shape[1] : (k + 1) * slopes.shape[1]] = -lr * slopes
-            pull = self.pull(x, state, context.rows)
-            if pull is not None:
-                g += pull
+            oracle = context.oracle(k)
+            direction, purpose = self._perturbation(oracle, part, m)
+            at, part.estimator = self.perturbed(oracle, x, part.estimator, direction, purpose)
+            if update is None:
+                g, part.estimator = self.estimator(oracle, at, part.estimator, "descent")
+            else:
+                g = self._recorded(oracle, at, update, k, lr)
+            if correction is not None:
+                g += correction(x, context.rows)
             if self.weight_decay:
                 g += self.weight_decay * x
             if m is not None:
@@ -90,3 +150,73 @@ class LocalSteps(Stepping):
                 g *= lr
             x -= g
             context.problem.project(x)
+
+    def _perturbation(self, oracle: Oracle, part: LocalState, m: NDArray | None) -> tuple[NDArray | None, str]:
+        """SAM's direction (p, dim), or None and the purpose of the estimate that gives it."""
+        if self.rho == 0 or self.perturbation in ("own", "same"):
+            return None, "descent" if self.perturbation == "same" else "ascent"
+        if self.perturbation == "random":
+            return np.ascontiguousarray(oracle.random("ascent").normal(part.x.shape[1:], part.x.dtype)), ""
+        known = {"momentum": m, "last_round": part.last_start}
+        direction = known.get(self.perturbation, self.estimator.known_gradient(part.estimator))
+        assert direction is not None  # as __post_init__ has made sure
+        return direction.copy(), ""
+
+    def _recorded(self, oracle: Oracle, x: NDArray, update: LocalUpdate, k: int, lr: float) -> NDArray:
+        """The estimate at x (p, dim) of local step k, whose coefficients go into `update`."""
+        coefficients, u = self.estimator.combination(oracle, x, "descent")
+        q = coefficients.shape[1]
+        update.coefficients[oracle.rows, k * q : (k + 1) * q] = -lr * coefficients
+        g = np.matmul(coefficients[:, None], u)[:, 0]
+        record_cosines(oracle, x, g)
+        return g
+
+
+@dataclass(frozen=True, kw_only=True)
+class GossipLocalSteps(LocalSteps):
+    """Shared by algorithms whose peers take K local steps and then gossip.
+
+    Args:
+        gossip: the gossip phase.
+    """
+
+    gossip: Gossip = Plain()
+
+    def gossip_of_x(self) -> Gossip:
+        return self.gossip
+
+    def kept(self, x: NDArray, problem: Problem) -> dict[str, Any]:
+        return super().kept(x, problem) | {"gossip": self.gossip.init(x)}
+
+    def local_sgd(self) -> LocalSGD | None:
+        plain = self.replayable and self.lr_schedule == "constant" and not (self.momentum or self.weight_decay)
+        if not plain or (self.rho and self.perturbation not in ("own", "same")):
+            return None
+        return LocalSGD(lr=self.lr, steps=self.local_steps, estimator=self.estimator, rho=self.rho)
+
+    def check(self, topology: Topology) -> None:
+        super().check(topology)
+        if not self.gossip.sends_coefficients:
+            return
+        name = public_name(type(self.gossip))
+        if not self.estimator.replayed_directions:
+            rule = f"must combine directions derived from the seed, whose coefficients the gossip {name} sends"
+            hint = "choose two_point or one_sided without control_variate"
+            raise OptionError("estimator", public_name(type(self.estimator)), rule, hint)
+        for option in ("momentum", "weight_decay"):
+            if getattr(self, option):
+                rule = f"must be 0 for the gossip {name}, which replays plain steps along random directions"
+                raise OptionError(option, getattr(self, option), rule)
+
+    def local_update(self, state: LocalState, context: RoundContext) -> LocalUpdate | None:
+        """An empty record of a round that begins at x, where the gossip sends coefficients; None otherwise."""
+        if not self.gossip.sends_coefficients:
+            return None
+        x, steps = state.x, range(self.local_steps)
+
+        def directions(round: int, peers: range) -> NDArray:
+            streams = (replace(context.stream, purpose="descent", round=round, step=k, peers=peers) for k in steps)
+            return np.concatenate([self.estimator.draw(stream, x.shape[1], x.dtype) for stream in streams], axis=1)
+
+        width = self.local_steps * self.estimator.replayed_directions
+        return LocalUpdate(x.copy(), np.zeros((len(x), width), x.dtype), directions)

@@ -3,42 +3,50 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from numpy.typing import NDArray
 
-from dfedsam.algorithms.base import State
-from dfedsam.algorithms.dfedsam import DFedSAM
+from dfedsam.algorithms.local_steps import GossipLocalSteps, LocalState
 from dfedsam.context import RoundContext
 from dfedsam.objectives.base import Problem
 from dfedsam.validation import at_least
 
 
+@dataclass(kw_only=True)
+class OledFLState(LocalState):
+    """`last`: where each peer's last local steps ended, shape (peers, dim)."""
+
+    last: NDArray
+
+
 @dataclass(frozen=True, kw_only=True)
-class OledFL(DFedSAM):
-    """x ← x + β (x − where this peer's last local steps ended), then DFedSAM's round; DFedAvg's without the ascent.
+class OledFL(GossipLocalSteps):
+    """x ← x + β (x − where this peer's last local steps ended), then K local steps and x ← W x.
 
     Source: Li et al. (2024), "OledFL: unleashing the potential of decentralized federated learning via opposite
-    lookahead enhancement". Costs what DFedSAM costs, half the queries with ρ = 0, which is the default here.
+    lookahead enhancement". A round costs K times the estimator's queries, twice that with SAM (ρ > 0), and one vector
+    per edge and direction.
 
     Args:
-        beta: β ≥ 0, how far beyond; 0 is DFedSAM.
+        beta: β ≥ 0, how far beyond; 0 is DFedAvg, or with ρ > 0 DFedSAM.
     """
 
-    rho: float = 0.0
+    public_name: ClassVar[str] = "oledfl"
+    adds_gradient_steps: ClassVar[bool] = False
+
     beta: float = 0.3
 
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least("beta", self.beta, 0)
 
-    def init(self, x: NDArray, problem: Problem) -> State:
-        """The last local steps are taken to have ended at x."""
-        return {**super().init(x, problem), "last": x.copy()}
+    def init(self, x: NDArray, problem: Problem) -> OledFLState:
+        return OledFLState(**self.kept(x, problem), last=x.copy())
 
-    def round(self, state: State, context: RoundContext) -> State:
-        """The lookahead, K local steps, gossip."""
-        x = state["x"]
-        x += self.beta * (x - state["last"])
-        state = self.local_phase(state, context)
-        state["last"][:] = state["x"]
-        return self.exchange(state, context)
+    def round(self, state: OledFLState, context: RoundContext) -> OledFLState:
+        state.x += self.beta * (state.x - state.last)
+        self.local_phase(state, context)
+        state.last[:] = state.x
+        state.x, state.gossip = self.gossip(state.x, state.gossip, context.channel(state.x))
+        return state

@@ -3,28 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.algorithms.base import State
-from dfedsam.algorithms.gradient_steps import GradientSteps
+from dfedsam.algorithms.one_gradient import GossipOneGradient
 from dfedsam.context import RoundContext
 from dfedsam.objectives.base import Problem
 from dfedsam.validation import between
 
 
+@dataclass(kw_only=True)
+class QGDSGDmState(State):
+    """`momentum`: m, shape (peers, dim); and the states of estimator and gossip."""
+
+    estimator: Any
+    gossip: Any
+    momentum: NDArray
+
+
 @dataclass(frozen=True, kw_only=True)
-class QGDSGDm(GradientSteps):
+class QGDSGDm(GossipOneGradient):
     """x⁺ = W (x − η (β m + g)), then m ← β m + (1 − β) (x − x⁺)/η: quasi-global momentum.
 
-    Its steady bias is that of D-PSGD at the rate η. Source: Lin et al. (2021), "Quasi-global momentum: accelerating
-    decentralized deep learning on heterogeneous data", algorithm 1 with μ = β. A round costs the estimator's queries
-    and one vector an edge and direction.
+    For one W its steady bias is that of D-PSGD at the rate η. Source: Lin et al. (2021), "Quasi-global momentum:
+    accelerating decentralized deep learning on heterogeneous data", algorithm 1 with μ = β. A round costs the
+    estimator's queries and one vector per edge and direction.
 
     Args:
         momentum: β, 0 ≤ β < 1.
     """
+
+    public_name: ClassVar[str] = "qg_dsgdm"
+    adds_gradient_steps: ClassVar[bool] = False
 
     momentum: float = 0.9
 
@@ -32,16 +45,17 @@ class QGDSGDm(GradientSteps):
         super().__post_init__()
         between("momentum", self.momentum, 0, 1, open_high=True)
 
-    def init(self, x: NDArray, problem: Problem) -> State:
-        """m = 0."""
-        return {**super().init(x, problem), "momentum": np.zeros_like(x), "gossip": self.gossip.init(x)}
+    def init(self, x: NDArray, problem: Problem) -> QGDSGDmState:
+        return QGDSGDmState(
+            x=x, estimator=self.estimator.init(x, problem), gossip=self.gossip.init(x), momentum=np.zeros_like(x)
+        )
 
-    def round(self, state: State, context: RoundContext) -> State:
-        """One gradient, then one exchange."""
-        x, m, rate = state["x"], state["momentum"], self.rate(context.round)
+    def round(self, state: QGDSGDmState, context: RoundContext) -> QGDSGDmState:
+        x, m, rate = state.x, state.momentum, self.rate(context.round)
         m *= self.momentum
-        step = self.gradient(context, x, state)
+        step, state.estimator = self.gradient(context, x, state.estimator)
         step += m
-        mixed = self.mix(state, context, x - rate * step)
-        m += (1 - self.momentum) / rate * (x - mixed)
-        return state | {"x": mixed}
+        moved = x - rate * step
+        state.x, state.gossip = self.gossip(moved, state.gossip, context.channel(moved))
+        m += (1 - self.momentum) / rate * (x - state.x)
+        return state

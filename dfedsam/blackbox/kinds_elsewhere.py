@@ -117,6 +117,6 @@ class Function(Model):
     def build(self, given: TaskSpec) -> BlackBox:
         """See Model.build."""
         from dfedsam.blackbox.function import FunctionBox
-        from dfedsam.topologies.imports import import_object
+        from dfedsam.registry import import_object
 
-        return FunctionBox(given, import_object(self.path, "path"), path=self.path, width=self.width)
+        return FunctionBox(given, import_object("path", self.path), path=self.path, width=self.width)

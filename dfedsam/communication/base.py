@@ -10,20 +10,20 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 from scipy.sparse import csr_array
 
-from dfedsam.communication.blocks import Blocks, Place
-from dfedsam.communication.threads import Team
+from dfedsam.communication.partition import Assign, Partition
+from dfedsam.communication.threads import ThreadPool
 from dfedsam.sparse_rows import SparseRows
 
 T = TypeVar("T")
-_PLANS = 32  # matrices whose plans are kept: longer than the period of the usual schedules (2 log₂ n + 2)
-_PLANNED = 1 << 25  # entries of all those matrices, at some 24 bytes each: else matrices drawn afresh would pile up
+_MAX_PLANS = 32  # that are kept: more than the period of the usual schedules (2 log₂ n + 2)
+_MAX_ENTRIES = 1 << 25  # of their matrices, at some 24 bytes each: else matrices drawn afresh would pile up
 
 
-class Plan(Protocol):
+class MixingPlan(Protocol):
     """How the rows of one W in one type are mixed; made once and kept while W is in use.
 
-    `remote` numbers the peers whose rows come in, `receive` gives their messages in that order for those of the block,
-    and `add` adds both, once they are rows.
+    `remote` numbers the peers whose rows are received, `receive` gives their messages in that order for those of the
+    block, and `add` adds both to `target`, once they are rows.
     """
 
     remote: NDArray[np.intp]
@@ -31,7 +31,11 @@ class Plan(Protocol):
     def mix(self, x: NDArray, out: NDArray) -> None: ...
     def receive(self, messages: NDArray[np.uint8]) -> NDArray[np.uint8]: ...
     def add(
-        self, own: NDArray | SparseRows, remote: NDArray | SparseRows, onto: NDArray, then: Callable[[slice], None]
+        self,
+        own: NDArray | SparseRows,
+        remote: NDArray | SparseRows,
+        target: NDArray,
+        finish: Callable[[slice], None] | None,
     ) -> None: ...
     def free(self) -> None: ...
 
@@ -47,28 +51,28 @@ class Communicator(ABC):
         size: ranks.
         rank: this one's number, from 0.
         threads: cores that this process can count as its own, at least 1.
-        place: which rank plays which peers; None: contiguous blocks. No result depends on it.
+        assign: gives each peer its rank; None: contiguous blocks. No result depends on it.
 
     Attributes:
-        blocks: the peers of every rank.
+        partition: the peers of every rank.
         block: the peers played here: a range, or an array of rising numbers.
         messages: rows that all peers have sent so far.
         bytes: bytes of those rows.
-        team: this process's threads.
+        pool: this process's threads.
     """
 
-    def __init__(self, peers: int, size: int, rank: int, threads: int, place: Place | None = None) -> None:
-        self.blocks = Blocks(peers, size, place)
-        self.block = self.blocks[rank]
+    def __init__(self, peers: int, size: int, rank: int, threads: int, assign: Assign | None = None) -> None:
+        self.partition = Partition(peers, size, assign)
+        self.block = self.partition[rank]
         self.peers = peers
         self.size = size
         self.rank = rank
         self.threads = threads
         self.messages = 0
         self.bytes = 0
-        self.team = Team(threads)
+        self.pool = ThreadPool(threads)
         self._scratch: dict[str, NDArray[np.uint8]] = {}
-        self._plans: OrderedDict[tuple[int, np.dtype], tuple[csr_array, int, Plan]] = OrderedDict()
+        self._plans: OrderedDict[tuple[int, np.dtype], tuple[csr_array, int, MixingPlan]] = OrderedDict()
 
     @property
     def is_root(self) -> bool:
@@ -111,8 +115,8 @@ class Communicator(ABC):
         messages: NDArray[np.uint8],
         own: NDArray | SparseRows,
         decode: Callable[[NDArray[np.uint8]], NDArray | SparseRows],
-        onto: NDArray,
-        then: Callable[[slice], None],
+        target: NDArray,
+        finish: Callable[[slice], None] | None = None,
     ) -> None:
         """One gossip step of encoded rows: adds the block's rows of W @ X, where X stacks what all messages decode to.
 
@@ -124,30 +128,30 @@ class Communicator(ABC):
             own: (b, d), C-contiguous: what they decode to; or SparseRows, where these are few.
             decode: messages (m, w) to rows (m, d) of the type of `own`, each message by itself, in any thread; a rank
                 decodes each message that reaches it from elsewhere once. To SparseRows where `own` are SparseRows.
-            onto: (b, d), C-contiguous, of the type of `own`: what it is added to, in the order of the peers' numbers.
-            then: called with some rows once these are there, in any thread and order.
+            target: (b, d), C-contiguous, of the type of `own`: what is added to, in the order of the peers' numbers.
+            finish: called with some rows of `target` once these are there, in any thread and order.
         """
         shape, like = (
-            ((len(own.values), onto.shape[1]), own.values) if isinstance(own, SparseRows) else (own.shape, own)
+            ((len(own.values), target.shape[1]), own.values) if isinstance(own, SparseRows) else (own.shape, own)
         )
-        if onto.shape != shape or onto.dtype != like.dtype or not onto.flags.c_contiguous:
-            raise ValueError("onto must be C-contiguous, of the shape and type of own")
-        edges, plan = self._plan(W, onto.dtype)
-        came = plan.receive(messages)
+        if target.shape != shape or target.dtype != like.dtype or not target.flags.c_contiguous:
+            raise ValueError("target must be C-contiguous, of the shape and type of own")
+        edges, plan = self._plan(W, target.dtype)
+        received = plan.receive(messages)
         if isinstance(own, SparseRows):
-            remote = decode(came)
+            remote = decode(received)
         else:
-            remote = self.scratch("remote", (len(came), onto.shape[1]), onto.dtype)
+            remote = self.scratch("remote", (len(received), target.shape[1]), target.dtype)
 
             def work(rows: slice) -> None:
-                remote[rows] = decode(came[rows])
+                remote[rows] = decode(received[rows])
 
-            self.team.in_stretches(work, len(came), onto.shape[1] * onto.itemsize)
-        plan.add(own, remote, onto, then)
+            self.pool.map_chunks(work, len(received), target.shape[1] * target.itemsize)
+        plan.add(own, remote, target, finish)
         self._count(edges, messages.shape[1])
 
     def scratch(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray:
-        """An array whose contents nobody keeps; its memory is that of the last one of this name, if that was as large.
+        """A temporary array: it reuses the memory of the last one of this name, if that was as large.
 
         Asking the system for fresh memory in every round takes longer than the arithmetic of a gossip step.
         """
@@ -157,7 +161,7 @@ class Communicator(ABC):
         return self._scratch[name][:size].view(dtype).reshape(shape)
 
     def receive(self, W: csr_array, messages: NDArray[np.uint8]) -> tuple[NDArray[np.intp], NDArray[np.uint8]]:
-        """The messages of the block's peers, and of all peers that these hear along W's links.
+        """The messages of the block's peers, and of all peers that they hear along W's links.
 
         Args:
             W: as in `mix`; only its links matter.
@@ -195,7 +199,7 @@ class Communicator(ABC):
     def total(self, x: NDArray) -> NDArray[np.float64]:
         """Sum over all peers in their order, (b, ...) → (...) in float64, on every rank.
 
-        The bits do not depend on the split: ranks take their turns, row by row.
+        The bits do not depend on the split: ranks add in turn, row by row.
         """
 
     @abstractmethod
@@ -211,22 +215,18 @@ class Communicator(ABC):
         """The root's value, on every rank."""
 
     @abstractmethod
-    def barrier(self) -> None:
-        """Return once every rank has come here."""
-
-    @abstractmethod
     def first(self, value: T | None) -> T | None:
         """The value of the first rank that has one, on every rank; None if all have None."""
 
     @abstractmethod
-    def _make(self, rows: csr_array) -> Plan:
+    def _make_plan(self, rows: csr_array) -> MixingPlan:
         """A plan for a canonical matrix of all peers in the type of the rows."""
 
     def _count(self, messages: int, size: int) -> None:
         self.messages += messages
         self.bytes += messages * size
 
-    def _plan(self, W: csr_array, dtype: np.dtype) -> tuple[int, Plan]:
+    def _plan(self, W: csr_array, dtype: np.dtype) -> tuple[int, MixingPlan]:
         key = id(W), dtype
         if key in self._plans:
             self._plans.move_to_end(key)
@@ -237,13 +237,13 @@ class Communicator(ABC):
         cast.data = rows.data.astype(dtype, copy=False)
         if np.issubdtype(dtype, np.integer) and not np.array_equal(cast.data, rows.data):
             raise ValueError(f"x has type {dtype}: it cannot hold the weights of W; use a floating type")
-        made = (W, edges, self._make(cast))  # W is kept, so that its identity stays its own
+        made = (W, edges, self._make_plan(cast))  # W is kept, so that its identity stays its own
         self._plans[key] = made
-        while len(self._plans) > _PLANS or (len(self._plans) > 1 and self._planned() > _PLANNED):
+        while len(self._plans) > _MAX_PLANS or (len(self._plans) > 1 and self._planned_entries() > _MAX_ENTRIES):
             self._plans.popitem(last=False)[1][2].free()  # the same on every rank: calls come in the same order
         return made[1:]
 
-    def _planned(self) -> int:
+    def _planned_entries(self) -> int:
         return sum(W.nnz for W, _, _ in self._plans.values())
 
     def _canonical(self, W: csr_array) -> csr_array:

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from dfedsam.communication.base import Communicator
-from dfedsam.communication.blocks import Place
-from dfedsam.communication.exchange import Exchange, RankPlan
-from dfedsam.communication.product import add_rows
+from dfedsam.communication.halo import HaloExchange, RankPlan
+from dfedsam.communication.kernels import add_rows
+from dfedsam.communication.partition import Assign
 from dfedsam.machine import cores, expected_sizes, in_mpi_job, threads_per_rank
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _PIPELINED = 1 << 15  # columns of a sum that go from rank to rank at once
-_STRIPED_BYTES = 64 << 20  # of rows that a rank deals out by columns at once
+_PANEL_BYTES = 64 << 20  # of rows that a rank distributes by columns at once
 
 
 def world() -> "MPI.Intracomm":
@@ -59,7 +59,7 @@ def abort_on_error(comm: "MPI.Comm") -> None:
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         text = "".join(traceback.format_exception(kind, error, trace))
         sys.stderr.write(f"rank {comm.rank} of {comm.size} stopped the run:\n{text}")
-        hand_over_output()
+        flush_output()
         comm.Abort(1)
 
     sys.excepthook = hook
@@ -73,13 +73,13 @@ def abort(status: int) -> NoReturn:
     if in_mpi_job() and "mpi4py.MPI" in sys.modules:
         from mpi4py import MPI
 
-        hand_over_output()
+        flush_output()
         MPI.COMM_WORLD.Abort(status)
     raise SystemExit(status)
 
 
-def hand_over_output(seconds: float = 2) -> None:
-    """Flush what this process wrote and wait until the launcher has read it from its pipes, so many seconds at most.
+def flush_output(seconds: float = 2) -> None:
+    """Flush what this process wrote and wait up to `seconds` for the launcher to read it from its pipes.
 
     A launcher that is told to abort may drop what it has not read yet, and with it the reason.
     """
@@ -104,48 +104,48 @@ def _unread_bytes(stream: TextIO) -> int:
 
 
 class MPICommunicator(Communicator):
-    """The network over the ranks of a communicator.
+    """The communicator over the ranks of an MPI job.
 
     Args:
         peers: peers in the whole network, at least one a rank.
         comm: the ranks; all of the job's when None.
-        place: which rank plays which peers; None: contiguous blocks.
+        assign: gives each peer its rank; None: contiguous blocks.
     """
 
-    def __init__(self, peers: int, comm: "MPI.Intracomm | None" = None, place: Place | None = None) -> None:
+    def __init__(self, peers: int, comm: "MPI.Intracomm | None" = None, assign: Assign | None = None) -> None:
         comm = world() if comm is None else comm
         here = comm.Split_type(_shared())
         mine = cores()
         # the root's, since what cuts graphs may do otherwise on a machine of another kind
-        agreed = None if place is None else lambda size: comm.bcast(np.asarray(place(size)))
+        agreed = None if assign is None else lambda size: comm.bcast(np.asarray(assign(size)))
         super().__init__(peers, comm.size, comm.rank, threads_per_rank(here.allgather(mine), mine), agreed)
         here.Free()
         self._comm = comm.Dup()
-        self._exchange = Exchange(self._comm, self.team)
+        self._halo = HaloExchange(self._comm, self.pool)
 
     def total(self, x: NDArray) -> NDArray[np.float64]:
         rows = x.reshape(len(x), -1)
-        total = self._in_turns(rows) if self.blocks.contiguous else self._in_stripes(rows)
+        total = self._total_in_turn(rows) if self.partition.contiguous else self._total_by_columns(rows)
         return total.reshape(x.shape[1:])
 
-    def _in_turns(self, rows: NDArray) -> NDArray[np.float64]:
+    def _total_in_turn(self, rows: NDArray) -> NDArray[np.float64]:
         """Sum of all peers' rows, (b, d) → (d,): rank after rank adds its own."""
         out = np.zeros(rows.shape[1], np.float64)
-        for start in range(0, len(out), _PIPELINED):  # one rank adds a stretch while the next adds the one before
-            stretch = out[start : start + _PIPELINED]
+        for start in range(0, len(out), _PIPELINED):  # one rank adds some columns while the next adds those before
+            columns = out[start : start + _PIPELINED]
             if self.rank > 0:
-                self._comm.Recv(stretch, source=self.rank - 1)
-            add_rows(rows[:, start : start + _PIPELINED], stretch)
+                self._comm.Recv(columns, source=self.rank - 1)
+            add_rows(rows[:, start : start + _PIPELINED], columns)
             if self.rank < self.size - 1:
-                self._comm.Send(stretch, dest=self.rank + 1)
+                self._comm.Send(columns, dest=self.rank + 1)
         self._comm.Bcast(out, root=self.size - 1)
         return out
 
-    def _in_stripes(self, rows: NDArray) -> NDArray[np.float64]:
+    def _total_by_columns(self, rows: NDArray) -> NDArray[np.float64]:
         """Sum of all peers' rows, (b, d) → (d,): each rank gets some columns of all the rows, and adds these up."""
         out = np.empty(rows.shape[1], np.float64)
-        longest = int(self.blocks.lengths.max())
-        panel = max(1, _STRIPED_BYTES // (longest * rows.itemsize))
+        longest = int(self.partition.lengths.max())
+        panel = max(1, _PANEL_BYTES // (longest * rows.itemsize))
         for start in range(0, len(out), panel):
             some = rows[:, start : start + panel]
             ends = [some.shape[1] * rank // self.size for rank in range(self.size + 1)]
@@ -153,11 +153,11 @@ class MPICommunicator(Communicator):
             mine = widths[self.rank]
             send = np.concatenate([some[:, low:high].reshape(-1) for low, high in itertools.pairwise(ends)])
             receive = np.empty((self.peers, mine), rows.dtype)
-            sent, received = (counts * rows.itemsize for counts in (len(rows) * widths, self.blocks.lengths * mine))
+            sent, received = (counts * rows.itemsize for counts in (len(rows) * widths, self.partition.lengths * mine))
             self._comm.Alltoallv([send.view(np.uint8), sent], [receive.reshape(-1).view(np.uint8), received])
-            stripe = np.zeros(mine, np.float64)
-            add_rows(receive, stripe, self.blocks.position)
-            self._comm.Allgatherv(stripe, [out[start : start + panel], widths])
+            total = np.zeros(mine, np.float64)
+            add_rows(receive, total, self.partition.position)
+            self._comm.Allgatherv(total, [out[start : start + panel], widths])
         return out
 
     def gather(self, rows: NDArray) -> NDArray:
@@ -165,9 +165,9 @@ class MPICommunicator(Communicator):
         out = np.empty((self.peers, *rows.shape[1:]), rows.dtype)
         row = out.nbytes // self.peers
         self._comm.Allgatherv(
-            rows.reshape(-1).view(np.uint8), [out.reshape(-1).view(np.uint8), self.blocks.lengths * row]
+            rows.reshape(-1).view(np.uint8), [out.reshape(-1).view(np.uint8), self.partition.lengths * row]
         )
-        return out if self.blocks.contiguous else out[self.blocks.position]
+        return out if self.partition.contiguous else out[self.partition.position]
 
     def agree(self, flag: bool) -> bool:
         from mpi4py import MPI
@@ -177,14 +177,11 @@ class MPICommunicator(Communicator):
     def broadcast(self, value: T) -> T:
         return self._comm.bcast(value)
 
-    def barrier(self) -> None:
-        self._comm.Barrier()
-
     def first(self, value: T | None) -> T | None:
         return next((v for v in self._comm.allgather(value) if v is not None), None)
 
-    def _make(self, rows: csr_array) -> RankPlan:
-        return RankPlan(rows, self.blocks, self._exchange)
+    def _make_plan(self, rows: csr_array) -> RankPlan:
+        return RankPlan(rows, self.partition, self._halo)
 
 
 def _shared() -> int:

@@ -1,15 +1,18 @@
-"""What one exchange phase does with the peers' rows."""
+"""What a gossip is: how the peers' rows mix along the edges of W_t in one exchange phase."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dfedsam.errors import OptionError
+from dfedsam.registry import public_name
 from dfedsam.topologies import spectrum_ends
+from dfedsam.validation import whole_number
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -17,79 +20,181 @@ if TYPE_CHECKING:
     from dfedsam.gossip.channel import Channel
     from dfedsam.topologies import Topology
 
+S = TypeVar("S", bound="GossipState")
+Needs = Literal["rows", "columns", "symmetric", "links"]
+
+
+@dataclass
+class GossipState:
+    """What a gossip keeps between rounds: arrays whose first axis is the block's peers. This one keeps nothing."""
+
 
 @dataclass(frozen=True, kw_only=True)
-class Gossip(ABC):
-    """One exchange phase. Its memory is what it must keep between rounds: arrays whose first axis is the peers.
+class Gossip(ABC, Generic[S]):
+    """One exchange phase. Class attributes declare what it needs of W and what it promises; `check` enforces the needs.
 
     Attributes:
-        sends_coefficients: whether it sends the coefficients of local steps in place of x; its channel has an `update`.
+        needs: what W_t must be: its "rows", or its "columns", sum to one; one "symmetric" matrix for all rounds, with
+            rows that sum to one; the same "links" in all rounds, whatever their weights.
+        instead: what to choose where W does not fit, for the message.
+        is_exact: whether whole rows are sent, so that x becomes P(W) x up to rounding.
+        keeps_mean: whether the mean of the peers' rows stays what it is where rows and columns of W_t sum to one.
+        needs_increments: whether x must be what the last phase returned plus what the peers added to it since.
+        sends_coefficients: whether it sends the coefficients of local steps in place of x: `channel.update` has them.
     """
 
+    needs: ClassVar[Needs] = "rows"
+    instead: ClassVar[str] = "choose the gossip plain"
+    is_exact: ClassVar[bool] = True
+    keeps_mean: ClassVar[bool] = True
+    needs_increments: ClassVar[bool] = False
     sends_coefficients: ClassVar[bool] = False
 
     def check(self, topology: Topology) -> None:
-        """Raise ValueError, with what to use instead, unless this gossip works on the topology; called before round 0.
+        """Check that W_t is what this gossip needs; called before round 0.
 
-        Without an override it must keep the mean, or, where only rows sum to one, at least converge.
+        Raises:
+            OptionError: if it is not; the hint says what to choose instead.
         """
-        if topology.sums == "columns":
-            raise ValueError(
-                f"gossip is {type(self).__name__}: it needs weights whose rows sum to one, but only the columns of "
-                "this directed topology's do; choose the gossip push_sum, or undirected links"
+        name = public_name(type(self))
+        if self.needs == "symmetric":
+            require_static_symmetric("gossip", name, topology, self.instead)
+        elif self.needs == "links" and topology.period != 1:
+            rule = "must have the same links in all rounds, but this topology's change"
+            raise OptionError("gossip", name, rule, self.instead)
+        elif self.needs != "links" and topology.sums not in ("both", self.needs):
+            rule = (
+                f"must have weights whose {self.needs} sum to one, but only the {topology.sums} of this topology's do"
             )
+            raise OptionError("gossip", name, rule, self.instead)
+
+    def check_dim(self, dim: int) -> None:
+        """Raise OptionError unless rows of length `dim` can be exchanged; called before anything is written."""
 
     def note(self, topology: Topology) -> str | None:
         """What a user should know of this gossip on the topology, said once at the start of a run; None: nothing."""
         return None
 
-    def init(self, x: NDArray) -> dict[str, NDArray]:
-        """The memory before round 0, for the block's x (peers, dim)."""
+    @abstractmethod
+    def init(self, x: NDArray) -> S:
+        """The state before round 0, for the block's common start x, shape (peers, dim)."""
+
+    @abstractmethod
+    def __call__(self, x: NDArray, state: S, channel: Channel) -> tuple[NDArray, S]:
+        """Mix the rows of x (peers, dim) along the edges of W_t; returns x and the state afterwards.
+
+        It owns x and the state, and may overwrite both.
+        """
+
+    def difference(self, x: NDArray, state: S, channel: Channel) -> tuple[NDArray[np.float64], S]:
+        """What this phase adds to the rows of x (peers, dim), in float64, and the state afterwards.
+
+        A gossip that is a polynomial in W takes it from `Channel.difference`, so that it vanishes where peers agree,
+        whatever the type of x. For any other it is the mixed x less x, with the rounding of both.
+        """
+        mixed, state = self(x.copy(), state, channel)
+        return np.subtract(mixed, x, dtype=np.float64), state
+
+    def metrics(self, state: S) -> dict[str, float]:
+        """Numbers that belong into a run's metrics, such as a step size that was tuned; the same on every rank."""
         return {}
 
-    def figures(self, memory: dict[str, NDArray]) -> dict[str, float]:
-        """What the memory holds that belongs among a run's figures, such as a step size that was found for it."""
-        return {}
+    def num_steps(self, topology: Topology) -> int:
+        """Q, the gossip steps of one phase on this topology: so many messages travel along every edge."""
+        return 1
 
-    def multipliers(self, values: NDArray, weights: csr_array) -> NDArray | None:
-        """What one exchange phase multiplies each eigenvector of a symmetric W with: eigenvalues (k,) → (k,).
+    def multipliers(self, eigenvalues: NDArray, W: csr_array) -> NDArray | None:
+        """What one phase multiplies the eigenvectors of a symmetric W by: the eigenvalues of P_Q(W).
 
-        Over all eigenvalues but the first its modulus must be largest at λ_min or λ₂. None where no such figure exists.
+        Apart from the first eigenvalue, 1, the modulus of the multiplier must be largest at λ₂ or at λ_min.
+
+        Args:
+            eigenvalues: of W, any of them, shape (k,).
+            W: symmetric, shape (n, n).
+
+        Returns:
+            Shape (k,); None where the phase is no polynomial in W.
         """
         return None
 
-    def length(self, topology: Topology) -> int:
-        """Q, the gossip steps of one exchange phase on the topology, each a message along every edge."""
-        return getattr(self, "steps", 1)
+    def spectral_contraction(self, W: csr_array) -> float | None:
+        """‖P_Q(W) − J‖₂ for a symmetric W, from the multipliers of λ_min and λ₂; None where there are none."""
+        multipliers = self.multipliers(np.array(spectrum_ends(W)), W)
+        return None if multipliers is None else float(np.abs(multipliers).max())
 
-    def rate(self, topology: Topology, plain: float | None) -> float | None:
-        """The effective λ_Q: what one exchange phase leaves at most of the peers' distance from their mean.
+    def smallest_multiplier(self, W: csr_array) -> float | None:
+        """A lower bound of the eigenvalues of P_Q(W) for a symmetric W; None where none is known."""
+        contraction = self.spectral_contraction(W)
+        return None if contraction is None else -contraction
+
+    def contraction_factor(self, topology: Topology, plain: float | None) -> float | None:
+        """λ_Q: what one phase leaves at most of the peers' distance from their mean.
 
         Args:
             topology: the run's.
-            plain: the same figure for as many steps of plain gossip; None where it has none.
+            plain: λ_Q of as many steps of plain gossip on it; None where that has none.
 
         Returns:
-            ‖P_Q(W) − J‖₂ for one symmetric W; None where no such figure exists.
+            ‖P_Q(W) − J‖₂ for one symmetric W; None where no such number exists.
         """
         if topology.period != 1 or topology.directed or topology.sums != "both":
             return None
-        return self.left(topology.weights(0))
+        return self.spectral_contraction(topology.weights(0))
 
-    def left(self, weights: csr_array) -> float | None:
-        """‖P_Q(W) − J‖₂ for a symmetric W, from its multipliers; None where they do not exist."""
-        found = self.multipliers(np.array(spectrum_ends(weights)), weights)
-        return None if found is None else float(np.abs(found).max())
+    def mixing_summary(self, topology: Topology, plain: float | None) -> dict[str, Any]:
+        """How one phase mixes on the topology, ready for `json.dump`.
 
-    def mixing(self, topology: Topology, plain: float | None) -> dict[str, Any]:
-        """How one exchange phase mixes on the topology, ready for `json.dump`: `name`, `steps`, `lambda_q` (see `rate`)
-        and `plain`, that of as many steps of plain gossip; either is None where no such figure exists."""
-        figures = {"lambda_q": self.rate(topology, plain), "plain": plain}
-        return {"name": type(self).__name__, "steps": self.length(topology), **figures}
+        Args:
+            topology: the run's.
+            plain: as in `contraction_factor`.
 
-    @abstractmethod
-    def __call__(self, x: NDArray, memory: dict[str, NDArray], channel: Channel) -> tuple[NDArray, dict[str, NDArray]]:
-        """Mix the rows of x (peers, dim) along the edges of W_t (n, n); returns x and the memory afterwards.
-
-        It owns x and the memory. `channel.stream` holds this phase's random numbers for the block's peers.
+        Returns:
+            `name`, `steps` (Q), `lambda_q` and `plain`; the last two are None where no such number exists.
         """
+        lambda_q = self.contraction_factor(topology, plain)
+        return {
+            "name": public_name(type(self)),
+            "steps": self.num_steps(topology),
+            "lambda_q": lambda_q,
+            "plain": plain,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class MultiStepGossip(Gossip[S]):
+    """A gossip whose phase has as many steps as its user asks for.
+
+    Args:
+        steps: Q, gossip steps a round, at least 1.
+    """
+
+    steps: int = 1
+
+    def __post_init__(self) -> None:
+        whole_number("steps", self.steps, 1, "local_only is the algorithm without communication")
+
+    def num_steps(self, topology: Topology) -> int:
+        return self.steps
+
+
+def require_static_symmetric(option: str, name: str, topology: Topology, instead: str) -> None:
+    """Raise OptionError unless W is symmetric and the same in all rounds.
+
+    Args:
+        option: the option that needs it, such as "gossip" or "algorithm".
+        name: its value.
+        topology: the run's.
+        instead: what works on any W whose rows and columns sum to one, as a hint: "choose …".
+    """
+    rule = "must have one symmetric W for all rounds, but "
+    if topology.sums != "both":
+        rule += f"only the {topology.sums} of this topology's W sum to one"
+        instead = "choose undirected links with the weights metropolis, or dpsgd or dfedsam with the gossip push_sum"
+    elif topology.period != 1:
+        rule += "this topology's changes from round to round"
+    elif topology.directed:
+        rule += "this topology is directed"
+        instead += ", or undirected links"
+    else:
+        return
+    raise OptionError(option, name, rule, instead)

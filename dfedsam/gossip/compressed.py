@@ -1,22 +1,23 @@
-"""What compressed gossips share: a peer sends the message of a row, and takes in what its neighbours' messages say."""
+"""What compressed gossips share: a peer sends the message of a row, and adds up what its neighbours' messages say."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.errors import RunError
-from dfedsam.gossip.base import Gossip
-from dfedsam.gossip.compressors import Compressor, Sparse, TopK
+from dfedsam.errors import OptionError, RunError
+from dfedsam.gossip.base import GossipState, MultiStepGossip
+from dfedsam.gossip.compressors import Compressor, TopK
 from dfedsam.peers import format_peers
+from dfedsam.registry import public_name
 from dfedsam.sparse_rows import SparseRows
 from dfedsam.topologies import cache_by_id
-from dfedsam.validation import whole_number
+from dfedsam.topologies.matrices import diagonal
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -24,14 +25,146 @@ if TYPE_CHECKING:
     from dfedsam.gossip.channel import Channel
     from dfedsam.random import RandomStream
 
-Memory = dict[str, NDArray]
+
+@dataclass(frozen=True)
+class CompressedStep:
+    """One compressed step of a block: which rows z are sent, and where C(z) is added.
+
+        z = source(rows);  estimate += a C(z);  then target += b (W − I) C(z);  finish(rows)
+
+    Both functions are called with some neighbouring rows at a time, in any thread and order, and once for each row.
+
+    Args:
+        source: gives some rows z of the block, shape (p, dim), as a new array or as these rows of `estimate`.
+        estimate: shape (peers, dim).
+        target: shape (peers, dim), C-contiguous; of the type of `estimate`, or float64 to add up without its rounding.
+        growth: notices where z grows without bound.
+        estimate_scale: a.
+        target_scale: b.
+        finish: called once these rows of `target` are there; None: nothing is left to do.
+    """
+
+    source: Callable[[slice], NDArray]
+    estimate: NDArray
+    target: NDArray
+    growth: GrowthCheck
+    estimate_scale: float = 1.0
+    target_scale: float = 1.0
+    finish: Callable[[slice], None] | None = None
+
+    def run(self, compressor: Compressor, channel: Channel) -> None:
+        """Send C(z) along all edges.
+
+        Args:
+            compressor: C.
+            channel: of this gossip step.
+
+        Raises:
+            RunError: if z is not finite, or has grown beyond the bound.
+        """
+        communicator, stream = channel.communicator, channel.stream
+        (count, dim), dtype, wide = self.estimate.shape, self.estimate.dtype, self.target.dtype
+        messages = communicator.scratch("messages", (count, compressor.width(dim, dtype)), np.uint8)
+        entries = compressor.entries(dim)
+        if entries is None:
+            rows = communicator.scratch("decoded", (count, dim), dtype)
+            send, decode = self._send_rows(compressor, messages, rows), compressor.decode
+        else:
+            columns = communicator.scratch("columns", (count, entries), np.intp)
+            rows = SparseRows(columns, communicator.scratch("values", (count, entries), dtype))
+            send, decode = self._send_entries(compressor, messages, rows), compressor.decode_entries
+
+        def work(some: slice) -> None:
+            z, part = self.source(some), stream.part(some)
+            self.growth.check(z, some, part)
+            send(z, part, some)
+
+        communicator.pool.map_chunks(work, count, dim * dtype.itemsize)
+        communicator.add_encoded(
+            _laplacian(channel.weights, self.target_scale),
+            messages,
+            _in_type(rows, wide),
+            lambda received: _in_type(decode(received, dim, dtype, stream), wide),
+            self.target,
+            self.finish,
+        )
+
+    def _send_rows(
+        self, compressor: Compressor, messages: NDArray[np.uint8], decoded: NDArray
+    ) -> Callable[[NDArray, RandomStream, slice], None]:
+        scale = self.estimate.dtype.type(self.estimate_scale)
+
+        def send(z: NDArray, stream: RandomStream, rows: slice) -> None:
+            compressor.write(z, stream, messages[rows], decoded[rows])
+            self.estimate[rows] += decoded[rows] if scale == 1 else scale * decoded[rows]
+
+        return send
+
+    def _send_entries(
+        self, compressor: Compressor, messages: NDArray[np.uint8], decoded: SparseRows
+    ) -> Callable[[NDArray, RandomStream, slice], None]:
+        def send(z: NDArray, stream: RandomStream, rows: slice) -> None:
+            entries = compressor.write_entries(z, stream, messages[rows])
+            decoded.columns[rows], decoded.values[rows] = entries
+            entries.add_to(self.estimate[rows], self.estimate_scale)
+
+        return send
+
+
+def _in_type(rows: NDArray | SparseRows, dtype: np.dtype) -> NDArray | SparseRows:
+    if isinstance(rows, SparseRows):
+        return SparseRows(rows.columns, rows.values.astype(dtype, copy=False))
+    return rows.astype(dtype, copy=False)
+
+
+@dataclass(frozen=True)
+class GrowthCheck:
+    """Ends a run in which the rows that peers must send grow without bound, as they do where a gossip diverges.
+
+    Args:
+        first: ‖z‖² of the first row z that each peer sent, shape (peers,), 0 before it; filled in here.
+        bound: how many times ‖z‖ may grow beyond the first.
+        phase: what the error calls the phase.
+        hint: the option that may be the cause, its value and what to do.
+    """
+
+    first: NDArray
+    bound: float
+    phase: str
+    hint: str
+
+    def check(self, z: NDArray, rows: slice, stream: RandomStream) -> None:
+        """Raise RunError if a row of z (p, dim), which are these rows of the block, is not finite or too long."""
+        squares, first = np.matmul(z[:, None], z[:, :, None])[:, 0, 0], self.first[rows]
+        np.copyto(first, squares, where=first == 0)
+        fine = squares <= self.bound**2 * first
+        if not (fine.all() and np.isfinite(squares).all()):
+            peers = format_peers(np.asarray(stream.peers)[~(fine & np.isfinite(squares))])
+            raise RunError(
+                f"what must be sent has grown beyond bound, so the peers diverge; {self.hint}",
+                phase=self.phase,
+                round=stream.round,
+                peers=peers,
+            )
+
+
+@dataclass
+class CompressedState(GossipState):
+    """What every compressed gossip keeps.
+
+    Args:
+        first: see `GrowthCheck`, shape (peers,).
+    """
+
+    first: NDArray
+
+
+C = TypeVar("C", bound=CompressedState)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Compressed(Gossip):
+class Compressed(MultiStepGossip[C]):
     """Q steps, in each of which every peer sends one compressed row to its neighbours.
-
-    What a peer must send grows without bound where the gossip diverges, and this is noticed.
 
     Args:
         compressor: what is sent in place of a row.
@@ -41,118 +174,34 @@ class Compressed(Gossip):
         bound: how many times what a peer sends may grow beyond what it sent at first.
     """
 
+    is_exact = False
     bound: ClassVar[float] = 1e6
 
     compressor: Compressor = TopK()
-    steps: int = 1
 
-    def __post_init__(self) -> None:
-        whole_number("steps", self.steps, 1, "LocalOnly is the algorithm without communication")
+    def check_dim(self, dim: int) -> None:
+        self.compressor.check(dim)
+        if self.compressor.delta(dim) is None:
+            name, rule = public_name(type(self.compressor)), f"must contract rows of length {dim}, but it does not"
+            raise OptionError("compressor", name, rule, "choose qsgd, with more levels or unbiased false, or top_k")
 
-    def init(self, x: NDArray) -> Memory:
-        """See Gossip.
-
-        Raises:
-            ValueError: if the compressor cannot take rows of this length.
-        """
-        self.compressor.check(x.shape[1])
-        return {"first": np.zeros(len(x))}
-
-    def __call__(self, x: NDArray, memory: Memory, channel: Channel) -> tuple[NDArray, Memory]:
-        """See the class."""
-        for step in range(self.steps):
-            self.step(x, memory, channel.step(step))
-        return x, memory
-
-    @property
-    def phase(self) -> str:
-        """What an error calls it."""
-        return f"gossip {type(self).__name__}"
+    def __call__(self, x: NDArray, state: C, channel: Channel) -> tuple[NDArray, C]:
+        growth = GrowthCheck(state.first, self.bound, f"gossip {public_name(type(self))}", self.hint(state))
+        for q in range(self.steps):
+            step = channel.step(q)
+            self.step(x, state, growth).run(self.compressor, step)
+        return x, state
 
     @abstractmethod
-    def step(self, x: NDArray, memory: Memory, channel: Channel) -> None:
-        """One gossip step of x (peers, dim) and the memory, in place; `channel.stream` is the step's."""
+    def step(self, x: NDArray, state: C, growth: GrowthCheck) -> CompressedStep:
+        """One gossip step of x (peers, dim) and the state, which it changes in place."""
 
     @abstractmethod
-    def blame(self, memory: Memory) -> str:
-        """The option that may be to blame where it diverges, its value and what to do."""
-
-    def exchange(
-        self,
-        take: Callable[[slice], NDArray],
-        learns: NDArray,
-        by: float,
-        onto: NDArray,
-        share: float,
-        settle: Callable[[slice], None],
-        memory: Memory,
-        channel: Channel,
-    ) -> None:
-        """Send C(z) for rows z; both functions are called with some neighbouring rows at a time and in any thread.
-
-        Args:
-            take: gives some rows z (p, dim) of the block, as a new array or these rows of `learns`.
-            learns: by · C(z) is added to it, (peers, dim).
-            by: how much of it.
-            onto: share · (W − I) C(z) is added to it, (peers, dim), once all of z has been taken.
-            share: how much of it, such as γ.
-            settle: is told which rows are there in `onto`.
-            memory: the gossip's.
-            channel: of the step.
-
-        Raises:
-            RunError: if what a peer must send is not finite, or has grown beyond bound.
-        """
-        communicator, weights, key = channel.communicator, channel.weights, channel.stream
-        (count, dim), dtype, compressor = onto.shape, onto.dtype, self.compressor
-        messages = communicator.scratch("messages", (count, compressor.width(dim, dtype)), np.uint8)
-        if isinstance(compressor, Sparse) and compressor.few(dim):
-            shape = count, compressor.count(dim)
-            own = SparseRows(
-                communicator.scratch("places", shape, np.intp), communicator.scratch("values", shape, dtype)
-            )
-
-            def send(z: NDArray, part: RandomStream, rows: slice) -> None:
-                entries = compressor.pick(z, part)
-                messages[rows] = compressor.join(entries, dim)
-                own.places[rows], own.values[rows] = entries
-                entries.add_to(learns[rows], by)
-
-            def decode(some: NDArray[np.uint8]) -> NDArray | SparseRows:
-                return compressor.split(some, dim, dtype, key)
-        else:
-            own = communicator.scratch("own", onto.shape, dtype)
-
-            def send(z: NDArray, part: RandomStream, rows: slice) -> None:
-                compressor.write(z, part, messages[rows], own[rows])
-                learns[rows] += own[rows] if by == 1 else dtype.type(by) * own[rows]
-
-            def decode(some: NDArray[np.uint8]) -> NDArray | SparseRows:
-                return compressor.decode(some, dim, dtype, key)
-
-        def work(rows: slice) -> None:
-            z, part = take(rows), key.part(rows)
-            self._watch(z, memory, rows, part)
-            send(z, part, rows)
-
-        communicator.team.in_stretches(work, count, dim * onto.itemsize)
-        communicator.add_encoded(_towards(weights, share), messages, own, decode, onto, settle)
-
-    def _watch(self, z: NDArray, memory: Memory, rows: slice, key: RandomStream) -> None:
-        squares, first = np.matmul(z[:, None], z[:, :, None])[:, 0, 0], memory["first"][rows]
-        np.copyto(first, squares, where=first == 0)
-        fine = squares <= self.bound**2 * first
-        if not (fine.all() and np.isfinite(squares).all()):
-            worst = np.asarray(key.peers)[~(fine & np.isfinite(squares))]
-            raise RunError(
-                f"round {key.round}, {self.phase}: what {format_peers(worst)} must send has grown beyond bound, "
-                f"so the peers move apart; {self.blame(memory)}"
-            )
+    def hint(self, state: C) -> str:
+        """The option that may be the cause where it diverges, its value and what to do."""
 
 
 @cache_by_id
-def _towards(W: csr_array, share: float) -> csr_array:
-    """share · (W − I), by which peers come nearer to their neighbours; off the diagonal it has W's entries."""
-    from dfedsam.topologies.tidy import diagonal
-
-    return type(W)(share * (W - diagonal(np.ones(len(W.indptr) - 1))))
+def _laplacian(W: csr_array, scale: float) -> csr_array:
+    """scale · (W − I), which draws peers towards their neighbours; off the diagonal it has W's entries."""
+    return type(W)(scale * (W - diagonal(np.ones(len(W.indptr) - 1))))

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.gossip.compressed import Compressed, Memory
+from dfedsam.gossip.compressed import Compressed, CompressedState, CompressedStep, GrowthCheck
 from dfedsam.validation import positive
 
-if TYPE_CHECKING:
-    from dfedsam.gossip.channel import Channel
+
+@dataclass
+class DeepSqueezeState(CompressedState):
+    """The state of DeepSqueeze.
+
+    Args:
+        error: e, what C has left out so far, shape (peers, dim).
+    """
+
+    error: NDArray
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeepSqueeze(Compressed):
+class DeepSqueeze(Compressed[DeepSqueezeState]):
     """v = x + e, c = C(v), e ← v − c, x ← x + γ (W − I) c, Q times.
 
     It remembers nothing of other peers, so that W may change from round to round. But it compresses x itself and not
@@ -30,6 +38,7 @@ class DeepSqueeze(Compressed):
         steps: Q, gossip steps a round, at least 1.
     """
 
+    instead = "choose the gossip push_sum, or undirected links"
     bound: ClassVar[float] = 1e10  # e may hold all of x, which may be far longer than the first steps
 
     gamma: float = 0.1
@@ -38,23 +47,18 @@ class DeepSqueeze(Compressed):
         super().__post_init__()
         positive("gamma", self.gamma)
 
-    def init(self, x: NDArray) -> Memory:
-        """See Gossip."""
-        return {**super().init(x), "error": np.zeros_like(x)}
+    def init(self, x: NDArray) -> DeepSqueezeState:
+        self.check_dim(x.shape[1])
+        return DeepSqueezeState(np.zeros(len(x)), np.zeros_like(x))
 
-    def step(self, x: NDArray, memory: Memory, channel: Channel) -> None:
-        """See Compressed."""
-        error = memory["error"]
+    def step(self, x: NDArray, state: DeepSqueezeState, growth: GrowthCheck) -> CompressedStep:
+        error = state.error
 
-        def take(rows: slice) -> NDArray:
+        def source(rows: slice) -> NDArray:
             error[rows] += x[rows]
             return error[rows]
 
-        def settle(rows: slice) -> None:
-            """x has all it takes in."""
+        return CompressedStep(source, error, x, growth, estimate_scale=-1, target_scale=self.gamma)
 
-        self.exchange(take, error, -1, x, self.gamma, settle, memory, channel)
-
-    def blame(self, memory: Memory) -> str:
-        """See Compressed."""
+    def hint(self, state: DeepSqueezeState) -> str:
         return f"gamma is {self.gamma:g}: choose a smaller one, or the gossip choco"

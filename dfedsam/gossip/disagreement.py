@@ -1,63 +1,94 @@
-"""How far each peer is from its neighbours, as far as compressed messages say."""
+"""LEAD's procedure COMM: how far each peer is from its neighbours, as far as compressed messages say."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.gossip.compressed import Compressed, Memory
+from dfedsam.errors import OptionError
+from dfedsam.gossip.channel import Channel
+from dfedsam.gossip.compressed import CompressedState, CompressedStep, GrowthCheck
+from dfedsam.gossip.compressors import BlockQuantizer, Compressor
+from dfedsam.registry import public_name
 from dfedsam.validation import share
 
-if TYPE_CHECKING:
-    from dfedsam.gossip.channel import Channel
+_BOUND = 1e6  # as of compressed gossips
+
+
+@dataclass
+class DisagreementState(CompressedState):
+    """The state of COMM.
+
+    Args:
+        h: what a peer's neighbours hold of it, shape (peers, dim).
+        difference: (I − W) h, in float64, so that its mean over the peers stays zero, shape (peers, dim).
+    """
+
+    h: NDArray
+    difference: NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Disagreement(Compressed):
-    """x becomes (I − W) x̂ with x̂ = h + C(x − h): what LEAD's dual variable takes in. It is no averaging by itself.
+class Disagreement:
+    """y ↦ (I − W) ŷ with ŷ = h + C(y − h): what LEAD's dual variable takes in; h moves a share α of the way to ŷ.
 
-    h is what a peer's neighbours hold of it and moves a share α of the way to x̂; of what it holds of them, W h, it
-    keeps (I − W) h. Source: Liu et al. (2021), "Linear convergent decentralized optimization with compression", the
-    procedure COMM.
+    Every call sends one message along every edge in both directions. Source: Liu et al. (2021), "Linear convergent
+    decentralized optimization with compression", the procedure COMM.
 
     Args:
-        compressor: C, what is sent in place of a row.
-        alpha: α, above 0 and at most 1.
+        compressor: C, what is sent in place of a row; it must be unbiased.
+        alpha: α, above 0 and at most 1; None: 1/(1 + ω), ω of the compressor.
     """
 
-    alpha: float = 0.5
+    compressor: Compressor = BlockQuantizer()
+    alpha: float | None = None
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        share("alpha", self.alpha, "the usual is 0.5")
+        if self.alpha is not None:
+            share("alpha", self.alpha, "leave it out for one that suits the compressor")
 
-    def init(self, x: NDArray) -> Memory:
-        """See Gossip; x is the common start: the same row for every peer."""
-        return {**super().init(x), "known": x.copy(), "apart": np.zeros_like(x)}
+    def check(self, dim: int) -> None:
+        """Check that rows of length `dim` can be compressed without bias; called before anything is written.
 
-    def step(self, x: NDArray, memory: Memory, channel: Channel) -> None:
-        """See Compressed."""
-        known, apart, alpha = memory["known"], memory["apart"], x.dtype.type(self.alpha)
-        change = channel.communicator.scratch("change", x.shape, x.dtype)  # (I − W) q
+        Raises:
+            OptionError: if the compressor is biased, or cannot take rows of this length.
+        """
+        self.compressor.check(dim)
+        if self.compressor.variance(dim) is None:
+            rule = "must be unbiased, so that what is left to send goes to zero"
+            hint = "choose block_quantizer, qsgd with unbiased true, or none"
+            raise OptionError("compressor", public_name(type(self.compressor)), rule, hint)
 
-        def take(rows: slice) -> NDArray:
-            change[rows] = 0
-            return x[rows] - known[rows]
+    def init(self, x: NDArray) -> DisagreementState:
+        """The state before round 0: h is the common start x (peers, dim), which all know."""
+        self.check(x.shape[1])
+        return DisagreementState(np.zeros(len(x)), x.copy(), np.zeros(x.shape))
 
-        def settle(rows: slice) -> None:
-            np.add(apart[rows], change[rows], out=x[rows])
-            apart[rows] += alpha * change[rows]
+    def __call__(
+        self, y: NDArray, state: DisagreementState, channel: Channel
+    ) -> tuple[NDArray[np.float64], DisagreementState]:
+        """(I − W) ŷ for the block's y (peers, dim), in float64, and the state afterwards."""
+        h, difference, alpha = state.h, state.difference, self._alpha(y.shape[1])
+        change, total = np.zeros(y.shape), np.empty(y.shape)  # change: (I − W) C(y − h)
 
-        self.exchange(take, known, self.alpha, change, -1.0, settle, memory, channel)
+        def source(rows: slice) -> NDArray:
+            return y[rows] - h[rows]
 
-    @property
-    def phase(self) -> str:
-        """See Compressed."""
-        return "algorithm Lead"
+        def finish(rows: slice) -> None:
+            np.add(difference[rows], change[rows], out=total[rows])
+            difference[rows] += alpha * change[rows]
 
-    def blame(self, memory: Memory) -> str:
-        """See Compressed."""
-        return "a lower lr, gamma or alpha, or a finer compressor, usually helps"
+        hint = "a lower lr, gamma or alpha, or a finer compressor, usually helps"
+        growth = GrowthCheck(state.first, _BOUND, "algorithm lead", hint)
+        step = CompressedStep(source, h, change, growth, alpha, target_scale=-1.0, finish=finish)
+        step.run(self.compressor, channel.step(0))
+        return total, state
+
+    def _alpha(self, dim: int) -> float:
+        if self.alpha is not None:
+            return self.alpha
+        variance = self.compressor.variance(dim)
+        assert variance is not None  # as `check` has made sure
+        return 1 / (1 + variance)

@@ -1,109 +1,118 @@
-"""Flooding: peers pass on the scalars of zeroth-order steps, and replay everyone's directions from the seed."""
+"""Flooding: peers pass on the coefficients of zeroth-order steps, and replay everyone's directions from the seed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import shortest_path
 
-from dfedsam.gossip.base import Gossip
+from dfedsam.errors import OptionError
+from dfedsam.gossip.base import GossipState, MultiStepGossip
 from dfedsam.topologies import cache_by_id
-from dfedsam.validation import whole_number
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-    from dfedsam.gossip.channel import Channel
+    from dfedsam.gossip.channel import Channel, LocalUpdate
     from dfedsam.topologies import Topology
 
-MOST = 4096  # peers: every peer keeps the last scalars of every other
+_MAX_PEERS = 4096  # every peer keeps the last coefficients of every other
 _SOURCES = 64  # peers whose directions are replayed at a time
 
 
-@dataclass(frozen=True, kw_only=True)
-class Flood(Gossip):
-    """x_i ← x_i + (1/n) Σ_j of what peer j's local steps did in the last round that has reached i.
-
-    Every peer keeps the newest scalars it knows of each other one and sends them to its neighbours: n · K · q numbers
-    along every edge, whatever the length of x. What peer j did reaches i after as many gossip steps as links lie
-    between them, and i replays j's directions from the seed. So all peers follow the exact average of all steps, each
-    delayed by distance; once the steps end, all agree after a diameter of rounds. The mixing weights do not matter,
-    only the links. Source: SeedFlood (2026, arXiv 2602.18181).
+@dataclass
+class FloodState(GossipState):
+    """The newest coefficients that each of the block's peers has of every peer.
 
     Args:
-        steps: Q, links that scalars travel a round, at least 1.
+        table: shape (peers, n, K · q); (peers, 0, 0) before the first round.
     """
 
-    sends_coefficients: ClassVar[bool] = True
+    table: NDArray
 
-    steps: int = 1
 
-    def __post_init__(self) -> None:
-        whole_number("steps", self.steps, 1, "LocalOnly is the algorithm without communication")
+@dataclass(frozen=True, kw_only=True)
+class Flood(MultiStepGossip[FloodState]):
+    """x_i ← x_i + (1/n) Σ_j of what peer j's local steps did in the last round that has reached i.
+
+    Every peer keeps the newest coefficients it knows of each other one and sends them to its neighbours: n · K · q
+    numbers along every edge, whatever the length of x. What peer j did reaches i after as many gossip steps as links
+    lie between them, and i replays j's directions from the seed. So all peers follow the exact average of all steps,
+    each delayed by distance; once the steps end, all agree after a diameter of rounds. The mixing weights do not
+    matter, only the links. Source: SeedFlood (2026, arXiv 2602.18181).
+
+    Args:
+        steps: Q, links that coefficients travel in a round, at least 1.
+    """
+
+    needs = "links"
+    instead = "choose the gossip plain, or a static graph"
+    keeps_mean = False
+    sends_coefficients = True
 
     def check(self, topology: Topology) -> None:
-        """See Gossip: the same links in all rounds, and not too many peers.
+        super().check(topology)
+        if topology.n > _MAX_PEERS:
+            rule = f"must have at most {_MAX_PEERS} peers, since each keeps coefficients of all others"
+            raise OptionError("gossip", "flood", rule, "choose the gossip plain")
 
-        Raises:
-            ValueError: if the links change, or peers exceed MOST.
-        """
-        if topology.period != 1:
-            raise ValueError(
-                "gossip is Flood: it needs the same links in all rounds, but this topology's change; choose the gossip "
-                "plain, or a static graph"
-            )
-        if topology.n > MOST:
-            raise ValueError(
-                f"gossip is Flood: every peer keeps scalars of all others, so there may be {MOST} at most; choose plain"
-            )
+    def mixing_summary(self, topology: Topology, plain: float | None) -> dict[str, Any]:
+        """As for any gossip, and `exact_after`: rounds until what a peer did is known to all."""
+        exact_after = -(-diameter(topology.weights(0)) // self.steps)
+        return {**super().mixing_summary(topology, plain), "exact_after": exact_after}
 
-    def mixing(self, topology: Topology, plain: float | None) -> dict[str, Any]:
-        """See Gossip; and `exact_after`, rounds until what a peer did is known to all."""
-        return {**super().mixing(topology, plain), "exact_after": -(-diameter(topology.weights(0)) // self.steps)}
+    def init(self, x: NDArray) -> FloodState:
+        return FloodState(np.zeros((len(x), 0, 0), x.dtype))
 
-    def __call__(self, x: NDArray, memory: dict[str, NDArray], channel: Channel) -> tuple[NDArray, dict[str, NDArray]]:
-        """See the class; `channel.update` says what the local steps did."""
-        communicator, weights, key, update = channel.communicator, channel.weights, channel.stream, channel.update
+    def __call__(self, x: NDArray, state: FloodState, channel: Channel) -> tuple[NDArray, FloodState]:
+        """Raises ValueError unless `channel.update` says what the local steps did."""
+        update, communicator = channel.update, channel.communicator
         if update is None:
-            raise ValueError("gossip is Flood: it carries the scalars of local steps, and nothing else; choose plain")
-        n, count = communicator.peers, update.coefficients.shape[1]
-        mine = np.asarray(communicator.block)
-        hops, towards = (figure[mine] for figure in routes(weights))
-        table = memory.get("table")
-        table = np.zeros((len(mine), n, count), update.coefficients.dtype) if table is None else table
-        table[np.arange(len(mine)), mine] = update.coefficients
+            raise ValueError("flood sends the coefficients of local steps: its channel must have an update")
+        n, count, block = communicator.peers, update.coefficients.shape[1], np.asarray(communicator.block)
+        hops, senders = (values[block] for values in routes(channel.weights))
+        table = state.table if state.table.size else np.zeros((len(block), n, count), update.coefficients.dtype)
+        table[np.arange(len(block)), block] = update.coefficients
         for _ in range(self.steps):
-            peers, known = communicator.receive(weights, table.reshape(len(mine), -1).view(np.uint8))
-            known = known.view(table.dtype).reshape(len(peers), n, count)
-            table = known[np.searchsorted(peers, towards), np.arange(n)]
+            peers, received = communicator.receive(channel.weights, table.reshape(len(block), -1).view(np.uint8))
+            received = received.view(table.dtype).reshape(len(peers), n, count)
+            table = received[np.searchsorted(peers, senders), np.arange(n)]
         np.copyto(x, update.base)
         delays = np.where(hops > 0, -(-hops // self.steps) - 1, 0)
-        for delay in range(min(int(diameter(weights) - 1) // self.steps, key.round) + 1):
-            heard = np.where((delays == delay)[:, :, None], table, 0) / table.dtype.type(n)
-            for low in range(0, n, _SOURCES):  # the same cuts on every rank: the same sums
-                some = range(low, min(low + _SOURCES, n))
-                moved = update.directions(key.round - delay, some).reshape(len(some) * count, -1)
-                parts = heard[:, low : some.stop].reshape(len(mine), 1, -1)
-                x += np.matmul(parts, moved[None])[:, 0]  # a product a peer: no peer's bits depend on another
-        return x, {"table": table}
+        longest = int(diameter(channel.weights) - 1) // self.steps
+        for delay in range(min(longest, channel.stream.round) + 1):
+            arrived = np.where((delays == delay)[:, :, None], table, 0) / table.dtype.type(n)
+            _replay(x, arrived, update, channel.stream.round - delay)
+        return x, FloodState(table)
+
+
+def _replay(x: NDArray, coefficients: NDArray, update: LocalUpdate, round: int) -> None:
+    """Add to x (peers, dim) what all peers' coefficients (peers, n, K · q) moved along their directions of a round."""
+    peers, n, count = coefficients.shape
+    for low in range(0, n, _SOURCES):  # the same cuts on every rank: the same sums
+        sources = range(low, min(low + _SOURCES, n))
+        directions = update.directions(round, sources).reshape(len(sources) * count, -1)
+        rows = coefficients[:, low : sources.stop].reshape(peers, 1, -1)
+        x += np.matmul(rows, directions[None])[:, 0]  # a product for each peer: no peer's bits depend on another
 
 
 @cache_by_id
 def routes(W: csr_array) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Links between peers, and the neighbour through which each hears of another: both (n, n), row i for peer i.
+    """Links between any two peers, and the neighbour through which a peer hears of another.
 
-    A peer hears of itself through itself.
+    Returns:
+        Both (n, n), row i for receiver i. A peer hears of itself through itself.
     """
     hears = (abs(W) > 0).astype(float)
     distance, before = shortest_path(hears.T, unweighted=True, return_predecessors=True)  # from j, along what is sent
-    towards = before.T.copy()
-    np.fill_diagonal(towards, np.arange(len(towards)))
-    return distance.T.astype(np.int32), towards.astype(np.int32)
+    senders = before.T.copy()
+    np.fill_diagonal(senders, np.arange(len(senders)))
+    return distance.T.astype(np.int32), senders.astype(np.int32)
 
 
 def diameter(W: csr_array) -> int:
-    """The longest of all shortest ways between two peers, in links."""
+    """The longest of all shortest paths between two peers, in links."""
     return int(routes(W)[0].max())

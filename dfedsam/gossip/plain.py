@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.gossip.base import Gossip
-from dfedsam.validation import whole_number
+from dfedsam.gossip.base import GossipState, MultiStepGossip
+from dfedsam.topologies import spectrum_ends
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plain(Gossip):
+class Plain(MultiStepGossip[GossipState]):
     """x ← W x, Q times: equal to one step with W^Q, so the consensus error shrinks by λ^Q.
 
     Each step sends one vector along every edge in both directions. Source: Xiao and Boyd (2004), "Fast linear
@@ -28,22 +29,31 @@ class Plain(Gossip):
         steps: Q, gossip steps a round, at least 1.
     """
 
-    steps: int = 1
+    instead = "choose the gossip push_sum, or undirected links"
 
-    def __post_init__(self) -> None:
-        whole_number("steps", self.steps, 1, "LocalOnly is the algorithm without communication")
+    def init(self, x: NDArray) -> GossipState:
+        return GossipState()
 
-    def multipliers(self, values: NDArray, weights: csr_array) -> NDArray:
-        """See Gossip: λ^Q."""
-        return values**self.steps
-
-    def rate(self, topology: Topology, plain: float | None) -> float | None:
-        """See Gossip."""
-        return plain
-
-    def __call__(self, x: NDArray, memory: dict[str, NDArray], channel: Channel) -> tuple[NDArray, dict[str, NDArray]]:
-        """See the class."""
+    def __call__(self, x: NDArray, state: GossipState, channel: Channel) -> tuple[NDArray, GossipState]:
         spare = None  # two arrays serve all steps
         for _ in range(self.steps):
             x, spare = channel.mix(x, out=spare), x
-        return x, memory
+        return x, state
+
+    def difference(self, x: NDArray, state: GossipState, channel: Channel) -> tuple[NDArray[np.float64], GossipState]:
+        first = channel.difference(x)
+        total = first.copy()
+        for _ in range(self.steps - 1):  # W^q x − x = (W − I) x + W (W^{q−1} x − x)
+            total += channel.difference(total.astype(x.dtype))
+            total += first
+        return total, state
+
+    def multipliers(self, eigenvalues: NDArray, W: csr_array) -> NDArray:
+        """λ^Q."""
+        return eigenvalues**self.steps
+
+    def smallest_multiplier(self, W: csr_array) -> float:
+        return spectrum_ends(W)[0] ** self.steps
+
+    def contraction_factor(self, topology: Topology, plain: float | None) -> float | None:
+        return plain

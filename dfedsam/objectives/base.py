@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 from dfedsam.objectives.categorical import Categorical
 from dfedsam.peers import Peers
 from dfedsam.random import RandomStream
+from dfedsam.theory import Quadratics
 
 ALL_ROWS = slice(None)
 
@@ -130,6 +131,10 @@ class Objective(ABC):
         Raises:
             ValueError: for every mistake in the options or the data, in one line.
         """
+
+    def quadratics(self) -> Quadratics | None:
+        """The peers' objectives, where they are f_i(x) = ½‖x − b_i‖² and theory is exact; None otherwise."""
+        return None
 
     def class_counts(self, peers: int, seed: int) -> tuple[tuple[str, ...], NDArray[np.int64]]:
         """How the training examples are dealt: the classes' names, and each peer's examples of each (peers, classes).

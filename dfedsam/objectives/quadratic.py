@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 from dfedsam.objectives.base import ALL_ROWS, Objective, Problem
 from dfedsam.peers import Peers
 from dfedsam.random import RandomStream, generator
+from dfedsam.theory import Quadratics
 from dfedsam.validation import at_least, whole_number
 
 _STRETCH = 256  # peers whose optima are drawn at a time when the network's mean optimum is taken
@@ -39,6 +40,12 @@ class Quadratic(Objective):
         at_least("heterogeneity", self.heterogeneity, 0)
         at_least("noise", self.noise, 0)
         at_least("condition", self.condition, 1)
+
+    def quadratics(self) -> Quadratics | None:
+        """Themselves, where all curvatures are 1."""
+        if self.condition != 1:
+            return None
+        return Quadratics(dim=self.dim, heterogeneity=self.heterogeneity, noise=self.noise)
 
     def build(self, peers: int, block: Peers, seed: int, dtype: DTypeLike) -> QuadraticProblem:
         """Draw the block's optima; see Objective.build."""

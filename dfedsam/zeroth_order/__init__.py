@@ -1,16 +1,9 @@
-"""Zeroth-order optimisation: random directions, gradient estimators, the SAM ascent."""
+"""Zeroth-order optimisation: random directions, gradient estimators, SAM's perturbation, CMA-ES."""
 
-from dfedsam.zeroth_order.ascent import ascend
+from dfedsam.zeroth_order.base import Estimator, Exact, cosines
 from dfedsam.zeroth_order.directions import directions
-from dfedsam.zeroth_order.estimators import (
-    CoordinateWise,
-    Estimator,
-    Exact,
-    OneSided,
-    RandomDirections,
-    TwoPoint,
-    cosines,
-)
+from dfedsam.zeroth_order.finite_differences import CoordinateWise, OneSided, RandomDirections, TwoPoint
+from dfedsam.zeroth_order.perturbation import perturb
 from dfedsam.zeroth_order.policy_gradient import PolicyGradient
 from dfedsam.zeroth_order.score_sketch import ScoreSketch
 from dfedsam.zeroth_order.spsa import SPSA
@@ -25,7 +18,7 @@ __all__ = [
     "RandomDirections",
     "ScoreSketch",
     "TwoPoint",
-    "ascend",
     "cosines",
     "directions",
+    "perturb",
 ]

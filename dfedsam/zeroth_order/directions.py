@@ -1,5 +1,8 @@
 """Random directions u with E[u uᵀ] = I, so that (uᵀ∇)u estimates ∇ without bias whatever their distribution."""
 
+from __future__ import annotations
+
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -8,31 +11,81 @@ from numpy.typing import DTypeLike, NDArray
 from dfedsam.random import RandomStream
 
 Distribution = Literal["rademacher", "gaussian", "sphere", "orthogonal"]
-DISTRIBUTIONS = ("rademacher", "gaussian", "sphere", "orthogonal")
 
 
-def directions(distribution: Distribution, draws: RandomStream, count: int, dim: int, dtype: DTypeLike) -> NDArray:
-    """`count` directions a peer, shape (peers, count, dim).
+def directions(distribution: Distribution, stream: RandomStream, count: int, dim: int, dtype: DTypeLike) -> NDArray:
+    """Directions of each peer, shape (peers, count, dim).
 
     Args:
         distribution: "rademacher" (±1, the cheapest), "gaussian", "sphere" (uniform on the sphere of radius √dim, so
-            that μ means the same step a coordinate in all of them), or "orthogonal" (the same, and those of one
-            estimate at right angles, up to dim of them: Choromanski et al., 2018, "Structured evolution with compact
-            architectures for scalable policy optimization").
-        draws: whose numbers they are.
-        count: directions a peer, at least 1.
+            that μ means the same step per coordinate in all of them), or "orthogonal" (the same, with the directions of
+            one estimate mutually orthogonal in sets of dim: Choromanski et al., 2018, "Structured evolution with
+            compact architectures for scalable policy optimization").
+        stream: the random numbers of the peers.
+        count: directions of a peer, at least 1.
         dim: length of each.
         dtype: float32 or float64.
     """
     if distribution == "rademacher":
-        return draws.rademacher((count, dim), dtype)
-    normal = draws.normal((count, dim), dtype)
+        return stream.rademacher((count, dim), dtype)
+    normal = stream.normal((count, dim), dtype)
     if distribution == "sphere":
         normal *= np.sqrt(dim) / np.linalg.norm(normal, axis=2, keepdims=True)
     elif distribution == "orthogonal":
         for low in range(0, count, dim):
             normal[:, low : low + dim] = _orthogonal(normal[:, low : low + dim])
     return normal
+
+
+def relative_variance(distribution: Distribution, count: int, dim: int) -> float:
+    """E‖ĝ − ∇‖²/‖∇‖² of ĝ = mean_q (u_qᵀ∇) u_q over `count` directions of length `dim`.
+
+    One direction gives E‖ĝ‖²/‖∇‖² = d (±1, sphere) or d + 2 (Gaussian); independent ones share the variance. Orthogonal
+    ones give r(d − r)/q² with r = q mod d, since a full set of d leaves no error: d/q − 1 for q ≤ d.
+    """
+    if distribution == "orthogonal":
+        rest = count % dim
+        return rest * (dim - rest) / count**2
+    return (dim + 1 if distribution == "gaussian" else dim - 1) / count
+
+
+def directions_without_replacement(
+    stream: RandomStream, position: NDArray[np.int64], count: int, dim: int, dtype: DTypeLike
+) -> NDArray:
+    """The next directions of each peer's cycle, shape (peers, count, dim).
+
+    A cycle is an orthogonal basis of the peer's own: the discrete cosine transform with random signs, in random order,
+    as in fast Johnson-Lindenstrauss transforms (Ailon and Chazelle, 2009). So E[u uᵀ] = I, and each has length √dim. A
+    cycle has dim // count positions; the few directions that remain beyond them are not used. A linear function is then
+    known after one cycle from its values along u, where directions that are drawn anew each time leave 1/e of it.
+
+    Args:
+        stream: the random numbers of the peers; purpose, round and step do not matter, since a cycle is keyed by its
+            own number.
+        position: how many sets of `count` each peer has used before, shape (peers,).
+        count: q, directions used at a time, from 1 to dim.
+        dim: d, length of each.
+        dtype: float32 or float64.
+    """
+    cycle, within = np.divmod(position, dim // count)
+    signs, order = np.empty((len(position), dim), dtype), np.empty((len(position), dim), np.int64)
+    for number in np.unique(cycle).tolist():  # most often all peers are in the same one
+        rows = np.flatnonzero(cycle == number)
+        peers = stream.peers if len(rows) == len(position) else np.asarray(stream.peers)[rows]
+        keyed = replace(stream, purpose="cycle: signs", round=number, step=0, peers=peers)
+        signs[rows] = keyed.rademacher((dim,), dtype)
+        order[rows] = np.argsort(replace(keyed, purpose="cycle: order").uniform((dim,)), axis=1, kind="stable")
+    frequency = np.take_along_axis(order, within[:, None] * count + np.arange(count), axis=1)
+    cosines = np.sqrt(2) * np.cos(np.arange(4 * dim) * (np.pi / (2 * dim)))
+    u = cosines.astype(dtype)[frequency[:, :, None] * (2 * np.arange(dim) + 1) % (4 * dim)]
+    u[frequency == 0] = 1
+    u *= signs[:, None]
+    return u
+
+
+def remaining(position: NDArray[np.int64], count: int, dim: int) -> NDArray[np.int64]:
+    """Directions of its cycle that a peer has not used before this position, from count to dim, shape (peers,)."""
+    return dim - position % (dim // count) * count
 
 
 def _orthogonal(normal: NDArray) -> NDArray:

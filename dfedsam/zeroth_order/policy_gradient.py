@@ -1,35 +1,36 @@
-"""BDPL's estimate of the gradient by the distributions that discrete prompts are drawn from."""
+"""BDPL's estimate of the gradient with respect to the distributions that discrete prompts are drawn from."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.context import Oracle
+from dfedsam.errors import OptionError
 from dfedsam.objectives.base import Problem
-from dfedsam.random import RandomStream
 from dfedsam.validation import at_least, whole_number
-from dfedsam.zeroth_order.estimators import Estimator
+from dfedsam.zeroth_order.base import Estimator
 
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyGradient(Estimator):
-    """The gradient of the expected loss of discrete prompts, by the distributions of their tokens. Costs I queries.
+    """The gradient of discrete prompts' expected loss with respect to their tokens' distributions. Costs I queries.
 
-    I prompts are drawn; with L̄ the mean of their losses the estimate is 1/(I − 1) Σ_k (L_k − L̄) ∇ log p(prompt k).
-    Its mean is that gradient, but for a number which all candidates of a token share, and which projecting on the
-    simplex takes away.
+    I prompts are drawn; with L̄ the mean of their losses the estimate is 1/(I − 1) Σ_k (L_k − L̄) ∇ log p(prompt k). For
+    candidates of positive probability it is unbiased up to a constant per token, which the projection on the simplex
+    removes. A candidate of probability 0 is never drawn and its entry of the estimate is 0, whatever its derivative; so
+    a token whose distribution has become certain does not move again. Logits never reach 0.
 
     Source: Diao et al. (2023), "Black-box prompt learning for pre-trained language models" (BDPL). There ∇ log p is 1/P
-    of what was drawn and −1/P of what was not; in this sum that is exactly twice what is taken here, 1/P and 0. So
+    for what was drawn and −1/P for what was not; in this sum that is exactly twice what is taken here, 1/P and 0. So
     BDPL's steps are those of twice its learning rate here.
 
     Args:
-        samples: I, prompts that are drawn, at least 2.
-        clip: the longest that an estimate may be, in the norm of all its numbers; longer ones are shortened to it; 0
-            for no limit. BDPL's 3 is 1.5 here.
+        samples: I, prompts drawn for an estimate, at least 2.
+        clip: the largest norm of an estimate; longer ones are scaled down to it; 0 for no limit. BDPL's 3 is 1.5 here.
     """
 
     samples: int = 20
@@ -40,27 +41,26 @@ class PolicyGradient(Estimator):
         at_least("clip", self.clip, 0)
 
     def check(self, problem: Problem) -> None:
-        """Raise ValueError unless the objective's vectors are distributions."""
         if problem.categorical is None:
-            raise ValueError(
-                "estimator is PolicyGradient: it draws discrete prompts, and this objective has none; choose "
-                "--objective prompt_tuning --objective.parameters discrete_prompt, or the estimator two_point"
+            raise OptionError(
+                "estimator",
+                "policy_gradient",
+                "must draw discrete prompts, and this objective has none",
+                "choose --objective prompt_tuning --objective.parameters discrete_prompt, or the estimator two_point",
             )
 
     def queries(self, dim: int) -> int:
-        """I."""
         return self.samples
 
-    def estimate(self, oracle: Oracle, x: NDArray, draws: RandomStream) -> NDArray:
-        """See the class."""
+    def estimate(self, oracle: Oracle, x: NDArray, state: Any, purpose: str) -> tuple[NDArray, Any]:
         choices = oracle.problem.categorical
         assert choices is not None  # as `check` has made sure
         chances = choices.probabilities(x)
-        drawn = choices.draw(chances, draws, self.samples)
+        drawn = choices.draw(chances, oracle.random(purpose), self.samples)
         losses = oracle.losses(drawn)
         above = (losses - losses.mean(axis=1, keepdims=True)) / (self.samples - 1)
         estimates = choices.slopes(np.matmul(above[:, None].astype(x.dtype, copy=False), drawn)[:, 0], chances)
         if self.clip:
             norms = np.sqrt(np.einsum("pd,pd->p", estimates, estimates))
             estimates *= (self.clip / np.maximum(norms, self.clip))[:, None].astype(x.dtype)
-        return estimates
+        return estimates, state

@@ -59,7 +59,7 @@ def play(settings: Settings, part: Path, name: str, stop: Callable[[], bool]) ->
             if simulation.interrupted:
                 return Outcome("stopped")
             if settings.own["figure"]:
-                from dfedsam.analysis.convergence import plot_run
+                from dfedsam.analysis import plot_run
 
                 plot_run(folder)
             return Outcome("done")

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
-from dfedsam.run_folder import RunFolder
+from dfedsam.run_folder import RunFolder, write_atomic
 
 Outlook = Literal["done", "resume", "fresh"]
 Row = dict[str, Any]
@@ -42,11 +42,9 @@ class Folder:
 
     def fail(self, name: str, error: str, status: int) -> None:
         """Note that a run failed."""
-        from dfedsam.records import write_whole
-
         found = {"error": " ".join(error.split()), "status": status, "time": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
         self._failed(name).parent.mkdir(parents=True, exist_ok=True)
-        write_whole(self._failed(name), json.dumps(found, ensure_ascii=False) + "\n")
+        write_atomic(self._failed(name), json.dumps(found, ensure_ascii=False) + "\n")
 
     def fail_for_budget(self, name: str, spent: str) -> str:
         """Note that a run's budget ended it; returns what is noted."""
@@ -109,13 +107,13 @@ def outlook(folder: Path, description: Row) -> Outlook:
     Raises:
         ValueError: if the folder holds a run of other settings; rounds may grow, and what changes no result may change.
     """
-    from dfedsam.describe import result
+    from dfedsam.describe import only_results
 
     if not ((folder / "config.yaml").is_file() and (folder / "checkpoint.safetensors").is_file()):
         return "fresh"  # it was stopped before it had anything to lose
     written = RunFolder(folder).read_config()
     if written != description:
-        found, asked = result(written), result(description)
+        found, asked = only_results(written), only_results(description)
         other = next((key for key in {**asked, **found} if found.get(key) != asked.get(key)), None)
         if other is not None and not (other == "rounds" and found["rounds"] < asked["rounds"]):
             raise ValueError(

@@ -89,10 +89,10 @@ if __name__ == "__main__":
     played.play()
     shortest = float("inf")
     for _ in range(5):
-        played.communicator.barrier()
+        played.communicator.agree(False)
         began = time.perf_counter()
         played.play()
-        played.communicator.barrier()
+        played.communicator.agree(False)
         shortest = min(shortest, time.perf_counter() - began)
     if played.communicator.is_root:
         print(shortest)

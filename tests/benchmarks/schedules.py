@@ -22,7 +22,7 @@ def ring_of(entries: int) -> csr_array:
     ring = nx.Graph(topologies.ring(PEERS))
     spare = PEERS - entries // 2
     ring.remove_edges_from([(i * PEERS // spare, i * PEERS // spare + 1) for i in range(spare)])
-    return topologies.Static(ring).weights(0)
+    return topologies.make(ring).weights(0)
 
 
 def stored(W: csr_array) -> int:

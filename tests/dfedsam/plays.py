@@ -28,6 +28,7 @@ from dfedsam import (
     DFedSAM,
     DFedSAMMG,
     Exact,
+    Experiment,
     Extra,
     FedAvgBBT,
     FedBBPT,
@@ -49,11 +50,12 @@ from dfedsam import (
     ScaledSign,
     ScoreSketch,
     SecondOrder,
-    Simulation,
     TwoPoint,
+    run,
     topologies,
 )
 from dfedsam.communication import connect
+from dfedsam.gossip import Ceca
 from tests.dfedsam.communication.cases import drawn
 from tests.dfedsam.zeroth_order.linear_scores import LinearScores
 
@@ -64,8 +66,8 @@ ALGORITHMS = [
     DFedAvgM(lr=0.02, estimator=TwoPoint(distribution="sphere")),
     DFedAvgM(lr=0.02, keep_momentum=True, lr_schedule="inverse_root", estimator=TwoPoint(distribution="gaussian")),
     DFedSAM(lr=0.05, rho=0.1),
-    DFedSAM(lr=0.05, ascent="same", lr_schedule="exponential", lr_decay=0.9, estimator=CoordinateWise()),
-    DFedSAM(lr=0.05, ascent="random"),
+    DFedSAM(lr=0.05, perturbation="same", lr_schedule="exponential", lr_decay=0.9, estimator=CoordinateWise()),
+    DFedSAM(lr=0.05, perturbation="random"),
     DFedSAMMG(lr=0.05, gossip=Plain(steps=3)),
     LocalOnly(lr=0.05),
     CentralAverage(lr=0.05),
@@ -89,9 +91,9 @@ ALGORITHMS = [
     DPSGD(lr=0.1, gossip=DeepSqueeze(compressor=ScaledSign(), steps=2)),
     Lead(lr=0.05),
     DFedAvg(lr=0.02, lr_schedule="linear", lr_rounds=4, estimator=OneSided(distribution="orthogonal", directions=15)),
-    DFedSAM(lr=0.02, ascent="momentum", momentum=0.5, lr_schedule="cosine", lr_rounds=5),
-    DFedSAM(lr=0.05, ascent="control", estimator=TwoPoint(control_variate=True)),
-    DFedSAMMG(lr=0.05, ascent="travel"),
+    DFedSAM(lr=0.02, perturbation="momentum", momentum=0.5, lr_schedule="cosine", lr_rounds=5),
+    DFedSAM(lr=0.05, perturbation="control_variate", estimator=TwoPoint(control_variate=True)),
+    DFedSAMMG(lr=0.05, perturbation="last_round"),
     GradientTracking(lr=0.05, estimator=OneSided(control_variate=True)),
     BBT(population=6, sigma=0.3),
     FedAvgBBT(sigma=0.3, generations=2, covariance="diagonal"),
@@ -104,6 +106,7 @@ ALGORITHMS = [
 PEERS = 7
 CASES = {
     **{f"quadratic-{i}": (Quadratic(dim=13, noise=0.2), "ring", algorithm) for i, algorithm in enumerate(ALGORITHMS)},
+    "quadratic-ceca": (Quadratic(dim=13, noise=0.2), "ceca", DPSGD(lr=0.1, gossip=Ceca())),
     "quadratic-star": (Quadratic(dim=13, heterogeneity=0, condition=5.0), "star", ALGORITHMS[5]),
     "logistic-two_point": (LogisticRegression(), "erdos_renyi", ALGORITHMS[5]),
     "scores": (LinearScores(), "ring", DFedSAM(lr=0.05, rho=0.1, estimator=ScoreSketch(directions=3))),
@@ -122,7 +125,7 @@ def play(
 ) -> list[dict]:
     """Run one case and return its rows without the clock; placement "drawn" scatters the peers over the ranks."""
     objective, name, algorithm = CASES[case]
-    simulation = Simulation(
+    experiment = Experiment(
         objective=objective,
         topology=topologies.make(name, PEERS, seed=4),
         algorithm=algorithm,
@@ -131,12 +134,12 @@ def play(
         dtype=dtype,  # pyright: ignore[reportArgumentType]
         checkpoint_every=2,
         cosine=True,
-        out=folder / case if folder else None,
         placement="contiguous" if placement == "drawn" else placement,  # pyright: ignore[reportArgumentType]
-        communicator=connect(PEERS, partial(drawn, PEERS)) if placement == "drawn" else None,
     )
-    rows = simulation.run(resume=resume)
-    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
+    communicator = connect(PEERS, partial(drawn, PEERS)) if placement == "drawn" else None
+    out = folder / case if folder else None
+    result = run(experiment, out=out, resume=resume, communicator=communicator)
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in result.rows]
 
 
 if __name__ == "__main__":

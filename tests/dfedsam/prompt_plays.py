@@ -8,7 +8,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from dfedsam import DFedSAMMG, ScoreSketch, Simulation, topologies
+from dfedsam import DFedSAMMG, Experiment, ScoreSketch, run, topologies
 from dfedsam.communication import connect
 from dfedsam.objectives import PromptTuning, RandomProjection
 from tests.dfedsam.communication.cases import drawn
@@ -36,14 +36,13 @@ def play(model: str, data: str, placement: str) -> dict[str, list[dict]]:
     everything = {}
     place = partial(drawn, 5) if placement == "drawn" else None
     for case, options in CASES.items():
-        simulation = Simulation(
+        experiment = Experiment(
             objective=PromptTuning(data=data, words="bad, good", model=model, prompt="a film", **options),
             topology=topologies.make("ring", 5),
             algorithm=DFedSAMMG(local_steps=2, lr=0.05, **({"estimator": ScoreSketch()} if "sketch" in case else {})),
             rounds=3,
-            communicator=connect(5, place),
         )
-        rows = simulation.run()
+        rows = run(experiment, communicator=connect(5, place)).rows
         everything[case] = [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
     return everything
 

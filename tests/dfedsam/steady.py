@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dfedsam import Chebyshev, DFedAvg, Exact, Plain, Quadratic, Simulation, topologies
+from dfedsam import Chebyshev, DFedAvg, Exact, Plain, Quadratic, simulate, topologies
 
 LR, NOISE = 0.2, 1.0
 OBJECTIVE = Quadratic(dim=4000, noise=NOISE, heterogeneity=0.3)
@@ -20,7 +20,7 @@ STEADY = 40  # rounds after which what is left of the start is below 1e-4: (1 âˆ
 
 def measured(name: str, gossip: str) -> float:
     """The mean consensus distance of one case over its steady rounds."""
-    rows = Simulation(
+    rows = simulate(
         objective=OBJECTIVE,
         topology=topologies.make(name, PEERS[name]),
         algorithm=DFedAvg(local_steps=1, lr=LR, estimator=Exact(), gossip=GOSSIPS[gossip]),
@@ -28,7 +28,7 @@ def measured(name: str, gossip: str) -> float:
         dtype="float64",
         evaluate_local=False,
         evaluate_every=4,
-    ).run()
+    ).rows
     return float(np.mean([row["consensus_distance"] for row in rows if row["round"] >= STEADY]))
 
 

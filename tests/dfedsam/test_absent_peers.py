@@ -1,12 +1,12 @@
 """Peers that are away in a round do nothing and keep all they have."""
 
-import copy
-
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from dfedsam import DFedAvgM, DFedSAM, FedAvgBBT, GossipCMAES, Quadratic, Simulation, topologies
+from dfedsam import DFedAvgM, DFedSAM, FedAvgBBT, GossipCMAES, Quadratic, simulate, topologies
+from dfedsam.callbacks.base import Callback
+from dfedsam.state import arrays
 
 
 class OddOnesAway(topologies.Topology):
@@ -23,24 +23,26 @@ class OddOnesAway(topologies.Topology):
     def weights(self, t):
         return self._matrices[t % 2]
 
-    def active(self, t):
+    def participants(self, t):
         return None if t % 2 else np.arange(self.n) % 2 == 0
 
 
 def play(algorithm, rounds, part_bytes=None):
-    simulation = Simulation(
-        objective=Quadratic(dim=5, noise=0.1), topology=OddOnesAway(8), algorithm=algorithm, rounds=rounds, cosine=True
-    )
     states = []
-    inner = simulation._round
 
-    def watched(state, play):
-        states.append(copy.deepcopy({name: value for name, value in state.items() if name != "gossip"}))
-        return inner(state, play)
+    class States(Callback):
+        def before_round(self, run):
+            states.append({name: array.copy() for name, array in arrays(run.state).items()})
 
-    simulation._round = watched
-    rows = simulation.run()
-    return rows, states
+    result = simulate(
+        objective=Quadratic(dim=5, noise=0.1),
+        topology=OddOnesAway(8),
+        algorithm=algorithm,
+        rounds=rounds,
+        cosine=True,
+        callbacks=[States()],
+    )
+    return result.rows, states
 
 
 def test_they_keep_their_state_and_spend_no_queries():
@@ -58,9 +60,11 @@ def test_they_keep_their_state_and_spend_no_queries():
 @pytest.mark.parametrize("algorithm", [FedAvgBBT(generations=2), GossipCMAES(generations=2)], ids=repr)
 def test_they_keep_their_searches(algorithm):
     rows, states = play(algorithm, 2)
-    for name, before in states[0]["search"].items():
-        np.testing.assert_array_equal(states[1]["search"][name][1::2], before[1::2])
-    assert (states[1]["search"]["generation"][::2] == 2).all()
+    searches = {name: before for name, before in states[0].items() if name.startswith("search.")}
+    assert searches
+    for name, before in searches.items():
+        np.testing.assert_array_equal(states[1][name][1::2], before[1::2])
+    assert (states[1]["search.generation"][::2] == 2).all()
     assert rows[-1]["queries"] == 1.5 * 2 * algorithm.population
 
 

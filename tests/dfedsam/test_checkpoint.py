@@ -2,6 +2,7 @@
 
 import json
 import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from safetensors.numpy import load_file, save_file
 
 from dfedsam import checkpoint
 from dfedsam.communication import SingleProcess
+from dfedsam.errors import FileError
 from tests.dfedsam.states import META, PEERS, same, state
 from tests.mpi import mpirun
 
@@ -29,7 +31,29 @@ def test_what_is_saved_is_loaded(tmp_path):
 
 
 def test_the_file_is_plain_safetensors(tmp_path):
-    assert same(load_file(saved(tmp_path)), state())
+    arrays = load_file(saved(tmp_path))
+    assert arrays.pop(checkpoint.CHECKSUM).shape == (PEERS,)
+    assert same(arrays, state())
+
+
+@pytest.mark.parametrize("flip", range(40))
+def test_one_flipped_bit_is_noticed(tmp_path, flip):
+    path = saved(tmp_path)
+    content = bytearray(path.read_bytes())
+    bit = np.random.default_rng(flip).integers(8 * len(content))
+    content[bit // 8] ^= 1 << (bit % 8)
+    path.write_bytes(content)
+    with pytest.raises(FileError) as caught:
+        checkpoint.load(path, SingleProcess(PEERS))
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_zeroed_rows_are_noticed(tmp_path):
+    path = saved(tmp_path)
+    content = path.read_bytes()
+    path.write_bytes(content[:-64] + bytes(64))
+    refused(path, "is damaged")
 
 
 def test_a_later_checkpoint_takes_the_place_of_an_earlier_one(tmp_path):
@@ -77,7 +101,7 @@ def test_a_rank_that_cannot_write_is_heard_on_all(tmp_path):
 
 
 def test_a_folder_that_is_not_there(tmp_path):
-    with pytest.raises(OSError, match=r"the checkpoint could not be written, the last one is kept: .*No such file"):
+    with pytest.raises(FileError, match=r"the checkpoint could not be written .No such file.*; the last one is kept"):
         saved(tmp_path / "nowhere")
 
 
@@ -86,19 +110,20 @@ def header(text):
 
 
 def note(**changes):
-    return json.dumps({"format": checkpoint.FORMAT, "peers": PEERS, "meta": {}} | changes)
+    checksum = zlib.crc32(b"{}")
+    return json.dumps({"format": checkpoint.FORMAT, "peers": PEERS, "meta": "{}", "checksum": checksum} | changes)
 
 
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda content: content[:-1], "cut short or no safetensors file"),
-        (lambda content: content[: len(content) // 2], "cut short or no safetensors file"),
-        (lambda content: content[:5], "cut short or no safetensors file"),
-        (lambda content: b"", "cut short or no safetensors file"),
-        (lambda content: b"round,loss\n1,2\n" * 50, "cut short or no safetensors file"),
-        (lambda content: content[:9] + b"\xff" + content[10:], "cut short or no safetensors file"),
-        (lambda content: header("{}"), "was not written by dfedsam"),
+        (lambda content: content[:-1], "cut short, or no safetensors file"),
+        (lambda content: content[: len(content) // 2], "cut short, or no safetensors file"),
+        (lambda content: content[:5], "cut short, or no safetensors file"),
+        (lambda content: b"", "cut short, or no safetensors file"),
+        (lambda content: b"round,loss\n1,2\n" * 50, "cut short, or no safetensors file"),
+        (lambda content: content[:9] + b"\xff" + content[10:], "cut short, or no safetensors file"),
+        (lambda content: header("{}"), "is not a checkpoint of dfedsam"),
     ],
 )
 def test_spoilt_files_are_refused_in_one_line(tmp_path, spoil, message):
@@ -110,12 +135,14 @@ def test_spoilt_files_are_refused_in_one_line(tmp_path, spoil, message):
 @pytest.mark.parametrize(
     ("metadata", "message"),
     [
-        (None, "was not written by dfedsam"),
-        ({"format": "pt"}, "was not written by dfedsam"),
-        ({"dfedsam": "{"}, "was not written by dfedsam"),
-        ({"dfedsam": "[]"}, "was not written by dfedsam"),
-        ({"dfedsam": note(format=99)}, "has format 99: this version reads 1"),
-        ({"dfedsam": note(peers=4)}, "is of 4 peers: this run has 10"),
+        (None, "is not a checkpoint of dfedsam"),
+        ({"format": "pt"}, "is not a checkpoint of dfedsam"),
+        ({"dfedsam": "{"}, "is not a checkpoint of dfedsam"),
+        ({"dfedsam": "[]"}, "is not a checkpoint of dfedsam"),
+        ({"dfedsam": note(format=99)}, "has format 99, and this version of dfedsam knows format 2"),
+        ({"dfedsam": note(peers=4)}, "is of 4 peers, and this run has 10"),
+        ({"dfedsam": note(checksum=1)}, "is damaged: its note"),
+        ({"dfedsam": note(meta=1)}, "is damaged: its note"),
         ({"dfedsam": note()}, "array x has 3 rows"),
     ],
 )
@@ -133,5 +160,5 @@ def test_a_missing_file_and_a_folder(tmp_path):
 def refused(path, message):
     with pytest.raises(ValueError, match=message) as caught:
         checkpoint.load(path, SingleProcess(PEERS))
-    assert str(caught.value).startswith(f"checkpoint {path}")
+    assert str(caught.value).startswith(str(path))
     assert "\n" not in str(caught.value)

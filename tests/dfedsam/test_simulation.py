@@ -16,8 +16,10 @@ from dfedsam import (
     DFedSAM,
     DFedSAMMG,
     Exact,
+    Experiment,
     FedBBPT,
     FedBPT,
+    FileError,
     FiniteTime,
     Flood,
     GossipCMAES,
@@ -25,18 +27,19 @@ from dfedsam import (
     Lead,
     LocalOnly,
     LogisticRegression,
+    OptionError,
     Plain,
     PushSum,
     Quadratic,
     RunError,
-    Simulation,
     TwoPoint,
+    run,
     simulate,
     topologies,
 )
-from dfedsam.algorithms import ServerAlgorithm
+from dfedsam.callbacks.rounds import Interrupt
 from dfedsam.checkpoint import load
-from dfedsam.communication.one_process import SingleProcess
+from dfedsam.communication.single_process import SingleProcess
 from dfedsam.gossip.compressed import Compressed
 from dfedsam.random import RandomStream
 from tests.dfedsam.plays import ALGORITHMS
@@ -59,9 +62,10 @@ def test_every_algorithm_runs_counts_and_resumes_bit_for_bit(algorithm, tmp_path
         "algorithm": algorithm,
         "seed": 3,
     }
-    whole = Simulation(**options, rounds=7, checkpoint_every=2, out=tmp_path / "whole").run()
-    Simulation(**options, rounds=4, out=tmp_path / "cut").run()
-    resumed = Simulation(**options, rounds=7, checkpoint_every=2, out=tmp_path / "cut").run(resume=True)
+    whole = run(Experiment(**options, rounds=7, checkpoint_every=2), out=tmp_path / "whole").rows
+    run(Experiment(**options, rounds=4), out=tmp_path / "cut")
+    longer = Experiment(**options, rounds=7, checkpoint_every=2)
+    resumed = run(longer, out=tmp_path / "cut", resume=True).rows
     assert watched(resumed) == watched(whole)
     np.testing.assert_array_equal(final_state(tmp_path / "cut", 6), final_state(tmp_path / "whole", 6))
     assert (tmp_path / "cut" / "config.yaml").read_text() == (tmp_path / "whole" / "config.yaml").read_text()
@@ -77,9 +81,9 @@ def queries_asked(algorithm):
     if hasattr(algorithm, "population"):
         return getattr(algorithm, "generations", 1) * algorithm.population + isinstance(algorithm, FedBPT)
     if isinstance(algorithm, DFedAdam):
-        return algorithm.estimator.queries(12)  # its ascent costs none
-    ascends = getattr(algorithm, "rho", 0) > 0 and getattr(algorithm, "ascent", "own") in ("own", "same")
-    return (1 + ascends) * getattr(algorithm, "local_steps", 1) * algorithm.estimator.queries(12)
+        return algorithm.estimator.queries(12)  # its perturbation costs none
+    perturbs = getattr(algorithm, "rho", 0) > 0 and getattr(algorithm, "perturbation", "own") in ("own", "same")
+    return (1 + perturbs) * getattr(algorithm, "local_steps", 1) * algorithm.estimator.queries(12)
 
 
 def numbers_sent(algorithm):
@@ -91,8 +95,8 @@ def numbers_sent(algorithm):
         return 12 + 1 + algorithm.generations + 12 + 1 + triangle
     if isinstance(algorithm, FedBBPT):
         return 25
-    if isinstance(algorithm, LocalOnly | ServerAlgorithm):
-        return 24 if isinstance(algorithm, ServerAlgorithm) else 0
+    if isinstance(algorithm, LocalOnly) or algorithm.uses_server:
+        return 24 if algorithm.uses_server else 0
     if isinstance(algorithm, Lead):
         return 2 * algorithm.compressor.width(12, np.float32) / 4
     gossip = algorithm.gossip
@@ -150,9 +154,10 @@ def test_d_psgd_equals_the_dense_oracle(graph, tmp_path):
 @pytest.mark.parametrize("algorithm", ALGORITHMS, ids=repr)
 def test_cutting_a_block_for_the_cache_changes_nothing(objective, algorithm, monkeypatch):
     options = {"objective": objective, "topology": topologies.make("ring", 5), "cosine": True}
-    whole = Simulation(**options, algorithm=algorithm, rounds=3).run()
+    experiment = Experiment(**options, algorithm=algorithm, rounds=3)
+    whole = run(experiment).rows
     monkeypatch.setattr("dfedsam.objectives.base.Problem.part_bytes", 1)  # a peer at a time
-    assert watched(Simulation(**options, algorithm=algorithm, rounds=3).run()) == watched(whole)
+    assert watched(run(experiment).rows) == watched(whole)
 
 
 def test_rho_zero_is_dfedavg_and_q_one_is_dfedsam():
@@ -200,12 +205,12 @@ class TwoIslands(topologies.Topology):
 def needs_no_path(algorithm):
     """Finite time and flooding ask for a connected W; a server is what this is not about."""
     gossip = getattr(algorithm, "gossip", None)
-    return not isinstance(algorithm, ServerAlgorithm) and not isinstance(gossip, FiniteTime | Flood)
+    return not algorithm.uses_server and not isinstance(gossip, FiniteTime | Flood)
 
 
 @pytest.mark.parametrize("algorithm", [a for a in ALGORITHMS if needs_no_path(a)], ids=repr)
 def test_nothing_crosses_between_peers_that_no_path_joins(algorithm, tmp_path, monkeypatch):
-    monkeypatch.setattr("dfedsam.simulation.check", lambda topology: None)
+    monkeypatch.setattr("dfedsam.experiment.verify", lambda topology: None)
     monkeypatch.setattr(topologies, "spectrum", lambda topology, steps: {"lambda_q": None})
     options = {"topology": TwoIslands(), "algorithm": algorithm, "rounds": 3, "seed": 2}
     simulate(objective=Quadratic(dim=6), out=tmp_path / "a", **options)
@@ -232,7 +237,7 @@ def test_accuracies_of_logistic_regression_rise_and_are_ordered():
         rounds=15,
         evaluate_every=5,
     )
-    last = frame.iloc[-1]
+    last = frame.metrics.iloc[-1]
     assert list(frame["round"]) == [0, 5, 10, 15]
     assert last["accuracy"] > 0.8 > frame["accuracy"].iloc[0]
     assert last["accuracy_worst"] <= last["accuracy_local"] <= 1
@@ -250,15 +255,12 @@ def test_cosine_of_the_exact_gradient_is_one_and_of_q_directions_about_root_q_ov
 
 
 def test_a_diverging_run_stops_with_the_round_and_the_peers_and_keeps_its_checkpoint(tmp_path):
-    simulation = Simulation(
-        objective=Quadratic(dim=5),
-        topology=topologies.make("ring", 4),
-        algorithm=DFedAvg(lr=1e25),
-        out=tmp_path / "run",
-        checkpoint_every=1,
+    topology = topologies.make("ring", 4)
+    experiment = Experiment(
+        objective=Quadratic(dim=5), topology=topology, algorithm=DFedAvg(lr=1e25), checkpoint_every=1
     )
-    with pytest.raises(RunError, match=r"round \d+, local step \d: the loss of peer 0, 1, 2, 3 is not finite"):
-        simulation.run()
+    with pytest.raises(RunError, match=r"round \d+, local step \d, peers 0, 1, 2, 3: the loss is not finite"):
+        run(experiment, out=tmp_path / "run")
     assert np.isfinite(final_state(tmp_path / "run", 4)).all()
 
 
@@ -269,11 +271,13 @@ def test_stop_ends_after_the_round_with_a_checkpoint_and_resume_ends_the_same(tm
         "algorithm": DFedSAM(),
         "rounds": 9,
     }
-    rounds = iter(range(100))
-    stopped = Simulation(**options, out=tmp_path / "a", stop=lambda: next(rounds) == 3)
-    assert stopped.run()[-1]["round"] == 4
-    assert stopped.interrupted
-    assert watched(Simulation(**options, out=tmp_path / "a").run(resume=True)) == watched(Simulation(**options).run())
+    asked, experiment = iter(range(100)), Experiment(**options)
+    stopped = run(experiment, out=tmp_path / "a", callbacks=[Interrupt(lambda: next(asked) == 4)])
+    assert stopped.rows[-1]["round"] == 4
+    assert stopped.stopped == "interrupted"
+    resumed = run(experiment, out=tmp_path / "a", resume=True)
+    assert resumed.stopped is None
+    assert watched(resumed.rows) == watched(run(experiment).rows)
 
 
 def test_a_folder_is_never_overwritten_and_another_experiment_never_resumed(tmp_path):
@@ -281,29 +285,28 @@ def test_a_folder_is_never_overwritten_and_another_experiment_never_resumed(tmp_
         "objective": Quadratic(dim=5),
         "topology": topologies.make("ring", 4),
         "out": tmp_path / "a",
-        "rounds": 2,
     }
-    simulate(**options, algorithm=DPSGD())
-    with pytest.raises(ValueError, match="never overwritten"):
-        simulate(**options, algorithm=DPSGD())
-    with pytest.raises(ValueError, match="another experiment"):
-        Simulation(**options, algorithm=DPSGD(lr=0.5)).run(resume=True)
-    with pytest.raises(ValueError, match=r"rounds is 1: .* has played 2"):
-        Simulation(**{**options, "rounds": 1}, algorithm=DPSGD()).run(resume=True)
+    simulate(**options, algorithm=DPSGD(), rounds=2)
+    with pytest.raises(OptionError, match="nothing is ever overwritten"):
+        simulate(**options, algorithm=DPSGD(), rounds=2)
+    with pytest.raises(FileError, match="another experiment"):
+        simulate(**options, algorithm=DPSGD(lr=0.5), rounds=2, resume=True)
+    with pytest.raises(OptionError, match=r"rounds is 1: it must be at least 2"):
+        simulate(**options, algorithm=DPSGD(), rounds=1, resume=True)
 
 
 @pytest.mark.parametrize(("name", "value"), [
-    ("rounds", -1), ("seed", -1), ("dtype", "int8"), ("evaluate_every", 0), ("checkpoint_every", 0),
+    ("rounds", -1), ("seed", -1), ("seed", 1 << 64), ("dtype", "int8"), ("evaluate_every", 0), ("checkpoint_every", 0),
 ])  # fmt: skip
 def test_bad_values_are_named_before_anything_is_written(name, value, tmp_path):
     options = {"objective": Quadratic(), "topology": topologies.make("ring", 4), "algorithm": DPSGD()}
     with pytest.raises(ValueError, match=f"{name} is {value}: it must be"):
-        Simulation(**options, out=tmp_path / "a", **{name: value})
+        simulate(**options, out=tmp_path / "a", **{name: value})
     assert not (tmp_path / "a").exists()
 
 
 @pytest.mark.parametrize(("cls", "name", "value"), [
-    (DFedSAM, "rho", -0.1), (DFedSAM, "rho", float("nan")), (DFedSAM, "ascent", "up"), (DPSGD, "lr", 0),
+    (DFedSAM, "rho", -0.1), (DFedSAM, "rho", float("nan")), (DFedSAM, "perturbation", "up"), (DPSGD, "lr", 0),
     (BBT, "population", 3), (FedBPT, "sigma", 0), (FedBPT, "generations", 0), (GossipCMAES, "covariance", "half"),
     (DPSGD, "local_steps", 0), (DFedAvgM, "momentum", 1.0), (DFedAvg, "lr_schedule", "step"),
     (DFedAvg, "lr_decay", 0), (DFedAvg, "weight_decay", -1), (Plain, "steps", 0), (Quadratic, "dim", 0),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dfedsam.checkpoint import load
-from dfedsam.communication.one_process import SingleProcess
+from dfedsam.communication.single_process import SingleProcess
 from tests.dfedsam.plays import CASES, PEERS, play
 from tests.mpi import mpirun
 

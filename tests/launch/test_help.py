@@ -43,13 +43,13 @@ def test_help_of_run_has_every_option(dfedsam):
         ("topology", ["ring", "random_regular", "base"]),
         ("topology.weights", ["metropolis"]),
         ("topology.topologies", ["ring"]),
-        ("algorithm", ["DFedSAM", "DFedSAMMG", "DPSGD", "LocalOnly", "CentralAverage", "FedBPT", "GossipCMAES"]),
-        ("objective", ["Quadratic", "LogisticRegression", "PromptTuning"]),
-        ("algorithm.estimator", ["TwoPoint", "OneSided", "CoordinateWise", "SPSA", "PolicyGradient", "Exact"]),
-        ("algorithm.gossip", ["Plain"]),
-        ("objective.split", ["IID", "Dirichlet", "Shards", "QuantitySkew"]),
-        ("objective.blackbox", ["DualEncoder", "MaskedLM", "CausalLM", "Endpoint", "Function", "ImageText"]),
-        ("objective.parameters", ["FullPrompt", "RandomProjection", "DiscretePrompt", "PromptGenerator"]),
+        ("algorithm", ["dfedsam", "dfedsam_mg", "dpsgd", "local_only", "central_average", "fedbpt", "gossip_cmaes"]),
+        ("objective", ["quadratic", "logistic_regression", "prompt_tuning"]),
+        ("algorithm.estimator", ["two_point", "one_sided", "coordinate_wise", "spsa", "policy_gradient", "exact"]),
+        ("algorithm.gossip", ["plain"]),
+        ("objective.split", ["iid", "dirichlet", "shards", "quantity_skew"]),
+        ("objective.blackbox", ["dual_encoder", "masked_lm", "causal_lm", "endpoint", "function", "image_text"]),
+        ("objective.parameters", ["full_prompt", "random_projection", "discrete_prompt", "prompt_generator"]),
     ],
 )
 def test_help_of_a_kind_lists_its_plugins(dfedsam, option, names):
@@ -82,5 +82,5 @@ def test_help_of_a_plugin_has_its_options(dfedsam, argv, options):
 
 def test_help_of_a_plugin_explains_inherited_options(dfedsam):
     out = dfedsam("run", "--algorithm.help", "DFedSAMMG").out
-    assert "the length of the ascent" in out
-    assert "local steps a round, at least 1" in out
+    assert "the length of SAM's perturbation" in out
+    assert "local steps in a round, at least 1" in out

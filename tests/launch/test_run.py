@@ -92,7 +92,7 @@ def test_other_settings_stay_on_resuming(dfedsam):
     dfedsam("run", *SMALL, "--out", "a")
     said = dfedsam("resume", "a", "--algorithm.lr", "3")
     assert said.status == 2
-    assert "--algorithm.lr is not an option of resume" in said.err
+    assert "--algorithm.lr is not an option: there are folder, rounds" in said.err
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(dfedsam):
@@ -183,4 +183,4 @@ def test_a_gamma_that_is_too_large_ends_the_run_and_is_named(dfedsam):
     argv = ("--algorithm.gossip", "choco", "--algorithm.gossip.gamma", "1.5", "--rounds", "400")
     said = dfedsam("run", *argv, "--evaluate_every", "400", "--out", "a")
     assert (said.status, said.err.count("\n")) == (1, 1)
-    assert re.search(r"round \d+, gossip Choco: .* gamma is 1.5: choose a smaller one, or the gamma tuned", said.err)
+    assert re.search(r"round \d+, gossip choco, .* gamma is 1.5: choose a smaller one, or the gamma tuned", said.err)

@@ -2,7 +2,8 @@
 
 import inspect
 
-from dfedsam.topologies import table
+from dfedsam.topologies import factory
+from dfedsam.topologies.registry import GROUPS
 
 SIZES = {
     "ring": (2, 3, 4, 16, 33),
@@ -46,7 +47,13 @@ DIRECTED_SIZES = {
 
 def graph_functions() -> set[str]:
     """The names of the functions that give a graph, not a whole topology with weights of its own."""
-    return {name for name, function in table().items() if "Topology" not in str(inspect.signature(function))}
+    return {
+        name
+        for group, names in GROUPS.items()
+        for name in names
+        if group not in ("from edges and files", "made from the data")
+        and "weights" in inspect.signature(factory(name)).parameters
+    }
 
 
 def cases(sizes):

@@ -20,7 +20,7 @@ def test_every_name_in_every_form(name):
 
 def test_import_paths():
     assert find("dfedsam.topologies.graphs.random.erdos_renyi") is erdos_renyi
-    assert find("dfedsam.topologies.graphs.textbook.random_regular") is random_regular
+    assert find("dfedsam.topologies.random_regular") is random_regular
     assert make("networkx.wheel_graph", 6).graph(0).number_of_edges() == 10
 
 
@@ -33,10 +33,10 @@ def test_import_paths():
         ("", "topology is : it must be a name that"),
         ("nowhere.at.all", "topology is nowhere.at.all: it must be importable, but No module named 'nowhere'"),
         (
-            "dfedsam.topologies.graphs.textbook.wheel",
-            "topology is dfedsam.topologies.graphs.textbook.wheel: it must be importable, .*wheel",
+            "dfedsam.topologies.graphs.classic.wheel",
+            "topology is dfedsam.topologies.graphs.classic.wheel: it must be importable, .*wheel",
         ),
-        ("dfedsam.topologies.graphs.redraw.DRAWS", "must be a function or a class, but it is a int"),
+        ("dfedsam.topologies.graphs.random.DRAWS", "must be a function or a class, but it is a int"),
     ],
 )
 def test_unknown_names(name, message):
@@ -50,10 +50,10 @@ def test_files_are_known_by_their_suffix(tmp_path):
     topology = make(str(tmp_path / "friends.edgelist"), 3, seed=0)
     assert topology.n == 3
     assert topology.description == {
-        "class_path": "dfedsam.topologies.graphs.files.from_file",
+        "class_path": "from_file",
         "init_args": {"path": str(tmp_path / "friends.edgelist"), "directed": None},
     }
-    assert make(str(tmp_path / "friends.edgelist"), None).n == 3
+    assert make(str(tmp_path / "friends.edgelist")).n == 3
     with pytest.raises(ValueError, match=r"nothing\.graphml: it must be a file that can be read"):
         make("nothing.graphml", 3)
     (tmp_path / "graph.dat").write_text("a b\n")

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dfedsam.communication import block
-from dfedsam.topologies import Static, random_geometric
+from dfedsam.topologies import make, random_geometric
 from dfedsam.topologies.placement import _even, check_placement, crossings, place
 from dfedsam.topologies.schedule import Drawn, Periodic
 
@@ -22,7 +22,7 @@ def shuffled(graph, seed=0):
     again = nx.Graph()
     again.add_nodes_from(range(len(graph)))
     again.add_edges_from((order[u], order[v]) for u, v in graph.edges())
-    return Static(again)
+    return make(again)
 
 
 @pytest.mark.parametrize("placement", METHODS)
@@ -30,7 +30,7 @@ def shuffled(graph, seed=0):
 @given(n=st.integers(2, 30), p=st.floats(0, 1), size=st.integers(1, 9), seed=st.integers(0, 99))
 def test_every_rank_has_as_many_peers_as_in_contiguous_blocks(placement, n, p, size, seed):
     size = min(n, size)
-    topology = Static(nx.gnp_random_graph(n, p, seed=seed))
+    topology = make(nx.gnp_random_graph(n, p, seed=seed))
     owner = place(topology, size, placement)
     assert list(np.bincount(owner)) == [len(block(n, size, rank)) for rank in range(size)]
     assert np.array_equal(owner, place(topology, size, placement))
@@ -42,7 +42,7 @@ def test_every_rank_has_as_many_peers_as_in_contiguous_blocks(placement, n, p, s
 
 @pytest.mark.parametrize(("placement", "most"), [("reorder", 0.2), ("metis", 0.1)])
 def test_few_edges_of_a_geometric_graph_cross(placement, most):
-    topology = Static(random_geometric(2000, 0.05, seed=1))
+    topology = make(random_geometric(2000, 0.05, seed=1))
     support = topology.support()
     across = crossings(support, place(topology, 4, placement))
     assert across < most * crossings(support, place(topology, 4, "contiguous"))
@@ -55,14 +55,14 @@ def test_a_shuffled_path_is_found_again():
 
 
 def test_edges_count_in_both_directions():
-    support = Static(nx.cycle_graph(6)).support()
+    support = make(nx.cycle_graph(6)).support()
     assert crossings(support, np.array([0, 0, 0, 1, 1, 1])) == 4
     assert crossings(support, np.array([0, 1, 0, 1, 0, 1])) == 12
     assert crossings(support, np.zeros(6, int)) == 0
 
 
 def test_parts_are_made_even_at_the_least_loss():
-    graph = Static(nx.path_graph(6)).support().astype(np.int32)
+    graph = make(nx.path_graph(6)).support().astype(np.int32)
     lengths = np.array([2, 2, 2])
     assert list(_even(graph, np.array([0, 0, 0, 0, 0, 0]), lengths)).count(1) == 2
     assert list(_even(graph, np.array([1, 1, 1, 0, 2, 2]), lengths)) == [0, 0, 2, 2, 1, 1]
@@ -77,7 +77,7 @@ def test_a_schedule_is_placed_by_all_its_rounds():
 class Anybody(Drawn):
     """Any two peers may meet."""
 
-    def draw(self, t, rng):
+    def draw(self, rng):
         raise AssertionError("no round is looked at")
 
 

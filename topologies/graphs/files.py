@@ -7,7 +7,7 @@ from xml.etree.ElementTree import ParseError
 import networkx as nx
 
 from dfedsam.topologies.graphs.file_formats import READERS, SUFFIXES
-from dfedsam.topologies.tidy import FACTS, PEER_FACTS, parts, tidy
+from dfedsam.topologies.normalize import GRAPH_FACTS, PEER_FACTS, components, normalize_graph
 from dfedsam.topologies.topology import Topology, graph_of
 
 __all__ = ["SUFFIXES", "from_file", "to_dict"]
@@ -30,7 +30,7 @@ def from_file(n: int | None, path: str | Path, directed: bool | None = None) -> 
 
     Returns:
         The graph with peers 0..n-1; whole-number labels keep their order, other labels the file's (see
-        `topologies.tidy`).
+        `topologies.normalize`).
 
     Raises:
         ValueError: if the file is missing or malformed or holds a schedule, or if the graph is not connected (a
@@ -45,7 +45,7 @@ def from_file(n: int | None, path: str | Path, directed: bool | None = None) -> 
         graph = READERS[path.suffix.lower()](path, bool(directed))
         if directed and not graph.is_directed():
             raise ValueError("it says itself that it is undirected; leave out directed")
-        graph = tidy(graph.to_undirected() if directed is False else graph)
+        graph = normalize_graph(graph.to_undirected() if directed is False else graph)
     except OSError as error:
         raise ValueError(
             f"path is {path}: it must be a file that can be read, but: {error.strerror}; mend the path"
@@ -82,7 +82,7 @@ def to_dict(graph: nx.Graph | Topology, **more: Any) -> dict[str, Any]:
     return {
         "directed": graph.is_directed(),
         "multigraph": False,
-        "graph": {key: value for key, value in graph.graph.items() if key in FACTS},
+        "graph": {key: value for key, value in graph.graph.items() if key in GRAPH_FACTS},
         **more,
         "nodes": [{"id": peer, **_peer_facts(data)} for peer, data in graph.nodes(data=True)],
         "edges": [{"source": u, "target": v} for u, v in graph.edges()],
@@ -90,7 +90,7 @@ def to_dict(graph: nx.Graph | Topology, **more: Any) -> dict[str, Any]:
 
 
 def _check_connected(graph: nx.Graph, path: Path) -> None:
-    sizes = [len(part) for part in parts(graph)]
+    sizes = [len(part) for part in components(graph)]
     if len(sizes) == 1:
         return
     strongly, hint = "", "add edges"

@@ -113,13 +113,7 @@ class RoundRobin(Combined):
 
 
 class RandomChoice(Combined):
-    """One topology drawn in every round; made by `random_choice`.
-
-    Args:
-        inner: what is drawn from.
-        probabilities: one for each; those with none are left out.
-        seed: seed of the draws.
-    """
+    """One topology drawn in every round; made by `random_choice`."""
 
     period = None
 
@@ -160,4 +154,7 @@ def _make_all(n: int, topologies: Sequence[Spec], seed: int) -> list[Topology]:
 
 def _common_sums(inner: Sequence[Topology]) -> Sums:
     """Which sums all of them keep."""
-    return next((topology.sums for topology in inner if topology.sums != "both"), "both")
+    for topology in inner:
+        if topology.sums != "both":
+            return topology.sums
+    return "both"

@@ -37,7 +37,7 @@ def matchings_of(graph: nx.Graph) -> list[list[tuple[int, int]]]:
 
 
 class _Colouring:
-    """The neighbour, at most one, that each peer has in each colour; colours are 0, 1, …"""
+    """The neighbour, at most one, that each peer has in each of the colours 0, 1, 2 and so on."""
 
     def __init__(self, graph: nx.Graph) -> None:
         self._neighbour: dict[int, dict[int, int]] = {peer: {} for peer in graph}

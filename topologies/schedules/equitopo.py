@@ -1,4 +1,4 @@
-"""EquiTopo: graphs of random offsets around the ring of peers, whose mixing does not slow down with their number.
+"""EquiTopo: random offsets around the ring of peers; the mixing rate does not depend on the number of peers.
 
 P^u sends peer i's row to peer i + u, modulo n, and A^(u) = I/n + ((n-1)/n) P^u. Source of all: Song et al. (2022),
 "Communication-efficient topologies for decentralized learning with O(1) consensus rate", arXiv 2210.07881.
@@ -12,14 +12,13 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from dfedsam.errors import OptionError
+from dfedsam.topologies.graphs.helpers import W_BYTES, below, checked_peers, require_memory
 from dfedsam.topologies.matrices import circulant, from_pairs
 from dfedsam.topologies.randomness import generator
 from dfedsam.topologies.schedule import Drawn, Periodic
 from dfedsam.topologies.topology import Topology
 from dfedsam.validation import share, whole_number
 
-_TWO = "give two or more peers"
 _ETA = "the usual is 0.5"
 
 
@@ -35,7 +34,7 @@ def d_equistatic(n: int, offsets: int | None = None, seed: int = 0) -> Topology:
         seed: seed, at least 0.
 
     Raises:
-        ValueError: if an option is out of range.
+        OptionError: if an option is out of range.
     """
     drawn = _offsets(n, offsets, seed)
     return Periodic([circulant(n, drawn, (n - 1) / n / len(drawn))], directed=True)
@@ -52,7 +51,7 @@ def u_equistatic(n: int, offsets: int | None = None, seed: int = 0) -> Topology:
         seed: seed, at least 0.
 
     Raises:
-        ValueError: if an option is out of range.
+        OptionError: if an option is out of range.
     """
     drawn = _offsets(n, offsets, seed)
     both, times = np.unique(np.concatenate([drawn, n - drawn]), return_counts=True)
@@ -70,7 +69,7 @@ def od_equidyn(n: int, eta: float = 0.5, seed: int = 0) -> Topology:
         seed: seed, at least 0.
 
     Raises:
-        ValueError: if an option is out of range.
+        OptionError: if an option is out of range.
     """
     return ODEquiDyn(*_checked(n, eta, seed))
 
@@ -87,49 +86,47 @@ def ou_equidyn(n: int, eta: float = 0.5, seed: int = 0) -> Topology:
         seed: seed, at least 0.
 
     Raises:
-        ValueError: if an option is out of range.
+        OptionError: if an option is out of range.
     """
     return OUEquiDyn(*_checked(n, eta, seed))
 
 
 class ODEquiDyn(Drawn):
-    """See `od_equidyn`."""
+    """One offset in every round; made by `od_equidyn`."""
 
     directed = True
 
     def __init__(self, n: int, eta: float, seed: int) -> None:
         super().__init__(n, seed)
-        self._taken = eta * (n - 1) / n
+        self._received = eta * (n - 1) / n
 
-    def draw(self, t: int, rng: np.random.Generator) -> sp.csr_array:
-        """See Drawn."""
-        return circulant(self.n, [int(rng.integers(1, self.n))], self._taken)
+    def draw(self, rng: np.random.Generator) -> sp.csr_array:
+        return circulant(self.n, [int(rng.integers(1, self.n))], self._received)
 
     def contraction(self) -> float:
-        """a² + b² - 2ab/(n-1), where b = η(n-1)/n is what a peer takes in and a = 1 - b what it keeps."""
-        a, b = 1 - self._taken, self._taken
+        """a² + b² - 2ab/(n-1), where b = η(n-1)/n is what a peer takes from another and a = 1 - b what it keeps."""
+        a, b = 1 - self._received, self._received
         return a**2 + b**2 - 2 * a * b / (self.n - 1)
 
 
 class OUEquiDyn(Drawn):
-    """See `ou_equidyn`."""
+    """Pairs at one offset in every round; made by `ou_equidyn`."""
 
     def __init__(self, n: int, eta: float, seed: int) -> None:
         super().__init__(n, seed)
-        self._taken = eta * (n - 1) / n
+        self._received = eta * (n - 1) / n
 
-    def draw(self, t: int, rng: np.random.Generator) -> sp.csr_array:
-        """See Drawn."""
+    def draw(self, rng: np.random.Generator) -> sp.csr_array:
         offset, start = int(rng.integers(1, self.n)), int(rng.integers(self.n))
         first = (start + firsts(self.n, offset)) % self.n
-        return from_pairs(self.n, first, (first + offset) % self.n, self._taken)
+        return from_pairs(self.n, first, (first + offset) % self.n, self._received)
 
     def contraction(self) -> float:
         """1 - 2b(1-b)μ₂, b = η(n-1)/n, for the expected Laplacian of a round's pairs.
 
         W² = I - 2b(1-b)L, since L² = 2L for pairs; E[L] is circulant, so that its eigenvalues are a Fourier transform.
         """
-        n, b = self.n, self._taken
+        n, b = self.n, self._received
         offsets = np.arange(1, n)
         nearest = np.minimum(offsets, n - offsets)  # offsets u and n - u make equally many pairs
         meet = np.concatenate([[0], 2 * _even_blocks(n - nearest, nearest) / (n * (n - 1))])
@@ -161,17 +158,17 @@ def _even_blocks(peers: NDArray[np.int64], size: NDArray[np.int64]) -> NDArray[n
 
 
 def _checked(n: int, eta: float, seed: int) -> tuple[int, float, int]:
-    return whole_number("peers", n, 2, _TWO), share("eta", eta, _ETA), whole_number("seed", seed, 0)
+    return checked_peers(n), share("eta", eta, _ETA), whole_number("seed", seed, 0)
 
 
 def _offsets(n: int, count: int | None, seed: int) -> NDArray[np.int64]:
     """Different offsets that join all peers, rising, shape (count,)."""
-    n, seed = whole_number("peers", n, 2, _TWO), whole_number("seed", seed, 0)
+    n, seed = checked_peers(n), whole_number("seed", seed, 0)
     if count is None:
         count = (n - 1).bit_length()
     count = whole_number("offsets", count, 1, "the usual is log₂ of the peers")
-    if count > n - 1:
-        raise OptionError("offsets", count, f"must be at most {n - 1}, one below the peers", "take fewer")
+    below("offsets", count, n)
+    require_memory(n, n * count, W_BYTES)
     rng = generator(seed, "equistatic")
     while True:
         drawn = np.sort(rng.choice(np.arange(1, n), size=count, replace=False))

@@ -68,12 +68,6 @@ def matcha(
 class Matcha(Drawn):
     """Matchings that are up at random; made by `matcha`.
 
-    Args:
-        graph: undirected and connected, peers 0..n-1.
-        matchings: a division of its edges.
-        budget: share of the matchings.
-        seed: seed of the draws.
-
     Attributes:
         matchings: pairs of peers, for each matching.
         probabilities: that it is up, shape (matchings,); to six digits, so that all ranks have the same.
@@ -97,7 +91,7 @@ class Matcha(Drawn):
         ever = from_pairs(n, i, j, self.probabilities[matching_of])
         super().__init__(n, seed, union([ever]))
 
-    def draw(self, t: int, rng: np.random.Generator) -> sp.csr_array:
+    def draw(self, rng: np.random.Generator) -> sp.csr_array:
         up = rng.random(len(self.matchings)) < self.probabilities
         return self._links.without(~up[self._matching])
 
@@ -209,7 +203,8 @@ def _solve(n: int, matchings: Sequence[Matching], budget: float) -> tuple[NDArra
     mean = cp.reshape(laplacians @ p, (n, n), order="C")
     J = np.full((n, n), 1 / n)
     connected = mean - s * (np.eye(n) - J) + J >> 0  # J alone on constant vectors, so that the inside is not empty
-    problem = cp.Problem(cp.Maximize(s), [connected, p >= 0, p <= 1, cp.sum(p) <= budget * m])
+    constraints: list[Any] = [connected, p >= 0, p <= 1, cp.sum(p) <= budget * m]
+    problem = cp.Problem(cp.Maximize(s), constraints)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of an inaccurate solution: the bound says how near it is
@@ -228,7 +223,7 @@ def _checked(matchings: Any, graph: nx.Graph) -> list[Matching]:
     """The matchings as pairs i < j, once they divide the graph's edges."""
     form = "give lists of pairs of peers, such as [[[0, 1], [2, 3]], [[1, 2]]]"
     try:
-        divided = [[(min(i, j), max(i, j)) for i, j in matching] for matching in matchings]
+        divided: list[Matching] = [[(min(i, j), max(i, j)) for i, j in matching] for matching in matchings]
     except (TypeError, ValueError):
         raise OptionError("matchings", matchings, "must be lists of pairs of peers", form) from None
     for matching in divided:

@@ -1,4 +1,6 @@
-"""Topologies within another's options: built, checked, and told apart."""
+"""Topologies within another's options: built, checked, and given seeds of their own."""
+
+from __future__ import annotations
 
 import math
 from collections.abc import Iterable
@@ -11,7 +13,7 @@ from dfedsam.errors import OptionError
 from dfedsam.topologies.make import make
 from dfedsam.topologies.topology import Topology
 
-LONGEST = 1000  # rounds of a period that is worth the name: all of them are checked before a run
+LONGEST = 1000  # rounds of a period that is treated as one: all of them are checked before a run
 
 
 def called(spec: Any) -> str:
@@ -25,13 +27,13 @@ def static_graph(spec: Any, n: int, seed: int, outer: str) -> nx.Graph:
     """The graph of an inner topology that is the same in every round.
 
     Args:
-        spec: The inner topology as the user gave it; its weights are not looked at.
-        n: Number of peers.
-        seed: The outer topology's seed.
-        outer: The outer topology's name, for the error.
+        spec: the inner topology as the user gave it; its weights are not used.
+        n: number of peers.
+        seed: the outer topology's seed.
+        outer: the outer topology's name, for the error.
 
     Raises:
-        ValueError: if it is directed or a schedule, or cannot be made.
+        OptionError: if it is directed or a schedule, or cannot be made.
     """
     inner = make(spec, n, seed)
     if inner.period != 1 or inner.directed:
@@ -41,21 +43,22 @@ def static_graph(spec: Any, n: int, seed: int, outer: str) -> nx.Graph:
 
 
 def levels(*inner: Topology) -> int:
-    """One more than the most topologies that stand one within another here.
+    """One more than the deepest nesting among these topologies.
 
-    It keeps the random numbers of a topology apart from those of its own kind within it, which has the same seed.
+    It makes the random numbers of a topology differ from those of its own kind within it, which has the same seed.
     """
     return 1 + max(getattr(topology, "levels", 0) for topology in inner)
 
 
-def seed_of(seed: int, place: int) -> int:
-    """The seed of the topology at this place of a list: others in other places, so that two random graphs of one kind
-    are two graphs; the first has the seed itself."""
-    return int(np.random.SeedSequence([seed, place]).generate_state(1)[0]) if place else seed
+def seed_of(seed: int, index: int) -> int:
+    """The seed of the topology at this index of a list; the first has the seed itself.
+
+    The others differ, so that two random graphs of one kind are two graphs.
+    """
+    return int(np.random.SeedSequence([seed, index]).generate_state(1)[0]) if index else seed
 
 
 def common_period(periods: Iterable[int | None]) -> int | None:
-    """Rounds after which all of them begin again; None if one never does, or only after more than LONGEST rounds."""
-    lengths = list(periods)
-    whole = math.lcm(*(length or 0 for length in lengths))
-    return whole if 0 < whole <= LONGEST else None
+    """Rounds after which all of them repeat; None if one never does, or only after more than LONGEST rounds."""
+    multiple = math.lcm(*(period or 0 for period in periods))
+    return multiple if 0 < multiple <= LONGEST else None

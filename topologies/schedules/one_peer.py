@@ -1,4 +1,4 @@
-"""Schedules in which every peer meets one other a round: in turn along the edges of a well-known graph."""
+"""Schedules in which every peer has one partner a round: along the edges of a well-known graph, one set at a time."""
 
 from __future__ import annotations
 
@@ -6,20 +6,19 @@ from itertools import product
 
 import numpy as np
 
-from dfedsam.topologies.graphs.textbook import grid
+from dfedsam.errors import OptionError
+from dfedsam.topologies.graphs.helpers import checked_peers
+from dfedsam.topologies.graphs.lattices import grid
 from dfedsam.topologies.matrices import circulant, from_pairs
 from dfedsam.topologies.schedule import Periodic
 from dfedsam.topologies.schedules.finite_time import hyper_hypercube
 from dfedsam.topologies.topology import Topology
-from dfedsam.validation import whole_number
-
-_TWO = "give two or more peers"
 
 
 def one_peer_exponential(n: int) -> Topology:
-    """Every peer hears the one 2^{t mod τ} places before it and takes the mean of both, τ = ⌈log₂ n⌉.
+    """Every peer hears the one 2^{t mod τ} before it and takes the mean of both, τ = ⌈log₂ n⌉.
 
-    W_t = ½(I + P^{2^{t mod τ}}), directed and doubly stochastic. With n a power of two, τ rounds make the mean exactly;
+    W_t = ½(I + P^{2^{t mod τ}}), directed and doubly stochastic. With n a power of two, τ rounds give the exact mean;
     otherwise they leave a residual, which further periods shrink. n vectors a round. Source: Assran et al. (2019),
     "Stochastic gradient push for distributed deep learning"; Ying et al. (2021), arXiv 2110.13363.
 
@@ -27,9 +26,9 @@ def one_peer_exponential(n: int) -> Topology:
         n: number of peers, at least 2.
 
     Raises:
-        ValueError: if n is below 2.
+        OptionError: if n is below 2.
     """
-    n = whole_number("peers", n, 2, _TWO)
+    n = checked_peers(n)
     rounds = (n - 1).bit_length()
     return Periodic([circulant(n, [1 << t], 0.5) for t in range(rounds)], directed=True)
 
@@ -43,13 +42,17 @@ def one_peer_hypercube(n: int) -> Topology:
         n: number of peers, a power of two, at least 2.
 
     Raises:
-        ValueError: if n is not a power of two (the message gives the nearest two).
+        OptionError: if n is not a power of two (the message gives the nearest two).
     """
+    n = checked_peers(n)
+    if n & (n - 1):
+        below = 1 << n.bit_length() - 1
+        raise OptionError("peers", n, "must be a power of two", f"use {below} or {2 * below}, or base for any number")
     return hyper_hypercube(n, degree=1)
 
 
 def one_peer_ring(n: int) -> Topology:
-    """Each peer of a ring meets its neighbours in turn, and both take the mean.
+    """Each peer of a ring meets one neighbour after the other, and both take the mean.
 
     Two rounds a period, for an odd n three: in the last one only peers n - 1 and 0 meet.
 
@@ -57,9 +60,9 @@ def one_peer_ring(n: int) -> Topology:
         n: number of peers, at least 2.
 
     Raises:
-        ValueError: if n is below 2.
+        OptionError: if n is below 2.
     """
-    n = whole_number("peers", n, 2, _TWO)
+    n = checked_peers(n)
     line = np.arange(n)
     even = [line[::2], line[1::2]][: n - 1]  # two peers make one pair
     firsts = [line[:-1:2], line[1::2], line[-1:]] if n % 2 else even
@@ -67,7 +70,7 @@ def one_peer_ring(n: int) -> Topology:
 
 
 def one_peer_grid(n: int, rows: int | None = None) -> Topology:
-    """Each peer of a grid meets its neighbours right, left, below and above in turn, and both take the mean.
+    """Each peer of a grid meets its right, left, lower and upper neighbour one after another, and both take the mean.
 
     Four rounds a period: a side of two peers saves one of them.
 
@@ -76,7 +79,7 @@ def one_peer_grid(n: int, rows: int | None = None) -> Topology:
         rows: number of rows; None takes the rectangle nearest to a square (with no more rows than columns).
 
     Raises:
-        ValueError: as `topologies.grid` does.
+        OptionError: as `topologies.grid` raises it.
     """
     facts = grid(n, rows).graph
     peers = np.arange(n).reshape(facts["rows"], facts["columns"])

@@ -1,4 +1,4 @@
-"""A topology that knows the data: every peer hears those whose classes make up for what it lacks itself."""
+"""A topology made from the data: every peer hears those whose classes it lacks itself."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
 from dfedsam.errors import OptionError
+from dfedsam.topologies.graphs.helpers import checked_peers
 from dfedsam.topologies.schedule import Periodic
 from dfedsam.topologies.topology import Topology
-from dfedsam.validation import whole_number
+from dfedsam.validation import at_least, whole_number
 
-PEERS = 2048  # at most: an assignment problem over all pairs of peers is solved for each neighbour
+MOST = 2048  # at most: an assignment problem over all pairs of peers is solved for each neighbour
 _DIGITS = 10  # of the costs: equal ones stay equal whatever the rounding errors, so that all ranks choose the same
-_ALIKE = 1e-9  # what it costs more to hear a peer that is in the same part already
+_SAME_COMPONENT = 1e-9  # extra cost of hearing a peer that is in the same component already
 
 
 def stl_fw(
@@ -26,7 +27,7 @@ def stl_fw(
 
     With Π the proportions and J = 11ᵀ/n, it lowers g(W) = (1/n) ‖(W - J)Π‖² + (ν/n) ‖W - J‖² (Frobenius norms) over the
     doubly stochastic matrices, from W = I: each step finds the permutation P with the least ⟨∇g(W), P⟩, an assignment
-    problem, and goes to the lowest point between W and P. A peer gets at most one neighbour more a step, in and out.
+    problem, and moves to the lowest point between W and P. A peer gets at most one neighbour more a step, in and out.
     Among permutations as good as each other it takes one that joins parts of the graph. Source: Le Bars, Bellet,
     Tommasi, Lavoie and Kermarrec (2023), "Refined convergence and topology learning for decentralized SGD with
     heterogeneous data".
@@ -44,17 +45,14 @@ def stl_fw(
         A static, directed topology; rows and columns of W sum to one, and no entry is negative.
 
     Raises:
-        ValueError: if an option is out of range, or class_proportions is missing or not as it says there.
+        OptionError: if an option is out of range, or class_proportions is missing or not as it says there.
     """
-    n, degree = (
-        whole_number("peers", n, 2, "give two or more peers"),
-        whole_number("degree", degree, 1, "the usual is 4"),
-    )
-    if n > PEERS:
-        raise OptionError("peers", n, f"must be at most {PEERS} for stl_fw", "take random_regular beyond that")
-    if isinstance(mixing, bool) or not isinstance(mixing, (int, float)) or not 0 <= mixing < np.inf:
-        raise OptionError("mixing", mixing, "must be a number of at least 0", "the usual is 0.1")
-    proportions = _checked(n, class_proportions)
+    n = checked_peers(n)
+    degree = whole_number("degree", degree, 1, "the usual is 4")
+    if n > MOST:
+        raise OptionError("peers", n, f"must be at most {MOST} for stl_fw", "take random_regular beyond that")
+    mixing = at_least("mixing", mixing, 0, "the usual is 0.1")
+    proportions = checked_proportions(n, class_proportions, "stl_fw")
     W = sp.csr_array(sp.eye_array(n, format="csr"))
     for _ in range(degree):
         senders = _assignment(W, proportions, mixing)
@@ -62,7 +60,9 @@ def stl_fw(
         if length == 0:
             break
     W.sort_indices()
-    return Periodic([W], directed=True)
+    topology = Periodic([W], directed=True)
+    topology.connect_hint = "take a larger degree, or a mixing above 0"
+    return topology
 
 
 def objective(W: sp.csr_array, class_proportions: NDArray[np.floating], mixing: float) -> tuple[float, float]:
@@ -77,9 +77,9 @@ def _assignment(W: sp.csr_array, proportions: NDArray[np.float64], mixing: float
     from scipy.optimize import linear_sum_assignment  # slow to import
 
     bias = W @ proportions - proportions.mean(axis=0)
-    part = connected_components(W, directed=False)[1]
+    component = connected_components(W, directed=False)[1]
     cost = np.round(bias @ proportions.T + mixing * W.toarray(), _DIGITS)  # n/2 ∇g, up to a constant
-    cost += _ALIKE * (part[:, None] == part)
+    cost += _SAME_COMPONENT * (component[:, None] == component)
     return cast("NDArray[np.int64]", linear_sum_assignment(cost)[1])
 
 
@@ -89,33 +89,38 @@ def _line_search(
     """The lowest point of g between W and the permutation, and how far it is from W, in [0, 1]."""
     n = len(senders)
     P = sp.csr_array((np.ones(n), senders.astype(np.int32), np.arange(n + 1, dtype=np.int32)), shape=(n, n))
-    had = W @ proportions
-    bias, change = had - proportions.mean(axis=0), proportions[senders] - had
-    both, own = float(W.multiply(P).sum()), float(np.sum(W.data**2))  # ⟨W, P⟩ and ‖W‖²
-    falls = -float(np.sum(bias * change)) - mixing * (both - own)
-    bends = float(np.sum(change**2)) + mixing * (n - 2 * both + own)
-    length = min(falls / bends, 1.0) if falls > 1e-12 * n else 0.0
+    mixed = W @ proportions
+    bias, change = mixed - proportions.mean(axis=0), proportions[senders] - mixed
+    overlap, square = float(W.multiply(P).sum()), float(np.sum(W.data**2))  # ⟨W, P⟩ and ‖W‖²
+    descent = -float(np.sum(bias * change)) - mixing * (overlap - square)
+    curvature = float(np.sum(change**2)) + mixing * (n - 2 * overlap + square)
+    length = min(descent / curvature, 1.0) if descent > 1e-12 * n else 0.0
     return sp.csr_array((1 - length) * W + length * P), length
 
 
-def _checked(n: int, proportions: NDArray[np.floating] | None) -> NDArray[np.float64]:
+def checked_proportions(n: int, proportions: NDArray[np.floating] | None, name: str) -> NDArray[np.float64]:
+    """Class proportions of n peers as float64, for the topology of this name.
+
+    Raises:
+        ValueError: if they are missing, or are not shares of shape (n, classes).
+    """
     if proportions is None:
         raise ValueError(
-            "class_proportions is missing: stl_fw is made from the classes of the peers' examples; give an array (n, "
+            f"class_proportions is missing: {name} is made from the classes of the peers' examples; give an array (n, "
             "classes), or run it with an objective whose examples have classes"
         )
-    found = np.asarray(proportions, dtype=np.float64)
-    if found.ndim != 2 or found.shape[0] != n or found.shape[1] == 0:
-        shape = " × ".join(map(str, found.shape))
+    shares = np.asarray(proportions, dtype=np.float64)
+    if shares.ndim != 2 or shares.shape[0] != n or shares.shape[1] == 0:
+        shape = " × ".join(map(str, shares.shape))
         raise ValueError(
             f"class_proportions is {shape}: it must have {n} rows, one a peer, and a column for each class"
         )
-    sums = found.sum(axis=1)
-    wrong = np.flatnonzero(~((found >= 0).all(axis=1) & ((np.abs(sums - 1) <= 1e-6) | (sums == 0))))
+    sums = shares.sum(axis=1)
+    wrong = np.flatnonzero(~((shares >= 0).all(axis=1) & ((np.abs(sums - 1) <= 1e-6) | (sums == 0))))
     if wrong.size:
         i = int(wrong[0])
         raise ValueError(
             f"class_proportions of peer {i} sum to {sums[i]:.10g}: they must be shares of at least 0 that sum to 1; "
             "divide counts by their sum"
         )
-    return found
+    return shares

@@ -97,7 +97,7 @@ def _smallest_by_inverse(L: sp.csr_array) -> Ritz:
 
 
 def _largest_by_inverse(L: sp.csr_array, found: Ritz) -> float:
-    """s - 1/θ, where θ is the largest eigenvalue of (sI - L)⁻¹, and s the first shift above L's spectrum."""
+    """Compute s - 1/θ, where θ is the largest eigenvalue of (sI - L)⁻¹, and s the first shift above L's spectrum."""
     n, above = _size(L), _NEAR
     while True:
         shift = found.value * (1 + above)  # what Lanczos found is never above the spectrum

@@ -8,6 +8,7 @@ that is 1; its norm may exceed 1.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -52,7 +53,7 @@ def radius(matrices: Sequence[sp.csr_array], steps: int = 1) -> float | None:
 
     operator = LinearOperator((n, n), apply, dtype=np.float64)  # pyright: ignore[reportCallIssue]
     start = np.random.default_rng(0).standard_normal(n)
-    options = {"which": "LM", "v0": start, "tol": extremes.RESIDUAL, "maxiter": RESTARTS, "ncv": 40}
+    options: dict[str, Any] = {"which": "LM", "v0": start, "tol": extremes.RESIDUAL, "maxiter": RESTARTS, "ncv": 40}
     try:
         return float(np.abs(eigs(operator, k=2, return_eigenvectors=False, **options)).max())
     except ArpackError:

@@ -26,21 +26,9 @@ _SLACK = 1e-9  # of a round, so that a logarithm's rounding adds none
 
 @dataclass(frozen=True)
 class Rates:
-    """How fast a topology mixes; `topologies.spectra.spectrum.Spectrum` explains each field of the same name.
+    """How fast a topology mixes. `Spectrum` explains each field under its own name.
 
-    Args:
-        rate: "lambda".
-        rho: its own.
-        contraction: "contraction" and "contraction_stderr".
-        rate_q: "lambda_q".
-        rounds_to_error: "rounds_to_1e-6".
-        effective_neighbours: its own.
-        approximate: which of these are estimates or bounds.
-        lambda_2: of one symmetric W.
-        lambda_min: of one symmetric W.
-        sigma_2: of one W.
-        periodic_rate: of a period.
-        finite_time: of a period.
+    There `rate` is "lambda", `rate_q` "lambda_q" and `rounds_to_error` "rounds_to_1e-6".
     """
 
     rate: float | None
@@ -49,7 +37,7 @@ class Rates:
     rate_q: float | None
     rounds_to_error: int | None
     effective_neighbours: float | None
-    approximate: list[str] = field(default_factory=list)
+    approximate: list[str] = field(default_factory=list[str])
     lambda_2: float | None = None
     lambda_min: float | None = None
     sigma_2: float | None = None
@@ -125,7 +113,8 @@ def rates_of_drawn(topology: Topology, rounds: Rounds, steps: int) -> Rates:
     contraction = expected_contraction(topology, rounds=rounds)
     approximate = ["effective_neighbours"]
     _check_work(rounds, steps)
-    if rounds.keeps_mean:
+    keeps_mean = rounds.keeps_mean or (topology.unbiased_in_mean and contraction.exact)
+    if keeps_mean:
         last = contraction if steps == 1 else expected_contraction(topology, steps, rounds)
         each, each_q = _root(contraction.value, 2), _root(last.value, 2)
         rho = None
@@ -133,11 +122,11 @@ def rates_of_drawn(topology: Topology, rounds: Rounds, steps: int) -> Rates:
         each = rho = long_run(rounds.matrices)
         each_q = each if steps == 1 else long_run(rounds.matrices, steps)
         approximate += ["rho"]
-    if not (contraction.exact and rounds.keeps_mean):
+    if not (contraction.exact and keeps_mean):
         approximate += ["lambda", "gap", "gap_squared"]
     if not contraction.exact:
         approximate += ["contraction"]
-    if steps > 1 or not contraction.exact or not rounds.keeps_mean:
+    if steps > 1 or not contraction.exact or not keeps_mean:
         approximate += ["lambda_q", "rounds_to_1e-6"]
     return Rates(
         rate=each,

@@ -32,16 +32,18 @@ class Spectrum(SupportMetrics, TrafficMetrics, _Odd):
     `degree_max` (in a directed one, to how many a peer sends); `diameter` in edges, up to 500 peers. A round:
     `degree_round_mean`, `degree_round_max`, to how many others a peer sends; `vectors_per_round`, which all peers send
     together in Q steps, one a message; both over a period, or the sampled rounds. `lambda`, the rate a round: for one W
-    ‖D‖₂; over a period `periodic_rate`; where drawn √contraction; where rows and columns do not both sum to one, `rho`.
-    `rounds_to_1e-6`, rounds with Q steps each until ‖x_t - x̄‖ ≤ 1e-6 ‖x_0 - x̄‖ from the worst start: exact up to 500
-    peers, and for one W with W Wᵀ = WᵀW; above, and where drawn (then in the mean square), what `lambda_q` implies.
+    ‖D‖₂; over a period `periodic_rate`; where drawn √contraction; where rows and columns do not both sum to one, not
+    even in expectation, `rho`. `rounds_to_1e-6`, rounds with Q steps each until ‖x_t - x̄‖ ≤ 1e-6 ‖x_0 - x̄‖ from the
+    worst start: exact up to 500 peers, and for one W with W Wᵀ = WᵀW; above, and where drawn (then in the mean square),
+    what `lambda_q` implies.
 
     Attributes:
         n: number of peers.
         period: rounds after which W_t repeats; None where drawn.
         directed: whether a peer may hear another that does not hear it.
         sums: "both", "rows" or "columns": which sums of W_t are one.
-        biased: whether rows alone sum to one, so that the fixed point is no plain average. Then there is no gap.
+        biased: whether rows alone sum to one, also in expectation, so that the fixed point is no plain average. Then
+            there is no gap.
         mu_2: second smallest eigenvalue of the graph's unweighted Laplacian, directions dropped.
         mu_n: its largest eigenvalue.
         gap: 1 - lambda.
@@ -124,7 +126,7 @@ def spectrum(topology: Topology, steps: int = 1) -> Spectrum:
     approximate = list(rates.approximate)
     if rounds.sampled and varies:
         approximate += ["degree_round_mean", "vectors_per_round"]
-    biased, rate = topology.sums == "rows", rates.rate
+    biased, rate = topology.biased, rates.rate
     gaps = (None, None) if biased or rate is None else (1 - rate, 1 - rate**2)
     numbers: Spectrum = {
         "n": topology.n,

@@ -1,161 +1,180 @@
-"""The weights that mix fastest on a graph, found by semidefinite programming and proved to be the fastest.
+"""The weights that mix fastest on a graph, by semidefinite programming with cvxpy (the extra `sdp`).
 
-A method of our own solves the program (`interior_point`, beside); cvxpy's solvers can be asked for instead
-(`fastest_cvxpy`). Whatever they say, λ is computed from the weights that are returned, and a result is taken only with
-a certificate (`certificate`). Results are kept, in the process and in the user's cache folder: all ranks of a run, and
-its resumption, have the same W bit for bit.
+Whatever the solver says, λ is computed from the weights that are returned, and a result is taken only with a proof that
+it is near the optimum. Every symmetric Z with nuclear norm at most one gives, for W = I - Σ_l w_l b_l b_lᵀ,
+    λ(w) = ‖W - J‖₂ ≥ ⟨Z, W - J⟩ = ⟨Z, I - J⟩ - Σ_l w_l b_lᵀ Z b_l.
+FDLA: if b_lᵀ Z b_l = 0 on every edge, ⟨Z, I - J⟩ is a lower bound for all w. FMMC (w ≥ 0, |B| w ≤ 1): if some r ≥ 0 has
+r_i + r_j ≥ b_lᵀ Z b_l on every edge, ⟨Z, I - J⟩ - Σ r is one. These are the problems' Lagrange duals (Boyd, Diaconis
+and Xiao 2004). The solver's Z and r miss the conditions by a little; here they are made to hold exactly.
 """
 
-import hashlib
-import io
+from __future__ import annotations
+
+import warnings
 from functools import lru_cache
-from pathlib import Path
+from typing import Any
 
 import networkx as nx
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
 
-from dfedsam import cache
 from dfedsam.errors import OptionError
 from dfedsam.topologies.matrices import from_pairs
-from dfedsam.topologies.tidy import parts, undirected
-from dfedsam.topologies.weights.certificate import lower_bound, modulus
-from dfedsam.topologies.weights.edges import Array, Edges
-from dfedsam.topologies.weights.interior_point import interior_point
-from dfedsam.topologies.weights.rules import UNDIRECTED
+from dfedsam.topologies.normalize import components, require_undirected
+from dfedsam.topologies.weights.rules import UNDIRECTED, weight_rule
 
-PEERS, EDGES = 512, 2048  # at most: half a minute on one core
-GOAL = 1e-7  # how near the method of our own brings λ to the least there is, relative to the gap 1 - λ
-ENOUGH = 1e-3  # how near it must be
-SOLVERS = ("interior_point", "cvxpy")
-_FORM = 1  # of the files; another number makes all again
-_GRAIN = 2.0**40  # weights are multiples of its inverse, so that sums of a row are exact
-_NOTHING = (1e-5, 1e-6, 1e-7)  # weights below it are left out, for the first with which λ suffers less than:
+Array = NDArray[np.float64]
+
+PEERS, EDGES = 128, 1024  # at most: SCS takes about a minute
+_CLARABEL = 48  # peers up to which Clarabel takes seconds
+_TOLERANCE = 1e-3  # how near λ must provably come to the optimum, relative to the gap 1 - λ
+_GRID = 2.0**28  # weights are multiples of its inverse: sums of a row are exact, and alike on all machines
+_NEGLIGIBLE = (1e-5, 1e-6, 1e-7)  # weights below it are left out, for the first with which λ suffers less than
 _LOSS = 1e-6  # of the gap
 
 
-def fastest(graph: nx.Graph, solver: str = "interior_point") -> sp.csr_array:
+@weight_rule()
+def fastest(graph: nx.Graph) -> sp.csr_array:
     """The symmetric weights with the least λ = ‖W - J‖₂ on a graph (FDLA): entries may be negative.
 
     W = I - Σ_l w_l b_l b_lᵀ with b_l = e_i - e_j for edge l; minimise s with -sI ⪯ W - J ⪯ sI. Source: Xiao and Boyd
     (2004), "Fast linear iterations for distributed averaging".
 
     Args:
-        graph: Undirected, connected, without self-loops, at most 512 peers and 2048 edges; weights on its edges are not
-            looked at.
-        solver: interior_point, a method of our own; or cvxpy, which takes Clarabel up to 48 peers and SCS up to 128.
+        graph: undirected, connected, without self-loops, at most 128 peers and 1024 edges; edge weights are ignored.
 
     Returns:
         W of shape (n, n), float64, sorted indices: symmetric bit for bit, rows and columns sum to one. Its gap is
-        proved to be within a thousandth of the largest there is, and is mostly within a millionth.
+        proved to be within a thousandth of the largest possible, and is mostly within a millionth.
 
     Raises:
-        ValueError: if the graph is directed, not connected or too large, the solver is not known or not installed, or
-            it did not converge.
+        ValueError: if the graph is directed, not connected or too large, cvxpy is not installed, or the solver did not
+            converge.
     """
-    return _weights("fastest", graph, solver, nonnegative=False)
+    return _weights("fastest", graph, nonnegative=False)
 
 
-def fastest_nonnegative(graph: nx.Graph, solver: str = "interior_point") -> sp.csr_array:
+@weight_rule()
+def fastest_nonnegative(graph: nx.Graph) -> sp.csr_array:
     """The symmetric weights with the least λ = ‖W - J‖₂ and no negative entry: the fastest mixing Markov chain (FMMC).
 
     As `fastest`, with w ≥ 0 and |B| w ≤ 1. Source: Boyd, Diaconis and Xiao (2004), "Fastest mixing Markov chain on a
     graph".
 
     Args:
-        graph: As in `fastest`.
-        solver: As in `fastest`.
+        graph: as for `fastest`.
 
     Returns:
         As `fastest`, and no entry is negative.
 
     Raises:
-        ValueError: as in `fastest`.
+        ValueError: as for `fastest`.
     """
-    return _weights("fastest_nonnegative", graph, solver, nonnegative=True)
+    return _weights("fastest_nonnegative", graph, nonnegative=True)
 
 
-def _weights(name: str, graph: nx.Graph, solver: str, *, nonnegative: bool) -> sp.csr_array:
-    graph = undirected(graph, UNDIRECTED)
-    if solver not in SOLVERS:
-        raise OptionError("solver", solver, f"must be one of {', '.join(SOLVERS)}")
-    edges = Edges(graph)
-    if edges.n > PEERS or edges.m > EDGES:
-        raise ValueError(
-            f"weights is {name}: it takes at most {PEERS} peers and {EDGES} edges, and this graph has {edges.n} and "
-            f"{edges.m}; take best_constant or metropolis"
-        )
-    if len(apart := parts(graph)) > 1:
-        raise ValueError(
-            f"weights is {name}: it needs a connected graph, and this one has {len(apart)} parts; add edges"
-        )
-    w = _kept(name, solver, nonnegative, edges.n, np.stack([edges.i, edges.j]).tobytes())
-    W = from_pairs(edges.n, edges.i, edges.j, w)
+class _Edges:
+    """The m edges (i, j), i < j, in the order of their pairs, of a graph of n peers; b_l = e_i - e_j for edge l."""
+
+    def __init__(self, n: int, i: NDArray[np.intp], j: NDArray[np.intp]) -> None:
+        self.n, self.m, self.i, self.j = n, len(i), i, j
+        numbers = np.tile(np.arange(self.m), 2)
+        self.incidence = sp.csr_array((np.ones(2 * self.m), (np.concatenate([i, j]), numbers)), shape=(n, self.m))
+
+    def modulus(self, w: Array) -> float:
+        """λ(w) = ‖I - Σ_l w_l b_l b_lᵀ - J‖₂."""
+        W = from_pairs(self.n, self.i, self.j, w).toarray()
+        return float(np.abs(np.linalg.eigvalsh(W - 1 / self.n)).max())
+
+
+def _weights(name: str, graph: nx.Graph, *, nonnegative: bool) -> sp.csr_array:
+    graph = require_undirected(graph, UNDIRECTED)
+    n, m = len(graph), graph.number_of_edges()
+    if n > PEERS or m > EDGES:
+        rule = f"must have at most {PEERS} peers and {EDGES} edges to solve for, but this graph has {n} and {m}"
+        raise OptionError("weights", name, rule, "take best_constant or metropolis")
+    if (parts := len(components(graph))) > 1:
+        raise OptionError("weights", name, f"must have a connected graph, and this one has {parts} parts", "add edges")
+    return _solved(name, n, tuple(sorted((min(edge), max(edge)) for edge in graph.edges())), nonnegative)
+
+
+@lru_cache(maxsize=16)
+def _solved(name: str, n: int, pairs: tuple[tuple[int, int], ...], nonnegative: bool) -> sp.csr_array:
+    i, j = np.array(pairs, dtype=np.intp).T
+    edges = _Edges(n, i, j)
+    w, Z, r = _solve(name, edges, nonnegative)
+    bound = _lower_bound(edges, Z, r)
+    w = _rounded(edges, w, nonnegative)
+    reached = edges.modulus(w)
+    if not reached - bound <= _TOLERANCE * (1 - bound):
+        rule = f"must converge, but λ is {reached:.6f} on these {n} peers and proved is only λ ≥ {bound:.6f}"
+        raise OptionError("weights", name, rule, "take best_constant or metropolis")
+    W = from_pairs(n, i, j, w)
     W.eliminate_zeros()
     return W
 
 
-@lru_cache(maxsize=16)
-def _kept(name: str, solver: str, nonnegative: bool, n: int, pairs: bytes) -> Array:
-    """The weights of the edges, shape (m,), from the cache folder if they are there."""
-    i, j = np.frombuffer(pairs, dtype=np.int32).reshape(2, -1)
-    edges = Edges(nx.Graph(zip(i.tolist(), j.tolist(), strict=True)))
-    key = hashlib.sha256(repr((_FORM, name, solver, n)).encode() + pairs).hexdigest()[:32]
-    path = cache.cache_folder() / "weights" / f"{key}.npy"
-    kept = _read(path, edges)
-    if kept is not None:
-        return kept
-    damaged, file, found = path.exists(), io.BytesIO(), _solved(name, edges, solver, nonnegative)
-    np.save(file, found)
-    cache.store(path, file.getvalue(), replace=damaged)
-    first = _read(path, edges)  # by the first of several ranks that solved it at once
-    return found[1:] if first is None else first
-
-
-def _read(path: Path, edges: Edges) -> Array | None:
-    """The weights that are kept there, if the lower bound beside them proves that they are good enough."""
+def _solve(name: str, edges: _Edges, nonnegative: bool) -> tuple[Array, Array, Array | None]:
+    """Weights (m,) of the edges, and the dual variables Z (n, n) and r (n,), the latter for FMMC alone."""
     try:
-        kept = np.load(path)
-    except (OSError, ValueError, EOFError):
-        return None
-    if kept.shape != (edges.m + 1,) or not np.isfinite(kept).all():
-        return None
-    return kept[1:] if _near(modulus(edges, kept[1:]), kept[0], ENOUGH) else None
+        import cvxpy as cp
+    except ImportError:
+        hint = "pip install 'dfedsam[sdp]', or take best_constant"
+        raise OptionError("weights", name, "needs the package cvxpy", hint) from None
+    n, m = edges.n, edges.m
+    w, s = cp.Variable(m), cp.Variable()
+    cells = np.concatenate([edges.i * n + edges.i, edges.j * n + edges.j, edges.i * n + edges.j, edges.j * n + edges.i])
+    laplacian = sp.csr_array((np.repeat([1.0, 1.0, -1.0, -1.0], m), (cells, np.tile(np.arange(m), 4))), (n * n, m))
+    M = np.eye(n) - 1 / n - cp.reshape(laplacian @ w, (n, n), order="C")
+    within: list[Any] = [s * np.eye(n) - M >> 0, s * np.eye(n) + M >> 0]
+    limits: list[Any] = [edges.incidence @ w <= 1, w >= 0] if nonnegative else []
+    program = cp.Problem(cp.Minimize(s), within + limits)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of inaccuracy: the lower bound says how much there is
+            if n <= _CLARABEL:
+                program.solve(solver=cp.CLARABEL)
+            else:  # its own scaling slows SCS down here: the program is scaled well
+                program.solve(solver=cp.SCS, normalize=False, eps_abs=1e-7, eps_rel=1e-7, max_iters=5000)
+        status = program.status
+    except cp.SolverError as error:
+        status = " ".join(str(error).split())
+    if w.value is None:
+        raise OptionError("weights", name, f"must converge, but cvxpy ended: {status}", "take best_constant")
+    Z = np.asarray(within[0].dual_value) - np.asarray(within[1].dual_value)
+    return w.value, (Z + Z.T) / 2, np.asarray(limits[0].dual_value) if nonnegative else None
 
 
-def _solved(name: str, edges: Edges, solver: str, nonnegative: bool) -> Array:
-    """The lower bound and then the weights, shape (1 + m,)."""
-    if solver == "cvxpy":
-        from dfedsam.topologies.weights.fastest_cvxpy import solve
-
-        w, Z, r = solve(name, edges, nonnegative)
+def _lower_bound(edges: _Edges, Z: Array, r: Array | None) -> float:
+    """The bound on every λ(w) that a solver's dual variables prove; at least 0."""
+    if not np.isfinite(Z).all():
+        return 0.0
+    Z = Z - Z.mean(axis=0)
+    Z = Z - Z.mean(axis=1)[:, None]
+    price = 0.0
+    if r is None:
+        Z[edges.i, edges.j] = Z[edges.j, edges.i] = (Z[edges.i, edges.i] + Z[edges.j, edges.j]) / 2
     else:
-        w, Z, r = interior_point(edges, nonnegative, GOAL)
-    bound = lower_bound(edges, Z, r)
-    w = _tidied(edges, w, nonnegative)
-    reached = modulus(edges, w)
-    if not _near(reached, bound, ENOUGH):
-        other = "interior_point" if solver == "cvxpy" else "cvxpy"
-        raise ValueError(
-            f"weights is {name}: the solver {solver} did not converge on these {edges.n} peers and {edges.m} edges "
-            f"(λ = {reached:.6f}, proved is only λ ≥ {bound:.6f}); take solver {other}, best_constant or metropolis"
-        )
-    return np.concatenate([[bound], w])
+        r = np.where(r > 0, r, 0)
+        along = Z[edges.i, edges.i] + Z[edges.j, edges.j] - 2 * Z[edges.i, edges.j]
+        lacking = np.maximum(along - r[edges.i] - r[edges.j], 0) / 2
+        added = np.zeros(edges.n)
+        np.maximum.at(added, edges.i, lacking)
+        np.maximum.at(added, edges.j, lacking)
+        price = float(np.sum(r + added))
+    nuclear = float(np.abs(np.linalg.eigvalsh(Z)).sum())
+    gain = float(np.trace(Z) - Z.sum() / edges.n) - price
+    return max(gain / nuclear, 0.0) if nuclear > 0 else 0.0
 
 
-def _near(reached: float, bound: float, share: float) -> bool:
-    """Whether a modulus is so near its lower bound, relative to the gap that the bound would leave."""
-    return reached - bound <= share * (1 - bound)
-
-
-def _tidied(edges: Edges, w: Array, nonnegative: bool) -> Array:
-    """Weights that keep to the limits exactly and are multiples of the grain, with nothing where next to nothing
-    was."""
+def _rounded(edges: _Edges, w: Array, nonnegative: bool) -> Array:
+    """Weights within the limits exactly, multiples of the grid's inverse, and zero where they are negligible."""
     if nonnegative:
         w = np.maximum(w, 0)
         over = np.maximum(edges.incidence @ w, 1)
         w = w / np.maximum(over[edges.i], over[edges.j])
-    w = np.floor(w * _GRAIN) / _GRAIN
-    before = modulus(edges, w)
-    fewer = (np.where(np.abs(w) < nothing, 0, w) for nothing in _NOTHING)
-    return next((some for some in fewer if _near(modulus(edges, some), before, _LOSS)), w)
+    w = np.floor(w * _GRID + 1e-3) / _GRID
+    before = edges.modulus(w)
+    sparser = (np.where(np.abs(w) < limit, 0, w) for limit in _NEGLIGIBLE)
+    return next((some for some in sparser if edges.modulus(some) - before <= _LOSS * (1 - before)), w)

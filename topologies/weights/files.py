@@ -15,9 +15,11 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
+from dfedsam.topologies.matrices import adjacency_matrix
+from dfedsam.topologies.normalize import normalize_graph
 from dfedsam.topologies.schedule import Periodic
-from dfedsam.topologies.tidy import adjacency_matrix, tidy
 from dfedsam.topologies.topology import TOLERANCE, Sums, Topology
+from dfedsam.topologies.weights.rules import weight_rule
 
 
 def from_weights(path: str | Path) -> Topology:
@@ -37,11 +39,12 @@ def from_weights(path: str | Path) -> Topology:
     W = _read(path)
     rows, columns = (_uneven(W, axis) is None for axis in (1, 0))
     if not rows and not columns:
-        raise ValueError(_sum(path, W, axis=1))
+        raise _sum(path, W, axis=1)
     sums: Sums = "both" if rows and columns else "rows" if rows else "columns"
     return Periodic([W], directed=_skew(W) is not None, sums=sums)
 
 
+@weight_rule()
 def weights_from_file(graph: nx.Graph, path: str | Path) -> sp.csr_array:
     """The weights of a graph from a file.
 
@@ -57,28 +60,26 @@ def weights_from_file(graph: nx.Graph, path: str | Path) -> sp.csr_array:
     Raises:
         ValueError: if the file is missing or malformed, or W does not fit the graph; names the row.
     """
-    graph, W = tidy(graph), _read(path)
+    graph, W = normalize_graph(graph), _read(path)
     n, size = len(graph), len(W.indptr) - 1
     if size != n:
-        raise ValueError(_wrong(path, f"must have {n} rows, one for each of the graph's peers, but it has {size}"))
+        raise _wrong(path, f"must have {n} rows, one for each of the graph's peers, but it has {size}")
     entries, edges = W.tocoo(), adjacency_matrix(graph).T.tocsr()
     joined = np.asarray(edges[entries.row, entries.col]).ravel() != 0
     apart = np.flatnonzero((entries.row != entries.col) & ~joined)
     if apart.size:
         i, j, weight = (part[apart[0]] for part in (entries.row, entries.col, entries.data))
         but = f"row {i} gives peer {j} the weight {weight:.6g} and no edge joins them"
-        raise ValueError(_wrong(path, f"must be zero off the graph, but {but}"))
+        raise _wrong(path, f"must be zero off the graph, but {but}")
     axis = 0 if graph.is_directed() else 1
     if _uneven(W, axis) is not None:
         turned = graph.is_directed() and _uneven(W, 1) is None
-        raise ValueError(
-            _sum(path, W, axis, "its rows do: transpose it if a row is what a peer sends" if turned else "")
-        )
+        raise _sum(path, W, axis, "its rows do: transpose it if a row is what a peer sends" if turned else "")
     skew = None if graph.is_directed() else _skew(W)
     if skew is not None:
         i, j = skew
         but = f"row {i} gives peer {j} the weight {W[i, j]:.15g} and gets {W[j, i]:.15g}"
-        raise ValueError(_wrong(path, f"must be symmetric on an undirected graph, but {but}"))
+        raise _wrong(path, f"must be symmetric on an undirected graph, but {but}")
     return W
 
 
@@ -95,15 +96,15 @@ def _skew(W: sp.csr_array) -> tuple[int, int] | None:
     return (int(skew.row[wrong[0]]), int(skew.col[wrong[0]])) if wrong.size else None
 
 
-def _sum(path: str | Path, W: sp.csr_array, axis: int, hint: str = "") -> str:
+def _sum(path: str | Path, W: sp.csr_array, axis: int, hint: str = "") -> OptionError:
     line, i = "row" if axis else "column", _uneven(W, axis)
     total = float(np.asarray(W.sum(axis=axis))[i])
     rule = f"must have {line}s that sum to 1 within {TOLERANCE:g}, but {line} {i} sums to {total:.15g}"
-    return OptionError("weights", path, rule, hint or "mend it, and write all digits")
+    return OptionError("weights", path, rule, hint or "fix it, and write all digits")
 
 
-def _wrong(path: str | Path, rule: str) -> str:
-    return OptionError("weights", path, rule, "mend it")
+def _wrong(path: str | Path, rule: str) -> OptionError:
+    return OptionError("weights", path, rule, "fix it")
 
 
 def _read(path: str | Path) -> sp.csr_array:
@@ -118,10 +119,10 @@ def _read(path: str | Path) -> sp.csr_array:
         return _sparse(reader(path))
     except OSError as error:
         rule = f"must be a file that can be read, but: {error.strerror or error}"
-        raise OptionError("weights", path, rule, "mend the path") from None
+        raise OptionError("weights", path, rule, "fix the path") from None
     except (ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
         reason = " ".join(str(error).split())
-        raise ValueError(_wrong(path, f"must hold a matrix, but: {reason}")) from None
+        raise _wrong(path, f"must hold a matrix, but: {reason}") from None
 
 
 def _sparse(found: Any) -> sp.csr_array:

@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 
 if TYPE_CHECKING:
     from dfedsam.random import RandomStream
+    from dfedsam.sparse_rows import SparseRows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,56 +19,76 @@ class Compressor(ABC):
     """Turns a peer's row into a message of bytes, which is what travels along each of its edges, and back.
 
     A row's message depends on that row and its peer's random numbers alone. Real numbers inside messages travel in the
-    type of x, 32 bits in a float32 run; what is decoded is C(x), and C need not be linear nor right on average.
+    type of x, 32 bits in a float32 run. What is decoded is C(x); C need not be linear. Theory knows two kinds, and a
+    method says which it needs: contractive compressors have a `delta`, unbiased ones a `variance`.
     """
 
-    def check(self, dim: int) -> None:  # noqa: B027  (most compressors work for all)
-        """Raise ValueError unless rows of length dim can be compressed so; called before round 0."""
+    def check(self, dim: int) -> None:  # noqa: B027  (most compressors take rows of any length)
+        """Raise OptionError unless rows of length `dim` can be compressed; called before round 0."""
 
     @abstractmethod
     def width(self, dim: int, dtype: DTypeLike) -> int:
-        """Bytes of one message."""
+        """Bytes of one message for a row of `dim` numbers of that type."""
 
     @abstractmethod
-    def encode(self, x: NDArray, key: RandomStream) -> NDArray[np.uint8]:
-        """Messages (p, width) of the rows of x (p, dim), C-contiguous; `key` holds these p peers' random numbers."""
-
-    @abstractmethod
-    def decode(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: RandomStream) -> NDArray:
-        """C(x), a new array (m, dim), from messages (m, width); `key` is of the same purpose, round and step as the
-        one they were encoded with, and need not be of the same peers."""
-
-    def write(self, x: NDArray, key: RandomStream, messages: NDArray[np.uint8], own: NDArray) -> None:
-        """Both at once: the messages of rows x (p, dim), and what they decode to.
-
-        Without an override they are encoded and decoded; most can tell their own C(x) faster.
+    def write(self, x: NDArray, stream: RandomStream, messages: NDArray[np.uint8], decoded: NDArray) -> None:
+        """Write the messages of some rows, and what they decode to.
 
         Args:
-            x: the rows, left as they are.
-            key: as for `encode`.
-            messages: (p, width), where the messages go.
-            own: (p, dim), C-contiguous, of the type of x: where C(x) goes.
+            x: the rows, shape (p, dim), C-contiguous, left as they are.
+            stream: the random numbers of these p peers.
+            messages: where the messages go, shape (p, width).
+            decoded: where C(x) goes, shape (p, dim), C-contiguous, of the type of x.
         """
-        messages[:] = self.encode(x, key)
-        own[:] = self.decode(messages, x.shape[1], x.dtype, key)
 
-    def written(self, x: NDArray, key: RandomStream) -> NDArray[np.uint8]:
-        """`encode` by `write`, for compressors that override the latter."""
+    @abstractmethod
+    def decode(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, stream: RandomStream) -> NDArray:
+        """C(x), a new array (m, dim), from messages (m, width).
+
+        `stream` is of the purpose, round and step that they were written with, and need not be of the same peers.
+        """
+
+    def encode(self, x: NDArray, stream: RandomStream) -> NDArray[np.uint8]:
+        """The messages (p, width) of the rows of x (p, dim)."""
         messages = np.empty((len(x), self.width(x.shape[1], x.dtype)), np.uint8)
-        self.write(x, key, messages, np.empty_like(x))
+        self.write(x, stream, messages, np.empty_like(x))
         return messages
 
-    def alike(self, dim: int) -> tuple[Compressor, int]:
-        """A compressor that does to shorter rows what this one does to rows of length dim, and their length: trials are
-        made with it. Without an override nothing is shortened."""
+    def entries(self, dim: int) -> int | None:
+        """k where C(x) has so few entries other than zero that it is kept as these, in `SparseRows`; else None.
+
+        A compressor that returns a number has `write_entries` and `decode_entries` too.
+        """
+        return None
+
+    def write_entries(self, x: NDArray, stream: RandomStream, messages: NDArray[np.uint8]) -> SparseRows:
+        """As `write`; returns C(x)."""
+        raise NotImplementedError
+
+    def decode_entries(
+        self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, stream: RandomStream
+    ) -> SparseRows:
+        """As `decode`."""
+        raise NotImplementedError
+
+    def scaled_down(self, dim: int) -> tuple[Compressor, int]:
+        """A compressor that does to shorter rows what this one does to rows of length `dim`, and their length.
+
+        Step sizes are tuned with it. Without an override nothing is shortened.
+        """
         return self, dim
 
     @abstractmethod
-    def delta(self, dim: int) -> float:
-        """δ in (0, 1] for which E‖C(x) − x‖² ≤ (1 − δ)‖x‖² holds for every x."""
+    def delta(self, dim: int) -> float | None:
+        """δ in (0, 1] for which E‖C(x) − x‖² ≤ (1 − δ)‖x‖² holds for every x; None where C contracts by no such δ."""
+
+    def variance(self, dim: int) -> float | None:
+        """ω for which E C(x) = x and E‖C(x) − x‖² ≤ ω‖x‖² hold for every x; None where C is biased."""
+        return None
 
 
-ALIKE = 256  # entries that shortened rows have, or more
+SHORT = 256
+"""Entries that rows are scaled down to, or somewhat more."""
 
 
 def to_bytes(numbers: NDArray) -> NDArray[np.uint8]:
@@ -76,8 +97,9 @@ def to_bytes(numbers: NDArray) -> NDArray[np.uint8]:
 
 
 def from_bytes(messages: NDArray[np.uint8], first: int, count: int, dtype: DTypeLike) -> NDArray:
-    """`count` numbers a row, which begin at byte `first` of each message: (m, width) → (m, count).
+    """`count` numbers of each row from byte `first` on: (m, width) → (m, count).
 
-    It may share the messages' memory: leave it as it is."""
+    The result may share memory with the messages: leave it as it is.
+    """
     size = np.dtype(dtype).itemsize
     return np.ascontiguousarray(messages[:, first : first + count * size]).view(dtype)

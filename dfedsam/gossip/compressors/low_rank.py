@@ -42,11 +42,6 @@ class LowRank(Compressor):
             whole_number("columns", self.columns, 1)
 
     def check(self, dim: int) -> None:
-        """See Compressor.
-
-        Raises:
-            ValueError: if r is above n, or n above d.
-        """
         if self.columns is not None and self.columns > dim:
             raise OptionError("columns", self.columns, f"must be at most the length of x, {dim} here")
         least = min(self.shape(dim))
@@ -60,11 +55,9 @@ class LowRank(Compressor):
         return -(-dim // n), n
 
     def width(self, dim: int, dtype: DTypeLike) -> int:
-        """See Compressor."""
         return self.rank * sum(self.shape(dim)) * np.dtype(dtype).itemsize
 
-    def encode(self, x: NDArray, key: RandomStream) -> NDArray[np.uint8]:
-        """See Compressor."""
+    def write(self, x: NDArray, stream: RandomStream, messages: NDArray[np.uint8], decoded: NDArray) -> None:
         p, dim = x.shape
         m, n = self.shape(dim)
         X = np.zeros((p, m * n), x.dtype)
@@ -72,13 +65,13 @@ class LowRank(Compressor):
         X = X.reshape(p, m, n)
         if m < n:
             X = X.transpose(0, 2, 1)
-        shared = replace(key, purpose=f"{key.purpose} subspace", peers=range(1))
+        shared = replace(stream, purpose=f"{stream.purpose} subspace", peers=range(1))
         P = np.linalg.qr(np.matmul(X, shared.normal((X.shape[2], self.rank), x.dtype))).Q
         R = np.matmul(X.transpose(0, 2, 1), P)
-        return np.concatenate([to_bytes(P.reshape(p, -1)), to_bytes(R.reshape(p, -1))], axis=1)
+        messages[:] = np.concatenate([to_bytes(P.reshape(p, -1)), to_bytes(R.reshape(p, -1))], axis=1)
+        decoded[:] = self.decode(messages, dim, x.dtype, stream)
 
-    def decode(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: RandomStream) -> NDArray:
-        """See Compressor."""
+    def decode(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, stream: RandomStream) -> NDArray:
         m, n = self.shape(dim)
         tall, short = max(m, n), min(m, n)
         P = from_bytes(messages, 0, tall * self.rank, dtype).reshape(-1, tall, self.rank)
@@ -87,5 +80,4 @@ class LowRank(Compressor):
         return np.ascontiguousarray(X.reshape(len(messages), m * n)[:, :dim])
 
     def delta(self, dim: int) -> float:
-        """r/n, for the lesser side n."""
         return self.rank / min(self.shape(dim))

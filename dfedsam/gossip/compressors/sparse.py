@@ -1,9 +1,10 @@
-"""What compressors that send k of the d entries share."""
+"""Sparse compressors: k of a row's d entries."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,8 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from dfedsam.errors import OptionError
-from dfedsam.gossip.compressors.base import ALIKE, Compressor
+from dfedsam.gossip.compressors.base import SHORT, Compressor, from_bytes, to_bytes
+from dfedsam.gossip.compressors.packing import pack, packed, unpack
 from dfedsam.sparse_rows import SparseRows
 from dfedsam.validation import share, whole_number
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from dfedsam.random import RandomStream
 
 _FEW = 8  # below d/8 entries are added faster one by one than as rows that are mostly zero
+_GROUPS = 256  # of a row's entries, at least: numpy's loops over fewer take longer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,11 +42,6 @@ class Sparse(Compressor):
             whole_number("k", self.k, 1)
 
     def check(self, dim: int) -> None:
-        """See Compressor.
-
-        Raises:
-            ValueError: if k is above d.
-        """
         if self.k is not None and self.k > dim:
             hint = "choose a smaller one, or a fraction"
             raise OptionError("k", self.k, f"must be at most the length of x, {dim} here", hint)
@@ -52,43 +50,147 @@ class Sparse(Compressor):
         """k for rows of length dim."""
         return self.k if self.k is not None else max(1, round(self.fraction * dim))
 
-    def few(self, dim: int) -> bool:
-        """Whether C(x) has so few entries that it is better kept as these."""
-        return _FEW * self.count(dim) <= dim
+    def entries(self, dim: int) -> int | None:
+        k = self.count(dim)
+        return k if _FEW * k <= dim else None
 
     @abstractmethod
-    def pick(self, x: NDArray, key: RandomStream) -> SparseRows:
-        """The k entries of C(x) in each row of x (p, dim); `key` as for `encode`."""
+    def pick(self, x: NDArray, stream: RandomStream) -> SparseRows:
+        """The k entries of C(x) in each row of x (p, dim)."""
 
     @abstractmethod
     def join(self, entries: SparseRows, dim: int) -> NDArray[np.uint8]:
         """The messages (p, width) of p rows' entries, C-contiguous."""
 
-    @abstractmethod
-    def split(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: RandomStream) -> SparseRows:
-        """The entries (m, k) that messages (m, width) hold; `key` as for `decode`."""
+    def write(self, x: NDArray, stream: RandomStream, messages: NDArray[np.uint8], decoded: NDArray) -> None:
+        decoded.fill(0)
+        self.write_entries(x, stream, messages).add_to(decoded, 1)
 
-    def encode(self, x: NDArray, key: RandomStream) -> NDArray[np.uint8]:
-        """See Compressor."""
-        return self.join(self.pick(x, key), x.shape[1])
-
-    def decode(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, key: RandomStream) -> NDArray:
-        """See Compressor."""
-        return self.split(messages, dim, dtype, key).dense(dim)
-
-    def write(self, x: NDArray, key: RandomStream, messages: NDArray[np.uint8], own: NDArray) -> None:
-        """See Compressor."""
-        entries = self.pick(x, key)
+    def write_entries(self, x: NDArray, stream: RandomStream, messages: NDArray[np.uint8]) -> SparseRows:
+        entries = self.pick(x, stream)
         messages[:] = self.join(entries, x.shape[1])
-        own.fill(0)
-        entries.add_to(own, 1)
+        return entries
 
-    def alike(self, dim: int) -> tuple[Compressor, int]:
-        """See Compressor: the same share of the entries."""
-        share = self.count(dim) / dim
-        k = ceil(share * ALIKE)
-        return (self, dim) if dim <= ALIKE else (replace(self, k=k), round(k / share))
+    def decode(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, stream: RandomStream) -> NDArray:
+        return self.decode_entries(messages, dim, dtype, stream).dense(dim)
+
+    def scaled_down(self, dim: int) -> tuple[Compressor, int]:
+        share = self.count(dim) / dim  # of the entries: the same
+        k = ceil(share * SHORT)
+        return (self, dim) if dim <= SHORT else (replace(self, k=k), round(k / share))
 
     def delta(self, dim: int) -> float:
-        """k/d."""
         return self.count(dim) / dim
+
+
+@dataclass(frozen=True, kw_only=True)
+class TopK(Sparse):
+    """The k entries of largest modulus and their places, in k (32 + ⌈log₂ d⌉) bits; of equal ones the first.
+
+    δ = k/d, reached where all entries are equally large. Source: Alistarh et al. (2018), "The convergence of sparsified
+    gradient methods".
+    """
+
+    def width(self, dim: int, dtype: DTypeLike) -> int:
+        k = self.count(dim)
+        return k * np.dtype(dtype).itemsize + packed(k, _index_bits(dim))
+
+    def pick(self, x: NDArray, stream: RandomStream) -> SparseRows:
+        p, dim = x.shape
+        flat = _largest(x, self.count(dim)).reshape(p, -1)
+        return SparseRows(flat - np.arange(p)[:, None] * dim, x.reshape(-1)[flat])
+
+    def join(self, entries: SparseRows, dim: int) -> NDArray[np.uint8]:
+        places = pack(entries.columns.astype(np.uint32), _index_bits(dim))
+        return np.concatenate([to_bytes(entries.values), places], axis=1)
+
+    def decode_entries(
+        self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, stream: RandomStream
+    ) -> SparseRows:
+        k = self.count(dim)
+        places = unpack(messages[:, k * np.dtype(dtype).itemsize :], _index_bits(dim), k)
+        return SparseRows(places.astype(np.intp), from_bytes(messages, 0, k, dtype))
+
+
+def _index_bits(dim: int) -> int:
+    return (dim - 1).bit_length()
+
+
+def _largest(x: NDArray, k: int) -> NDArray[np.intp]:
+    """Where the k entries of largest modulus of each row of x (p, dim) lie in x.ravel(), rising, shape (p · k,)."""
+    p, dim = x.shape
+    bits = np.dtype(f"u{x.itemsize}")
+    modulus = x.view(bits) & (np.iinfo(bits).max >> 1)  # ordered as |x| is, and numpy selects whole numbers faster
+    low = _low(modulus, k)
+    if low is None:
+        return np.flatnonzero(_chosen(modulus, k))
+    flat = np.flatnonzero(modulus >= low)  # hardly more than k in a row, and far sooner selected among
+    counts = np.diff(np.searchsorted(flat, np.arange(p + 1) * dim))
+    return flat[_first_of(modulus.reshape(-1)[flat], counts, k)]
+
+
+def _chosen(modulus: NDArray, k: int) -> NDArray[np.bool_]:
+    """The k largest entries of each row, the first of equal ones, as a mask (p, m)."""
+    place = modulus.shape[1] - k
+    least = np.partition(modulus, place, axis=1)[:, place, None]
+    chosen = modulus >= least
+    if np.count_nonzero(chosen) > len(modulus) * k:  # the k-th has equals in some row
+        above = modulus > least
+        equal = chosen & ~above
+        wanted = k - np.count_nonzero(above, axis=1, keepdims=True)
+        chosen = above | (equal & (np.cumsum(equal, axis=1) <= wanted))
+    return chosen
+
+
+def _low(modulus: NDArray, k: int) -> NDArray | None:
+    """What at least k entries of each row reach, (p, 1), and some 1.1 k at random: the k-th of the largest in groups of
+    entries, 6 k of them or more. None where groups would hold a single entry."""
+    p, dim = modulus.shape
+    size = dim // max(6 * k, _GROUPS)
+    if size < 2:
+        return None
+    groups = dim // size
+    largest = modulus[:, : size * groups].reshape(p, size, groups).max(axis=1)
+    return np.partition(largest, groups - k, axis=1)[:, groups - k, None]
+
+
+def _first_of(values: NDArray, counts: NDArray[np.intp], k: int) -> NDArray[np.bool_]:
+    """Which of the values, `counts[i]` of row i one after another, are the k largest of their row."""
+    filled = np.zeros((len(counts), counts.max()), values.dtype)  # after the others, which are k or more
+    there = np.arange(filled.shape[1]) < counts[:, None]
+    filled[there] = values
+    return _chosen(filled, k)[there]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomK(Sparse):
+    """k entries in 32 k bits: all peers send the same ones, drawn anew from the seed for every round and step.
+
+    So no places travel. The entries are not scaled up: δ = k/d, an equality on average. Source: Stich, Cordonnier and
+    Jaggi (2018), "Sparsified SGD with memory".
+    """
+
+    def width(self, dim: int, dtype: DTypeLike) -> int:
+        return self.count(dim) * np.dtype(dtype).itemsize
+
+    def pick(self, x: NDArray, stream: RandomStream) -> SparseRows:
+        places = self._places(len(x), x.shape[1], stream)
+        return SparseRows(places, np.take(x, places[0], axis=1))
+
+    def join(self, entries: SparseRows, dim: int) -> NDArray[np.uint8]:
+        return to_bytes(entries.values)
+
+    def decode_entries(
+        self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, stream: RandomStream
+    ) -> SparseRows:
+        return SparseRows(self._places(len(messages), dim, stream), from_bytes(messages, 0, self.count(dim), dtype))
+
+    def _places(self, rows: int, dim: int, stream: RandomStream) -> NDArray[np.intp]:
+        shared = replace(stream, purpose=f"{stream.purpose} places", peers=range(1))
+        return np.broadcast_to(_drawn(self.count(dim), dim, shared), (rows, self.count(dim)))
+
+
+@lru_cache(maxsize=4)
+def _drawn(k: int, dim: int, stream: RandomStream) -> NDArray[np.intp]:
+    """k of dim places, rising."""
+    return np.sort(np.argpartition(stream.uniform((dim,))[0], k - 1)[:k])

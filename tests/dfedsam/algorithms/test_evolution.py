@@ -1,18 +1,19 @@
 """BBT, FedAvgBBT, FedBPT and GossipCMAES against plain CMA-ES, the package cmaes, and each other."""
 
+from typing import get_args
+
 import cmaes
 import networkx as nx
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from dfedsam import BBT, FedAvgBBT, FedBPT, GossipCMAES, Quadratic, Simulation, topologies
+from dfedsam import BBT, FedAvgBBT, FedBPT, GossipCMAES, Quadratic, simulate, topologies
 from dfedsam.checkpoint import load
-from dfedsam.communication.one_process import SingleProcess
+from dfedsam.communication.single_process import SingleProcess
 from dfedsam.gossip import Chebyshev
 from dfedsam.random import RandomStream
 from dfedsam.zeroth_order import cma
-from dfedsam.zeroth_order.cma_rates import rates
 
 DIM = 9
 
@@ -32,9 +33,8 @@ class Alone(topologies.Topology):
 def state_after(rounds, algorithm, folder, peers=6, **options):
     """The arrays of a run's last checkpoint, and its rows."""
     settings = {"objective": Quadratic(dim=DIM), "topology": topologies.make("complete", peers), "dtype": "float64"}
-    simulation = Simulation(**{**settings, **options}, algorithm=algorithm, rounds=rounds, out=folder)
-    rows = simulation.run()
-    return load(folder / "checkpoint.safetensors", SingleProcess(simulation.topology.n))[0], rows
+    result = simulate(**{**settings, **options}, algorithm=algorithm, rounds=rounds, out=folder)
+    return load(folder / "checkpoint.safetensors", SingleProcess(result.topology.n))[0], result.rows
 
 
 def plain(function, population, generations, peer, purpose_round, sigma=0.5, start=None):
@@ -45,7 +45,7 @@ def plain(function, population, generations, peer, purpose_round, sigma=0.5, sta
         t, step = purpose_round(k)
         normal = RandomStream(0, "candidates", t, step, range(peer, peer + 1)).normal((population, DIM), x.dtype)
         candidates = cma.ask(x, shape, normal)
-        x, shape = cma.tell(x, shape, candidates, function(candidates), rates(DIM, population))
+        x, shape = cma.tell(x, shape, candidates, function(candidates), cma.parameters(DIM, population))
     return x, shape
 
 
@@ -60,7 +60,7 @@ def test_bbt_is_cma_es_on_the_mean_of_all_peers_losses(tmp_path):
     f = losses_of(6)
     x, shape = plain(lambda c: np.mean([f(i, c) for i in range(6)], axis=0), 7, 12, 0, lambda k: (k, 0))
     np.testing.assert_allclose(state["x"], np.repeat(x, 6, axis=0), rtol=1e-9)
-    assert rows[-1]["sigma"] == pytest.approx(float(shape["sigma"][0]))
+    assert rows[-1]["sigma"] == pytest.approx(float(shape.sigma[0]))
     assert rows[-1]["consensus_distance"] < 1e-25
 
 
@@ -72,10 +72,10 @@ def test_fedavg_bbt_is_the_mean_of_plain_searches_and_gossip_on_a_complete_graph
     mean = np.mean([x[0] for x, _ in searches], axis=0)
     for state in (server, gossip):
         np.testing.assert_allclose(state["x"], np.tile(mean, (6, 1)), rtol=1e-9)
-    own = np.array([shape["sigma"][0] for _, shape in searches])
+    own = np.array([shape.sigma[0] for _, shape in searches])
     np.testing.assert_allclose(server["search.sigma"], own, rtol=1e-9)
     np.testing.assert_allclose(gossip["search.sigma"], np.exp(np.log(own).mean()), rtol=1e-9)
-    covariance = np.mean([shape["covariance"][0] for _, shape in searches], axis=0)
+    covariance = np.mean([shape.covariance[0] for _, shape in searches], axis=0)
     np.testing.assert_allclose(gossip["search.covariance"], np.tile(covariance, (6, 1, 1)), atol=1e-12)
     basis = gossip["search.basis"] * gossip["search.scales"][:, None]
     np.testing.assert_allclose(basis @ basis.swapaxes(1, 2), gossip["search.covariance"], atol=1e-12)
@@ -88,7 +88,7 @@ def test_fedbpt_tells_a_server_what_the_peers_found(tmp_path):
     means, sigmas = [], []
     for i in range(6):
         means.append(plain(lambda c, i=i: f(i, c), 5, 4, i, lambda k: (0, k))[0][0])
-        played = [plain(lambda c, i=i: f(i, c), 5, k, i, lambda k: (0, k))[1]["sigma"][0] for k in range(4)]
+        played = [plain(lambda c, i=i: f(i, c), 5, k, i, lambda k: (0, k))[1].sigma[0] for k in range(4)]
         sigmas.append(played)
     losses = np.array([f(i, x) for i, x in enumerate(means)])
     best = np.argsort(losses)[:3]
@@ -121,7 +121,7 @@ def test_fedbpt_with_one_peer_is_plain_cma_es_for_a_round_and_goes_on_to_the_min
 
 def test_gossip_keeps_step_sizes_and_covariances_above_zero(tmp_path):
     topology = topologies.make("ring", 12)
-    for covariance in cma.COVARIANCES:
+    for covariance in get_args(cma.Covariance):
         algorithm = GossipCMAES(generations=2, sigma=0.5, covariance=covariance, gossip=Chebyshev(steps=3))
         state, rows = state_after(40, algorithm, tmp_path / covariance, topology=topology)
         assert (state["search.sigma"] > 0).all()

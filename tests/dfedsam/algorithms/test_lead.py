@@ -3,7 +3,23 @@
 import numpy as np
 import pytest
 
-from dfedsam import QSGD, Exact, Lead, NoCompression, Quadratic, RunError, Simulation, TopK, simulate, topologies
+from dfedsam import (
+    QSGD,
+    BlockQuantizer,
+    Exact,
+    Float16,
+    Lead,
+    LowRank,
+    NoCompression,
+    OptionError,
+    Quadratic,
+    RandomK,
+    RunError,
+    ScaledSign,
+    TopK,
+    simulate,
+    topologies,
+)
 from dfedsam.random import RandomStream
 
 N, DIM, LR = 8, 12, 0.2
@@ -15,28 +31,15 @@ def gradients(x):
     return PROBLEM.gradients(x, PROBLEM.minibatch(RandomStream(0, "minibatch", 0, 0, range(N))), slice(None))
 
 
-def last(algorithm, rounds):
-    """x after so many rounds, and the rows of the run."""
-    simulation = Simulation(
-        objective=OBJECTIVE,
-        topology=topologies.make("ring", N),
-        algorithm=algorithm,
-        rounds=rounds,
-        dtype="float64",
-        evaluate_every=10**6,
-    )
-    inner, found = simulation._round, []
-
-    def watched(state, play):
-        found[:] = [inner(state, play)]
-        return found[0]
-
-    simulation._round = watched
-    simulation.run()
-    return found[0]["x"]
+def last(algorithm, rounds, **options):
+    """x after so many rounds."""
+    settings = {"objective": OBJECTIVE, "topology": topologies.make("ring", N), "dtype": "float64"}
+    return simulate(**settings | options, algorithm=algorithm, rounds=rounds, evaluate_every=10**6).x
 
 
-@pytest.mark.parametrize("compressor", [NoCompression(), QSGD(), TopK(fraction=0.5)], ids=repr)
+@pytest.mark.parametrize(
+    "compressor", [NoCompression(), QSGD(unbiased=True), BlockQuantizer(bits=3, block=5)], ids=repr
+)
 def test_the_path_is_that_of_the_formulas(compressor):
     gamma, alpha, rounds = 0.7, 0.4, 5
     W = topologies.make("ring", N).weights(0).toarray()
@@ -54,9 +57,11 @@ def test_the_path_is_that_of_the_formulas(compressor):
     np.testing.assert_allclose(last(algorithm, rounds), x, atol=1e-12)
 
 
-@pytest.mark.parametrize("levels", [7, 127])
-def test_reaches_the_optimum_of_every_peer_with_quantised_messages(levels):
-    x = last(Lead(estimator=Exact(), lr=LR, compressor=QSGD(levels=levels)), 600)
+@pytest.mark.parametrize(
+    "compressor", [BlockQuantizer(), QSGD(unbiased=True), QSGD(levels=127, unbiased=True)], ids=repr
+)
+def test_reaches_the_optimum_of_every_peer_with_quantized_messages(compressor):
+    x = last(Lead(estimator=Exact(), lr=LR, compressor=compressor), 600)
     np.testing.assert_allclose(x, np.tile(PROBLEM.optimum, (N, 1)), atol=2e-9)
 
 
@@ -64,12 +69,30 @@ def test_says_what_it_needs():
     schedule = topologies.Periodic(
         [topologies.metropolis(topologies.ring(4)), topologies.metropolis(topologies.star(4))]
     )
-    with pytest.raises(ValueError, match=r"algorithm is Lead: it needs one W .* choose D-PSGD with the gossip"):
+    with pytest.raises(ValueError, match=r"algorithm is lead: it must have one symmetric W .* choose dpsgd with"):
         Lead().check(schedule)
     with pytest.raises(ValueError, match="gamma is 0: it must be"):
         Lead(gamma=0)
     with pytest.raises(ValueError, match=r"alpha is 1\.1: it must be above 0 and at most 1"):
         Lead(alpha=1.1)
     options = {"objective": OBJECTIVE, "topology": topologies.make("ring", N), "rounds": 400, "evaluate_every": 400}
-    with pytest.raises(RunError, match=r"algorithm Lead: what peers? .* a lower lr, gamma or alpha"):
-        simulate(algorithm=Lead(estimator=Exact(), lr=LR, compressor=TopK(k=1), gamma=2.0, alpha=1.0), **options)
+    coarse = QSGD(levels=1, unbiased=True)
+    with pytest.raises(RunError, match=r"algorithm lead, peers? .* a lower lr, gamma or alpha"):
+        simulate(algorithm=Lead(estimator=Exact(), lr=LR, compressor=coarse, gamma=2.0, alpha=1.0), **options)
+    for biased in (TopK(), ScaledSign(), RandomK(), QSGD(), LowRank(), Float16()):
+        with pytest.raises(OptionError, match=r"compressor is .*: it must be unbiased, .*; choose block_quantizer"):
+            simulate(algorithm=Lead(compressor=biased), **options)
+
+
+@pytest.mark.parametrize(("name", "peers"), [("ring", 8), ("star", 12)])
+@pytest.mark.parametrize("dim", [5, 100, 1000])
+def test_the_defaults_reach_the_optimum_whatever_the_length_of_x(name, peers, dim):
+    rows = simulate(
+        objective=Quadratic(dim=dim, condition=4.0),
+        topology=topologies.make(name, peers),
+        algorithm=Lead(estimator=Exact(), lr=0.1),
+        rounds=1500,
+        dtype="float64",
+        evaluate_every=1500,
+    )
+    assert rows["error"].iloc[-1] <= 1e-9

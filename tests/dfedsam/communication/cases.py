@@ -35,8 +35,8 @@ def drawn(peers: int, size: int) -> NDArray:
 
 def few(x: NDArray) -> SparseRows:
     """The smaller half of each row's entries."""
-    places = np.sort(np.argsort(x, axis=1, kind="stable")[:, : (x.shape[1] + 1) // 2], axis=1)
-    return SparseRows(places, np.take_along_axis(x, places, axis=1))
+    columns = np.sort(np.argsort(x, axis=1, kind="stable")[:, : (x.shape[1] + 1) // 2], axis=1)
+    return SparseRows(columns, np.take_along_axis(x, columns, axis=1))
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,15 @@ from functools import partial
 
 import numpy as np
 
-from dfedsam.communication import connect, exchange, mpi
+from dfedsam.communication import connect, halo, mpi
 from tests.dfedsam.communication.cases import CASES, PEERS, drawn, few
 
-PANEL_BYTES = exchange._PANEL_BYTES
+PANEL_BYTES = halo._PANEL_BYTES
 communicator = connect(PEERS, partial(drawn, PEERS) if sys.argv[2] == "drawn" else None)
 mine = np.asarray(communicator.block)
 found = {}
 for name, case in CASES.items():
-    exchange._PANEL_BYTES = case.panel_bytes or PANEL_BYTES
+    halo._PANEL_BYTES = case.panel_bytes or PANEL_BYTES
     messages, sent = communicator.messages, communicator.bytes
     x = case.start()[mine]
     for W in case.steps():
@@ -46,7 +46,7 @@ for name, case in CASES.items():
     found[f"{name}: few counts"] = np.array([communicator.messages - messages, communicator.bytes - sent])
 rows = np.random.default_rng(3).normal(size=(PEERS, 1000)).astype(np.float32) ** 3
 found["total"] = communicator.total(rows[mine])
-mpi._STRIPED_BYTES = 10_000  # a few columns at a time
+mpi._PANEL_BYTES = 10_000  # a few columns at a time
 found["total in panels"] = communicator.total(rows[mine])
 found["total of one column"] = communicator.total(rows[mine, :1])
 found["total of numbers"] = communicator.total(rows[mine, 0])
@@ -66,6 +66,6 @@ found["first"] = np.array(
 assert communicator.first(None) is None
 everywhere = communicator.gather(np.full(len(communicator.block), float(sum(np.abs(a).sum() for a in found.values()))))
 assert np.all(everywhere == everywhere[0]), "the ranks do not hold the same results"
-communicator.barrier()
+communicator.agree(False)
 if communicator.is_root:
     np.savez(sys.argv[1], **found)

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dfedsam.communication import block, connect, product
-from dfedsam.communication.blocks import Blocks
+from dfedsam.communication import block, connect, kernels
+from dfedsam.communication.partition import Partition
 from tests.dfedsam.communication.cases import CASES, PEERS, few
 from tests.mpi import mpirun
 
@@ -63,11 +63,11 @@ def test_rows_of_few_entries_mix_as_whole_ones(found, name):
 
 @pytest.mark.parametrize("name", ["random", "star"])
 def test_few_entries_add_up_also_a_few_at_a_time(monkeypatch, name):
-    monkeypatch.setattr(product, "_AT_ONCE", 3)
+    monkeypatch.setattr(kernels, "_AT_ONCE", 3)
     communicator, case = connect(PEERS), CASES[name]
     W, x, nothing = case.steps()[0], case.start(), np.empty((PEERS, 0), np.uint8)
     sums = np.zeros_like(x)
-    communicator.add_encoded(W, nothing, few(x), lambda messages: few(x[:0]), sums, lambda rows: None)
+    communicator.add_encoded(W, nothing, few(x), lambda messages: few(x[:0]), sums)
     assert np.array_equal(sums, W.astype(case.dtype) @ few(x).dense(case.width))
 
 
@@ -75,9 +75,9 @@ def test_what_is_added_to_must_fit():
     communicator, case = connect(PEERS), CASES["ring"]
     W, x, nothing = case.steps()[0], case.start(), np.empty((PEERS, 0), np.uint8)
     for own in (x, few(x)):
-        for onto in (np.asfortranarray(x), x[1:], x.astype(np.float64)):
-            with pytest.raises(ValueError, match="onto must be C-contiguous, of the shape and type of own"):
-                communicator.add_encoded(W, nothing, own, lambda messages: x[:0], onto, lambda rows: None)
+        for target in (np.asfortranarray(x), x[1:], x.astype(np.float64)):
+            with pytest.raises(ValueError, match="target must be C-contiguous, of the shape and type of own"):
+                communicator.add_encoded(W, nothing, own, lambda messages: x[:0], target)
 
 
 def test_sums_are_taken_in_peer_order(found):
@@ -121,22 +121,22 @@ def test_blocks_cover_all_peers_evenly():
 
 
 def test_blocks_go_where_they_are_placed():
-    blocks = Blocks(6, 3, lambda size: [2, 0, 1, 0, 2, 2])
-    assert [list(blocks[rank]) for rank in range(3)] == [[1, 3], [2], [0, 4, 5]]
-    assert [list(blocks.places(rank)) for rank in range(3)] == [[0, 1], [2], [3, 4, 5]]
-    assert list(blocks.lengths) == [2, 1, 3]
-    assert list(blocks.order[blocks.position]) == list(range(6))
-    assert not blocks.contiguous
-    assert Blocks(6, 3, lambda size: [0, 0, 1, 1, 1, 2])[1] == range(2, 5)
-    assert Blocks(6, 1, None)[0] == range(6)
+    partition = Partition(6, 3, lambda size: [2, 0, 1, 0, 2, 2])
+    assert [list(partition[rank]) for rank in range(3)] == [[1, 3], [2], [0, 4, 5]]
+    assert [list(partition.positions(rank)) for rank in range(3)] == [[0, 1], [2], [3, 4, 5]]
+    assert list(partition.lengths) == [2, 1, 3]
+    assert list(partition.order[partition.position]) == list(range(6))
+    assert not partition.contiguous
+    assert Partition(6, 3, lambda size: [0, 0, 1, 1, 1, 2])[1] == range(2, 5)
+    assert Partition(6, 1, None)[0] == range(6)
     for wrong in ([0] * 6, [0, 1, 2], [0, 1, 2, 3, 0, 1]):
         with pytest.raises(ValueError, match=r"placement gives .* each of 6 peers to one of 3 ranks"):
-            Blocks(6, 3, lambda size, wrong=wrong: wrong)
+            Partition(6, 3, lambda size, wrong=wrong: wrong)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_without_scipys_inner_loop_the_sums_are_the_same(monkeypatch, name):
-    monkeypatch.setattr(product, "_csr_matvecs", None)
+    monkeypatch.setattr(kernels, "_csr_matvecs", None)
     communicator, case = connect(PEERS), CASES[name]
     x = case.start()
     for W in case.steps():

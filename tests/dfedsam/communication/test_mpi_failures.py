@@ -30,7 +30,7 @@ def alone(code, **env):
 
 
 def test_an_exception_on_one_rank_ends_all_with_its_message():
-    code = f"{CONNECT}\nif communicator.rank == 1: raise KeyError('the round went wrong')\ncommunicator.barrier()"
+    code = f"{CONNECT}\nif communicator.rank == 1: raise KeyError('the round went wrong')\ncommunicator.agree(False)"
     error = ended(3, code)
     assert "rank 1 of 3 stopped the run" in error
     assert "KeyError: 'the round went wrong'" in error
@@ -39,7 +39,7 @@ def test_an_exception_on_one_rank_ends_all_with_its_message():
 def test_one_rank_can_end_the_job_with_a_status():
     act = "if communicator.rank == 1: print('enough'); abort(3)"
     job = mpirun(
-        2, ["-c", f"from dfedsam.communication import abort; {CONNECT}\n{act}\ncommunicator.barrier()"], timeout=30
+        2, ["-c", f"from dfedsam.communication import abort; {CONNECT}\n{act}\ncommunicator.agree(False)"], timeout=30
     )
     assert "enough" in job.stdout
     assert job.returncode == 3
@@ -52,12 +52,12 @@ def test_what_was_written_is_read_before_an_abort(monkeypatch):
         monkeypatch.setattr(sys, "stderr", stderr)
         stderr.write("the reason")
         began = time.monotonic()
-        mpi.hand_over_output(seconds=0.1)  # nobody reads: it gives up
+        mpi.flush_output(seconds=0.1)  # nobody reads: it gives up
         assert time.monotonic() - began >= 0.1
         reader = Timer(0.1, launcher.read, [64])
         reader.start()
         began = time.monotonic()
-        mpi.hand_over_output(seconds=30)
+        mpi.flush_output(seconds=30)
         assert 0.05 < time.monotonic() - began < 20
         reader.join()
 

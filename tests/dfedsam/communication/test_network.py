@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.sparse import coo_array, csr_array
 
-from dfedsam.communication import SingleProcess, base, connect, product
-from dfedsam.communication.threads import Team
+from dfedsam.communication import SingleProcess, base, connect, kernels
+from dfedsam.communication.threads import ThreadPool
 from dfedsam.machine import cores, threads_per_rank
 from tests.dfedsam.communication.cases import averaging
 
@@ -93,12 +93,12 @@ def test_a_matrix_is_planned_once_and_forgotten_after_many_others():
 
 
 def test_large_matrices_are_forgotten_sooner(monkeypatch):
-    monkeypatch.setattr(base, "_PLANNED", 60)
+    monkeypatch.setattr(base, "_MAX_ENTRIES", 60)
     communicator, x = SingleProcess(6), np.ones((6, 2))
     for _ in range(5):
         communicator.mix(averaging(nx.cycle_graph(6)), x)  # 18 entries each
     assert len(communicator._plans) == 3
-    monkeypatch.setattr(base, "_PLANNED", 1)
+    monkeypatch.setattr(base, "_MAX_ENTRIES", 1)
     communicator.mix(averaging(nx.path_graph(6)), x)
     assert len(communicator._plans) == 1
 
@@ -116,10 +116,10 @@ def test_cores_are_shared_by_the_processes_of_a_machine(monkeypatch):
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_threads_change_nothing(monkeypatch, threads):
-    monkeypatch.setattr(product, "_WORTH_A_THREAD", 1)
-    monkeypatch.setattr(product, "_CACHED_BYTES", 100)
+    monkeypatch.setattr(kernels, "WORTH_A_THREAD", 1)
+    monkeypatch.setattr(kernels, "_CACHED_BYTES", 100)
     communicator, W = SingleProcess(50), averaging(nx.erdos_renyi_graph(50, 0.2, seed=2))
-    communicator.team = Team(threads)
+    communicator.pool = ThreadPool(threads)
     x = np.random.default_rng(0).normal(size=(50, 7))
     assert np.array_equal(communicator.mix(W, x), W @ x)
 
@@ -130,7 +130,7 @@ def test_what_goes_wrong_in_a_thread_is_raised():
             raise RuntimeError(f"rows {start} to {stop}")
 
     with pytest.raises(RuntimeError, match="rows 5 to 10"):
-        Team(2).share(work, 10, 2)
+        ThreadPool(2).map_ranges(work, 10, 2)
 
 
 def test_without_a_launcher_there_is_one_process(monkeypatch):

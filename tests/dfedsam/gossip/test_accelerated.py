@@ -5,8 +5,7 @@ import pytest
 
 from dfedsam import topologies
 from dfedsam.communication import SingleProcess
-from dfedsam.gossip import Chebyshev, FiniteTime, Plain, SecondOrder
-from dfedsam.gossip.channel import Channel
+from dfedsam.gossip import Channel, Chebyshev, FiniteTime, GossipState, Plain, SecondOrder
 from dfedsam.random import RandomStream
 
 KEY = RandomStream(0, "gossip", 0, 0, range(1))  # of no use here
@@ -18,7 +17,7 @@ def made(name):
     import networkx as nx
 
     if name == "davis":
-        return topologies.Static(nx.davis_southern_women_graph())
+        return topologies.make(nx.davis_southern_women_graph())
     return topologies.make(name, GRAPHS[name])
 
 
@@ -74,15 +73,15 @@ def test_finite_time_is_exact(name, n, steps):
     topology = topologies.make(name, n)
     communicator = SingleProcess(topology.n)
     x = np.random.default_rng(0).standard_normal((topology.n, 5))
-    y, _ = FiniteTime()(x.copy(), {}, Channel(topology.weights(0), communicator, KEY))
+    y, _ = FiniteTime()(x.copy(), GossipState(), Channel(topology.weights(0), communicator, KEY))
     np.testing.assert_allclose(y, np.tile(x.mean(axis=0), (topology.n, 1)), atol=1e-14)
     assert communicator.messages == steps * topology.support().nnz
 
 
 def test_finite_time_is_refused_with_its_reason():
-    with pytest.raises(ValueError, match="W has more than 12 distinct eigenvalues"):
+    with pytest.raises(ValueError, match="W with at most 12 distinct eigenvalues"):
         FiniteTime().check(made("davis"))
-    with pytest.raises(ValueError, match="W has more than 12 distinct eigenvalues"):
+    with pytest.raises(ValueError, match="W with at most 12 distinct eigenvalues"):
         FiniteTime().check(topologies.make("ring", 27))
     FiniteTime().check(topologies.make("ring", 25))
 
@@ -106,21 +105,24 @@ def test_the_mean_is_kept_and_the_multipliers_are_those_of_the_matrix(gossip):
 @pytest.mark.parametrize("gossip", ALL, ids=str)
 def test_the_effective_rate_is_that_of_the_matrix(gossip, name):
     topology = made("ring" if isinstance(gossip, FiniteTime) and name in ("davis", "path") else name)
-    steps = gossip.length(topology)
-    mixing = gossip.mixing(topology, topologies.spectrum(topology, steps)["lambda_q"])
+    steps = gossip.num_steps(topology)
+    mixing = gossip.mixing_summary(topology, topologies.spectrum(topology, steps)["lambda_q"])
     assert mixing["lambda_q"] == pytest.approx(left(gossip, topology), rel=1e-6, abs=1e-12)
     assert mixing["plain"] == pytest.approx(left(Plain(steps=steps), topology), rel=1e-6, abs=1e-12)
     communicator = SingleProcess(topology.n)
-    gossip(np.eye(topology.n), {}, Channel(topology.weights(0), communicator, KEY))
+    gossip(np.eye(topology.n), GossipState(), Channel(topology.weights(0), communicator, KEY))
     assert communicator.messages == steps * topology.support().nnz
 
 
 @pytest.mark.parametrize("gossip", ALL[1:], ids=str)
 def test_one_symmetric_matrix_is_needed(gossip):
     W = [topologies.metropolis(topologies.ring(6)), topologies.metropolis(topologies.star(6))]
-    with pytest.raises(ValueError, match="changes from round to round; choose the gossip plain"):
+    with pytest.raises(ValueError, match="this topology's changes from round to round; choose the gossip plain"):
         gossip.check(topologies.Periodic(W))
-    with pytest.raises(ValueError, match="needs a symmetric W, but this topology is directed; choose the gossip plain"):
+    with pytest.raises(
+        ValueError,
+        match="but this topology is directed; choose the gossip plain",
+    ):
         gossip.check(topologies.Periodic(W[:1], directed=True))
     with pytest.raises(ValueError, match=r"but only the columns of this topology's W sum to one; .* push_sum"):
         gossip.check(topologies.make("random_out", 9, seed=0))
@@ -128,3 +130,26 @@ def test_one_symmetric_matrix_is_needed(gossip):
 
 def test_one_step_on_the_complete_graph_is_the_mean():
     assert left(Chebyshev(steps=1), topologies.make("complete", 5)) < 1e-14
+
+
+@pytest.mark.parametrize(
+    "gossip", [Plain(), Plain(steps=3), Chebyshev(steps=4), SecondOrder(steps=3), FiniteTime()], ids=repr
+)
+@pytest.mark.parametrize("name", ["torus", "davis", "star"])
+def test_differences_are_what_the_phase_adds_and_vanish_where_peers_agree(gossip, name):
+    topology = made(name)
+    communicator = SingleProcess(topology.n)
+    channel = Channel(topology.weights(0), communicator, KEY)
+    x = np.random.default_rng(0).standard_normal((topology.n, 3))
+    mixed, _ = gossip(x.copy(), GossipState(), channel)
+    sent = communicator.bytes
+    difference, _ = gossip.difference(x, GossipState(), channel)
+    np.testing.assert_allclose(x + difference, mixed, atol=1e-12)
+    assert communicator.bytes == 2 * sent
+    single = x.astype(np.float32)
+    difference, _ = gossip.difference(single, GossipState(), channel)
+    np.testing.assert_allclose(single + difference, mixed, atol=1e-5)
+    agreed = np.tile(single[:1], (topology.n, 1))
+    difference, _ = gossip.difference(agreed, GossipState(), channel)
+    assert np.abs(difference).max() < 1e-13
+    assert communicator.bytes == 3 * sent

@@ -37,10 +37,10 @@ def distances(gossip, topology, dim, rounds):
     """Ξ = √Σ‖x_i − x̄‖² before, and after each round of nothing but gossip; and how far the mean has moved."""
     n = topology.n
     communicator, x = SingleProcess(n), np.random.default_rng(0).standard_normal((n, dim))
-    start, memory = x.mean(axis=0), gossip.init(np.zeros_like(x))
+    start, state = x.mean(axis=0), gossip.init(np.zeros_like(x))
     found = [np.linalg.norm(x - x.mean(axis=0))]
     for t in range(rounds):
-        x, memory = gossip(x, memory, Channel(topology.weights(0), communicator, key(n, round=t)))
+        x, state = gossip(x, state, Channel(topology.weights(0), communicator, key(n, round=t)))
         found.append(np.linalg.norm(x - x.mean(axis=0)))
     return np.array(found), np.abs(x.mean(axis=0) - start).max()
 
@@ -52,11 +52,11 @@ def test_the_path_is_that_of_the_formulas(kind, compressor):
     W, start = topology.weights(0).toarray(), np.random.default_rng(1).standard_normal(dim)
     gossip = kind(compressor=compressor, gamma=gamma, steps=2)
     communicator, x = SingleProcess(n), np.tile(start, (n, 1))
-    memory, y = gossip.init(x.copy()), x.copy()
+    state, y = gossip.init(x.copy()), x.copy()
     known, error = y.copy(), np.zeros_like(y)
     for t in range(4):
         moved = 0.1 * np.random.default_rng(t).standard_normal((n, dim))
-        x, memory = gossip(x + moved, memory, Channel(topology.weights(0), communicator, key(n, round=t)))
+        x, state = gossip(x + moved, state, Channel(topology.weights(0), communicator, key(n, round=t)))
         y = y + moved
         for step in range(2):
             at = key(n, round=t, step=step)
@@ -84,7 +84,7 @@ def test_rate_on_a_ring_of_sixteen():
 @pytest.mark.parametrize("compressor", COMPRESSORS, ids=repr)
 @pytest.mark.parametrize("kind", [Choco, DeepSqueeze])
 def test_the_mean_is_kept_and_a_small_gamma_brings_the_peers_together(kind, compressor):
-    found, moved = distances(kind(compressor=compressor, gamma=0.05), topologies.make("davis", None), 40, 60)
+    found, moved = distances(kind(compressor=compressor, gamma=0.05), topologies.make("davis"), 40, 60)
     assert moved < 1e-13
     assert found[-1] < 0.7 * found[0]
 
@@ -100,22 +100,22 @@ def test_every_edge_and_step_counts_the_bytes_of_a_message():
 
 
 def test_a_gamma_that_diverges_ends_the_run_and_is_named():
-    with pytest.raises(RunError, match=r"round \d+, gossip Choco: what peers? .* gamma is 0.6: choose a smaller one"):
+    with pytest.raises(RunError, match=r"round \d+, gossip choco, peers? .* gamma is 0.6: choose a smaller one"):
         distances(Choco(gamma=0.6), topologies.make("ring", 16), 50, 2000)
-    with pytest.raises(RunError, match=r"gossip DeepSqueeze: .* gamma is 1: choose a smaller one, or the gossip choco"):
+    with pytest.raises(RunError, match=r"gossip deep_squeeze, .* gamma is 1: choose a smaller one, or the"):
         distances(DeepSqueeze(gamma=1.0), topologies.make("ring", 16), 50, 1000)
     rows = {"objective": Quadratic(dim=50), "topology": topologies.make("ring", 8), "rounds": 200}
-    with pytest.raises(RunError, match=r"gossip Choco: .* gamma is 1.5"):
+    with pytest.raises(RunError, match=r"gossip choco, .* gamma is 1.5"):
         simulate(algorithm=DFedAvg(gossip=Choco(gamma=1.5, steps=5)), **rows)
 
 
 def test_what_is_no_number_is_noticed():
     x = np.ones((4, 9), np.float32)
     gossip = Choco(gamma=0.1)
-    memory = gossip.init(x)
+    state = gossip.init(x)
     x[2, 3] = np.nan
-    with pytest.raises(RunError, match="what peer 2 must send has grown beyond bound"):
-        gossip(x, memory, Channel(topologies.make("ring", 4).weights(0), SingleProcess(4), key(4)))
+    with pytest.raises(RunError, match="peer 2: what must be sent has grown beyond bound"):
+        gossip(x, state, Channel(topologies.make("ring", 4).weights(0), SingleProcess(4), key(4)))
 
 
 def test_choco_converges_where_d_psgd_does():
@@ -135,10 +135,10 @@ def test_bad_values_are_named():
         [topologies.metropolis(topologies.ring(4)), topologies.metropolis(topologies.star(4))]
     )
     DeepSqueeze().check(schedule)
-    with pytest.raises(ValueError, match=r"gossip is Choco: it needs one W .* the gossip deep_squeeze, or plain"):
+    with pytest.raises(ValueError, match=r"gossip is choco: it must have one .* the gossip deep_squeeze, or plain"):
         Choco().check(schedule)
     one_way = topologies.make("directed_ring", 5)
-    with pytest.raises(ValueError, match="gossip is Choco: it needs a symmetric W"):
+    with pytest.raises(ValueError, match="gossip is choco: it must have one symmetric W"):
         Choco().check(one_way)
     for gamma in (0, -1.0, float("nan"), "best"):
         with pytest.raises(ValueError, match=f"gamma is {gamma}: it must be"):
@@ -147,6 +147,13 @@ def test_bad_values_are_named():
         DeepSqueeze(gamma=0)
     with pytest.raises(ValueError, match="steps is 0: it must be a whole number of at least 1"):
         Choco(steps=0)
+    with pytest.raises(ValueError, match=r"compressor is qsgd: it must contract rows of length 50, but .* more levels"):
+        simulate(
+            objective=Quadratic(dim=50),
+            topology=topologies.make("ring", 4),
+            algorithm=DPSGD(gossip=Choco(compressor=QSGD(levels=1, unbiased=True))),
+            rounds=0,
+        )
     with pytest.raises(ValueError, match="k is 51: it must be at most the length of x, 50 here"):
         simulate(
             objective=Quadratic(dim=50),

@@ -27,6 +27,13 @@ from dfedsam.random import RandomStream
 OBJECTIVE = Quadratic(dim=11, noise=0.1, heterogeneity=1.0)
 
 
+def local_phase(algorithm, x, problem, context):
+    """x after the local steps alone."""
+    state = algorithm.init(x.copy(), problem)
+    algorithm.local_phase(state, context)
+    return state.x
+
+
 def delayed_central_form(algorithm, topology, rounds, steps):
     """x_i ← x_i + (1/n) Σ_j Δ_j(t − delay_ij), written plainly from the local phases alone."""
     n, communicator = topology.n, SingleProcess(topology.n)
@@ -39,7 +46,7 @@ def delayed_central_form(algorithm, topology, rounds, steps):
         play = RoundContext(
             t, problem, key, QueryCounter.zero(n), communicator, topology.weights(t), lambda x: None, slice(None)
         )
-        moved.append(algorithm.local_phase({"x": x.copy(), "estimator": {}}, play)["x"] - x)
+        moved.append(local_phase(algorithm, x, problem, play) - x)
         for i in range(n):
             x[i] += sum(moved[t - delays[i, j]][j] for j in range(n) if t >= delays[i, j]) / n
     return x
@@ -67,21 +74,22 @@ def test_is_the_delayed_central_average(options, steps):
     simulation._round = lambda state, play: states.append(inner(state, play)) or states[-1]
     simulation.run()
     expected = delayed_central_form(kind(lr=0.05, **more), topology, 9, steps)
-    np.testing.assert_allclose(states[-1]["x"], expected, atol=1e-12)
+    np.testing.assert_allclose(states[-1].x, expected, atol=1e-12)
 
 
 def test_once_the_steps_end_all_agree_after_a_diameter_of_rounds():
     topology, n, count = topologies.make("ring", 9), 9, 4
     communicator, gossip, rng = SingleProcess(n), Flood(), np.random.default_rng(0)
     known = rng.standard_normal((6, n, count, 3))
-    x, memory, total = np.zeros((n, 3)), {}, np.zeros(3)
+    x, total = np.zeros((n, 3)), np.zeros(3)
+    state = gossip.init(x)
     for t in range(4 + 4):  # four rounds of steps, and the diameter
         scalars = rng.standard_normal((n, count)) if t < 4 else np.zeros((n, count))
         if t < 4:
             total += np.einsum("pc,pcd->d", scalars, known[t]) / n
         update = LocalUpdate(x.copy(), scalars, lambda round, peers: known[min(round, 5)][list(peers)])
         key = RandomStream(0, "", t, 0, range(n))
-        x, memory = gossip(x, memory, Channel(topology.weights(0), communicator, key, update))
+        x, state = gossip(x, state, Channel(topology.weights(0), communicator, key, update))
     np.testing.assert_allclose(x, np.tile(total, (n, 1)), atol=1e-12)
 
 
@@ -103,10 +111,16 @@ def test_bytes_do_not_depend_on_the_length_of_x(dim):
 @pytest.mark.parametrize(
     ("algorithm", "message"),
     [
-        (DFedAvg(estimator=CoordinateWise(), gossip=Flood()), "estimator is CoordinateWise: .* it has none"),
-        (DFedAvg(momentum=0.5, gossip=Flood()), r"momentum is 0\.5: the gossip Flood replays plain steps"),
-        (DFedADMM(gossip=Flood()), "algorithm is DFedADMM: the gossip Flood replays plain local steps"),
-        (GradientTracking(gossip=Flood()), "algorithm is GradientTracking: the gossip Flood"),
+        (
+            DFedAvg(estimator=CoordinateWise(), gossip=Flood()),
+            "estimator is coordinate_wise: it must combine directions",
+        ),
+        (
+            DFedAvg(momentum=0.5, gossip=Flood()),
+            r"momentum is 0\.5: it must be 0 for the gossip flood, which replays plain steps",
+        ),
+        (DFedADMM(gossip=Flood()), "algorithm is dfedadmm: it must consist of plain local steps"),
+        (GradientTracking(gossip=Flood()), "algorithm is gradient_tracking: it must consist of plain local steps"),
     ],
     ids=["estimator", "momentum", "DFedADMM", "GradientTracking"],
 )
@@ -117,5 +131,5 @@ def test_what_cannot_be_replayed_is_refused(algorithm, message):
 
 def test_links_must_stay():
     schedule = topologies.Periodic([topologies.metropolis(graph(4)) for graph in (topologies.ring, topologies.star)])
-    with pytest.raises(ValueError, match="gossip is Flood: it needs the same links in all rounds"):
+    with pytest.raises(ValueError, match="gossip is flood: it must have the same links in all rounds"):
         Flood().check(schedule)

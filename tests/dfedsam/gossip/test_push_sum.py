@@ -19,7 +19,7 @@ def digraph(n, extra, seed):
     rng = np.random.default_rng(seed)
     graph = nx.DiGraph((i, (i + 1) % n) for i in range(n))
     graph.add_edges_from((i, j) for i, j in rng.integers(0, n, (extra, 2)).tolist() if i != j)
-    return topologies.Static(graph)
+    return topologies.make(graph)
 
 
 @settings(deadline=None, max_examples=30)
@@ -28,10 +28,10 @@ def test_reaches_the_true_mean_on_random_digraphs(n, extra, seed):
     topology, communicator = digraph(n, extra, seed), SingleProcess(n)
     x = np.random.default_rng(seed).standard_normal((n, 3))
     mean, gossip = x.mean(axis=0), PushSum(steps=20)
-    memory = gossip.init(x)
+    state = gossip.init(x)
     for _ in range(60):
-        x, memory = gossip(x, memory, Channel(topology.weights(0), communicator, KEY))
-        np.testing.assert_allclose(memory["sums"][:, :-1].sum(axis=0), n * mean, atol=1e-10)  # nothing is lost
+        x, state = gossip(x, state, Channel(topology.weights(0), communicator, KEY))
+        np.testing.assert_allclose(state.sums[:, :-1].sum(axis=0), n * mean, atol=1e-10)  # nothing is lost
     np.testing.assert_allclose(x, np.tile(mean, (n, 1)), atol=1e-6)
 
 
@@ -71,9 +71,9 @@ def test_the_mean_follows_the_plain_gradient_on_an_irregular_digraph():
 
 def test_says_which_weights_it_needs():
     one_way = digraph(5, 6, 0)
-    with pytest.raises(ValueError, match=r"gossip is Plain: .* choose the gossip push_sum"):
+    with pytest.raises(ValueError, match=r"gossip is plain: .* choose the gossip push_sum"):
         simulate(objective=Quadratic(), topology=one_way, algorithm=DPSGD())
     biased = topologies.make("ring", 5)
     biased.sums = "rows"
-    with pytest.raises(ValueError, match="gossip is PushSum: its weights' columns must sum to one"):
+    with pytest.raises(ValueError, match="gossip is push_sum: it must have weights whose columns sum to one"):
         simulate(objective=Quadratic(), topology=biased, algorithm=DPSGD(gossip=PushSum()))

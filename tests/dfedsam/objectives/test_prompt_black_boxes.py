@@ -11,7 +11,7 @@ from safetensors import safe_open
 from dfedsam import DFedSAMMG, Simulation, topologies
 from dfedsam.blackbox import CausalLM, MaskedLM, Model
 from dfedsam.checkpoint import load
-from dfedsam.communication.one_process import SingleProcess
+from dfedsam.communication.single_process import SingleProcess
 from dfedsam.data.split import IID
 from dfedsam.objectives import PromptTuning, RandomProjection
 from dfedsam.objectives.prompt_problem import PromptProblem

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from dfedsam import DPSGD, Quadratic, Simulation, TwoPoint, topologies
+from dfedsam import DPSGD, Quadratic, TwoPoint, simulate, topologies
 from dfedsam.checkpoint import load
-from dfedsam.communication.one_process import SingleProcess
+from dfedsam.communication.single_process import SingleProcess
 from dfedsam.objectives import Objective
 from dfedsam.objectives.categorical import FORMS, on_simplex
 from dfedsam.random import RandomStream
@@ -27,7 +27,9 @@ def vector(form: str) -> np.ndarray:
 def test_its_mean_is_the_gradient_of_the_expected_loss(form: str) -> None:
     """By differences of the expectation over all nine prompts, along what the simplex leaves free."""
     problem, x = Table(form), vector(form)
-    estimates = PolicyGradient(samples=4, clip=0)(asked(problem, PEERS), np.repeat(x, PEERS, axis=0), "descent")
+    estimates = PolicyGradient(samples=4, clip=0)(asked(problem, PEERS), np.repeat(x, PEERS, axis=0), None, "descent")[
+        0
+    ]
     step, exact = 1e-5, []
     for move in np.eye(x.size) * step:
         chances = [(x[0] + sign * move).reshape(TOKENS, CANDIDATES) for sign in (1, -1)]
@@ -48,20 +50,22 @@ def test_it_is_half_of_the_papers_formula() -> None:
         asked(Table("probabilities"), 3),
         np.repeat(vector("probabilities"), 3, 0),
     )
-    found = PolicyGradient(samples=5, clip=0)(mini, x, "descent")
-    drawn = problem.categorical.draw(problem.categorical.probabilities(x), mini.draws("descent"), 5)
+    found = PolicyGradient(samples=5, clip=0)(mini, x, None, "descent")[0]
+    drawn = problem.categorical.draw(problem.categorical.probabilities(x), mini.random("descent"), 5)
     losses = problem.losses(drawn, mini.batch)
     for peer in range(3):
         total = np.zeros(x.shape[1])
         for one, loss in zip(drawn[peer], losses[peer], strict=True):
             total += (loss - losses[peer].mean()) * np.where(one == 1, 1 / x[peer], -1 / x[peer]) / 4
         np.testing.assert_allclose(2 * found[peer], total, rtol=1e-12, atol=1e-12)
-    assert (mini.meter.queries == 5).all()
+    assert (mini.counter.queries == 5).all()
 
 
 def test_clipping_shortens_what_is_longer_alone() -> None:
     problem, x = Table("logits"), np.repeat(vector("logits"), 50, 0)
-    whole, clipped = (PolicyGradient(samples=2, clip=clip)(asked(problem, 50), x, "descent") for clip in (0, 0.3))
+    whole, clipped = (
+        PolicyGradient(samples=2, clip=clip)(asked(problem, 50), x, None, "descent")[0] for clip in (0, 0.3)
+    )
     norms = np.linalg.norm(whole, axis=1)
     assert (norms > 0.3).any()
     assert (norms < 0.3).any()
@@ -104,7 +108,7 @@ class Tabled(Objective):
 def test_peers_agree_on_the_best_prompt(form: str, lr: float, tmp_path) -> None:
     algorithm = DPSGD(estimator=PolicyGradient(samples=8), lr=lr)
     options = {"objective": Tabled(form), "topology": topologies.make("ring", 5), "evaluate_every": 150}
-    rows = Simulation(**options, algorithm=algorithm, rounds=150, out=tmp_path / "run").run()
+    rows = simulate(**options, algorithm=algorithm, rounds=150, out=tmp_path / "run").rows
     table = Table(form).table
     assert rows[-1]["loss"] < table.min() + 0.1 * (table.mean() - table.min())
     assert rows[-1]["queries"] == 150 * 8
@@ -116,10 +120,10 @@ def test_peers_agree_on_the_best_prompt(form: str, lr: float, tmp_path) -> None:
 
 def test_estimators_say_before_the_run_what_they_cannot_do(tmp_path) -> None:
     options = {"topology": topologies.make("ring", 5), "out": tmp_path / "run"}
-    with pytest.raises(ValueError, match="estimator is PolicyGradient: it draws discrete prompts"):
-        Simulation(**options, objective=Quadratic(), algorithm=DPSGD(estimator=PolicyGradient())).run()
-    with pytest.raises(ValueError, match="estimator is TwoPoint: discrete prompts have no slopes"):
-        Simulation(**options, objective=Tabled("logits"), algorithm=DPSGD(estimator=TwoPoint())).run()
+    with pytest.raises(ValueError, match="estimator is policy_gradient: it must draw discrete prompts"):
+        simulate(**options, objective=Quadratic(), algorithm=DPSGD(estimator=PolicyGradient()))
+    with pytest.raises(ValueError, match="estimator is two_point: it must work without slopes"):
+        simulate(**options, objective=Tabled("logits"), algorithm=DPSGD(estimator=TwoPoint()))
     assert not (tmp_path / "run").exists()
     for bad in ({"samples": 1}, {"clip": -1}):
         with pytest.raises(ValueError, match=r"(samples|clip) is .*: it must be|must be"):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dfedsam import DFedSAM, OneSided, Quadratic, ScoreSketch, Simulation, TwoPoint
+from dfedsam import DFedSAM, OneSided, Quadratic, ScoreSketch, TwoPoint, simulate
 from dfedsam.algorithms import Algorithm
 from dfedsam.context import Oracle, QueryCounter
 from dfedsam.random import RandomStream
@@ -15,7 +15,7 @@ from tests.dfedsam.zeroth_order.linear_scores import LinearScores
 DIM = 12
 
 
-def minibatch(peers=range(6), **options) -> Oracle:
+def oracle_of(peers=range(6), **options) -> Oracle:
     problem = LinearScores(dim=DIM, **options).build(peers.stop, peers, 0, np.float64)
     whole = slice(0, len(peers))
     return Oracle(problem, problem.labels, whole, RandomStream(0, "", 0, 0, peers), QueryCounter.zero(len(peers)))
@@ -25,65 +25,62 @@ def point(peers=range(6), of=9):
     return RandomStream(of, "x", 0, 0, peers).normal((DIM,), np.float64)
 
 
-def kept(estimator, mini, x):
-    return replace(mini, memory=estimator.init(x, mini.problem))
-
-
 def test_slopes_of_scores_are_those_of_the_loss():
-    mini, x = minibatch(), point()
+    mini, x = oracle_of(), point()
     exact = mini.gradients(x)
     np.testing.assert_allclose(
-        TwoPoint(directions=DIM, mu=1e-4, distribution="orthogonal")(mini, x, ""), exact, atol=1e-6
+        TwoPoint(directions=DIM, mu=1e-4, distribution="orthogonal")(mini, x, None, "")[0], exact, atol=1e-6
     )
 
 
 def test_after_d_directions_at_right_angles_estimates_are_exact_at_every_point():
     estimator = ScoreSketch(directions=DIM, mu=0.1)  # linear scores have no curvature: μ does not matter
-    mini, x = minibatch(), point()
-    mini = kept(estimator, mini, x)
-    np.testing.assert_allclose(estimator(mini, x, ""), mini.gradients(x), atol=1e-11)
-    np.testing.assert_allclose(mini.memory["jacobian"], mini.problem.jacobian, atol=1e-11)
+    mini, x = oracle_of(), point()
+    first, state = estimator(mini, x, estimator.init(x, mini.problem), "")
+    np.testing.assert_allclose(first, mini.gradients(x), atol=1e-11)
+    np.testing.assert_allclose(state.jacobian, mini.problem.jacobian, atol=1e-11)
     far = point(of=8)
     few = ScoreSketch(directions=1, mu=0.1)
-    np.testing.assert_allclose(few(mini, far, ""), mini.gradients(far), atol=1e-11)
-    assert list(mini.meter.queries) == [DIM + 1 + 2] * 6
+    np.testing.assert_allclose(few(mini, far, state, "")[0], mini.gradients(far), atol=1e-11)
+    assert list(mini.counter.queries) == [DIM + 1 + 2] * 6
 
 
 def test_within_a_cycle_the_jacobian_is_learned_as_stated_without_bias_and_after_it_known():
     estimator, peers = ScoreSketch(directions=3, mu=0.1), range(4000)
-    mini, x = minibatch(peers), np.tile(point(range(1)), (4000, 1))
+    mini, x = oracle_of(peers), np.tile(point(range(1)), (4000, 1))
     mini.problem.jacobian[:] = mini.problem.jacobian[0]
     mini.problem.labels[:] = mini.problem.labels[0]
-    mini = kept(estimator, mini, x)
+    state = estimator.init(x, mini.problem)
     exact = mini.gradients(x)[0]
     errors = [(mini.problem.jacobian[0] ** 2).sum()]
     for step in range(DIM // 3):
-        estimate = estimator(replace(mini, key=replace(mini.key, step=step)), x, "")
+        estimate, state = estimator(replace(mini, stream=replace(mini.stream, step=step)), x, state, "")
         bias = estimate.mean(axis=0) - exact
         assert (np.abs(bias) < 5 * estimate.std(axis=0) / np.sqrt(4000) + 1e-12).all()
-        errors.append(((mini.memory["jacobian"] - mini.problem.jacobian) ** 2).sum(axis=(1, 2)).mean())
+        errors.append(((state.jacobian - mini.problem.jacobian) ** 2).sum(axis=(1, 2)).mean())
     np.testing.assert_allclose(np.divide(errors, errors[0]), np.linspace(1, 0, DIM // 3 + 1), atol=0.02)
     assert errors[-1] < 1e-20
     far = point(peers, of=8)
-    np.testing.assert_allclose(estimator(mini, far, ""), mini.gradients(far), atol=1e-11)
+    np.testing.assert_allclose(estimator(mini, far, state, "")[0], mini.gradients(far), atol=1e-11)
 
 
 def test_a_peers_estimate_does_not_depend_on_the_others_in_its_block():
     estimator = ScoreSketch(directions=2)
     answers = []
     for peers in (range(6), range(2), range(2, 6)):
-        mini = kept(estimator, minibatch(peers), point(peers))
-        answers.append([estimator(mini, point(peers), "a"), estimator(mini, 2 * point(peers), "b")])
+        mini = oracle_of(peers)
+        first, state = estimator(mini, point(peers), estimator.init(point(peers), mini.problem), "a")
+        answers.append([first, estimator(mini, 2 * point(peers), state, "b")[0]])
     for whole, *halves in zip(*answers, strict=True):
         np.testing.assert_array_equal(whole, np.concatenate(halves))
 
 
 def test_it_beats_losses_alone_at_equal_queries():
     def gap(estimator):
-        rows = Simulation(
+        rows = simulate(
             objective=LinearScores(dim=30, examples=40), topology=make("ring", 8), seed=1, rounds=400,
             algorithm=DFedSAM(estimator=estimator, rho=0, local_steps=1, lr=0.3, momentum=0.9), evaluate_every=400,
-        ).run()  # fmt: skip
+        ).rows  # fmt: skip
         return rows[-1]["loss"]
 
     exact, alone, sketched = (
@@ -94,9 +91,9 @@ def test_it_beats_losses_alone_at_equal_queries():
 
 def test_what_it_cannot_work_on_is_refused():
     algorithm: Algorithm = DFedSAM(estimator=ScoreSketch())
-    with pytest.raises(ValueError, match="does not give the same examples' class scores in each query"):
+    with pytest.raises(ValueError, match="must query the class scores of the same examples each time"):
         algorithm.check_problem(Quadratic().build(2, range(2), 0, np.float64))
-    with pytest.raises(ValueError, match="directions is 13: at right angles there are at most 12"):
-        ScoreSketch(directions=13).check(minibatch().problem)
-    with pytest.raises(ValueError, match="this algorithm keeps nothing for it"):
-        ScoreSketch()(minibatch(), point(), "")
+    with pytest.raises(
+        ValueError, match="directions is 13: it must be at most 12, since no more directions are orthogonal"
+    ):
+        ScoreSketch(directions=13).check(oracle_of().problem)

@@ -10,7 +10,6 @@ import scipy.sparse as sp
 from dfedsam.topologies import (
     Drawn,
     Periodic,
-    check,
     directed_ring,
     from_edges,
     from_file,
@@ -21,8 +20,9 @@ from dfedsam.topologies import (
     ring,
     spectrum,
     to_dict,
+    verify,
 )
-from dfedsam.topologies.tidy import adjacency_matrix
+from dfedsam.topologies.matrices import adjacency_matrix
 
 WRITERS = {
     ".edgelist": nx.write_edgelist,
@@ -52,7 +52,7 @@ def test_weights_and_names_in_a_file(suffix, tmp_path):
     club = nx.karate_club_graph()
     path = tmp_path / f"karate{suffix}"
     WRITERS[suffix](club, path)
-    figures = spectrum(make(str(path), None))
+    figures = spectrum(make(str(path)))
     assert figures["n"] == 34
     assert figures["gap"] == pytest.approx(0.031236, abs=5e-7)
 
@@ -103,7 +103,7 @@ def test_directed_graphs(suffix, tmp_path):
     assert topology.directed
     assert set(topology.graph(0).edges()) == edges
     assert topology.description["init_args"] == {"path": str(path), "directed": True}
-    check(topology)
+    verify(topology)
     assert topology.weights(0).toarray()[1] == pytest.approx([1 / 2, 1 / 3, 0])  # 1 hears 0, which sends to one
 
     says_itself = suffix in (".graphml", ".json")
@@ -124,7 +124,7 @@ def test_an_undirected_file_is_not_taken_as_directed(suffix, tmp_path):
 class Changing(Drawn):
     """Any two peers of a path may be joined in a round."""
 
-    def draw(self, t, rng):
+    def draw(self, rng):
         i = int(rng.integers(self.n - 1))
         W = np.eye(self.n)
         W[i : i + 2, i : i + 2] = 0.5
@@ -159,7 +159,7 @@ def test_topology_json_of_one_way_rounds():
 
 
 def test_topology_json_of_a_static_topology(tmp_path):
-    data = to_dict(make("karate", None))
+    data = to_dict(make("karate"))
     assert "schedule" not in data
     path = tmp_path / "topology.json"
     path.write_text(json.dumps(data))

@@ -22,7 +22,7 @@ from dfedsam.topologies import (
     two_cliques,
 )
 from dfedsam.topologies.graphs.expanders import margulis_weights
-from dfedsam.topologies.tidy import adjacency_matrix
+from dfedsam.topologies.matrices import adjacency_matrix
 
 
 def gap(name, n, **options):
@@ -130,7 +130,7 @@ def test_paley_of_a_prime_is_networkxs():
 
 
 def test_petersen():
-    W = make("petersen", None).weights(0)
+    W = make("petersen").weights(0)
     assert slem(W) == exact(1 / 2)
     np.testing.assert_allclose(eigenvalues(W), [1, *[1 / 2] * 5, *[-1 / 4] * 4], atol=1e-13)
     assert nx.is_isomorphic(make("petersen", 10).graph(0), nx.petersen_graph())
@@ -192,7 +192,7 @@ def test_real_networks(name, peers, edges, expected):
 
 
 def test_davis_in_full():
-    figures = spectrum(make("davis", None))
+    figures = spectrum(make("davis"))
     assert figures["lambda_min"] == pytest.approx(-0.434, abs=5e-4)
     assert figures["mu_2"] == pytest.approx(0.932001, abs=5e-7)
     laplacian = nx.laplacian_matrix(davis()).toarray()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfedsam.topologies import check, d_equistatic, make, od_equidyn, ou_equidyn, u_equistatic
+from dfedsam.topologies import d_equistatic, make, od_equidyn, ou_equidyn, u_equistatic, verify
 from dfedsam.topologies.matrices import circulant, from_pairs
 from dfedsam.topologies.schedules.equitopo import firsts
 
@@ -20,7 +20,7 @@ def test_equistatic_is_the_mean_of_its_offsets(n, seed):
     for offsets in sorted({1, min(3, n - 1), n - 1}):
         directed, symmetric = d_equistatic(n, offsets, seed), u_equistatic(n, offsets, seed)
         for topology in (directed, symmetric):
-            check(topology)  # doubly stochastic, connected, the second one symmetric
+            verify(topology)  # doubly stochastic, connected, the second one symmetric
             assert topology.period == 1
             assert topology.sums == "both"
         W = directed.weights(0).toarray()
@@ -36,7 +36,7 @@ def test_equistatic_takes_as_many_offsets_as_the_exponential_graph_and_keeps_the
     assert d_equistatic(100).weights(0).nnz == 100 * (7 + 1)
     for seed in range(20):  # an even offset alone would leave 16 peers in two parts
         drawn = d_equistatic(16, offsets=1, seed=seed)
-        check(drawn)
+        verify(drawn)
     assert len({d_equistatic(16, 2, seed).weights(0).indices.tobytes() for seed in range(20)}) > 5
 
 
@@ -105,7 +105,7 @@ def test_pairs_are_those_that_a_peer_by_peer_choice_makes(data):
 @pytest.mark.parametrize("n", [2, 3, 8, 33])
 def test_every_round_is_sound_and_drawn_from_the_seed_and_the_round_alone(name, n):
     one, other = make(name, n, seed=7), make(name, n, seed=7)
-    check(one)
+    verify(one)
     assert one.period is None
     assert one.support() is None
     assert one.directed == (name == "od_equidyn")
@@ -136,7 +136,7 @@ def test_offsets_are_drawn_evenly():
     ("build", "message"),
     [
         (lambda: d_equistatic(1), "peers is 1: it must be a whole number of at least 2"),
-        (lambda: d_equistatic(8, 8), "offsets is 8: it must be at most 7"),
+        (lambda: d_equistatic(8, 8), "offsets is 8: it must be below the number of peers"),
         (lambda: u_equistatic(8, 0), "offsets is 0: it must be a whole number of at least 1"),
         (lambda: u_equistatic(8, 2, seed=-1), "seed is -1: it must be a whole number of at least 0"),
         (lambda: od_equidyn(8, 0), "eta is 0: it must be above 0 and at most 1"),

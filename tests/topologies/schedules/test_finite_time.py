@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from dfedsam.topologies import base, check, hyper_hypercube, make, simple_base
+from dfedsam.topologies import base, hyper_hypercube, make, simple_base, verify
 from dfedsam.topologies.matrices import circulant, from_pairs
 from dfedsam.topologies.schedules.finite_time import _factors
 
@@ -64,6 +64,25 @@ def test_simple_base_is_exact_and_as_long_as_its_parts_say(degree):
             assert topology.period == power + (first > 1) + 1 + power, n  # m₁ + 1 + p₁
 
 
+@pytest.mark.parametrize("degree", DEGREES)
+@pytest.mark.parametrize("build", [base, simple_base])
+def test_inner_edges_change_single_rounds_alone(build, degree):
+    for n in (*range(2, 40), 97, 125):
+        plain, inner = build(n, degree), build(n, degree, inner_edges=True)
+        assert inner.period == plain.period, n
+        assert is_exact(inner), n
+        assert has_sound_rounds(inner, degree), n
+        assert all(inner.weights(t).nnz >= plain.weights(t).nnz for t in range(plain.period)), n
+
+
+def test_idle_peers_average_by_inner_edges():
+    """11 = 8 + 2 + 1: as the first block shares with 3 peers, 5 of its own are idle; then 1 of the second's 2."""
+    plain, inner = simple_base(11), simple_base(11, inner_edges=True)
+    more = [(inner.weights(t).nnz - plain.weights(t).nnz) // 2 for t in range(plain.period)]
+    assert more == [0, 0, 0, 2, 0, 0, 0]
+    np.testing.assert_array_equal(inner.weights(3).toarray()[3:7, 3:7], np.kron(np.eye(2), np.full((2, 2), 0.5)))
+
+
 def test_lengths_at_one_neighbour():
     lengths = {5: 5, 6: 4, 7: 5, 10: 6, 12: 5, 24: 6, 25: 9, 33: 11, 50: 10, 100: 11}
     assert {n: base(n).period for n in lengths} == lengths
@@ -106,10 +125,10 @@ def test_factors_multiply_to_their_number():
 def test_the_check_before_round_0_passes(n, degree):
     for name in ("base", "simple_base"):
         topology = make(name, n, degree=degree)
-        check(topology)
+        verify(topology)
         assert topology.description == {
-            "class_path": f"dfedsam.topologies.schedules.finite_time.{name}",
-            "init_args": {"degree": degree},
+            "class_path": f"{name}",
+            "init_args": {"degree": degree, "inner_edges": False},
         }
         assert not topology.directed
         assert topology.sums == "both"
@@ -146,7 +165,8 @@ def test_many_peers(n):
         (lambda: hyper_hypercube(14), "peers is 14: it must have no prime factor above 2 .*use 8 or 16, a larger"),
         (lambda: hyper_hypercube(22, 4), "peers is 22: it must have no prime factor above 5 .*use 20 or 24, a larger"),
         (lambda: make("base", 8, degree="many"), "degree is many: it must be a whole number"),
-        (lambda: make("base", 8, seed=0, weights="metropolis"), "base brings its own weights; leave it out"),
+        (lambda: base(10**6, degree=10**5), "peers is 1000000: it must fit into memory, but 5e\\+10 edges take about"),
+        (lambda: make("base", 8, seed=0, weights="metropolis"), "base brings its own weights"),
     ],
 )
 def test_bad_input(build, message):

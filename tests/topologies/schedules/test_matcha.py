@@ -1,5 +1,6 @@
 """MATCHA: its matchings, probabilities with their certificate, and weights, against closed forms and all draws."""
 
+import sys
 from itertools import product
 
 import networkx as nx
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfedsam.topologies import check, make
+from dfedsam.topologies import make, verify
 from dfedsam.topologies.schedules.edge_colouring import matchings_of
 from dfedsam.topologies.schedules.matcha import best_probabilities, best_step, laplacian, second_moment
 
@@ -79,7 +80,7 @@ def test_davis_at_half_the_budget():
     assert len(topology.matchings) == 14  # the largest degree: it is bipartite
     assert topology.probabilities.sum() == pytest.approx(7, abs=1e-5)
     assert topology.contraction() == pytest.approx(0.7859, abs=1e-4)
-    check(topology)
+    verify(topology)
 
 
 def test_davis_in_matchings_of_another_choice():
@@ -94,6 +95,43 @@ def test_davis_in_matchings_of_another_choice():
     alpha, rho = best_step(32, matchings, best_probabilities(32, matchings, 0.5).probabilities)
     assert alpha == pytest.approx(0.195, abs=5e-4)
     assert rho == pytest.approx(0.8105, abs=1e-4)
+
+
+AUTHORS = [[(1, 5), (6, 7), (0, 4), (2, 3)], [(1, 7), (3, 6)], [(0, 1), (3, 7), (5, 6)], [(1, 2), (0, 7)], [(1, 3)]]
+
+
+@pytest.mark.parametrize(
+    ("budget", "rho"), [(0.1, 0.9368), (0.2, 0.8577), (0.3, 0.7765), (0.4, 0.7051), (0.5, 0.6440), (0.8, 0.6150)]
+)
+def test_the_matchings_of_the_papers_first_figure(budget, rho):
+    """Half of the budget mixes better than all of it."""
+    edges = [list(edge) for matching in AUTHORS for edge in matching]
+    graph = nx.from_edgelist(edges)
+    topology = make("matcha", None, topology=graph, budget=budget, matchings=AUTHORS)
+    assert topology.matchings == AUTHORS
+    assert topology.contraction() == pytest.approx(rho, abs=2e-4)
+    verify(topology)
+
+
+def test_the_same_probability_for_each_of_those_matchings():
+    assert best_step(8, AUTHORS, np.full(5, 0.5))[1] == pytest.approx(0.7907, abs=2e-4)
+    whole = best_step(8, AUTHORS, np.ones(5))[1]
+    half = best_step(8, AUTHORS, best_probabilities(8, AUTHORS, 0.5).probabilities)[1]
+    assert half < whole < 0.6548
+
+
+def test_more_peers_than_the_interior_point_solver_takes():
+    n = 64
+    found = best_probabilities(n, matchings_of(nx.cycle_graph(n)), 0.5)
+    assert found.connectivity == pytest.approx(1 - np.cos(2 * np.pi / n), rel=1e-4)
+    assert found.bound - found.connectivity <= 1e-4 * found.bound
+
+
+def test_without_cvxpy(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cvxpy", None)
+    with pytest.raises(ValueError, match=r"topology is matcha: it needs .* cvxpy; .*`pip install 'dfedsam\[sdp\]'`"):
+        make("matcha", 8)
+    assert make("matcha", 200, budget=1).probabilities.tolist() == [1, 1]  # nothing to optimise
 
 
 @pytest.mark.parametrize(("name", "n", "budget"), [("ring", 5, 0.4), ("grid", 6, 0.5), ("petersen", 10, 0.3)])
@@ -120,7 +158,7 @@ def test_the_whole_budget_is_the_best_constant_weight():
 
 def test_rounds_are_weighted_matchings_drawn_from_the_seed():
     topology, other = (make("matcha", 12, 4, topology="star") for _ in range(2))
-    check(topology)
+    verify(topology)
     seen = [0] * 11
     for t in range(200):
         W = topology.weights(t)
@@ -142,7 +180,11 @@ def test_rounds_are_weighted_matchings_drawn_from_the_seed():
         (8, {"budget": 0}, "budget is 0: it must be above 0 and at most 1"),
         (8, {"budget": 1.5}, "budget is 1.5"),
         (8, {"topology": "one_peer_exponential"}, "must be undirected and the same in every round for matcha"),
-        (501, {}, "peers is 501: it must be at most 128 for matcha"),
+        (129, {}, "peers is 129: it must be at most 128 for matcha"),
+        (4, {"matchings": [[[0, 1], [2, 3]]]}, r"matchings is wrong at the edge \[0, 3\]: it must hold every edge"),
+        (3, {"matchings": [[[0, 1], [1, 2]], [[0, 2]]]}, "must hold at least one edge, and no peer twice"),
+        (3, {"matchings": [[[0, 1]], [[1, 2]], [[0, 2]], [[1, 0]]]}, r"wrong at the edge \[0, 1\]"),
+        (3, {"matchings": 3}, "matchings is 3: it must be lists of pairs of peers"),
     ],
 )
 def test_wrong_options(n, options, message):

@@ -6,7 +6,15 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from dfedsam.topologies import check, grid, one_peer_exponential, one_peer_grid, one_peer_hypercube, one_peer_ring, ring
+from dfedsam.topologies import (
+    grid,
+    one_peer_exponential,
+    one_peer_grid,
+    one_peer_hypercube,
+    one_peer_ring,
+    ring,
+    verify,
+)
 from tests.topologies.schedules.test_finite_time import is_exact, product
 
 
@@ -31,7 +39,7 @@ def test_one_peer_exponential_leaves_a_residual_at_other_sizes(n, residual):
 @pytest.mark.parametrize("n", [2, 3, 5, 8, 12, 33])
 def test_one_peer_exponential_sends_along_growing_offsets(n):
     topology = one_peer_exponential(n)
-    check(topology)
+    verify(topology)
     assert topology.directed
     assert topology.sums == "both"
     for t in range(2 * topology.period):
@@ -57,7 +65,7 @@ def test_one_peer_grid_meets_every_edge_once_a_period(n, rows, period):
 
 
 def meets_every_edge_once(topology, graph):
-    check(topology)
+    verify(topology)
     met = []
     for t in range(topology.period):
         edges = list(topology.graph(t).edges())

@@ -7,7 +7,7 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from dfedsam.topologies import check, make, metropolis, pairwise, random_matching, random_neighbours
+from dfedsam.topologies import make, metropolis, pairwise, random_matching, random_neighbours, verify
 from dfedsam.topologies.schedules.randomized import draw_distinct
 
 
@@ -34,7 +34,7 @@ def left(matrices):
 @pytest.mark.parametrize("n", [2, 3, 4, 5, 6])
 def test_random_matching_contracts_as_its_formula_says(n):
     topology = random_matching(n)
-    drawn = [topology.draw(0, Given(np.array(order))) for order in permutations(range(n))]
+    drawn = [topology.draw(Given(np.array(order))) for order in permutations(range(n))]
     expected = 0.5 if n % 2 else (n - 2) / (2 * (n - 1))
     assert left(drawn) == pytest.approx(expected, abs=1e-14)
     assert topology.contraction() == pytest.approx(expected, abs=1e-14)
@@ -44,7 +44,7 @@ def test_random_matching_contracts_as_its_formula_says(n):
 @pytest.mark.parametrize("n", [2, 3, 7])
 def test_pairwise_over_all_pairs(n):
     topology = pairwise(n)
-    drawn = [topology.draw(0, Given(i, j)) for i, j in product(range(n), range(n - 1))]
+    drawn = [topology.draw(Given(i, j)) for i, j in product(range(n), range(n - 1))]
     assert left(drawn) == pytest.approx(1 - 1 / (n - 1), abs=1e-14)
     assert topology.contraction() == pytest.approx(1 - 1 / (n - 1), abs=1e-14)
     assert topology.support() is None
@@ -53,12 +53,19 @@ def test_pairwise_over_all_pairs(n):
 @pytest.mark.parametrize("graph", [nx.davis_southern_women_graph(), nx.path_graph(6), nx.complete_graph(5)])
 def test_pairwise_over_a_graph(graph):
     topology, edges = make("pairwise", None, topology=graph), graph.number_of_edges()
-    drawn = [topology.draw(0, Given(entry)) for entry in range(2 * edges)]
+    drawn = [topology.draw(Given(entry)) for entry in range(2 * edges)]
     laplacian = nx.laplacian_matrix(graph, weight=None).toarray()
     expected = 1 - np.linalg.eigvalsh(laplacian)[1] / (2 * edges)
     assert left(drawn) == pytest.approx(expected, abs=1e-13)
     assert topology.contraction() == pytest.approx(expected, abs=1e-13)
-    check(topology)
+    verify(topology)
+
+
+@pytest.mark.parametrize("complete", ["complete", "Complete", {"class_path": "complete", "init_args": {}}])
+def test_pairwise_over_all_pairs_builds_no_graph(complete):
+    topology = make("pairwise", 10**6, topology=complete)
+    assert topology.support() is None
+    assert topology.weights(0).nnz == 10**6 + 2
 
 
 def test_pairwise_is_exact_on_a_large_ring_too():
@@ -77,7 +84,7 @@ def test_others_are_drawn_uniformly():
 @pytest.mark.parametrize(("n", "degree"), [(2, 1), (5, 2), (16, 3), (9, 8)])
 def test_random_neighbours_have_metropolis_weights(n, degree):
     topology = random_neighbours(n, degree, seed=1)
-    check(topology)
+    verify(topology)
     for t in range(20):
         graph = topology.graph(t)
         assert min(d for _, d in graph.degree()) >= degree
@@ -111,3 +118,21 @@ def test_wrong_options(name, options, message):
     with pytest.raises(ValueError, match=message) as caught:
         make(name, 6, **options)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", [
+    *("one_peer_exponential", "one_peer_hypercube", "one_peer_ring", "hyper_hypercube", "simple_base", "base", "ceca"),
+    *("d_equistatic", "od_equidyn", "ou_equidyn", "random_matching", "random_neighbours", "el_oracle", "el_local"),
+    "pairwise",
+])  # fmt: skip
+def test_peers_that_do_not_fit_into_memory_are_refused_at_once(name):
+    with pytest.raises(ValueError, match="peers is 100000000000000000000: it must fit into memory"):
+        make(name, 10**20)
+
+
+@pytest.mark.parametrize(
+    ("name", "option"), [("random_neighbours", "degree"), ("el_local", "degree"), ("u_equistatic", "offsets")]
+)
+def test_neighbours_that_do_not_fit_into_memory_are_refused_at_once(name, option):
+    with pytest.raises(ValueError, match="peers is 10000000: it must fit into memory, but"):
+        make(name, 10**7, **{option: 10**6})

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dfedsam.topologies import check, make, stl_fw
+from dfedsam.topologies import make, stl_fw, verify
 from dfedsam.topologies.schedules.stl_fw import objective
 
 GROUPS = np.repeat(np.eye(10), 2, axis=0)  # ten classes, two peers of each
@@ -19,12 +19,12 @@ def test_no_bias_is_left_after_nine_steps():
     for degree, left in ((1, 0.4), (4, 0.1), (9, 0)):
         bias, _ = objective(stl_fw(20, GROUPS, degree).weights(0), GROUPS, 0.1)
         assert bias == pytest.approx(left, abs=1e-15)  # 1/(1 + degree) - 1/10
-    check(stl_fw(20, GROUPS, 9))
+    verify(stl_fw(20, GROUPS, 9))
 
 
 def test_parts_of_the_graph_are_joined_first():
     for degree in (3, 4, 9):
-        check(stl_fw(20, GROUPS, degree))
+        verify(stl_fw(20, GROUPS, degree))
 
 
 @settings(deadline=None, max_examples=20)
@@ -64,8 +64,11 @@ def test_more_mixing_mixes_more():
 
 def test_alike_peers_are_left_to_mixing_alone():
     alike = np.full((8, 4), 0.25)
-    check(stl_fw(8, alike, degree=3))
-    assert stl_fw(8, alike, degree=3, mixing=0).weights(0).nnz == 8  # nothing to gain
+    verify(stl_fw(8, alike, degree=3))
+    apart = stl_fw(8, alike, degree=3, mixing=0)
+    assert apart.weights(0).nnz == 8  # nothing to gain
+    with pytest.raises(ValueError, match=r"not connected.* take a larger degree, or a mixing above 0"):
+        verify(apart)
 
 
 def test_no_description_holds_the_proportions():
@@ -73,7 +76,7 @@ def test_no_description_holds_the_proportions():
     assert topology.directed
     assert topology.sums == "both"
     assert topology.description == {
-        "class_path": "dfedsam.topologies.schedules.stl_fw.stl_fw",
+        "class_path": "stl_fw",
         "init_args": {"degree": 3, "mixing": 0.1},
     }
 
@@ -88,7 +91,7 @@ def test_no_description_holds_the_proportions():
         ({"class_proportions": GROUPS - 0.1}, "class_proportions of peer 0"),
         ({"class_proportions": GROUPS * np.nan}, "class_proportions of peer 0 sum to nan"),
         ({"degree": 0}, "degree is 0: it must be a whole number of at least 1"),
-        ({"mixing": -1}, "mixing is -1: it must be a number of at least 0"),
+        ({"mixing": -1}, "mixing is -1: it must be finite and at least 0"),
         ({"mixing": float("nan")}, "mixing is nan"),
         ({"n": 3000}, "peers is 3000: it must be at most 2048"),
     ],

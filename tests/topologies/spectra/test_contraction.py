@@ -12,7 +12,7 @@ from dfedsam.topologies.spectra.rounds import sample_rounds
 class Matching(Drawn):
     """A uniform perfect matching in every round; it does not tell its formula, (n - 2)/(2(n - 1))."""
 
-    def draw(self, t, rng):
+    def draw(self, rng):
         everyone, order = np.arange(self.n), rng.permutation(self.n)
         other = np.empty(self.n, dtype=int)
         other[order] = order.reshape(-1, 2)[:, ::-1].ravel()

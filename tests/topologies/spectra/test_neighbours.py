@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 
 from dfedsam.topologies import effective_neighbours, eigenvalues, make, metropolis, ring
-from dfedsam.topologies.spectra import extremes
+from dfedsam.topologies.spectra import extremes, neighbours
 from dfedsam.topologies.spectra.neighbours import from_eigenvalues, schedule_neighbours
 
 
@@ -82,6 +82,13 @@ def test_estimates_of_large_graphs(name, gamma, error, monkeypatch):
     expected = from_eigenvalues(eigenvalues(W), gamma)
     monkeypatch.setattr(extremes, "DENSE", 100)
     assert effective_neighbours(W, gamma) == pytest.approx(expected, rel=error)
+
+
+def test_the_square_of_w_is_taken_some_rows_at_a_time(monkeypatch):
+    W = make("erdos_renyi", 600, seed=1).weights(0)
+    whole = effective_neighbours(W)
+    monkeypatch.setattr(neighbours, "CHUNK", 1000)
+    assert effective_neighbours(W) == exact(whole)
 
 
 def test_estimates_where_the_square_of_w_is_full(monkeypatch):

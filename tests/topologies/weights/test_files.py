@@ -7,7 +7,6 @@ import scipy.io
 import scipy.sparse as sp
 
 from dfedsam.topologies import (
-    check,
     directed_ring,
     find_rule,
     from_weights,
@@ -19,6 +18,7 @@ from dfedsam.topologies import (
     star,
     torus,
     uniform,
+    verify,
     weights_from_file,
 )
 
@@ -50,7 +50,7 @@ def test_round_trip(suffix, graph, tmp_path):
     W = (out_degree if graph.is_directed() else metropolis)(graph)
     path = written(tmp_path, W, suffix)
     topology = make(graph, None, weights=path)
-    check(topology)
+    verify(topology)
     np.testing.assert_array_equal(topology.weights(0).toarray(), W.toarray())
     assert topology.sums == ("columns" if graph.is_directed() else "both")
     again = make(topology.description, topology.n)
@@ -65,21 +65,21 @@ def test_round_trip(suffix, graph, tmp_path):
 def test_a_file_is_a_topology(suffix, graph, rule, sums, tmp_path):
     W = rule(graph)
     path = written(tmp_path, W, suffix)
-    topology = make(path, None)
+    topology = make(path)
     assert (topology.n, topology.sums) == (len(graph), sums)
     assert topology.directed is (rule is not metropolis)
     assert topology.description == {
-        "class_path": "dfedsam.topologies.weights.files.from_weights",
+        "class_path": "from_weights",
         "init_args": {"path": path},
     }
-    check(topology)
+    verify(topology)
     assert set(topology.graph(0).to_directed().edges()) == set(graph.to_directed().edges())
     np.testing.assert_array_equal(topology.weights(0).toarray(), W.toarray())
     W = topology.weights(0)
     assert (W.format, W.dtype, W.indices.dtype) == ("csr", np.float64, np.int32)
     with pytest.raises(ValueError, match="brings its own weights"):
         make(path, None, weights="metropolis")
-    with pytest.raises(ValueError, match="peers is 4: topology "):
+    with pytest.raises(ValueError, match="peers is 4: it must be "):
         make(path, 4)
 
 
@@ -120,7 +120,7 @@ def test_a_directed_graph_wants_columns(tmp_path):
     with pytest.raises(ValueError, match=r"columns that sum to 1 .* column \d sums to .*its rows do: transpose it"):
         weights_from_file(graph, written(tmp_path, uniform(graph)))
     half = out_degree(directed_ring(6)) * 0.5
-    with pytest.raises(ValueError, match=r"columns that sum to 1 .* column 0 sums to 0.5; mend it"):
+    with pytest.raises(ValueError, match=r"columns that sum to 1 .* column 0 sums to 0.5; fix it"):
         weights_from_file(directed_ring(6), written(tmp_path, half))
 
 
@@ -146,7 +146,7 @@ def test_bad_files(name, content, message, tmp_path):
     if content is not None:
         path.write_text(content)
     with pytest.raises(ValueError, match=message) as caught:
-        make(str(path), None)
+        make(str(path))
     assert str(caught.value).startswith(f"weights is {path}: it must")
     assert "\n" not in str(caught.value)
 

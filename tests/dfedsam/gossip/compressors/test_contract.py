@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as arrays
 from dfedsam.gossip.compressors import (
     QSGD,
     BFloat16,
+    BlockQuantizer,
     Float16,
     LowRank,
     NoCompression,
@@ -34,6 +35,10 @@ COMPRESSORS = [
     QSGD(levels=20),
     QSGD(levels=127),
     QSGD(levels=1000),
+    QSGD(unbiased=True),
+    BlockQuantizer(),
+    BlockQuantizer(bits=8, block=10),
+    BlockQuantizer(bits=1, block=3),
     Float16(),
     BFloat16(),
     LowRank(),
@@ -142,11 +147,65 @@ def test_qsgd_contracts_on_average(levels):
         y = own * compressor.unit(norm, d)
         np.testing.assert_array_equal(numbers, own + levels)
         mean = y.mean(axis=0) * compressor.tau(d)
-        np.testing.assert_allclose(mean, x, atol=norm[0, 0] / levels * 2.0**-15)  # right on average
+        np.testing.assert_allclose(mean, x, rtol=1e-9, atol=norm[0, 0] / levels * 2.0**-16.9)  # right on average
         bound = (1 - compressor.delta(d)) * (x @ x) + (x @ x) * 1e-4 / levels
         assert np.mean(np.sum((y - x) ** 2, axis=1)) <= bound
 
     test()
+
+
+UNBIASED = [QSGD(levels=s, unbiased=True) for s in (1, 7, 127)]
+UNBIASED += [BlockQuantizer(), BlockQuantizer(bits=1, block=16), BlockQuantizer(bits=4, block=7)]
+
+
+@pytest.mark.parametrize("compressor", UNBIASED, ids=repr)
+@pytest.mark.parametrize("spiky", [False, True])
+def test_unbiased_ones_are_right_on_average_and_keep_their_variance(compressor, spiky):
+    dim, draws = 60, 4000
+    x = np.random.default_rng(1).normal(size=(1, dim)) ** (5 if spiky else 1)
+    x[:, 20] = 0
+    found = np.array([compressed(compressor, x, key(range(1), round=i))[0] for i in range(draws)])
+    error = np.sqrt(np.abs(x[0]) * np.linalg.norm(x) / compressor.levels / draws)  # of a coin that is 0 or a level
+    assert np.all(np.abs(found.mean(axis=0) - x[0]) <= 5 * error + 1e-4 * np.abs(x).max())
+    squares = np.sum((found - x) ** 2, axis=1) / np.sum(x**2)
+    assert squares.mean() <= compressor.variance(dim) + 4 * squares.std() / draws**0.5
+    delta = compressor.delta(dim)
+    assert delta is None or delta == pytest.approx(1 - compressor.variance(dim))
+
+
+@pytest.mark.parametrize("levels", [1, 2, 7])
+def test_rounding_is_as_right_below_zero_as_above(levels):
+    """The exact mean over all draws is odd in x; entries beneath the resolution of the draws are 0 on both sides."""
+    compressor, draws = QSGD(levels=levels, unbiased=True), np.arange(1 << 16, dtype=np.uint16)[:, None]
+    x = np.array([1.0, 1e-6, 1e-6, 0.3, 2e-5])
+    means = []
+    for sign in (1, -1):
+        many = np.tile(sign * x, (1 << 16, 1))
+        own = np.empty_like(many)
+        norm, _ = compressor.rounded(many, draws, own)
+        means.append((own * compressor.unit(norm, 5)).mean(axis=0))
+    np.testing.assert_allclose(means[0], -means[1], rtol=1e-12)
+    assert means[0][1] == 0
+
+
+@pytest.mark.parametrize("compressor", [QSGD(), QSGD(unbiased=True), BlockQuantizer()], ids=repr)
+@pytest.mark.parametrize("size", [1e30, 3e-33])
+def test_rows_whose_squares_overflow_or_vanish_are_quantized_as_others(compressor, size):
+    x, all_peers = np.random.default_rng(0).normal(size=(3, 40)).astype(np.float32), key(range(3))
+    scaled = (x * np.float32(size)).astype(np.float32)
+    y = compressed(compressor, scaled, all_peers)
+    assert np.all(np.isfinite(y))
+    np.testing.assert_allclose(y / np.float32(size), compressed(compressor, x, all_peers), rtol=1e-4, atol=1e-6)
+
+
+def test_what_is_declared():
+    for compressor in COMPRESSORS:
+        delta, variance = compressor.delta(300), compressor.variance(300)
+        assert delta is None or 0 < delta <= 1
+        assert delta is not None or variance is not None
+    assert QSGD().variance(300) is None
+    assert QSGD(unbiased=True).delta(300) is None  # τ = 3.5
+    assert QSGD(levels=127, unbiased=True).delta(300) == pytest.approx(1 - 300 / 127**2)
 
 
 @pytest.mark.parametrize("compressor", [QSGD(), QSGD(levels=2), RandomK(), LowRank(), LowRank(rank=2)], ids=repr)
@@ -176,6 +235,8 @@ def test_random_ones_contract_on_average(compressor, spiky):
         (QSGD(levels=8), 5 * 1000 + 32),
         (QSGD(levels=127), 8 * 1000 + 32),
         (QSGD(levels=128), 9 * 1000 + 32),
+        (BlockQuantizer(), 3 * 1000 + 2 * 32),
+        (BlockQuantizer(bits=7, block=1000), 8 * 1000 + 32),
         (Float16(), 16 * 1000 + 16),
         (BFloat16(), 16 * 1000),
         (LowRank(rank=2, columns=40), 32 * 2 * (25 + 40)),
@@ -195,6 +256,8 @@ def test_a_message_has_the_bits_of_the_formula_in_whole_bytes(compressor, bits):
         (lambda: TopK(k=51).check(50), "k is 51: it must be at most the length of x, 50 here; choose a smaller one"),
         (lambda: QSGD(levels=0), "levels is 0: it must be a whole number of at least 1"),
         (lambda: QSGD(levels=1 << 15), "levels is 32768: it must be at most 32767"),
+        (lambda: BlockQuantizer(bits=16), "bits is 16: it must be at most 15"),
+        (lambda: BlockQuantizer(block=0), "block is 0"),
         (lambda: LowRank(rank=0), "rank is 0"),
         (lambda: LowRank(rank=8).check(50), "rank is 8: it must be at most 7, the lesser side of the matrix"),
         (lambda: LowRank(columns=51).check(50), "columns is 51: it must be at most the length of x, 50 here"),

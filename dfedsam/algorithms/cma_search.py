@@ -1,0 +1,126 @@
+"""CMA-ES instead of gradient estimates: what BBT, FedBPT and their kin share."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfedsam.algorithms.base import Algorithm, State
+from dfedsam.context import RoundContext
+from dfedsam.errors import OptionError
+from dfedsam.objectives.base import Problem
+from dfedsam.registry import public_name
+from dfedsam.state import rows_of, set_rows
+from dfedsam.topologies import Topology
+from dfedsam.validation import one_of, positive, whole_number
+from dfedsam.zeroth_order import cma
+
+_ROUNDS_AHEAD = 64  # in which absent peers are looked for before a run
+
+
+@dataclass(kw_only=True)
+class SearchState(State):
+    """`search`: each peer's distribution around its mean, which is x."""
+
+    search: cma.Search
+
+
+@dataclass(frozen=True, kw_only=True)
+class CMASearch(Algorithm):
+    """Shared options of searches by CMA-ES (Hansen, 2016): x is the mean of a normal distribution that adapts.
+
+    Args:
+        population: λ, candidates of a generation, at least 4.
+        sigma: σ₁, the step size of the first generation, in units of x, above 0.
+        covariance: "full" (peers hold d² numbers, so for d up to some hundred) or "diagonal" (sep-CMA-ES of Ros and
+            Hansen, 2008, which learns the scales of the coordinates alone, (d + 2)/3 times as fast).
+    """
+
+    population: int = 20
+    sigma: float = 1.0
+    covariance: cma.Covariance = "full"
+
+    def __post_init__(self) -> None:
+        whole_number("population", self.population, 4, "the mean moves to the better half of them")
+        positive("sigma", self.sigma)
+        one_of("covariance", self.covariance, get_args(cma.Covariance))
+
+    def init(self, x: NDArray, problem: Problem) -> SearchState:
+        return SearchState(x=x, search=cma.start(x, self.sigma, self.covariance))
+
+    def parameters(self, dim: int, population: int) -> cma.CMAParameters:
+        """The constants for vectors of length `dim` and so many candidates."""
+        return cma.parameters(dim, population, diagonal=self.covariance == "diagonal")
+
+    def tell_server(self, state: SearchState, candidates: NDArray, losses: NDArray) -> tuple[NDArray, cma.Search]:
+        """One generation of a search that all peers hold a copy of: its mean (1, dim) and distribution afterwards.
+
+        Args:
+            state: of which the first row stands for all.
+            candidates: shape (λ, dim).
+            losses: theirs, shape (λ,).
+        """
+        one, constants = rows_of(state, slice(0, 1)), self.parameters(state.x.shape[1], len(losses))
+        return cma.tell(one.x, one.search, candidates[None], losses[None], constants)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalCMASearch(CMASearch):
+    """Shared by algorithms whose peers search on their own minibatches.
+
+    Args:
+        population: λ, candidates of a generation, at least 4.
+        generations: I, generations in a round, at least 1.
+    """
+
+    population: int = 5
+    generations: int = 8
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        whole_number("generations", self.generations, 1)
+
+    def local_phase(self, x: NDArray, search: cma.Search, context: RoundContext) -> tuple[NDArray, cma.Search, NDArray]:
+        """The generations of a round of every peer.
+
+        Args:
+            x: means, shape (peers, dim).
+            search: the distributions around them.
+            context: of the round.
+
+        Returns:
+            New means and distributions, and σ at the start of each generation, shape (peers, I).
+        """
+        x, search = x.copy(), copy.deepcopy(search)
+        sigmas, dim = np.empty((len(x), self.generations), x.dtype), x.shape[1]
+        constants = self.parameters(dim, self.population)
+        for rows, chunk in context.chunks(self.population, x[0].nbytes):
+            mean, part = x[rows], rows_of(search, rows)
+            for step in range(self.generations):
+                sigmas[rows, step] = part.sigma
+                oracle = chunk.oracle(step)
+                normal = oracle.random("candidates").normal((self.population, dim), mean.dtype)
+                candidates = cma.ask(mean, part, normal)
+                mean, part = cma.tell(mean, part, candidates, oracle.losses(candidates), constants)
+            x[rows] = mean
+            set_rows(search, rows, part)
+        return x, search, sigmas
+
+
+def broadcast(state: SearchState, mean: NDArray, search: cma.Search) -> None:
+    """Give every peer the server's search, whose arrays have one row, in place."""
+    state.x[:] = mean
+    set_rows(state.search, slice(None), search)
+
+
+def require_all_peers(algorithm: Algorithm, topology: Topology) -> None:
+    """Raise OptionError if peers are absent in one of the first rounds; a later absence ends the run."""
+    for t in range(_ROUNDS_AHEAD):
+        if topology.participants(t) is not None:
+            rule = f"must have all peers in every round, which its server needs, but some are absent in round {t}"
+            hint = "choose a topology without absences, or fedavg_bbt"
+            raise OptionError("algorithm", public_name(type(algorithm)), rule, hint)

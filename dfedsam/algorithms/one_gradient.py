@@ -1,0 +1,56 @@
+"""One gradient estimate in a round: what the methods share that correct D-PSGD's bias or its momentum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfedsam.algorithms.base import GradientMethod
+from dfedsam.context import RoundContext
+from dfedsam.gossip import Gossip, Plain
+from dfedsam.state import rows_of, set_rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneGradient(GradientMethod):
+    """Shared by algorithms in which every peer estimates one gradient in a round; twice the queries with ρ > 0."""
+
+    def gradient(
+        self, context: RoundContext, x: NDArray, state: Any, direction: NDArray | None = None
+    ) -> tuple[NDArray, Any]:
+        """Every peer's estimate on a minibatch of its own, at x or at SAM's perturbed point.
+
+        Args:
+            context: of the round.
+            x: the block's models, shape (peers, dim).
+            state: the estimator's.
+            direction: what SAM's perturbation goes along, shape (peers, dim); None: an estimate of its own.
+
+        Returns:
+            Estimates, shape (peers, dim), 0 for absent peers, and the estimator's state.
+        """
+        g = np.zeros_like(x)
+        for rows, chunk in context.chunks(self.estimator.queries(x.shape[1]), x[0].nbytes):
+            oracle, part = chunk.oracle(0), rows_of(state, rows)
+            along = direction[rows].copy() if self.rho and direction is not None else None
+            at, part = self.perturbed(oracle, x[rows], part, along)
+            g[rows], part = self.estimator(oracle, at, part, "descent")
+            set_rows(state, rows, part)
+        return g, state
+
+
+@dataclass(frozen=True, kw_only=True)
+class GossipOneGradient(OneGradient):
+    """Shared by those of them that gossip.
+
+    Args:
+        gossip: the gossip phase.
+    """
+
+    gossip: Gossip = Plain()
+
+    def gossip_of_x(self) -> Gossip:
+        return self.gossip

@@ -1,0 +1,138 @@
+"""A run in progress, and the hooks at which a callback sees it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from dfedsam.communication.base import Communicator
+    from dfedsam.context import QueryCounter
+    from dfedsam.experiment import Experiment
+    from dfedsam.objectives import Problem
+    from dfedsam.run_folder import Row
+
+T = TypeVar("T")
+INTERRUPTED: Literal["interrupted"] = "interrupted"
+"""`Run.stopped` of a run that was asked to stop, as by Ctrl-C."""
+
+
+@dataclass
+class Run:
+    """A run in progress.
+
+    Attributes:
+        experiment: its options.
+        communicator: who owns which peers.
+        problem: the objective with the block's data.
+        counter: the block's queries.
+        state: the algorithm's state of the block.
+        round: rounds completed.
+        row: the evaluation after these rounds; None if there is none.
+        rows: all evaluations so far.
+        peer_metrics: the last evaluation of each peer's own model, metric → (peers,).
+        stopped: why the run ends before its last round: "interrupted", or the budget's message; None: it does not.
+        dropped: whether the budget ran out in the last round or its evaluation, which the checkpoint must not hold.
+        earlier_counts: the problem's own counts up to the checkpoint that this run was resumed from.
+        before_gossip: observer of x before gossip, for this round's context.
+        cosines: collects cosines of estimates with exact gradients, for this round's context; None: not recorded.
+    """
+
+    experiment: Experiment
+    communicator: Communicator
+    problem: Problem
+    counter: QueryCounter
+    state: Any
+    round: int = 0
+    row: Row | None = None
+    rows: list[Row] = field(default_factory=list)
+    peer_metrics: dict[str, NDArray] = field(default_factory=dict)
+    stopped: str | None = None
+    dropped: bool = False
+    earlier_counts: dict[str, int] = field(default_factory=dict)
+    before_gossip: Callable[[NDArray], None] = lambda x: None
+    cosines: list[tuple[slice, NDArray]] | None = None
+    _start: float = field(default_factory=time.perf_counter)
+
+    @property
+    def x(self) -> NDArray:
+        """The block's models (peers, dim)."""
+        return self.state.x
+
+    @property
+    def participants(self) -> NDArray[np.bool_] | None:
+        """Which of the block's peers take part in round `round`, shape (peers,); None: all."""
+        present = self.experiment.topology.participants(self.round)
+        return None if present is None else present[np.asarray(self.communicator.block)]
+
+    @property
+    def seconds(self) -> float:
+        """Time spent, with that before a resume."""
+        return time.perf_counter() - self._start
+
+    @seconds.setter
+    def seconds(self, seconds: float) -> None:
+        self._start = time.perf_counter() - seconds
+
+    def stop(self, reason: str, *, drop: bool = False) -> None:
+        """End the run after this round; every rank must call it with the same arguments.
+
+        Args:
+            reason: INTERRUPTED, or a message.
+            drop: whether the round must not be saved, since it could not be completed.
+        """
+        self.stopped, self.dropped = reason, drop
+
+
+class Callback:
+    """Something that happens beside the rounds; each hook does nothing unless overridden.
+
+    Hooks are called on every rank, in the order of the run's callbacks. One that communicates must be there on all.
+    """
+
+    def on_start(self, run: Run) -> None:
+        """Called once, before the first round or after a checkpoint was loaded."""
+
+    def before_round(self, run: Run) -> None:
+        """Called before round `run.round`."""
+
+    def after_round(self, run: Run) -> None:
+        """Called after every round, and for round 0 of a fresh run: `run.round` rounds are complete."""
+
+    def on_end(self, run: Run) -> None:
+        """Called once after the last round, also when the run was stopped; not when it failed."""
+
+
+def on_root(communicator: Communicator, action: Callable[[], T]) -> T:
+    """Do something on the root; every rank gets what it returns, or raises the OSError or ValueError that it raises."""
+    value: Any = None
+    error: Exception | None = None
+    if communicator.is_root:
+        try:
+            value = action()
+        except (OSError, ValueError) as caught:
+            error = caught
+    value, error = communicator.broadcast((value, error))
+    if error is not None:
+        raise error
+    return value
+
+
+def on_every_rank(communicator: Communicator, action: Callable[[], T]) -> T:
+    """Do something on every rank; if one of them raises OSError or ValueError, all of them raise the first one's."""
+    value: Any = None
+    error: Exception | None = None
+    try:
+        value = action()
+    except (OSError, ValueError) as caught:
+        error = caught
+    first = communicator.first(error)
+    if first is not None:
+        raise first
+    return value

@@ -1,0 +1,148 @@
+"""The recorder's metrics: exact network-wide means that no peer of a decentralised run could see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfedsam.callbacks.base import Callback, Run
+from dfedsam.communication.base import Communicator
+from dfedsam.errors import BudgetExceeded, RunError
+from dfedsam.run_folder import Row
+
+_CHUNK = 256  # rows whose distance to the mean is computed at a time, in float64
+
+
+def consensus_distance(x: NDArray, communicator: Communicator) -> float:
+    """Ξ² = (1/n) Σ ‖x_i − x̄‖² over all peers, from the block's rows x (peers, dim); the same bits for every split."""
+    mean = communicator.total(x) / communicator.peers
+    squares = np.empty(len(x))
+    for low in range(0, len(x), _CHUNK):
+        difference = x[low : low + _CHUNK] - mean
+        squares[low : low + _CHUNK] = np.einsum("pd,pd->p", difference, difference)
+    return float(communicator.gather(squares).mean())
+
+
+def mean_model(x: NDArray, communicator: Communicator) -> NDArray:
+    """The mean over all peers (dim,) of the block's rows x (peers, dim), in their type."""
+    return (communicator.total(x) / communicator.peers).astype(x.dtype)
+
+
+def total_counts(run: Run) -> dict[str, int]:
+    """The problem's own counts, such as examples and tokens, over all ranks and with those before a resume."""
+    totals = {}
+    for name, value in run.problem.counts().items():
+        rows = np.zeros(len(run.communicator.block), np.int64)
+        rows[0] = value
+        totals[name] = int(run.communicator.gather(rows).sum()) + run.earlier_counts.get(name, 0)
+    return totals
+
+
+class Evaluation(Callback):
+    """Puts a row of metrics into the run, at the start and then every few rounds."""
+
+    def __init__(self) -> None:
+        self._before: float | None = None
+
+    def before_round(self, run: Run) -> None:
+        """Let a round that will be evaluated tell of x before gossip, and of its estimates."""
+        experiment = run.experiment
+        due = experiment.is_evaluated(run.round + 1)
+        self._before = None
+        run.before_gossip = self._observer(run.communicator) if due else _ignore
+        run.cosines = [] if due and experiment.cosine and run.problem.has_gradients else None
+
+    def after_round(self, run: Run) -> None:
+        """Evaluate; if the budget does not cover it, the run ends with the checkpoint before.
+
+        Raises:
+            RunError: if the loss of the mean model is not finite, or the budget does not cover the first evaluation.
+        """
+        if not run.experiment.is_evaluated(run.round):
+            return
+        try:
+            metrics = self._metrics(run)
+        except BudgetExceeded as error:
+            if run.round == 0:
+                raise RunError(f"the budget does not cover the evaluation of the start: {error}; raise it") from None
+            run.stop(str(error), drop=True)
+            return
+        run.row = {"round": run.round, **metrics, "seconds": run.seconds}
+        run.rows.append(run.row)
+
+    def _observer(self, communicator: Communicator) -> Callable[[NDArray], None]:
+        def observe(x: NDArray) -> None:
+            if self._before is None:  # an algorithm may mix other vectors after x
+                self._before = consensus_distance(x, communicator)
+
+        return observe
+
+    def _metrics(self, run: Run) -> Row:
+        """All metrics; the same on every rank."""
+        communicator, n, x = run.communicator, run.communicator.peers, run.x
+        row: Row = {
+            "queries": float(communicator.gather(run.counter.queries).mean()),
+            "bytes": communicator.bytes / n,
+        }
+        mean = mean_model(x, communicator)
+        metrics = _evaluate(run, mean[None], root=True)
+        row |= communicator.broadcast({name: float(value[0]) for name, value in metrics.items()})
+        if not np.isfinite(row["loss"]):
+            raise RunError(
+                "the loss of the mean model is not finite; a lower lr or sigma usually helps", phase="evaluation"
+            )
+        if run.experiment.evaluate_local:
+            run.peer_metrics = {name: communicator.gather(value) for name, value in _evaluate(run, x).items()}
+            row |= _local(run.peer_metrics)
+        row["consensus_distance"] = consensus_distance(x, communicator)
+        row["consensus_distance_before_gossip"] = row["consensus_distance"] if self._before is None else self._before
+        row |= _cosine(run)
+        gradients = float(communicator.gather(run.counter.gradients).mean())
+        row |= {"gradients": gradients} if gradients else {}
+        row |= {name: value / n for name, value in total_counts(run).items()}
+        return row | run.experiment.algorithm.metrics(run.state)
+
+
+def _evaluate(run: Run, x: NDArray, *, root: bool = False) -> dict[str, NDArray]:
+    """Evaluate models (k, dim), on the root alone if `root`; raise BudgetExceeded on all ranks if one of them does."""
+    exceeded, metrics = None, {}
+    if run.communicator.is_root or not root:
+        try:
+            metrics = run.problem.evaluate(x)
+        except BudgetExceeded as error:
+            exceeded = str(error)
+    exceeded = run.communicator.first(exceeded)
+    if exceeded is not None:
+        raise BudgetExceeded(exceeded)
+    return metrics
+
+
+def _local(metrics: dict[str, NDArray]) -> dict[str, float]:
+    row = {"loss_local": float(metrics["loss"].mean())}
+    if "accuracy" in metrics:
+        row["accuracy_local"] = float(metrics["accuracy"].mean())
+        row["accuracy_worst"] = float(metrics["accuracy"].min())
+    return row
+
+
+def _cosine(run: Run) -> dict[str, Any]:
+    """The mean cosine over the peers that made estimates; absent peers made none."""
+    if not run.cosines:
+        return {}
+    peers = len(run.communicator.block)
+    sums, counts = np.zeros(peers), np.zeros(peers)
+    for rows, values in run.cosines:
+        sums[rows] += values
+        counts[rows] += 1
+    participated = run.communicator.gather(counts) > 0
+    if not participated.any():
+        return {}
+    means = run.communicator.gather(sums / np.maximum(counts, 1))
+    return {"cosine": float(means[participated].mean())}
+
+
+def _ignore(x: NDArray) -> None:
+    """Observer of x before gossip in rounds that are not evaluated."""

@@ -1,0 +1,208 @@
+"""The run's folder: settings and topology at the start, rows and checkpoints on the way, the mean model at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from dfedsam import checkpoint, state, theory, topologies
+from dfedsam.callbacks.base import Callback, Run, on_every_rank, on_root
+from dfedsam.callbacks.evaluation import mean_model, total_counts
+from dfedsam.communication.base import Communicator
+from dfedsam.context import QueryCounter
+from dfedsam.errors import FileError, OptionError
+from dfedsam.experiment import Experiment
+from dfedsam.run_folder import Row, RunFolder
+
+Out = Path | str | RunFolder | Iterator[Path]
+_QUERIES, _GRADIENTS = "meter.queries", "meter.gradients"  # the counter among a checkpoint's arrays
+_NOTE = {
+    "experiment": str,
+    "round": int,
+    "seconds": float,
+    "messages": int,
+    "bytes": int,
+    "counts": dict,
+    "evaluations": int,
+}
+
+
+@contextmanager
+def open_folder(out: Out | None, communicator: Communicator, *, resume: bool) -> Iterator[RunFolder | None]:
+    """Make a run's folder, or open that of an earlier run, and be its only writer as long as the run lasts.
+
+    Args:
+        out: where it is; of an iterator's paths the first that is free is taken; a RunFolder is there already.
+        communicator: the root makes it, and all ranks hear of a failure.
+        resume: whether it is there already.
+
+    Raises:
+        OptionError: if the folder of a fresh run is there already, or cannot be made.
+        FolderInUse: if another process writes it.
+    """
+    if out is None:
+        yield None
+        return
+    with ExitStack() as stack:
+
+        def take() -> Path:
+            made = not (resume or isinstance(out, RunFolder))
+            folder = out if isinstance(out, RunFolder) else _make(out) if made else RunFolder(_path(out))
+            stack.enter_context(folder.writing())
+            if made:
+                stack.callback(folder.remove_unstarted)  # a run that fails before its first checkpoint leaves nothing
+            return folder.path
+
+        yield RunFolder(on_root(communicator, take))
+
+
+def _path(out: Path | str | Iterator[Path]) -> Path:
+    return Path(out) if isinstance(out, Path | str) else next(out)
+
+
+def _make(out: Path | str | Iterator[Path]) -> RunFolder:
+    chosen = isinstance(out, Path | str)
+    while True:
+        path = _path(out)
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            if chosen:
+                raise exists_already(path) from None
+        except OSError as error:
+            raise OptionError("out", path, f"must be a folder that can be made ({error.strerror})") from None
+        else:
+            return RunFolder(path)
+
+
+def exists_already(path: Path) -> OptionError:
+    """What is said of a fresh run's folder that is there."""
+    hint = f"choose another folder, or go on with it by `dfedsam resume {path}`"
+    return OptionError("out", path, "must not exist yet, since nothing is ever overwritten", hint)
+
+
+def restore(run: Run, folder: RunFolder) -> None:
+    """Put a run to where its folder's checkpoint left it; nothing is written.
+
+    A run that was killed before its first checkpoint starts again.
+
+    Raises:
+        FileError: if the checkpoint or the metrics are damaged, or do not belong together.
+        OptionError: if it is of another experiment.
+    """
+    communicator = run.communicator
+    if on_root(communicator, folder.is_unstarted):
+        return
+    arrays, note = on_every_rank(communicator, lambda: checkpoint.load(folder.checkpoint, communicator))
+    _check_note(folder, note, run.experiment)
+    run.counter = QueryCounter(arrays.pop(_QUERIES), arrays.pop(_GRADIENTS))
+    try:
+        run.state = state.with_arrays(run.state, arrays)
+    except KeyError as error:
+        raise FileError(folder.checkpoint, f"has no array {error}", "go on with the version that wrote it") from None
+    communicator.messages, communicator.bytes = note["messages"], note["bytes"]
+    run.round, run.seconds, run.earlier_counts = note["round"], note["seconds"], note["counts"]
+    run.rows = on_root(communicator, lambda: _rows(folder, note))
+
+
+def _check_note(folder: RunFolder, note: Row, experiment: Experiment) -> None:
+    for name, kind in _NOTE.items():
+        if type(note.get(name)) is not kind:
+            raise FileError(folder.checkpoint, f"has no sound {name}", "go on with the version that wrote it")
+    if note["experiment"] != experiment.digest():
+        hint = "resume a run with the settings it was started with; only rounds may grow"
+        raise FileError(folder.checkpoint, "belongs to another experiment than the one described", hint)
+    if note["round"] > experiment.rounds:
+        raise OptionError(
+            "rounds", experiment.rounds, f"must be at least {note['round']}, which {folder.path} has done"
+        )
+
+
+def _rows(folder: RunFolder, note: Row) -> list[Row]:
+    rows = [row for row in folder.read_metrics() if row["round"] <= note["round"]]
+    if len(rows) != note["evaluations"]:
+        problem = f"has {len(rows)} evaluations up to round {note['round']}, and the run made {note['evaluations']}"
+        raise FileError(folder.metrics, problem, "restore the file")
+    return rows
+
+
+class Files(Callback):
+    """Writes config.yaml, topology.json and metrics.jsonl; at the end prompt.safetensors and references.json.
+
+    Args:
+        folder: the run's.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+
+    def on_start(self, run: Run) -> None:
+        """Write the settings, which may ask for more rounds than before, and the rows up to the checkpoint."""
+
+        def write() -> None:
+            self.folder.write_config(run.experiment.description())
+            self.folder.rewrite(run.rows)
+            if not run.rows:
+                self.folder.write_topology(_topology(run.experiment))
+
+        on_root(run.communicator, write)
+
+    def after_round(self, run: Run) -> None:
+        """Add the evaluation's row."""
+        if run.row is not None:
+            on_root(run.communicator, lambda row=run.row: self.folder.append(row))
+
+    def on_end(self, run: Run) -> None:
+        """Write the mean model, and the references if the run is complete."""
+        mean = mean_model(run.x, run.communicator)
+
+        def write() -> None:
+            if run.experiment.references and run.stopped is None:
+                self.folder.write_references(run.problem.references())
+            run.problem.save(mean, self.folder.prompt)
+            self.folder.prompt.chmod(self.folder.config.stat().st_mode & 0o777)
+
+        on_root(run.communicator, write)
+
+
+class Checkpoints(Callback):
+    """Saves the run's state every few rounds, after the start, after the last round, and when it is stopped.
+
+    Args:
+        folder: the run's.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.folder = folder
+
+    def after_round(self, run: Run) -> None:
+        """Save if it is time to.
+
+        Raises:
+            FileError: on every rank, if it could not be written; the last checkpoint is kept.
+        """
+        if not (run.stopped or run.experiment.is_saved(run.round)):
+            return
+        on_root(run.communicator, self.folder.sync_metrics)
+        note = {
+            "experiment": run.experiment.digest(),
+            "round": run.round,
+            "seconds": run.seconds,
+            "messages": int(run.communicator.messages),
+            "bytes": int(run.communicator.bytes),
+            "counts": total_counts(run),
+            "evaluations": len(run.rows),
+        }
+        arrays = state.arrays(run.state) | {_QUERIES: run.counter.queries, _GRADIENTS: run.counter.gradients}
+        checkpoint.save(self.folder.checkpoint, arrays, note, run.communicator)
+
+
+def _topology(experiment: Experiment) -> Row:
+    """The graph, its spectrum for the run's gossip steps, how the gossip mixes on it, and what theory predicts."""
+    topology, gossip = experiment.topology, experiment.algorithm.gossip_of_x()
+    spectrum = topologies.spectrum(topology, 1 if gossip is None else gossip.num_steps(topology))
+    mixing = {} if gossip is None else {"gossip": gossip.mixing_summary(topology, spectrum["lambda_q"])}
+    rounds = [t for t in range(experiment.rounds + 1) if t == 0 or experiment.is_evaluated(t)]
+    prediction = theory.predict(topology, experiment.algorithm, experiment.objective, spectrum, rounds)
+    return topologies.to_dict(topology, spectrum=spectrum, **mixing, theory=prediction)

@@ -1,0 +1,102 @@
+"""What a run is: every option that its result depends on, checked and frozen."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, fields
+from functools import partial
+from typing import Any, Literal, get_args
+
+from dfedsam.algorithms import Algorithm
+from dfedsam.communication import connect
+from dfedsam.communication.base import Communicator
+from dfedsam.describe import describe, only_results
+from dfedsam.errors import OptionError
+from dfedsam.objectives import Objective
+from dfedsam.topologies import Topology, verify
+from dfedsam.topologies.placement import Placement, check_placement, place
+from dfedsam.validation import one_of, whole_number
+
+DType = Literal["float32", "float64"]
+_NO_RESULT = (
+    "rounds",
+    "evaluate_every",
+    "evaluate_local",
+    "checkpoint_every",
+    "cosine",
+    "references",
+    "placement",
+)  # options that may change when a run is resumed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """The options of a run.
+
+    Args:
+        objective: what is minimised.
+        topology: who talks to whom.
+        algorithm: what the peers do in a round.
+        rounds: rounds in all, at least 0.
+        seed: every random number comes from it, at least 0 and below 2⁶⁴.
+        dtype: type of x, "float32" or "float64".
+        evaluate_every: rounds between evaluations, at least 1; the start and the last round are always evaluated.
+        evaluate_local: also evaluate each peer's own model (loss_local, accuracy_local, accuracy_worst).
+        checkpoint_every: rounds between checkpoints, at least 1; the start and the last round always get one.
+        cosine: record the mean cosine of the estimates with the exact gradients, if the objective gives gradients.
+        references: also compute the objective's reference metrics, such as its first-order accuracy.
+        placement: which MPI rank owns which peers; changes no result. "contiguous": neighbouring peers share a rank;
+            "reorder": fewer edges cross ranks and less is sent between them; "metis": fewer still, by the extra
+            [metis].
+
+    Raises:
+        OptionError: if a value is out of range, or the algorithm does not work on the topology.
+    """
+
+    objective: Objective
+    topology: Topology
+    algorithm: Algorithm
+    rounds: int = 100
+    seed: int = 0
+    dtype: DType = "float32"
+    evaluate_every: int = 1
+    evaluate_local: bool = True
+    checkpoint_every: int = 10
+    cosine: bool = False
+    references: bool = False
+    placement: Placement = "contiguous"
+
+    def __post_init__(self) -> None:
+        whole_number("rounds", self.rounds, 0)
+        if whole_number("seed", self.seed, 0) >= 1 << 64:
+            raise OptionError("seed", self.seed, "must be below 2⁶⁴")
+        one_of("dtype", self.dtype, get_args(DType))
+        whole_number("evaluate_every", self.evaluate_every, 1)
+        whole_number("checkpoint_every", self.checkpoint_every, 1)
+        check_placement(self.placement)
+        verify(self.topology)
+        self.algorithm.check(self.topology)
+
+    def description(self) -> dict[str, Any]:
+        """Every option as plain values, in the form of an experiment file; feeding it back repeats the run."""
+        names = [field.name for field in fields(self) if field.name != "topology"]
+        topology = {"topology": describe(self.topology.identity()), "peers": self.topology.n}
+        return topology | {name: describe(getattr(self, name)) for name in names}
+
+    def digest(self) -> str:
+        """Hash of all options that the state after a given round depends on; a checkpoint holds it."""
+        values = {name: only_results(value) for name, value in self.description().items() if name not in _NO_RESULT}
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+    def connect(self) -> Communicator:
+        """The communicator over the ranks of this MPI job, or over this process alone."""
+        return connect(self.topology.n, partial(place, self.topology, placement=self.placement))
+
+    def is_evaluated(self, round: int) -> bool:
+        """Whether there is an evaluation after so many rounds."""
+        return round == self.rounds or round % self.evaluate_every == 0
+
+    def is_saved(self, round: int) -> bool:
+        """Whether there is a checkpoint after so many rounds."""
+        return round == self.rounds or round % self.checkpoint_every == 0

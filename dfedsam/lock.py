@@ -1,0 +1,152 @@
+"""One writer a folder: a lock that says who holds it, also to other machines on a shared file system.
+
+The file `.lock` is locked through the operating system, which releases it however a process ends. Beside it `.writer`
+names host and process, and its time is a heartbeat, by which a dead writer is recognised where locks of other machines
+cannot be seen.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from dfedsam.errors import FileError
+
+_BEAT = 5.0  # seconds between heartbeats
+_DEAD = 30.0  # seconds without a heartbeat after which a writer on another machine is dead
+LOCK, WRITER = ".lock", ".writer"
+
+
+@dataclass(frozen=True)
+class Writer:
+    """The process that writes a folder: its host, its number there, and when it last showed a sign of life."""
+
+    host: str
+    process: int
+    time: float
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is on this machine."""
+        return self.host == socket.gethostname()
+
+    def __str__(self) -> str:
+        return f"process {self.process}" + ("" if self.is_here else f" on {self.host}")
+
+
+class FolderInUse(FileError):
+    """A folder that another process is writing."""
+
+
+class FolderLock:
+    """The right to write a folder.
+
+    Args:
+        folder: the folder, which must exist.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        from filelock import FileLock
+
+        self._folder, self._writer = folder, folder / WRITER
+        self._lock = FileLock(folder / LOCK)
+        self._end = threading.Event()
+
+    def acquire(self, wait: float = 2.0) -> None:
+        """Take the lock.
+
+        Args:
+            wait: seconds to wait for a writer that is about to end; a writer on another machine that may be dead is
+                waited for until that is certain.
+
+        Raises:
+            FolderInUse: if another process has it.
+        """
+        from filelock import Timeout
+
+        try:
+            self._lock.acquire(timeout=wait)
+        except Timeout:
+            raise self._in_use() from None
+        if not self._others_are_dead():
+            self._lock.release()
+            raise self._in_use()
+        self._beat()
+        self._end.clear()
+        threading.Thread(target=self._keep_beating, daemon=True).start()
+
+    def release(self) -> None:
+        """Let others write."""
+        self._end.set()
+        with suppress(OSError):
+            self._writer.unlink(missing_ok=True)
+        self._lock.release()
+
+    def _others_are_dead(self) -> bool:
+        """Whether nobody else writes: the lock is ours, but it may not be seen on another machine."""
+        other = _read_writer(self._folder)
+        if other is None or other.is_here:
+            return True
+        while time.time() - other.time < _DEAD:
+            time.sleep(0.5)
+            now = _read_writer(self._folder)
+            if now is None:
+                return True
+            if now.time != other.time:
+                return False
+        return True
+
+    def _in_use(self) -> FolderInUse:
+        other = _read_writer(self._folder) or "another process"
+        return FolderInUse(self._folder, f"{other} is writing it", "wait for its end, or stop it")
+
+    def _beat(self) -> None:
+        content = {"host": socket.gethostname(), "process": os.getpid()}
+        self._writer.write_text(json.dumps(content), encoding="utf-8")
+
+    def _keep_beating(self) -> None:
+        while not self._end.wait(_BEAT):
+            with suppress(OSError):
+                os.utime(self._writer)
+
+
+def writer(folder: Path) -> Writer | None:
+    """Who writes a folder now, as far as can be told; None: nobody."""
+    found = _read_writer(folder)
+    if found is None or not (found.is_here or time.time() - found.time < _DEAD):
+        return None
+    if not found.is_here:
+        return found
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(folder / LOCK, timeout=0):
+            return None
+    except Timeout:
+        return found
+    except OSError:  # a folder of somebody else's, which cannot be locked: the process itself tells
+        return found if _is_alive(found.process) else None
+
+
+def _read_writer(folder: Path) -> Writer | None:
+    path = folder / WRITER
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        content = json.loads(path.read_bytes())
+        return Writer(str(content["host"]), int(content["process"]), path.stat().st_mtime)
+    return None
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

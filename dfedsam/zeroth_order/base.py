@@ -1,0 +1,128 @@
+"""The contract of gradient estimators, and the exact gradient as its simplest case."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from dfedsam.context import Oracle
+from dfedsam.errors import OptionError
+from dfedsam.objectives.base import Problem
+from dfedsam.random import RandomStream
+from dfedsam.registry import public_name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimator(ABC):
+    """Estimates each peer's gradient by querying its oracle.
+
+    An estimator's state is a dataclass of arrays whose first axis is the peers, or None. It is part of the algorithm's
+    state. Algorithms call the estimator itself, which also records the cosine; an estimator implements `estimate`.
+
+    Attributes:
+        repeats_directions: whether two estimates of one purpose in one step use the same directions.
+    """
+
+    repeats_directions: ClassVar[bool] = True
+
+    def check(self, problem: Problem) -> None:
+        """Raise OptionError unless it can estimate this objective's gradients; called before anything is written."""
+        if problem.categorical is not None:
+            rule = "must work without slopes along directions, which discrete prompts do not have"
+            raise OptionError("estimator", public_name(type(self)), rule, "choose policy_gradient")
+
+    def at(self, step: int) -> Estimator:
+        """The estimator of step t = 1, 2, … of an algorithm that counts them; the same in all by default."""
+        return self
+
+    @abstractmethod
+    def queries(self, dim: int) -> int:
+        """Queries of one peer for one estimate, for vectors of length dim."""
+
+    def init(self, x: NDArray, problem: Problem) -> Any:
+        """The state before the first estimate at x (peers, dim); None: it keeps nothing."""
+        return None
+
+    @abstractmethod
+    def estimate(self, oracle: Oracle, x: NDArray, state: Any, purpose: str) -> tuple[NDArray, Any]:
+        """Estimate the gradients of the oracle's p peers.
+
+        Args:
+            oracle: of these peers, in one local step.
+            x: where, shape (p, dim).
+            state: theirs; the estimator owns its arrays and may overwrite them.
+            purpose: names the random numbers: the same name draws the same ones.
+
+        Returns:
+            Estimates, shape (p, dim), and the state afterwards.
+        """
+
+    def __call__(self, oracle: Oracle, x: NDArray, state: Any, purpose: str) -> tuple[NDArray, Any]:
+        """Do as `estimate`, and record the cosines with the exact gradients where the run asks for them."""
+        g, state = self.estimate(oracle, x, state, purpose)
+        record_cosines(oracle, x, g)
+        return g, state
+
+    def excess_variance(self, dim: int) -> float | None:
+        """E‖ĝ − ∇‖²/‖∇‖² on a linear function of `dim` variables; None where no closed form holds."""
+        return None
+
+    @property
+    def knows_gradient(self) -> bool:
+        """Whether `known_gradient` tells anything."""
+        return False
+
+    def known_gradient(self, state: Any) -> NDArray | None:
+        """What the state tells of the gradient without a query, shape (p, dim); None where it tells nothing."""
+        return None
+
+    @property
+    def replayed_directions(self) -> int:
+        """Directions, derived from the seed alone, that one estimate combines; 0 if it is no such combination."""
+        return 0
+
+    def combination(self, oracle: Oracle, x: NDArray, purpose: str) -> tuple[NDArray, NDArray]:
+        """An estimate at x (p, dim) in parts: coefficients (p, q) and `draw`'s directions (p, q, dim)."""
+        raise NotImplementedError(f"{type(self).__name__} does not combine directions derived from the seed")
+
+    def draw(self, stream: RandomStream, dim: int, dtype: DTypeLike) -> NDArray:
+        """The directions that `combination` uses with these random numbers, shape (peers, q, dim)."""
+        raise NotImplementedError(f"{type(self).__name__} does not combine directions derived from the seed")
+
+
+def record_cosines(oracle: Oracle, x: NDArray, g: NDArray) -> None:
+    """Tell the recorder the cosines of estimates g (p, dim) at x (p, dim) with the exact gradients, where it asks."""
+    if oracle.cosines is not None:
+        exact = oracle.problem.gradients(x, oracle.batch, oracle.rows)
+        oracle.cosines.append((oracle.rows, cosines(g, exact)))
+
+
+def cosines(a: NDArray, b: NDArray) -> NDArray[np.float64]:
+    """Cosine between the rows of a and b, both (p, dim), shape (p,); 0 where a row is zero."""
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    return np.einsum("pd,pd->p", a, b) / np.where(norms > 0, norms, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exact(Estimator):
+    """The exact gradient of the minibatch: a white box, for first-order reference runs. Costs no queries."""
+
+    def check(self, problem: Problem) -> None:
+        super().check(problem)
+        if not problem.has_gradients:
+            rule = "must query losses, since this objective is a black box without gradients"
+            raise OptionError("estimator", "exact", rule, "choose two_point")
+
+    def queries(self, dim: int) -> int:
+        return 0
+
+    def estimate(self, oracle: Oracle, x: NDArray, state: Any, purpose: str) -> tuple[NDArray, Any]:
+        return oracle.gradients(x), state
+
+    def excess_variance(self, dim: int) -> float:
+        return 0.0

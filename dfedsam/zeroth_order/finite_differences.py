@@ -1,0 +1,175 @@
+"""Gradients from differences of losses, along random directions or along every coordinate."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from dfedsam.context import Oracle
+from dfedsam.objectives.base import Problem
+from dfedsam.random import RandomStream
+from dfedsam.validation import one_of, positive, whole_number
+from dfedsam.zeroth_order.base import Estimator
+from dfedsam.zeroth_order.directions import Distribution, directions, relative_variance
+
+
+@dataclass
+class ControlVariate:
+    """What an estimator with a control variate keeps: h, what each peer knows of its gradient, shape (peers, dim)."""
+
+    control_variate: NDArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomDirections(Estimator):
+    """Shared by estimators along random directions: directional derivatives s_q = u_qᵀ∇ give mean_q s_q u_q.
+
+    With the control variate h, which starts at zero, the estimate is h + mean_q (s_q − u_qᵀh) u_q, and then
+    h ← h + Σ_q (s_q − u_qᵀh) u_q/(d + q − 1). It stays unbiased; its variance is that of ∇ − h in place of ∇; and at a
+    fixed ∇, E‖∇ − h‖² shrinks by 1 − q/(d + q − 1) with each estimate (±1 and sphere directions), at no extra query. It
+    pays once a peer has queried about d derivatives, most where the peers' own gradients are far larger than their
+    mean. Source: Hanzely, Mishchenko and Richtárik (2018), "SEGA: variance reduction via gradient sketching", with q
+    directions.
+
+    Args:
+        directions: q, random directions of an estimate, at least 1.
+        mu: μ, the step along a direction, in units of x, above 0.
+        distribution: how directions are drawn; E[u uᵀ] = I in all.
+        control_variate: use a running gradient estimate as control variate (SEGA).
+    """
+
+    directions: int = 4
+    mu: float = 1e-3
+    distribution: Distribution = "rademacher"
+    control_variate: bool = False
+
+    def __post_init__(self) -> None:
+        whole_number("directions", self.directions, 1)
+        positive("mu", self.mu)
+        one_of("distribution", self.distribution, get_args(Distribution))
+
+    @abstractmethod
+    def derivatives(self, oracle: Oracle, x: NDArray, u: NDArray) -> NDArray:
+        """Directional derivatives (p, q) at x (p, dim) along u (p, q, dim)."""
+
+    def init(self, x: NDArray, problem: Problem) -> ControlVariate | None:
+        return ControlVariate(np.zeros_like(x)) if self.control_variate else None
+
+    def estimate(
+        self, oracle: Oracle, x: NDArray, state: ControlVariate | None, purpose: str
+    ) -> tuple[NDArray, ControlVariate | None]:
+        # In small products, one for each peer: no peer's bits depend on another.
+        if state is None:
+            coefficients, u = self.combination(oracle, x, purpose)
+            return np.matmul(coefficients[:, None], u)[:, 0], None
+        u = self.draw(oracle.random(purpose), x.shape[1], x.dtype)
+        slopes = self.derivatives(oracle, x, u).astype(u.dtype, copy=False)
+        h, q = state.control_variate, self.directions
+        residual = np.matmul((slopes - np.matmul(u, h[:, :, None])[:, :, 0])[:, None], u)[:, 0]
+        estimate = h + residual / q
+        h += residual / (u.shape[2] + q - 1)
+        return estimate, state
+
+    def excess_variance(self, dim: int) -> float | None:
+        return None if self.control_variate else relative_variance(self.distribution, self.directions, dim)
+
+    @property
+    def knows_gradient(self) -> bool:
+        return self.control_variate
+
+    def known_gradient(self, state: ControlVariate | None) -> NDArray | None:
+        return None if state is None else state.control_variate
+
+    @property
+    def replayed_directions(self) -> int:
+        return 0 if self.control_variate else self.directions
+
+    def combination(self, oracle: Oracle, x: NDArray, purpose: str) -> tuple[NDArray, NDArray]:
+        u = self.draw(oracle.random(purpose), x.shape[1], x.dtype)
+        return self.derivatives(oracle, x, u).astype(u.dtype, copy=False) / self.directions, u
+
+    def draw(self, stream: RandomStream, dim: int, dtype: DTypeLike) -> NDArray:
+        return directions(self.distribution, stream, self.directions, dim, dtype)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TwoPoint(RandomDirections):
+    """Central differences along q random directions: the mean of (F(x+μu) − F(x−μu))/(2μ) · u. Costs 2q queries.
+
+    Source: Duchi, Jordan, Wainwright and Wibisono (2015), "Optimal rates for zero-order convex optimization"; Shamir
+    (2017). For one Rademacher or sphere direction E‖ĝ‖² = d‖∇‖² and E cos² = 1/d.
+    """
+
+    def queries(self, dim: int) -> int:
+        return 2 * self.directions
+
+    def derivatives(self, oracle: Oracle, x: NDArray, u: NDArray) -> NDArray:
+        q = self.directions
+        candidates = np.empty((len(x), 2 * q, x.shape[1]), x.dtype)
+        plus, minus = candidates[:, :q], candidates[:, q:]
+        np.multiply(u, self.mu, out=plus)
+        np.subtract(x[:, None], plus, out=minus)
+        plus += x[:, None]
+        losses = oracle.losses(candidates)
+        return (losses[:, :q] - losses[:, q:]) / (2 * self.mu)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneSided(RandomDirections):
+    """Forward differences along q random directions: the mean of (F(x+μu) − F(x))/μ · u. Costs q + 1 queries.
+
+    Source: Nesterov and Spokoiny (2017), "Random gradient-free minimization of convex functions", equation 30. Since u
+    and −u are equally likely, its mean is that of the two-point estimate, with the same bias of order μ². The curvature
+    along u stays in each difference, though, and adds a spread of order μ.
+    """
+
+    def queries(self, dim: int) -> int:
+        return self.directions + 1
+
+    def derivatives(self, oracle: Oracle, x: NDArray, u: NDArray) -> NDArray:
+        candidates = np.empty((len(x), self.directions + 1, x.shape[1]), x.dtype)
+        np.multiply(u, self.mu, out=candidates[:, 1:])
+        candidates[:, 0] = 0
+        candidates += x[:, None]
+        losses = oracle.losses(candidates)
+        return (losses[:, 1:] - losses[:, :1]) / self.mu
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoordinateWise(Estimator):
+    """Central differences along every coordinate: exact up to O(μ²). Costs 2·dim queries.
+
+    Coordinates are queried in chunks, so that memory does not grow with dim². Source: Kiefer and Wolfowitz (1952).
+
+    Args:
+        mu: μ, the step along a coordinate, in units of x, above 0.
+    """
+
+    mu: float = 1e-3
+
+    def __post_init__(self) -> None:
+        positive("mu", self.mu)
+
+    def queries(self, dim: int) -> int:
+        return 2 * dim
+
+    def estimate(self, oracle: Oracle, x: NDArray, state: Any, purpose: str) -> tuple[NDArray, Any]:
+        dim = x.shape[1]
+        chunk = max(1, oracle.problem.part_bytes // (2 * x.nbytes))
+        gradient = np.empty_like(x)
+        for low in range(0, dim, chunk):
+            coordinates = np.arange(low, min(low + chunk, dim))
+            count = len(coordinates)
+            candidates = np.repeat(x[:, None], 2 * count, axis=1)
+            candidates[:, np.arange(count), coordinates] += x.dtype.type(self.mu)
+            candidates[:, count + np.arange(count), coordinates] -= x.dtype.type(self.mu)
+            losses = oracle.losses(candidates)
+            gradient[:, coordinates] = (losses[:, :count] - losses[:, count:]) / (2 * self.mu)
+        return gradient, state
+
+    def excess_variance(self, dim: int) -> float:
+        return 0.0

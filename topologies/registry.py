@@ -1,0 +1,128 @@
+"""Topologies and weight rules by name: public names, files, networkx's graphs, and import paths of a user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from dfedsam import registry
+from dfedsam.errors import OptionError
+from dfedsam.topologies.graphs.files import SUFFIXES as GRAPH_SUFFIXES
+from dfedsam.topologies.graphs.files import from_file
+from dfedsam.topologies.graphs.from_networkx import PREFIX, from_networkx
+from dfedsam.topologies.weights.files import SUFFIXES as MATRIX_SUFFIXES
+from dfedsam.topologies.weights.files import from_weights, weights_from_file
+from dfedsam.topologies.weights.rules import WeightRule
+
+GROUPS = {  # names of topologies, which `dfedsam.topologies` exports
+    "graphs": (
+        *("ring", "path", "grid", "torus", "star", "complete", "hypercube", "exponential", "ring_lattice", "circulant"),
+        *("chordal_ring", "binary_tree", "tree", "complete_bipartite", "paley", "margulis", "petersen"),
+    ),
+    "clustered graphs": ("two_cliques", "barbell", "lollipop", "caveman"),
+    "real networks": ("davis", "karate", "florentine", "les_miserables"),
+    "random graphs": (
+        *("erdos_renyi", "random_regular", "watts_strogatz", "barabasi_albert", "random_geometric"),
+        "stochastic_block_model",
+    ),
+    "directed graphs": ("directed_ring", "directed_exponential", "random_out"),
+    "schedules": (
+        *("one_peer_exponential", "one_peer_hypercube", "one_peer_ring", "one_peer_grid", "hyper_hypercube"),
+        *("simple_base", "base", "ceca", "d_equistatic", "u_equistatic", "od_equidyn", "ou_equidyn", "random_matching"),
+        *("pairwise", "random_neighbours", "el_oracle", "el_local", "matcha", "round_robin", "random_choice"),
+    ),
+    "made from the data": ("d_cliques", "stl_fw"),
+    "unreliable networks": ("link_failures", "peer_dropout", "latency"),
+    "from edges and files": ("from_edges", "from_file", "from_weights"),
+}
+RULES = (
+    *("metropolis", "max_degree", "best_constant", "lazy", "fastest", "fastest_nonnegative", "uniform", "out_degree"),
+    "weights_from_file",
+)
+W_SUFFIXES = tuple(suffix for suffix in MATRIX_SUFFIXES if suffix not in GRAPH_SUFFIXES)  # files that hold a whole W
+
+Function = Callable[..., Any]
+
+
+def table() -> dict[str, Function]:
+    """The topologies of this package: public name → function."""
+    return _table(name for group in GROUPS.values() for name in group)
+
+
+def rules() -> dict[str, WeightRule]:
+    """The weight rules of this package: public name → rule."""
+    return _table(RULES)
+
+
+def find(name: str) -> Function:
+    """The function that builds the topology of this name.
+
+    Args:
+        name: a public name in any case, with or without underscores, hyphens and spaces (`ErdosRenyi`); the file of a
+            graph, known by its suffix (`friends.graphml`), or of a mixing matrix (`w.npz`, see
+            `topologies.weights.files`); an import path (`mypackage.graphs.wheel`); or the name of a graph in networkx
+            (`networkx.barbell_graph`, see `topologies.graphs.from_networkx`).
+
+    Raises:
+        OptionError: if there is no such topology (the hint has the nearest), or the import path leads nowhere.
+    """
+    known = registry.plugins("topology")
+    match = registry.match_name(name, known)
+    if match is not None:
+        return known[match]
+    suffix = Path(name).suffix.lower()
+    if suffix in W_SUFFIXES:
+        return partial(from_weights, path=name)
+    if suffix in GRAPH_SUFFIXES or Path(name).is_file():
+        return partial(from_file, path=name)
+    if registry.is_import_path(name):
+        return from_networkx(name) if name.startswith(PREFIX) else registry.import_object("topology", name)
+    rule = (
+        f"must be a name that `dfedsam topology --list` shows, a file ({', '.join(GRAPH_SUFFIXES + W_SUFFIXES)}) or "
+        "an import path"
+    )
+    raise OptionError("topology", name, rule, _guess(name, known) or "check the name")
+
+
+def find_rule(rule: str | dict[str, Any] | Callable[..., Any]) -> WeightRule:
+    """The weight rule that is meant.
+
+    Args:
+        rule: a public name in any case; a file that holds W (see `topologies.weights.files`); an import path;
+            {"class_path": one of these, "init_args": its options}; or the function itself.
+
+    Raises:
+        OptionError: if there is no such rule (the message lists the names and the nearest).
+    """
+    if isinstance(rule, WeightRule):
+        return rule
+    if isinstance(rule, dict):
+        options = {key: value for key, value in rule.get("init_args", {}).items() if value is not None}
+        if "weights" in options:
+            options["weights"] = find_rule(options["weights"])
+        return find_rule(rule["class_path"]).bind(options)
+    if not isinstance(rule, str):
+        return WeightRule(rule)
+    known = registry.plugins("weights")
+    match = registry.match_name(rule, known)
+    if match is not None:
+        return find_rule(known[match])
+    if Path(rule).suffix.lower() in MATRIX_SUFFIXES:
+        return weights_from_file.bind({"path": rule})
+    if registry.is_import_path(rule):
+        return find_rule(registry.import_object("weights", rule))
+    text = f"must be one of {', '.join(known)}, a file ({', '.join(MATRIX_SUFFIXES)}) or an import path"
+    raise OptionError("weights", rule, text, _guess(rule, known) or "`dfedsam topology --list` shows all")
+
+
+def _table(names: Iterable[str]) -> dict[str, Any]:
+    package = import_module("dfedsam.topologies")
+    return {name: getattr(package, name) for name in names}
+
+
+def _guess(name: str, known: Iterable[str]) -> str:
+    nearest = registry.nearest(name, list(known))
+    return f"did you mean {nearest}?" if nearest else ""

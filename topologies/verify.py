@@ -1,0 +1,93 @@
+"""The check before round 0: nothing is averaged with a matrix that is not sound."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.csgraph import connected_components
+
+from dfedsam.topologies.topology import TOLERANCE, Topology
+
+SAMPLED_ROUNDS = 20  # rounds that are checked where W_t is drawn afresh in each
+
+
+def verify(topology: Topology) -> None:
+    """Check the matrices of a topology: all of a period, or the first SAMPLED_ROUNDS where they are drawn.
+
+    The lines that should sum to one do so within 1e-12. W_t is symmetric unless the topology is directed or only rows
+    or columns should sum to one. It is zero off the topology's support, and the support connects the peers. Entries
+    may be negative.
+
+    Raises:
+        ValueError: names the round, the row and what is wrong with it.
+
+    >>> from dfedsam.topologies import make
+    >>> verify(make("ring", 8))
+    """
+    n, rounds = topology.n, range(topology.period or SAMPLED_ROUNDS)
+    has_graph = type(topology).graph is not Topology.graph  # otherwise it is read off W_t, in order
+    if has_graph and list(topology.graph(0)) != list(range(n)):
+        raise ValueError(f"graph of round 0 must have the peers 0 to {n - 1} in order; number it by normalize_graph")
+    support = topology.support()
+    for t in rounds:
+        W = topology.weights(t)
+        if not (sp.issparse(W) and W.format == "csr" and W.dtype == np.float64 and W.shape == (n, n)):
+            raise ValueError(
+                f"W_{t} must be a scipy.sparse csr_array of float64 and shape ({n}, {n}); fix the weight rule"
+            )
+        _check_sums(t, W, topology.sums)
+        if support is not None:
+            _check_entries(t, W, support)
+        if not topology.directed and topology.sums == "both":
+            _check_symmetry(t, W)
+    if support is None:  # any two peers may meet
+        return
+    count, component = connected_components(support, directed=True, connection="strong")
+    if count > 1:
+        other = int(np.flatnonzero(component != component[0])[0])
+        when = "" if topology.period == 1 else " in any round" if topology.period is None else " over its period"
+        raise ValueError(
+            f"topology is not connected{when}: peers 0 and {other} never hear of each other "
+            f"({count} components); {topology.connect_hint}"
+        )
+
+
+def _check_sums(t: int, W: sp.csr_array, sums: str) -> None:
+    lines = [(1, "row")] if sums != "columns" else []
+    lines += [(0, "column")] if sums != "rows" else []
+    for axis, line in lines:
+        totals = np.asarray(W.sum(axis=axis))
+        doubtful = np.flatnonzero(~(np.abs(totals - 1) <= TOLERANCE))  # also where a sum is nan
+        lines_of_W = W.T.tocsr() if axis == 0 and doubtful.size else W
+        for i in doubtful.tolist():  # sums of many thousand entries have rounding errors of their own
+            entries = lines_of_W.data[lines_of_W.indptr[i] : lines_of_W.indptr[i + 1]]
+            total = math.fsum(entries) if np.isfinite(entries).all() else totals[i]
+            if not abs(total - 1) <= TOLERANCE:
+                raise ValueError(
+                    f"W_{t}: {line} {i} sums to {total:.15g}: it must be 1 within {TOLERANCE:g}; fix the weight rule"
+                )
+
+
+def _check_entries(t: int, W: sp.csr_array, support: sp.csr_array) -> None:
+    entries = W.tocoo()
+    i, j = entries.row, entries.col
+    outside = (entries.data != 0) & (i != j) & ~np.asarray(support[i, j]).ravel().astype(bool)
+    if outside.any():
+        row, column = int(i[outside][0]), int(j[outside][0])
+        raise ValueError(
+            f"W_{t}: row {row} gives peer {column} the weight {W[row, column]:.3g}, but no edge joins them: "
+            "it must be zero off the graph; fix the weight rule"
+        )
+
+
+def _check_symmetry(t: int, W: sp.csr_array) -> None:
+    difference = (W - W.T).tocoo()
+    wrong = np.flatnonzero(np.abs(difference.data) > TOLERANCE)
+    if wrong.size:
+        row, column = int(difference.row[wrong[0]]), int(difference.col[wrong[0]])
+        raise ValueError(
+            f"W_{t}: row {row} gives peer {column} the weight {W[row, column]:.15g} and gets "
+            f"{W[column, row]:.15g}: W must be symmetric on an undirected graph; fix the weight rule"
+        )
