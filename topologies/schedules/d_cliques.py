@@ -13,6 +13,7 @@ import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
+from dfedsam.topologies.graphs.helpers import checked_peers
 from dfedsam.topologies.randomness import generator
 from dfedsam.topologies.schedules.stl_fw import checked_proportions
 from dfedsam.validation import one_of, whole_number
@@ -49,7 +50,7 @@ def d_cliques(
         OptionError: if an option is out of range.
         ValueError: if class_proportions is missing or not as it says there.
     """
-    n = whole_number("peers", n, 2, "give two or more peers")
+    n = checked_peers(n)
     clique_size = whole_number("clique_size", clique_size, 2, "the usual is the number of classes")
     one_of("between", between, ("all", "ring"))
     swaps = whole_number("swaps", swaps, 0, "the usual is 1000")

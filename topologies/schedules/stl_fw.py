@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
 from dfedsam.errors import OptionError
+from dfedsam.topologies.graphs.helpers import checked_peers
 from dfedsam.topologies.schedule import Periodic
 from dfedsam.topologies.topology import Topology
 from dfedsam.validation import at_least, whole_number
@@ -46,7 +47,7 @@ def stl_fw(
     Raises:
         OptionError: if an option is out of range, or class_proportions is missing or not as it says there.
     """
-    n = whole_number("peers", n, 2, "give two or more peers")
+    n = checked_peers(n)
     degree = whole_number("degree", degree, 1, "the usual is 4")
     if n > MOST:
         raise OptionError("peers", n, f"must be at most {MOST} for stl_fw", "take random_regular beyond that")
