@@ -20,7 +20,6 @@ def topologies_list(option: str = "topology") -> str:
         option: the option that takes them, for the words about their own options.
     """
     from dfedsam.topologies.graphs.files import SUFFIXES
-    from dfedsam.topologies.registry import W_SUFFIXES
 
     lines = []
     for group, found in _groups().items():
@@ -28,7 +27,7 @@ def topologies_list(option: str = "topology") -> str:
     lines += [
         "others",
         _line("FILE", f"A graph ({', '.join(SUFFIXES)})"),
-        _line("", f"or a whole W ({', '.join(W_SUFFIXES)})."),
+        _line("", f"or a whole W ({', '.join(SUFFIXES)})."),
         _line("networkx.NAME", "Any graph of networkx, such as networkx.barbell_graph."),
         _line("PACKAGE.NAME", "Your own function, by its import path."),
         "",

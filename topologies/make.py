@@ -16,10 +16,12 @@ from dfedsam.errors import OptionError
 from dfedsam.topologies.normalize import normalize_graph
 from dfedsam.topologies.registry import find, find_rule
 from dfedsam.topologies.topology import Description, Static, Topology
+from dfedsam.topologies.verify import contraction_factor
 from dfedsam.topologies.weights.rules import WeightRule, metropolis, out_degree
 
 Spec = str | dict[str, Any]
 """A topology, or a weight rule, within another's options: its name, or {"class_path": name, "init_args": options}."""
+_UNMIXED = 1e-9  # how near to 1 λ may come
 PASSED = ("class_proportions",)  # options that a run finds itself, from its objective and seed: not written down
 
 
@@ -75,6 +77,7 @@ def make(
     else:
         topology = result
     topology.description = topology.description or description
+    topology.notes += _mixing_notes(topology)
     return _sized(topology, n, str(name))
 
 
@@ -88,7 +91,18 @@ def _static(graph: nx.Graph, rule: WeightRule | None, description: Description) 
     used = rule or (out_degree if graph.is_directed() else metropolis)
     if rule is not None:
         description["init_args"]["weights"] = rule.description
-    return Static(graph, used(graph), sums=used.sums, description=description)
+    topology = Static(graph, used(graph), sums=used.sums, description=description)
+    topology.notes = tuple(graph.graph.get("notes", ()))
+    return topology
+
+
+def _mixing_notes(topology: Topology) -> tuple[str, ...]:
+    """What must be said of a static W that may not mix: one with negative weights, or where nobody keeps any."""
+    W = topology.weights(0) if topology.period == 1 else None
+    if W is None or not ((W.data < 0).any() or not W.diagonal().any()):
+        return ()
+    unmixed = abs(contraction_factor(W) - 1) <= _UNMIXED
+    return ("W does not mix: λ is 1, so that the peers never come together",) if unmixed else ()
 
 
 def _edges_of(graph: nx.Graph) -> Description:

@@ -10,11 +10,12 @@ from typing import Any
 
 from dfedsam import registry
 from dfedsam.errors import OptionError
-from dfedsam.topologies.graphs.files import SUFFIXES as GRAPH_SUFFIXES
+from dfedsam.topologies.graphs.files import SUFFIXES as FILE_SUFFIXES
 from dfedsam.topologies.graphs.files import from_file
 from dfedsam.topologies.graphs.from_networkx import PREFIX, from_networkx
+from dfedsam.topologies.graphs.readers import format_of
 from dfedsam.topologies.weights.files import SUFFIXES as MATRIX_SUFFIXES
-from dfedsam.topologies.weights.files import from_weights, weights_from_file
+from dfedsam.topologies.weights.files import weights_from_file
 from dfedsam.topologies.weights.rules import WeightRule
 
 GROUPS = {  # names of topologies, which `dfedsam.topologies` exports
@@ -42,7 +43,6 @@ RULES = (
     *("metropolis", "max_degree", "best_constant", "lazy", "fastest", "fastest_nonnegative", "uniform", "out_degree"),
     "weights_from_file",
 )
-W_SUFFIXES = tuple(suffix for suffix in MATRIX_SUFFIXES if suffix not in GRAPH_SUFFIXES)  # files that hold a whole W
 
 Function = Callable[..., Any]
 
@@ -73,17 +73,12 @@ def find(name: str) -> Function:
     match = registry.match_name(name, known)
     if match is not None:
         return known[match]
-    suffix = Path(name).suffix.lower()
-    if suffix in W_SUFFIXES:
-        return partial(from_weights, path=name)
-    if suffix in GRAPH_SUFFIXES or Path(name).is_file():
+    if format_of(Path(name)) in FILE_SUFFIXES or _is_file(name):
         return partial(from_file, path=name)
     if registry.is_import_path(name):
         return from_networkx(name) if name.startswith(PREFIX) else registry.import_object("topology", name)
-    rule = (
-        f"must be a name that `dfedsam topology --list` shows, a file ({', '.join(GRAPH_SUFFIXES + W_SUFFIXES)}) or "
-        "an import path"
-    )
+    suffixes = ", ".join(FILE_SUFFIXES)
+    rule = f"must be a name that `dfedsam topology --list` shows, a file ({suffixes}) or an import path"
     raise OptionError("topology", name, rule, _guess(name, known) or "check the name")
 
 
@@ -121,6 +116,13 @@ def find_rule(rule: str | dict[str, Any] | Callable[..., Any]) -> WeightRule:
 def _table(names: Iterable[str]) -> dict[str, Any]:
     package = import_module("dfedsam.topologies")
     return {name: getattr(package, name) for name in names}
+
+
+def _is_file(name: str) -> bool:
+    try:
+        return Path(name).is_file()
+    except (OSError, ValueError):  # too long a name, or one with a null byte
+        return False
 
 
 def _guess(name: str, known: Iterable[str]) -> str:

@@ -49,13 +49,11 @@ def test_files_are_known_by_their_suffix(tmp_path):
     (tmp_path / "friends.edgelist").write_text("a b\nb c\n")
     topology = make(str(tmp_path / "friends.edgelist"), 3, seed=0)
     assert topology.n == 3
-    assert topology.description == {
-        "class_path": "from_file",
-        "init_args": {"path": str(tmp_path / "friends.edgelist"), "directed": None},
-    }
+    assert topology.description["class_path"] == "from_file"
+    assert topology.description["init_args"]["path"] == str(tmp_path / "friends.edgelist")
     assert make(str(tmp_path / "friends.edgelist")).n == 3
     with pytest.raises(ValueError, match=r"nothing\.graphml: it must be a file that can be read"):
         make("nothing.graphml", 3)
     (tmp_path / "graph.dat").write_text("a b\n")
-    with pytest.raises(ValueError, match="its suffix must be one of"):
+    with pytest.raises(ValueError, match="it must have one of the suffixes"):
         make(str(tmp_path / "graph.dat"), 2)
