@@ -164,7 +164,7 @@ def predict(
         return prediction
     values, multipliers = _modes(topology, gossip)
     contraction = gossip.contraction_factor(topology, spectrum["lambda_q"])
-    if topology.sums == "rows":
+    if topology.biased:
         contraction = None  # what peers come to agree on is no mean
     if values is not None:
         prediction["eigenvalues"] = values.tolist()

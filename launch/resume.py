@@ -23,7 +23,7 @@ options:
 examples:
   dfedsam resume runs/a
   dfedsam resume runs/a --rounds 200 --ranks 4"""
-_OPTIONS = ("rounds", "ranks", "placement", "figure", "log")
+_OPTIONS = ("rounds", "ranks", "placement", "figure", "log", "allow_code")
 
 
 def main(argv: list[str]) -> int:
@@ -41,7 +41,9 @@ def main(argv: list[str]) -> int:
             raise ValueError(
                 f"--{option} is not an option of resume: there are {', '.join(_OPTIONS)}; all else stays as it was"
             )
-    settings = options.parse(argv[1:], "", "", merge.read_file(str(folder / "config.yaml")))
+    settings = options.parse(
+        argv[1:], "", "", merge.read_file(str(folder / "config.yaml"), code="--allow_code" in argv)
+    )
     assert settings is not None
     loggers.check(settings.own["log"])
     simulation = run.build(settings)

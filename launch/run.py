@@ -156,7 +156,7 @@ def notes(simulation: Simulation) -> list[str]:
 
 
 def _bias(simulation: Simulation) -> str | None:
-    if simulation.topology.sums != "rows":
+    if not simulation.topology.biased:
         return None
     return (
         "this topology is biased: only the rows of W sum to one, so peers agree on an average that counts some of them "

@@ -46,7 +46,7 @@ examples:
   dfedsam sweep topology_ablation.yaml --jobs 2
   dfedsam status studies/topology_ablation
   dfedsam sweep FILE.yaml --slurm --partition cpu --ranks 16 --time 2:00:00"""
-_FLAGS = ("slurm", "dry_run")
+_FLAGS = ("slurm", "dry_run", "allow_code")
 _SLURM = ("partition", "time", "account", "launcher")  # options of a batch script
 _WORDS = {"done": "done", "resume": "go on", "fresh": "play"}
 Job = tuple[int, plan.Run]  # with its number among all of the sweep's
@@ -77,7 +77,7 @@ def main(argv: list[str]) -> int:
         print(HELP)
         return 0
     asked = _read(argv)
-    sweep = file.read(asked.path)
+    sweep = file.read(asked.path, code="allow_code" in asked.values)
     if "log" in asked.values:
         loggers.check(asked.values["log"])
         sweep.base["log"] = asked.values["log"]
@@ -197,6 +197,7 @@ def _slurm(asked: _Asked, sweep: file.Sweep, todo: list[Job]) -> int:
     if count > 1 and not settings.launcher:
         settings = replace(settings, launcher=slurm.find_launcher())
     more = ["--log", asked.values["log"]] if "log" in asked.values else []
+    more += ["--allow_code"] if "allow_code" in asked.values else []
     text = slurm.script(settings, asked.out, [number for number, _ in todo], count, more)
     if dry:
         print(text, end="")

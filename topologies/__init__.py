@@ -44,6 +44,7 @@ from dfedsam.topologies.registry import find, find_rule, rules, table
 from dfedsam.topologies.schedule import Drawn, Periodic
 from dfedsam.topologies.schedules.ceca import ceca
 from dfedsam.topologies.schedules.combined import random_choice, round_robin
+from dfedsam.topologies.schedules.d_cliques import d_cliques
 from dfedsam.topologies.schedules.epidemic import el_local, el_oracle
 from dfedsam.topologies.schedules.equitopo import d_equistatic, od_equidyn, ou_equidyn, u_equistatic
 from dfedsam.topologies.schedules.failures import latency, link_failures, peer_dropout
@@ -93,6 +94,7 @@ __all__ = [
     "circulant",
     "complete",
     "complete_bipartite",
+    "d_cliques",
     "d_equistatic",
     "davis",
     "directed_exponential",

@@ -35,7 +35,7 @@ GROUPS = {  # names of topologies, which `dfedsam.topologies` exports
         *("simple_base", "base", "ceca", "d_equistatic", "u_equistatic", "od_equidyn", "ou_equidyn", "random_matching"),
         *("pairwise", "random_neighbours", "el_oracle", "el_local", "matcha", "round_robin", "random_choice"),
     ),
-    "made from the data": ("stl_fw",),
+    "made from the data": ("d_cliques", "stl_fw"),
     "unreliable networks": ("link_failures", "peer_dropout", "latency"),
     "from edges and files": ("from_edges", "from_file", "from_weights"),
 }

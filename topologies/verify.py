@@ -54,7 +54,7 @@ def verify(topology: Topology) -> None:
         when = "" if topology.period == 1 else " in any round" if topology.period is None else " over its period"
         raise ValueError(
             f"topology is not connected{when}: peers 0 and {other} never hear of each other "
-            f"({count} components); add edges, or draw another graph"
+            f"({count} components); {topology.connect_hint}"
         )
 
 

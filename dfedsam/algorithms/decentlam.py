@@ -37,6 +37,7 @@ class DecentLaM(GossipOneGradient):
     """
 
     public_name: ClassVar[str] = "decentlam"
+    adds_gradient_steps: ClassVar[bool] = False
 
     momentum: float = 0.9
 

@@ -22,6 +22,7 @@ class DFedAvg(GossipLocalSteps):
 
     public_name: ClassVar[str] = "dfedavg"
     replayable: ClassVar[bool] = True
+    covered_gossip = frozenset({"compressed", "push_sum"})
 
     def init(self, x: NDArray, problem: Problem) -> LocalState:
         return LocalState(**self.kept(x, problem))

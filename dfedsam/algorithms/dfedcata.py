@@ -35,6 +35,7 @@ class DFedCata(GossipLocalSteps):
     """
 
     public_name: ClassVar[str] = "dfedcata"
+    adds_gradient_steps: ClassVar[bool] = False
 
     kappa: float = 1.0
     beta: float = 0.5

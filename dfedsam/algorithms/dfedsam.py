@@ -24,6 +24,7 @@ class DFedSAM(GossipLocalSteps):
 
     public_name: ClassVar[str] = "dfedsam"
     replayable: ClassVar[bool] = True
+    covered_gossip = frozenset({"push_sum"})
 
     rho: float = 0.05
 

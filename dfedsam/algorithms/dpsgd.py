@@ -24,6 +24,7 @@ class DPSGD(GossipLocalSteps):
 
     public_name: ClassVar[str] = "dpsgd"
     replayable: ClassVar[bool] = True
+    covered_gossip = frozenset({"compressed", "push_sum"})
 
     local_steps: int = 1
 

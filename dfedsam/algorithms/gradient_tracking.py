@@ -42,6 +42,8 @@ class GradientTracking(GossipOneGradient):
     estimator's queries and two vectors per edge and direction.
     """
 
+    covered_gossip = frozenset({"push_sum"})
+
     def init(self, x: NDArray, problem: Problem) -> TrackingState:
         return TrackingState(
             x=x,
@@ -76,6 +78,8 @@ class MomentumTracking(GradientTracking):
     Args:
         momentum: β, 0 ≤ β < 1.
     """
+
+    covered_gossip = frozenset()
 
     momentum: float = 0.9
 

@@ -21,11 +21,11 @@ from dfedsam.validation import positive
 
 @dataclass(kw_only=True)
 class LeadState(State):
-    """`dual`: D, shape (peers, dim); and the states of the estimator and of the compressed exchange."""
+    """`dual`: D, in float64, shape (peers, dim); and the states of the estimator and of the compressed exchange."""
 
     estimator: Any
     gossip: Any
-    dual: NDArray
+    dual: NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,9 +34,10 @@ class Lead(OneGradient):
 
     D converges to what sets a peer's gradient apart from the mean one, and what is left to compress goes to zero: with
     exact gradients it reaches the optimum. Biased compressors are refused: with them D accumulates what they leave out.
-    Source: Liu, Li, Wang, Tang and Yan (2021), "Linear convergent decentralized
-    optimization with compression", algorithm 1. A round costs the estimator's queries and one message per edge and
-    direction; the peers hold three more arrays of the size of x.
+    The mean of D over the peers is zero; so that it stays zero in float32 runs too, D is added up in float64. Source:
+    Liu, Li, Wang, Tang and Yan (2021), "Linear convergent decentralized optimization with compression", algorithm 1. A
+    round costs the estimator's queries and one message per edge and direction; the peers hold three more arrays of the
+    size of x.
 
     Args:
         compressor: C, what is sent in place of a row; it must be unbiased. The default is the paper's.
@@ -63,18 +64,16 @@ class Lead(OneGradient):
 
     def init(self, x: NDArray, problem: Problem) -> LeadState:
         gossip = self._exchange().init(x)  # h starts at x
-        return LeadState(x=x, estimator=self.estimator.init(x, problem), gossip=gossip, dual=np.zeros_like(x))
+        return LeadState(x=x, estimator=self.estimator.init(x, problem), gossip=gossip, dual=np.zeros(x.shape))
 
     def round(self, state: LeadState, context: RoundContext) -> LeadState:
         x, dual, rate = state.x, state.dual, self.rate(context.round)
         g, state.estimator = self.gradient(context, x, state.estimator)
-        g *= rate
-        y = x - g - rate * dual
+        y = (x - rate * (g + dual)).astype(x.dtype)
         disagreement, state.gossip = self._exchange()(y, state.gossip, context.channel(y))
         disagreement *= self.gamma / (2 * rate)
         dual += disagreement
-        x -= g
-        x -= rate * dual
+        state.x = (x - rate * (g + dual)).astype(x.dtype)
         return state
 
     def _exchange(self) -> Disagreement:

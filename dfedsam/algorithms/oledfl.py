@@ -33,6 +33,7 @@ class OledFL(GossipLocalSteps):
     """
 
     public_name: ClassVar[str] = "oledfl"
+    adds_gradient_steps: ClassVar[bool] = False
 
     beta: float = 0.3
 

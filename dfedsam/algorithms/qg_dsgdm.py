@@ -37,6 +37,7 @@ class QGDSGDm(GossipOneGradient):
     """
 
     public_name: ClassVar[str] = "qg_dsgdm"
+    adds_gradient_steps: ClassVar[bool] = False
 
     momentum: float = 0.9
 

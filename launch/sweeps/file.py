@@ -48,6 +48,7 @@ class Sweep:
         search: what is chosen in each cell, if anything.
         slurm: settings of a batch script.
         text: the file, with the base in it where that was a file of its own.
+        code: whether import paths in it may be imported.
     """
 
     base: merge.Tree
@@ -56,6 +57,7 @@ class Sweep:
     search: Search | None
     slurm: merge.Tree
     text: str
+    code: bool = False
 
     def cells(self) -> Iterator[Point]:
         """Every combination of the axes' points, the last axis fastest."""
@@ -63,8 +65,12 @@ class Sweep:
             yield {option: value for point in points for option, value in point.items()}
 
 
-def read(path: Path) -> Sweep:
+def read(path: Path, *, code: bool = False) -> Sweep:
     """Read a sweep's file.
+
+    Args:
+        path: the file.
+        code: whether import paths in it may be imported.
 
     Raises:
         ValueError: if it is missing, malformed, has an unknown key or an empty list; in one line.
@@ -80,7 +86,7 @@ def read(path: Path) -> Sweep:
         inner, _ = merge.read_yaml(base, f"{path}: base", path.parent)
         text = yaml.safe_dump(tree | {"base": inner}, sort_keys=False, allow_unicode=True)
         base = inner
-    experiment = merge.settings(f"{path}: base is {base}", base)
+    experiment = merge.settings(f"{path}: base is {base}", base, code=code)
     for option in ("out", "draw_split", "config"):
         if option in experiment:
             raise ValueError(f"{path}: base has {option}: the sweep names its runs' folders; leave {option} out")
@@ -96,7 +102,7 @@ def read(path: Path) -> Sweep:
             raise ValueError(f"{path}: {option} varies in two places: name it once in grid, zip or search")
     seeds = _seeds(path, tree["seeds"] if "seeds" in tree else [experiment.pop(_SEED, 0)])
     slurm = tree.get("slurm") or {}
-    return Sweep(base=experiment, axes=tuple(axes), seeds=seeds, search=search, slurm=slurm, text=text)
+    return Sweep(base=experiment, axes=tuple(axes), seeds=seeds, search=search, slurm=slurm, text=text, code=code)
 
 
 def _known(path: Path, what: str, given: Any, known: tuple[str, ...]) -> None:

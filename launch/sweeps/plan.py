@@ -13,6 +13,7 @@ from dfedsam.launch.sweeps.file import Point, Sweep
 
 if TYPE_CHECKING:
     from dfedsam.launch.options import Settings
+    from dfedsam.launch.trees import Pair
     from dfedsam.simulation import Simulation
 
 _LONGEST = 200  # characters of a name; file systems take 255 bytes, and something is put behind it
@@ -29,6 +30,7 @@ class Run:
         base: the experiment that all runs share.
         ranks: MPI ranks to play it on; None: as the base says.
         like: a run that differs in its seed alone, whose settings need not be read twice.
+        code: whether import paths in its values may be imported.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Run:
     base: dict[str, Any]
     ranks: int | None
     like: Run | None = None
+    code: bool = False
 
     @cached_property
     def settings(self) -> Settings:
@@ -46,14 +49,12 @@ class Run:
         if self.like is not None:
             settings = self.like.settings
             return replace(settings, simulation=settings.simulation | {"seed": self.values["seed"]})
-        argv = [word for option, value in self.values.items() for word in (f"--{option}", _word(value))]
-        argv += [] if self.ranks is None else ["--ranks", str(self.ranks)]
+        pairs: list[Pair] = [(option, _word(value)) for option, value in self.values.items()]
+        pairs += [] if self.ranks is None else [("ranks", str(self.ranks))]
         try:
-            settings = options.parse(argv, "", "", self.base)
+            return options.read([self.base], pairs, code=self.code)
         except ValueError as error:
             raise ValueError(f"run {self.name}: {error}") from error
-        assert settings is not None
-        return settings
 
     def build(self) -> Simulation:
         """Its simulation, checked as far as can be without data. Raises ValueError, in one line with its name."""
@@ -123,7 +124,7 @@ def _runs(sweep: Sweep, point: Point, part: str, ranks: int | None) -> Iterator[
     like = None
     for seed in sweep.seeds:
         values = {**point, "seed": seed}
-        run = Run(name(values), part, values, sweep.base, ranks, like)
+        run = Run(name(values), part, values, sweep.base, ranks, like, sweep.code)
         like = like or run
         yield run
 

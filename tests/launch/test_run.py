@@ -92,7 +92,7 @@ def test_other_settings_stay_on_resuming(dfedsam):
     dfedsam("run", *SMALL, "--out", "a")
     said = dfedsam("resume", "a", "--algorithm.lr", "3")
     assert said.status == 2
-    assert "--algorithm.lr is not an option of resume" in said.err
+    assert "--algorithm.lr is not an option: there are folder, rounds" in said.err
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(dfedsam):

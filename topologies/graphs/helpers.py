@@ -21,6 +21,7 @@ Edges = Iterable[tuple[int, int]] | NDArray[np.integer]
 """Pairs of peers, one by one or as an array of shape (edges, 2)."""
 
 _PEER_BYTES, _EDGE_BYTES = 500, 150  # of networkx's objects and of W, measured
+W_BYTES = 60  # of an edge in W alone, while it is built
 
 
 def graph(
@@ -75,16 +76,28 @@ def connected(built: nx.Graph) -> nx.Graph:
     return built
 
 
-def require_memory(n: int, edges: float) -> None:
+def require_memory(n: int, edges: float, edge_bytes: int = _EDGE_BYTES) -> None:
     """Refuse, before it is built, a graph that this machine's memory cannot hold.
+
+    Args:
+        n: number of peers.
+        edges: number of edges; of a schedule, of all rounds that are kept.
+        edge_bytes: what each takes; W_BYTES where no graph of networkx is built.
 
     Raises:
         OptionError: says how much it would take.
     """
-    takes, there = _PEER_BYTES * n + _EDGE_BYTES * edges, _memory()
+    takes, there = _PEER_BYTES * n + edge_bytes * edges, _memory()
     if takes > there:
         rule = f"must fit into memory, but {edges:.2g} edges take about {takes / 1e9:,.0f} GB of {there / 1e9:,.0f}"
         raise OptionError("peers", n, rule, "give fewer peers, or a graph with fewer edges")
+
+
+def checked_peers(n: int) -> int:
+    """Return the number of peers of a schedule; raise OptionError unless it is whole, at least two, and fits."""
+    n = whole_number("peers", n, 2, "give two or more peers")
+    require_memory(n, n, W_BYTES)
+    return n
 
 
 def below(option: str, value: int, n: int) -> None:

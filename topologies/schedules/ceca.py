@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from dfedsam.topologies.graphs.helpers import checked_peers
 from dfedsam.topologies.matrices import circulant
 from dfedsam.topologies.schedule import Periodic
 from dfedsam.topologies.topology import Topology
-from dfedsam.validation import whole_number
 
 
 class Exchange(NamedTuple):
@@ -63,6 +63,6 @@ def ceca(n: int) -> Topology:
         >>> spectrum(ceca(25))["degree_max"]
         5
     """
-    n = whole_number("peers", n, 2, "give two or more peers")
+    n = checked_peers(n)
     offsets = sorted({exchange.offset for exchange in ceca_exchanges(n)})
     return Periodic([circulant(n, offsets, 1 / (len(offsets) + 1))], directed=True)

@@ -113,13 +113,7 @@ class RoundRobin(Combined):
 
 
 class RandomChoice(Combined):
-    """One topology drawn in every round; made by `random_choice`.
-
-    Args:
-        inner: what is drawn from.
-        probabilities: one for each; those with none are left out.
-        seed: seed of the draws.
-    """
+    """One topology drawn in every round; made by `random_choice`."""
 
     period = None
 

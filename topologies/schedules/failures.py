@@ -121,14 +121,7 @@ class LinkFailures(Unreliable):
 
 
 class PeerDropout(Unreliable):
-    """Peers that are absent at random or in stated rounds; made by `peer_dropout`.
-
-    Args:
-        inner: the topology that joins the peers.
-        p: probability that a peer is absent.
-        absences: stated absences, shape (k, 3); None: no peer has any.
-        seed: seed of the random ones.
-    """
+    """Peers that are absent at random or in stated rounds; made by `peer_dropout`."""
 
     kind = "PeersAway"
 
@@ -162,14 +155,7 @@ class PeerDropout(Unreliable):
 
 
 class Latency(Unreliable):
-    """Links of several speeds; made by `latency`.
-
-    Args:
-        inner: the topology whose links are slow.
-        every: rounds between two uses of a link, for each class.
-        shares: share of the links in each class, together 1.
-        seed: seed of the links' classes.
-    """
+    """Links of several speeds; made by `latency`."""
 
     kind = "Latency"
 

@@ -26,21 +26,9 @@ _SLACK = 1e-9  # of a round, so that a logarithm's rounding adds none
 
 @dataclass(frozen=True)
 class Rates:
-    """How fast a topology mixes; `topologies.spectra.spectrum.Spectrum` explains each field of the same name.
+    """How fast a topology mixes. `Spectrum` explains each field under its own name.
 
-    Args:
-        rate: "lambda".
-        rho: its own.
-        contraction: "contraction" and "contraction_stderr".
-        rate_q: "lambda_q".
-        rounds_to_error: "rounds_to_1e-6".
-        effective_neighbours: its own.
-        approximate: which of these are estimates or bounds.
-        lambda_2: of one symmetric W.
-        lambda_min: of one symmetric W.
-        sigma_2: of one W.
-        periodic_rate: of a period.
-        finite_time: of a period.
+    There `rate` is "lambda", `rate_q` "lambda_q" and `rounds_to_error` "rounds_to_1e-6".
     """
 
     rate: float | None

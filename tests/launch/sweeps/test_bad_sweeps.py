@@ -30,7 +30,7 @@ CASES = {
     "lists of two lengths": ("zip: [{peers: [8, 9], rounds: [1]}]", "", "of one length, but peers has 2, rounds has 1"),
     "a zip of no lists": ("zip: 3", "", "zip is 3: it must be a list of groups"),
     "a folder in the base": ("base: {out: runs/a}", "", "base has out: the sweep names its runs' folders"),
-    "a base that is missing": ("base: none.yaml", "", "base is none.yaml: the file cannot be read"),
+    "a base that is missing": ("base: none.yaml", "", "base is none.yaml: it must be a file that can be read"),
     "a search for nothing": ("search: {option: algorithm.lr}", "", "search is .*an option and its values"),
     "an unknown key of a search": ("search: {option: rounds, values: [1], best: 1}", "", "best is not a key of search"),
     "a search for the middle": ("search: {option: rounds, values: [1], choose: mid}", "", "search.choose is mid"),
@@ -71,14 +71,14 @@ def test_bad_sweep(dfedsam, monkeypatch, case):
 @pytest.mark.parametrize(
     ("argv", "expected"),
     [
-        ("sweep", "takes one file, not 0"),
-        ("sweep none.yaml", "none.yaml: the file cannot be read"),
-        ("status", "name one study"),
+        ("sweep", "file is missing"),
+        ("sweep none.yaml", "none.yaml: it must be a file that can be read"),
+        ("status", "folder is missing"),
         ("status .", "it must be a study's folder"),
         ("status . --every", "--every is not an option"),
-        ("watch", "name one run"),
+        ("watch", "folder is missing"),
         ("watch none/a", "neither it nor none is there"),
-        ("watch a --every 0", "every is 0: it must be a number of seconds above 0"),
+        ("watch a --every 0", "every is 0.0: it must be a number of seconds above 0"),
     ],
 )
 def test_bad_commands(dfedsam, argv, expected):

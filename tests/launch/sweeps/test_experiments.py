@@ -3,7 +3,7 @@
 import pytest
 
 from dfedsam.launch import run
-from dfedsam.launch.merge import EXPERIMENTS
+from dfedsam.launch.options import EXPERIMENTS
 from dfedsam.launch.sweeps import file, plan
 
 SWEEPS = sorted(path.name for path in EXPERIMENTS.glob("*.yaml") if "\nbase:" in path.read_text(encoding="utf-8"))

@@ -1,11 +1,11 @@
-"""The figures of a topology in words: one place for their names, their units and how they are written."""
+"""The metrics of a topology in words: one place for their names, their units and how they are written."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-Figures = dict[str, Any]
+Metrics = dict[str, Any]
 
 WORDS = {  # what `topologies.spectrum` calls them: words, and how the number is written
     "n": ("peers", "{:,}"),
@@ -50,52 +50,52 @@ _SCHEDULE = ("degree_round_mean", "degree_round_max", "periodic_rate")  # which 
 _SAME = ("sigma_2", "rho", "periodic_rate")  # as λ, for a symmetric W or a period of them
 
 
-def lines(figures: Figures) -> list[str]:
-    """Every figure that there is, one a line; equal ones share it."""
-    same = [key for key in _SAME if figures[key] is not None and _equal(figures[key], figures["lambda"])]
-    left = {*same, *(["lambda_q"] if figures["steps"] == 1 else []), *(_SCHEDULE if figures["period"] == 1 else [])}
-    shown = [(words, _cell(figures, key, form)) for key, (words, form) in WORDS.items() if key not in left]
+def lines(metrics: Metrics) -> list[str]:
+    """Every metric that there is, one a line; equal ones share it."""
+    same = [key for key in _SAME if metrics[key] is not None and _equal(metrics[key], metrics["lambda"])]
+    left = {*same, *(["lambda_q"] if metrics["steps"] == 1 else []), *(_SCHEDULE if metrics["period"] == 1 else [])}
+    shown = [(words, _cell(metrics, key, form)) for key, (words, form) in WORDS.items() if key not in left]
     names = {"λ": " = ".join(["λ", *(WORDS[key][0] for key in same if key != "periodic_rate")])}
-    names["λ of Q steps"] = f"λ of Q = {figures['steps']} steps"
+    names["λ of Q steps"] = f"λ of Q = {metrics['steps']} steps"
     shown = [(names.get(words, words), cell) for words, cell in shown if cell != "–"]
     width = max(len(words) for words, _ in shown)
-    told = [kind(figures), *notes(figures)]
+    told = [kind(metrics), *notes(metrics)]
     return [*(f"{words:<{width}}  {cell}" for words, cell in shown), "; ".join(told)]
 
 
-def row(figures: Figures) -> list[str]:
-    """The cells of COLUMNS; – where a figure has no meaning or would take too long."""
-    return [_cell(figures, key, _SHORTER.get(key, WORDS[key][1])) for key in COLUMNS]
+def row(metrics: Metrics) -> list[str]:
+    """The cells of COLUMNS; – where a metric has no meaning or would take too long."""
+    return [_cell(metrics, key, _SHORTER.get(key, WORDS[key][1])) for key in COLUMNS]
 
 
-def kind(figures: Figures) -> str:
+def kind(metrics: Metrics) -> str:
     """Whether W changes, and whether a peer may hear another that does not hear it."""
-    period = figures["period"]
+    period = metrics["period"]
     when = "drawn afresh in each round" if period is None else "the same W in every round" if period == 1 else ""
-    return (when or f"{period} matrices in turn") + (", directed" if figures["directed"] else "")
+    return (when or f"{period} matrices in turn") + (", directed" if metrics["directed"] else "")
 
 
-def notes(figures: Figures) -> list[str]:
+def notes(metrics: Metrics) -> list[str]:
     """What else one must know of it, in a few words each."""
     found = []
-    if figures["biased"]:
+    if metrics["biased"]:
         found.append("biased: only rows sum to one")
-    if figures["sums"] == "columns":
+    if metrics["sums"] == "columns":
         found.append("needs push-sum")
-    if figures["finite_time"] is not None:
-        found.append(f"exact after {figures['finite_time']:,} rounds")
+    if metrics["finite_time"] is not None:
+        found.append(f"exact after {metrics['finite_time']:,} rounds")
     return found
 
 
-def _cell(figures: Figures, key: str, form: str) -> str:
-    value = figures[key]
+def _cell(metrics: Metrics, key: str, form: str) -> str:
+    value = metrics[key]
     if value is None:
         return "–"
     text = form.format(0.0 if isinstance(value, float) and abs(value) < 1e-12 else value)  # what rounding left
-    if key == "contraction" and figures["contraction_stderr"]:
-        return f"{text} ± {figures['contraction_stderr']:.1g}".replace("-", "−")
+    if key == "contraction" and metrics["contraction_stderr"]:
+        return f"{text} ± {metrics['contraction_stderr']:.1g}".replace("-", "−")
     text = text.removesuffix(".0") if key == "vectors_per_round" else text
-    return ("≈ " if key in figures["approximate"] else "") + text.replace("-", "−")
+    return ("≈ " if key in metrics["approximate"] else "") + text.replace("-", "−")
 
 
 def _equal(a: float, b: float | None) -> bool:
