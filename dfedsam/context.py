@@ -68,12 +68,12 @@ class Oracle:
         """
         with np.errstate(all="ignore"):
             losses = self.problem.losses(candidates, self.batch, self.rows)
-        self.counter.queries[self.rows] += candidates.shape[1] * self.problem.queries_a_loss
+        self.counter.queries[self.rows] += candidates.shape[1] * self.problem.queries_per_loss
         self._require_finite(np.isfinite(losses).all(axis=1), "loss")
         return losses
 
     def scores(self, candidates: NDArray) -> NDArray:
-        """Query class scores: candidates (p, q, dim) to the scores of all examples, shape (p, q, problem.scored).
+        """Query class scores: candidates (p, q, dim) to the scores of all examples, shape (p, q, problem.num_scores).
 
         Raises:
             RunError: if a score is not finite.
@@ -153,7 +153,7 @@ class RoundContext:
             queries: candidates of a peer that are queried at once; 0 for an exact gradient, which is one row too.
             row_bytes: size of one candidate.
         """
-        size = max(1, self.problem.part_bytes // (max(1, queries) * row_bytes))
+        size = max(1, self.problem.chunk_bytes // (max(1, queries) * row_bytes))
         for start, stop in _segments(self.participants, len(self.stream.peers)):
             for low in range(start, stop, size):
                 rows = slice(low, min(low + size, stop))

@@ -58,7 +58,7 @@ KINDS = {
     "compressor": Kind("dfedsam.gossip.compressors", "Compressor"),
     "split": Kind("dfedsam.data.split", "Split"),
     "parameters": Kind("dfedsam.objectives", "PromptParameters"),
-    "blackbox": Kind("dfedsam.blackbox", "Model"),
+    "blackbox": Kind("dfedsam.blackbox", "BlackBoxConfig"),
 }
 LISTS = {"topologies": "topology"}  # options that take several plug-ins, and their kind
 _NETWORKX = "networkx."

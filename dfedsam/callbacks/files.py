@@ -48,7 +48,7 @@ def open_folder(out: Out | None, communicator: Communicator, *, resume: bool) ->
 
         def take() -> Path:
             made = not (resume or isinstance(out, RunFolder))
-            folder = out if isinstance(out, RunFolder) else _make(out) if made else RunFolder(_path(out))
+            folder = out if isinstance(out, RunFolder) else make_folder(out) if made else RunFolder(_path(out))
             stack.enter_context(folder.writing())
             if made:
                 stack.callback(folder.remove_unstarted)  # a run that fails before its first checkpoint leaves nothing
@@ -61,7 +61,7 @@ def _path(out: Path | str | Iterator[Path]) -> Path:
     return Path(out) if isinstance(out, Path | str) else next(out)
 
 
-def _make(out: Path | str | Iterator[Path]) -> RunFolder:
+def make_folder(out: Path | str | Iterator[Path]) -> RunFolder:
     chosen = isinstance(out, Path | str)
     while True:
         path = _path(out)

@@ -159,7 +159,7 @@ class CoordinateWise(Estimator):
 
     def estimate(self, oracle: Oracle, x: NDArray, state: Any, purpose: str) -> tuple[NDArray, Any]:
         dim = x.shape[1]
-        chunk = max(1, oracle.problem.part_bytes // (2 * x.nbytes))
+        chunk = max(1, oracle.problem.chunk_bytes // (2 * x.nbytes))
         gradient = np.empty_like(x)
         for low in range(0, dim, chunk):
             coordinates = np.arange(low, min(low + chunk, dim))

@@ -38,7 +38,7 @@ def against_the_bare_model() -> Row:
     import torch
 
     rounds = Rounds()
-    model = rounds.problem.box.loaded.model  # pyright: ignore[reportAttributeAccessIssue]
+    model = rounds.problem.black_box.loaded.model  # pyright: ignore[reportAttributeAccessIssue]
     shapes: list[torch.Size] = []
     hook = model.register_forward_pre_hook(
         lambda module, args, kwargs: shapes.append(kwargs["inputs_embeds"].shape), with_kwargs=True

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from dfedsam import DFedSAMMG, Experiment, ScoreSketch, run, topologies
+from dfedsam.blackbox import DualEncoderConfig
 from dfedsam.communication import connect
 from dfedsam.objectives import PromptTuning, RandomProjection
 from tests.dfedsam.communication.cases import drawn
@@ -17,12 +18,12 @@ CASES = {
     "words, cut at peers": {"cut_at_peers": True},
     "text, cut at peers": {
         "cut_at_peers": True,
-        "mode": "text",
+        "blackbox": DualEncoderConfig(mode="text"),
         "batch_size": 4,
         "parameters": RandomProjection(dim=9),
     },
     "words": {},
-    "text": {"mode": "text", "batch_size": 4},
+    "text": {"blackbox": DualEncoderConfig(mode="text"), "batch_size": 4},
     "score sketch": {},
 }
 CASES |= {f"{case}, cut at peers": {**options, "cut_at_peers": True} for case, options in CASES.items()}

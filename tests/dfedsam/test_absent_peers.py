@@ -27,7 +27,7 @@ class OddOnesAway(topologies.Topology):
         return None if t % 2 else np.arange(self.n) % 2 == 0
 
 
-def play(algorithm, rounds, part_bytes=None):
+def play(algorithm, rounds, chunk_bytes=None):
     states = []
 
     class States(Callback):

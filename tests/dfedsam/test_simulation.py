@@ -156,7 +156,7 @@ def test_cutting_a_block_for_the_cache_changes_nothing(objective, algorithm, mon
     options = {"objective": objective, "topology": topologies.make("ring", 5), "cosine": True}
     experiment = Experiment(**options, algorithm=algorithm, rounds=3)
     whole = run(experiment).rows
-    monkeypatch.setattr("dfedsam.objectives.base.Problem.part_bytes", 1)  # a peer at a time
+    monkeypatch.setattr("dfedsam.objectives.base.Problem.chunk_bytes", 1)  # a peer at a time
     assert watched(run(experiment).rows) == watched(whole)
 
 
