@@ -14,7 +14,7 @@ import numpy as np
 from dfedsam import registry
 from dfedsam.errors import OptionError
 from dfedsam.topologies.normalize import normalize_graph
-from dfedsam.topologies.registry import find, find_rule
+from dfedsam.topologies.registry import find, find_rule, registered_only
 from dfedsam.topologies.topology import Description, Static, Topology
 from dfedsam.topologies.verify import contraction_factor
 from dfedsam.topologies.weights.rules import WeightRule, metropolis, out_degree
@@ -31,6 +31,7 @@ def make(
     seed: int | None = None,
     *,
     weights: Spec | Callable[..., Any] | None = None,
+    allow_import: bool = True,
     **options: Any,
 ) -> Topology:
     """Build a topology of n peers by name.
@@ -43,6 +44,7 @@ def make(
         seed: passed on if the function has an option `seed` and `options` do not set it.
         weights: weight rule for a graph (see `find_rule`); None takes Metropolis weights, for a directed graph those of
             push-sum.
+        allow_import: whether import paths may be followed, also inside options: false for what a file says.
         **options: the function's own options, such as `rows` or `p`.
 
     Raises:
@@ -53,6 +55,9 @@ def make(
     >>> make("star", 4, weights="max_degree").weights(0).diagonal().tolist()
     [0.25, 0.75, 0.75, 0.75]
     """
+    if not allow_import:
+        with registered_only():
+            return make(name, n, seed, weights=weights, **options)
     if isinstance(name, dict):
         name, options = name["class_path"], {**name.get("init_args", {}), **options}
         weights = options.pop("weights", weights)
