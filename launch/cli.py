@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from dfedsam.launch import ranks
 from dfedsam.launch.commands import COMMANDS
+from dfedsam.machine import mpi_rank
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
 
         complete()
     if not argv or argv[0] in ("--help", "-h", "help"):
-        if ranks.rank() == 0:
+        if mpi_rank() == 0:
             print(
                 _HELP.format(commands="".join(f"  {name:<10}{_first(one)}\n" for name, one in COMMANDS.items())), end=""
             )
@@ -92,11 +93,16 @@ def _first(command: Callable[..., int]) -> str:
 
 def _refuse(command: str, error: BaseException, message: str, status: int) -> int:
     """Say in one line what is wrong. All ranks find the same mistake, so the root alone speaks."""
+    prog = f"dfedsam {command}" if command in COMMANDS else "dfedsam"
+    line = f"{prog}: {' '.join(message.split())}"
     if os.environ.get("DFEDSAM_TRACEBACK"):
         traceback.print_exception(error)
-    elif ranks.rank() == 0:
-        prog = f"dfedsam {command}" if command in COMMANDS else "dfedsam"
-        print(f"{prog}: {' '.join(message.split())}", file=sys.stderr)
+    elif mpi_rank() == 0:
+        print(line, file=sys.stderr, flush=True)
+    if mpi_rank() != 0:
+        ranks.end_together(f"rank {mpi_rank()}: {line}", status)
+    else:
+        ranks.end_together("", status)
     return status
 
 

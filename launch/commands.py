@@ -41,6 +41,7 @@ def resume(
     placement: Literal["contiguous", "reorder", "metis"] | None = None,
     log: str | None = None,
     figure: bool | None = None,
+    restarts: int = 0,
     allow_code: bool = False,
 ) -> int:
     """Continue a run that was stopped or killed from its last checkpoint, or make it longer.
@@ -54,17 +55,19 @@ def resume(
         placement: which rank holds which peers (default: as it was started).
         log: send metrics to tensorboard, wandb or mlflow too.
         figure: draw the convergence figure into the folder (default: after more than ten seconds).
+        restarts: how often to go on from the last checkpoint after a rank was lost, on one rank fewer.
         allow_code: let the folder's settings name plug-ins of your own by import paths, which runs their code.
 
     Examples:
         dfedsam resume runs/a
         dfedsam resume runs/a --rounds 200 --ranks 4
     """
-    from dfedsam.launch import resume as resumed
+    from dfedsam.launch import run as runs
 
-    values = {"rounds": rounds, "ranks": ranks, "placement": placement, "log": log, "figure": figure}
-    words = [f"--{name}={value}" for name, value in values.items() if value is not None]
-    return resumed.main([str(folder), *words, *(["--allow_code"] if allow_code else [])])
+    return runs.resume(
+        folder, rounds=rounds, ranks=ranks, placement=placement, log=log, figure=figure, restarts=restarts,
+        allow_code=allow_code,
+    )  # fmt: skip
 
 
 def sweep(
@@ -72,10 +75,11 @@ def sweep(
     *,
     jobs: int | None = None,
     ranks: int | None = None,
-    out: str | None = None,
+    out: Path | None = None,
     log: str | None = None,
     dry_run: bool = False,
     only: int | None = None,
+    restarts: int = 1,
     slurm: bool = False,
     partition: str | None = None,
     time: str | None = None,
@@ -110,6 +114,7 @@ def sweep(
         log: send each run's metrics to tensorboard, wandb or mlflow too.
         dry_run: say what would be executed, or print the batch script; nothing is written.
         only: execute run number K alone, counted from 0, in this process or on the ranks of this MPI job.
+        restarts: how often a run on ranks goes on from its last checkpoint after a rank was lost, on one rank fewer.
         slurm: write and submit an array job, a task for each run that is not done.
         partition: of the batch script.
         time: of the batch script, as H:MM:SS.
@@ -122,13 +127,20 @@ def sweep(
         dfedsam status studies/topology_ablation
         dfedsam sweep FILE.yaml --slurm --partition cpu --ranks 16 --time 2:00:00
     """
-    from dfedsam.launch import sweep as sweeps
+    from dfedsam.errors import OptionError
+    from dfedsam.launch.sweep import Options
+    from dfedsam.launch.sweep import sweep as execute
 
-    values = {"jobs": jobs, "ranks": ranks, "out": out, "log": log, "only": only, "partition": partition}
-    values |= {"time": time, "account": account, "launcher": launcher}
-    flags = {"dry_run": dry_run, "slurm": slurm, "allow_code": allow_code}
-    words = [f"--{name}={value}" for name, value in values.items() if value is not None]
-    return sweeps.main([str(file), *words, *(f"--{name}" for name, chosen in flags.items() if chosen)])
+    job = {"partition": partition, "time": time, "account": account, "launcher": launcher}
+    job = {name: value for name, value in job.items() if value is not None}
+    for name, value in job.items():
+        if not slurm:
+            raise OptionError(name, value, "is a setting of a batch script", "add --slurm")
+    options = Options(
+        jobs=jobs, ranks=ranks, log=log, dry_run=dry_run, only=only, slurm=job if slurm else None,
+        restarts=restarts, allow_code=allow_code,
+    )  # fmt: skip
+    return execute(file, out, options)
 
 
 def status(folder: Path, *, all: bool = False) -> int:
@@ -146,7 +158,7 @@ def status(folder: Path, *, all: bool = False) -> int:
     """
     from dfedsam.launch import status as statuses
 
-    return statuses.main([str(folder), *(["--all"] if all else [])])
+    return statuses.status(folder, all=all)
 
 
 def watch(folder: Path, *, every: float = 1.0) -> int:
@@ -163,9 +175,9 @@ def watch(folder: Path, *, every: float = 1.0) -> int:
         dfedsam watch runs/a
         dfedsam watch studies/topology_ablation/runs/topology=ring,peers=16,seed=0 --every 10
     """
-    from dfedsam.launch import watch as watched
+    from dfedsam.launch import status as statuses
 
-    return watched.main([str(folder), f"--every={every}"])
+    return statuses.watch(folder, every=every)
 
 
 def topology(

@@ -313,6 +313,7 @@ def _command(
     figure: bool | None = None,
     draw_split: str | None = None,
     log: str | None = None,
+    restarts: int = 0,
 ) -> None:
     """What the command does beside the experiment.
 
@@ -323,6 +324,7 @@ def _command(
         figure: draw the convergence figure into the folder (default: after over ten seconds).
         draw_split: draw the examples of each class that every peer gets, into a file such as split.png.
         log: send metrics to tensorboard, wandb or mlflow too, or to several: tensorboard,wandb.
+        restarts: how often to go on from the last checkpoint after a rank was lost, on one rank fewer.
     """
 
 
@@ -346,7 +348,7 @@ def _add_experiment(made: Parser) -> None:
 
     for option, text in _PLUGINS.items():
         made.add_argument(f"--{option}", type=factories.base_class(option), help=text, metavar="NAME")
-    made.add_function_arguments(_command, as_group=False, skip={"figure", "draw_split", "log"})
+    made.add_function_arguments(_command, as_group=False, skip={"figure", "draw_split", "log", "restarts"})
     made.add_class_arguments(Experiment, as_group=False, skip=_CHOSEN, instantiate=False)
     made.add_function_arguments(_command, as_group=False, skip={"peers", "ranks", "out"})
     for action in made._actions:

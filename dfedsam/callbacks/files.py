@@ -48,7 +48,7 @@ def open_folder(out: Out | None, communicator: Communicator, *, resume: bool) ->
 
         def take() -> Path:
             made = not (resume or isinstance(out, RunFolder))
-            folder = out if isinstance(out, RunFolder) else _make(out) if made else RunFolder(_path(out))
+            folder = out if isinstance(out, RunFolder) else make_folder(out) if made else RunFolder(_path(out))
             stack.enter_context(folder.writing())
             if made:
                 stack.callback(folder.remove_unstarted)  # a run that fails before its first checkpoint leaves nothing
@@ -61,7 +61,7 @@ def _path(out: Path | str | Iterator[Path]) -> Path:
     return Path(out) if isinstance(out, Path | str) else next(out)
 
 
-def _make(out: Path | str | Iterator[Path]) -> RunFolder:
+def make_folder(out: Path | str | Iterator[Path]) -> RunFolder:
     chosen = isinstance(out, Path | str)
     while True:
         path = _path(out)
@@ -202,7 +202,10 @@ def _topology(experiment: Experiment) -> Row:
     """The graph, its spectrum for the run's gossip steps, how the gossip mixes on it, and what theory predicts."""
     topology, gossip = experiment.topology, experiment.algorithm.gossip_of_x()
     spectrum = topologies.spectrum(topology, 1 if gossip is None else gossip.num_steps(topology))
-    mixing = {} if gossip is None else {"gossip": gossip.mixing_summary(topology, spectrum["lambda_q"])}
+    mixing = {}
+    if gossip is not None:
+        summary = gossip.mixing_summary(topology, spectrum["lambda_q"])
+        mixing = {"gossip": {**summary, "mixes": experiment.algorithm.mixes}}
     rounds = [t for t in range(experiment.rounds + 1) if t == 0 or experiment.is_evaluated(t)]
     prediction = theory.predict(topology, experiment.algorithm, experiment.objective, spectrum, rounds)
     return topologies.to_dict(topology, spectrum=spectrum, **mixing, theory=prediction)

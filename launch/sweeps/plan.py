@@ -6,15 +6,14 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dfedsam.launch.sweeps.file import Point, Sweep
+from dfedsam.launch.sweeps.spec import Point, Sweep
 
 if TYPE_CHECKING:
+    from dfedsam.experiment import Experiment
     from dfedsam.launch.options import Settings
     from dfedsam.launch.trees import Pair
-    from dfedsam.simulation import Simulation
 
 _LONGEST = 200  # characters of a name; file systems take 255 bytes, and something is put behind it
 
@@ -56,24 +55,32 @@ class Run:
         except ValueError as error:
             raise ValueError(f"run {self.name}: {error}") from error
 
-    def build(self) -> Simulation:
-        """Its simulation, checked as far as can be without data. Raises ValueError, in one line with its name."""
+    def build(self) -> Experiment:
+        """Its experiment, checked as far as can be without data. Raises ValueError, in one line with its name."""
         from dfedsam.launch import run
 
         settings = self.settings
         try:
-            simulation = run.build(settings)
-            run.check_ranks(settings.own["ranks"], simulation.topology.n)
+            experiment = run.build(settings)
+            run.check_ranks(settings.own["ranks"], experiment.topology.n)
         except ValueError as error:
             raise ValueError(f"run {self.name}: {error}") from error
-        return simulation
+        return experiment
 
     @property
     def rounds(self) -> int:
         """Rounds in all, known without building the run."""
+        return int(self._value("rounds"))
+
+    @property
+    def references(self) -> bool:
+        """Whether reference metrics are asked for, known without building the run."""
+        return self._value("references") in (True, "true", "True")
+
+    def _value(self, option: str) -> Any:
         from dfedsam.experiment import Experiment
 
-        return int(self.values.get("rounds", self.base.get("rounds", Experiment.rounds)))
+        return self.values.get(option, self.base.get(option, getattr(Experiment, option)))
 
     @property
     def count(self) -> int:
@@ -159,8 +166,3 @@ def _word(value: Any) -> str:
 
     text = yaml.safe_dump(value, default_flow_style=True, width=float("inf"), allow_unicode=True)
     return text.removesuffix("\n").removesuffix("\n...")
-
-
-def folder(study: Path, run: Run) -> Path:
-    """Where a run's folder is in a study."""
-    return study / run.part / "runs" / run.name

@@ -44,14 +44,14 @@ CASES = {
     "an unknown key of slurm": (
         "slurm: {partitions: a}",
         "--slurm",
-        r"slurm\.partitions is not .*did you mean --slurm\.partition\?",
+        r"slurm\.partitions is a: it is not a setting .*did you mean partition\?",
     ),
     "a module that is no list": (
         "slurm: {modules: gcc}",
         "--slurm",
         "slurm.modules is gcc: it must be a list of lines",
     ),
-    "no sbatch": ("seeds: 1", "--slurm", "slurm needs sbatch, which is not found"),
+    "no sbatch": ("seeds: 1", "--slurm", "it needs sbatch, which is not found"),
 }
 
 
@@ -77,7 +77,7 @@ def test_bad_sweep(dfedsam, monkeypatch, case):
         ("status .", "it must be a study's folder"),
         ("status . --every", "--every is not an option"),
         ("watch", "folder is missing"),
-        ("watch none/a", "neither it nor none is there"),
+        ("watch none/a", "it must be a run's folder, but it is not there"),
         ("watch a --every 0", "every is 0.0: it must be a number of seconds above 0"),
     ],
 )
@@ -94,4 +94,4 @@ def test_a_study_is_never_mixed_with_another(dfedsam):
     Path("small.yaml").write_text("base: {rounds: 1, peers: 9}")
     said = dfedsam("sweep", "small.yaml")
     assert said.status == 2
-    assert "was played with other settings: its peers is 8, and the sweep's is 9" in said.err
+    assert "was executed with other settings: its peers is 8, and the sweep's is 9" in said.err

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dfedsam.launch.options import EXPERIMENTS
-from dfedsam.launch.sweeps.file import read
+from dfedsam.launch.sweeps.spec import read
 from tests import mpi
 from tests.launch.command import PROGRAM, metrics
 from tests.launch.sweeps.files import names, write
@@ -133,7 +133,7 @@ def test_a_search_by_a_figure_that_no_run_has_ends_at_the_first(dfedsam):
     search = {"option": "algorithm.lr", "values": [0.1, 0.2], "metric": "accuracy"}
     said = dfedsam("sweep", write(search=search, seeds=2))
     assert said.status == 2
-    assert "search.metric is accuracy: no run has it; there are queries, bytes, loss" in said.err
+    assert "search.metric is accuracy: it must be a metric of the runs: queries, bytes, loss" in said.err
 
 
 @pytest.mark.skipif(mpi.find_mpirun() is None, reason="no mpirun")

@@ -10,7 +10,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from dfedsam.launch import merge
+from dfedsam.errors import FileError
+from dfedsam.launch import options
 
 Point = dict[str, Any]  # option → value
 _KEYS = ("base", "grid", "zip", "seeds", "search", "slurm")
@@ -20,12 +21,12 @@ _NOT_A_RUNS = ("out", "ranks", "figure", "draw_split", "log", "config", "print_c
 
 @dataclass(frozen=True, kw_only=True)
 class Search:
-    """Which value of an option suits a cell best: every one is played with every seed, and the best one stands.
+    """A search for the best value of an option in each cell: every value is run with every seed.
 
     Args:
-        option: what is chosen, such as algorithm.lr.
-        values: those to choose from.
-        metric: a figure of metrics.jsonl, such as loss or accuracy.
+        option: what is searched over, such as algorithm.lr.
+        values: the candidates.
+        metric: a metric of metrics.jsonl, such as loss or accuracy.
         choose: "min" or "max" of its mean over the seeds.
         last: evaluations at the end of a run over which the metric is averaged, at least 1.
     """
@@ -51,11 +52,11 @@ class Sweep:
         code: whether import paths in it may be imported.
     """
 
-    base: merge.Tree
+    base: options.Tree
     axes: tuple[tuple[Point, ...], ...]
     seeds: tuple[int, ...]
     search: Search | None
-    slurm: merge.Tree
+    slurm: options.Tree
     text: str
     code: bool = False
 
@@ -65,17 +66,17 @@ class Sweep:
             yield {option: value for point in points for option, value in point.items()}
 
 
-def read(path: Path, *, code: bool = False) -> Sweep:
+def read(path: Path, *, code: bool | None = False) -> Sweep:
     """Read a sweep's file.
 
     Args:
         path: the file.
-        code: whether import paths in it may be imported.
+        code: whether import paths in it may be imported; None: it is only looked at, and no plug-in is looked up.
 
     Raises:
         ValueError: if it is missing, malformed, has an unknown key or an empty list; in one line.
     """
-    tree, text = merge.read_yaml(path, "sweep")
+    tree, text = options.read_yaml(path, "sweep")
     if not isinstance(tree, dict):
         raise ValueError(f"sweep is {path}: it must hold settings by name: {', '.join(_KEYS)}")
     _known(path, "key", tree, _KEYS)
@@ -83,26 +84,28 @@ def read(path: Path, *, code: bool = False) -> Sweep:
     if isinstance(base, str):
         import yaml
 
-        inner, _ = merge.read_yaml(base, f"{path}: base", path.parent)
+        inner, _ = options.read_yaml(base, f"{path}: base", path.parent)
         text = yaml.safe_dump(tree | {"base": inner}, sort_keys=False, allow_unicode=True)
         base = inner
-    experiment = merge.settings(f"{path}: base is {base}", base, code=code)
+    if not isinstance(base, dict):
+        raise FileError(path, f"base is {base}: it must hold settings by name, or be the path of a file")
+    experiment = dict(base) if code is None else options.settings(f"{path}: base", base, code=code)
     for option in ("out", "draw_split", "config"):
         if option in experiment:
             raise ValueError(f"{path}: base has {option}: the sweep names its runs' folders; leave {option} out")
     axes = [*_grid(path, tree.get("grid")), *_zips(path, tree.get("zip"))]
     search = _search(path, tree["search"]) if "search" in tree else None
-    options = [option for axis in axes for option in axis[0]] + ([search.option] if search else [])
-    for option in options:
+    varying = [option for axis in axes for option in axis[0]] + ([search.option] if search else [])
+    for option in varying:
         if option == _SEED:
             raise ValueError(f"{path}: seed varies by `seeds`, a number of seeds or a list of them")
         if option in _NOT_A_RUNS or option.endswith(".help"):
             raise ValueError(f"{path}: {option} cannot vary: it is not part of an experiment")
-        if options.count(option) > 1:
+        if varying.count(option) > 1:
             raise ValueError(f"{path}: {option} varies in two places: name it once in grid, zip or search")
     seeds = _seeds(path, tree["seeds"] if "seeds" in tree else [experiment.pop(_SEED, 0)])
     slurm = tree.get("slurm") or {}
-    return Sweep(base=experiment, axes=tuple(axes), seeds=seeds, search=search, slurm=slurm, text=text, code=code)
+    return Sweep(base=experiment, axes=tuple(axes), seeds=seeds, search=search, slurm=slurm, text=text, code=bool(code))
 
 
 def _known(path: Path, what: str, given: Any, known: tuple[str, ...]) -> None:
