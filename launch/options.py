@@ -87,9 +87,9 @@ def read(files: list[Tree], pairs: list[Pair], *, code: bool = True) -> Settings
     Raises:
         OptionError: for an option that is not known, is missing, or has a value that is not allowed.
     """
-    merged = trees.expand("", dict(DEFAULTS), code=True)
+    merged = trees.expand_all(dict(DEFAULTS), code=True)
     typed = trees.as_tree((option, True if value is None else value) for option, value in pairs)
-    for tree in (*files, trees.expand("", typed, code=code)):
+    for tree in (*files, trees.expand_all(typed, code=code)):
         merged = trees.over(merged, tree)
     with parser.missing_values(dict(pairs)):
         values = trees.instantiate(experiment_parser().parse_object(merged))
@@ -152,7 +152,7 @@ def settings(what: str, tree: Any, *, code: bool = False) -> Tree:
             isinstance(value, str) or (isinstance(value, dict) and "class_path" in value)
         ):
             raise OptionError(key, value, "must be a name, or have a class_path and perhaps init_args")
-    return trees.expand("", tree, code=code)
+    return trees.expand_all(tree, code=code)
 
 
 def to_yaml(settings: Settings) -> str:

@@ -129,8 +129,9 @@ def _known(name: str) -> set[str]:
 def _row(pairs: list[Pair], steps: int, *, alone: bool) -> Row:
     from dfedsam import topologies
 
-    name = label(trees.as_tree(pairs)["topology"])
-    settings = options.read([], pairs)
+    tree = trees.as_tree(pairs)
+    trees.expand_all(tree, code=True)  # says what is no plug-in, before the label is made
+    name, settings = label(tree["topology"]), options.read([], pairs)
     try:
         topology = options.topology(settings)
         topologies.check(topology)

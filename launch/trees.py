@@ -75,20 +75,23 @@ def as_tree(found: Iterable[tuple[str, Any]]) -> Tree:
     return tree
 
 
+def expand_all(tree: Tree, *, code: bool) -> Tree:
+    """A whole experiment with its values as `expand` gives them."""
+    return {option: expand(option, value, code=code) for option, value in tree.items()}
+
+
 def expand(option: str, value: Any, *, code: bool) -> Any:
     """A value with every plug-in in it as {"class_path": import path of the class of its options, "init_args": {…}}.
 
     Args:
-        option: what `value` is the value of; empty for a whole experiment.
-        value: a tree, or what one holds.
+        option: what `value` is the value of.
+        value: plain values; plug-ins in any form.
         code: whether import paths may be imported.
 
     Raises:
         OptionError: if a plug-in is not known, or its options do not stand by name.
     """
     kind, listed = registry.kind_of(option), registry.list_kind(option)
-    if not option:
-        return {key: expand(key, item, code=code) for key, item in value.items()}
     if listed is not None:
         item = f"{option.rpartition('.')[0]}.{listed}".lstrip(".")
         return [expand(item, one, code=code) for one in _items(option, value)]
@@ -167,7 +170,7 @@ def _typed_name(option: str, value: Any) -> Tree:
         form = plain_yaml.load(value)
     except ValueError as error:
         raise OptionError(option, value, f"must be YAML, but: {error}") from None
-    if not is_plugin_form(form):
+    if not is_plugin_form(form) or not isinstance(form.get("class_path", ""), str):
         raise OptionError(option, form, _FORM)
     return form
 

@@ -310,6 +310,7 @@ class FunctionConfig(BlackBoxConfig):
     """
 
     public_name: ClassVar[str] = "function"
+    runs_code: ClassVar[bool] = True  # so that a file may not choose it by itself
     path: str
     width: int = 16
 

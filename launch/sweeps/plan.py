@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from dfedsam.errors import OptionError
 from dfedsam.launch.sweeps.spec import Point, Sweep
 
 if TYPE_CHECKING:
@@ -69,8 +70,12 @@ class Run:
 
     @property
     def rounds(self) -> int:
-        """Rounds in all, known without building the run."""
-        return int(self._value("rounds"))
+        """Rounds in all, known without building the run. Raises OptionError if they are no whole number."""
+        value = self._value("rounds")
+        try:
+            return int(value)
+        except (TypeError, ValueError, OverflowError):
+            raise OptionError("rounds", value, "must be a whole number") from None
 
     @property
     def references(self) -> bool:
@@ -150,7 +155,8 @@ def name(values: Point) -> str:
 def _short(value: Any) -> str:
     if isinstance(value, dict):
         path = str(value.get("class_path", "")).rpartition(".")[2]
-        inner = value.get("init_args", {}) if path else value
+        inner = value.get("init_args") or {} if path else value
+        inner = inner if isinstance(inner, dict) else {"init_args": inner}  # refused when the run is built
         options = ",".join(f"{option}={_short(item)}" for option, item in inner.items())
         return f"{path}({options})" if options else path
     if isinstance(value, list):

@@ -16,6 +16,7 @@ from dfedsam.launch import options
 Point = dict[str, Any]  # option → value
 _KEYS = ("base", "grid", "zip", "seeds", "search", "slurm")
 _SEED = "seed"
+_MOST_SEEDS = 100_000
 _NOT_A_RUNS = ("out", "ranks", "figure", "draw_split", "log", "config", "print_config", "help")
 
 
@@ -153,11 +154,12 @@ def _values(path: Path, what: str, values: Any) -> list[Any]:
 
 
 def _seeds(path: Path, seeds: Any) -> tuple[int, ...]:
-    if isinstance(seeds, int) and not isinstance(seeds, bool) and seeds >= 1:
+    if isinstance(seeds, int) and not isinstance(seeds, bool) and 1 <= seeds <= _MOST_SEEDS:
         return tuple(range(seeds))
     if isinstance(seeds, list) and seeds and all(type(seed) is int and seed >= 0 for seed in seeds):
         return tuple(seeds)
-    raise ValueError(f"{path}: seeds is {seeds}: it must be how many, at least 1, or a list of them, such as [0, 1, 2]")
+    rule = f"must be how many, from 1 to {_MOST_SEEDS:,}, or a list of them, such as [0, 1, 2]"
+    raise ValueError(f"{path}: seeds is {seeds}: it {rule}")
 
 
 def _search(path: Path, search: Any) -> Search:

@@ -23,7 +23,7 @@ CASES = {
     ),
     "two runs of one name": ("grid: {topology: [ring, ring]}", "", "two runs would be called topology=ring,seed=0"),
     "a seed twice": ("seeds: [1, 1]", "", "two runs would be called seed=1"),
-    "no seeds": ("seeds: 0", "", "seeds is 0: it must be how many, at least 1"),
+    "no seeds": ("seeds: 0", "", "seeds is 0: it must be how many, from 1"),
     "seeds in the grid": ("grid: {seed: [1, 2]}", "", "seed varies by `seeds`"),
     "what is no part of a run": ("grid: {ranks: [1, 2]}", "", "ranks cannot vary"),
     "an option in two places": ("grid: {peers: [8]}\nzip: [{peers: [9]}]", "", "peers varies in two places"),
