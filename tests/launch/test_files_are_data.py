@@ -31,7 +31,7 @@ TREES = {
             "init_args": {"blackbox": {"class_path": "function", "init_args": {"path": "theirs.cmd"}}},
         }
     },
-    "a number": {"seed": {"class_path": "theirs.X"}},
+    "a value": {"dtype": {"class_path": "theirs.X"}},
     "a value of networkx": {
         "topology": {"class_path": "networkx.barbell_graph", "init_args": {"m1": {"class_path": "theirs.X"}, "m2": 3}}
     },
