@@ -42,7 +42,7 @@ from dfedsam.checkpoint import load
 from dfedsam.communication.single_process import SingleProcess
 from dfedsam.gossip.compressed import Compressed
 from dfedsam.random import RandomStream
-from tests.dfedsam.plays import ALGORITHMS
+from tests.dfedsam.contract_cases import ALGORITHMS
 
 
 def watched(rows):

@@ -1,6 +1,6 @@
 """Plays every numpy plug-in once and saves what came out; run by tests in one process and as an MPI job.
 
-python -m tests.dfedsam.plays FOLDER PLACEMENT [--resume]   writes FOLDER/rows.json and a run folder for each case
+python -m tests.dfedsam.contract_cases FOLDER PLACEMENT [--resume]   writes FOLDER/rows.json and a run folder for each case
 """
 
 import json
