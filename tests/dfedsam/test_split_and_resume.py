@@ -10,7 +10,7 @@ import pytest
 
 from dfedsam.checkpoint import load
 from dfedsam.communication.single_process import SingleProcess
-from tests.dfedsam.contract_cases import CASES, PEERS, play
+from tests.dfedsam.contract_cases import CASES, PEERS, run_case
 from tests.mpi import mpirun
 
 
@@ -18,7 +18,7 @@ from tests.mpi import mpirun
 def unbroken(tmp_path_factory):
     """Rows and final checkpoints of five rounds in one process."""
     folder = tmp_path_factory.mktemp("unbroken")
-    return {case: play(case, folder, 5) for case in CASES}, folder
+    return {case: run_case(case, folder, 5) for case in CASES}, folder
 
 
 @pytest.mark.parametrize(
