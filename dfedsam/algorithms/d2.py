@@ -42,6 +42,7 @@ class D2(GossipOneGradient):
     """
 
     public_name: ClassVar[str] = "d2"
+    mixes: ClassVar[str] = "x − η g + φ"
 
     def check(self, topology: Topology) -> None:
         require_static_symmetric("algorithm", "d2", topology, "choose the algorithm gradient_tracking")

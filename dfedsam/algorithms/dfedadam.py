@@ -39,6 +39,11 @@ class DFedAdam(GossipOneGradient):
     less than it shrinks the signal. Here noise is averaged first: over neighbours and over steps, while all is linear
     in the estimates, and v sees what is left. SAM's perturbation (ρ > 0) goes along the mixed momentum, at no query.
 
+    Where peers' data differ, so do their gradients at the optimum, their m and therefore their v. Coordinates then have
+    other rates at other peers, and the point where they end is off the optimum by an amount that does not shrink with
+    η, as for other adaptive methods (Chen et al., 2022, "On the convergence of decentralized adaptive gradient
+    methods"). D-PSGD's bias shrinks with η.
+
     Source: Reddi et al. (2021), "Adaptive federated optimization" (FedAdam), whose server's mean is gossip here; a
     second moment of the momentum, not of the gradient, is that of Wang et al. (2021), "Rethinking Adam: a twofold
     exponential moving average approach". A round costs the estimator's queries, also with SAM, and two vectors per edge

@@ -34,6 +34,7 @@ class DFedADMM(GossipLocalSteps):
     """
 
     public_name: ClassVar[str] = "dfedadmm"
+    mixes: ClassVar[str] = "x − λ c after the local steps"
 
     penalty: float = 0.1
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,8 @@ class Extra(GossipOneGradient):
     exact first-order algorithm for decentralized consensus optimization", equation 2.13. A round costs the estimator's
     queries and one vector per edge and direction.
     """
+
+    mixes: ClassVar[str] = "x before the round's step"
 
     def check(self, topology: Topology) -> None:
         require_static_symmetric("algorithm", "extra", topology, "choose the algorithm gradient_tracking")

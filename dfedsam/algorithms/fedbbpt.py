@@ -70,6 +70,7 @@ class FedBBPT(Algorithm):
         between("beta", self.beta, 0, 1, open_high=True)
 
     def check_problem(self, problem: Problem) -> None:
+        super().check_problem(problem)
         self.estimator.check(problem)
 
     def init(self, x: NDArray, problem: Problem) -> FedBBPTState:

@@ -29,7 +29,9 @@ class FedBPT(LocalCMASearch):
 
     The authors' code differs: it takes all peers into S and counts all of them in the mean; its σ' is √2 times smaller
     (1 in place of 2, and λ/2 in place of λ); and it divides the sum of a peer's losses on its texts by that on the
-    perturbed ones, not each example's.
+    perturbed ones, not each example's. Its searches are pycma's, which clips candidates that it did not draw itself,
+    such as the peers' means, to a Mahalanobis distance of √d + 2d/(d + 2), and takes min(1, λ/6) of the tutorial's c₁
+    and about twice its c_μ.
     """
 
     public_name: ClassVar[str] = "fedbpt"

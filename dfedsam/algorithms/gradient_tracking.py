@@ -73,7 +73,10 @@ class MomentumTracking(GradientTracking):
     """Gradient tracking with m ← β m + y and x ← W (x − η m): exact as gradient tracking is, faster by about 1/(1 − β).
 
     Source: Takezawa et al. (2022), "Momentum tracking: momentum acceleration for decentralized deep learning on
-    heterogeneous data". Costs what gradient tracking costs.
+    heterogeneous data". For one W this is their tracking of the momentum, in adapt-then-combine form and from zero; on
+    a schedule W_t the two differ, since there momentum is tracked and here it is taken of what is tracked. The authors'
+    code combines first, x ← W x − η (u − c), and starts at c = u = (g_i − ḡ)/(1 − β). Both end at the same point. Costs
+    what gradient tracking costs.
 
     Args:
         momentum: β, 0 ≤ β < 1.

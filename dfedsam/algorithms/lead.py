@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,8 @@ class Lead(OneGradient):
             the compressor's variance and β = ‖I − W‖₂; far above it coarse messages make the peers diverge.
         alpha: α, above 0 and at most 1; None: 1/(1 + ω).
     """
+
+    mixes: ClassVar[str] = "x − η (g + D)"
 
     compressor: Compressor = BlockQuantizer()
     gamma: float = 0.5

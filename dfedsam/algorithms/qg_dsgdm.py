@@ -28,7 +28,8 @@ class QGDSGDmState(State):
 class QGDSGDm(GossipOneGradient):
     """x⁺ = W (x − η (β m + g)), then m ← β m + (1 − β) (x − x⁺)/η: quasi-global momentum.
 
-    For one W its steady bias is that of D-PSGD at the rate η. Source: Lin et al. (2021), "Quasi-global momentum:
+    For one W its steady bias is that of D-PSGD at the rate η; where W_t changes, as with absent peers, it can be twice
+    that. Source: Lin et al. (2021), "Quasi-global momentum:
     accelerating decentralized deep learning on heterogeneous data", algorithm 1 with μ = β. A round costs the
     estimator's queries and one vector per edge and direction.
 

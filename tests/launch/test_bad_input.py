@@ -13,7 +13,7 @@ CASES = {
     "a missing graph": ("run --topology none.graphml", "none.graphml.*No such file"),
     "a hypercube of 12": ("run --topology hypercube --peers 12", "peers is 12.*8 or 16"),
     "a graph that falls apart": ("run --topology erdos_renyi --topology.p 0.001", "topology.p is 0.001.*connected"),
-    "a file that is no graph": ("run --topology word.graphml", "word.graphml.*must hold a simple graph"),
+    "a file that is no graph": ("run --topology word.graphml", "word.graphml.*must hold a graph or a matrix"),
     "an unknown rule": (
         "run --topology.weights metropolist",
         "topology.weights is metropolist.*did you mean metropolis",

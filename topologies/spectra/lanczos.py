@@ -1,8 +1,7 @@
 """Lanczos's method without reorthogonalisation or restarts, for the outer eigenvalues of a large symmetric operator.
 
-A step costs little more than one product with the matrix. Rounding makes it find outer
-eigenvalues more than once, but never wrong ones (Paige 1980, "Accuracy and effectiveness of the Lanczos algorithm for
-the symmetric eigenproblem").
+A step costs little more than one product with the matrix. Rounding makes it find outer eigenvalues more than once, but
+never wrong ones (Paige 1980, "Accuracy and effectiveness of the Lanczos algorithm for the symmetric eigenproblem").
 """
 
 from __future__ import annotations
