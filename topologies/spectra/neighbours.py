@@ -190,6 +190,6 @@ def _power_means(W: sp.csr_array) -> NDArray[np.float64]:
         for start, stop in zip([0, *cuts.tolist()], [*cuts.tolist(), n], strict=True):
             rows = W[start:stop]
             square = sp.csr_array(rows @ W)
-            third, fourth = third + square.multiply(rows).sum(), fourth + square.power(2).sum()
+            third, fourth = third + square.multiply(rows).sum(), fourth + square.data @ square.data
         traces += [third, fourth]
     return (np.array(traces) - 1) / (n - 1)
