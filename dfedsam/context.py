@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from dfedsam.errors import RunError
 from dfedsam.gossip.channel import Channel, LocalUpdate
@@ -101,8 +101,8 @@ class Oracle:
         """The random numbers of this step for one purpose, a row for each of the p peers."""
         return replace(self.stream, purpose=purpose)
 
-    def _require_finite(self, finite: NDArray[np.bool_], what: str) -> None:
-        failed = np.flatnonzero(~finite)
+    def _require_finite(self, finite: ArrayLike, what: str) -> None:
+        failed = np.flatnonzero(~np.asarray(finite))
         if failed.size:
             raise RunError(
                 f"the {what} is not finite; a lower lr or sigma, or a larger mu where differences of losses overflow, "
@@ -190,20 +190,21 @@ def _segments(participants: NDArray[np.bool_] | None, peers: int) -> list[tuple[
 
 @dataclass
 class Server:
-    """What a central server can do, for baselines only; `communicator` and `before_gossip` as in RoundContext."""
+    """What a central server can do, for baselines only; its fields are those of RoundContext."""
 
     communicator: Communicator
     before_gossip: Callable[[NDArray], None]
+    participants: NDArray[np.bool_] | None = None
 
     def mean(self, x: NDArray, weights: NDArray | None = None) -> NDArray:
-        """The mean of all peers' models, shape (dim,): each peer sends one vector to the server and gets one back.
+        """The mean of the participants' models, shape (dim,): each sends one vector to the server and gets one back.
 
         Args:
             x: the block's models, shape (peers, dim).
             weights: how much each counts, above 0, shape (peers,), which it sends along; None: all the same.
         """
         self.before_gossip(x)
-        return self.communicator.server_mean(x, weights)
+        return self.communicator.server_mean(x, weights, self.participants)
 
     def collect(self, rows: NDArray, reply: int) -> NDArray:
         """What all peers send to the server: (peers, k) of the block to (all peers, k).

@@ -220,19 +220,11 @@ def _reader(kind: str, name: str) -> Plugin | None:
     """The function that reads the file of this name with its path, or one of networkx; None if it is neither."""
     from dfedsam.topologies import registry as topologies
 
-    suffix = Path(name).suffix.lower()
     if kind == "weights":
-        known = suffix in topologies.MATRIX_SUFFIXES
+        known = Path(name).suffix.lower() in topologies.MATRIX_SUFFIXES
         return partial(_ours("weights")["weights_from_file"], path=name) if known else None
-    files = suffix in topologies.GRAPH_SUFFIXES + topologies.W_SUFFIXES or _is_file(name)
-    return topologies.find(name) if files or name.startswith(_NETWORKX) else None
-
-
-def _is_file(name: str) -> bool:
-    try:
-        return Path(name).is_file()
-    except (OSError, ValueError):  # a name of thousands of letters, or with a zero byte
-        return False
+    readable = topologies.is_file_name(name) or name.startswith(_NETWORKX)
+    return topologies.find(name) if readable else None
 
 
 def _checked(option: str, name: str, kind: str, plugin: Plugin) -> Plugin:

@@ -160,7 +160,7 @@ def _round(run: Run) -> Any:
     experiment, communicator = run.experiment, run.communicator
     stream = RandomStream(experiment.seed, "", run.round, 0, communicator.block)
     weights = experiment.topology.weights(run.round)
-    server = Server(communicator, run.before_gossip) if experiment.algorithm.uses_server else None
+    server = Server(communicator, run.before_gossip, run.participants) if experiment.algorithm.uses_server else None
     context = RoundContext(
         run.round, run.problem, stream, run.counter, communicator, weights, run.before_gossip, ALL_ROWS, run.cosines,
         run.participants, server,

@@ -46,12 +46,14 @@ class Algorithm(ABC):
         replayable: whether its rounds are plain local steps, whose coefficients a gossip may send in place of x.
         adds_gradient_steps: whether all that peers add to what the last gossip phase returned are steps along estimated
             gradients, and neither what mixing moved nor where a search ended: push-sum magnifies what is added.
+        mixes: what enters the gossip of x, in words: `consensus_distance_before_gossip` is that of this vector.
         covered_gossip: which gossips theory covers besides polynomials in W: "compressed", "push_sum".
     """
 
     uses_server: ClassVar[bool] = False
     replayable: ClassVar[bool] = False
     adds_gradient_steps: ClassVar[bool] = True
+    mixes: ClassVar[str] = "x after the round's steps"
     covered_gossip: ClassVar[frozenset[Literal["compressed", "push_sum"]]] = frozenset()
 
     def gossip_of_x(self) -> Gossip | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,8 +52,8 @@ class FedBBPT(Algorithm):
         beta: β, 0 ≤ β < 1.
     """
 
-    public_name: ClassVar[str] = "fedbbpt"
-    uses_server: ClassVar[bool] = True
+    public_name = "fedbbpt"
+    uses_server = True
 
     estimator: Estimator = SPSA()
     local_steps: int = 5
@@ -70,6 +70,7 @@ class FedBBPT(Algorithm):
         between("beta", self.beta, 0, 1, open_high=True)
 
     def check_problem(self, problem: Problem) -> None:
+        super().check_problem(problem)
         self.estimator.check(problem)
 
     def init(self, x: NDArray, problem: Problem) -> FedBBPTState:

@@ -85,7 +85,10 @@ class LocalSteps(GradientMethod):
             rule = f"must find the same directions twice, but the estimator {estimator} takes new ones each time"
             raise OptionError("perturbation", "same", rule, "choose momentum")
 
-    def kept(self, x: NDArray, problem: Problem) -> dict[str, Any]:
+    def init(self, x: NDArray, problem: Problem) -> LocalState:
+        return LocalState(**self.initial_fields(x, problem))
+
+    def initial_fields(self, x: NDArray, problem: Problem) -> dict[str, Any]:
         """The fields of LocalState before round 0, for x (peers, dim)."""
         return {
             "x": x,
@@ -185,8 +188,8 @@ class GossipLocalSteps(LocalSteps):
     def gossip_of_x(self) -> Gossip:
         return self.gossip
 
-    def kept(self, x: NDArray, problem: Problem) -> dict[str, Any]:
-        return super().kept(x, problem) | {"gossip": self.gossip.init(x)}
+    def initial_fields(self, x: NDArray, problem: Problem) -> dict[str, Any]:
+        return super().initial_fields(x, problem) | {"gossip": self.gossip.init(x)}
 
     def local_sgd(self) -> LocalSGD | None:
         plain = self.replayable and self.lr_schedule == "constant" and not (self.momentum or self.weight_decay)

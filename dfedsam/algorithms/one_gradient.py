@@ -8,10 +8,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.algorithms.base import GradientMethod
+from dfedsam.algorithms.base import GradientMethod, State
 from dfedsam.context import RoundContext
 from dfedsam.gossip import Gossip, Plain
+from dfedsam.objectives.base import Problem
 from dfedsam.state import rows_of, set_rows
+
+
+@dataclass(kw_only=True)
+class GradientState(State):
+    """What they keep: the states of the estimator and of the gossip of x."""
+
+    estimator: Any
+    gossip: Any
+
+
+@dataclass(kw_only=True)
+class MomentumState(GradientState):
+    """`momentum`: m, shape (peers, dim)."""
+
+    momentum: NDArray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,3 +70,7 @@ class GossipOneGradient(OneGradient):
 
     def gossip_of_x(self) -> Gossip:
         return self.gossip
+
+    def initial_fields(self, x: NDArray, problem: Problem) -> dict[str, Any]:
+        """The fields of GradientState before round 0, for x (peers, dim)."""
+        return {"x": x, "estimator": self.estimator.init(x, problem), "gossip": self.gossip.init(x)}

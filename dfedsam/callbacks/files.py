@@ -202,7 +202,10 @@ def _topology(experiment: Experiment) -> Row:
     """The graph, its spectrum for the run's gossip steps, how the gossip mixes on it, and what theory predicts."""
     topology, gossip = experiment.topology, experiment.algorithm.gossip_of_x()
     spectrum = topologies.spectrum(topology, 1 if gossip is None else gossip.num_steps(topology))
-    mixing = {} if gossip is None else {"gossip": gossip.mixing_summary(topology, spectrum["lambda_q"])}
+    mixing = {}
+    if gossip is not None:
+        summary = gossip.mixing_summary(topology, spectrum["lambda_q"])
+        mixing = {"gossip": {**summary, "mixes": experiment.algorithm.mixes}}
     rounds = [t for t in range(experiment.rounds + 1) if t == 0 or experiment.is_evaluated(t)]
     prediction = theory.predict(topology, experiment.algorithm, experiment.objective, spectrum, rounds)
     return topologies.to_dict(topology, spectrum=spectrum, **mixing, theory=prediction)

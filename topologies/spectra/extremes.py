@@ -1,7 +1,7 @@
 """Extreme eigenvalues of a large sparse Laplacian, also where they cluster, as on a long ring.
 
-Lanczos on the matrix is tried first: on graphs that mix well it takes a few hundred steps. Where a graph is so thin that
-it would take many thousands, a sparse factorisation is cheap, and Lanczos on the inverse takes a few.
+Lanczos on the matrix is tried first: on graphs that mix well it takes a few hundred steps. Where a graph is so thin
+that it would take many thousands, a sparse factorisation is cheap, and Lanczos on the inverse takes a few.
 
 Accuracy: the residual ‖Lv - μv‖ is at most RESIDUAL · μ, which bounds the relative error of μ. The error is usually
 far smaller: the residual's square over the distance to the next eigenvalue.

@@ -37,6 +37,7 @@ from dfedsam import (
     simulate,
 )
 from dfedsam.callbacks.base import Callback
+from dfedsam.context import RoundContext
 
 SLOW = {"estimator": Exact(), "lr": 0.01}
 ALGORITHMS = {
@@ -126,3 +127,37 @@ def test_full_covariances_stay_positive_under_polynomials_with_negative_weights(
     options = {"objective": Quadratic(dim=2, condition=10.0), "topology": make("ring", 6), "callbacks": [Covariances()]}
     simulate(**options, algorithm=algorithm, rounds=40, dtype="float64")
     assert min(smallest) > 0
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_the_distance_before_gossip_is_that_of_what_enters_the_gossip_of_x(name, monkeypatch):
+    entered, opened = [], RoundContext.channel
+
+    def channel(self, x=None, update=None):
+        if x is not None:
+            entered.append(((x - x.mean(axis=0)) ** 2).sum(axis=1).mean())
+        return opened(self, x, update)
+
+    monkeypatch.setattr(RoundContext, "channel", channel)
+    algorithm = with_gossip(ALGORITHMS[name], Plain())
+    options = {"objective": Quadratic(dim=3), "topology": make("hypercube", 8), "rounds": 3, "dtype": "float64"}
+    result = simulate(**options, algorithm=algorithm)
+    assert len(entered) == 3
+    np.testing.assert_allclose(result["consensus_distance_before_gossip"][1:], entered, rtol=1e-9, atol=1e-30)
+    assert algorithm.mixes
+
+
+def test_the_distance_before_gossip_of_dfedadam_is_that_of_x():
+    objective, topology = Quadratic(dim=5, heterogeneity=3.0), make("ring", 8)
+    optima, W = objective.build(8, range(8), 0, np.float64).optima, topology.weights(0).toarray()
+    x, m, v, expected = np.zeros((8, 5)), np.zeros((8, 5)), np.zeros((8, 5)), []
+    for t in range(1, 6):
+        m = W @ (0.9 * m + 0.1 * (x - optima))
+        first = m / (1 - 0.9**t)
+        v = 0.99 * v + 0.01 * first**2
+        moved = x - 0.01 * first / (np.sqrt(v / (1 - 0.99**t)) + 1e-8)
+        expected.append(((moved - moved.mean(axis=0)) ** 2).sum(axis=1).mean())
+        x = W @ moved
+    algorithm = DFedAdam(estimator=Exact(), lr=0.01)
+    result = simulate(objective=objective, topology=topology, algorithm=algorithm, rounds=5, dtype="float64")
+    np.testing.assert_allclose(result["consensus_distance_before_gossip"][1:], expected, rtol=1e-9)

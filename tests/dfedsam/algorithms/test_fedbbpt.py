@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from dfedsam import FedBBPT, Quadratic, simulate, topologies
+from dfedsam import Exact, FedBBPT, Quadratic, TwoPoint, simulate, topologies
 from dfedsam.checkpoint import load
 from dfedsam.communication.single_process import SingleProcess
 from dfedsam.random import RandomStream
@@ -59,6 +59,15 @@ def test_rounds_are_those_of_the_paper_with_the_datas_shares(tmp_path) -> None:
     np.testing.assert_allclose(found, x, rtol=1e-9)
     assert result.rows[-1]["bytes"] == ROUNDS * (2 * DIM + 1) * 8  # a vector and a number up, a vector down
     assert result.rows[-1]["queries"] == ROUNDS * STEPS * 4
+
+
+def test_an_estimator_that_keeps_something_keeps_it_here_too() -> None:
+    options = {"objective": Quadratic(dim=DIM, noise=0), "topology": topologies.make("ring", PEERS), "rounds": 40}
+    ends = [
+        simulate(**options, algorithm=FedBBPT(a=0.05, alpha=0, beta=0, estimator=estimator))["loss"].iloc[-1]
+        for estimator in (Exact(), TwoPoint(directions=2, control_variate=True))
+    ]
+    assert ends[1] == pytest.approx(ends[0], rel=0.1)
 
 
 @pytest.mark.parametrize("bad", [{"local_steps": 0}, {"a": 0}, {"o": -1}, {"alpha": -1}, {"beta": 1}])
