@@ -6,6 +6,7 @@ and a query costs the prompt's tokens and those that follow.
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from dfedsam.blackbox.loading import CAUSAL_LM
 from dfedsam.blackbox.local import by_peer, pairs
 from dfedsam.blackbox.templates import Template
 
+_LOG = logging.getLogger(__name__)
 _KEPT_COST = 0.25  # of a token whose keys and values are kept in a batch, in tokens that are read
 Layers = list[tuple[torch.Tensor, torch.Tensor]]
 """Keys and values of one example, for each layer (heads, tokens, width)."""
@@ -55,8 +57,13 @@ class CausalLM(LanguageModel):
             trained = getattr(config, "original_max_position_embeddings", None) or rope.get(
                 "original_max_position_embeddings", config.max_position_embeddings
             )
-            if longest > trained:
+            if longest > trained and (self.keeps or self._forward.batches.pads):
                 self.keeps = self._forward.batches.pads = False
+                _LOG.warning(
+                    "dfedsam: note: the model %s is not padded and keeps no keys and values: its positions depend on "
+                    "the whole length; it is slower",
+                    self.task.model,
+                )
 
     def _shortcuts(self) -> dict[str, tuple[object, str]]:
         return super()._shortcuts() | ({"kept keys and values": (self, "keeps")} if self.keeps else {})
@@ -129,6 +136,8 @@ class CausalLM(LanguageModel):
         cache: Any = DynamicCache()
         self._logits(np.zeros(1, np.int64), input_ids=ids[None], past_key_values=cache, use_cache=True)
         layers = [(layer.keys[0], layer.values[0]) for layer in cache.layers]
+        if not layers:
+            raise RuntimeError("the model keeps no keys and values")
         size = sum(part.numel() * part.element_size() for layer in layers for part in layer)
         if self._bytes + size <= self._cache_bytes / (2 if self._evaluating else 1):
             self._kept[text] = layers

@@ -140,7 +140,7 @@ class LanguageModel(LocalModel):
                 scores = self._scores(prompts, texts[None])[0].float()
         except (RuntimeError, ValueError, TypeError, IndexError):
             return False
-        allowed = (0.05 if self.dtype == torch.bfloat16 else 1e-3) * max(float(expected.abs().max()), 1.0)
+        allowed = (0.05 if self.dtype == torch.bfloat16 else 1e-3) * max(float(expected.abs().max()), 1e-3)
         return bool(((scores - expected).abs() <= allowed).all())
 
     def _plain(self, text: int) -> torch.Tensor:
