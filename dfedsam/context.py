@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from dfedsam.errors import RunError
 from dfedsam.gossip.channel import Channel, LocalUpdate
@@ -101,8 +101,8 @@ class Oracle:
         """The random numbers of this step for one purpose, a row for each of the p peers."""
         return replace(self.stream, purpose=purpose)
 
-    def _require_finite(self, finite: NDArray[np.bool_], what: str) -> None:
-        failed = np.flatnonzero(~finite)
+    def _require_finite(self, finite: ArrayLike, what: str) -> None:
+        failed = np.flatnonzero(~np.asarray(finite))
         if failed.size:
             raise RunError(
                 f"the {what} is not finite; a lower lr or sigma, or a larger mu where differences of losses overflow, "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 from dfedsam.errors import OptionError
 from dfedsam.registry import nearest
@@ -43,8 +43,3 @@ class MissingOption(OptionError):
 
     def __str__(self) -> str:
         return f"{self.option} is missing: it has no default; {self.hint or f'give --{self.option} VALUE'}"
-
-
-def unknown_option(option: str, known: Iterable[str]) -> UnknownOption:
-    """The error for an option that is not there."""
-    return UnknownOption(option, list(known))

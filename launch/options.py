@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import inspect
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,21 +14,16 @@ from jsonargparse import DefaultHelpFormatter
 from dfedsam import registry
 from dfedsam.describe import describe
 from dfedsam.errors import OptionError
-from dfedsam.launch import factories, help, parser, trees
+from dfedsam.launch import factories, help, parser, plain_yaml, trees
 from dfedsam.launch.errors import MissingValue, UnknownOption
 from dfedsam.launch.parser import Parser
 from dfedsam.launch.trees import Pair, Tree
 from dfedsam.run_folder import without_format
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from dfedsam import topologies
 
 EXPERIMENTS = Path(__file__).with_name("experiments")  # those that ship
-PEERS = 16  # where neither the user nor the graph says how many
-PROPORTIONS = "class_proportions"  # the option of a topology that knows the data
 DEFAULTS = {"topology": "ring", "algorithm": "dfedsam", "objective": "quadratic"}
 _PLUGINS = {
     "topology": "who talks to whom: ring, erdos_renyi, base, link_failures, …, a graph's file, or an import path; "
@@ -56,12 +50,8 @@ class Settings:
     own: dict[str, Any]
 
 
-def parse(argv: list[str], _about: str = "", _examples: str = "", tree: Tree | None = None) -> Settings | None:
-    """Read a command line; None if it only asked for help or for the settings, which are then printed.
-
-    Args:
-        argv: the options.
-        tree: settings that lie below those of the command line, as `read_file` gives them.
+def parse(argv: list[str]) -> Settings | None:
+    """Read the options of `dfedsam run`; None if they only asked for help or for the settings, which are then printed.
 
     Raises:
         ValueError: for anything that is not understood, in one line.
@@ -79,7 +69,7 @@ def parse(argv: list[str], _about: str = "", _examples: str = "", tree: Tree | N
         rule = "belongs to no option: options begin with --, and a value with blanks needs quotes"
         raise MissingValue(words[0], None, rule)
     files = [read_file(value, code="allow_code" in asked) for option, value in pairs if option == "config"]
-    settings = read([tree or {}, *files], [pair for pair in pairs if pair[0] not in _ACTIONS])
+    settings = read(files, [pair for pair in pairs if pair[0] not in _ACTIONS])
     if "print_config" in asked:
         print(to_yaml(settings), end="")
         return None
@@ -133,18 +123,16 @@ def read_yaml(path: str | Path, option: str, folder: Path = Path()) -> tuple[Any
     Raises:
         OptionError: if it is missing or malformed.
     """
-    import yaml
-
     here, ships = folder / path, EXPERIMENTS / path
     try:
         file = ships if Path(path).name == str(path) and not here.exists() and ships.is_file() else here
         text = file.read_text(encoding="utf-8")
-        return yaml.safe_load(text), text
+        return plain_yaml.load(text), text
     except OSError as error:
         rule = f"must be a file that can be read, but: {error.strerror}"
         raise OptionError(option, path, rule, "fix the path") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise OptionError(option, path, f"must be YAML, but: {' '.join(str(error).split())}") from None
+    except ValueError as error:
+        raise OptionError(option, path, f"must be YAML, but: {error}") from None
 
 
 def settings(what: str, tree: Any, *, code: bool = False) -> Tree:
@@ -184,113 +172,7 @@ def topology(settings: Settings) -> topologies.Topology:
         ValueError: if it cannot be built.
     """
     objective, seed = settings.simulation["objective"], settings.simulation["seed"]
-    return build(settings.topology, settings.own["peers"], seed, objective.class_counts)
-
-
-def build(form: Tree, peers: int | None, seed: int, counts: Callable[[int, int], Any]) -> topologies.Topology:
-    """Build a topology.
-
-    Args:
-        form: {"class_path": public name, "init_args": options}.
-        peers: number of peers; None takes what the graph says itself, or PEERS.
-        seed: the run's, for graphs that have none of their own.
-        counts: from (peers, seed) to an objective's classes and each peer's examples of each, for a topology that knows
-            the data.
-
-    Raises:
-        ValueError: if it cannot be built.
-    """
-    from dfedsam import topologies
-
-    if peers is None:
-        peers = _own_size(form, seed)
-    filled = _filled(form, lambda: _proportions(form, counts, peers or PEERS, seed))
-    try:
-        topology = topologies.make(filled, peers, seed)
-    except OptionError as error:
-        raise _full_name(form, error) from error
-    topology.description = _without_proportions(topology.description)
-    return topology
-
-
-def _function(form: Tree) -> registry.Plugin:
-    return registry.find("topology", form["class_path"])
-
-
-def _own_size(form: Tree, seed: int) -> int | None:
-    """The number of peers where the user says none; None where the function itself finds it."""
-    from dfedsam import topologies
-
-    function = _function(form)
-    if "n" not in inspect.signature(function).parameters or function is topologies.from_file:
-        return None
-    for inner in _topologies_in(form):
-        if _own_size(inner, seed) is None:
-            return topologies.make(inner, None, seed).n
-    return PEERS
-
-
-def _topologies_in(form: Tree) -> Iterator[Tree]:
-    for key, value in form.get("init_args", {}).items():
-        if registry.kind_of(key) == "topology":
-            yield value
-        elif registry.list_kind(key) == "topology":
-            yield from value
-
-
-def _filled(form: Tree, proportions: Callable[[], NDArray[np.float64] | None]) -> Tree:
-    """The same as `dfedsam.topologies.make` takes it, with the classes' proportions wherever a topology takes them."""
-    function, options = _function(form), dict(form.get("init_args", {}))
-    if PROPORTIONS in inspect.signature(function).parameters:
-        options[PROPORTIONS] = proportions()
-    for key, value in options.items():
-        if registry.kind_of(key) == "topology":
-            options[key] = _filled(value, proportions)
-        elif registry.list_kind(key) == "topology":
-            options[key] = [_filled(one, proportions) for one in value]
-    return {"class_path": form["class_path"], "init_args": options}
-
-
-def _without_proportions(value: Any) -> Any:
-    """A description without them: they follow from the objective, its split and the seed."""
-    if isinstance(value, dict):
-        return {key: _without_proportions(item) for key, item in value.items() if key != PROPORTIONS}
-    return [_without_proportions(item) for item in value] if isinstance(value, list) else value
-
-
-def _proportions(form: Tree, counts: Callable[[int, int], Any], peers: int, seed: int) -> NDArray[np.float64]:
-    """Which share of each peer's examples is of each class, shape (peers, classes)."""
-    import numpy as np
-
-    try:
-        _, found = counts(peers, seed)
-    except ValueError as error:
-        rule = f"must know the classes of the peers' examples, but {str(error).partition(', so ')[0]}"
-        hint = "choose an objective that has some, such as --objective logistic_regression"
-        raise OptionError("topology", form["class_path"].rpartition(".")[2], rule, hint) from error
-    return np.asarray(found / np.maximum(found.sum(axis=1, keepdims=True), 1), dtype=np.float64)
-
-
-def _full_name(form: Tree, error: OptionError) -> OptionError:
-    """The same error with the full name of the option it is about, if one topology inside has that value."""
-    found = [path for path, value in _leaves("topology", form) if _last(path) == error.option and value == error.value]
-    return error.within(found[0].rpartition(".")[0]) if len(found) == 1 else error
-
-
-def _leaves(option: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Full names and values of all options in a form."""
-    if isinstance(value, dict) and "class_path" in value:
-        for key, item in value.get("init_args", {}).items():
-            yield from _leaves(f"{option}.{key}", item)
-    elif registry.list_kind(option):
-        for item in value or []:
-            yield from _leaves(option, item)
-    else:
-        yield option, value
-
-
-def _last(option: str) -> str:
-    return option.rpartition(".")[2]
+    return factories.build(settings.topology, settings.own["peers"], seed, objective.class_counts)
 
 
 def _set(form: Any) -> Any:

@@ -11,13 +11,17 @@ import typing
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, NoReturn
 
-from jsonargparse import ArgumentParser, Namespace, set_parsing_settings
+from jsonargparse import ArgumentParser, Namespace, set_loader, set_parsing_settings
 
 from dfedsam.errors import OptionError
-from dfedsam.launch import trees
+from dfedsam.launch import plain_yaml, trees
 from dfedsam.launch.errors import MissingOption, MissingValue, UnknownOption
 
-set_parsing_settings(instantiate_subclass_spec_in_any=False)
+# What jsonargparse imports has been found in the registry before: of other packages `trees.expand` says which.
+set_parsing_settings(
+    instantiate_subclass_spec_in_any=False, import_path_denylist=["*"], import_path_allowlist=["dfedsam"]
+)
+set_loader("yaml", plain_yaml.load, (ValueError,))
 
 _WEIGHTLESS = "this one brings its own weights"
 _DOTTED = "dotted"  # a command's parameter that takes the options that follow a dot
@@ -44,7 +48,7 @@ class Parser(ArgumentParser):
             if option not in actions:
                 known = [name for name in actions if name.rpartition(".")[2] != "help"]
                 raise UnknownOption(option, known, hint=_WEIGHTLESS if option == "weights" else "")
-            values[option] = _bracketed(value, getattr(actions[option], "_typehint", None))
+            values[option] = _read(option, value, getattr(actions[option], "_typehint", None))
             if (
                 trees.is_plugin_form(value)
                 and "class_path" not in value
@@ -109,9 +113,15 @@ def _list_in_words(arguments: tuple[Any, ...]) -> str:
     return names.get(arguments[0] if arguments else None, "a list, such as [a, b]")
 
 
-def _bracketed(value: Any, hint: Any) -> Any:
-    """`1, 2` as a list where one is wanted."""
+def _read(option: str, value: Any, hint: Any) -> Any:
+    """Text as the type it is for reads it: `1, 2` is a list where one is wanted, and a number is decimal."""
     wanted = [typing.get_origin(one) or one for one in (hint, *typing.get_args(hint))]
+    if isinstance(value, str) and set(wanted) <= {int, float, types.NoneType, types.UnionType, typing.Union}:
+        loaded: Any = value
+        with contextlib.suppress(ValueError):
+            loaded = plain_yaml.load(value)
+        if isinstance(loaded, str) and not value.isdigit():  # such as 1:30, which jsonargparse takes for 90
+            raise OptionError(option, value, f"must be {in_words(hint)}")
     if isinstance(value, str) and str not in wanted and any(one in _LISTS for one in wanted):
         return value if value.lstrip().startswith("[") else f"[{value}]"
     return value

@@ -12,11 +12,11 @@ import inspect
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from jsonargparse import Namespace
+from jsonargparse import Namespace, set_parsing_settings
 
 from dfedsam import registry
 from dfedsam.errors import OptionError
-from dfedsam.launch import factories
+from dfedsam.launch import factories, plain_yaml
 from dfedsam.launch.errors import MissingValue, UnknownOption
 
 Tree = dict[str, Any]
@@ -109,6 +109,7 @@ def _expand_plugin(option: str, kind: str, value: Any, code: bool) -> Tree:
             rule = "must not stand in a file that nobody vouches for, because it runs what its options name"
             raise OptionError(option, form["class_path"], rule, "trust the file by --allow-code")
         expanded = {"class_path": registry.import_path(cls)}
+        set_parsing_settings(import_path_allowlist=[cls.__module__.partition(".")[0]])
         options = getattr(plugin, "keywords", {}) | options if isinstance(options, dict) else options
     if not isinstance(options, dict):
         raise OptionError(f"{option}.init_args", options, "must be options by name, such as {steps: 4}")
@@ -158,16 +159,14 @@ def _within(option: str, value: Any) -> Any:
 
 def _typed_name(option: str, value: Any) -> Tree:
     """A plug-in as it is typed, a name or the long form as YAML, in the long form."""
-    import yaml
-
     if not isinstance(value, str):
         raise MissingValue(option, value, f"needs a value: --{option} NAME")
     if not value.lstrip().startswith("{"):
         return {"class_path": value}
     try:
-        form = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise OptionError(option, value, f"must be YAML, but: {' '.join(str(error).split())}") from None
+        form = plain_yaml.load(value)
+    except ValueError as error:
+        raise OptionError(option, value, f"must be YAML, but: {error}") from None
     if not is_plugin_form(form):
         raise OptionError(option, form, _FORM)
     return form
@@ -175,11 +174,9 @@ def _typed_name(option: str, value: Any) -> Tree:
 
 def _items(option: str, value: Any) -> list[Any]:
     """A list as YAML has it, or as one text: `[ring, grid]` or `ring, grid`."""
-    import yaml
-
     if isinstance(value, str):
-        with contextlib.suppress(yaml.YAMLError):  # what it is not is said below
-            value = yaml.safe_load(value if value.lstrip().startswith("[") else f"[{value}]")
+        with contextlib.suppress(ValueError):  # what it is not is said below
+            value = plain_yaml.load(value if value.lstrip().startswith("[") else f"[{value}]")
     if not (isinstance(value, list) and value and all(isinstance(item, (str, dict)) for item in value)):
         raise OptionError(option, value, "must be a list of names, such as [ring, grid]")
     return value

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.algorithms.base import State
-from dfedsam.algorithms.one_gradient import GossipOneGradient
+from dfedsam.algorithms.one_gradient import GossipOneGradient, GradientState
 from dfedsam.context import RoundContext
 from dfedsam.gossip.base import require_static_symmetric
 from dfedsam.objectives.base import Problem
@@ -20,11 +18,9 @@ _LIMIT = -1 / 3 + 1e-9  # of the smallest eigenvalue, at or below which D² dive
 
 
 @dataclass(kw_only=True)
-class D2State(State):
-    """`correction`: φ, in float64, shape (peers, dim); and the states of estimator and gossip."""
+class D2State(GradientState):
+    """`correction`: φ, in float64, shape (peers, dim)."""
 
-    estimator: Any
-    gossip: Any
     correction: NDArray[np.float64]
 
 
@@ -41,8 +37,7 @@ class D2(GossipOneGradient):
     direction.
     """
 
-    public_name: ClassVar[str] = "d2"
-    mixes: ClassVar[str] = "x − η g + φ"
+    mixes = "x − η g + φ"
 
     def check(self, topology: Topology) -> None:
         require_static_symmetric("algorithm", "d2", topology, "choose the algorithm gradient_tracking")
@@ -62,9 +57,7 @@ class D2(GossipOneGradient):
         return f"{lazy}; {more}" if more else lazy
 
     def init(self, x: NDArray, problem: Problem) -> D2State:
-        return D2State(
-            x=x, estimator=self.estimator.init(x, problem), gossip=self.gossip.init(x), correction=np.zeros(x.shape)
-        )
+        return D2State(**self.initial_fields(x, problem), correction=np.zeros(x.shape))
 
     def round(self, state: D2State, context: RoundContext) -> D2State:
         x, correction = state.x, state.correction

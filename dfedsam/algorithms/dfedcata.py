@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from numpy.typing import NDArray
 
@@ -35,8 +34,8 @@ class DFedCata(GossipLocalSteps):
         beta: β of the extrapolation, 0 ≤ β < 1.
     """
 
-    public_name: ClassVar[str] = "dfedcata"
-    adds_gradient_steps: ClassVar[bool] = False
+    public_name = "dfedcata"
+    adds_gradient_steps = False
 
     kappa: float = 1.0
     beta: float = 0.5
@@ -47,7 +46,7 @@ class DFedCata(GossipLocalSteps):
         between("beta", self.beta, 0, 1, open_high=True)
 
     def init(self, x: NDArray, problem: Problem) -> DFedCataState:
-        return DFedCataState(**self.kept(x, problem), mixed=x.copy())
+        return DFedCataState(**self.initial_fields(x, problem), mixed=x.copy())
 
     def round(self, state: DFedCataState, context: RoundContext) -> DFedCataState:
         start = state.x.copy()

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.algorithms.base import State
-from dfedsam.algorithms.one_gradient import GossipOneGradient
+from dfedsam.algorithms.one_gradient import GossipOneGradient, GradientState
 from dfedsam.context import RoundContext
 from dfedsam.gossip.base import require_static_symmetric
 from dfedsam.objectives.base import Problem
@@ -17,11 +15,9 @@ from dfedsam.topologies import Topology
 
 
 @dataclass(kw_only=True)
-class ExtraState(State):
-    """`correction`: c, in float64, shape (peers, dim); and the states of estimator and gossip."""
+class ExtraState(GradientState):
+    """`correction`: c, in float64, shape (peers, dim)."""
 
-    estimator: Any
-    gossip: Any
     correction: NDArray[np.float64]
 
 
@@ -36,16 +32,14 @@ class Extra(GossipOneGradient):
     queries and one vector per edge and direction.
     """
 
-    mixes: ClassVar[str] = "x before the round's step"
+    mixes = "x before the round's step"
 
     def check(self, topology: Topology) -> None:
         require_static_symmetric("algorithm", "extra", topology, "choose the algorithm gradient_tracking")
         super().check(topology)
 
     def init(self, x: NDArray, problem: Problem) -> ExtraState:
-        return ExtraState(
-            x=x, estimator=self.estimator.init(x, problem), gossip=self.gossip.init(x), correction=np.zeros(x.shape)
-        )
+        return ExtraState(**self.initial_fields(x, problem), correction=np.zeros(x.shape))
 
     def round(self, state: ExtraState, context: RoundContext) -> ExtraState:
         x, c = state.x, state.correction

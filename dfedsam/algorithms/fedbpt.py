@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +33,8 @@ class FedBPT(LocalCMASearch):
     and about twice its c_μ.
     """
 
-    public_name: ClassVar[str] = "fedbpt"
-    uses_server: ClassVar[bool] = True
+    public_name = "fedbpt"
+    uses_server = True
 
     def check(self, topology: Topology) -> None:
         require_all_peers(self, topology)

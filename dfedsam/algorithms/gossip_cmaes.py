@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,8 +40,7 @@ class GossipCMAES(LocalCMASearch):
         gossip: the gossip phase of either.
     """
 
-    public_name: ClassVar[str] = "gossip_cmaes"
-    adds_gradient_steps: ClassVar[bool] = False
+    adds_gradient_steps = False
 
     gossip: Gossip = Plain()
 

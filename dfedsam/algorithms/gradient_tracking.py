@@ -8,16 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.algorithms.base import State
-from dfedsam.algorithms.one_gradient import GossipOneGradient
+from dfedsam.algorithms.one_gradient import GossipOneGradient, GradientState
 from dfedsam.context import RoundContext
 from dfedsam.objectives.base import Problem
 from dfedsam.validation import between
 
 
 @dataclass(kw_only=True)
-class TrackingState(State):
-    """What tracking keeps, and the states of the estimator and of both gossips.
+class TrackingState(GradientState):
+    """What tracking keeps, and the state of the gossip of y.
 
     Args:
         y: the tracked gradient, shape (peers, dim).
@@ -25,8 +24,6 @@ class TrackingState(State):
         momentum: m, shape (peers, dim); None without momentum.
     """
 
-    estimator: Any
-    gossip: Any
     gossip_y: Any
     y: NDArray
     g: NDArray
@@ -46,9 +43,7 @@ class GradientTracking(GossipOneGradient):
 
     def init(self, x: NDArray, problem: Problem) -> TrackingState:
         return TrackingState(
-            x=x,
-            estimator=self.estimator.init(x, problem),
-            gossip=self.gossip.init(x),
+            **self.initial_fields(x, problem),
             gossip_y=self.gossip.init(np.zeros_like(x)),
             y=np.zeros_like(x),
             g=np.zeros_like(x),

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.algorithms.base import State
-from dfedsam.algorithms.one_gradient import OneGradient
+from dfedsam.algorithms.one_gradient import GradientState, OneGradient
 from dfedsam.context import RoundContext
 from dfedsam.gossip.base import require_static_symmetric
 from dfedsam.gossip.compressors import BlockQuantizer, Compressor
@@ -20,11 +18,9 @@ from dfedsam.validation import positive
 
 
 @dataclass(kw_only=True)
-class LeadState(State):
-    """`dual`: D, in float64, shape (peers, dim); and the states of the estimator and of the compressed exchange."""
+class LeadState(GradientState):
+    """`dual`: D, in float64, shape (peers, dim); `gossip` is the state of the compressed exchange."""
 
-    estimator: Any
-    gossip: Any
     dual: NDArray[np.float64]
 
 
@@ -46,7 +42,7 @@ class Lead(OneGradient):
         alpha: α, above 0 and at most 1; None: 1/(1 + ω).
     """
 
-    mixes: ClassVar[str] = "x − η (g + D)"
+    mixes = "x − η (g + D)"
 
     compressor: Compressor = BlockQuantizer()
     gamma: float = 0.5

@@ -3,8 +3,8 @@
 import base64
 import hashlib
 import json
-import os
 import re
+import shutil
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -181,7 +181,7 @@ def test_a_report_that_is_killed_can_be_made_again(study, tmp_path, monkeypatch,
         moved.append(path)
         if len(moved) > 3:
             raise KeyboardInterrupt
-        return os.replace(path, target)
+        return shutil.move(path, target)
 
     monkeypatch.setattr(Path, "replace", replace)
     with pytest.raises(KeyboardInterrupt):

@@ -77,7 +77,8 @@ CASES = {
     "no local steps": ("run --algorithm.local_steps 0", "algorithm.local_steps is 0.*at least 1"),
     "no gossip steps": ("run --algorithm.gossip.steps 0", "algorithm.gossip.steps is 0.*at least 1"),
     "more entries than there are": (
-        "run --algorithm.gossip choco --algorithm.gossip.compressor topk --algorithm.gossip.compressor.k 51",
+        "run --algorithm dpsgd --algorithm.gossip choco --algorithm.gossip.compressor topk"
+        " --algorithm.gossip.compressor.k 51",
         "k is 51: it must be at most the length of x, 50",
     ),
     "no entries": (
@@ -160,7 +161,7 @@ CASES = {
     "an unknown option in a file": ("run --config unknown.yaml", "--algorithm.roh is not an option.*did you mean"),
     "an unknown plug-in in a file": ("run --config plugin.yaml", "algorithm.gossip is pigeon.*plain"),
     "a wrong value in a file": ("run --config value.yaml", "rounds is a few: it must be a whole number"),
-    "a folder that is there": ("run --out there", "out is there.*never overwritten.*dfedsam resume"),
+    "a folder that is there": ("run --out there", "out is there.*nothing is ever overwritten.*dfedsam resume"),
     "missing data": ("run --objective prompt_tuning --objective.data none.csv", "data is none.csv"),
     "a column that is not there": ("run --objective prompt_tuning --objective.data texts.csv", "label"),
     "a class of one example": (
@@ -215,7 +216,7 @@ CASES = {
         "data is there: it must hold a folder of images for each class",
     ),
     "a drawing of no classes": ("run --draw-split split.png", "draw_split is split.png.*Quadratic"),
-    "no run to resume": ("resume there", "folder is there.*config.yaml"),
+    "no run to resume": ("resume there", "there: must be a run's folder, but it has no config.yaml"),
     "nothing to resume": ("resume", "folder is missing"),
     "another setting on resuming": (
         "resume there --algorithm.lr 3",

@@ -9,7 +9,7 @@ from dfedsam import registry
 from dfedsam.algorithms import DPSGD, DFedSAM, DFedSAMMG
 from dfedsam.data.split import Dirichlet
 from dfedsam.gossip import Plain
-from dfedsam.launch import options
+from dfedsam.launch import factories, options
 from dfedsam.objectives import PromptTuning, Quadratic
 from dfedsam.zeroth_order import OneSided, TwoPoint
 
@@ -25,7 +25,7 @@ def test_defaults():
     assert settings.topology == {"class_path": "ring", "init_args": {}}
     assert settings.simulation["algorithm"] == DFedSAM()
     assert settings.simulation["objective"] == Quadratic()
-    assert options.topology(settings).n == options.PEERS
+    assert options.topology(settings).n == factories.PEERS
 
 
 def test_a_part_of_an_algorithm_is_its_option():
@@ -147,7 +147,7 @@ def test_a_plugin_of_a_users_own(tmp_path, monkeypatch):
         "--topology", "ours.wheel", "--topology.spokes", "no", "--algorithm", "ours.Mine", "--algorithm.twist", "2"
     )
     assert settings.simulation["algorithm"].twist == 2.0
-    assert options.topology(settings).graph(0).number_of_edges() == options.PEERS
+    assert options.topology(settings).graph(0).number_of_edges() == factories.PEERS
 
 
 @pytest.mark.parametrize("name", registry.plugins("algorithm"))
