@@ -1,1 +1,5 @@
-"""Reads run folders: tables and figures. Knows topologies, never the simulator."""
+"""Tables, figures and reports of run folders; knows topologies, never the simulator."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,43 +1,50 @@
-"""A study's runs, one row each: what they ended at, and what they took to a target."""
+"""A study in numbers: what each run ended at and what it cost, seeds aggregated, and comparisons in pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 
-from dfedsam.analysis import metrics
-from dfedsam.analysis.intervals import mean_and_interval
+from dfedsam.analysis.read import metrics
+from dfedsam.analysis.read.metrics import numbers
+from dfedsam.analysis.read.runs import RUN_COLUMNS, Study
+from dfedsam.analysis.statistics import FEW_SEEDS, mean_and_interval, paired_difference
+from dfedsam.errors import OptionError
 
-STEADY = 0.8  # of a run's rounds: what comes after is averaged for its steady value
-REACH = 0.8  # of the runs reach the target that is chosen for them
-SPENT = {"round": "rounds_to", "queries": "queries_to", "bytes": "bytes_to"}
-FACET = ["objective", "data", "heterogeneity"]  # what a target belongs to
+STEADY = 0.8  # of a run's rounds: what comes after is averaged for its steady state
+REACHED = 0.8  # of the runs reach the target that is chosen for them
+COSTS = {"round": "rounds_to", "queries": "queries_to", "bytes": "bytes_to"}
+FACET = ("objective", "data", "heterogeneity")  # runs that share a target
+LATENCY = 0.01  # α, seconds per message: machines in one country
+BANDWIDTH = 12.5e6  # 1/β, bytes per second: 100 Mbit/s
 
 
-def summarise(
-    evaluations: pd.DataFrame, runs: pd.DataFrame, metric: str | None = None, target: float | None = None
-) -> pd.DataFrame:
-    """The rows of `runs` that have an evaluation, with what they came to.
+def summarise(study: Study, metric: str | None = None, target: float | None = None) -> pd.DataFrame:
+    """The runs that have an evaluation, with what they came to.
 
     Args:
-        evaluations: as in `analysis.studies.Study`.
-        runs: likewise.
-        metric: what is looked at; None takes the first of `analysis.metrics.PREFERRED` that there is.
-        target: a value of it; None takes, for each objective, data set and heterogeneity, one that REACH of the runs
-            reach, to two digits, and none (NaN) where runs begin at it.
+        study: what was read.
+        metric: what runs are compared by; None takes the first of `metrics.PREFERRED` that the study has.
+        target: a value of it; None takes, for each objective, data set and heterogeneity, one that REACHED of the runs
+            reach, to two digits, and none (NaN) where runs start at it.
 
     Returns:
-        Further columns: metric; `final`, the last value; `steady`, the mean over the last fifth of a run's rounds;
-        `best`; `consensus`, the steady consensus distance; `target`, and `rounds_to`, `queries_to` and `bytes_to` (a
-        peer) at the first evaluation that has reached it, NaN if none has; `predicted`, what theory says of `steady`,
-        NaN where it says nothing.
+        `Study.runs` with further columns: metric; `final`, the last value; `steady`, the mean over the last fifth of a
+        run's rounds; `best`; `consensus`, the steady consensus distance; `bytes_end` and `queries_end`; `target`, and
+        `rounds_to`, `queries_to` and `bytes_to` (per peer) at the first evaluation that has reached it, NaN if none
+        has; `predicted`, what theory says of `steady`, NaN where it says nothing.
 
     Raises:
-        ValueError: if no run has the metric.
+        OptionError: if no run has the metric.
     """
-    metric = metrics.choose(evaluations, metric)
+    evaluations, runs = study.evaluations, study.runs
+    metric = metrics.choose(metrics.available(evaluations, RUN_COLUMNS), metric)
     sign = -1 if metrics.rises(metric) else 1
-    table = evaluations.reindex(columns=["run", *SPENT, metric])  # an older version may have counted less
-    table["consensus"] = evaluations.get("consensus_distance", pd.Series(np.nan, evaluations.index))
-    table["value"] = pd.to_numeric(table[metric], errors="coerce")
+    table = evaluations.reindex(columns=["run", *COSTS, metric])
+    table["consensus"] = numbers(evaluations, "consensus_distance")
+    table["value"] = numbers(table, metric)
     table = table[np.isfinite(table["value"])]
     by_run = table.groupby("run", sort=False)
     late = table[table["round"] >= STEADY * by_run["round"].transform("max")].groupby("run", sort=False)
@@ -55,41 +62,39 @@ def summarise(
     rows["target"] = _targets(rows, sign) if target is None else target
     goal = table["run"].map(rows.set_index("run")["target"])
     reached = table[sign * table["value"] <= sign * goal].groupby("run", sort=False).first()
-    for column, name in SPENT.items():
+    for column, name in COSTS.items():
         rows[name] = rows["run"].map(reached[column])
     rows["predicted"] = _predicted(rows, metric)
     return rows.reset_index(drop=True)
 
 
-def _predicted(rows: pd.DataFrame, metric: str) -> pd.Series:
-    consensus = rows.get("predicted_consensus", pd.Series(np.nan, rows.index))
-    if metric == "consensus_distance":
-        return consensus
-    error = rows.get("predicted_error", pd.Series(np.nan, rows.index))
-    return {"error_local": consensus + error, "error": error}.get(metric, pd.Series(np.nan, rows.index))
+def _predicted(rows: pd.DataFrame, metric: str) -> np.ndarray:
+    consensus, error = numbers(rows, "predicted_consensus"), numbers(rows, "predicted_error")
+    known = {"consensus_distance": consensus, "error_local": consensus + error, "error": error}
+    return known.get(metric, np.full(len(rows), np.nan))
 
 
 def _targets(rows: pd.DataFrame, sign: int) -> pd.Series:
     def choose(part: pd.DataFrame) -> float:
         done = part[part["state"] == "done"] if (part["state"] == "done").any() else part
-        value = float(np.quantile(sign * done["best"], REACH))
+        value = float(np.quantile(sign * done["best"], REACHED))
         digits = 10.0 ** (np.floor(np.log10(abs(value))) - 1) if value else 1.0
         goal = float(np.ceil(value / digits) * digits)  # rounded to the side that is reached sooner
-        begun_there = (sign * done["first"] <= goal).mean() > 1 - REACH  # as consensus, which begins at 0
-        return np.nan if begun_there else sign * goal
+        starts_there = (sign * done["first"] <= goal).mean() > 1 - REACHED  # as consensus, which starts at 0
+        return np.nan if starts_there else sign * goal
 
     keys = [rows[name] if name in rows else pd.Series("", rows.index) for name in FACET]
-    return pd.concat([pd.Series(choose(part), part.index) for _, part in rows.groupby(keys, dropna=False)]).reindex(
-        rows.index
-    )
+    parts = [pd.Series(choose(part), part.index) for _, part in rows.groupby(keys, dropna=False)]
+    return pd.concat(parts).reindex(rows.index)
 
 
-def cells(
-    summary: pd.DataFrame, columns: tuple[str, ...] = ("steady", "rounds_to"), *, log: bool = True
+def aggregate(
+    summary: pd.DataFrame, columns: Iterable[str] = ("steady", "rounds_to"), *, log: bool = True
 ) -> pd.DataFrame:
-    """Seeds joined: one row a label, with the mean of these columns and its interval, `steady_low`, `steady_high`, ….
+    """Seeds joined: one row per label, with the mean of these columns, `…_low` and `…_high`, `…_sd` and `…_seeds`.
 
-    A column is missing (NaN) for a label where it is missing for one of its runs. `seeds` counts the runs.
+    A column is missing (NaN) for a label where it is missing for one of its runs. `seeds` counts the runs. Below
+    FEW_SEEDS runs there is no interval. `…_seeds` has the values of the runs.
 
     Args:
         summary: of `summarise`.
@@ -101,26 +106,97 @@ def cells(
     first["seeds"] = groups.size()
     order = groups.cumcount()
     for column in columns:
-        table = summary.assign(seed_number=order).pivot(index="seed_number", columns="label", values=column)
+        table = summary.assign(number=order).pivot(index="number", columns="label", values=column)
         values = table[first.index].to_numpy(dtype=np.float64)
         geometric = log and not (values <= 0).any()
         mean, low, high = mean_and_interval(values, geometric=geometric)
+        low, high = clip(str(summary["metric"].iloc[0]) if column in ("steady", "final") else "", low, high)
         whole = np.isfinite(values).sum(axis=0) == first["seeds"].to_numpy()
-        first[column], first[f"{column}_low"], first[f"{column}_high"] = (
-            np.where(whole, each, np.nan) for each in (mean, low, high)
-        )
-        first[f"{column}_sd"] = np.where(whole, summary.groupby("label", sort=False)[column].std().to_numpy(), np.nan)
+        enough = whole & (first["seeds"].to_numpy() >= FEW_SEEDS)
+        first[column] = np.where(whole, mean, np.nan)
+        first[f"{column}_low"], first[f"{column}_high"] = (np.where(enough, each, np.nan) for each in (low, high))
+        first[f"{column}_sd"] = np.where(whole, groups[column].std().to_numpy(), np.nan)
+        first[f"{column}_seeds"] = [each[np.isfinite(each)] for each in values.T]
     return first.reset_index()
+
+
+def clip(metric: str, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """An interval within the metric's range."""
+    least, most = metrics.bounds(metric)
+    return np.clip(low, least, most), np.clip(high, least, most)
 
 
 def best_rates(summary: pd.DataFrame) -> pd.DataFrame:
     """Of runs that differ only in their learning rate, those of the rate whose mean steady value is best.
 
-    A fixed rate misleads: what is best differs from graph to graph. Where rates do not vary, all rows are kept.
+    The best rate differs from graph to graph, so that a fixed one misleads. Where rates do not vary, all rows are kept.
     """
     if "lr" not in summary or summary["lr"].nunique() < 2:
         return summary
-    rate = summary["label"].str.replace(r", lr=[^,]+", "", regex=True)
-    mean = summary.groupby([rate, "lr"])["steady"].transform("mean")
+    mean = summary.groupby(["cell", "lr"])["steady"].transform("mean")
     mean = -mean if metrics.rises(str(summary["metric"].iloc[0])) else mean
-    return summary[mean == mean.groupby(rate).transform("min")].reset_index(drop=True)
+    return summary[mean == mean.groupby(summary["cell"]).transform("min")].reset_index(drop=True)
+
+
+def differences(
+    summary: pd.DataFrame, column: str = "steady", *, group: Iterable[str] = ("data", "peers", "heterogeneity")
+) -> pd.DataFrame:
+    """Each label of a group compared with the group's best one, seed by seed.
+
+    Runs of one seed share data and topology, so that the difference is free of what these add.
+
+    Args:
+        summary: of `summarise`.
+        column: what is compared: "steady", of which more is better where the metric rises, or a cost.
+        group: columns within whose values labels are compared.
+
+    Returns:
+        One row per label: `label`, the columns of `group`, `difference` from the best, `low` and `high` (its 95 %
+        interval; NaN for the best itself and for single runs), `pairs` (0: no shared seeds), `best` (whether it has
+        the best mean), and `is_clear` (whether it is also better than all others beyond the noise).
+    """
+    sign = -1 if column == "steady" and metrics.rises(str(summary["metric"].iloc[0])) else 1
+    keys = [name for name in group if name in summary and summary[name].notna().any()]
+    parts = [part for _, part in summary.groupby(keys, dropna=False, sort=False)] if keys else [summary]
+    rows = []
+    for part in parts:
+        values = {str(name): dict(zip(run["seed"], run[column], strict=True)) for name, run in part.groupby("label")}
+        values = {name: seeds for name, seeds in values.items() if np.isfinite(list(seeds.values())).all()}
+        if not values:
+            continue
+        best = min(values, key=lambda name: sign * float(np.mean(list(values[name].values()))))
+        gaps = {name: paired_difference(seeds, values[best]) for name, seeds in values.items()}
+        clear = len(gaps) > 1 and all(gap.is_clear for name, gap in gaps.items() if name != best)
+        first = part.iloc[0]
+        for name, gap in gaps.items():
+            low, high = (np.nan, np.nan) if name == best else (gap.low, gap.high)
+            rows.append({"label": name, **{key: first[key] for key in keys}, "difference": gap.mean, "low": low,
+                         "high": high, "pairs": gap.pairs, "best": name == best,
+                         "is_clear": name == best and clear})  # fmt: skip
+    return pd.DataFrame(rows, columns=None if rows else ["label", "best", "is_clear"])
+
+
+def with_time(evaluations: pd.DataFrame, latency: float = LATENCY, bandwidth: float = BANDWIDTH) -> pd.DataFrame:
+    """The same table with a column `time`: seconds that messages have taken so far.
+
+    A peer sends its messages one after another, so that a gossip step takes deg · (α + β m) with the largest degree of
+    a round and m bytes per message; Q steps take Q times that. Queries and local steps take no time here.
+
+    Args:
+        evaluations: of `Study`; NaN comes of runs that do not say their degrees.
+        latency: α, seconds per message, at least 0.
+        bandwidth: 1/β, bytes per second, above 0.
+
+    Raises:
+        OptionError: if latency or bandwidth is out of range.
+    """
+    if not latency >= 0:
+        raise OptionError("latency", latency, "must be at least 0 seconds", f"{LATENCY} is usual")
+    if not bandwidth > 0:
+        raise OptionError("bandwidth", bandwidth, "must be above 0 bytes per second", f"{BANDWIDTH:g} is usual")
+    most, mean = numbers(evaluations, "degree_round_max"), numbers(evaluations, "degree_round_mean")
+    steps = numbers(evaluations, "steps")
+    steps = np.where(np.isfinite(steps), steps, 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        carried = numbers(evaluations, "bytes") * most / mean / bandwidth
+    return evaluations.assign(time=numbers(evaluations, "round") * steps * most * latency + carried)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from dfedsam.errors import RunError
 from dfedsam.gossip.channel import Channel, LocalUpdate
@@ -68,12 +68,12 @@ class Oracle:
         """
         with np.errstate(all="ignore"):
             losses = self.problem.losses(candidates, self.batch, self.rows)
-        self.counter.queries[self.rows] += candidates.shape[1] * self.problem.queries_a_loss
+        self.counter.queries[self.rows] += candidates.shape[1] * self.problem.queries_per_loss
         self._require_finite(np.isfinite(losses).all(axis=1), "loss")
         return losses
 
     def scores(self, candidates: NDArray) -> NDArray:
-        """Query class scores: candidates (p, q, dim) to the scores of all examples, shape (p, q, problem.scored).
+        """Query class scores: candidates (p, q, dim) to the scores of all examples, shape (p, q, problem.num_scores).
 
         Raises:
             RunError: if a score is not finite.
@@ -101,8 +101,8 @@ class Oracle:
         """The random numbers of this step for one purpose, a row for each of the p peers."""
         return replace(self.stream, purpose=purpose)
 
-    def _require_finite(self, finite: NDArray[np.bool_], what: str) -> None:
-        failed = np.flatnonzero(~finite)
+    def _require_finite(self, finite: ArrayLike, what: str) -> None:
+        failed = np.flatnonzero(~np.asarray(finite))
         if failed.size:
             raise RunError(
                 f"the {what} is not finite; a lower lr or sigma, or a larger mu where differences of losses overflow, "
@@ -153,7 +153,7 @@ class RoundContext:
             queries: candidates of a peer that are queried at once; 0 for an exact gradient, which is one row too.
             row_bytes: size of one candidate.
         """
-        size = max(1, self.problem.part_bytes // (max(1, queries) * row_bytes))
+        size = max(1, self.problem.chunk_bytes // (max(1, queries) * row_bytes))
         for start, stop in _segments(self.participants, len(self.stream.peers)):
             for low in range(start, stop, size):
                 rows = slice(low, min(low + size, stop))
@@ -190,20 +190,21 @@ def _segments(participants: NDArray[np.bool_] | None, peers: int) -> list[tuple[
 
 @dataclass
 class Server:
-    """What a central server can do, for baselines only; `communicator` and `before_gossip` as in RoundContext."""
+    """What a central server can do, for baselines only; its fields are those of RoundContext."""
 
     communicator: Communicator
     before_gossip: Callable[[NDArray], None]
+    participants: NDArray[np.bool_] | None = None
 
     def mean(self, x: NDArray, weights: NDArray | None = None) -> NDArray:
-        """The mean of all peers' models, shape (dim,): each peer sends one vector to the server and gets one back.
+        """The mean of the participants' models, shape (dim,): each sends one vector to the server and gets one back.
 
         Args:
             x: the block's models, shape (peers, dim).
             weights: how much each counts, above 0, shape (peers,), which it sends along; None: all the same.
         """
         self.before_gossip(x)
-        return self.communicator.server_mean(x, weights)
+        return self.communicator.server_mean(x, weights, self.participants)
 
     def collect(self, rows: NDArray, reply: int) -> NDArray:
         """What all peers send to the server: (peers, k) of the block to (all peers, k).

@@ -9,13 +9,12 @@ from typing import Any
 from dfedsam.registry import public_name
 
 _NO_RESULT = (
-    "budget_queries",
+    "budget_requests",
     "budget_tokens",
     "in_flight",
     "retries",
     "timeout",
     "backoff",
-    "answers",
     "cache",
     "cache_path",
     "device",

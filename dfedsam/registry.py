@@ -3,7 +3,10 @@
 A plug-in of ours has one public name in snake_case: the name of the function for a topology or a weight rule, and for a
 class its `public_name`, or else the class's name in snake_case. A package adds its own by an entry point of the group
 "dfedsam.plugins" whose name is KIND.NAME, such as `topology.wheel = "mypackage.graphs:wheel"`. Anything else is named
-by its import path.
+by its import path, which is code: what a file names is imported only where the caller says so.
+
+A kind is known by the last part of its option's name: `--algorithm.estimator` takes an estimator, `--topology.topology`
+another topology, `--topology.topologies` a list of them.
 """
 
 from __future__ import annotations
@@ -14,7 +17,9 @@ import inspect
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from importlib.metadata import entry_points
+from functools import cache, partial
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any, get_origin
 
 from dfedsam.errors import OptionError
@@ -30,17 +35,22 @@ class Kind:
     Args:
         package: where they are. For classes its `__all__` is the list.
         base: their base class in that package; for functions the function of the package that lists them.
-        functions: whether they are functions.
+        returns: for functions, words of which the annotation of what they return must have one.
     """
 
     package: str
     base: str
-    functions: bool = False
+    returns: tuple[str, ...] = ()
+
+    @property
+    def functions(self) -> bool:
+        """Whether they are functions."""
+        return bool(self.returns)
 
 
 KINDS = {
-    "topology": Kind("dfedsam.topologies", "table", functions=True),
-    "weights": Kind("dfedsam.topologies", "rules", functions=True),
+    "topology": Kind("dfedsam.topologies", "table", ("Graph", "Topology")),
+    "weights": Kind("dfedsam.topologies", "rules", ("csr", "sparse", "NDArray", "ndarray")),
     "algorithm": Kind("dfedsam.algorithms", "Algorithm"),
     "objective": Kind("dfedsam.objectives", "Objective"),
     "estimator": Kind("dfedsam.zeroth_order", "Estimator"),
@@ -48,46 +58,69 @@ KINDS = {
     "compressor": Kind("dfedsam.gossip.compressors", "Compressor"),
     "split": Kind("dfedsam.data.split", "Split"),
     "parameters": Kind("dfedsam.objectives", "PromptParameters"),
-    "blackbox": Kind("dfedsam.blackbox", "Model"),
+    "blackbox": Kind("dfedsam.blackbox", "BlackBoxConfig"),
 }
+LISTS = {"topologies": "topology"}  # options that take several plug-ins, and their kind
+_NETWORKX = "networkx."
+
+
+def kind_of(option: str) -> str | None:
+    """The kind of plug-in that an option takes: "estimator" for `algorithm.estimator`; None if it takes none."""
+    last = option.rpartition(".")[2]
+    return last if last in KINDS else None
+
+
+def list_kind(option: str) -> str | None:
+    """The kind of plug-in that an option takes a list of; None if it takes no list of plug-ins."""
+    return LISTS.get(option.rpartition(".")[2])
+
+
+def base_class(kind: str) -> type:
+    """The base class of a kind whose plug-ins are classes."""
+    return getattr(importlib.import_module(KINDS[kind].package), KINDS[kind].base)
 
 
 def plugins(kind: str) -> dict[str, Plugin]:
-    """The plug-ins of a kind by their public names: ours, then those of entry points."""
-    where = KINDS[kind]
-    package = importlib.import_module(where.package)
-    if where.functions:
-        known: dict[str, Plugin] = dict(getattr(package, where.base)())
-    else:
-        base = getattr(package, where.base)
-        values = [getattr(package, name) for name in getattr(package, "__all__", dir(package))]
-        known = {
-            public_name(value): value for value in values if is_plugin(value, base) and not inspect.isabstract(value)
-        }
-    return known | {name: entry.load() for name, entry in _entry_points(kind).items() if name not in known}
+    """The plug-ins of a kind by their public names: ours, then those of entry points that can be loaded."""
+    known = dict(_ours(kind))
+    for name, entry in _entry_points(kind).items():
+        try:
+            known.setdefault(name, entry.load())
+        except Exception:  # whatever is wrong with it is said where it is chosen
+            continue
+    return known
 
 
-def find(option: str, name: str, *, kind: str | None = None) -> Plugin:
+def find(option: str, name: str, *, kind: str | None = None, code: bool = True) -> Plugin:
     """The plug-in that a name means.
 
     Args:
         option: the option it is the value of, for the message; its last part is the kind unless `kind` says it.
-        name: a public name in any case, with or without underscores and hyphens, or an import path.
+        name: a public name in any case, with or without underscores and hyphens; an import path; for a topology or
+            weights also a file, which gives a partial of the function that reads it, or `networkx.NAME`.
         kind: key of KINDS.
+        code: whether an import path may be imported: false for what stands in a file that nobody vouches for.
 
     Raises:
-        OptionError: if there is none; the hint has the nearest name.
+        OptionError: if there is none, with the nearest name; if it is no plug-in of this kind; or if it may not be
+            imported.
     """
     kind = kind or option.rpartition(".")[2]
-    known = plugins(kind)
-    match = match_name(name, known)
+    ours = _ours(kind)
+    match = match_name(name, ours)
     if match is not None:
-        return known[match]
+        return ours[match]
+    entry = match_name(name, _entry_points(kind))
+    if entry is not None:
+        return _checked(option, name, kind, _load(option, _entry_points(kind)[entry]))
+    if KINDS[kind].functions and (reader := _reader(kind, name)) is not None:
+        return reader
     if is_import_path(name):
-        return import_object(option, name)
-    guess = nearest(name, known)
-    hint = f"did you mean {guess}?" if guess else ""
-    raise OptionError(option, name, f"must be one of {', '.join(known)}, or the import path of your own", hint)
+        if not code:
+            rule = "must be a plug-in that is registered, because it stands in a file, and an import path is code"
+            raise OptionError(option, name, rule, "name it on the command line, or trust the file by --allow-code")
+        return _checked(option, name, kind, import_object(option, name))
+    raise _unknown(option, name, kind, ours)
 
 
 def public_name(plugin: Plugin) -> str:
@@ -100,9 +133,10 @@ def public_name(plugin: Plugin) -> str:
         own = vars(plugin).get("public_name") if isinstance(plugin, type) else None
         return own or snake_case(plugin.__name__)
     path = import_path(plugin)
-    for entry in entry_points(group=ENTRY_POINTS):
-        if entry.value.replace(":", ".") == path:
-            return entry.name.partition(".")[2]
+    for kind in KINDS:
+        for name, entry in _entry_points(kind).items():
+            if entry.value.replace(":", ".") == path:
+                return name
     return path
 
 
@@ -115,8 +149,8 @@ def import_object(option: str, path: str) -> Plugin:
     module, _, attribute = path.rpartition(".")
     try:
         value = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise OptionError(option, path, f"must be importable, but {error}", "fix the path, or PYTHONPATH") from None
+    except Exception as error:  # a module of a user's, which may do anything when it is imported
+        raise OptionError(option, path, f"must be importable, but {error}", "fix the path, or PYTHONPATH") from error
     if not callable(value):
         rule = f"must be a function or a class, but it is a {type(value).__name__}"
         raise OptionError(option, path, rule, "fix the path")
@@ -157,9 +191,64 @@ def snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
-def _entry_points(kind: str) -> dict[str, Any]:
-    found = entry_points(group=ENTRY_POINTS)
-    return {entry.name.partition(".")[2]: entry for entry in found if entry.name.partition(".")[0] == kind}
+@cache
+def _ours(kind: str) -> dict[str, Plugin]:
+    where = KINDS[kind]
+    package = importlib.import_module(where.package)
+    if where.functions:
+        return dict(getattr(package, where.base)())
+    base = getattr(package, where.base)
+    values = [getattr(package, name) for name in getattr(package, "__all__", dir(package))]
+    return {public_name(value): value for value in values if is_plugin(value, base) and not inspect.isabstract(value)}
+
+
+@cache
+def _entry_points(kind: str) -> dict[str, EntryPoint]:
+    group = entry_points(group=ENTRY_POINTS)
+    return {entry.name.partition(".")[2]: entry for entry in group if entry.name.partition(".")[0] == kind}
+
+
+def _load(option: str, entry: EntryPoint) -> Plugin:
+    try:
+        return entry.load()
+    except Exception as error:
+        rule = f"must be importable, but its entry point {entry.value} fails: {error}"
+        raise OptionError(option, entry.name.partition(".")[2], rule, "fix the package that has it") from error
+
+
+def _reader(kind: str, name: str) -> Plugin | None:
+    """The function that reads the file of this name with its path, or one of networkx; None if it is neither."""
+    from dfedsam.topologies import registry as topologies
+
+    if kind == "weights":
+        known = Path(name).suffix.lower() in topologies.MATRIX_SUFFIXES
+        return partial(_ours("weights")["weights_from_file"], path=name) if known else None
+    readable = topologies.is_file_name(name) or name.startswith(_NETWORKX)
+    return topologies.find(name) if readable else None
+
+
+def _checked(option: str, name: str, kind: str, plugin: Plugin) -> Plugin:
+    """A plug-in of a user's, if it is of this kind."""
+    where = KINDS[kind]
+    if where.functions:
+        returns = str(getattr(plugin, "__annotations__", {}).get("return", ""))
+        if isinstance(plugin, type) or not any(word in returns for word in where.returns):
+            gives = "a networkx graph or a Topology" if kind == "topology" else "W, a scipy.sparse.csr_array"
+            rule = f"must be a function that is annotated to return {gives}"
+            raise OptionError(option, name, rule, "annotate it, or fix the path")
+    elif not is_plugin(plugin, base_class(kind)) or inspect.isabstract(plugin):
+        raise OptionError(option, name, f"must be a class derived from {where.package}.{where.base}")
+    return plugin
+
+
+def _unknown(option: str, name: str, kind: str, known: Collection[str]) -> OptionError:
+    if kind == "topology":
+        rule = "must be a name that `dfedsam topology --list` shows, a file of a graph or of W, or an import path"
+    else:
+        file = ", a file of W" if kind == "weights" else ""
+        rule = f"must be one of {', '.join(known)}{file}, or the import path of your own"
+    guess = nearest(name, [*known, *_entry_points(kind)])
+    return OptionError(option, name, rule, f"did you mean {guess}?" if guess else "")
 
 
 def _normalize(name: str) -> str:

@@ -143,6 +143,11 @@ class RunFolder:
             raise FileError(self.metrics, f"cannot be read ({error.strerror})") from None
         return _rows(self.metrics, lines[1:] if start else lines, None if start else 1)
 
+    def first_row(self) -> Row | None:
+        """The first evaluation; None if there is none yet."""
+        with self.metrics.open("rb") as file:
+            return _row(file.readline())
+
     def last_row(self) -> Row | None:
         """The last evaluation; None if there is none yet."""
         rows = self.last_rows()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,7 +63,7 @@ class Result:
 
     @property
     def metrics(self) -> pd.DataFrame:
-        """One row an evaluation: round, queries, bytes, loss, consensus_distance, …"""
+        """One row an evaluation: its round, queries, bytes, loss, consensus distance and so on."""
         import pandas as pd
 
         return pd.DataFrame(self.rows)
@@ -120,13 +121,15 @@ def run(
     """
     communicator = communicator or experiment.connect()
     run = _begin(experiment, communicator)
-    with open_folder(out, communicator, resume=resume) as folder:
-        if resume and folder is not None:
-            restore(run, folder)
-        files = [] if folder is None else [Files(folder)]
-        saves = [] if folder is None else [Checkpoints(folder)]
+    with ExitStack() as stack:
+        run.folder = stack.enter_context(open_folder(out, communicator, resume=resume))
+        if resume and run.folder is not None:
+            restore(run, run.folder)
+        files = [] if run.folder is None else [Files(run.folder)]
+        saves = [] if run.folder is None else [Checkpoints(run.folder)]
         every = [AbsentPeers(), Budget(), Evaluation(), *files, *callbacks, *saves]
         for callback in every:
+            stack.callback(callback.close)
             callback.on_start(run)
         if not run.rows:
             _after_round(run, every)
@@ -139,7 +142,7 @@ def run(
         for callback in every:
             callback.on_end(run)
         rows = communicator.broadcast(run.rows)
-        return Result(experiment, rows, run.x, run.peer_metrics, run.stopped, folder and folder.path)
+        return Result(experiment, rows, run.x, run.peer_metrics, run.stopped, run.folder and run.folder.path)
 
 
 def _begin(experiment: Experiment, communicator: Communicator) -> Run:
@@ -157,7 +160,7 @@ def _round(run: Run) -> Any:
     experiment, communicator = run.experiment, run.communicator
     stream = RandomStream(experiment.seed, "", run.round, 0, communicator.block)
     weights = experiment.topology.weights(run.round)
-    server = Server(communicator, run.before_gossip) if experiment.algorithm.uses_server else None
+    server = Server(communicator, run.before_gossip, run.participants) if experiment.algorithm.uses_server else None
     context = RoundContext(
         run.round, run.problem, stream, run.counter, communicator, weights, run.before_gossip, ALL_ROWS, run.cosines,
         run.participants, server,
@@ -253,31 +256,3 @@ def simulate(
         placement=placement,
     )
     return run(experiment, out=out, resume=resume, callbacks=callbacks)
-
-
-class Simulation:
-    """Deprecated: `run(Experiment(…))`."""
-
-    def __init__(self, *, out=None, communicator=None, progress=None, stop=None, **options: Any) -> None:
-        self.experiment = Experiment(**options)
-        self.out, self.communicator, self.progress, self.stop = out, communicator, progress, stop
-        self.interrupted, self.spent = False, None
-
-    def run(self, *, resume: bool = False) -> list[Row]:
-        """Run it."""
-        from dfedsam.callbacks.rounds import Interrupt
-
-        class _Tell(Callback):
-            def after_round(_, run: Run) -> None:
-                if self.progress is not None and run.communicator.is_root:
-                    self.progress({"rounds": run.experiment.rounds, "round": run.round, **(run.row or {})})
-
-        callbacks = [_Tell(), Interrupt(self.stop or (lambda: False))]
-        result = run(self.experiment, out=self.out, resume=resume, callbacks=callbacks, communicator=self.communicator)
-        self.interrupted = result.stopped is not None
-        self.spent = None if result.stopped == "interrupted" else result.stopped
-        self.x = result.x
-        return result.rows
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.experiment, name)

@@ -1,33 +1,24 @@
-"""`dfedsam`: finds the subcommand, and turns what a user got wrong into one line and exit status 2.
+"""`dfedsam`: finds the command, and turns what a user got wrong into one line and exit status 2.
 
-Nothing heavy is imported here: only the subcommand that is asked for is loaded, after threads have been dealt.
+Nothing heavy is imported here: only the command that is asked for is loaded, after threads have been shared out.
 """
 
 from __future__ import annotations
 
-import importlib
+import inspect
 import os
 import sys
 import traceback
+from typing import TYPE_CHECKING
 
 from dfedsam.launch import ranks
+from dfedsam.launch.commands import COMMANDS
+from dfedsam.machine import mpi_rank
 
-COMMANDS = {
-    "run": ("dfedsam.launch.run", "play an experiment: peers on a graph minimise an objective by queries and gossip"),
-    "resume": ("dfedsam.launch.resume", "go on with a run that was stopped, or make it longer"),
-    "sweep": ("dfedsam.launch.sweep", "many runs from one file, on this machine or as a SLURM array"),
-    "status": ("dfedsam.launch.status", "how far a study is: what is done, running, failed, to do"),
-    "watch": ("dfedsam.launch.watch", "follow a run that goes on, here or on another machine"),
-    "topology": (
-        "dfedsam.launch.topology",
-        "graphs and schedules: which there are, their spectral gaps side by side, drawings",
-    ),
-    "plot": ("dfedsam.launch.plot", "loss, accuracy and consensus distance of runs, as a figure"),
-    "report": ("dfedsam.launch.report", "a study or several runs as one page, with figures and tables for a paper"),
-    "export": ("dfedsam.launch.export", "a run's prompt as an adapter that peft loads onto the model"),
-    "doctor": ("dfedsam.launch.doctor", "what this machine has for it, and what to do about what is missing"),
-}
-HELP = """usage: dfedsam COMMAND [OPTIONS]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_HELP = """usage: dfedsam COMMAND [OPTIONS]
 
 A simulator of decentralised, black-box prompt tuning: peers ask a model for losses only, and average with their
 neighbours on a graph.
@@ -35,7 +26,7 @@ neighbours on a graph.
 commands:
 {commands}
 examples:
-  dfedsam run --topology ring --peers 16 --algorithm DFedSAM --rounds 100 --seed 0 --out runs/a
+  dfedsam run --topology ring --peers 16 --algorithm dfedsam --rounds 100 --seed 0 --out runs/a
   dfedsam run --config demo.yaml --topology grid --ranks 2
   dfedsam plot runs/a runs/b --out figure.pdf
 
@@ -46,45 +37,73 @@ Each command says more with --help. With DFEDSAM_TRACEBACK=1 in the environment 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line `dfedsam ARGV` and return its exit status: 0, 1 (a run failed) or 2 (bad input)."""
     argv = sys.argv[1:] if argv is None else argv
+    if "_ARGCOMPLETE" in os.environ:
+        from dfedsam.launch.completion import complete
+
+        complete()
     if not argv or argv[0] in ("--help", "-h", "help"):
-        if ranks.rank() == 0:
+        if mpi_rank() == 0:
             print(
-                HELP.format(commands="".join(f"  {name:<10}{text}\n" for name, (_, text) in COMMANDS.items())), end=""
+                _HELP.format(commands="".join(f"  {name:<10}{_first(one)}\n" for name, one in COMMANDS.items())), end=""
             )
         return 0 if argv else 2
     ranks.prepare()
     try:
-        if argv[0] == "--version":
-            from importlib.metadata import version
-
-            print(f"dfedsam {version('dfedsam')}")
-            return 0
-        if argv[0] not in COMMANDS:
-            raise ValueError(_unknown(argv[0]))
-        return importlib.import_module(COMMANDS[argv[0]][0]).main(argv[1:])
+        return _run(argv[0], argv[1:])
     except ValueError as error:
-        return _refuse(argv[0], error)
+        return _refuse(argv[0], error, str(error), 2)
     except BrokenPipeError:  # `dfedsam … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _refuse(argv[0], error, f"{where}{error.strerror or error}; fix the path, or make room", 1)
+    except MemoryError as error:
+        return _refuse(argv[0], error, "the memory does not suffice; fewer peers or smaller options need less", 1)
+    except KeyboardInterrupt as error:
+        return _refuse(argv[0], error, "interrupted", 130)
 
 
-def _unknown(command: str) -> str:
-    import difflib
+def _run(name: str, argv: list[str]) -> int:
+    if name == "--version":
+        from importlib.metadata import version
 
-    nearest = difflib.get_close_matches(command, COMMANDS, n=1)
-    guess = f"; did you mean {nearest[0]}?" if nearest else ""
-    return f"command is {command}: it must be one of {', '.join(COMMANDS)}{guess}"
+        print(f"dfedsam {version('dfedsam')}")
+        return 0
+    if name not in COMMANDS:
+        from dfedsam.errors import OptionError
+        from dfedsam.registry import nearest
+
+        guess = nearest(name, COMMANDS)
+        hint = f"did you mean {guess}?" if guess else ""
+        raise OptionError("command", name, f"must be one of {', '.join(COMMANDS)}", hint)
+    command = COMMANDS[name]
+    if "argv" in inspect.signature(command).parameters:
+        return command(argv)
+    from dfedsam.launch.parser import call
+
+    return call(command, argv)
 
 
-def _refuse(command: str, error: ValueError) -> int:
+def _first(command: Callable[..., int]) -> str:
+    """The first sentence of a command's docstring, as a line of a list."""
+    line = inspect.getdoc(command).partition("\n")[0].removesuffix(".")
+    return line[0].lower() + line[1:]
+
+
+def _refuse(command: str, error: BaseException, message: str, status: int) -> int:
     """Say in one line what is wrong. All ranks find the same mistake, so the root alone speaks."""
+    prog = f"dfedsam {command}" if command in COMMANDS else "dfedsam"
+    line = f"{prog}: {' '.join(message.split())}"
     if os.environ.get("DFEDSAM_TRACEBACK"):
         traceback.print_exception(error)
-    elif ranks.rank() == 0:
-        prog = f"dfedsam {command}" if command in COMMANDS else "dfedsam"
-        print(f"{prog}: {' '.join(str(error).split())}", file=sys.stderr)
-    return 2
+    elif mpi_rank() == 0:
+        print(line, file=sys.stderr, flush=True)
+    if mpi_rank() != 0:
+        ranks.end_together(f"rank {mpi_rank()}: {line}", status)
+    else:
+        ranks.end_together("", status)
+    return status
 
 
 if __name__ == "__main__":

@@ -14,14 +14,6 @@ from importlib.util import find_spec
 
 from dfedsam.launch import ranks
 
-HELP = """usage: dfedsam doctor
-
-Check what this machine has for a run: packages, an MPI library and its launcher (two ranks really start and exchange),
-cores and threads, GPUs, the demo's model and data. Says what to do about what is missing; the exit status is 1 if
-something needed is.
-
-example:
-  dfedsam doctor"""
 _PACKAGES = (
     *("numpy", "scipy", "networkx", "jsonargparse", "safetensors", "matplotlib", "pandas", "rich", "mpi4py"),
     *("torch", "transformers", "datasets"),
@@ -51,16 +43,6 @@ class Finding:
     found: str
     advice: str = ""
     needed: bool = True
-
-
-def main(argv: list[str]) -> int:
-    """Run `dfedsam doctor`."""
-    if "--help" in argv or "-h" in argv:
-        print(HELP)
-        return 0
-    if argv:
-        raise ValueError(f"{argv[0]} is not an option: doctor has none")
-    return report(findings())
 
 
 def report(found: Iterable[Finding]) -> int:

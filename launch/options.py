@@ -1,82 +1,168 @@
-"""The options of `dfedsam run`: from the command line and experiment files to a Simulation.
-
-jsonargparse holds the types and the help; the experiment has been merged into one tree before (launch.merge).
-"""
+"""The options of an experiment: from the command line and experiment files to the plug-ins and values of a run."""
 
 from __future__ import annotations
 
 import argparse
+import inspect
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jsonargparse import DefaultHelpFormatter, Namespace
+from jsonargparse import DefaultHelpFormatter
 
-from dfedsam.launch import explain, merge, names, topology_list, topology_options
+from dfedsam import registry
+from dfedsam.describe import describe
+from dfedsam.errors import OptionError
+from dfedsam.launch import factories, help, parser, plain_yaml, trees
+from dfedsam.launch.errors import MissingValue, UnknownOption
 from dfedsam.launch.parser import Parser
-from dfedsam.launch.topology_options import PEERS
+from dfedsam.launch.trees import Pair, Tree
+from dfedsam.run_folder import without_format
 
 if TYPE_CHECKING:
     from dfedsam import topologies
 
-_DEFAULTS = {"topology": "ring", "algorithm": "DFedSAM", "objective": "quadratic"}
+EXPERIMENTS = Path(__file__).with_name("experiments")  # those that ship
+DEFAULTS = {"topology": "ring", "algorithm": "dfedsam", "objective": "quadratic"}
 _PLUGINS = {
     "topology": "who talks to whom: ring, erdos_renyi, base, link_failures, …, a graph's file, or an import path; "
     "all: dfedsam topology --list",
-    "algorithm": "what the peers do in a round: DFedSAM, DFedSAMMG, DPSGD, …, or an import path",
+    "algorithm": "what the peers do in a round: dfedsam, dfedsam_mg, dpsgd, …, or an import path",
     "objective": "what is minimised: quadratic, logistic_regression, prompt_tuning, or an import path",
 }
-_OWN = {  # options that are not the simulation's, or that it does not default: type, help, and what stands for a value
-    "peers": (
-        int | None,
-        f"peers in the network, at least 2 (default: {PEERS}; a graph's file says its own)",
-        "N",
-    ),
-    "ranks": (int | None, "MPI ranks of this machine to play them on (default: this process alone)", "N"),
-    "out": (str | None, "the run's folder, not there yet (default: a fresh runs/TOPOLOGY-ALGORITHM-N)", "FOLDER"),
-    "figure": (bool | None, "draw the convergence figure into the folder (default: after over ten seconds)", "YES"),
-    "draw_split": (str | None, "draw the examples of each class that every peer gets, such as split.png", "FILE"),
-    "log": (str | None, "send figures to tensorboard, wandb or mlflow too, or to several: tensorboard,wandb", "NAME"),
-}
-_HIDDEN: set[str | int] = {"topology", "objective", "algorithm"}  # of Experiment: above
+_CHOSEN: set[str | int] = {"topology", "objective", "algorithm"}  # of Experiment: above
+_ACTIONS = ("config", "print_config", "allow_code", "help")  # of the command line alone
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What was asked for: fields of a Simulation without its topology, the topology's parts, and the command's own."""
+    """What was asked for.
+
+    Args:
+        simulation: fields of an Experiment, without its topology.
+        topology: {"class_path": public name, "init_args": options that are set}.
+        own: the command's own options.
+    """
 
     simulation: dict[str, Any]
-    topology: dict[str, Any]
+    topology: Tree
     own: dict[str, Any]
 
 
-def parse(argv: list[str], about: str, examples: str, tree: merge.Tree | None = None) -> Settings | None:
-    """Read a command line; None if it only asked for help or for the settings, which are then printed.
-
-    Args:
-        argv: the options.
-        about: the help's first sentences.
-        examples: the help's last lines.
-        tree: settings that lie below those of the command line, as `merge.read_file` gives them.
+def parse(argv: list[str]) -> Settings | None:
+    """Read the options of `dfedsam run`; None if they only asked for help or for the settings, which are then printed.
 
     Raises:
         ValueError: for anything that is not understood, in one line.
     """
-    pairs = merge.pairs(argv)
+    words, pairs = trees.split(["--help" if word == "-h" else word for word in argv])
     for option, value in pairs:
         if option.endswith(".help"):
-            print(plugin_help(option.removesuffix(".help"), value))
+            print(help.plugin_help(option.removesuffix(".help"), value))
             return None
-    if any(option == "help" for option, _ in pairs):
-        print(_help(about, examples))
+    asked = dict(pairs)
+    if "help" in asked:
+        print(run_parser().format_help())
         return None
-    experiment = _experiment(pairs, tree or {})
-    parser = _parser()
-    topology = topology_options.typed("topology", experiment.tree["topology"])
-    found = parser.parse_object({key: value for key, value in experiment.tree.items() if key != "topology"})
-    if any(option == "print_config" for option, _ in pairs):
-        print(_yaml(parser, found, topology), end="")
+    if words:
+        rule = "belongs to no option: options begin with --, and a value with blanks needs quotes"
+        raise MissingValue(words[0], None, rule)
+    files = [read_file(value, code="allow_code" in asked) for option, value in pairs if option == "config"]
+    settings = read(files, [pair for pair in pairs if pair[0] not in _ACTIONS])
+    if "print_config" in asked:
+        print(to_yaml(settings), end="")
         return None
-    return _settings(parser, found, topology)
+    return settings
+
+
+def read(files: list[Tree], pairs: list[Pair], *, code: bool = True) -> Settings:
+    """The settings of files, as `read_file` gives them, with the options of a command line over them.
+
+    Args:
+        files: later ones win.
+        pairs: options.
+        code: whether import paths in the options may be imported: true for what a user has typed.
+
+    Raises:
+        OptionError: for an option that is not known, is missing, or has a value that is not allowed.
+    """
+    merged = trees.expand("", dict(DEFAULTS), code=True)
+    typed = trees.as_tree((option, True if value is None else value) for option, value in pairs)
+    for tree in (*files, trees.expand("", typed, code=code)):
+        merged = trees.over(merged, tree)
+    with parser.missing_values(dict(pairs)):
+        values = trees.instantiate(experiment_parser().parse_object(merged))
+    own = {option: values.pop(option) for option in _own()}
+    return Settings(values, _set(describe(values.pop("topology"))), own)
+
+
+def read_file(path: str | None, *, code: bool = False) -> Tree:
+    """An experiment file (YAML, or JSON): its path, or the name of one that ships, such as demo.yaml.
+
+    Args:
+        path: the file.
+        code: whether import paths in it may be imported.
+
+    Raises:
+        ValueError: if it is missing, malformed or does not hold settings by name.
+    """
+    if not path:
+        raise MissingValue("config", None, "needs a value: --config FILE.yaml")
+    return settings(f"config is {path}", read_yaml(path, "config")[0], code=code)
+
+
+def read_yaml(path: str | Path, option: str, folder: Path = Path()) -> tuple[Any, str]:
+    """What a YAML file holds, and its text.
+
+    Args:
+        path: the file, relative to `folder`; a bare name that is not there is one of those that ship.
+        option: what named it.
+        folder: where it is looked for.
+
+    Raises:
+        OptionError: if it is missing or malformed.
+    """
+    here, ships = folder / path, EXPERIMENTS / path
+    try:
+        file = ships if Path(path).name == str(path) and not here.exists() and ships.is_file() else here
+        text = file.read_text(encoding="utf-8")
+        return plain_yaml.load(text), text
+    except OSError as error:
+        rule = f"must be a file that can be read, but: {error.strerror}"
+        raise OptionError(option, path, rule, "fix the path") from None
+    except ValueError as error:
+        raise OptionError(option, path, f"must be YAML, but: {error}") from None
+
+
+def settings(what: str, tree: Any, *, code: bool = False) -> Tree:
+    """An experiment as YAML gave it, with its plug-ins expanded; `what` begins the message if it is none.
+
+    Raises:
+        ValueError: if it does not hold settings by name, or a plug-in is not known.
+    """
+    if not isinstance(tree, dict):
+        raise ValueError(f"{what}: it must hold settings by name, such as `rounds: 100`")
+    tree = without_format(what, {str(key).replace("-", "_"): value for key, value in tree.items()})
+    known = [action.dest for action in experiment_parser()._actions if "help" not in action.dest]
+    for key, value in tree.items():
+        if key not in known:
+            raise UnknownOption(key, known)
+        if registry.kind_of(key) and not (
+            isinstance(value, str) or (isinstance(value, dict) and "class_path" in value)
+        ):
+            raise OptionError(key, value, "must be a name, or have a class_path and perhaps init_args")
+    return trees.expand("", tree, code=code)
+
+
+def to_yaml(settings: Settings) -> str:
+    """All settings as a file for --config."""
+    import yaml
+
+    values = {key: describe(value) for key, value in (settings.simulation | settings.own).items() if value is not None}
+    tree = {"topology": settings.topology, **values}
+    first = {key: tree[key] for key in (*_PLUGINS, "peers") if key in tree}
+    return yaml.safe_dump(first | tree, sort_keys=False, allow_unicode=True)
 
 
 def topology(settings: Settings) -> topologies.Topology:
@@ -85,139 +171,85 @@ def topology(settings: Settings) -> topologies.Topology:
     Raises:
         ValueError: if it cannot be built.
     """
-    objective, own = settings.simulation["objective"], settings.own
-    return topology_options.build(settings.topology, own["peers"], settings.simulation["seed"], objective.class_counts)
+    objective, seed = settings.simulation["objective"], settings.simulation["seed"]
+    return factories.build(settings.topology, settings.own["peers"], seed, objective.class_counts)
 
 
-def _experiment(pairs: list[merge.Pair], tree: merge.Tree) -> merge.Merge:
-    known = [*_PLUGINS, *_OWN, *_fields()]
-    experiment = merge.Merge(known, names.expand("", dict(_DEFAULTS)))
-    experiment.update(tree)
-    for option, value in pairs:
-        if option == "config":
-            experiment.update(merge.read_file(value))
-    choices = [pair for pair in pairs if names.is_kind(pair[0])]  # plug-ins before their options, whatever the order
-    rest = [pair for pair in pairs if pair not in choices and pair[0] not in ("config", "print_config")]
-    for option, value in [*sorted(choices, key=lambda pair: pair[0].count(".")), *rest]:
-        if value is None and "." not in option and option in known and option not in _flags():
-            raise ValueError(f"{option} needs a value: --{option} VALUE")
-        experiment.set(option, value)
-    return experiment
+def _set(form: Any) -> Any:
+    """A topology's description without options that are not set."""
+    if isinstance(form, dict):
+        options = {key: _set(value) for key, value in form.get("init_args", {}).items() if value is not None}
+        return form | {"init_args": options} if "class_path" in form else form
+    return [_set(item) for item in form] if isinstance(form, list) else form
 
 
-def _fields() -> list[str]:
-    from dfedsam.experiment import Experiment
-
-    return [name for name in explain.options(Experiment) if name not in _HIDDEN]
+def _own() -> tuple[str, ...]:
+    return tuple(inspect.signature(_command).parameters)
 
 
-def _flags() -> set[str]:
-    from dfedsam.experiment import Experiment
+def _command(
+    *,
+    peers: int | None = None,
+    ranks: int | None = None,
+    out: str | None = None,
+    figure: bool | None = None,
+    draw_split: str | None = None,
+    log: str | None = None,
+    restarts: int = 0,
+) -> None:
+    """What the command does beside the experiment.
 
-    return {"figure"} | {name for name, option in explain.options(Experiment).items() if option.type == "bool"}
+    Args:
+        peers: peers in the network, at least 2 (default: 16; a graph's file says its own).
+        ranks: MPI ranks of this machine to run them on (default: this process alone).
+        out: the run's folder, not there yet (default: a fresh runs/TOPOLOGY-ALGORITHM-N).
+        figure: draw the convergence figure into the folder (default: after over ten seconds).
+        draw_split: draw the examples of each class that every peer gets, into a file such as split.png.
+        log: send metrics to tensorboard, wandb or mlflow too, or to several: tensorboard,wandb.
+        restarts: how often to go on from the last checkpoint after a rank was lost, on one rank fewer.
+    """
 
 
 class _Formatter(DefaultHelpFormatter, argparse.RawDescriptionHelpFormatter):
     def _get_help_string(self, action: argparse.Action) -> str:
-        if action.dest in _PLUGINS or action.dest in _OWN or action.dest in ("config", "print_config"):
+        if action.dest in (*_PLUGINS, *_own(), *_ACTIONS):
             return action.help or ""
         return super()._get_help_string(action)
 
 
-def _parser() -> Parser:
-    parser = Parser(add_help=False)
-    for option in ("algorithm", "objective"):
-        parser.add_argument(f"--{option}", type=names.base_class(option))
-    _add_values(parser)
-    return parser
+@cache
+def experiment_parser() -> Parser:
+    """The parser of all options of a run that an experiment file may have too."""
+    made = Parser(add_help=False, formatter_class=_Formatter)
+    _add_experiment(made)
+    return made
 
 
-def _add_values(parser: Parser) -> None:
-    """All options but the plug-ins."""
+def _add_experiment(made: Parser) -> None:
     from dfedsam.experiment import Experiment
 
-    for option in ("peers", "ranks", "out"):
-        kind, text, metavar = _OWN[option]
-        parser.add_argument(f"--{option}", type=kind, help=text, metavar=metavar)
-    parser.add_class_arguments(Experiment, as_group=False, skip=_HIDDEN, instantiate=False)
-    for option in ("figure", "draw_split", "log"):
-        kind, text, metavar = _OWN[option]
-        parser.add_argument(f"--{option}", type=kind, help=text, metavar=metavar)
-
-
-def _settings(parser: Parser, found: Namespace, topology: merge.Tree) -> Settings:
-    try:
-        values = parser.instantiate(found).as_dict()
-    except ValueError as error:
-        raise ValueError(_named(found, str(error))) from error
-    own = {option: values.pop(option) for option in _OWN}
-    return Settings(values, topology, own)
-
-
-def _named(found: Namespace, message: str) -> str:
-    """A plug-in's message with the full name of the option it begins with, where only one plug-in has it."""
-    word = message.partition(" ")[0]
-    paths = [key.replace(".init_args", "") for key in found.keys() if key.rpartition(".")[2] == word]  # noqa: SIM118
-    return paths[0].rpartition(".")[0] + "." + message if len(paths) == 1 and "." in paths[0] else message
-
-
-def plugin_help(option: str, name: str | None) -> str:
-    """The help of one plug-in for this option, or of all there are.
-
-    Raises:
-        ValueError: if the option takes no plug-in, or there is none of this name.
-    """
-    if names.is_list(option):
-        option = names.item(option)
-    if not names.is_kind(option):
-        raise ValueError(f"{option} is not a plug-in: --help lists all options")
-    if name:
-        return explain.plugin_help(option, names.find(option, name))
-    kind = option.rpartition(".")[2]
-    if kind == names.TOPOLOGY:
-        return topology_list.topologies_list(option)
-    return topology_list.weights_list(option) if kind == names.WEIGHTS else explain.kind_help(option)
-
-
-def _help(about: str, examples: str) -> str:
-    usage = "dfedsam run [--config FILE.yaml] [--OPTION VALUE …]"
-    parser = Parser(formatter_class=_Formatter, add_help=False, description=about, epilog=examples, usage=usage)
-    parser.add_argument(
-        "--config", type=str, help="an experiment file; what is on the command line wins", metavar="FILE"
-    )
     for option, text in _PLUGINS.items():
-        parser.add_argument(f"--{option}", type=str, help=text, metavar="NAME")
-    _add_values(parser)
-    parser.add_argument(
-        "--print_config", action="store_true", help="print all settings, as a file for --config, and end"
-    )
-    return parser.format_help()
+        made.add_argument(f"--{option}", type=factories.base_class(option), help=text, metavar="NAME")
+    made.add_function_arguments(_command, as_group=False, skip={"figure", "draw_split", "log", "restarts"})
+    made.add_class_arguments(Experiment, as_group=False, skip=_CHOSEN, instantiate=False)
+    made.add_function_arguments(_command, as_group=False, skip={"peers", "ranks", "out"})
+    for action in made._actions:
+        if action.dest.endswith(".help"):
+            action.help = argparse.SUPPRESS
 
 
-def _yaml(parser: Parser, found: Namespace, topology: merge.Tree) -> str:
-    import yaml
+def run_parser() -> Parser:
+    """The parser of all options of `dfedsam run`, with its help."""
+    from dfedsam.launch.commands import run
 
-    tree = yaml.safe_load(parser.dump(found, skip_unset=False))
-    tree = _short(_set(tree) | {"topology": topology})
-    first = {key: tree[key] for key in (*_PLUGINS, "peers") if key in tree}
-    return yaml.safe_dump(first | tree, sort_keys=False, allow_unicode=True)
-
-
-def _set(values: merge.Tree) -> merge.Tree:
-    return {key: value for key, value in values.items() if value is not None}
-
-
-def _short(value: Any, option: str = "") -> Any:
-    """Settings with our own plug-ins by their short names."""
-    if names.is_list(option) and isinstance(value, list):
-        return [_short(item, names.item(option)) for item in value]
-    if not isinstance(value, dict):
-        return value
-    path = value.get("class_path")
-    if option in (names.TOPOLOGY, names.WEIGHTS):
-        value |= {"init_args": _set(value["init_args"])}
-    value = {key: _short(item, key) for key, item in value.items() if item != {} or key != "init_args"}
-    if names.is_kind(option) and isinstance(path, str):
-        short = [name for name, plugin in names.table(option).items() if plugin is names.find(option, path)]
-        value["class_path"] = short[0] if short else path
-    return value
+    about, examples = parser.prose(run)
+    usage = "dfedsam run [--config FILE.yaml] [--OPTION VALUE …]"
+    made = Parser(formatter_class=_Formatter, add_help=False, description=about, epilog=examples, usage=usage)
+    made.add_argument("--config", type=str, help="an experiment file; what is typed wins over it", metavar="FILE")
+    _add_experiment(made)
+    for option, text in (
+        ("print_config", "print all settings, as a file for --config, and end"),
+        ("allow_code", "let files name plug-ins of your own by their import paths, which runs their code"),
+    ):
+        made.add_argument(f"--{option}", action="store_true", help=text)
+    return made

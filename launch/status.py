@@ -1,94 +1,137 @@
-"""`dfedsam status`: how far a study is."""
+"""`dfedsam status` and `dfedsam watch`: how far a study is, and a run, by what they have written."""
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
-from dfedsam.launch import merge, tables
-from dfedsam.launch.progress import duration
-from dfedsam.launch.sweeps import file, plan, study
+from dfedsam.callbacks.progress import display, duration
+from dfedsam.errors import FileError, OptionError
+from dfedsam.launch.sweeps import plan, spec
+from dfedsam.launch.sweeps.study import SPEC, Study, read_failure
+from dfedsam.launch.tables import show
+from dfedsam.run_folder import Row, RunFolder
 
-HELP = """usage: dfedsam status FOLDER [--all]
-
-Say how far a study is: which of its runs are done, running (their round, and how long ago they last wrote), failed
-(with the reason), stopped (at which round), or to do. Runs on other machines are seen through the shared file system.
-
-options:
-  FOLDER  a study's folder
-  --all   a line for every run, also those that are done or to do
-
-example:
-  dfedsam status studies/topology_ablation"""
-STATES = ("done", "running", "failed", "stopped", "to do")
+State = Literal["done", "diverged", "running", "failed", "stopped", "damaged", "to do"]
+_DIVERGED = 1e3  # times the loss of the start
 
 
 @dataclass(frozen=True)
-class Standing:
-    """One run: its name, one of STATES, its last round, and what else there is to say."""
+class RunStatus:
+    """One run: its name, its state, its last round, and what else there is to say."""
 
     name: str
-    state: str
+    state: State
     round: int | None = None
     text: str = ""
 
 
-def main(argv: list[str]) -> int:
-    """Run `dfedsam status ARGV`."""
-    if "--help" in argv or "-h" in argv:
-        print(HELP)
-        return 0
-    words, options = merge.split(argv, ("all",))
-    for option, _ in options:
-        if option != "all":
-            raise ValueError(f"--{option} is not an option: there is --all")
-    if len(words) != 1:
-        raise ValueError("folder is missing: name one study, such as `dfedsam status studies/topology_ablation`")
-    found = list(standings(Path(words[0])))
-    counts = Counter(standing.state for standing in found)
-    print(f"{len(found)} runs: " + ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state]))
-    shown = [standing for standing in found if options or standing.state not in ("done", "to do")]
+def status(folder: Path, *, all: bool = False) -> int:
+    """Print how far a study is; with `all` a line for every run."""
+    runs = list(statuses(folder))
+    counts = Counter(run.state for run in runs)
+    print(f"{len(runs)} runs: " + ", ".join(f"{counts[state]} {state}" for state in get_args(State) if counts[state]))
+    shown = [run for run in runs if all or run.state not in ("done", "to do")]
     if shown:
         print()
-        tables.show(
-            ("run", "state", "round", ""),
-            [(one.name, one.state, "–" if one.round is None else str(one.round), one.text) for one in shown],
-        )
+        rows = [(run.name, run.state, "–" if run.round is None else str(run.round), run.text) for run in shown]
+        show(("run", "state", "round", ""), rows)
     return 0
 
 
-def standings(path: Path) -> Iterator[Standing]:
-    """Every run of a study, candidates of a search among them, as it stands.
+def statuses(path: Path) -> Iterator[RunStatus]:
+    """Every run of a study, with the candidates of a search.
 
     Raises:
-        ValueError: if the folder is not a study.
+        OptionError: if the folder is not a study.
     """
-    if not (path / "sweep.yaml").is_file():
-        raise ValueError(f"folder is {path}: it must be a study's folder, but it has no sweep.yaml; mend the path")
-    cells = plan.plan(file.read(path / "sweep.yaml"))
-    for cell in cells:
-        stands = cell.runs if cell.candidates else ()
-        for run in (*cell.jobs, *stands):
-            yield _standing(study.Folder(path / run.part), run, chosen=bool(cell.candidates) and not run.part)
+    if not (path / SPEC).is_file():
+        raise OptionError("folder", path, f"must be a study's folder, but it has no {SPEC}", "fix the path")
+    study = Study(path)
+    for cell in plan.plan(spec.read(path / SPEC, code=None)):
+        for run in (*cell.jobs, *(cell.runs if cell.candidates else ())):
+            yield _status(study, run, selected=bool(cell.candidates) and not run.part)
 
 
-def _standing(folder: study.Folder, run: plan.Run, *, chosen: bool) -> Standing:
-    name = f"{run.part}/{run.name}".lstrip("/")
-    at = folder.run(run.name)
-    row = study.last_row(at)
+def _status(study: Study, run: plan.Run, *, selected: bool) -> RunStatus:
+    name, folder = f"{run.part}/{run.name}".lstrip("/"), study.folder(run)
+    try:
+        row = folder.last_row()
+    except FileError as error:
+        return RunStatus(name, "damaged", text=str(error))
     last = None if row is None else row["round"]
-    if folder.is_played(run.name):
-        wrote = study.age_of(at)
-        ago = f"of {run.rounds}, {duration(time.time() - wrote)} ago" if wrote else f"of {run.rounds}, starting"
-        return Standing(name, "running", last, ago)
-    failure = folder.failure(run.name)
+    if study.is_running(run):
+        wrote = folder.last_written()
+        ago = f", {duration(time.time() - wrote)} ago" if wrote else ", starting"
+        return RunStatus(name, "running", last, f"of {run.rounds}{ago}")
+    failure = study.failure(run)
     if failure is not None:
-        return Standing(name, "failed", last, str(failure.get("error", "")))
-    if study.is_done(at, run.rounds):
-        return Standing(name, "done", last)
+        return RunStatus(name, "failed", last, str(failure.get("error", "")))
+    if study.is_done(run):
+        grown = _growth(folder, row)
+        return RunStatus(name, "done", last) if grown is None else RunStatus(name, "diverged", last, grown)
     if last is not None:
-        return Standing(name, "stopped", last, f"of {run.rounds}")
-    return Standing(name, "to do", text="the best of the search" if chosen else "")
+        return RunStatus(name, "stopped", last, f"of {run.rounds}")
+    return RunStatus(name, "to do", text="selected by the search" if selected else "")
+
+
+def _growth(folder: RunFolder, row: Row | None) -> str | None:
+    """What to say of a run whose loss has grown out of all proportion; None for all others."""
+    with suppress(OSError, ValueError, KeyError, TypeError, IndexError):
+        first = folder.first_row()
+        if row and first and row["loss"] > _DIVERGED * max(abs(first["loss"]), 1.0):
+            return f"its loss grew from {first['loss']:.3g} to {row['loss']:.3g}"
+    return None
+
+
+def watch(folder: Path, *, every: float = 1.0) -> int:
+    """Follow a run until it is complete; the arguments are those of `dfedsam watch`.
+
+    Returns:
+        0; 1 if the run's study has noted that it failed; 130 after Ctrl-C.
+    """
+    if not 0 < every <= 3600:
+        raise OptionError("every", every, "must be a number of seconds above 0 and at most 3600")
+    if folder.exists() and not folder.is_dir():
+        raise OptionError("folder", folder, "must be a run's folder, but it is a file", "fix the path")
+    if (folder / SPEC).is_file():
+        hint = f"see `dfedsam status {folder}`, or name one of its runs"
+        raise OptionError("folder", folder, "must be a run's folder, but it is a study", hint)
+    if not folder.is_dir() and not folder.parent.is_dir():
+        raise OptionError("folder", folder, "must be a run's folder, but it is not there", "fix the path")
+    try:
+        return _follow(RunFolder(folder), every)
+    except KeyboardInterrupt:
+        return 130
+
+
+def _follow(folder: RunFolder, every: float) -> int:
+    note = folder.path.parent.parent / "failed" / f"{folder.path.name}.json"
+    if folder.last_row() is None:
+        print(f"waiting for {folder.path}", file=sys.stderr)
+    with display() as shown:
+        last, wrote = -1, 0.0
+        while True:
+            row, rounds = folder.last_row(), _rounds(folder)
+            if row is not None and rounds is not None and (row["round"], row.get("seconds", 0.0)) != (last, wrote):
+                last, wrote = row["round"], row.get("seconds", 0.0)
+                shown.show(last, rounds, row)
+            if rounds is not None and last >= rounds:
+                return 0
+            if failure := read_failure(note):
+                print(f"{folder.path.name} failed: {failure.get('error')}", file=sys.stderr)
+                return 1
+            time.sleep(every)
+
+
+def _rounds(folder: RunFolder) -> int | None:
+    """The rounds of a run, which may grow when it is resumed; None if it has not been written yet."""
+    if not folder.config.is_file():
+        return None
+    return int(folder.read_config().get("rounds", 0))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dfedsam.launch.progress import size
+from dfedsam.callbacks.base import INTERRUPTED
+from dfedsam.callbacks.progress import size
+from dfedsam.run_folder import CHECKPOINT, CONFIG, METRICS, PROMPT, REFERENCES, TOPOLOGY, Row, RunFolder
+
+if TYPE_CHECKING:
+    from dfedsam.simulation import Result
 
 _LINES = {
     "loss": ("loss of the mean", "{:.5g}"),
@@ -21,36 +24,37 @@ _LINES = {
     "seconds": ("seconds", "{:.1f}"),
 }
 _FILES = {  # what a run's folder may hold, and what it is
-    "config.yaml": "settings; `dfedsam run --config` repeats the run",
-    "topology.json": "graph and spectrum",
-    "metrics.jsonl": "figures, a line an evaluation",
-    "references.json": "what the run is set beside",
-    "checkpoint.safetensors": "where `dfedsam resume` goes on",
-    "prompt.safetensors": "the mean of all peers",
+    CONFIG: "settings; `dfedsam run --config` repeats the run",
+    TOPOLOGY: "graph and spectrum",
+    METRICS: "metrics, a line an evaluation",
+    REFERENCES: "reference metrics of the objective",
+    CHECKPOINT: "where `dfedsam resume` goes on",
+    PROMPT: "the mean of all peers",
     "prompt.txt": "its likeliest tokens as text",
     "convergence.png": "figure",
     "convergence.pdf": "figure for print",
 }
 
 
-def summary(out: Path, rows: list[dict[str, Any]], interrupted: bool, spent: str | None = None) -> str:
-    """The text for a run in `out` with these evaluations; `interrupted` if it was stopped, `spent` by its budget."""
-    first, last = rows[0], rows[-1]
+def summary(result: Result) -> str:
+    """The text for a run that wrote a folder."""
+    folder, rows = RunFolder(result.folder or ""), result.rows
+    out, first, last = folder.path, rows[0], rows[-1]
     shown = {key: line for key, line in _LINES.items() if key in last}
     table = [("", f"round {first['round']}", f"round {last['round']}")]
     table += [(name, _cell(form, first.get(key)), _cell(form, last[key])) for key, (name, form) in shown.items()]
     widths = [max(len(row[i]) for row in table) for i in range(3)]
     lines = [f"{a:<{widths[0]}}  {b:>{widths[1]}}  {c:>{widths[2]}}".rstrip() for a, b, c in table]
-    lines += _gossip(out, last)
+    lines += _gossip(folder, last)
     lines += [
         f"{_words(name)}: {_cell('{:.1%}' if 'accuracy' in name else '{:.5g}', value)}"
-        for name, value in _references(out)
+        for name, value in folder.read_references().items()
     ]
-    if spent is not None:
-        lines.append(f"stopped before the budget is passed: {spent}")
-        lines.append(f"go on with a larger one: raise it in {out / 'config.yaml'}, then dfedsam resume {out}")
-    elif interrupted:
+    if result.stopped == INTERRUPTED:
         lines.append(f"stopped as asked; go on with: dfedsam resume {out}")
+    elif result.stopped is not None:
+        lines.append(f"stopped by its budget: {result.stopped}")
+        lines.append(f"go on with a larger one: raise it in {folder.config}, then dfedsam resume {out}")
     width = max(map(len, _FILES))
     lines += [
         "",
@@ -65,14 +69,9 @@ def summary(out: Path, rows: list[dict[str, Any]], interrupted: bool, spent: str
     return "\n".join(["", *lines])
 
 
-def _references(out: Path) -> list[tuple[str, Any]]:
-    path = out / "references.json"
-    return list(json.loads(path.read_text(encoding="utf-8")).items()) if path.exists() else []
-
-
-def _gossip(out: Path, last: dict[str, Any]) -> list[str]:
+def _gossip(folder: RunFolder, last: Row) -> list[str]:
     """How the run's gossip mixes: its effective λ_Q beside that of as many steps of plain gossip, or what it did."""
-    mixing = json.loads((out / "topology.json").read_text(encoding="utf-8")).get("gossip")
+    mixing = folder.read_topology().get("gossip")
     if mixing is None:
         return []
     rate, plain, said = mixing["lambda_q"], mixing["plain"], []

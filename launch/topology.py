@@ -1,132 +1,175 @@
-"""`dfedsam topology`: what topologies there are, and what one, or several side by side, are like."""
+"""`dfedsam topology`: what one topology, or several side by side, are like."""
 
 from __future__ import annotations
 
+import inspect
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from dfedsam.launch import errors, merge, options, topology_rows
+from dfedsam import registry
+from dfedsam.launch import factories, options, tables, topology_metrics, trees
+from dfedsam.launch.errors import MissingValue
+from dfedsam.launch.trees import Pair, Tree
 
-HELP = """usage: dfedsam topology NAME [NAME …] [--peers N] [--weights NAME] [--topology.OPTION VALUE …] [--json]
-       dfedsam topology NAME --draw FILE
-       dfedsam topology --list
-
-Show the figures of a topology, or a table of several: degree, messages a round, λ and the spectral gap, effective
-neighbours n_W, and the rounds until the peers agree to 1e-6. A row whose size does not fit says so.
-
-options:
-  NAME               a graph or a schedule (--list shows all), a graph's file, networkx.NAME, an import path, or
-                     {class_path: NAME, init_args: {OPTION: VALUE}}
-  --list             all topologies and weight rules, with their options
-  --peers N          peers (default: 16; a graph of fixed size and a file say their own)
-  --weights NAME     the weight rule of a graph, or several: metropolis,lazy; its options: --weights.OPTION VALUE
-  --topology.OPTION  an option of the topology's own, such as --topology.rows 4; those of one: --topology.help NAME
-  --objective NAME   whose data a topology is made from, where it is made from data (stl_fw)
-  --seed N           seed of what is drawn (default: 0)
-  --steps Q          gossip steps a round (default: 1)
-  --json, --csv      print all figures as JSON or CSV instead of a table
-  --draw FILE        draw one topology and its spectrum: .png, .pdf or .svg
-
-examples:
-  dfedsam topology ring --peers 16
-  dfedsam topology ring grid torus exponential one_peer_exponential base --peers 64
-  dfedsam topology davis --weights metropolis,best_constant,fastest
-  dfedsam topology grid --peers 16 --topology.rows 2 --steps 4 --draw grid.png
-  dfedsam topology link_failures --topology.topology torus --topology.p 0.1
-  dfedsam topology friends.graphml --json"""
-_VALUES = ("peers", "seed", "steps", "draw", "objective", "weights", "topology")  # take a value
-_FLAGS = ("list", "json", "csv")
+if TYPE_CHECKING:
+    from dfedsam import topologies
 
 
 @dataclass
-class _Asked:
-    """A command line: names of topologies, flags, and options with their values."""
+class Row:
+    """One topology: its name with the options that were set, and its metrics or why there are none."""
 
-    names: list[str]
-    flags: set[str]
-    pairs: list[merge.Pair]
+    name: str
+    topology: topologies.Topology | None
+    metrics: dict[str, Any]
+    error: str = ""
 
-    def value(self, option: str, default: str) -> str:
-        """The last value given to an option.
-
-        Raises:
-            ValueError: if none is given.
-        """
-        given = [value for name, value in self.pairs if name == option]
-        if given and not given[-1]:
-            raise ValueError(f"{option} needs a value: --{option} VALUE")
-        return given[-1] or default if given else default
-
-    def under(self, *heads: str) -> list[merge.Pair]:
-        """Options of these names and those inside them."""
-        return [pair for pair in self.pairs if pair[0].partition(".")[0] in heads]
+    def values(self) -> dict[str, Any]:
+        """Plain values for JSON and CSV."""
+        return {"topology": self.name, **(self.metrics or {"error": self.error})}
 
 
-def main(argv: list[str]) -> int:
-    """Run `dfedsam topology ARGV`."""
-    if "--help" in argv or "-h" in argv:
-        print(HELP)
-        return 0
-    asked = _read(argv)
-    for option, value in asked.pairs:
-        if option.endswith(".help"):
-            print(options.plugin_help(option.removesuffix(".help"), value))
-            return 0
-    if "list" in asked.flags:
-        return _list(asked)
-    if not asked.names:
-        raise ValueError("topology is missing: name one, such as `dfedsam topology ring --peers 16`; --list shows all")
-    steps = _steps(asked.value("steps", "1"))
-    if asked.under("draw") and len(asked.names) > 1:
-        raise ValueError("draw takes one topology at a time: name a single one")
-    passed = [word for option, value in asked.under("peers", "seed", "objective") for word in _words(option, value)]
-    settings = options.parse(passed, "", "")
-    assert settings is not None
-    forms = topology_rows.choose(asked.names, asked.under("topology"), asked.under("weights"))
-    rows = topology_rows.build(forms, settings, steps)
-    if "json" in asked.flags:
-        values = [row.values() for row in rows]
-        print(json.dumps(values[0] if len(values) == 1 else values))
-    elif "csv" in asked.flags:
-        print(topology_rows.csv(rows), end="")
-    else:
-        topology_rows.show(rows)
-    if asked.under("draw") and rows[0].topology is not None:
-        from dfedsam.analysis.style import save
-        from dfedsam.analysis.topology import draw
+def rows(names: Sequence[str], pairs: Sequence[Pair], steps: int) -> list[Row]:
+    """Build, check and measure topologies; of several, those that cannot be built say why in their row.
 
-        print(save(draw(rows[0].topology), Path(asked.value("draw", "")))[0])
-    return 0
+    Args:
+        names: their names, or the long form as YAML.
+        pairs: options of the experiment, `weights` (a rule or several) and `weights.OPTION`, and `topology.OPTION`. Of
+            several topologies each takes those that it has.
+        steps: gossip steps Q a round.
+
+    Raises:
+        OptionError: for a name that is not known, or an option that none has.
+        ValueError: if not a single one can be built.
+    """
+    chosen = list(_choose(names, pairs))
+    found = [_row(one, steps, alone=len(chosen) == 1) for one in chosen]
+    if all(row.error for row in found):
+        raise ValueError(f"{found[0].name}: {found[0].error}")
+    return found
 
 
-def _read(argv: list[str]) -> _Asked:
-    """Words after a flag, or after an option's value, are names."""
-    words, pairs = merge.split(argv, _FLAGS)
-    for option, _ in pairs:
-        if option.partition(".")[0] not in (*_VALUES, *_FLAGS):
-            raise errors.unknown_option(option, (*_VALUES, *_FLAGS))
-    flags = {option for option, _ in pairs if option in _FLAGS}
-    asked = _Asked(words, flags, [pair for pair in pairs if pair[0] not in _FLAGS])
-    asked.names += [value for option, value in asked.pairs if option == "topology" and value]
-    return asked
+def show(found: Sequence[Row]) -> None:
+    """Print one topology's metrics in full, or the table of several with what must be said of them below."""
+    if len(found) == 1:
+        print("\n".join([found[0].name, *topology_metrics.lines(found[0].metrics)]))
+        return
+    empty = ["–"] * len(topology_metrics.COLUMNS)
+    tables.show(
+        ["topology", *topology_metrics.COLUMNS.values(), ""],
+        [
+            [row.name, *empty, "does not fit" if row.error.startswith("peers is") else "cannot be made"]
+            if row.error
+            else [row.name, *topology_metrics.row(row.metrics), "; ".join(topology_metrics.notes(row.metrics))]
+            for row in found
+        ],
+    )
+    for row in found:
+        if row.error:
+            print(f"{row.name}: {row.error}")
 
 
-def _list(asked: _Asked) -> int:
-    from dfedsam.launch import topology_list
-
-    if "json" in asked.flags:
-        print(json.dumps(topology_list.table()))
-    else:
-        print(topology_list.topologies_list(), topology_list.weights_list(), sep="\n\n")
-    return 0
+def as_json(found: Sequence[Row]) -> str:
+    """All metrics, of several topologies as a list."""
+    values = [row.values() for row in found]
+    return json.dumps(values[0] if len(values) == 1 else values)
 
 
-def _steps(value: str) -> int:
-    if not value.isdigit() or int(value) < 1:
-        raise ValueError(f"steps is {value}: it must be a whole number of at least 1, the gossip steps Q a round")
-    return int(value)
+def as_csv(found: Sequence[Row]) -> str:
+    """All metrics as CSV with a line of headers."""
+    import pandas as pd
+
+    values = [
+        {key: " ".join(item) if isinstance(item, list) else item for key, item in row.values().items()} for row in found
+    ]
+    return pd.DataFrame(values, dtype=object).to_csv(index=False)
 
 
-def _words(option: str, value: str | None) -> list[str]:
-    return [f"--{option}"] if value is None else [f"--{option}", value]
+def draw(found: Sequence[Row], path: Path) -> Path:
+    """Draw one topology and its spectrum.
+
+    Raises:
+        OptionError: if there are several.
+    """
+    from dfedsam.analysis import draw_topology, save
+
+    return save(draw_topology(found[0].topology), path)[0]
+
+
+def _choose(names: Sequence[str], pairs: Sequence[Pair]) -> Iterator[list[Pair]]:
+    """The options that each topology takes, its name among them."""
+    rules = _rules([value for option, value in pairs if option == "weights"])
+    inner = [(f"topology.{option}", value) for option, value in pairs if option.startswith("weights.")]
+    own = [pair for pair in pairs if pair[0].startswith("topology.")] + inner
+    shared = [pair for pair in pairs if pair[0].partition(".")[0] not in ("topology", "weights")]
+    taken: set[str] = set()
+    for name in names:
+        known = _known(name)
+        for rule in rules if "weights" in known or len(names) == 1 else [None]:
+            mine = [*own, *([("topology.weights", rule)] if rule else [])]
+            mine = [pair for pair in mine if len(names) == 1 or _head(pair) in known]
+            taken.update(option for option, _ in mine)
+            yield [*shared, ("topology", name), *mine]
+    left = [option for option, _ in own if option not in taken]
+    if left:
+        raise MissingValue(
+            f"--{left[0]}", None, "is not an option of any of these topologies: --list shows those of each"
+        )
+
+
+def _known(name: str) -> set[str]:
+    form = trees.as_tree([("topology", name)])["topology"]
+    plugin = registry.find("topology", form["class_path"])
+    return set(inspect.signature(factories.option_class("topology", getattr(plugin, "func", plugin))).parameters)
+
+
+def _row(pairs: list[Pair], steps: int, *, alone: bool) -> Row:
+    from dfedsam import topologies
+
+    name = label(trees.as_tree(pairs)["topology"])
+    settings = options.read([], pairs)
+    try:
+        topology = options.topology(settings)
+        topologies.verify(topology)
+        return Row(name, topology, topologies.spectrum(topology, steps))
+    except ValueError as error:
+        if alone:
+            raise
+        return Row(name, None, {}, " ".join(str(error).split()))
+
+
+def label(form: Tree) -> str:
+    """A topology as one would call it: `grid`, `random_regular(degree=8)`, `friends.graphml`."""
+    plugin = registry.find("topology", form["class_path"], kind=None)
+    path = getattr(plugin, "keywords", {}).get("path")
+    name = Path(path).name if path else registry.public_name(plugin)
+    return _with_options(name, form)
+
+
+def _with_options(name: str, form: Tree) -> str:
+    written = [f"{key}={_written(key, value)}" for key, value in form.get("init_args", {}).items() if key != "seed"]
+    return f"{name}({', '.join(written)})" if written else name
+
+
+def _written(key: str, value: Any) -> str:
+    if isinstance(value, dict) and "class_path" in value:
+        return label(value) if registry.kind_of(key) == "topology" else _with_options(value["class_path"], value)
+    return f"[{', '.join(_written('topology', item) for item in value)}]" if isinstance(value, list) else str(value)
+
+
+def _rules(values: Sequence[str | None]) -> list[str | None]:
+    """The weight rules that one value names: `metropolis, lazy`, or a single one, perhaps in the long form."""
+    if not values:
+        return [None]
+    value = values[-1]
+    if not value:
+        raise MissingValue("weights", None, "needs a value: --weights NAME")
+    return [value] if value.lstrip().startswith("{") else [rule.strip() for rule in value.strip("[] ").split(",")]
+
+
+def _head(pair: Pair) -> str:
+    """The topology's own option that a pair is about: "weights" of `topology.weights.share`."""
+    return pair[0].partition(".")[2].partition(".")[0]

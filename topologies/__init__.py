@@ -5,34 +5,46 @@ spectrum(make("torus", 16))["gap"]      # 0.4
 """
 
 from dfedsam.topologies.factories import factory, weight_factory
-from dfedsam.topologies.graphs.circulant import chordal_ring, circulant, ring_lattice
-from dfedsam.topologies.graphs.clustered import barbell, caveman, lollipop, two_cliques
-from dfedsam.topologies.graphs.directed import directed_exponential, directed_ring, random_out
-from dfedsam.topologies.graphs.expanders import margulis, paley, petersen
-from dfedsam.topologies.graphs.files import from_file, to_dict
-from dfedsam.topologies.graphs.layered import binary_tree, complete_bipartite, tree
-from dfedsam.topologies.graphs.random import stochastic_block_model
-from dfedsam.topologies.graphs.real import davis, florentine, karate, les_miserables
-from dfedsam.topologies.graphs.textbook import (
-    barabasi_albert,
+from dfedsam.topologies.graphs.classic import (
+    binary_tree,
     complete,
-    erdos_renyi,
-    exponential,
+    complete_bipartite,
     from_edges,
-    grid,
-    hypercube,
     path,
-    random_geometric,
-    random_regular,
     ring,
     star,
+    tree,
+)
+from dfedsam.topologies.graphs.clustered import barbell, caveman, lollipop, two_cliques
+from dfedsam.topologies.graphs.expanders import margulis, paley, petersen
+from dfedsam.topologies.graphs.files import from_file, to_dict
+from dfedsam.topologies.graphs.lattices import (
+    chordal_ring,
+    circulant,
+    directed_exponential,
+    directed_ring,
+    exponential,
+    grid,
+    hypercube,
+    ring_lattice,
     torus,
+)
+from dfedsam.topologies.graphs.random import (
+    barabasi_albert,
+    erdos_renyi,
+    random_geometric,
+    random_out,
+    random_regular,
+    stochastic_block_model,
     watts_strogatz,
 )
+from dfedsam.topologies.graphs.social import davis, florentine, karate, les_miserables
 from dfedsam.topologies.make import make
 from dfedsam.topologies.registry import find, find_rule, rules, table
 from dfedsam.topologies.schedule import Drawn, Periodic
+from dfedsam.topologies.schedules.ceca import ceca
 from dfedsam.topologies.schedules.combined import random_choice, round_robin
+from dfedsam.topologies.schedules.d_cliques import d_cliques
 from dfedsam.topologies.schedules.epidemic import el_local, el_oracle
 from dfedsam.topologies.schedules.equitopo import d_equistatic, od_equidyn, ou_equidyn, u_equistatic
 from dfedsam.topologies.schedules.failures import latency, link_failures, peer_dropout
@@ -61,8 +73,6 @@ from dfedsam.topologies.weights.rules import (
     weight_rule,
 )
 
-check = verify  # the old name
-
 __all__ = [
     "Drawn",
     "Periodic",
@@ -77,10 +87,12 @@ __all__ = [
     "binary_tree",
     "cache_by_id",
     "caveman",
+    "ceca",
     "chordal_ring",
     "circulant",
     "complete",
     "complete_bipartite",
+    "d_cliques",
     "d_equistatic",
     "davis",
     "directed_exponential",

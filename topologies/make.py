@@ -14,12 +14,14 @@ import numpy as np
 from dfedsam import registry
 from dfedsam.errors import OptionError
 from dfedsam.topologies.normalize import normalize_graph
-from dfedsam.topologies.registry import find, find_rule
+from dfedsam.topologies.registry import find, find_rule, registered_only
 from dfedsam.topologies.topology import Description, Static, Topology
+from dfedsam.topologies.verify import contraction_factor
 from dfedsam.topologies.weights.rules import WeightRule, metropolis, out_degree
 
 Spec = str | dict[str, Any]
 """A topology, or a weight rule, within another's options: its name, or {"class_path": name, "init_args": options}."""
+_UNMIXED = 1e-9  # how near to 1 λ may come
 PASSED = ("class_proportions",)  # options that a run finds itself, from its objective and seed: not written down
 
 
@@ -29,6 +31,7 @@ def make(
     seed: int | None = None,
     *,
     weights: Spec | Callable[..., Any] | None = None,
+    allow_import: bool = True,
     **options: Any,
 ) -> Topology:
     """Build a topology of n peers by name.
@@ -41,6 +44,7 @@ def make(
         seed: passed on if the function has an option `seed` and `options` do not set it.
         weights: weight rule for a graph (see `find_rule`); None takes Metropolis weights, for a directed graph those of
             push-sum.
+        allow_import: whether import paths may be followed, also inside options: false for what a file says.
         **options: the function's own options, such as `rows` or `p`.
 
     Raises:
@@ -51,6 +55,9 @@ def make(
     >>> make("star", 4, weights="max_degree").weights(0).diagonal().tolist()
     [0.25, 0.75, 0.75, 0.75]
     """
+    if not allow_import:
+        with registered_only():
+            return make(name, n, seed, weights=weights, **options)
     if isinstance(name, dict):
         name, options = name["class_path"], {**name.get("init_args", {}), **options}
         weights = options.pop("weights", weights)
@@ -59,7 +66,7 @@ def make(
     rule = None if weights is None else find_rule(weights)
     if isinstance(name, nx.Graph):
         return _sized(_static(name, rule, _edges_of(name)), n)
-    function: Callable[..., Any] = find(name) if isinstance(name, str) else name
+    function = cast(Callable[..., Any], find(name) if isinstance(name, str) else name)
     if isinstance(function, partial):  # options fixed by the name: a file's path
         function, options = function.func, {**function.keywords, **options}
     arguments = _bind(name, function, n, seed, {key: value for key, value in options.items() if value is not None})
@@ -75,6 +82,7 @@ def make(
     else:
         topology = result
     topology.description = topology.description or description
+    topology.notes += _mixing_notes(topology)
     return _sized(topology, n, str(name))
 
 
@@ -88,7 +96,18 @@ def _static(graph: nx.Graph, rule: WeightRule | None, description: Description) 
     used = rule or (out_degree if graph.is_directed() else metropolis)
     if rule is not None:
         description["init_args"]["weights"] = rule.description
-    return Static(graph, used(graph), sums=used.sums, description=description)
+    topology = Static(graph, used(graph), sums=used.sums, description=description)
+    topology.notes = tuple(graph.graph.get("notes", ()))
+    return topology
+
+
+def _mixing_notes(topology: Topology) -> tuple[str, ...]:
+    """What must be said of a static W that may not mix: one with negative weights, or where nobody keeps any."""
+    W = topology.weights(0) if topology.period == 1 else None
+    if W is None or not ((W.data < 0).any() or not W.diagonal().any()):
+        return ()
+    unmixed = abs(contraction_factor(W) - 1) <= _UNMIXED
+    return ("W does not mix: λ is 1, so that the peers never come together",) if unmixed else ()
 
 
 def _edges_of(graph: nx.Graph) -> Description:

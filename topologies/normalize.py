@@ -9,7 +9,7 @@ import networkx as nx
 
 from dfedsam.errors import OptionError
 
-GRAPH_FACTS = ("name", "seed", "rows", "columns")  # kept in graph.graph
+GRAPH_FACTS = ("name", "seed", "rows", "columns", "notes")  # kept in graph.graph
 PEER_FACTS = ("label", "pos")  # of a peer: what its file called it, and its point [x, y]
 
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from dfedsam import registry
-from dfedsam.errors import OptionError
-from dfedsam.topologies.graphs.files import SUFFIXES as GRAPH_SUFFIXES
+from dfedsam.topologies.graphs.files import SUFFIXES as FILE_SUFFIXES
 from dfedsam.topologies.graphs.files import from_file
 from dfedsam.topologies.graphs.from_networkx import PREFIX, from_networkx
+from dfedsam.topologies.graphs.readers import format_of
 from dfedsam.topologies.weights.files import SUFFIXES as MATRIX_SUFFIXES
-from dfedsam.topologies.weights.files import from_weights, weights_from_file
+from dfedsam.topologies.weights.files import weights_from_file
 from dfedsam.topologies.weights.rules import WeightRule
 
 GROUPS = {  # names of topologies, which `dfedsam.topologies` exports
@@ -31,10 +33,10 @@ GROUPS = {  # names of topologies, which `dfedsam.topologies` exports
     "directed graphs": ("directed_ring", "directed_exponential", "random_out"),
     "schedules": (
         *("one_peer_exponential", "one_peer_hypercube", "one_peer_ring", "one_peer_grid", "hyper_hypercube"),
-        *("simple_base", "base", "d_equistatic", "u_equistatic", "od_equidyn", "ou_equidyn", "random_matching"),
+        *("simple_base", "base", "ceca", "d_equistatic", "u_equistatic", "od_equidyn", "ou_equidyn", "random_matching"),
         *("pairwise", "random_neighbours", "el_oracle", "el_local", "matcha", "round_robin", "random_choice"),
     ),
-    "made from the data": ("stl_fw",),
+    "made from the data": ("d_cliques", "stl_fw"),
     "unreliable networks": ("link_failures", "peer_dropout", "latency"),
     "from edges and files": ("from_edges", "from_file", "from_weights"),
 }
@@ -42,7 +44,9 @@ RULES = (
     *("metropolis", "max_degree", "best_constant", "lazy", "fastest", "fastest_nonnegative", "uniform", "out_degree"),
     "weights_from_file",
 )
-W_SUFFIXES = tuple(suffix for suffix in MATRIX_SUFFIXES if suffix not in GRAPH_SUFFIXES)  # files that hold a whole W
+W_SUFFIXES = (".npy", ".npz", ".mtx")  # files of matrices alone
+GRAPH_SUFFIXES = tuple(suffix for suffix in FILE_SUFFIXES if suffix not in W_SUFFIXES)
+_IMPORTS: ContextVar[bool] = ContextVar("imports", default=True)
 
 Function = Callable[..., Any]
 
@@ -62,29 +66,19 @@ def find(name: str) -> Function:
 
     Args:
         name: a public name in any case, with or without underscores, hyphens and spaces (`ErdosRenyi`); the file of a
-            graph, known by its suffix (`friends.graphml`), or of a mixing matrix (`w.npz`, see
-            `topologies.weights.files`); an import path (`mypackage.graphs.wheel`); or the name of a graph in networkx
-            (`networkx.barbell_graph`, see `topologies.graphs.from_networkx`).
+            graph or of a W, known by its suffix (`friends.graphml`, see `topologies.graphs.files`); an import path
+            (`mypackage.graphs.wheel`); or the name of a graph in networkx (`networkx.barbell_graph`, see
+            `topologies.graphs.from_networkx`).
 
     Raises:
-        OptionError: if there is no such topology (the hint has the nearest), or the import path leads nowhere.
+        OptionError: if there is no such topology (the hint has the nearest), or the import path leads nowhere or may
+            not be followed (see `registered_only`).
     """
-    known = registry.plugins("topology")
-    match = registry.match_name(name, known)
-    if match is not None:
-        return known[match]
-    suffix = Path(name).suffix.lower()
-    if suffix in W_SUFFIXES:
-        return partial(from_weights, path=name)
-    if suffix in GRAPH_SUFFIXES or Path(name).is_file():
+    if is_file_name(name):
         return partial(from_file, path=name)
-    if registry.is_import_path(name):
-        return from_networkx(name) if name.startswith(PREFIX) else registry.import_object("topology", name)
-    rule = (
-        f"must be a name that `dfedsam topology --list` shows, a file ({', '.join(GRAPH_SUFFIXES + W_SUFFIXES)}) or "
-        "an import path"
-    )
-    raise OptionError("topology", name, rule, _guess(name, known) or "check the name")
+    if name.startswith(PREFIX):
+        return from_networkx(name)
+    return registry.find("topology", name, code=_IMPORTS.get())
 
 
 def find_rule(rule: str | dict[str, Any] | Callable[..., Any]) -> WeightRule:
@@ -95,7 +89,7 @@ def find_rule(rule: str | dict[str, Any] | Callable[..., Any]) -> WeightRule:
             {"class_path": one of these, "init_args": its options}; or the function itself.
 
     Raises:
-        OptionError: if there is no such rule (the message lists the names and the nearest).
+        OptionError: if there is no such rule (the message lists the names and the nearest), or as for `find`.
     """
     if isinstance(rule, WeightRule):
         return rule
@@ -106,23 +100,29 @@ def find_rule(rule: str | dict[str, Any] | Callable[..., Any]) -> WeightRule:
         return find_rule(rule["class_path"]).bind(options)
     if not isinstance(rule, str):
         return WeightRule(rule)
-    known = registry.plugins("weights")
-    match = registry.match_name(rule, known)
-    if match is not None:
-        return find_rule(known[match])
     if Path(rule).suffix.lower() in MATRIX_SUFFIXES:
         return weights_from_file.bind({"path": rule})
-    if registry.is_import_path(rule):
-        return find_rule(registry.import_object("weights", rule))
-    text = f"must be one of {', '.join(known)}, a file ({', '.join(MATRIX_SUFFIXES)}) or an import path"
-    raise OptionError("weights", rule, text, _guess(rule, known) or "`dfedsam topology --list` shows all")
+    return find_rule(registry.find("weights", rule, code=_IMPORTS.get()))
+
+
+@contextmanager
+def registered_only() -> Generator[None, None, None]:
+    """Within it names mean registered plug-ins alone, and import paths are refused: for what a file says."""
+    token = _IMPORTS.set(False)
+    try:
+        yield
+    finally:
+        _IMPORTS.reset(token)
+
+
+def is_file_name(name: str) -> bool:
+    """Whether a topology's name is that of a file: by its suffix, or since there is such a file."""
+    try:
+        return format_of(Path(name)) in FILE_SUFFIXES or Path(name).is_file()
+    except (OSError, ValueError):  # too long a name, or one with a null byte
+        return False
 
 
 def _table(names: Iterable[str]) -> dict[str, Any]:
     package = import_module("dfedsam.topologies")
     return {name: getattr(package, name) for name in names}
-
-
-def _guess(name: str, known: Iterable[str]) -> str:
-    nearest = registry.nearest(name, list(known))
-    return f"did you mean {nearest}?" if nearest else ""

@@ -31,6 +31,7 @@ class Topology(ABC):
         directed: whether a peer may hear another that does not hear it: W_t need not be symmetric.
         sums: which lines of W_t sum to one. "both": gossip keeps the mean. "columns": push-sum does. "rows": usable,
             but biased, since the fixed point is not the plain average.
+        connect_hint: what to do where the peers are not connected, for the message.
         unbiased_in_mean: of "rows": whether columns of E[W_t] sum to one, so that the mean drifts, but without bias.
         description: what rebuilds it: {"class_path": public name, "init_args": options without n}. `topologies.make`
             sets it; a topology made otherwise is identified by its matrices, in `identity`.
@@ -42,8 +43,14 @@ class Topology(ABC):
     directed: bool = False
     sums: Sums = "both"
     unbiased_in_mean: bool = False
+    connect_hint: str = "add edges, or draw another graph"
     description: Description | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def biased(self) -> bool:
+        """Whether rows of W_t alone sum to one, also in expectation, so that gossip does not tend to the mean."""
+        return self.sums == "rows" and not self.unbiased_in_mean
 
     @abstractmethod
     def weights(self, t: int) -> sp.csr_array:
@@ -124,10 +131,9 @@ class Static(Topology):
         self._graph = normalize_graph(graph)
         self.n = len(self._graph)
         self.directed = self._graph.is_directed()
-        if np.shape(weights) != (self.n, self.n):
-            raise ValueError(
-                f"W has shape {np.shape(weights)}: it must be ({self.n}, {self.n}), as the graph has peers"
-            )
+        shape = getattr(weights, "shape", None)
+        if shape != (self.n, self.n):
+            raise ValueError(f"W has shape {shape}: it must be ({self.n}, {self.n}), as the graph has peers")
         self._weights = sp.csr_array(weights)
         self.sums = _sums(self._weights, sums or ("columns" if self.directed else "both"))
         self.description = description

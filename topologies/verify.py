@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
+from scipy.sparse.linalg import aslinearoperator, eigs
 
+from dfedsam.topologies.spectra.extremes import DENSE
 from dfedsam.topologies.topology import TOLERANCE, Topology
 
 SAMPLED_ROUNDS = 20  # rounds that are checked where W_t is drawn afresh in each
@@ -32,7 +35,7 @@ def verify(topology: Topology) -> None:
         raise ValueError(f"graph of round 0 must have the peers 0 to {n - 1} in order; number it by normalize_graph")
     support = topology.support()
     for t in rounds:
-        W = topology.weights(t)
+        W: Any = topology.weights(t)
         if not (sp.issparse(W) and W.format == "csr" and W.dtype == np.float64 and W.shape == (n, n)):
             raise ValueError(
                 f"W_{t} must be a scipy.sparse csr_array of float64 and shape ({n}, {n}); fix the weight rule"
@@ -42,6 +45,8 @@ def verify(topology: Topology) -> None:
             _check_entries(t, W, support)
         if not topology.directed and topology.sums == "both":
             _check_symmetry(t, W)
+    if topology.period == 1 and (topology.weights(0).data < 0).any():
+        _check_growth(topology.weights(0))
     if support is None:  # any two peers may meet
         return
     count, component = connected_components(support, directed=True, connection="strong")
@@ -50,8 +55,30 @@ def verify(topology: Topology) -> None:
         when = "" if topology.period == 1 else " in any round" if topology.period is None else " over its period"
         raise ValueError(
             f"topology is not connected{when}: peers 0 and {other} never hear of each other "
-            f"({count} components); add edges, or draw another graph"
+            f"({count} components); {topology.connect_hint}"
         )
+
+
+def contraction_factor(W: sp.csr_array) -> float:
+    """The largest modulus of the eigenvalues of W - J, J = 11ᵀ/n: the peers' differences shrink by it in the long run.
+
+    Args:
+        W: shape (n, n), rows or columns sum to one.
+    """
+    n = len(W.indptr) - 1
+    if n <= DENSE:
+        values = np.linalg.eigvals(W.toarray() - 1 / n)
+    else:
+        centred = aslinearoperator(W) - aslinearoperator(np.full((n, 1), 1 / n)) @ aslinearoperator(np.ones((1, n)))
+        values = np.asarray(eigs(centred, k=1, v0=np.sin(np.arange(1.0, n + 1)), return_eigenvectors=False))
+    return float(np.abs(values).max())
+
+
+def _check_growth(W: sp.csr_array) -> None:
+    """Negative weights may make differences grow; others cannot."""
+    factor = contraction_factor(W)
+    if factor > 1 + TOLERANCE:
+        raise ValueError(f"W_0: the peers would diverge: λ is {factor:.6g}; it must be below 1; fix the weights")
 
 
 def _check_sums(t: int, W: sp.csr_array, sums: str) -> None:

@@ -14,6 +14,7 @@ from dfedsam.errors import OptionError
 from dfedsam.gossip import Gossip
 from dfedsam.objectives.base import Problem
 from dfedsam.registry import public_name
+from dfedsam.theory import LocalSGD
 from dfedsam.topologies import Topology
 from dfedsam.validation import at_least, between, one_of, positive, whole_number
 from dfedsam.zeroth_order import Estimator, TwoPoint, perturb
@@ -43,10 +44,17 @@ class Algorithm(ABC):
     Attributes:
         uses_server: whether it is a baseline with a central server, `context.server`.
         replayable: whether its rounds are plain local steps, whose coefficients a gossip may send in place of x.
+        adds_gradient_steps: whether all that peers add to what the last gossip phase returned are steps along estimated
+            gradients, and neither what mixing moved nor where a search ended: push-sum magnifies what is added.
+        mixes: what enters the gossip of x, in words: `consensus_distance_before_gossip` is that of this vector.
+        covered_gossip: which gossips theory covers besides polynomials in W: "compressed", "push_sum".
     """
 
     uses_server: ClassVar[bool] = False
     replayable: ClassVar[bool] = False
+    adds_gradient_steps: ClassVar[bool] = True
+    mixes: ClassVar[str] = "x after the round's steps"
+    covered_gossip: ClassVar[frozenset[Literal["compressed", "push_sum"]]] = frozenset()
 
     def gossip_of_x(self) -> Gossip | None:
         """The gossip that mixes the peers' x, or None if nothing does."""
@@ -61,6 +69,9 @@ class Algorithm(ABC):
         if gossip.sends_coefficients and not self.replayable:
             rule = f"must consist of plain local steps for the gossip {public_name(type(gossip))}, which replays them"
             raise OptionError("algorithm", public_name(type(self)), rule, "choose dpsgd, dfedavg or dfedsam")
+        if gossip.needs_increments and not self.adds_gradient_steps and topology.sums != "both":
+            rule = f"must add only gradient steps for the gossip {public_name(type(gossip))}, which magnifies them"
+            raise OptionError("algorithm", public_name(type(self)), rule, "choose dpsgd, dfedsam or gradient_tracking")
 
     def check_problem(self, problem: Problem) -> None:
         """Raise OptionError unless this algorithm can minimise the problem; called before anything is written."""
@@ -71,7 +82,26 @@ class Algorithm(ABC):
     def note(self, topology: Topology) -> str | None:
         """What a user should know of this algorithm on the topology, said once at the start of a run; None: nothing."""
         gossip = self.gossip_of_x()
-        return None if gossip is None else gossip.note(topology)
+        if gossip is None:
+            return None
+        kind = "push_sum" if gossip.needs_increments else None if gossip.is_exact else "compressed"
+        notes = [gossip.note(topology)]
+        if kind is not None and kind not in self.covered_gossip:
+            notes.append(f"theory does not cover {public_name(type(self))} with the gossip {public_name(type(gossip))}")
+        return "; ".join(filter(None, notes)) or None
+
+    def local_sgd(self) -> LocalSGD | None:
+        """The local steps of a round, where it is plain SGD at a constant rate followed by gossip; None otherwise."""
+        return None
+
+    def convergence_rate(self, contraction: float, rounds: int) -> float | None:
+        """What the algorithm's theorem says of its convergence, up to constants; None where it has none.
+
+        Args:
+            contraction: λ_Q, the contraction factor of a round's gossip, in [0, 1).
+            rounds: T, at least 1.
+        """
+        return None
 
     def metrics(self, state: Any) -> dict[str, float]:
         """Numbers of the state that belong among a run's metrics; the same on every rank."""

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
-
-from numpy.typing import NDArray
 
 from dfedsam.algorithms.local_steps import LocalState, LocalSteps
 from dfedsam.context import RoundContext
-from dfedsam.objectives.base import Problem
 
 
 @dataclass(frozen=True, kw_only=True)
 class LocalOnly(LocalSteps):
     """No communication: every peer takes its K local steps alone. Costs K times the estimator's queries in a round."""
-
-    def init(self, x: NDArray, problem: Problem) -> LocalState:
-        return LocalState(**self.kept(x, problem))
 
     def round(self, state: LocalState, context: RoundContext) -> LocalState:
         self.local_phase(state, context)
@@ -35,10 +28,7 @@ class CentralAverage(LocalSteps):
     one vector up and one down for each peer.
     """
 
-    uses_server: ClassVar[bool] = True
-
-    def init(self, x: NDArray, problem: Problem) -> LocalState:
-        return LocalState(**self.kept(x, problem))
+    uses_server = True
 
     def round(self, state: LocalState, context: RoundContext) -> LocalState:
         assert context.server is not None

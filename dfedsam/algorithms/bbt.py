@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 import numpy as np
 
@@ -23,8 +22,7 @@ class BBT(CMASearch):
     seed, so that a round costs λ queries, and λ losses up and λ mean losses down for each peer.
     """
 
-    public_name: ClassVar[str] = "bbt"
-    uses_server: ClassVar[bool] = True
+    uses_server = True
 
     def check(self, topology: Topology) -> None:
         require_all_peers(self, topology)
@@ -55,8 +53,8 @@ class FedAvgBBT(LocalCMASearch):
     vector up and one down for each peer.
     """
 
-    public_name: ClassVar[str] = "fedavg_bbt"
-    uses_server: ClassVar[bool] = True
+    public_name = "fedavg_bbt"
+    uses_server = True
 
     def round(self, state: SearchState, context: RoundContext) -> SearchState:
         assert context.server is not None

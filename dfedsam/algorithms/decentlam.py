@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.algorithms.base import State
-from dfedsam.algorithms.one_gradient import GossipOneGradient
+from dfedsam.algorithms.one_gradient import GossipOneGradient, MomentumState
 from dfedsam.context import RoundContext
 from dfedsam.objectives.base import Problem
 from dfedsam.validation import between
-
-
-@dataclass(kw_only=True)
-class DecentLaMState(State):
-    """`momentum`: m, shape (peers, dim); and the states of estimator and gossip."""
-
-    estimator: Any
-    gossip: Any
-    momentum: NDArray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +25,8 @@ class DecentLaM(GossipOneGradient):
         momentum: β, 0 ≤ β < 1.
     """
 
-    public_name: ClassVar[str] = "decentlam"
+    public_name = "decentlam"
+    adds_gradient_steps = False
 
     momentum: float = 0.9
 
@@ -44,12 +34,10 @@ class DecentLaM(GossipOneGradient):
         super().__post_init__()
         between("momentum", self.momentum, 0, 1, open_high=True)
 
-    def init(self, x: NDArray, problem: Problem) -> DecentLaMState:
-        return DecentLaMState(
-            x=x, estimator=self.estimator.init(x, problem), gossip=self.gossip.init(x), momentum=np.zeros_like(x)
-        )
+    def init(self, x: NDArray, problem: Problem) -> MomentumState:
+        return MomentumState(**self.initial_fields(x, problem), momentum=np.zeros_like(x))
 
-    def round(self, state: DecentLaMState, context: RoundContext) -> DecentLaMState:
+    def round(self, state: MomentumState, context: RoundContext) -> MomentumState:
         x, m, rate = state.x, state.momentum, self.rate(context.round)
         g, state.estimator = self.gradient(context, x, state.estimator)
         moved = x - rate * g

@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.algorithms.base import State
-from dfedsam.algorithms.one_gradient import GossipOneGradient
+from dfedsam.algorithms.one_gradient import GossipOneGradient, MomentumState
 from dfedsam.context import RoundContext
 from dfedsam.objectives.base import Problem
 from dfedsam.validation import between, positive
 
 
 @dataclass(kw_only=True)
-class DFedAdamState(State):
-    """Adam's moments, and the states of the estimator and of both gossips.
+class DFedAdamState(MomentumState):
+    """`momentum`: m after mixing; `second`: v, shape (peers, dim); and the state of the gossip of m."""
 
-    Args:
-        momentum: m after mixing, shape (peers, dim).
-        second: v, shape (peers, dim).
-    """
-
-    estimator: Any
-    gossip: Any
-    gossip_momentum: Any
-    momentum: NDArray
     second: NDArray
+    gossip_momentum: Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +29,11 @@ class DFedAdam(GossipOneGradient):
     An Adam on each peer's own estimate divides by that peer's noise, and the network's average then shrinks the noise
     less than it shrinks the signal. Here noise is averaged first: over neighbours and over steps, while all is linear
     in the estimates, and v sees what is left. SAM's perturbation (ρ > 0) goes along the mixed momentum, at no query.
+
+    Where peers' data differ, so do their gradients at the optimum, their m and therefore their v. Coordinates then have
+    other rates at other peers, and the point where they end is off the optimum by an amount that does not shrink with
+    η, as for other adaptive methods (Chen et al., 2022, "On the convergence of decentralized adaptive gradient
+    methods"). D-PSGD's bias shrinks with η.
 
     Source: Reddi et al. (2021), "Adaptive federated optimization" (FedAdam), whose server's mean is gossip here; a
     second moment of the momentum, not of the gradient, is that of Wang et al. (2021), "Rethinking Adam: a twofold
@@ -51,7 +47,7 @@ class DFedAdam(GossipOneGradient):
         epsilon: ε, above 0, what keeps a coordinate without slope at rest.
     """
 
-    public_name: ClassVar[str] = "dfedadam"
+    public_name = "dfedadam"
 
     lr: float = 0.003
     beta1: float = 0.9
@@ -66,12 +62,10 @@ class DFedAdam(GossipOneGradient):
 
     def init(self, x: NDArray, problem: Problem) -> DFedAdamState:
         return DFedAdamState(
-            x=x,
-            estimator=self.estimator.init(x, problem),
-            gossip=self.gossip.init(x),
-            gossip_momentum=self.gossip.init(np.zeros_like(x)),
+            **self.initial_fields(x, problem),
             momentum=np.zeros_like(x),
             second=np.zeros_like(x),
+            gossip_momentum=self.gossip.init(np.zeros_like(x)),
         )
 
     def round(self, state: DFedAdamState, context: RoundContext) -> DFedAdamState:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +32,8 @@ class DFedADMM(GossipLocalSteps):
         penalty: λ > 0, how far a round may go: the pull to x₀ has the weight 1/λ. Keep η/λ below 1.
     """
 
-    public_name: ClassVar[str] = "dfedadmm"
+    public_name = "dfedadmm"
+    mixes = "x − λ c after the local steps"
 
     penalty: float = 0.1
 
@@ -42,7 +42,7 @@ class DFedADMM(GossipLocalSteps):
         positive("penalty", self.penalty)
 
     def init(self, x: NDArray, problem: Problem) -> DFedADMMState:
-        return DFedADMMState(**self.kept(x, problem), dual=np.zeros_like(x))
+        return DFedADMMState(**self.initial_fields(x, problem), dual=np.zeros_like(x))
 
     def round(self, state: DFedADMMState, context: RoundContext) -> DFedADMMState:
         start = state.x.copy()

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
-
-from numpy.typing import NDArray
 
 from dfedsam.algorithms.local_steps import GossipLocalSteps, LocalState
 from dfedsam.context import RoundContext
-from dfedsam.objectives.base import Problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,11 +16,9 @@ class DFedAvg(GossipLocalSteps):
     and one vector per edge and direction.
     """
 
-    public_name: ClassVar[str] = "dfedavg"
-    replayable: ClassVar[bool] = True
-
-    def init(self, x: NDArray, problem: Problem) -> LocalState:
-        return LocalState(**self.kept(x, problem))
+    public_name = "dfedavg"
+    replayable = True
+    covered_gossip = frozenset({"compressed", "push_sum"})
 
     def round(self, state: LocalState, context: RoundContext) -> LocalState:
         update = self.local_update(state, context)
@@ -40,6 +34,6 @@ class DFedAvgM(DFedAvg):
     Source: Sun, Li and Wang (2022), "Decentralized federated averaging", algorithm 1. Costs as DFedAvg.
     """
 
-    public_name: ClassVar[str] = "dfedavgm"
+    public_name = "dfedavgm"
 
     momentum: float = 0.9

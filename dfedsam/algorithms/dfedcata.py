@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from numpy.typing import NDArray
 
@@ -25,7 +24,8 @@ class DFedCata(GossipLocalSteps):
     """K times x ← x − η (ĝ + κ (x − x₀)) from x₀; then y⁺ = W x and x ← y⁺ + β (y⁺ − y).
 
     The pull κ to x₀, where the round began, makes the local objective a Moreau envelope; β is Nesterov's extrapolation
-    of what was mixed. Source: Li et al. (2024), "DFedCata", after Lin, Mairal and Harchaoui (2015), "A universal
+    of what was mixed. Public code of this name extrapolates from the peer's last local model instead, y⁺ + β (y⁺ − x),
+    as OledFL does. Source: Li et al. (2024), "DFedCata", after Lin, Mairal and Harchaoui (2015), "A universal
     catalyst for first-order optimization". A round costs K times the estimator's queries, twice that with SAM (ρ > 0),
     and one vector per edge and direction.
 
@@ -34,7 +34,8 @@ class DFedCata(GossipLocalSteps):
         beta: β of the extrapolation, 0 ≤ β < 1.
     """
 
-    public_name: ClassVar[str] = "dfedcata"
+    public_name = "dfedcata"
+    adds_gradient_steps = False
 
     kappa: float = 1.0
     beta: float = 0.5
@@ -45,7 +46,7 @@ class DFedCata(GossipLocalSteps):
         between("beta", self.beta, 0, 1, open_high=True)
 
     def init(self, x: NDArray, problem: Problem) -> DFedCataState:
-        return DFedCataState(**self.kept(x, problem), mixed=x.copy())
+        return DFedCataState(**self.initial_fields(x, problem), mixed=x.copy())
 
     def round(self, state: DFedCataState, context: RoundContext) -> DFedCataState:
         start = state.x.copy()

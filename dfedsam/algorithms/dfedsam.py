@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
-
-from numpy.typing import NDArray
 
 from dfedsam.algorithms.local_steps import GossipLocalSteps, LocalState
 from dfedsam.context import RoundContext
 from dfedsam.gossip import Gossip, Plain
-from dfedsam.objectives.base import Problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,13 +18,16 @@ class DFedSAM(GossipLocalSteps):
     with the others and with ρ = 0, which is DFedAvg; a round sends one vector per edge and direction.
     """
 
-    public_name: ClassVar[str] = "dfedsam"
-    replayable: ClassVar[bool] = True
+    public_name = "dfedsam"
+    replayable = True
+    covered_gossip = frozenset({"push_sum"})
 
     rho: float = 0.05
 
-    def init(self, x: NDArray, problem: Problem) -> LocalState:
-        return LocalState(**self.kept(x, problem))
+    def convergence_rate(self, contraction: float, rounds: int) -> float:
+        """1/√(KT) + 1/T + (λ_Q + 1)/(√K T^{3/2} (1 − λ_Q)²): how the squared gradient falls (theorem 1)."""
+        K, T = self.local_steps, rounds
+        return 1 / (K * T) ** 0.5 + 1 / T + (contraction + 1) / (K**0.5 * T**1.5 * (1 - contraction) ** 2)
 
     def round(self, state: LocalState, context: RoundContext) -> LocalState:
         update = self.local_update(state, context)
@@ -45,6 +44,6 @@ class DFedSAMMG(DFedSAM):
     edge and direction.
     """
 
-    public_name: ClassVar[str] = "dfedsam_mg"
+    public_name = "dfedsam_mg"
 
     gossip: Gossip = Plain(steps=4)

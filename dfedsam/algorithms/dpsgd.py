@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
-
-from numpy.typing import NDArray
 
 from dfedsam.algorithms.local_steps import GossipLocalSteps, LocalState
 from dfedsam.context import RoundContext
 from dfedsam.gossip import Gossip, PushSum
-from dfedsam.objectives.base import Problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,13 +18,10 @@ class DPSGD(GossipLocalSteps):
     the estimator's queries and one vector per edge and direction.
     """
 
-    public_name: ClassVar[str] = "dpsgd"
-    replayable: ClassVar[bool] = True
+    replayable = True
+    covered_gossip = frozenset({"compressed", "push_sum"})
 
     local_steps: int = 1
-
-    def init(self, x: NDArray, problem: Problem) -> LocalState:
-        return LocalState(**self.kept(x, problem))
 
     def round(self, state: LocalState, context: RoundContext) -> LocalState:
         update = self.local_update(state, context)
@@ -44,7 +37,5 @@ class SGP(DPSGD):
     Source: Assran et al. (2019), "Stochastic gradient push for distributed deep learning", algorithm 1. A round costs K
     times the estimator's queries and one vector and one number per edge.
     """
-
-    public_name: ClassVar[str] = "sgp"
 
     gossip: Gossip = PushSum()

@@ -1,15 +1,13 @@
-"""EXTRA: the first method that is exact at a constant rate, by the difference of two mixings."""
+"""EXTRA: the first method that is exact at a constant rate, by the sum of all past disagreements."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.algorithms.base import State
-from dfedsam.algorithms.one_gradient import GossipOneGradient
+from dfedsam.algorithms.one_gradient import GossipOneGradient, GradientState
 from dfedsam.context import RoundContext
 from dfedsam.gossip.base import require_static_symmetric
 from dfedsam.objectives.base import Problem
@@ -17,49 +15,36 @@ from dfedsam.topologies import Topology
 
 
 @dataclass(kw_only=True)
-class ExtraState(State):
-    """What EXTRA keeps, and the states of the estimator and of gossip.
+class ExtraState(GradientState):
+    """`correction`: c, in float64, shape (peers, dim)."""
 
-    Args:
-        half: ½(I + W) of the last round's x, shape (peers, dim).
-        g: the last round's estimates, shape (peers, dim).
-    """
-
-    estimator: Any
-    gossip: Any
-    half: NDArray
-    g: NDArray
+    correction: NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Extra(GossipOneGradient):
-    """x⁺ = (I + W) x − ½(I + W) x⁻ − η (g − g⁻), and x¹ = W x⁰ − η g⁰.
+    """x ← W x − η g − c, and then c ← c + ½ (x − W x) of the x before, from c = 0.
 
-    With exact gradients it reaches the optimum at a constant rate. Source: Shi et al. (2015), "EXTRA: an exact
-    first-order algorithm for decentralized consensus optimization", equation 2.13. A round costs the estimator's
+    This is x⁺ = (I + W) x − ½(I + W) x⁻ − (η g − η⁻ g⁻) with x¹ = W x⁰ − η g⁰, summed up. c tends to −η g_i, and its
+    mean over the peers is zero; so that it stays zero in float32 runs too, c is kept and x − W x is added up in
+    float64. With exact gradients EXTRA reaches the optimum at a constant rate. Source: Shi et al. (2015), "EXTRA: an
+    exact first-order algorithm for decentralized consensus optimization", equation 2.13. A round costs the estimator's
     queries and one vector per edge and direction.
     """
+
+    mixes = "x before the round's step"
 
     def check(self, topology: Topology) -> None:
         require_static_symmetric("algorithm", "extra", topology, "choose the algorithm gradient_tracking")
         super().check(topology)
 
     def init(self, x: NDArray, problem: Problem) -> ExtraState:
-        # ½(I + W) x⁻ = x and g⁻ = 0 make the first round what it must be
-        return ExtraState(
-            x=x,
-            estimator=self.estimator.init(x, problem),
-            gossip=self.gossip.init(x),
-            half=x.copy(),
-            g=np.zeros_like(x),
-        )
+        return ExtraState(**self.initial_fields(x, problem), correction=np.zeros(x.shape))
 
     def round(self, state: ExtraState, context: RoundContext) -> ExtraState:
-        x, rate = state.x, self.rate(context.round)
+        x, c = state.x, state.correction
         g, state.estimator = self.gradient(context, x, state.estimator)
-        mixed, state.gossip = self.gossip(x.copy(), state.gossip, context.channel(x))
-        both = x + mixed  # (I + W) x
-        state.x = both - state.half - rate * (g - state.g)
-        both *= 0.5
-        state.half, state.g = both, g
+        difference, state.gossip = self.gossip.difference(x, state.gossip, context.channel(x))  # W x − x
+        state.x = (x + (difference - self.rate(context.round) * g - c)).astype(x.dtype)
+        c -= 0.5 * difference
         return state

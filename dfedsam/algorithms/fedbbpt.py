@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,8 +52,8 @@ class FedBBPT(Algorithm):
         beta: β, 0 ≤ β < 1.
     """
 
-    public_name: ClassVar[str] = "fedbbpt"
-    uses_server: ClassVar[bool] = True
+    public_name = "fedbbpt"
+    uses_server = True
 
     estimator: Estimator = SPSA()
     local_steps: int = 5
@@ -70,6 +70,7 @@ class FedBBPT(Algorithm):
         between("beta", self.beta, 0, 1, open_high=True)
 
     def check_problem(self, problem: Problem) -> None:
+        super().check_problem(problem)
         self.estimator.check(problem)
 
     def init(self, x: NDArray, problem: Problem) -> FedBBPTState:
@@ -80,13 +81,13 @@ class FedBBPT(Algorithm):
     def round(self, state: FedBBPTState, context: RoundContext) -> FedBBPTState:
         assert context.server is not None
         for rows, chunk in context.chunks(self.estimator.queries(state.x.shape[1]), state.x[0].nbytes):
-            part = rows_of(state, rows)
+            local = rows_of(state, rows)
             for k in range(self.local_steps):
                 t = context.round * self.local_steps + k + 1
-                g, part.estimator = self.estimator.at(t)(chunk.oracle(k), part.x, part.estimator, "descent")
-                part.m[:] = self.beta * part.m + g
-                part.x -= self.a / (t + self.o) ** self.alpha * (g + self.beta * part.m)
-                context.problem.project(part.x)
-            set_rows(state, rows, part)
+                g, local.estimator = self.estimator.at(t)(chunk.oracle(k), local.x, local.estimator, "descent")
+                local.m[:] = self.beta * local.m + g
+                local.x -= self.a / (t + self.o) ** self.alpha * (g + self.beta * local.m)
+                context.problem.project(local.x)
+            set_rows(state, rows, local)
         state.x[:] = context.server.mean(state.x, state.examples)
         return state

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,11 +28,13 @@ class FedBPT(LocalCMASearch):
 
     The authors' code differs: it takes all peers into S and counts all of them in the mean; its σ' is √2 times smaller
     (1 in place of 2, and λ/2 in place of λ); and it divides the sum of a peer's losses on its texts by that on the
-    perturbed ones, not each example's.
+    perturbed ones, not each example's. Its searches are pycma's, which clips candidates that it did not draw itself,
+    such as the peers' means, to a Mahalanobis distance of √d + 2d/(d + 2), and takes min(1, λ/6) of the tutorial's c₁
+    and about twice its c_μ.
     """
 
-    public_name: ClassVar[str] = "fedbpt"
-    uses_server: ClassVar[bool] = True
+    public_name = "fedbpt"
+    uses_server = True
 
     def check(self, topology: Topology) -> None:
         require_all_peers(self, topology)

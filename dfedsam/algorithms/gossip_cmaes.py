@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.algorithms.cma_search import LocalCMASearch, SearchState
 from dfedsam.context import RoundContext
+from dfedsam.errors import OptionError
 from dfedsam.gossip import Gossip, Plain
 from dfedsam.objectives.base import Problem
+from dfedsam.registry import public_name
+from dfedsam.topologies import Topology
 from dfedsam.zeroth_order import cma
 
 
@@ -28,7 +31,8 @@ class GossipCMAES(LocalCMASearch):
     """I generations of CMA-ES at every peer, then means, step sizes and covariances are averaged along the graph.
 
     Nobody ranks the peers. Step sizes and the entries of diagonal covariances travel as logarithms, so that any gossip
-    leaves them above 0; of a full covariance its upper triangle travels as it is. Paths stay with their peers. A round
+    leaves them above 0; of a full covariance its upper triangle travels as it is, so that gossip must be an average of
+    the peers' rows. Paths stay with their peers. A round
     costs I λ queries, and each gossip step sends d + 1 + d (d + 1)/2 numbers along every edge in both directions, or
     2 d + 1 with a diagonal covariance.
 
@@ -36,12 +40,21 @@ class GossipCMAES(LocalCMASearch):
         gossip: the gossip phase of either.
     """
 
-    public_name: ClassVar[str] = "gossip_cmaes"
+    adds_gradient_steps = False
 
     gossip: Gossip = Plain()
 
     def gossip_of_x(self) -> Gossip:
         return self.gossip
+
+    def check(self, topology: Topology) -> None:
+        super().check(topology)
+        if self.covariance == "full" and (not self.gossip.is_exact or self.gossip.needs_increments):
+            rule = (
+                f"must be diagonal for the gossip {public_name(type(self.gossip))}, which is no average of the peers' "
+                "covariances and can make a full one indefinite"
+            )
+            raise OptionError("covariance", "full", rule, "choose covariance diagonal, or the gossip plain")
 
     def init(self, x: NDArray, problem: Problem) -> GossipCMAESState:
         search = cma.start(x, self.sigma, self.covariance)

@@ -8,16 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.algorithms.base import State
-from dfedsam.algorithms.one_gradient import GossipOneGradient
+from dfedsam.algorithms.one_gradient import GossipOneGradient, GradientState
 from dfedsam.context import RoundContext
 from dfedsam.objectives.base import Problem
 from dfedsam.validation import between
 
 
 @dataclass(kw_only=True)
-class TrackingState(State):
-    """What tracking keeps, and the states of the estimator and of both gossips.
+class TrackingState(GradientState):
+    """What tracking keeps, and the state of the gossip of y.
 
     Args:
         y: the tracked gradient, shape (peers, dim).
@@ -25,8 +24,6 @@ class TrackingState(State):
         momentum: m, shape (peers, dim); None without momentum.
     """
 
-    estimator: Any
-    gossip: Any
     gossip_y: Any
     y: NDArray
     g: NDArray
@@ -42,11 +39,11 @@ class GradientTracking(GossipOneGradient):
     estimator's queries and two vectors per edge and direction.
     """
 
+    covered_gossip = frozenset({"push_sum"})
+
     def init(self, x: NDArray, problem: Problem) -> TrackingState:
         return TrackingState(
-            x=x,
-            estimator=self.estimator.init(x, problem),
-            gossip=self.gossip.init(x),
+            **self.initial_fields(x, problem),
             gossip_y=self.gossip.init(np.zeros_like(x)),
             y=np.zeros_like(x),
             g=np.zeros_like(x),
@@ -71,11 +68,16 @@ class MomentumTracking(GradientTracking):
     """Gradient tracking with m ← β m + y and x ← W (x − η m): exact as gradient tracking is, faster by about 1/(1 − β).
 
     Source: Takezawa et al. (2022), "Momentum tracking: momentum acceleration for decentralized deep learning on
-    heterogeneous data". Costs what gradient tracking costs.
+    heterogeneous data". For one W this is their tracking of the momentum, in adapt-then-combine form and from zero; on
+    a schedule W_t the two differ, since there momentum is tracked and here it is taken of what is tracked. The authors'
+    code combines first, x ← W x − η (u − c), and starts at c = u = (g_i − ḡ)/(1 − β). Both end at the same point. Costs
+    what gradient tracking costs.
 
     Args:
         momentum: β, 0 ≤ β < 1.
     """
+
+    covered_gossip = frozenset()
 
     momentum: float = 0.9
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.algorithms.base import State
-from dfedsam.algorithms.one_gradient import OneGradient
+from dfedsam.algorithms.one_gradient import GradientState, OneGradient
 from dfedsam.context import RoundContext
 from dfedsam.gossip.base import require_static_symmetric
 from dfedsam.gossip.compressors import BlockQuantizer, Compressor
@@ -20,12 +18,10 @@ from dfedsam.validation import positive
 
 
 @dataclass(kw_only=True)
-class LeadState(State):
-    """`dual`: D, shape (peers, dim); and the states of the estimator and of the compressed exchange."""
+class LeadState(GradientState):
+    """`dual`: D, in float64, shape (peers, dim); `gossip` is the state of the compressed exchange."""
 
-    estimator: Any
-    gossip: Any
-    dual: NDArray
+    dual: NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,9 +30,10 @@ class Lead(OneGradient):
 
     D converges to what sets a peer's gradient apart from the mean one, and what is left to compress goes to zero: with
     exact gradients it reaches the optimum. Biased compressors are refused: with them D accumulates what they leave out.
-    Source: Liu, Li, Wang, Tang and Yan (2021), "Linear convergent decentralized
-    optimization with compression", algorithm 1. A round costs the estimator's queries and one message per edge and
-    direction; the peers hold three more arrays of the size of x.
+    The mean of D over the peers is zero; so that it stays zero in float32 runs too, D is added up in float64. Source:
+    Liu, Li, Wang, Tang and Yan (2021), "Linear convergent decentralized optimization with compression", algorithm 1. A
+    round costs the estimator's queries and one message per edge and direction; the peers hold three more arrays of the
+    size of x.
 
     Args:
         compressor: C, what is sent in place of a row; it must be unbiased. The default is the paper's.
@@ -44,6 +41,8 @@ class Lead(OneGradient):
             the compressor's variance and β = ‖I − W‖₂; far above it coarse messages make the peers diverge.
         alpha: α, above 0 and at most 1; None: 1/(1 + ω).
     """
+
+    mixes = "x − η (g + D)"
 
     compressor: Compressor = BlockQuantizer()
     gamma: float = 0.5
@@ -63,18 +62,16 @@ class Lead(OneGradient):
 
     def init(self, x: NDArray, problem: Problem) -> LeadState:
         gossip = self._exchange().init(x)  # h starts at x
-        return LeadState(x=x, estimator=self.estimator.init(x, problem), gossip=gossip, dual=np.zeros_like(x))
+        return LeadState(x=x, estimator=self.estimator.init(x, problem), gossip=gossip, dual=np.zeros(x.shape))
 
     def round(self, state: LeadState, context: RoundContext) -> LeadState:
         x, dual, rate = state.x, state.dual, self.rate(context.round)
         g, state.estimator = self.gradient(context, x, state.estimator)
-        g *= rate
-        y = x - g - rate * dual
+        y = (x - rate * (g + dual)).astype(x.dtype)
         disagreement, state.gossip = self._exchange()(y, state.gossip, context.channel(y))
         disagreement *= self.gamma / (2 * rate)
         dual += disagreement
-        x -= g
-        x -= rate * dual
+        state.x = (x - rate * (g + dual)).astype(x.dtype)
         return state
 
     def _exchange(self) -> Disagreement:

@@ -17,6 +17,7 @@ from dfedsam.gossip.channel import LocalUpdate
 from dfedsam.objectives.base import Problem
 from dfedsam.registry import public_name
 from dfedsam.state import rows_of, set_rows
+from dfedsam.theory import LocalSGD
 from dfedsam.topologies import Topology
 from dfedsam.validation import at_least, between, one_of, whole_number
 from dfedsam.zeroth_order.base import record_cosines
@@ -55,7 +56,7 @@ class LocalSteps(GradientMethod):
         weight_decay: λ ≥ 0: λ x is added to each g.
         perturbation: v, the direction of SAM's perturbation: "own" (an estimate along directions of its own) or "same"
             (an estimate along the directions that the descent then uses); or, at no query, "momentum",
-            "control_variate" (the estimator's), "last_round" (back along the whole last round, neighbours' part
+            "control_variate" (the estimator's), "last_round" (back along the whole last round, neighbours' local
             included: Fan et al., 2024, "Locally estimated global perturbations are better than local perturbations for
             federated sharpness-aware minimization"), or "random" (a random unit vector, for comparison).
     """
@@ -84,7 +85,10 @@ class LocalSteps(GradientMethod):
             rule = f"must find the same directions twice, but the estimator {estimator} takes new ones each time"
             raise OptionError("perturbation", "same", rule, "choose momentum")
 
-    def kept(self, x: NDArray, problem: Problem) -> dict[str, Any]:
+    def init(self, x: NDArray, problem: Problem) -> LocalState:
+        return LocalState(**self.initial_fields(x, problem))
+
+    def initial_fields(self, x: NDArray, problem: Problem) -> dict[str, Any]:
         """The fields of LocalState before round 0, for x (peers, dim)."""
         return {
             "x": x,
@@ -113,28 +117,28 @@ class LocalSteps(GradientMethod):
             start = state.x.copy()
             state.last_start -= start  # the way back
         for rows, chunk in context.chunks(self.estimator.queries(state.x.shape[1]), state.x[0].nbytes):
-            part = rows_of(state, rows)
-            self._steps(part, chunk, correction, update)
-            set_rows(state, rows, part)
+            local = rows_of(state, rows)
+            self._steps(local, chunk, correction, update)
+            set_rows(state, rows, local)
         state.last_start = start
 
     def _steps(
         self,
-        part: LocalState,
+        local: LocalState,
         context: RoundContext,
         correction: Callable[[NDArray, slice], NDArray] | None,
         update: LocalUpdate | None,
     ) -> None:
         """K steps of some peers, in place."""
-        x, m, lr = part.x, part.momentum, self.rate(context.round)
+        x, m, lr = local.x, local.momentum, self.rate(context.round)
         if self.momentum and m is None:
             m = np.zeros_like(x)
         for k in range(self.local_steps):
             oracle = context.oracle(k)
-            direction, purpose = self._perturbation(oracle, part, m)
-            at, part.estimator = self.perturbed(oracle, x, part.estimator, direction, purpose)
+            direction, purpose = self._perturbation(oracle, local, m)
+            at, local.estimator = self.perturbed(oracle, x, local.estimator, direction, purpose)
             if update is None:
-                g, part.estimator = self.estimator(oracle, at, part.estimator, "descent")
+                g, local.estimator = self.estimator(oracle, at, local.estimator, "descent")
             else:
                 g = self._recorded(oracle, at, update, k, lr)
             if correction is not None:
@@ -150,14 +154,14 @@ class LocalSteps(GradientMethod):
             x -= g
             context.problem.project(x)
 
-    def _perturbation(self, oracle: Oracle, part: LocalState, m: NDArray | None) -> tuple[NDArray | None, str]:
+    def _perturbation(self, oracle: Oracle, local: LocalState, m: NDArray | None) -> tuple[NDArray | None, str]:
         """SAM's direction (p, dim), or None and the purpose of the estimate that gives it."""
         if self.rho == 0 or self.perturbation in ("own", "same"):
             return None, "descent" if self.perturbation == "same" else "ascent"
         if self.perturbation == "random":
-            return np.ascontiguousarray(oracle.random("ascent").normal(part.x.shape[1:], part.x.dtype)), ""
-        known = {"momentum": m, "last_round": part.last_start}
-        direction = known.get(self.perturbation, self.estimator.known_gradient(part.estimator))
+            return np.ascontiguousarray(oracle.random("ascent").normal(local.x.shape[1:], local.x.dtype)), ""
+        known = {"momentum": m, "last_round": local.last_start}
+        direction = known.get(self.perturbation, self.estimator.known_gradient(local.estimator))
         assert direction is not None  # as __post_init__ has made sure
         return direction.copy(), ""
 
@@ -184,8 +188,14 @@ class GossipLocalSteps(LocalSteps):
     def gossip_of_x(self) -> Gossip:
         return self.gossip
 
-    def kept(self, x: NDArray, problem: Problem) -> dict[str, Any]:
-        return super().kept(x, problem) | {"gossip": self.gossip.init(x)}
+    def initial_fields(self, x: NDArray, problem: Problem) -> dict[str, Any]:
+        return super().initial_fields(x, problem) | {"gossip": self.gossip.init(x)}
+
+    def local_sgd(self) -> LocalSGD | None:
+        plain = self.replayable and self.lr_schedule == "constant" and not (self.momentum or self.weight_decay)
+        if not plain or (self.rho and self.perturbation not in ("own", "same")):
+            return None
+        return LocalSGD(lr=self.lr, steps=self.local_steps, estimator=self.estimator, rho=self.rho)
 
     def check(self, topology: Topology) -> None:
         super().check(topology)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from numpy.typing import NDArray
 
@@ -32,7 +31,8 @@ class OledFL(GossipLocalSteps):
         beta: β ≥ 0, how far beyond; 0 is DFedAvg, or with ρ > 0 DFedSAM.
     """
 
-    public_name: ClassVar[str] = "oledfl"
+    public_name = "oledfl"
+    adds_gradient_steps = False
 
     beta: float = 0.3
 
@@ -41,7 +41,7 @@ class OledFL(GossipLocalSteps):
         at_least("beta", self.beta, 0)
 
     def init(self, x: NDArray, problem: Problem) -> OledFLState:
-        return OledFLState(**self.kept(x, problem), last=x.copy())
+        return OledFLState(**self.initial_fields(x, problem), last=x.copy())
 
     def round(self, state: OledFLState, context: RoundContext) -> OledFLState:
         state.x += self.beta * (state.x - state.last)

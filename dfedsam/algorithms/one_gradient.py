@@ -8,10 +8,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.algorithms.base import GradientMethod
+from dfedsam.algorithms.base import GradientMethod, State
 from dfedsam.context import RoundContext
 from dfedsam.gossip import Gossip, Plain
+from dfedsam.objectives.base import Problem
 from dfedsam.state import rows_of, set_rows
+
+
+@dataclass(kw_only=True)
+class GradientState(State):
+    """What they keep: the states of the estimator and of the gossip of x."""
+
+    estimator: Any
+    gossip: Any
+
+
+@dataclass(kw_only=True)
+class MomentumState(GradientState):
+    """`momentum`: m, shape (peers, dim)."""
+
+    momentum: NDArray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,11 +50,11 @@ class OneGradient(GradientMethod):
         """
         g = np.zeros_like(x)
         for rows, chunk in context.chunks(self.estimator.queries(x.shape[1]), x[0].nbytes):
-            oracle, part = chunk.oracle(0), rows_of(state, rows)
+            oracle, local = chunk.oracle(0), rows_of(state, rows)
             along = direction[rows].copy() if self.rho and direction is not None else None
-            at, part = self.perturbed(oracle, x[rows], part, along)
-            g[rows], part = self.estimator(oracle, at, part, "descent")
-            set_rows(state, rows, part)
+            at, local = self.perturbed(oracle, x[rows], local, along)
+            g[rows], local = self.estimator(oracle, at, local, "descent")
+            set_rows(state, rows, local)
         return g, state
 
 
@@ -54,3 +70,7 @@ class GossipOneGradient(OneGradient):
 
     def gossip_of_x(self) -> Gossip:
         return self.gossip
+
+    def initial_fields(self, x: NDArray, problem: Problem) -> dict[str, Any]:
+        """The fields of GradientState before round 0, for x (peers, dim)."""
+        return {"x": x, "estimator": self.estimator.init(x, problem), "gossip": self.gossip.init(x)}

@@ -1,5 +1,7 @@
 """A tuned soft prompt as a prompt-tuning adapter, which the library peft loads onto the model."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
 
@@ -7,14 +9,14 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from dfedsam.blackbox import models
-from dfedsam.blackbox.texts import specials
+from dfedsam.blackbox.loading import CAUSAL_LM, MASKED_LM, SENTENCE_ENCODER, load
+from dfedsam.blackbox.tokens import special_tokens
 
 _KINDS = {  # of black boxes: how transformers loads their models, and what peft calls the task
-    "CausalLM": (models.CAUSAL_LM, "CAUSAL_LM"),
-    "Endpoint": (models.CAUSAL_LM, "CAUSAL_LM"),
-    "MaskedLM": (models.MASKED_LM, "FEATURE_EXTRACTION"),
-    "DualEncoder": (models.SENTENCE_ENCODER, "FEATURE_EXTRACTION"),
+    "causal_lm": (CAUSAL_LM, "CAUSAL_LM"),
+    "endpoint": (CAUSAL_LM, "CAUSAL_LM"),
+    "masked_lm": (MASKED_LM, "FEATURE_EXTRACTION"),
+    "dual_encoder": (SENTENCE_ENCODER, "FEATURE_EXTRACTION"),
 }
 
 
@@ -41,10 +43,11 @@ def export(run: Path, out: Path) -> list[Path]:
         from peft import PromptTuningConfig
     except ImportError as error:
         raise ValueError(f'an adapter needs {error.name}; install it by pip install "dfedsam[peft]"') from None
-    loaded = models.load(notes["model"], torch.float32, kind)
-    before, after = specials(loaded.tokenizer)
-    table = loaded.model.get_input_embeddings().weight
-    rows = torch.cat([table[torch.tensor(before, dtype=torch.long)].cpu(), prompt.float()])
+    loaded = load(notes["model"], torch.float32, kind)
+    before, after = special_tokens(loaded.tokenizer)
+    with torch.no_grad():
+        leading = loaded.model.get_input_embeddings()(torch.tensor(before, dtype=torch.long, device=loaded.device))
+    rows = torch.cat([leading.cpu(), prompt.float()])
     try:
         out.mkdir(parents=True)
     except OSError as error:
@@ -69,7 +72,7 @@ def export(run: Path, out: Path) -> list[Path]:
         "how_to_use": "Give the adapted model the filled template, from its first blank on, tokenised with "
         "add_special_tokens=False and followed by tokens_after; the adapter's rows stand for the tokenizer's first "
         "special tokens and the prompt.",
-        "tokens_after": after,
+        "tokens_after": [] if kind == CAUSAL_LM else after,
     }
     (out / "dfedsam.json").write_text(json.dumps(use, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     written = [out / "adapter_config.json", out / "adapter_model.safetensors", out / "dfedsam.json"]
@@ -94,7 +97,7 @@ def _read(run: Path) -> tuple[torch.Tensor, dict[str, str]]:
     except Exception as error:  # safetensors' own kinds
         reason = (str(error).splitlines() or [""])[0]
         raise ValueError(f"{what}: its prompt.safetensors cannot be read ({reason})") from None
-    if notes.get("parameters") == "PromptGenerator":
+    if notes.get("parameters") == "prompt_generator":
         raise ValueError(
             f"{what}: its prompt depends on the example, which an adapter cannot hold; use prompt.safetensors"
         )

@@ -1,10 +1,12 @@
 """A causal language model as a black-box classifier: the logits of the label words after the last token.
 
-Where the prompt stands after the text, what precedes it is read once an example: its keys and values are kept, and a
-query costs the prompt's tokens and those that follow.
+Where the prompt stands after the text, what precedes it is read once for each example: its keys and values are kept,
+and a query costs the prompt's tokens and those that follow.
 """
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+import logging
 from typing import Any
 
 import numpy as np
@@ -13,107 +15,145 @@ from numpy.typing import NDArray
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from dfedsam.blackbox import models
 from dfedsam.blackbox.base import TaskSpec
-from dfedsam.blackbox.language_model import LanguageModelBox
+from dfedsam.blackbox.language_model import LanguageModel
+from dfedsam.blackbox.loading import CAUSAL_LM
 from dfedsam.blackbox.local import by_peer, pairs
 from dfedsam.blackbox.templates import Template
 
-_KEPT_SHARE = 0.25  # what a token whose keys and values are kept costs in a batch, next to one that is read
+_LOG = logging.getLogger(__name__)
+_KEPT_COST = 0.25  # of a token whose keys and values are kept in a batch, in tokens that are read
+Layers = list[tuple[torch.Tensor, torch.Tensor]]
+"""Keys and values of one example, for each layer (heads, tokens, width)."""
 
 
-class CausalLMBox(LanguageModelBox):
-    """See LanguageModelBox.
+class CausalLM(LanguageModel):
+    """A causal language model, asked for the token after the template.
 
-    Tokens are metered as a query costs them: with the prompt after the text, the text's own, read once, are left out.
+    Tokens are counted as a query costs them: with the prompt after the text, the text's own, read once, are left out.
 
     Args:
-        cache: memory for keys and values, in bytes; of examples beyond it they are computed at every call. Half of it
-            is left to the examples that are queried, as against evaluated.
+        task: what it classifies.
+        template: around the text.
+        cache_bytes: memory for keys and values; of examples beyond it they are recomputed at every call. Half of it is
+            reserved for the examples that are queried, as against evaluated.
+        **loading: type, device and attention, as of `load`.
     """
 
-    def __init__(
-        self, given: TaskSpec, *, template: Template, cache: float, dtype: torch.dtype, device: torch.device
-    ) -> None:
-        super().__init__(given, template=template, kind=models.CAUSAL_LM, dtype=dtype, device=device)
-        self._cache, self._evaluating = cache, False
-        self._kept: dict[int, torch.Tensor] = {}
+    def __init__(self, task: TaskSpec, *, template: Template, cache_bytes: float, **loading: Any) -> None:
+        self._cache_bytes, self._evaluating = cache_bytes, False
+        self._kept: dict[int, Layers] = {}
         self._bytes = 0
-        kinds = set(getattr(self.loaded.model.config, "layer_types", None) or ["full_attention"])
-        self.keeps = not template.prompt_first and kinds <= {"full_attention", "sliding_attention"}
+        super().__init__(task, template=template, kind=CAUSAL_LM, **loading)
+        self._kept, self._bytes = {}, 0  # what the check of the shortcuts has kept
 
-    def scores(self, prompts: NDArray, examples: Sequence[NDArray], *, count: bool = True) -> list[NDArray]:
+    def _prepare(self) -> None:
+        config = self.loaded.model.config.get_text_config()
+        kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
+        self.keeps = not self.template.prompt_first and kinds <= {"full_attention", "sliding_attention"}
+        rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
+        if any(kind in str(rope) for kind in ("longrope", "dynamic")):  # positions that depend on the whole length
+            longest = int(self._contents.lengths.max()) + len(self.prompt)
+            trained = getattr(config, "original_max_position_embeddings", None) or rope.get(
+                "original_max_position_embeddings", config.max_position_embeddings
+            )
+            if longest > trained and (self.keeps or self._forward.batches.pads):
+                self.keeps = self._forward.batches.pads = False
+                _LOG.warning(
+                    "dfedsam: note: the model %s is not padded and keeps no keys and values: its positions depend on "
+                    "the whole length; it is slower",
+                    self.task.model,
+                )
+
+    def _shortcuts(self) -> dict[str, tuple[object, str]]:
+        return super()._shortcuts() | ({"kept keys and values": (self, "keeps")} if self.keeps else {})
+
+    def scores(self, prompts: NDArray, examples: NDArray, *, count: bool = True) -> NDArray:
         self._evaluating = not count
         return super().scores(prompts, examples, count=count)
 
-    def _scores(self, prompts: torch.Tensor, examples: Sequence[NDArray]) -> list[torch.Tensor]:
+    def _scores(self, prompts: torch.Tensor, examples: NDArray) -> torch.Tensor:
         queries, tokens = prompts.shape[1:3]
         if not self.keeps or not tokens or torch.is_grad_enabled():
             return super()._scores(prompts, examples)
-        which, numbers = pairs(queries, examples)
-        order = np.argsort(numbers, kind="stable")  # an example's queries side by side, for those that are not kept
-        which, numbers, flat = which[order], numbers[order], prompts.flatten(0, 1)
-        places, rest = self._contents.places[numbers], (self._contents.lengths - self._contents.places)[numbers]
-        rounded = self._passes.batches.rounded(places)
-        costs = np.ceil(rounded * _KEPT_SHARE).astype(np.int64) + tokens + rest
-        scores = self._passes.batches.over(
-            rounded * (int(rest.max()) + 1) + rest, costs, lambda some: self._after(flat, which[some], numbers[some])
+        prompt_ids, text_ids, mask = pairs(queries, examples)
+        order = np.argsort(text_ids, kind="stable")  # an example's queries side by side, for those that are not kept
+        prompt_ids, text_ids, flat = prompt_ids[order], text_ids[order], prompts.flatten(0, 1)
+        offsets = self._contents.offsets[text_ids]
+        rest = self._contents.lengths[text_ids] - offsets
+        batches = self._forward.batches
+        rounded = batches.rounded(offsets)
+        scores = batches.run(
+            rounded * (int(rest.max()) + 1) + rest,
+            np.ceil(rounded * _KEPT_COST).astype(np.int64) + tokens + rest,
+            lambda some: self._continue(flat, prompt_ids[some], text_ids[some]),
         )
         back = torch.from_numpy(np.argsort(order, kind="stable")).to(self.device)
-        return by_peer(scores[back], queries, examples)
+        return by_peer(scores[back], mask)
 
-    def _after(self, prompts: torch.Tensor, which: NDArray, numbers: NDArray) -> torch.Tensor:
-        """Scores (s, classes) of prompts after what precedes them in these examples."""
-        contents = self._contents
-        places, tokens = contents.places[numbers], prompts.shape[1]
-        longest = int(places.max())
-        distinct, rows = np.unique(numbers, return_inverse=True)
-        kept = [self._keys_and_values(number) for number in distinct.tolist()]
-        kept = [torch.nn.functional.pad(one, (0, 0, 0, longest - one.shape[3])) for one in kept]
-        cache = DynamicCache()
+    def _continue(self, prompts: torch.Tensor, prompt_ids: NDArray, text_ids: NDArray) -> torch.Tensor:
+        """Scores (s, classes) of prompts after what precedes them in these examples.
+
+        Kept keys of unlike lengths are filled up at their starts, so that a sliding window sees the distances that
+        there are.
+        """
+        contents, tokens = self._contents, prompts.shape[1]
+        offsets = contents.offsets[text_ids]
+        longest = int(offsets.max())
+        distinct, rows = np.unique(text_ids, return_inverse=True)
+        kept = [self._keys_and_values(text) for text in distinct.tolist()]
         sequences = torch.from_numpy(rows).to(self.device)
-        cache.layers += [_KeptLayer(keys, values, sequences) for keys, values in torch.stack(kept, dim=2)]
-        ends = [contents.ids[number][contents.places[number] :] for number in numbers.tolist()]
-        own = prompts[torch.from_numpy(which).to(self.device)]
-        inputs = torch.cat([own, self._passes.embed(ends, len(ends[0]))], dim=1)
-        starts = torch.from_numpy(places).to(self.device)
-        positions = starts[:, None] + torch.arange(inputs.shape[1], device=self.device)
+        cache = DynamicCache()
+        for layer in zip(*kept, strict=True):
+            keys, values = (torch.stack([_filled(one, longest) for one in part]) for part in zip(*layer, strict=True))
+            cache.layers.append(_KeptLayer(keys, values, sequences))
+        ends = [contents.ids[text][contents.offsets[text] :] for text in text_ids.tolist()]
+        own = prompts[torch.from_numpy(prompt_ids).to(self.device)]
+        inputs = torch.cat([own, self._forward.embed(ends, len(ends[0]))], dim=1)
+        starts = torch.from_numpy(offsets).to(self.device)[:, None]
+        positions = starts + torch.arange(inputs.shape[1], device=self.device)
         mask = None
-        if places.min() < longest:
-            mask = torch.ones(len(numbers), longest + inputs.shape[1], dtype=torch.long, device=self.device)
-            mask[:, :longest] = torch.arange(longest, device=self.device) < starts[:, None]
-        answers = np.full(len(numbers), tokens + len(ends[0]) - 1)
-        return self._head(
-            answers,
+        if offsets.min() < longest:
+            mask = torch.ones(len(text_ids), longest + inputs.shape[1], dtype=torch.long, device=self.device)
+            mask[:, :longest] = torch.arange(longest, device=self.device) >= longest - starts
+        return self._logits(
+            np.full(len(text_ids), tokens + len(ends[0]) - 1),
             inputs_embeds=inputs,
             past_key_values=cache,
             position_ids=positions,
             attention_mask=mask,
             use_cache=True,
-        )[:, self._words]
+        )
 
-    def _keys_and_values(self, number: int) -> torch.Tensor:
-        """Of what precedes the prompt in one example, shape (layers, 2, heads, tokens, width).
+    def _keys_and_values(self, text: int) -> Layers:
+        """Of what precedes the prompt in one example.
 
         Each is read by itself, so that no bit of it depends on which others were asked for, or when.
         """
-        if number not in self._kept:
-            ids = torch.tensor(self._contents.ids[number][: self._contents.places[number]], device=self.device)
-            cache: Any = DynamicCache()
-            self._head(np.zeros(1, np.int64), input_ids=ids[None], past_key_values=cache, use_cache=True)
-            made = torch.stack([torch.stack([layer.keys[0], layer.values[0]]) for layer in cache.layers])
-            size = made.numel() * made.element_size()
-            if self._bytes + size > self._cache / (2 if self._evaluating else 1):
-                return made
-            self._kept[number] = made
+        if text in self._kept:
+            return self._kept[text]
+        ids = torch.tensor(self._contents.ids[text][: self._contents.offsets[text]], device=self.device)
+        cache: Any = DynamicCache()
+        self._logits(np.zeros(1, np.int64), input_ids=ids[None], past_key_values=cache, use_cache=True)
+        layers = [(layer.keys[0], layer.values[0]) for layer in cache.layers]
+        if not layers:
+            raise RuntimeError("the model keeps no keys and values")
+        size = sum(part.numel() * part.element_size() for layer in layers for part in layer)
+        if self._bytes + size <= self._cache_bytes / (2 if self._evaluating else 1):
+            self._kept[text] = layers
             self._bytes += size
-        return self._kept[number]
+        return layers
 
-    def _tokens(self, prompt: int, examples: Sequence[NDArray]) -> int:
+    def _tokens(self, prompt: int, examples: NDArray) -> int:
         if not self.keeps:
             return super()._tokens(prompt, examples)
-        rest = self._contents.lengths - self._contents.places + prompt
-        return sum(int(rest[numbers].sum()) for numbers in examples)
+        rest = self._contents.lengths - self._contents.offsets + prompt
+        return int(rest[examples[examples >= 0]].sum())
+
+
+def _filled(part: torch.Tensor, length: int) -> torch.Tensor:
+    """Keys or values (heads, tokens, width) filled up at their start to `length` tokens."""
+    return torch.nn.functional.pad(part, (0, 0, length - part.shape[1], 0))
 
 
 class _KeptLayer(DynamicLayer):
@@ -124,7 +164,7 @@ class _KeptLayer(DynamicLayer):
     Args:
         keys: of the examples.
         values: of the examples.
-        sequences: which example each sequence goes on from, shape (s,).
+        sequences: which example each sequence continues, shape (s,).
     """
 
     def __init__(self, keys: torch.Tensor, values: torch.Tensor, sequences: torch.Tensor) -> None:

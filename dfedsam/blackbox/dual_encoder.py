@@ -5,81 +5,69 @@ before the examples' texts ("text"), as in BBT (Sun et al., 2022) and FedBPT (Su
 prompt is embedded once.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 import transformers
 from numpy.typing import NDArray
 
-from dfedsam.blackbox import models
 from dfedsam.blackbox.base import TaskSpec
-from dfedsam.blackbox.local import LocalBox, by_peer, pairs
-from dfedsam.blackbox.passes import Contents
-from dfedsam.blackbox.sentence_folder import pooled
-from dfedsam.blackbox.store import stored
-from dfedsam.blackbox.texts import repeated, specials
+from dfedsam.blackbox.configs import Mode
+from dfedsam.blackbox.embedding_cache import cached_vectors
+from dfedsam.blackbox.forward import Contents
+from dfedsam.blackbox.loading import load
+from dfedsam.blackbox.local import LocalModel, by_peer, cosine_scores, pairs
+from dfedsam.blackbox.tokens import bare_tokens, prompt_tokens, special_tokens
+from dfedsam.errors import OptionError
 
-MODES = ("words", "text")
 
-
-class DualEncoderBox(LocalBox):
+class DualEncoder(LocalModel):
     """A sentence encoder with the texts and the class words loaded.
 
     Args:
-        given: what the objective gives.
-        dtype: type of the weights.
-        device: where the model runs.
+        task: what it classifies.
+        mode: what the prompt is set before: the class words, or the texts.
+        scale: what cosines are multiplied by.
+        **loading: type, device and attention, as of `load`.
 
     Raises:
-        ValueError: if the model cannot be loaded, a word or the prompt has no tokens, or the prompt leaves no room.
+        OptionError: if the model cannot be loaded, a word or the prompt has no tokens, or the prompt leaves no room.
     """
 
-    def __init__(self, given: TaskSpec, *, dtype: torch.dtype, device: torch.device) -> None:
-        loaded = models.load(given.model, dtype, where=device)
-        assert loaded.sentences is not None
-        self._pooling = loaded.sentences.pooling
-        self._dense = [
-            (matrix.to(device, dtype), None if bias is None else bias.to(device, dtype), activation)
-            for matrix, bias, activation in loaded.sentences.dense
-        ]
-        super().__init__(given, loaded, self._pool)
-        self.mode, self.scale, self.reads_texts = given.mode, given.scale, given.mode == "text"
+    def __init__(self, task: TaskSpec, *, mode: Mode = "words", scale: float = 20.0, **loading: Any) -> None:
+        super().__init__(task, load(task.model, **loading), self._pool)
+        self.mode, self.scale, self.reads_texts = mode, scale, mode == "text"
+        self._normalizes = type(self.loaded.encoder[-1]).__name__ == "Normalize"
         tokenizer = self.loaded.tokenizer
-        before, after = specials(tokenizer)
-        ids = repeated(tokenizer(given.prompt, add_special_tokens=False).input_ids, given.prompt_tokens)
-        around = len(before) + len(after)
-        room = self.loaded.reads - len(ids) - around
-        if not ids or room < 1:
-            reason = f"is {len(ids)} tokens long and leaves no room for a text" if ids else "has no tokens"
-            raise ValueError(
-                f"prompt is {given.prompt}: to the model {given.model} it {reason}; give one or a few words"
+        ids = prompt_tokens(tokenizer, task, after_word=False)
+        self.prompt = self._embeddings(ids)
+        around = sum(map(len, special_tokens(tokenizer)))
+        room = self.loaded.max_tokens - len(ids) - around
+        if room < 1:
+            rule = (
+                f"must leave room for a text: to the model {task.model} it is {len(ids)} tokens long and leaves no room"
             )
-        self.prompt = self._embeddings(np.array(ids))
-
+            raise OptionError("prompt", task.prompt, rule, "give a few words")
         # Where the folder or its tokenizer asks for shorter texts than the model reads, the prompt comes on top of them
-        asked = max(min(loaded.sentences.reads or tokenizer.model_max_length, tokenizer.model_max_length) - around, 1)
-
-        def contents(texts: Sequence[str]) -> Contents:
-            most = min(given.max_tokens, room, asked)
-            bare = tokenizer(list(texts), add_special_tokens=False, truncation=True, max_length=most).input_ids
-            own = [[*before, *text, *after] for text in bare]
-            return Contents(own, np.array([len(text) for text in own]), np.full(len(own), len(before)))
-
-        word_contents = contents(given.words)
-        if any(length == around for length in word_contents.lengths):
-            raise ValueError(f"words is {', '.join(given.words)}: the model's tokenizer finds nothing in one of them")
-        text_contents = contents(given.examples.texts)
-        # What goes through the model with a prompt, and the vectors of what goes without
-        self._prompted, bare = (
-            (word_contents, text_contents) if self.mode == "words" else (text_contents, word_contents)
-        )
-        identity = f"{self.loaded.fingerprint} {self._pooling} {self.dtype} {self.device.type} "
+        asked = min(self.loaded.encoder.max_seq_length or tokenizer.model_max_length, tokenizer.model_max_length)
+        self._most = min(task.max_tokens, room, max(asked - around, 1))
+        words, texts = self._contents(task.words), self._contents(task.examples.texts)
+        if words.lengths.min() == around:
+            rule = "must have tokens: the model's tokenizer finds nothing in one of them"
+            raise OptionError("words", ", ".join(task.words), rule)
+        # What passes through the model with a prompt, where it is also read without one, and the vectors of the rest
+        self._unprompted, bare = (words, texts) if mode == "words" else (texts, words)
+        self._prompted = self._contents(task.words if mode == "words" else task.examples.texts, after_word=True)
+        identity = f"{self.loaded.fingerprint} {self.loaded.encoder} {self.dtype} {self.device.type} "
         identity += f"{torch.__version__} {transformers.__version__} {torch.get_num_threads()}"
-        self._bare = torch.from_numpy(stored(identity, bare.ids, lambda part: self._embed(bare, part)))
-        self._bare = self._bare.to(self.device, self.dtype)
+        vectors = cached_vectors(identity, bare.ids, lambda part: self._embed(bare, part))
+        self._bare = torch.from_numpy(vectors).to(self.device, self.dtype)
 
-    def notes(self) -> dict[str, str]:
+    def model_card(self) -> dict[str, str]:
         place = "class words" if self.mode == "words" else "text"
         return {
             "mode": self.mode,
@@ -95,44 +83,42 @@ class DualEncoderBox(LocalBox):
         """Unit vectors of the side without the prompt, in mode "words" of all examples: shape (n, width)."""
         return self._bare.to("cpu", self._out).numpy()
 
-    def _scores(self, prompts: torch.Tensor, examples: Sequence[NDArray]) -> list[torch.Tensor]:
-        """One (q, b, classes) tensor a peer, from prompts (p, q, tokens, width)."""
-        peers, queries = prompts.shape[:2]
-        flat, words = prompts.flatten(0, 1), len(self.given.words)
-        if self.mode == "words":
-            which = np.arange(peers * queries)
-            vectors = self._passes.run(
-                self._prompted, flat, np.repeat(which, words), np.tile(np.arange(words), len(which))
-            ).view(peers, queries * words, -1)
-            return [
-                (self.scale * (self._bare[numbers] @ own.T)).view(len(numbers), queries, words).transpose(0, 1)
-                for own, numbers in zip(vectors, map(self._index, examples), strict=True)
-            ]
-        scores = self.scale * (self._passes.run(self._prompted, flat, *pairs(queries, examples)) @ self._bare.T)
-        return by_peer(scores, queries, examples)
+    def _contents(self, texts: Sequence[str], *, after_word: bool = False) -> Contents:
+        """Texts as they are at a start, or, `after_word`, as they are after the prompt."""
+        before, after = special_tokens(self.loaded.tokenizer)
+        texts = [f" {text}" for text in texts] if after_word else texts
+        bare = bare_tokens(self.loaded.tokenizer, texts, after_word=after_word)
+        ids = [[*before, *one[: self._most], *after] for one in bare]
+        return Contents(ids, np.array([len(one) for one in ids]), np.full(len(ids), len(before)))
+
+    def _scores(self, prompts: torch.Tensor, examples: NDArray) -> torch.Tensor:
+        peers, queries, tokens = prompts.shape[:3]
+        contents = self._prompted if tokens else self._unprompted
+        if self.mode == "text":
+            prompt_ids, text_ids, mask = pairs(queries, examples)
+            vectors = self._forward(contents, prompts.flatten(0, 1), prompt_ids, text_ids)
+            return by_peer(self.scale * (vectors @ self._bare.T), mask)
+        words, prompt_ids = len(self.task.words), np.arange(peers * queries)
+        vectors = self._forward(
+            contents, prompts.flatten(0, 1), np.repeat(prompt_ids, words), np.tile(np.arange(words), len(prompt_ids))
+        )
+        return cosine_scores(self._bare, vectors.view(peers, queries, words, -1), examples, self.scale)
 
     def _pool(
-        self, inputs: torch.Tensor, mask: torch.Tensor | None, numbers: NDArray, lengths: NDArray
+        self, inputs: torch.Tensor, mask: torch.Tensor | None, text_ids: NDArray, lengths: NDArray
     ) -> torch.Tensor:
-        """Unit vectors (s, width)."""
-        hidden = self.loaded.model(
-            inputs_embeds=inputs, attention_mask=None if mask is None else mask.to(inputs.dtype)
-        ).last_hidden_state
-        vectors = pooled(hidden, mask, self._index(lengths), self._pooling)
-        for matrix, bias, activation in self._dense:
-            vectors = activation(torch.nn.functional.linear(vectors, matrix, bias))
-        return torch.nn.functional.normalize(vectors, dim=1)
+        """Unit vectors (s, width), pooled as the encoder's folder says."""
+        attend = {} if mask is None else {"attention_mask": mask.to(torch.long)}
+        vectors = self.loaded.encoder({"inputs_embeds": inputs, **attend})["sentence_embedding"]
+        return vectors if self._normalizes else torch.nn.functional.normalize(vectors, dim=1)
 
-    def _index(self, numbers: NDArray) -> torch.Tensor:
-        return torch.from_numpy(numbers).to(self.device)
-
-    def _tokens(self, prompt: int, examples: Sequence[NDArray]) -> int:
+    def _tokens(self, prompt: int, examples: NDArray) -> int:
         lengths = self._prompted.lengths + prompt
         if self.mode == "words":
             return len(examples) * int(lengths.sum())
-        return sum(int(lengths[numbers].sum()) for numbers in examples)
+        return int(lengths[examples[examples >= 0]].sum())
 
     def _embed(self, contents: Contents, part: NDArray) -> NDArray:
         none = torch.empty((1, 0, self.width), dtype=self.dtype, device=self.device)
         with torch.inference_mode():
-            return self._passes.run(contents, none, np.zeros_like(part), part).to("cpu", self._out).numpy()
+            return self._forward(contents, none, np.zeros_like(part), part).to("cpu", self._out).numpy()

@@ -4,124 +4,134 @@ The protocol is OpenAI's completions with `prompt_embeds`, as vLLM serves it wit
 (tokens, width) as torch.save writes it, in base64. Without a soft prompt the plain text is sent.
 """
 
+from __future__ import annotations
+
 import base64
 import io
+import logging
+import threading
+import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dfedsam.blackbox import texts, token_table
-from dfedsam.blackbox.answers import Answers
 from dfedsam.blackbox.base import BlackBox, TaskSpec, Usage
 from dfedsam.blackbox.completions import Completions, EndpointError
-from dfedsam.blackbox.templates import Template
-from dfedsam.blackbox.vocabulary import Vocabulary
+from dfedsam.blackbox.configs import EndpointConfig
+from dfedsam.blackbox.language_model import HOW_TO_USE
+from dfedsam.blackbox.loading import load_embeddings
+from dfedsam.blackbox.local import embedding_std, pairs
+from dfedsam.blackbox.response_cache import ResponseCache
+from dfedsam.blackbox.tokens import Filler, Vocabulary, label_tokens, prompt_tokens
+
+_LOG = logging.getLogger(__name__)
+_TRIED = 32  # answers after which most must have told the label words apart
 
 
-class EndpointBox(BlackBox):
-    """Class scores are the label words' log-probabilities as the next token; one request a prompt and example.
+class Endpoint(BlackBox):
+    """Class scores are the label words' log-probabilities as the next token; one request for each prompt and example.
 
-    A label word that is not among the `logprobs` likeliest tokens gets the least of theirs.
+    A label word that is not among the `logprobs` most likely tokens gets the least of theirs.
 
     Args:
-        given: what the objective gives; its model is a folder from which the tokenizer and the embeddings are read.
-        template: around the text; the label word follows it.
-        completions: asks the server.
-        served: the model's name at the server.
-        logprobs: how many of the likeliest tokens are asked for.
-        in_flight: requests at once.
-        answers: file of the answers.
+        task: what it classifies; its model is a folder from which the tokenizer and the embeddings are read.
+        config: the options.
+        cache_path: file of the answers.
 
     Raises:
         ValueError: for mistakes in the options, and if the server does not answer a first request.
     """
 
-    def __init__(
-        self,
-        given: TaskSpec,
-        *,
-        template: Template,
-        completions: Completions,
-        served: str,
-        logprobs: int,
-        in_flight: int,
-        answers: Path,
-    ) -> None:
-        self.meter = Usage()
-        self.asked = Usage()
-        self.given, self.template = given, template
-        self._completions, self._body = completions, {"model": served, "max_tokens": 1, "temperature": 0}
-        self._body |= {"logprobs": logprobs}
-        tokenizer, reads, self._table = token_table.load(given.model)
-        self.embedding_std = float(self._table.std())
-        ids = texts.word_tokens(tokenizer, given.prompt, goes_on=not template.prompt_first)
-        ids = texts.repeated(ids, given.prompt_tokens)
-        if not ids:
-            raise ValueError(f"prompt is {given.prompt}: to the model {given.model} it has no tokens; give some words")
-        self.prompt = self._table[torch.tensor(ids)].numpy().astype(given.dtype)
-        self._contents = texts.filled(tokenizer, template, given, reads, len(ids))
-        self._words = texts.label_tokens(tokenizer, given.words, goes_on=True)
-        self._names = [(f"token_id:{token}", tokenizer.decode([token])) for token in self._words]
-        self._tokenizer = tokenizer
-        self._answers, self._team = Answers(answers), ThreadPoolExecutor(in_flight)
-        weakref.finalize(self, _close, self._team, completions, self._answers)
+    takes_text_prompts: ClassVar[bool] = True
+
+    def __init__(self, task: TaskSpec, config: EndpointConfig, cache_path: Path) -> None:
+        self.usage, self.task, self.template = Usage(), task, config.parsed()
+        self._logprobs, self.has_budget = config.logprobs, config.budget_requests + config.budget_tokens > 0
+        self._body = {
+            "model": config.served or task.model,
+            "max_tokens": 1,
+            "temperature": 0,
+            "logprobs": config.logprobs,
+        }
+        self._completions = Completions(
+            url=config.url,
+            key_variable=config.key_variable,
+            in_flight=config.in_flight,
+            retries=config.retries,
+            timeout=config.timeout,
+            backoff=config.backoff,
+        )
+        self._tokenizer, reads, self._embeddings = load_embeddings(task.model)
+        self.embedding_std = embedding_std(self._embeddings)
+        self.prompt = self._embed(prompt_tokens(self._tokenizer, task, after_word=not self.template.prompt_first))
+        filler = Filler(self._tokenizer, self.template, ends=False)
+        self._contents = filler.fill(task, reads, len(self.prompt))
+        self._words = label_tokens(self._tokenizer, task.words, after_word=True)
+        self._names = [(f"token_id:{token}", self._tokenizer.decode([token])) for token in self._words]
+        self._cache = ResponseCache(cache_path, requests=config.budget_requests, tokens=config.budget_tokens)
+        self._team, self._lock = ThreadPoolExecutor(config.in_flight), threading.Lock()
+        self._answered = self._ties = 0
+        self._warned = False
+        weakref.finalize(self, _close, self._team, self._completions, self._cache)
+
+    def preflight(self) -> None:
+        """A held-out example with the initial prompt: the first evaluation asks for it too, and finds it kept."""
+        last = np.array([[len(self._contents.ids) - 1]])
         try:
-            # A held-out example with the start prompt: the first evaluation asks for it too, and finds it kept
-            self._answer(self._request(self._embedded(self.prompt, len(self._contents.ids) - 1)))
+            self.scores(self.prompt[None, None], last, count=False)
         except EndpointError as error:
             raise ValueError(str(error)) from None
 
-    def scores(self, prompts: NDArray, examples: Sequence[NDArray], *, count: bool = True) -> list[NDArray]:
+    def scores(self, prompts: NDArray, examples: NDArray, *, count: bool = True) -> NDArray:
         queries, tokens = prompts.shape[1:3]
-        pairs = [(p, q, number) for p, own in enumerate(examples) for q in range(queries) for number in own.tolist()]
-        read = sum(int(self._contents.lengths[number]) + tokens for _, _, number in pairs)
-        assert self.asked is not None
-        for meter in (self.meter, self.asked) if count else (self.asked,):
-            meter.queries += queries * len(examples)
-            meter.examples += len(pairs)
-            meter.tokens += read
-        classes = len(self._words)
-        if self.is_dry:
-            return [np.zeros((queries, len(own), classes), self.given.dtype) for own in examples]
+        prompt_ids, text_ids, mask = pairs(queries, examples)
+        lengths, flat = self._contents.lengths[text_ids] + tokens, prompts.reshape(-1, *prompts.shape[2:])
+        if count:
+            self.usage.examples += len(text_ids)
+            self.usage.tokens += int(lengths.sum())
 
-        def ask(pair: tuple[int, int, int]) -> list[float]:
-            p, q, number = pair
-            return self._answer(self._request(self._embedded(prompts[p, q], number)))
+        def ask(i: int) -> list[float]:
+            return self._answer(self._request(self._embedded(flat[prompt_ids[i]], int(text_ids[i]))), int(lengths[i]))
 
-        flat = np.array(list(self._in_order(ask, pairs)), self.given.dtype)
-        parts = np.split(flat, np.cumsum([queries * len(own) for own in examples])[:-1])
-        return [part.reshape(queries, len(own), classes) for part, own in zip(parts, examples, strict=True)]
+        scores = np.zeros((*mask.shape, len(self._words)), self.task.dtype)
+        scores[mask] = list(self._in_order(ask, range(len(text_ids))))
+        return scores
 
     def zero_shot(self, examples: NDArray) -> NDArray:
         """Class scores of the template with no prompt, as plain text, shape (b, classes)."""
-        return np.array(list(self._in_order(lambda number: self._answer(self.as_text(number)), examples.tolist())))
 
-    def as_text(self, number: int) -> dict[str, Any]:
+        def ask(text: int) -> list[float]:
+            return self._answer(self.as_text(text), int(self._contents.lengths[text]))
+
+        return np.array(list(self._in_order(ask, examples.tolist())))
+
+    def as_text(self, text: int) -> dict[str, Any]:
         """The request for one example without a soft prompt."""
-        contents = self._contents
-        return self._body | {"prompt": self._tokenizer.decode(contents.ids[number], skip_special_tokens=True)}
+        return self._body | {"prompt": self._tokenizer.decode(self._contents.ids[text], skip_special_tokens=True)}
 
     def vocabulary(self) -> Vocabulary:
-        return Vocabulary(
-            self._tokenizer, lambda ids: self._table[torch.from_numpy(ids)].numpy().astype(self.given.dtype)
-        )
+        return Vocabulary(self._tokenizer, self._embed)
 
-    def notes(self) -> dict[str, str]:
-        return {
-            "template": self.template.text,
-            "how_to_use": "Put the rows of `prompt` as input embeddings where the template has {prompt}; the class is "
-            "the word whose token has the greatest logit.",
-        }
+    def spent(self) -> dict[str, int]:
+        """Requests and tokens that the response cache has paid for in all."""
+        return self._cache.spent()
 
-    def _in_order(self, ask: Any, asked: list[Any]) -> Any:
+    def model_card(self) -> dict[str, str]:
+        return {"template": self.template.text, "how_to_use": HOW_TO_USE}
+
+    def _embed(self, ids: NDArray[np.int64]) -> NDArray:
+        """Embeddings (…, width) of tokens (…), as the model's own module gives them."""
+        return self._embeddings(torch.from_numpy(np.asarray(ids))).numpy().astype(self.task.dtype)
+
+    def _in_order(self, ask: Callable[[int], list[float]], requests: Iterable[int]) -> Iterable[list[float]]:
         """The answers to all, in order; after the first failure nothing more is asked."""
-        waiting = [self._team.submit(ask, one) for one in asked]
+        waiting = [self._team.submit(ask, one) for one in requests]
         try:
             for one in waiting:
                 yield one.result()
@@ -129,36 +139,73 @@ class EndpointBox(BlackBox):
             for one in waiting:
                 one.cancel()
 
-    def _embedded(self, prompt: NDArray, number: int) -> torch.Tensor:
+    def _embedded(self, prompt: NDArray, text: int) -> torch.Tensor:
         """Embeddings of a prompt (tokens, width) in one example's template."""
-        ids, place = self._contents.ids[number], int(self._contents.places[number])
+        ids, offset = self._contents.ids[text], int(self._contents.offsets[text])
         own = torch.from_numpy(np.asarray(prompt, np.float32))
-        before, after = (self._table[torch.tensor(part, dtype=torch.long)] for part in (ids[:place], ids[place:]))
-        return torch.cat([before, own, after])
+        embedded = self._embeddings(torch.tensor(ids, dtype=torch.long))
+        return torch.cat([embedded[:offset], own, embedded[offset:]])
 
     def _request(self, embeddings: torch.Tensor) -> dict[str, Any]:
         file = io.BytesIO()
         torch.save(embeddings.contiguous(), file)
         return self._body | {"prompt_embeds": base64.b64encode(file.getvalue()).decode()}
 
-    def _answer(self, body: dict[str, Any]) -> list[float]:
-        """The label words' log-probabilities, from the file of answers where they are there."""
-        name = Answers.name(self._completions.url, body, self._words)
-        known = self._answers.get(name)
+    def _answer(self, body: dict[str, Any], tokens: int) -> list[float]:
+        """The label words' log-probabilities, from the cache where they are there; each is paid for once.
+
+        Raises:
+            BudgetExceeded: if a request is needed that the budget does not cover.
+            EndpointError: if the server does not answer.
+        """
+        cache, key = self._cache, ResponseCache.key(self._completions.url, body, self._words)
+        known = cache.get(key)
+        while known is None and not cache.claim(key, self._completions.longest):
+            time.sleep(0.02)  # another thread, rank or run is asking the same
+            known = cache.get(key)
         if known is None:
-            top = self._completions.top(body | {"return_tokens_as_token_ids": True})
-            least = min(top.values())
-            known = [next((top[way] for way in ways if way in top), least) for ways in self._names]
-            self._answers.put(name, known)
+            try:
+                known = cache.get(key) or self._ask(body, tokens)
+                cache.put(key, known)
+            finally:
+                cache.release(key)
+        self._watch_ties(known)
         return known
 
+    def _ask(self, body: dict[str, Any], tokens: int) -> list[float]:
+        top = self._completions.top(body | {"return_tokens_as_token_ids": True}, lambda: self._cache.spend(int(tokens)))
+        least = min(top.values())
+        if len(top) < self._logprobs and not self._warned:
+            self._warned = True
+            _LOG.warning(
+                "dfedsam: note: the server gives %d log-probabilities where %d are asked for; label words that are not "
+                "among them get the least",
+                *(len(top), self._logprobs),
+            )
+        return [next((top[name] for name in names if name in top), least) for names in self._names]
 
-def _close(team: ThreadPoolExecutor, completions: Completions, answers: Answers) -> None:
+    def _watch_ties(self, scores: list[float]) -> None:
+        """Note an answer that does not tell the label words apart, and stop when most do not."""
+        with self._lock:
+            self._answered += 1
+            self._ties += len(set(scores)) == 1
+            answered, ties = self._answered, self._ties
+        if ties == 1 and len(set(scores)) == 1:
+            _LOG.warning("dfedsam: note: an answer has none of the label words among its most likely tokens: a tie")
+        if answered >= _TRIED and ties > answered / 2:
+            raise EndpointError(
+                f"logprobs is {self._logprobs}: {ties} of {answered} answers have none of the label words among the "
+                "most likely tokens that the server gives, so that no class is known; raise it, or the server's limit, "
+                "or choose likelier words or another template"
+            )
+
+
+def _close(team: ThreadPoolExecutor, completions: Completions, cache: ResponseCache) -> None:
     """Give back threads, connections and the file.
 
-    Whoever collects garbage comes here, one of the team perhaps, or a thread that others wait for: no thread is waited
-    for. None of them has work left, which would have kept the box.
+    The garbage collector may call this from any thread, one of the team's perhaps: no thread is waited for. None of
+    them has work left, which would have kept the endpoint.
     """
     team.shutdown(wait=False, cancel_futures=True)
     completions.close()
-    answers.close()
+    cache.close()

@@ -1,86 +1,98 @@
 """Any Python function as a black box."""
 
-from collections.abc import Callable, Sequence
+from __future__ import annotations
+
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.blackbox.base import BlackBox, TaskSpec, Usage, cross_entropy
-from dfedsam.errors import RunError
+from dfedsam.blackbox.base import BlackBox, TaskSpec, Usage, score_metrics
+from dfedsam.errors import OptionError, RunError
 
 
-class FunctionBox(BlackBox):
-    """Calls `function(prompts, examples)`, once a peer.
+class Function(BlackBox):
+    """Calls `function(prompts, examples)`, once for each peer.
 
     Args:
-        given: what the objective gives.
+        task: what it classifies.
         function: takes prompts (q, tokens, width) and a list of b dicts with "text" (and "text2" for pairs), "label"
             (the class's number) and "word" (its class word); gives losses (q,), or class scores (q, b, classes).
-        path: what the user calls it, for messages.
+        path: its import path, for messages.
         width: of the prompt's rows.
 
     Raises:
-        ValueError: if it fails, or answers in another shape, when it is tried: on the first prompt and one example.
+        OptionError: if it fails, or answers in another shape, on the initial prompt and one example.
     """
 
     def __init__(
-        self, given: TaskSpec, function: Callable[[NDArray, list[dict[str, Any]]], Any], *, path: str, width: int
+        self, task: TaskSpec, function: Callable[[NDArray, list[dict[str, Any]]], Any], *, path: str, width: int
     ) -> None:
-        self.meter, self.given, self._function, self._path = Usage(), given, function, path
-        self.prompt = np.zeros((given.prompt_tokens or 1, width), given.dtype)
+        self.usage, self.task, self._function, self._path = Usage(), task, function, path
+        self.prompt = np.zeros((task.prompt_tokens or 1, width), task.dtype)
         self.embedding_std = 1.0
-        examples = given.examples
+        examples = task.examples
         self._examples = [
-            {"text": text, "label": int(label), "word": given.words[label]}
+            {"text": text, "label": int(label), "word": task.words[label]}
             for text, label in zip(examples.texts, examples.labels, strict=True)
         ]
         for example, second in zip(self._examples, examples.seconds, strict=False):
             example["text2"] = second
         try:
-            self._ask(self.prompt[None, None], [np.zeros(1, np.int64)], False)
+            self.gives_scores = self._ask(self.prompt[None], np.zeros(1, np.int64)).ndim == 3
         except RunError as error:
             raise ValueError(str(error)) from error.__cause__
 
-    def scores(self, prompts: NDArray, examples: Sequence[NDArray], *, count: bool = True) -> list[NDArray]:
-        answers = self._ask(prompts, examples, count)
-        if any(answer.ndim != 3 for answer in answers):
-            raise ValueError(f"path is {self._path}: it gives losses; for this it must give scores (q, b, classes)")
-        return answers
+    def scores(self, prompts: NDArray, examples: NDArray, *, count: bool = True) -> NDArray:
+        self._check_scores()
+        self._count(prompts, examples, count)
+        scores = np.zeros((*prompts.shape[:2], examples.shape[1], len(self.task.words)))
+        for own, answer in zip(scores, self._answers(prompts, examples), strict=True):
+            own[:, : answer.shape[1]] = answer
+        return scores
 
-    def losses(self, prompts: NDArray, examples: Sequence[NDArray], labels: Sequence[NDArray]) -> NDArray[np.float64]:
-        answers = self._ask(prompts, examples, True)
-        parts = zip(answers, labels, strict=True)
-        return np.stack([part if part.ndim == 1 else cross_entropy(part, own) for part, own in parts])
+    def losses(
+        self, prompts: NDArray, examples: NDArray, labels: NDArray, *, count: bool = True, per_example: bool = False
+    ) -> NDArray[np.float64]:
+        if self.gives_scores or per_example:
+            return super().losses(prompts, examples, labels, count=count, per_example=per_example)
+        self._count(prompts, examples, count)
+        return np.stack(self._answers(prompts, examples))
 
-    def figures(self, prompts: NDArray, examples: NDArray, labels: NDArray) -> dict[str, NDArray]:
+    def metrics(self, prompts: NDArray, examples: NDArray, labels: NDArray) -> dict[str, NDArray]:
         """Losses (k,), and accuracies where the function gives scores."""
-        (answer,) = self._ask(prompts[None], [examples], False)
-        if answer.ndim == 1:
-            return {"loss": answer}
-        return {"loss": cross_entropy(answer, labels), "accuracy": (answer.argmax(axis=-1) == labels).mean(axis=-1)}
+        answer = self._ask(prompts, examples)
+        return score_metrics(answer, labels) if answer.ndim == 3 else {"loss": answer}
 
-    def notes(self) -> dict[str, str]:
+    def model_card(self) -> dict[str, str]:
         return {"how_to_use": f"Call {self._path} with it."}
 
-    def _ask(self, prompts: NDArray, examples: Sequence[NDArray], count: bool) -> list[NDArray]:
-        """What the function gives each peer, checked."""
-        queries, answers = prompts.shape[1], []
-        for own, numbers in zip(prompts, examples, strict=True):
-            chosen = [self._examples[number] for number in numbers.tolist()]
-            try:
-                answer = np.asarray(self._function(own, chosen), np.float64)
-            except Exception as error:  # the user's own code may raise anything
-                reason = " ".join(f"{type(error).__name__}: {error}".split())
-                raise RunError(f"path is {self._path}: it must give losses or class scores, but: {reason}") from error
-            shapes = ((queries,), (queries, len(numbers), len(self.given.words)))
-            if answer.shape not in shapes:
-                raise RunError(
-                    f"path is {self._path}: its answer has the shape {answer.shape}; it must be losses {shapes[0]} or "
-                    f"class scores {shapes[1]} for {queries} prompt(s) and {len(numbers)} example(s)"
-                )
-            answers.append(answer)
+    def _check_scores(self) -> None:
+        if not self.gives_scores:
+            raise OptionError("path", self._path, "must give scores (q, b, classes) for this, and gives losses")
+
+    def _count(self, prompts: NDArray, examples: NDArray, count: bool) -> None:
         if count:
-            self.meter.queries += queries * len(examples)
-            self.meter.examples += queries * sum(map(len, examples))
-        return answers
+            self.usage.examples += prompts.shape[1] * int((examples >= 0).sum())
+
+    def _answers(self, prompts: NDArray, examples: NDArray) -> list[NDArray]:
+        """What the function gives each peer."""
+        return [self._ask(own, row[row >= 0]) for own, row in zip(prompts, examples, strict=True)]
+
+    def _ask(self, prompts: NDArray, examples: NDArray) -> NDArray:
+        """What the function gives for prompts (q, tokens, width) on examples (b,), checked."""
+        chosen = [self._examples[example] for example in examples.tolist()]
+        try:
+            answer = np.asarray(self._function(prompts, chosen), np.float64)
+        except Exception as error:  # the user's own code may raise anything
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise RunError(f"path is {self._path}: it must give losses or class scores, but: {reason}") from error
+        queries = len(prompts)
+        shapes = ((queries,), (queries, len(examples), len(self.task.words)))
+        if answer.shape not in shapes:
+            raise RunError(
+                f"path is {self._path}: its answer has the shape {answer.shape}; it must be losses {shapes[0]} or "
+                f"class scores {shapes[1]} for {queries} prompt(s) and {len(examples)} example(s)"
+            )
+        return answer

@@ -1,103 +1,181 @@
-"""What masked and causal language models share: a template, label words, and one token's logits a text."""
+"""Language models as black-box classifiers: a text in a template, and the label words' logits at one token of it."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+import logging
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dfedsam.blackbox import models, texts
 from dfedsam.blackbox.base import TaskSpec
-from dfedsam.blackbox.local import LocalBox, by_peer, pairs
-from dfedsam.blackbox.templates import Template
+from dfedsam.blackbox.loading import MASKED_LM, load
+from dfedsam.blackbox.local import LocalModel, by_peer, pairs
+from dfedsam.blackbox.templates import MASK, Template
+from dfedsam.blackbox.tokens import Filler, label_tokens, prompt_tokens
+from dfedsam.errors import OptionError
+
+_LOG = logging.getLogger(__name__)
+HOW_TO_USE = (
+    "Put the rows of `prompt` as input embeddings where the template has {prompt}; the class is the word whose token "
+    "has the greatest logit."
+)
 
 
-class LanguageModelBox(LocalBox):
+class LanguageModel(LocalModel):
     """A language model with the examples set in a template; class scores are its logits of the label words.
 
+    What makes it fast (logits of one token alone, padding, and a causal model's kept keys and values) is checked when
+    it is loaded: two texts must get the scores of a plain forward pass. A shortcut that changes them is not taken.
+
     Args:
-        given: what the objective gives.
+        task: what it classifies.
         template: around the text; the prompt's embeddings go where it has {prompt}.
         kind: the auto class of transformers that loads the model.
-        dtype: type of the weights.
-        device: where the model runs.
+        **loading: type, device and attention, as of `load`.
 
     Raises:
-        ValueError: if the model cannot be loaded, a label word is not one token, or the prompt leaves no room.
+        OptionError: if the model cannot be loaded, a label word is not one token, or the prompt leaves no room.
     """
 
-    def __init__(
-        self, given: TaskSpec, *, template: Template, kind: str, dtype: torch.dtype, device: torch.device
-    ) -> None:
-        super().__init__(given, models.load(given.model, dtype, kind, device), self._read)
+    def __init__(self, task: TaskSpec, *, template: Template, kind: str, **loading: Any) -> None:
+        super().__init__(task, load(task.model, kind=kind, **loading), self._read)
         tokenizer = self.loaded.tokenizer
+        if kind == MASKED_LM and tokenizer.mask_token is None:
+            raise OptionError("model", task.model, "must have a mask token, and its tokenizer has none")
         self.template = template
-        ids = texts.word_tokens(tokenizer, given.prompt, goes_on=not template.prompt_first)
-        ids = texts.repeated(ids, given.prompt_tokens)
-        if not ids:
-            raise ValueError(f"prompt is {given.prompt}: to the model {given.model} it has no tokens; give some words")
-        self.prompt = self._embeddings(np.array(ids))
-        self._head = OneToken(self.loaded.model)
-        mask = tokenizer.mask_token if kind == models.MASKED_LM else ""
-        self._contents = texts.filled(tokenizer, template, given, self.loaded.reads, len(ids), mask)
+        self.prompt = self._embeddings(prompt_tokens(tokenizer, task, after_word=not template.prompt_first))
+        self._filler = Filler(tokenizer, template, kind == MASKED_LM, tokenizer.mask_token if kind == MASKED_LM else "")
+        self._contents = self._filler.fill(task, self.loaded.max_tokens, len(self.prompt))
         self._words = torch.tensor(self._labels(tokenizer), device=self.device)
+        self._trims = True
+        known = max(self._contents.ids, key=max)
+        self._embeddings(np.array([max(known), int(self._words.max())]))  # so that all tokens have embeddings
+        self._prepare()
+        self._verify()
 
     def _labels(self, tokenizer: Any) -> list[int]:
         """The label words' tokens, as they are where the model is asked for them."""
-        return texts.label_tokens(tokenizer, self.given.words, goes_on=True)
+        return label_tokens(tokenizer, self.task.words, after_word=True)
 
-    def _scores(self, prompts: torch.Tensor, examples: Sequence[NDArray]) -> list[torch.Tensor]:
-        """One (q, b, classes) tensor a peer, from prompts (p, q, tokens, width)."""
-        queries = prompts.shape[1]
-        scores = self._passes.run(self._contents, prompts.flatten(0, 1), *pairs(queries, examples))
-        return by_peer(scores, queries, examples)
+    def _prepare(self) -> None:
+        """What a subclass needs before it is first asked."""
 
-    def _tokens(self, prompt: int, examples: Sequence[NDArray]) -> int:
-        lengths = self._contents.lengths + prompt
-        return sum(int(lengths[numbers].sum()) for numbers in examples)
+    def _scores(self, prompts: torch.Tensor, examples: NDArray) -> torch.Tensor:
+        prompt_ids, text_ids, mask = pairs(prompts.shape[1], examples)
+        return by_peer(self._forward(self._contents, prompts.flatten(0, 1), prompt_ids, text_ids), mask)
+
+    def _tokens(self, prompt: int, examples: NDArray) -> int:
+        return int((self._contents.lengths[examples[examples >= 0]] + prompt).sum())
 
     def _read(
-        self, inputs: torch.Tensor, mask: torch.Tensor | None, numbers: NDArray, lengths: NDArray
+        self, inputs: torch.Tensor, mask: torch.Tensor | None, text_ids: NDArray, lengths: NDArray
     ) -> torch.Tensor:
-        """Logits of the label words at the place of the answer, shape (s, classes)."""
-        places = self._answers(numbers, lengths)
+        """Logits of the label words where the answer is read, shape (s, classes)."""
         attend = None if mask is None else mask.to(torch.long)
-        return self._head(places, inputs_embeds=inputs, attention_mask=attend)[:, self._words]
+        return self._logits(self._answers(text_ids, lengths), inputs_embeds=inputs, attention_mask=attend)
 
-    def _answers(self, numbers: NDArray, lengths: NDArray) -> NDArray:
-        """The place of the token whose logits are read in each text, shape (s,); the last one by default."""
+    def _answers(self, text_ids: NDArray, lengths: NDArray) -> NDArray:
+        """Index of the token whose logits are read in each text, shape (s,); the last one by default."""
         return lengths - 1
 
-    def notes(self) -> dict[str, str]:
-        return {
-            "template": self.template.text,
-            "how_to_use": "Put the rows of `prompt` as input embeddings where the template has {prompt}; the class is "
-            "the word whose token has the greatest logit.",
-        }
+    def _logits(self, answers: NDArray, **inputs: Any) -> torch.Tensor:
+        """The label words' logits (s, classes) at the tokens `answers` (s,).
 
-
-class OneToken:
-    """A language model's logits of one token a text: its head, a product with the whole vocabulary, reads no other.
-
-    Args:
-        model: any of transformers' whose head follows its base model.
-    """
-
-    def __init__(self, model: Any) -> None:
-        self.model = model
-
-    def __call__(self, places: NDArray, **inputs: Any) -> torch.Tensor:
-        """Logits (s, vocabulary) of the tokens at `places` (s,)."""
-        at = torch.from_numpy(np.asarray(places)).to(self.model.device)
-
-        def narrow(module: object, given: object, output: Any) -> Any:
-            hidden = output.last_hidden_state
-            output.last_hidden_state = hidden[torch.arange(len(hidden), device=hidden.device), at][:, None]
-            return output
-
-        hook = self.model.base_model.register_forward_hook(narrow)
+        The head's product with the whole vocabulary is the costly part: its input is narrowed to the tokens read.
+        """
+        at = torch.from_numpy(np.asarray(answers)).to(self.device)
+        rows = torch.arange(len(at), device=self.device)
+        head = self.loaded.model.get_output_embeddings()
+        if not self._trims or head is None:
+            return self.loaded.model(**inputs).logits[rows, at][:, self._words]
+        hook = head.register_forward_pre_hook(lambda _, given: (given[0][rows, at][:, None], *given[1:]))
         try:
-            return self.model(**inputs).logits[:, 0]
+            return self.loaded.model(**inputs).logits[:, 0][:, self._words]
         finally:
             hook.remove()
+
+    def _shortcuts(self) -> dict[str, tuple[object, str]]:
+        """What makes it fast: a name for each, the object that has it, and its attribute, which is true."""
+        batches = self._forward.batches
+        found: dict[str, tuple[object, str]] = {"logits of one token alone": (self, "_trims")}
+        return found | ({"padded batches": (batches, "pads")} if batches.pads else {})
+
+    def _verify(self) -> None:
+        """Take only shortcuts that give a plain forward pass's scores of two texts, the shortest and the longest.
+
+        Raises:
+            OptionError: if the model cannot be run with embeddings as its input.
+        """
+        texts = np.array([self._contents.lengths.argmin(), self._contents.lengths.argmax()])
+        try:
+            with torch.inference_mode():
+                expected = torch.stack([self._plain(text) for text in texts.tolist()]).float()
+        except (RuntimeError, ValueError, TypeError, IndexError) as error:
+            reason = (str(error).splitlines() or [""])[0][:200]
+            rule = f"must run on embeddings in {self.dtype}, but fails ({type(error).__name__}: {reason})"
+            raise OptionError("model", self.task.model, rule, "choose another model or precision") from None
+        shortcuts = self._shortcuts()
+        if self._agrees(texts, expected):
+            return
+        for names in [*([name] for name in shortcuts), list(shortcuts)]:
+            for name in names:
+                setattr(*shortcuts[name], False)
+            if self._agrees(texts, expected):
+                _LOG.warning(
+                    "dfedsam: note: with the model %s, these change its scores and are not used: %s; it is slower",
+                    *(self.task.model, ", ".join(names)),
+                )
+                return
+            for name in names:
+                setattr(*shortcuts[name], True)
+        raise OptionError("model", self.task.model, "must give the same scores again, and does not")
+
+    def _agrees(self, texts: NDArray, expected: torch.Tensor) -> bool:
+        """Whether two queries of the initial prompt on these texts get the scores (texts, classes)."""
+        prompts = torch.from_numpy(np.stack([self.prompt] * 2)[None]).to(self.device, self.dtype)
+        try:
+            with torch.inference_mode():
+                scores = self._scores(prompts, texts[None])[0].float()
+        except (RuntimeError, ValueError, TypeError, IndexError):
+            return False
+        allowed = (0.05 if self.dtype == torch.bfloat16 else 1e-3) * max(float(expected.abs().max()), 1e-3)
+        return bool(((scores - expected).abs() <= allowed).all())
+
+    def _plain(self, text: int) -> torch.Tensor:
+        """The label words' logits (classes,) of the initial prompt in one text, by a plain forward pass."""
+        ids, offset = self._contents.ids[text], int(self._contents.offsets[text])
+        embedded, prompt = self._forward.embed([ids], len(ids)), torch.from_numpy(self.prompt[None])
+        own = prompt.to(self.device, self.dtype)
+        inputs = torch.cat([embedded[:, :offset], own, embedded[:, offset:]], dim=1)
+        at = self._answers(np.array([text]), np.array([inputs.shape[1]]))[0]
+        return self.loaded.model(inputs_embeds=inputs).logits[0, at, self._words]
+
+    def model_card(self) -> dict[str, str]:
+        return {"template": self.template.text, "how_to_use": HOW_TO_USE}
+
+
+class MaskedLM(LanguageModel):
+    """A masked language model, asked for the token at the template's mask; the prompt is that of BBT.
+
+    Label words are read as they stand where the mask does: after a blank they are RoBERTa's tokens that begin with one.
+
+    Source: Sun et al. (2022), "Black-box tuning for language-model-as-a-service" (BBT), section 3.
+    """
+
+    def __init__(self, task: TaskSpec, *, template: Template, **loading: Any) -> None:
+        super().__init__(task, template=template, kind=MASKED_LM, **loading)
+
+    def _prepare(self) -> None:
+        token = self.loaded.tokenizer.mask_token_id
+        self._masks = np.array([ids.index(token) for ids in self._contents.ids])
+        self._behind = self._masks >= self._contents.offsets
+
+    def _labels(self, tokenizer: Any) -> list[int]:
+        before = self.template.text.partition(MASK)[0]
+        return label_tokens(tokenizer, self.task.words, after_word=before.endswith((" ", "}")))
+
+    def _answers(self, text_ids: NDArray, lengths: NDArray) -> NDArray:
+        prompt = lengths - self._contents.lengths[text_ids]
+        return self._masks[text_ids] + prompt * self._behind[text_ids]

@@ -1,99 +1,148 @@
-"""What black boxes share whose model runs here, in torch: batches over peers, the meter, exact gradients."""
+"""What black boxes share whose model runs here, in torch: batches over peers, usage, exact gradients."""
+
+from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from dfedsam.blackbox.base import BlackBox, TaskSpec, Usage
-from dfedsam.blackbox.models import Loaded
-from dfedsam.blackbox.passes import Passes, Reader
-from dfedsam.blackbox.vocabulary import Vocabulary
+from dfedsam.blackbox.forward import BatchedForward, Reader
+from dfedsam.blackbox.loading import Loaded
+from dfedsam.blackbox.tokens import Vocabulary
+from dfedsam.errors import OptionError
 
 
-class LocalBox(BlackBox):
+class LocalModel(BlackBox):
     """A model of this process, its texts tokenised and its class words known.
 
     Args:
-        given: what the objective gives.
+        task: what it classifies.
         loaded: the model.
-        read: what is read of a batch of prompted texts; see Passes.
+        read: what is read of a batch of prompted texts; see BatchedForward.
     """
 
-    has_gradients = True
+    takes_text_prompts: ClassVar[bool] = True
+    gives_gradients: ClassVar[bool] = True
 
-    def __init__(self, given: TaskSpec, loaded: Loaded, read: Reader) -> None:
-        self.meter = Usage()
-        self.given, self.loaded, self.device = given, loaded, loaded.device
+    def __init__(self, task: TaskSpec, loaded: Loaded, read: Reader) -> None:
+        self.usage = Usage()
+        self.task, self.loaded, self.device = task, loaded, loaded.device
         self.dtype = next(loaded.model.parameters()).dtype
-        self._out = torch.from_numpy(np.empty(0, given.dtype)).dtype
-        self._passes = Passes(loaded, read)
-        self.width = self._passes.width
-        self.embedding_std = float(self._passes.table.float().std())
+        self._out = torch.from_numpy(np.empty(0, task.dtype)).dtype
+        self._forward = BatchedForward(loaded, read)
+        self.width = self._forward.width
+        self.embedding_std = embedding_std(self._forward.embeddings)
 
-    def scores(self, prompts: NDArray, examples: Sequence[NDArray], *, count: bool = True) -> list[NDArray]:
-        queries = prompts.shape[1]
+    def scores(self, prompts: NDArray, examples: NDArray, *, count: bool = True) -> NDArray:
+        peers, queries, tokens = prompts.shape[:3]
+        groups = [slice(i, i + 1) for i in range(peers)] if self.task.cut_at_peers else [slice(None)]
         answers: list[NDArray] = []
         with torch.inference_mode():
-            groups = [slice(i, i + 1) for i in range(len(examples))] if self.given.cut_at_peers else [slice(None)]
             for group in groups:
                 some = torch.from_numpy(np.ascontiguousarray(prompts[group])).to(self.device, self.dtype)
-                answers += [part.to("cpu", self._out).numpy() for part in self._scores(some, examples[group])]
+                answers.append(self._scores(some, examples[group]).to("cpu", self._out).numpy())
         if count:
-            sizes = [len(numbers) for numbers in examples]
-            self.meter.queries += queries * len(examples)
-            self.meter.examples += queries * sum(sizes)
-            self.meter.tokens += queries * self._tokens(prompts.shape[2], examples)
-        return answers
+            self.usage.examples += queries * int((examples >= 0).sum())
+            self.usage.tokens += queries * self._tokens(tokens, examples)
+        return answers[0] if len(answers) == 1 else np.concatenate(answers)
 
     def zero_shot(self, examples: NDArray) -> NDArray:
-        """Class scores of the bare texts and words, with no prompt at all, shape (b, classes)."""
-        return self.scores(np.empty((1, 1, 0, self.width), np.float32), [examples], count=False)[0][0]
+        return self.scores(np.empty((1, 1, 0, self.width), np.float32), examples[None], count=False)[0, 0]
 
-    def gradients(
-        self, prompts: NDArray, examples: Sequence[NDArray], labels: Sequence[NDArray]
-    ) -> tuple[NDArray, NDArray]:
+    def gradients(self, prompts: NDArray, examples: NDArray, labels: NDArray) -> tuple[NDArray, NDArray]:
         leaf = torch.from_numpy(np.array(prompts)).to(self.device, self.dtype).requires_grad_()
-        targets = [torch.from_numpy(np.asarray(part)).to(self.device) for part in labels]
+        counts = (examples >= 0).sum(axis=1).tolist()
+        targets = torch.from_numpy(np.asarray(labels)).to(self.device)
         with torch.enable_grad():
-            scores = self._scores(leaf[:, None], examples)
-            parts = zip(scores, targets, strict=True)
-            losses = torch.stack([torch.nn.functional.cross_entropy(part[0], target) for part, target in parts])
+            scores = self._scores(leaf[:, None], examples)[:, 0]
+            losses = torch.stack(
+                [
+                    torch.nn.functional.cross_entropy(own[:count], target[:count])
+                    for own, target, count in zip(scores, targets, counts, strict=True)
+                ]
+            )
             (gradient,) = torch.autograd.grad(losses.sum(), leaf)
         return losses.detach().to("cpu", self._out).numpy(), gradient.to("cpu", self._out).numpy()
 
-    def trial(self) -> None:
+    def preflight(self) -> None:
         """One prompt on the longest text."""
-        sizes = [len(text) for text in self.given.examples.texts]
-        self.scores(self.prompt[None, None], [np.array([np.argmax(sizes)])], count=False)
+        sizes = [len(text) for text in self.task.examples.texts]
+        self.scores(self.prompt[None, None], np.array([[np.argmax(sizes)]]), count=False)
 
     def vocabulary(self) -> Vocabulary:
         return Vocabulary(self.loaded.tokenizer, self._embeddings)
 
     def _embeddings(self, ids: NDArray[np.int64]) -> NDArray:
-        """The embeddings (…, width) of tokens (…)."""
-        return self._passes.table[torch.from_numpy(ids).to(self.device)].to("cpu", self._out).numpy().copy()
+        """The embeddings (…, width) of tokens (…), as the model's own module gives them."""
+        known = self._forward.embeddings.weight.shape[0]
+        if ids.max(initial=0) >= known:
+            rule = f"must embed all tokens of its tokenizer, but token {ids.max()} is beyond its {known} embeddings"
+            raise OptionError("model", self.task.model, rule)
+        with torch.no_grad():
+            rows = self._forward.embeddings(torch.from_numpy(ids).to(self.device))
+        return rows.to("cpu", self._out).numpy().copy()
 
     @abstractmethod
-    def _scores(self, prompts: torch.Tensor, examples: Sequence[NDArray]) -> list[torch.Tensor]:
-        """One (q, b, classes) tensor a peer, from prompts (p, q, tokens, width)."""
+    def _scores(self, prompts: torch.Tensor, examples: NDArray) -> torch.Tensor:
+        """Scores (p, q, b, classes) of prompts (p, q, tokens, width) on examples (p, b)."""
 
     @abstractmethod
-    def _tokens(self, prompt: int, examples: Sequence[NDArray]) -> int:
+    def _tokens(self, prompt: int, examples: NDArray) -> int:
         """Tokens through the model for one prompt a peer of `prompt` tokens."""
 
 
-def pairs(queries: int, examples: Sequence[NDArray]) -> tuple[NDArray, NDArray]:
-    """Every prompt of a peer with every example of the peer: numbers of the prompts and of the examples, both (s,)."""
-    sizes = [len(numbers) for numbers in examples]
-    which = np.concatenate([np.repeat(np.arange(i * queries, (i + 1) * queries), b) for i, b in enumerate(sizes)])
-    return which, np.concatenate([np.tile(part, queries) for part in examples])
+def pairs(queries: int, examples: NDArray) -> tuple[NDArray, NDArray, NDArray[np.bool_]]:
+    """Each prompt of a peer with each example of the peer, as s sequences.
+
+    Args:
+        queries: q, prompts of each peer.
+        examples: example indices (peers, b), filled up with −1.
+
+    Returns:
+        Prompt ids (s,), of the peers' prompts one after the other; example ids (s,); and where each sequence stands in
+        an array (peers, q, b), as a mask.
+    """
+    mask = np.broadcast_to((examples >= 0)[:, None], (len(examples), queries, examples.shape[1]))
+    peers, prompts, columns = np.nonzero(mask)
+    return peers * queries + prompts, examples[peers, columns], mask
 
 
-def by_peer(scores: torch.Tensor, queries: int, examples: Sequence[NDArray]) -> list[torch.Tensor]:
-    """Scores (s, classes) of `pairs` as one (q, b, classes) a peer."""
-    sizes = [len(numbers) for numbers in examples]
-    parts = scores.split([queries * size for size in sizes])
-    return [part.view(queries, size, -1) for part, size in zip(parts, sizes, strict=True)]
+def by_peer(scores: torch.Tensor, mask: NDArray[np.bool_]) -> torch.Tensor:
+    """Scores (s, classes) of `pairs` at their places, shape (peers, q, b, classes)."""
+    if mask.all():
+        return scores.view(*mask.shape, -1)
+    whole = scores.new_zeros((*mask.shape, scores.shape[-1]))
+    whole[torch.from_numpy(np.array(mask)).to(scores.device)] = scores
+    return whole
+
+
+def cosine_scores(vectors: torch.Tensor, words: torch.Tensor, examples: NDArray, scale: float) -> torch.Tensor:
+    """Scaled cosines of examples' vectors with each prompt's class words, shape (peers, q, b, classes).
+
+    Args:
+        vectors: unit vectors of all examples, shape (n, width).
+        words: those of the class words, shape (peers, q, classes, width).
+        examples: example indices (peers, b), filled up with −1.
+        scale: what cosines are multiplied by.
+    """
+    peers, queries, classes = words.shape[:3]
+    whole = words.new_zeros((peers, queries, examples.shape[1], classes))
+    for i, own in enumerate(words.flatten(1, 2)):  # a product of its own for each peer: bits do not depend on others
+        rows = torch.from_numpy(examples[i][examples[i] >= 0]).to(vectors.device)
+        products = (scale * (vectors[rows] @ own.T)).view(len(rows), queries, classes)
+        whole[i, :, : len(rows)] = products.transpose(0, 1)
+    return whole
+
+
+def embedding_std(embeddings: torch.nn.Module) -> float:
+    """Standard deviation of the entries of a model's token embeddings, some models' scale included."""
+    table: torch.Tensor = embeddings.weight  # type: ignore[assignment]
+    ids = torch.arange(min(len(table), 256), device=table.device)
+    with torch.no_grad():
+        scaled, bare = embeddings(ids).float(), table[ids].float()
+    factor = 1.0 if torch.equal(scaled, bare) else float(scaled.std() / bare.std())
+    return float(table.float().std()) * factor

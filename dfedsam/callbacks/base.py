@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dfedsam.context import QueryCounter
     from dfedsam.experiment import Experiment
     from dfedsam.objectives import Problem
-    from dfedsam.run_folder import Row
+    from dfedsam.run_folder import Row, RunFolder
 
 T = TypeVar("T")
 INTERRUPTED: Literal["interrupted"] = "interrupted"
@@ -33,6 +33,7 @@ class Run:
         problem: the objective with the block's data.
         counter: the block's queries.
         state: the algorithm's state of the block.
+        folder: the run's; None if nothing is written.
         round: rounds completed.
         row: the evaluation after these rounds; None if there is none.
         rows: all evaluations so far.
@@ -49,6 +50,7 @@ class Run:
     problem: Problem
     counter: QueryCounter
     state: Any
+    folder: RunFolder | None = None
     round: int = 0
     row: Row | None = None
     rows: list[Row] = field(default_factory=list)
@@ -56,7 +58,7 @@ class Run:
     stopped: str | None = None
     dropped: bool = False
     earlier_counts: dict[str, int] = field(default_factory=dict)
-    before_gossip: Callable[[NDArray], None] = lambda x: None
+    before_gossip: Callable[[NDArray], None] = lambda _: None
     cosines: list[tuple[slice, NDArray]] | None = None
     _start: float = field(default_factory=time.perf_counter)
 
@@ -107,6 +109,9 @@ class Callback:
 
     def on_end(self, run: Run) -> None:
         """Called once after the last round, also when the run was stopped; not when it failed."""
+
+    def close(self) -> None:
+        """Called at last, however the run ended, if `on_start` was."""
 
 
 def on_root(communicator: Communicator, action: Callable[[], T]) -> T:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from dfedsam import checkpoint, state, topologies
+from dfedsam import checkpoint, state, theory, topologies
 from dfedsam.callbacks.base import Callback, Run, on_every_rank, on_root
 from dfedsam.callbacks.evaluation import mean_model, total_counts
 from dfedsam.communication.base import Communicator
@@ -48,7 +48,7 @@ def open_folder(out: Out | None, communicator: Communicator, *, resume: bool) ->
 
         def take() -> Path:
             made = not (resume or isinstance(out, RunFolder))
-            folder = out if isinstance(out, RunFolder) else _make(out) if made else RunFolder(_path(out))
+            folder = out if isinstance(out, RunFolder) else make_folder(out) if made else RunFolder(_path(out))
             stack.enter_context(folder.writing())
             if made:
                 stack.callback(folder.remove_unstarted)  # a run that fails before its first checkpoint leaves nothing
@@ -61,7 +61,12 @@ def _path(out: Path | str | Iterator[Path]) -> Path:
     return Path(out) if isinstance(out, Path | str) else next(out)
 
 
-def _make(out: Path | str | Iterator[Path]) -> RunFolder:
+def make_folder(out: Path | str | Iterator[Path]) -> RunFolder:
+    """Make the folder of a fresh run; of an iterator's paths the first that is free.
+
+    Raises:
+        OptionError: if it is there already, or cannot be made.
+    """
     chosen = isinstance(out, Path | str)
     while True:
         path = _path(out)
@@ -199,8 +204,13 @@ class Checkpoints(Callback):
 
 
 def _topology(experiment: Experiment) -> Row:
-    """The graph, its spectrum for the run's gossip steps, and how the gossip mixes on it."""
+    """The graph, its spectrum for the run's gossip steps, how the gossip mixes on it, and what theory predicts."""
     topology, gossip = experiment.topology, experiment.algorithm.gossip_of_x()
     spectrum = topologies.spectrum(topology, 1 if gossip is None else gossip.num_steps(topology))
-    mixing = {} if gossip is None else {"gossip": gossip.mixing_summary(topology, spectrum["lambda_q"])}
-    return topologies.to_dict(topology, spectrum=spectrum, **mixing)
+    mixing = {}
+    if gossip is not None:
+        summary = gossip.mixing_summary(topology, spectrum["lambda_q"])
+        mixing = {"gossip": {**summary, "mixes": experiment.algorithm.mixes}}
+    rounds = [t for t in range(experiment.rounds + 1) if t == 0 or experiment.is_evaluated(t)]
+    prediction = theory.predict(topology, experiment.algorithm, experiment.objective, spectrum, rounds)
+    return topologies.to_dict(topology, spectrum=spectrum, **mixing, theory=prediction)

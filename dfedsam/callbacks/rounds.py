@@ -44,13 +44,13 @@ class Budget(Callback):
 
     def before_round(self, run: Run) -> None:
         """Keep x, if there is a budget at all."""
-        self._x = run.x.copy() if run.problem.limits() else None
+        self._x = run.x.copy() if run.problem.has_budget else None
 
     def after_round(self, run: Run) -> None:
         """Agree over the ranks whether the budget is exhausted."""
         if self._x is None:
             return
-        message = run.communicator.first(getattr(run.problem, "budget_exhausted", None))
+        message = run.communicator.first(run.problem.budget_exhausted)
         if message is not None:
             run.x[...] = self._x
             run.round -= 1

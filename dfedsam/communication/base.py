@@ -176,17 +176,29 @@ class Communicator(ABC):
         self._count(edges, messages.shape[1])
         return peers[order], np.concatenate([messages, plan.receive(messages)])[order]
 
-    def server_mean(self, x: NDArray, weights: NDArray | None = None) -> NDArray:
-        """The exact mean over all peers, (b, d) → (d,) in the type of `x`, for server baselines only.
+    def server_mean(
+        self, x: NDArray, weights: NDArray | None = None, participants: NDArray[np.bool_] | None = None
+    ) -> NDArray:
+        """The exact mean over the peers that take part, (b, d) → (d,) in the type of `x`, for server baselines only.
 
-        Counts two messages a peer: its row, with its weight where there are `weights` (b,), and the mean back.
+        Counts two messages for each of them: its row, with its weight where there are weights, and the mean back.
+
+        Args:
+            x: the block's rows, shape (b, d).
+            weights: how much each counts, shape (b,); None: all the same.
+            participants: which of the block's peers take part, shape (b,); None: all. The mean of none is 0.
         """
-        if weights is None:
-            mean = (self.total(x) / self.peers).astype(x.dtype)
+        count, shares = self.peers, weights
+        if participants is not None:
+            present = participants.astype(np.float64)
+            count, shares = int(self.total(present)), present if weights is None else present * weights
+        if shares is None:
+            mean = (self.total(x) / count).astype(x.dtype)
         else:
-            mean = (self.total(x * weights[:, None].astype(np.float64)) / self.total(weights)).astype(x.dtype)
-        self._count(self.peers, mean.nbytes + (0 if weights is None else x.itemsize))
-        self._count(self.peers, mean.nbytes)
+            sums, share = self.total(x * shares[:, None].astype(np.float64)), self.total(shares)
+            mean = (sums / np.where(share > 0, share, 1)).astype(x.dtype)
+        self._count(count, mean.nbytes + (0 if weights is None else x.itemsize))
+        self._count(count, mean.nbytes)
         return mean
 
     def server_rows(self, x: NDArray, reply: int) -> NDArray:

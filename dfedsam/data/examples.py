@@ -1,5 +1,8 @@
-"""Labelled texts, and the two draws that every data set shares: a held-out part, and a smaller sample."""
+"""Labelled texts, and what every data set shares: a held-out part, a smaller sample, and perturbed texts."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,14 +31,14 @@ class Examples:
     seconds: tuple[str, ...] = ()
     images: tuple[bytes, ...] = ()
 
-    def take(self, numbers: NDArray) -> "Examples":
-        """The examples of these numbers, in their order."""
+    def take(self, numbers: NDArray) -> Examples:
+        """The examples with these indices, in their order."""
         texts, seconds, images = (
             tuple(part[i] for i in numbers) if part else () for part in (self.texts, self.seconds, self.images)
         )
         return replace(self, texts=texts, labels=self.labels[numbers], seconds=seconds, images=images)
 
-    def joined(self, more: "Examples") -> "Examples":
+    def joined(self, more: Examples) -> Examples:
         """These examples, then more of the same classes."""
         labels = np.concatenate([self.labels, more.labels])
         texts, seconds, images = self.texts + more.texts, self.seconds + more.seconds, self.images + more.images
@@ -43,7 +46,7 @@ class Examples:
 
 
 def draw(labels: NDArray, counts: NDArray, generator: np.random.Generator) -> NDArray:
-    """Numbers, in rising order, of counts[c] examples drawn without replacement from each class c."""
+    """Indices, in order, of counts[c] examples drawn without replacement from each class c."""
     chosen = [
         generator.permutation(np.flatnonzero(labels == label))[:count] for label, count in enumerate(counts.tolist())
     ]
@@ -71,11 +74,36 @@ def held_out(examples: Examples, share: float, generator: np.random.Generator) -
     """
     sizes = np.bincount(examples.labels)
     if sizes.min() < 2:
-        raise ValueError(
-            f"data has a class with {sizes.min()} example(s) (class {sizes.argmin()}): at least 2 are needed, one of "
-            "them to be held out; give more data, or a test file"
+        name = examples.classes[sizes.argmin()]
+        message = (
+            f"data has {sizes.min()} example(s) of the class {name}: at least 2 are needed, one of them to be held out"
         )
+        raise ValueError(f"{message}; give more data, or a test file")
     counts = np.clip(np.rint(share * sizes).astype(np.int64), 1, sizes - 1)
     test = draw(examples.labels, counts, generator)
     train = np.setdiff1d(np.arange(len(examples.labels)), test)
     return examples.take(train), examples.take(test)
+
+
+def perturbed(examples: Examples, share: float, rng: np.random.Generator) -> Examples:
+    """The same examples with some words of each text replaced at random; FedBPT divides losses by those on them.
+
+    Args:
+        examples: their texts, and second texts, are words with blanks between them.
+        share: of each text's words, from 0 to 1, rounded to whole words; they are drawn from those of all texts.
+        rng: the random numbers.
+    """
+    seconds = _perturbed(examples.seconds, share, rng) if examples.seconds else ()
+    return replace(examples, texts=_perturbed(examples.texts, share, rng), seconds=seconds)
+
+
+def _perturbed(texts: Sequence[str], share: float, rng: np.random.Generator) -> tuple[str, ...]:
+    split = [text.split() for text in texts]
+    vocabulary = np.array(sorted({word for words in split for word in words}), object)
+    changed = []
+    for words in split:
+        replaced = rng.permutation(len(words))[: round(share * len(words))]
+        own = np.array(words, object)
+        own[replaced] = vocabulary[rng.integers(len(vocabulary), size=len(replaced))]
+        changed.append(" ".join(own))
+    return tuple(changed)

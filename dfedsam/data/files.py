@@ -1,112 +1,254 @@
-"""Labelled texts or images from a file, a folder of images or a hub data set, through the `datasets` library."""
+"""Labelled texts or images from a file, a folder or a hub data set, through the `datasets` library."""
 
+from __future__ import annotations
+
+import gzip
 import logging
+import shutil
 import tempfile
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from dfedsam.data.examples import Examples, Label
+from dfedsam.errors import OptionError
 
-FORMATS = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet"}
+FORMATS = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".json": "json",
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".parquet": "parquet",
+}
 
 
-def load(
-    source: str,
-    text_column: str,
-    label_column: str,
-    *,
-    split: str = "train",
-    option: str = "data",
-    classes: tuple[Label, ...] = (),
-) -> Examples:
-    """Read a file, or a split of a hub data set. Nothing is written beside the user's file.
+@dataclass(frozen=True)
+class Source:
+    """How files and data sets are read. Nothing is written beside the user's files.
 
     Labels may be whole numbers or strings; classes are numbered in the sorted order of the labels.
 
     Args:
-        source: path of a .csv, .jsonl, .json (JSON lines) or .parquet file, of a folder that holds a folder of images a
-            class, or the name of a hub data set.
-        text_column: name of the column with the texts; two names, set apart by a comma, where each example is a pair.
+        text_column: name of the column with the texts; two names, commas between, where each example is a pair.
         label_column: name of the column with the labels.
-        split: which split of a hub data set.
-        option: what the user calls `source`, for messages.
-        classes: the labels that there may be, in the order of their numbers; () takes those that there are.
-
-    Raises:
-        ValueError: for a file that is missing or malformed, a column that is not there, an empty text or label, a label
-            that is not one of `classes`, or fewer than two classes.
+        encoding: of files of text.
     """
-    path = Path(source).expanduser()
-    if path.suffix.lower() in FORMATS:
-        if not path.is_file():
-            raise ValueError(f"{option} is {source}: there is no such file; check the path")
-        rows = _file(path, option)
-    elif path.is_dir():
-        rows = _images(path, option)
-    elif path.exists():
-        raise ValueError(f"{option} is {source}: it must end in one of {', '.join(FORMATS)}; convert it to one of them")
-    else:
-        rows = _hub(source, split, option)
-    whole = text_column in rows.column_names  # a column's name may hold a comma
-    columns = [text_column] if whole else [name.strip() for name in text_column.split(",", maxsplit=1)]
-    named = [(f"{option}'s text column", column) for column in columns]
-    for name, column in (*named, (f"{option}'s label column", label_column)):
-        if column not in rows.column_names:
-            raise ValueError(f"{name} is {column}: {source} has the columns {', '.join(rows.column_names)}; name one")
-    if not len(rows):
-        raise ValueError(f"{option} is {source}: it has no rows; give a file with examples")
-    feature = rows.features[label_column]
-    names = tuple(getattr(feature, "names", ()) or ())
-    if type(rows.features[columns[0]]).__name__ == "Image":
-        images = _contents(rows, columns[0])
-        blank = ("",) * len(images)
-        return replace(
-            _numbered(blank, list(rows[label_column]), names, classes, f"{option} is {source}"), images=images
-        )
-    texts = [tuple("" if text is None else str(text).strip() for text in rows[column]) for column in columns]
-    for column, part in zip(columns, texts, strict=True):
-        if "" in part:
-            where = f" in {column}" if len(columns) > 1 else ""
-            raise ValueError(
-                f"{option} is {source}: row {part.index('') + 1} has no text{where}; every row must have one"
+
+    text_column: str = "text"
+    label_column: str = "label"
+    encoding: str = "utf-8"
+
+    def load(
+        self, source: str, option: str = "data", classes: tuple[Label, ...] = (), *, split: str = "train"
+    ) -> Examples:
+        """Read a file, or a split of a folder or hub data set.
+
+        Args:
+            source: path of a file (.csv, .tsv, .jsonl, .json with a JSON object a line, .parquet; also with .gz), of a
+                folder that the library datasets saved, that has such files by split, or that has a folder of images
+                for each class; or the name of a hub data set.
+            option: the option it is the value of, for messages.
+            classes: the labels that there may be, in the order of their numbers; () takes those that there are.
+            split: which split of a folder or hub data set.
+
+        Raises:
+            OptionError: for a file that is missing or malformed, a column that is not there, an empty text or label, a
+                label that is not one of `classes`, or fewer than two classes.
+        """
+        rows = self._rows(source, option, split)
+        columns = self._columns(rows, source)
+        if not len(rows):
+            raise OptionError(option, source, "must have rows, and has none", "give a file with examples")
+        table = _Table(rows, option, source)
+        labels, known, names = table.numbered(self.label_column, classes)
+        if type(rows.features[columns[0]]).__name__ == "Image":
+            return Examples(
+                texts=("",) * len(rows), labels=labels, classes=known, names=names, images=_contents(rows, columns[0])
             )
-    examples = _numbered(texts[0], list(rows[label_column]), names, classes, f"{option} is {source}")
-    return replace(examples, seconds=texts[1]) if len(texts) > 1 else examples
+        texts, *seconds = (table.texts(column) for column in columns)
+        return Examples(texts=texts, labels=labels, classes=known, names=names, seconds=seconds[0] if seconds else ())
 
+    def has_test(self, source: str) -> bool:
+        """Whether a folder has a test split."""
+        folder = Path(source).expanduser()
+        if not folder.is_dir():
+            return False
+        return ((folder / "dataset_dict.json").is_file() and (folder / "test").is_dir()) or bool(_files(folder, "test"))
 
-def _file(path: Path, option: str) -> Any:
-    datasets = _quiet_datasets()
-    kind = FORMATS[path.suffix.lower()]
-    options = {"keep_default_na": False} if kind == "csv" else {}  # "null" and "NA" are texts like any other
-    with tempfile.TemporaryDirectory(prefix="dfedsam-") as scratch:
+    def _columns(self, rows: Any, source: str) -> list[str]:
+        """The text columns, which are there beside a label column."""
+        whole = self.text_column in rows.column_names  # a column's name may hold a comma
+        columns = [self.text_column] if whole else [name.strip() for name in self.text_column.split(",", maxsplit=1)]
+        for option, column in (*(("text_column", column) for column in columns), ("label_column", self.label_column)):
+            if column not in rows.column_names:
+                raise OptionError(option, column, f"must be a column: {source} has {', '.join(rows.column_names)}")
+        if self.label_column in columns:
+            raise OptionError("label_column", self.label_column, "must be another column than the texts'")
+        return columns
+
+    def _rows(self, source: str, option: str, split: str) -> Any:
+        path = Path(source).expanduser()
+        if _format(path):
+            if not path.is_file():
+                raise OptionError(option, source, "must be a file: there is no such file", "check the path")
+            return self._file([path], option, source)
+        if path.is_file():
+            rule = f"must end in one of {', '.join(FORMATS)}, or in one of them and .gz"
+            raise OptionError(option, source, rule, "convert it to one of them")
+        if path.is_dir():
+            return self._folder(path, option, source, split)
         try:
-            return datasets.load_dataset(
-                kind, data_files=str(path.resolve()), split="train", cache_dir=scratch, keep_in_memory=True, **options
-            )
-        except Exception as error:  # the library raises many kinds; the user needs the path and the reason
-            raise ValueError(f"{option} is {path}: it cannot be read as {kind} ({_reason(error)}); check it") from None
-
-
-def _images(folder: Path, option: str) -> Any:
-    """A folder with a folder of images a class."""
-    datasets = _quiet_datasets()
-    with tempfile.TemporaryDirectory(prefix="dfedsam-") as scratch:
-        try:
-            return datasets.load_dataset(
-                "imagefolder",
-                data_dir=str(folder.resolve()),
-                split="train",
-                cache_dir=scratch,
-                keep_in_memory=True,
-                drop_labels=False,
-            )
+            return _datasets().load_dataset(source, split=split)
         except Exception as error:
-            raise ValueError(
-                f"{option} is {folder}: it must hold a folder of images a class ({_reason(error)}); check it"
-            ) from None
+            rule = (
+                "must be a file or a data set: there is no such file, and no data set of that name can be had from the "
+                f"hub or its cache ({_reason(error)})"
+            )
+            hint = f"give a path that ends in {', '.join(FORMATS)}, or go online"
+            raise OptionError(option, source, rule, hint) from None
+
+    def _folder(self, folder: Path, option: str, source: str, split: str) -> Any:
+        datasets = _datasets()
+        if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
+            try:
+                rows = datasets.load_from_disk(str(folder), keep_in_memory=True)
+            except Exception as error:
+                raise OptionError(option, source, f"cannot be read as a saved data set ({_reason(error)})") from None
+            if not isinstance(rows, datasets.DatasetDict):
+                return rows
+            if split not in rows:
+                raise OptionError(option, source, f"must have the split {split}, and has {', '.join(rows)}")
+            return rows[split]
+        files = _files(folder, split)
+        if files:
+            return self._file(files, option, source)
+        with tempfile.TemporaryDirectory(prefix="dfedsam-") as scratch:
+            try:
+                return datasets.load_dataset(
+                    "imagefolder",
+                    data_dir=str(folder.resolve()),
+                    split="train",
+                    cache_dir=scratch,
+                    keep_in_memory=True,
+                    drop_labels=False,
+                )
+            except Exception:
+                rule = (
+                    f"must hold a folder of images for each class, a saved data set, or a file {split}.csv or the like"
+                )
+                raise OptionError(option, source, rule) from None
+
+    def _file(self, paths: Sequence[Path], option: str, source: str) -> Any:
+        kind = FORMATS[_format(paths[0])]
+        options: dict[str, Any] = {} if kind == "parquet" else {"encoding": self.encoding}
+        if kind == "csv":  # "null" and "NA" are texts like any other
+            options |= {"keep_default_na": False} | ({"sep": "\t"} if _format(paths[0]) == ".tsv" else {})
+        with tempfile.TemporaryDirectory(prefix="dfedsam-") as scratch:
+            try:
+                plain = [str(_unzipped(path, Path(scratch))) for path in paths]
+                return _datasets().load_dataset(
+                    kind, data_files=plain, split="train", cache_dir=scratch, keep_in_memory=True, **options
+                )
+            except Exception as error:  # the library raises many kinds; the user needs the path and the reason
+                reason, hint = _reason(error), ""
+                if "codec can't decode" in reason or "UTF-8" in reason:
+                    hint = "set encoding to that of the file, such as latin-1 or utf-16"
+                if "corresponds to no data" in reason:
+                    reason = "it has no rows"
+                raise OptionError(option, source, f"cannot be read as {kind} ({reason})", hint) from None
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Rows of a data set, and how messages call it."""
+
+    rows: Any
+    option: str
+    source: str
+
+    def texts(self, column: str) -> tuple[str, ...]:
+        """The texts of a column, none empty."""
+        texts = tuple("" if text is None else str(text).strip() for text in self.rows[column])
+        if "" in texts:
+            self._refuse(f"must have a text in every row: the column {column} has none", texts.index(""))
+        return texts
+
+    def numbered(
+        self, column: str, known: tuple[Label, ...]
+    ) -> tuple[np.ndarray, tuple[Label, ...], tuple[str, ...] | None]:
+        """Each row's class number, the classes' labels, and their names where the data have them."""
+        names = tuple(getattr(self.rows.features[column], "names", ()) or ())
+        labels = self._labels(column)
+        present: list[Label] = sorted(set(labels))
+        classes: list[Label] = list(known) or list(range(len(names))) or present
+        number = {label: i for i, label in enumerate(classes)}
+        for label in present:
+            if label not in number:
+                rule = f"must have the classes {', '.join(map(str, classes))} alone, and has the label {label}"
+                self._refuse(rule, labels.index(label))
+        if len(classes) < 2:
+            self._refuse(f"must have two classes or more: all its labels are {classes[0]}")
+        if not names and isinstance(classes[0], str):
+            names = tuple(map(str, classes))
+        return np.array([number[label] for label in labels], dtype=np.int64), tuple(classes), names or None
+
+    def _labels(self, column: str) -> list[Label]:
+        labels = list(self.rows[column])
+        for row, label in enumerate(labels):
+            if label is None or label == "" or label != label:
+                self._refuse("must have a label in every row, and one has no label", row)
+            if not isinstance(label, (int, float, str)):
+                kind = type(label).__name__
+                self._refuse(f"must have whole numbers or names as labels, and the column {column} has a {kind}", row)
+        if isinstance(labels[0], float):  # whole numbers, where a reader took the column for fractions
+            for row, label in enumerate(labels):
+                if not float(label).is_integer():
+                    self._refuse("must have whole numbers or names as labels: its labels are fractions", row)
+            return [int(label) for label in labels]
+        return labels
+
+    def _refuse(self, rule: str, row: int | None = None) -> NoReturn:
+        where = "" if row is None else f" (row {row + 1}{self._line(row)})"
+        raise OptionError(self.option, self.source, f"{rule}{where}")
+
+    def _line(self, row: int) -> str:
+        """The line of a file of lines that a row stands in, where it is known."""
+        suffix = _format(Path(self.source))
+        if not Path(self.source).is_file() or suffix == ".parquet":
+            return ""
+        if FORMATS[suffix] == "json":
+            return f", line {row + 1}"
+        earlier = self.rows.select(range(row))
+        breaks = sum(str(cell).count("\n") for column in earlier.column_names for cell in earlier[column])
+        return f", line {row + 2 + breaks}"
+
+
+def _format(path: Path) -> str:
+    """The suffix of a file that we read, without .gz; empty for others."""
+    name = Path(path.stem) if path.suffix.lower() == ".gz" else path
+    return name.suffix.lower() if name.suffix.lower() in FORMATS else ""
+
+
+def _files(folder: Path, split: str) -> list[Path]:
+    """A split's files in a folder: train.csv, or the parts train-00000-of-00002.parquet, of one format."""
+    named = [path for path in sorted(folder.iterdir()) if _format(path) and path.is_file()]
+    whole = [path for path in named if path.name.partition(".")[0] == split]
+    parts = [path for path in named if path.name.startswith(f"{split}-") and _format(path) == ".parquet"]
+    return whole[:1] or parts
+
+
+def _unzipped(path: Path, scratch: Path) -> Path:
+    """A file as the library reads it: unpacked into `scratch` where it is gzipped."""
+    if path.suffix.lower() != ".gz":
+        return path.resolve()
+    plain = scratch / path.stem
+    with gzip.open(path) as packed, plain.open("wb") as file:
+        shutil.copyfileobj(packed, file)
+    return plain
 
 
 def _contents(rows: Any, column: str) -> tuple[bytes, ...]:
@@ -117,22 +259,12 @@ def _contents(rows: Any, column: str) -> tuple[bytes, ...]:
     return tuple(one["bytes"] or Path(one["path"]).read_bytes() for one in files)
 
 
-def _hub(name: str, split: str, option: str) -> Any:
-    datasets = _quiet_datasets()
-    try:
-        return datasets.load_dataset(name, split=split)
-    except Exception as error:
-        raise ValueError(
-            f"{option} is {name}: there is no such file, and no data set of that name can be had from the hub or its "
-            f"cache ({_reason(error)}); give a path that ends in {', '.join(FORMATS)}, or go online"
-        ) from None
-
-
-def _quiet_datasets() -> Any:
+def _datasets() -> Any:
+    """The library, quiet: its errors reach the user as ours, in one line."""
     import datasets
 
     datasets.disable_progress_bars()
-    datasets.logging.set_verbosity(logging.CRITICAL)  # its errors reach the user as ours, in one line
+    datasets.logging.set_verbosity(logging.CRITICAL)
     return datasets
 
 
@@ -141,28 +273,3 @@ def _reason(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:160]}"
-
-
-def _numbered(
-    texts: tuple[str, ...], labels: list[Any], names: tuple[str, ...], known: tuple[Label, ...], what: str
-) -> Examples:
-    """Number the classes. `names` are a hub data set's own, for labels that are numbers already."""
-    for row, label in enumerate(labels, start=1):
-        if label is None or label == "" or label != label:
-            raise ValueError(f"{what}: row {row} has no label; every row must have one")
-    if isinstance(labels[0], float):  # whole numbers, where a reader took the column for fractions
-        if not all(label.is_integer() for label in labels):
-            raise ValueError(f"{what}: its labels are fractions; they must be whole numbers or names")
-        labels = [int(label) for label in labels]
-    found: list[Label] = sorted(set(labels))
-    classes: list[Label] = list(known) or list(range(len(names))) or found
-    number = {label: i for i, label in enumerate(classes)}
-    strange = [label for label in found if label not in number]
-    if strange:
-        raise ValueError(f"{what}: label {strange[0]} is not among the classes {', '.join(map(str, classes))}")
-    if len(classes) < 2:
-        raise ValueError(f"{what}: all its labels are {classes[0]}; there must be two classes or more")
-    if not names and isinstance(classes[0], str):
-        names = tuple(map(str, classes))
-    numbers = np.array([number[label] for label in labels], dtype=np.int64)
-    return Examples(texts=texts, labels=numbers, classes=tuple(classes), names=names or None)

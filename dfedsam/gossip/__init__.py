@@ -1,6 +1,7 @@
 """Gossip: what one exchange phase does."""
 
 from dfedsam.gossip.base import Gossip, GossipState
+from dfedsam.gossip.ceca import Ceca
 from dfedsam.gossip.channel import Channel, LocalUpdate
 from dfedsam.gossip.choco import Choco
 from dfedsam.gossip.deep_squeeze import DeepSqueeze
@@ -10,6 +11,7 @@ from dfedsam.gossip.polynomial import Chebyshev, FiniteTime, SecondOrder
 from dfedsam.gossip.push_sum import PushSum
 
 __all__ = [
+    "Ceca",
     "Channel",
     "Chebyshev",
     "Choco",

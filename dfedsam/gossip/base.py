@@ -86,6 +86,15 @@ class Gossip(ABC, Generic[S]):
         It owns x and the state, and may overwrite both.
         """
 
+    def difference(self, x: NDArray, state: S, channel: Channel) -> tuple[NDArray[np.float64], S]:
+        """What this phase adds to the rows of x (peers, dim), in float64, and the state afterwards.
+
+        A gossip that is a polynomial in W takes it from `Channel.difference`, so that it vanishes where peers agree,
+        whatever the type of x. For any other it is the mixed x less x, with the rounding of both.
+        """
+        mixed, state = self(x.copy(), state, channel)
+        return np.subtract(mixed, x, dtype=np.float64), state
+
     def metrics(self, state: S) -> dict[str, float]:
         """Numbers that belong into a run's metrics, such as a step size that was tuned; the same on every rank."""
         return {}

@@ -37,7 +37,7 @@ class CompressedStep:
     Args:
         source: gives some rows z of the block, shape (p, dim), as a new array or as these rows of `estimate`.
         estimate: shape (peers, dim).
-        target: shape (peers, dim), C-contiguous.
+        target: shape (peers, dim), C-contiguous; of the type of `estimate`, or float64 to add up without its rounding.
         growth: notices where z grows without bound.
         estimate_scale: a.
         target_scale: b.
@@ -63,7 +63,7 @@ class CompressedStep:
             RunError: if z is not finite, or has grown beyond the bound.
         """
         communicator, stream = channel.communicator, channel.stream
-        (count, dim), dtype = self.target.shape, self.target.dtype
+        (count, dim), dtype, wide = self.estimate.shape, self.estimate.dtype, self.target.dtype
         messages = communicator.scratch("messages", (count, compressor.width(dim, dtype)), np.uint8)
         entries = compressor.entries(dim)
         if entries is None:
@@ -83,8 +83,8 @@ class CompressedStep:
         communicator.add_encoded(
             _laplacian(channel.weights, self.target_scale),
             messages,
-            rows,
-            lambda received: decode(received, dim, dtype, stream),
+            _in_type(rows, wide),
+            lambda received: _in_type(decode(received, dim, dtype, stream), wide),
             self.target,
             self.finish,
         )
@@ -109,6 +109,12 @@ class CompressedStep:
             entries.add_to(self.estimate[rows], self.estimate_scale)
 
         return send
+
+
+def _in_type(rows: NDArray | SparseRows, dtype: np.dtype) -> NDArray | SparseRows:
+    if isinstance(rows, SparseRows):
+        return SparseRows(rows.columns, rows.values.astype(dtype, copy=False))
+    return rows.astype(dtype, copy=False)
 
 
 @dataclass(frozen=True)

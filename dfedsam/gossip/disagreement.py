@@ -23,11 +23,11 @@ class DisagreementState(CompressedState):
 
     Args:
         h: what a peer's neighbours hold of it, shape (peers, dim).
-        difference: (I − W) h, shape (peers, dim).
+        difference: (I − W) h, in float64, so that its mean over the peers stays zero, shape (peers, dim).
     """
 
     h: NDArray
-    difference: NDArray
+    difference: NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,26 +64,27 @@ class Disagreement:
     def init(self, x: NDArray) -> DisagreementState:
         """The state before round 0: h is the common start x (peers, dim), which all know."""
         self.check(x.shape[1])
-        return DisagreementState(np.zeros(len(x)), x.copy(), np.zeros_like(x))
+        return DisagreementState(np.zeros(len(x)), x.copy(), np.zeros(x.shape))
 
-    def __call__(self, y: NDArray, state: DisagreementState, channel: Channel) -> tuple[NDArray, DisagreementState]:
-        """(I − W) ŷ for the block's y (peers, dim), in the same array, and the state afterwards."""
+    def __call__(
+        self, y: NDArray, state: DisagreementState, channel: Channel
+    ) -> tuple[NDArray[np.float64], DisagreementState]:
+        """(I − W) ŷ for the block's y (peers, dim), in float64, and the state afterwards."""
         h, difference, alpha = state.h, state.difference, self._alpha(y.shape[1])
-        change = channel.communicator.scratch("change", y.shape, y.dtype)  # (I − W) C(y − h)
+        change, total = np.zeros(y.shape), np.empty(y.shape)  # change: (I − W) C(y − h)
 
         def source(rows: slice) -> NDArray:
-            change[rows] = 0
             return y[rows] - h[rows]
 
         def finish(rows: slice) -> None:
-            np.add(difference[rows], change[rows], out=y[rows])
-            difference[rows] += y.dtype.type(alpha) * change[rows]
+            np.add(difference[rows], change[rows], out=total[rows])
+            difference[rows] += alpha * change[rows]
 
         hint = "a lower lr, gamma or alpha, or a finer compressor, usually helps"
         growth = GrowthCheck(state.first, _BOUND, "algorithm lead", hint)
         step = CompressedStep(source, h, change, growth, alpha, target_scale=-1.0, finish=finish)
         step.run(self.compressor, channel.step(0))
-        return y, state
+        return total, state
 
     def _alpha(self, dim: int) -> float:
         if self.alpha is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.gossip.base import GossipState, MultiStepGossip
@@ -38,6 +39,14 @@ class Plain(MultiStepGossip[GossipState]):
         for _ in range(self.steps):
             x, spare = channel.mix(x, out=spare), x
         return x, state
+
+    def difference(self, x: NDArray, state: GossipState, channel: Channel) -> tuple[NDArray[np.float64], GossipState]:
+        first = channel.difference(x)
+        total = first.copy()
+        for _ in range(self.steps - 1):  # W^q x − x = (W − I) x + W (W^{q−1} x − x)
+            total += channel.difference(total.astype(x.dtype))
+            total += first
+        return total, state
 
     def multipliers(self, eigenvalues: NDArray, W: csr_array) -> NDArray:
         """λ^Q."""

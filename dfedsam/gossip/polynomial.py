@@ -53,6 +53,16 @@ class Accelerated(MultiStepGossip[GossipState]):
     def __call__(self, x: NDArray, state: GossipState, channel: Channel) -> tuple[NDArray, GossipState]:
         return self._recurrence(x, spectrum_ends(channel.weights), channel.mix), state
 
+    def difference(self, x: NDArray, state: GossipState, channel: Channel) -> tuple[NDArray[np.float64], GossipState]:
+        m, r = self.center_and_radius(*spectrum_ends(channel.weights))
+        first = channel.difference(x) / (1 - m)  # (A − I) x
+        omegas, before, now = self.relaxation(r), np.zeros_like(first), first
+        for _ in range(self.steps - 1):  # the recurrence of x_q − x₀
+            omega = next(omegas)
+            step = first + channel.difference(now.astype(x.dtype)) / (1 - m)
+            before, now = now, omega * (now + step) + (1 - omega) * before
+        return now, state
+
     def multipliers(self, eigenvalues: NDArray, W: csr_array) -> NDArray:
         return self._recurrence(np.ones_like(eigenvalues), spectrum_ends(W), lambda y, _: eigenvalues * y)
 
@@ -164,6 +174,16 @@ class FiniteTime(Gossip[GossipState]):
             y *= x.dtype.type(1 / (1 - value))
             x, spare = y, x
         return x, state
+
+    def difference(self, x: NDArray, state: GossipState, channel: Channel) -> tuple[NDArray[np.float64], GossipState]:
+        first, total = None, np.zeros(x.shape)
+        for value in _ordered_eigenvalues(channel.weights):  # (W − λ) y/(1 − λ) = y + (W − I) y/(1 − λ)
+            if first is None:
+                first = step = channel.difference(x)
+            else:
+                step = first + channel.difference(total.astype(x.dtype))
+            total += step / (1 - value)
+        return total, state
 
     def num_steps(self, topology: Topology) -> int:
         return len(_ordered_eigenvalues(topology.weights(0)))

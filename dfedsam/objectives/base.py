@@ -1,7 +1,8 @@
 """What is minimised: an Objective holds the options, and the Problem it builds answers for a block of peers."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ from numpy.typing import DTypeLike, NDArray
 from dfedsam.objectives.categorical import Categorical
 from dfedsam.peers import Peers
 from dfedsam.random import RandomStream
+from dfedsam.run_folder import write_atomic
+from dfedsam.theory import Quadratics
 
 ALL_ROWS = slice(None)
 
@@ -18,30 +21,37 @@ class Problem(ABC):
     """An objective with its data in memory, for one block of peers.
 
     Every method is a pure function of its arguments, and row i of an answer depends on row i of the arguments alone.
+
+    Attributes:
+        dim: length of a peer's vector.
+        has_gradients: whether `gradients` answers.
+        categorical: how a vector is the distributions that discrete prompts are drawn from; None: it is none.
+        chunk_bytes: candidates are asked for in chunks of a block of about this size, so that they stay in the cache.
+        queries_per_loss: queries that one loss of one candidate counts for.
+        num_scores: class scores of a candidate on a peer's minibatch, the same ones each time; 0: it gives losses only.
+        has_budget: whether queries may be refused because a budget does not cover them.
+        budget_exhausted: once one was, the budget's message: losses are 0 from then on, and the round is to be dropped.
     """
 
     dim: int
     has_gradients: bool = False
     categorical: Categorical | None = None
-    """How a vector is distributions that discrete prompts are drawn from; None: it is none."""
-    part_bytes: int = 1 << 20
-    """Candidates are asked for in parts of a block of about this size, so that they stay in the cache."""
-    queries_a_loss: int = 1
-    """What one loss of one candidate counts for."""
-
-    scored: int = 0
-    """Class scores of a candidate on a peer's minibatch, the same ones each time; 0: it tells losses only."""
+    chunk_bytes: int = 1 << 20
+    queries_per_loss: int = 1
+    num_scores: int = 0
+    has_budget: bool = False
+    budget_exhausted: str | None = None
 
     @abstractmethod
     def start(self) -> NDArray:
         """The common start x⁰, shape (dim,)."""
 
     @abstractmethod
-    def minibatch(self, draws: RandomStream, rows: slice = ALL_ROWS) -> NDArray:
-        """One minibatch a peer, shape (p, …): numbers of examples, or noise; whatever `losses` reads.
+    def minibatch(self, stream: RandomStream, rows: slice = ALL_ROWS) -> NDArray:
+        """One minibatch a peer, shape (p, …): indices of examples, or noise; whatever `losses` reads.
 
         Args:
-            draws: random numbers of the p peers.
+            stream: random numbers of the p peers.
             rows: which rows of the block they are.
         """
 
@@ -58,17 +68,33 @@ class Problem(ABC):
             Losses, shape (p, q).
         """
 
-    def scores(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
-        """What losses are made of, (p, q, scored) for candidates x (p, q, dim), where `scored` is above 0: queries too.
+    def example_losses(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
+        """One loss for each example: as `losses`, but shape (p, q, b), 0 where a peer's minibatch is filled up.
 
         Raises:
-            ValueError: if the objective tells losses only.
+            ValueError: if the objective has no examples, or its black box gives means only.
         """
-        raise ValueError(f"{type(self).__name__} tells losses only; choose an estimator of losses, such as one_sided")
+        raise ValueError(f"{type(self).__name__} gives no losses by example")
 
-    def score_slopes(self, scores: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
-        """The gradient of the loss by the scores (p, scored) of one candidate a peer, of their shape: no query."""
-        raise ValueError(f"{type(self).__name__} tells losses only; choose an estimator of losses, such as one_sided")
+    def scores(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
+        """What losses are made of, where `num_scores` is above 0: queries too.
+
+        Args:
+            x: candidates, shape (p, q, dim).
+            batch: these peers' minibatches, shape (p, …).
+            rows: which p rows of the block the peers are.
+
+        Returns:
+            Scores, shape (p, q, num_scores).
+
+        Raises:
+            ValueError: if the objective gives losses only.
+        """
+        raise ValueError(f"{type(self).__name__} gives losses only; choose an estimator of losses, such as one_sided")
+
+    def score_gradient(self, scores: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
+        """The gradient of the loss by the scores (p, num_scores) of one candidate a peer, of their shape: no query."""
+        raise ValueError(f"{type(self).__name__} gives losses only; choose an estimator of losses, such as one_sided")
 
     def gradients(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
         """Exact gradients (p, dim) at x (p, dim) on the minibatch: for first-order references, never a black box.
@@ -80,7 +106,11 @@ class Problem(ABC):
 
     @abstractmethod
     def evaluate(self, x: NDArray) -> dict[str, NDArray]:
-        """Figures of k models on the whole problem, each of shape (k,), "loss" among them. x has shape (k, dim)."""
+        """Metrics of k models x (k, dim) on the whole problem, each of shape (k,), "loss" among them.
+
+        Raises:
+            BudgetExceeded: if the budget does not cover it.
+        """
 
     def project(self, x: NDArray) -> None:
         """Move x (p, dim) to the nearest points that stand for a model, in place; by default all do."""
@@ -88,30 +118,22 @@ class Problem(ABC):
             self.categorical.project(x)
 
     def sizes(self) -> NDArray[np.float64] | None:
-        """Training examples of each peer of the block, shape (peers,); None: all have as many."""
+        """Training examples of each peer of the block, shape (peers,); None where there are no data."""
         return None
 
     def references(self) -> dict[str, float]:
-        """Figures that a run is set beside, such as the zero-shot accuracy; none by default."""
+        """Metrics that a run is compared with, such as the zero-shot accuracy; none by default."""
         return {}
 
     def counts(self) -> dict[str, int]:
-        """Further meters of this process's queries, such as examples and tokens; none by default."""
+        """What this process's queries have cost, such as examples and tokens; nothing by default."""
         return {}
-
-    def limits(self) -> dict[str, int]:
-        """How far some of the meters in `counts` may go, summed over all processes; the run ends before; none here."""
-        return {}
-
-    def dry(self) -> AbstractContextManager[None]:
-        """Inside, where there are limits, queries are only counted; afterwards the meters are as they were before."""
-        return nullcontext()
 
     def save(self, mean: NDArray, path: Path) -> None:
         """Write the mean model (dim,) in a form that can be used elsewhere."""
-        from safetensors.numpy import save_file
+        from safetensors.numpy import save
 
-        save_file({"x": np.ascontiguousarray(mean)}, path)
+        write_atomic(path, save({"x": np.ascontiguousarray(mean)}))
 
 
 class Objective(ABC):
@@ -123,7 +145,7 @@ class Objective(ABC):
 
         Args:
             peers: peers in the whole network.
-            block: the peers that this process plays, rising.
+            block: the peers of this process, in order.
             seed: the run's seed; the data and their split depend on it and not on the block.
             dtype: type of x, float32 or float64.
 
@@ -131,10 +153,21 @@ class Objective(ABC):
             ValueError: for every mistake in the options or the data, in one line.
         """
 
+    def quadratics(self) -> Quadratics | None:
+        """The peers' objectives, where they are f_i(x) = ½‖x − b_i‖² and theory is exact; None otherwise."""
+        return None
+
     def class_counts(self, peers: int, seed: int) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-        """How the training examples are dealt: the classes' names, and each peer's examples of each (peers, classes).
+        """How the training examples are split over the peers.
+
+        Args:
+            peers: peers in the whole network.
+            seed: the run's seed.
+
+        Returns:
+            The classes' names, and each peer's number of examples of each, shape (peers, classes).
 
         Raises:
-            ValueError: if the objective deals no examples of classes.
+            ValueError: if the objective has no examples of classes.
         """
-        raise ValueError(f"{type(self).__name__} deals no examples of classes, so there is no split to show")
+        raise ValueError(f"{type(self).__name__} has no examples of classes, so there is no split to show")

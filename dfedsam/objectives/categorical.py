@@ -1,13 +1,17 @@
 """Vectors that are distributions over tokens: what discrete prompts are drawn from, each row by itself."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.random import RandomStream
 
-FORMS = ("probabilities", "logits")
+Form = Literal["probabilities", "logits"]
+FORMS = get_args(Form)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +28,7 @@ class Categorical:
 
     tokens: int
     candidates: int
-    form: str
+    form: Form
 
     def start(self) -> NDArray[np.float64]:
         """Uniform distributions, shape (tokens · candidates,)."""

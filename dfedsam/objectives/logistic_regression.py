@@ -9,7 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from dfedsam.blackbox.base import cross_entropies
 from dfedsam.data.split import Dirichlet, Split
+from dfedsam.errors import OptionError
 from dfedsam.objectives.base import ALL_ROWS, Objective, Problem
 from dfedsam.peers import Peers
 from dfedsam.random import RandomStream, generator
@@ -36,10 +38,10 @@ class LogisticRegression(Objective):
         classes: synthetic classes, at least 2.
         examples: synthetic training examples a peer, at least 1; as many again, over all, are held out.
         separation: distance of a synthetic class's centre from the origin, in standard deviations, above 0.
-        test_fraction: share of a file's rows that is held out, in (0, 1).
+        test_share: share of a file's rows that is held out, above 0 and below 1.
         batch_size: examples a minibatch, drawn with replacement, at least 1.
         l2: strength of the penalty ½·l2·‖x‖², at least 0.
-        split: how the examples are dealt to the peers.
+        split: how the examples are split over the peers.
         min_examples: examples that every peer gets at least.
     """
 
@@ -49,7 +51,7 @@ class LogisticRegression(Objective):
     classes: int = 4
     examples: int = 64
     separation: float = 2.0
-    test_fraction: float = 0.2
+    test_share: float = 0.2
     batch_size: int = 32
     l2: float = 1e-3
     split: Split = Dirichlet(alpha=0.3)
@@ -60,26 +62,25 @@ class LogisticRegression(Objective):
         whole_number("classes", self.classes, 2)
         whole_number("examples", self.examples, 1)
         positive("separation", self.separation)
-        between("test_fraction", self.test_fraction, 0.01, 0.99)
+        between("test_share", self.test_share, 0.01, 0.99)
         whole_number("batch_size", self.batch_size, 1)
         at_least("l2", self.l2, 0)
         whole_number("min_examples", self.min_examples, 1)
 
     def build(self, peers: int, block: Peers, seed: int, dtype: DTypeLike) -> LogisticRegressionProblem:
-        """Draw or read the data and deal them; see Objective.build."""
+        """Draw or read the data and split them; see Objective.build."""
         data = self._data(peers, seed)
         features = np.concatenate([data.features, np.ones((len(data.features), 1))], axis=1).astype(dtype)
-        dealt = self._deal(data, peers, seed)
-        return LogisticRegressionProblem(self, features, data.labels, [dealt[i] for i in block], data.held_out)
+        shards = self._shards(data, peers, seed)
+        return LogisticRegressionProblem(self, features, data.labels, [shards[i] for i in block], data.held_out)
 
     def class_counts(self, peers: int, seed: int) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-        """See Objective.class_counts."""
         data = self._data(peers, seed)
-        dealt = self._deal(data, peers, seed)
-        return data.names, np.stack([np.bincount(data.labels[part], minlength=len(data.names)) for part in dealt])
+        shards = self._shards(data, peers, seed)
+        return data.names, np.stack([np.bincount(data.labels[part], minlength=len(data.names)) for part in shards])
 
-    def _deal(self, data: _Data, peers: int, seed: int) -> list[NDArray[np.int64]]:
-        """Each peer's example numbers."""
+    def _shards(self, data: _Data, peers: int, seed: int) -> list[NDArray[np.int64]]:
+        """Each peer's example indices."""
         train = np.flatnonzero(~data.held_out)
         parts = self.split.split(data.labels[train], peers, self.min_examples, generator(seed, "split"))
         return [train[part] for part in parts]
@@ -101,23 +102,23 @@ class LogisticRegression(Objective):
 
         path = Path(self.data)
         if not path.is_file():
-            raise ValueError(f'data is {path}: there is no such file; give a CSV or Parquet file, or "synthetic"')
+            raise OptionError(
+                "data", path, "must be a file: there is no such file", 'give CSV or Parquet, or "synthetic"'
+            )
         try:
             table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
         except Exception as error:
-            reason = str(error).splitlines()[0]
-            raise ValueError(f"data is {path}: it cannot be read as a table ({reason})") from error
+            raise OptionError("data", path, f"cannot be read as a table ({str(error).splitlines()[0]})") from error
         if self.label_column not in table:
-            raise ValueError(
-                f"label_column is {self.label_column}: {path} has no such column; it has {', '.join(map(str, table))}"
-            )
+            rule = f"must be a column: {path} has no such column; it has {', '.join(map(str, table))}"
+            raise OptionError("label_column", self.label_column, rule)
         numeric = table.drop(columns=self.label_column).select_dtypes("number")
         if numeric.shape[1] == 0 or bool(numeric.isna().to_numpy().any()):
-            raise ValueError(f"data is {path}: it needs at least one numeric column besides the label, and no gaps")
+            raise OptionError("data", path, "must have at least one numeric column besides the label, and no gaps")
         labels, names = pd.factorize(table[self.label_column], sort=True)
         values = numeric.to_numpy(np.float64)
         values = (values - values.mean(axis=0)) / np.maximum(values.std(axis=0), 1e-12)
-        held_out = generator(seed, "test split").random(len(table)) < self.test_fraction
+        held_out = generator(seed, "test split").random(len(table)) < self.test_share
         return _Data(values, labels.astype(np.int64), held_out, tuple(map(str, names)))
 
 
@@ -128,7 +129,7 @@ class LogisticRegressionProblem(Problem):
         options: the objective.
         features: of all examples, with a last column of ones, shape (n, features + 1), in the type of x.
         labels: their classes, shape (n,).
-        dealt: example numbers of each peer of the block.
+        shards: example indices of each peer of the block.
         held_out: which examples are for evaluation, shape (n,).
     """
 
@@ -139,25 +140,28 @@ class LogisticRegressionProblem(Problem):
         options: LogisticRegression,
         features: NDArray,
         labels: NDArray[np.int64],
-        dealt: list[NDArray[np.int64]],
+        shards: list[NDArray[np.int64]],
         held_out: NDArray[np.bool_],
     ) -> None:
         self.options = options
         self.classes = int(labels.max()) + 1
         self.dim = self.classes * features.shape[1]
         self._test = features[held_out], labels[held_out]
-        self._counts = np.array([len(part) for part in dealt])
+        self._counts = np.array([len(part) for part in shards])
         self._first = np.cumsum(self._counts) - self._counts
-        self._features = features[np.concatenate(dealt)]
-        self._labels = labels[np.concatenate(dealt)]
+        self._features = features[np.concatenate(shards)]
+        self._labels = labels[np.concatenate(shards)]
 
     def start(self) -> NDArray:
         """Zero, shape (dim,)."""
         return np.zeros(self.dim, self._features.dtype)
 
-    def minibatch(self, draws: RandomStream, rows: slice = ALL_ROWS) -> NDArray:
-        """Example numbers, drawn with replacement, shape (peers, batch_size)."""
-        return self._first[rows, None] + draws.integers(self._counts[rows], self.options.batch_size)
+    def sizes(self) -> NDArray[np.float64]:
+        return self._counts.astype(np.float64)
+
+    def minibatch(self, stream: RandomStream, rows: slice = ALL_ROWS) -> NDArray:
+        """Example indices, drawn with replacement, shape (peers, batch_size)."""
+        return self._first[rows, None] + stream.integers(self._counts[rows], self.options.batch_size)
 
     def _logits(self, x: NDArray, features: NDArray) -> NDArray:
         """Scores (p, q, classes, batch) of x (p, q, dim) on features (p, batch, features + 1).
@@ -168,13 +172,18 @@ class LogisticRegressionProblem(Problem):
         return np.matmul(weights, features.swapaxes(1, 2)[:, None])
 
     def losses(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
-        """See Problem.losses."""
-        logits = self._logits(x, self._features[batch])
-        losses = _cross_entropy(logits, self._labels[batch][:, None]).mean(axis=2)
+        losses = self._cross_entropies(x, batch).mean(axis=2)
         return losses + 0.5 * self.options.l2 * np.einsum("pqd,pqd->pq", x, x)
 
+    def example_losses(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
+        penalty = 0.5 * self.options.l2 * np.einsum("pqd,pqd->pq", x, x)
+        return self._cross_entropies(x, batch) + penalty[:, :, None]
+
+    def _cross_entropies(self, x: NDArray, batch: NDArray) -> NDArray:
+        logits = self._logits(x, self._features[batch])
+        return cross_entropies(logits, self._labels[batch][:, None], axis=-2)
+
     def gradients(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
-        """See Problem.gradients."""
         features, labels = self._features[batch], self._labels[batch]
         residual = _softmax(self._logits(x[:, None], features)[:, 0])
         residual[np.arange(len(x))[:, None], labels, np.arange(batch.shape[1])] -= 1
@@ -188,7 +197,7 @@ class LogisticRegressionProblem(Problem):
         loss, accuracy = np.empty(len(x)), np.empty(len(x))
         for i, row in enumerate(x):
             logits = self._logits(row[None, None], features[None])[0, 0]
-            loss[i] = _cross_entropy(logits, labels).mean(dtype=np.float64)
+            loss[i] = cross_entropies(logits, labels, axis=-2).mean(dtype=np.float64)
             loss[i] += 0.5 * self.options.l2 * float(row.astype(np.float64) @ row.astype(np.float64))
             accuracy[i] = (logits.argmax(axis=0) == labels).mean()
         return {"loss": loss, "accuracy": accuracy}
@@ -200,10 +209,3 @@ def _softmax(logits: NDArray) -> NDArray:
     np.exp(logits, out=logits)
     logits /= logits.sum(axis=-2, keepdims=True)
     return logits
-
-
-def _cross_entropy(logits: NDArray, labels: NDArray[np.int64]) -> NDArray:
-    """−log softmax at the labels: logits (…, classes, examples) and labels (…, examples) to (…, examples)."""
-    top = logits.max(axis=-2, keepdims=True)
-    total = np.log(np.exp(logits - top).sum(axis=-2)) + top[..., 0, :]
-    return total - np.take_along_axis(logits, labels[..., None, :], axis=-2)[..., 0, :]

@@ -1,4 +1,4 @@
-"""Quadratics: the objective whose every figure has a closed form."""
+"""Quadratics: the objective of which everything has a closed form."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from numpy.typing import DTypeLike, NDArray
 from dfedsam.objectives.base import ALL_ROWS, Objective, Problem
 from dfedsam.peers import Peers
 from dfedsam.random import RandomStream, generator
+from dfedsam.theory import Quadratics
 from dfedsam.validation import at_least, whole_number
 
-_STRETCH = 256  # peers whose optima are drawn at a time when the network's mean optimum is taken
+_CHUNK = 256  # peers whose optima are drawn at a time when the network's mean optimum is taken
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,12 @@ class Quadratic(Objective):
         at_least("heterogeneity", self.heterogeneity, 0)
         at_least("noise", self.noise, 0)
         at_least("condition", self.condition, 1)
+
+    def quadratics(self) -> Quadratics | None:
+        """Themselves, where all curvatures are 1."""
+        if self.condition != 1:
+            return None
+        return Quadratics(dim=self.dim, heterogeneity=self.heterogeneity, noise=self.noise)
 
     def build(self, peers: int, block: Peers, seed: int, dtype: DTypeLike) -> QuadraticProblem:
         """Draw the block's optima; see Objective.build."""
@@ -74,11 +81,11 @@ class QuadraticProblem(Problem):
             return spread
 
         self.optima = np.empty((len(block), options.dim), dtype)
-        for low in range(0, len(block), _STRETCH):
-            self.optima[low : low + _STRETCH] = draw(block[low : low + _STRETCH])
+        for low in range(0, len(block), _CHUNK):
+            self.optima[low : low + _CHUNK] = draw(block[low : low + _CHUNK])
         total, squares = np.zeros(options.dim), np.zeros(options.dim)
-        for low in range(0, peers, _STRETCH):
-            some = draw(range(low, min(low + _STRETCH, peers))).astype(np.float64) - centre
+        for low in range(0, peers, _CHUNK):
+            some = draw(range(low, min(low + _CHUNK, peers))).astype(np.float64) - centre
             total += some.sum(axis=0)
             squares += np.square(some, out=some).sum(axis=0)
         self.optimum = centre + total / peers
@@ -92,25 +99,23 @@ class QuadraticProblem(Problem):
         """Zero, shape (dim,)."""
         return np.zeros(self.dim, self.dtype)
 
-    def minibatch(self, draws: RandomStream, rows: slice = ALL_ROWS) -> NDArray:
+    def minibatch(self, stream: RandomStream, rows: slice = ALL_ROWS) -> NDArray:
         """The noise ξ, shape (peers, dim); shape (peers, 0) where there is none."""
         if self.noise == 0:
-            return np.empty((len(draws.peers), 0), self.dtype)
-        noise = draws.normal((self.dim,), self.dtype)
+            return np.empty((len(stream.peers), 0), self.dtype)
+        noise = stream.normal((self.dim,), self.dtype)
         noise *= self.noise
         return noise
 
     def losses(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
-        """See Problem.losses."""
-        away = x - self._optima(rows)[:, None]
-        np.square(away, out=away)
-        losses = 0.5 * np.matmul(away, self.curvature)
+        offset = x - self._optima(rows)[:, None]
+        np.square(offset, out=offset)
+        losses = 0.5 * np.matmul(offset, self.curvature)
         if batch.shape[1]:
             losses += np.matmul(x, batch[:, :, None])[:, :, 0]
         return losses
 
     def gradients(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
-        """See Problem.gradients."""
         gradients = x - self._optima(rows)
         gradients *= self.curvature
         if batch.shape[1]:
@@ -121,8 +126,8 @@ class QuadraticProblem(Problem):
         """Loss of the mean objective, and `error` = ‖x − x*‖², each (k,), in float64."""
         loss, error = np.empty(len(x)), np.empty(len(x))
         curvature = self.curvature.astype(np.float64)
-        for low in range(0, len(x), _STRETCH):
-            some = slice(low, low + _STRETCH)
+        for low in range(0, len(x), _CHUNK):
+            some = slice(low, low + _CHUNK)
             squares = np.square(x[some].astype(np.float64) - self.optimum)
             loss[some] = 0.5 * np.einsum("kd,d->k", squares, curvature) + self._spread
             error[some] = np.einsum("kd->k", squares)

@@ -196,16 +196,22 @@ def tell(
 
 
 def decomposed(search: Search, due: NDArray[np.bool_]) -> Search:
-    """The distributions with basis and scales of their present covariances, for the peers where it is due (p,)."""
+    """The distributions with basis and scales of their present covariances, for the peers where it is due (p,).
+
+    Eigenvalues below 10⁻¹⁴ of the largest, as gossip or rounding may leave them, are raised to it, in C too.
+    """
     if search.basis is None or search.scales is None or not due.any():
         return search
     covariance = search.covariance[due].astype(np.float64)
     with _one_thread():
         values, vectors = np.linalg.eigh((covariance + _transposed(covariance)) / 2)
-    values = np.maximum(values, _EIGENVALUE_FLOOR * values[:, -1:])
-    basis, scales = search.basis.copy(), search.scales.copy()
+        indefinite = values[:, 0] < 0
+        values = np.maximum(values, _EIGENVALUE_FLOOR * np.maximum(values[:, -1:], np.finfo(np.float32).tiny))
+        repaired = np.matmul(vectors[indefinite] * values[indefinite][:, None], _transposed(vectors[indefinite]))
+    basis, scales, covariances = search.basis.copy(), search.scales.copy(), search.covariance.copy()
     basis[due], scales[due] = vectors, np.sqrt(values)
-    return replace(search, basis=basis, scales=scales)
+    covariances[np.flatnonzero(due)[indefinite]] = repaired
+    return replace(search, covariance=covariances, basis=basis, scales=scales)
 
 
 def _adapted(

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 def perturb(x: NDArray, direction: NDArray, rho: float) -> NDArray:
-    """x + ρ v/‖v‖₂ row by row; a row whose v is zero stays where it is.
+    """Take SAM's step, x + ρ v/‖v‖₂, row by row; a row whose v is zero stays where it is.
 
     Args:
         x: models, shape (peers, dim).

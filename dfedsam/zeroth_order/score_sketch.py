@@ -68,7 +68,7 @@ class ScoreSketch(Estimator):
 
     def check(self, problem: Problem) -> None:
         super().check(problem)
-        if not problem.scored:
+        if not problem.num_scores:
             rule = "must query the class scores of the same examples each time, which this objective does not give"
             hint = "choose prompt_tuning with batch_size 0 and perturb 0, or the estimator one_sided"
             raise OptionError("estimator", "score_sketch", rule, hint)
@@ -80,7 +80,7 @@ class ScoreSketch(Estimator):
         return self.directions + 1
 
     def init(self, x: NDArray, problem: Problem) -> ScoreSketchState:
-        jacobian = np.zeros((len(x), problem.scored, x.shape[1]), x.dtype)
+        jacobian = np.zeros((len(x), problem.num_scores, x.shape[1]), x.dtype)
         return ScoreSketchState(jacobian, np.zeros(len(x), np.int64))
 
     def estimate(
@@ -94,13 +94,13 @@ class ScoreSketch(Estimator):
         candidates[:, 0] = 0
         candidates += x[:, None]
         scores = oracle.scores(candidates)
-        r = oracle.problem.score_slopes(scores[:, 0], oracle.batch, oracle.rows)
+        r = oracle.problem.score_gradient(scores[:, 0], oracle.batch, oracle.rows)
         residual = (scores[:, 1:] - scores[:, :1]) / x.dtype.type(self.mu)
         residual -= np.matmul(u, jacobian.swapaxes(1, 2))
-        slopes = np.matmul(residual, r[:, :, None]).swapaxes(1, 2)
+        derivatives = np.matmul(residual, r[:, :, None]).swapaxes(1, 2)
         weight = remaining(position, q, dim) / (q * dim)
-        slopes *= weight.astype(x.dtype)[:, None, None]
-        estimate = (np.matmul(r[:, None], jacobian) + np.matmul(slopes, u))[:, 0]
+        derivatives *= weight.astype(x.dtype)[:, None, None]
+        estimate = (np.matmul(r[:, None], jacobian) + np.matmul(derivatives, u))[:, 0]
         residual /= dim
         jacobian += np.matmul(residual.swapaxes(1, 2), u)
         position += 1

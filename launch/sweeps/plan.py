@@ -6,14 +6,14 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dfedsam.launch.sweeps.file import Point, Sweep
+from dfedsam.launch.sweeps.spec import Point, Sweep
 
 if TYPE_CHECKING:
+    from dfedsam.experiment import Experiment
     from dfedsam.launch.options import Settings
-    from dfedsam.simulation import Simulation
+    from dfedsam.launch.trees import Pair
 
 _LONGEST = 200  # characters of a name; file systems take 255 bytes, and something is put behind it
 
@@ -29,6 +29,7 @@ class Run:
         base: the experiment that all runs share.
         ranks: MPI ranks to play it on; None: as the base says.
         like: a run that differs in its seed alone, whose settings need not be read twice.
+        code: whether import paths in its values may be imported.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Run:
     base: dict[str, Any]
     ranks: int | None
     like: Run | None = None
+    code: bool = False
 
     @cached_property
     def settings(self) -> Settings:
@@ -46,33 +48,39 @@ class Run:
         if self.like is not None:
             settings = self.like.settings
             return replace(settings, simulation=settings.simulation | {"seed": self.values["seed"]})
-        argv = [word for option, value in self.values.items() for word in (f"--{option}", _word(value))]
-        argv += [] if self.ranks is None else ["--ranks", str(self.ranks)]
+        pairs: list[Pair] = [(option, _word(value)) for option, value in self.values.items()]
+        pairs += [] if self.ranks is None else [("ranks", str(self.ranks))]
         try:
-            settings = options.parse(argv, "", "", self.base)
+            return options.read([self.base], pairs, code=self.code)
         except ValueError as error:
             raise ValueError(f"run {self.name}: {error}") from error
-        assert settings is not None
-        return settings
 
-    def build(self) -> Simulation:
-        """Its simulation, checked as far as can be without data. Raises ValueError, in one line with its name."""
+    def build(self) -> Experiment:
+        """Its experiment, checked as far as can be without data. Raises ValueError, in one line with its name."""
         from dfedsam.launch import run
 
         settings = self.settings
         try:
-            simulation = run.build(settings)
-            run.check_ranks(settings.own["ranks"], simulation.topology.n)
+            experiment = run.build(settings)
+            run.check_ranks(settings.own["ranks"], experiment.topology.n)
         except ValueError as error:
             raise ValueError(f"run {self.name}: {error}") from error
-        return simulation
+        return experiment
 
     @property
     def rounds(self) -> int:
         """Rounds in all, known without building the run."""
+        return int(self._value("rounds"))
+
+    @property
+    def references(self) -> bool:
+        """Whether reference metrics are asked for, known without building the run."""
+        return self._value("references") in (True, "true", "True")
+
+    def _value(self, option: str) -> Any:
         from dfedsam.experiment import Experiment
 
-        return int(self.values.get("rounds", self.base.get("rounds", Experiment.rounds)))
+        return self.values.get(option, self.base.get(option, getattr(Experiment, option)))
 
     @property
     def count(self) -> int:
@@ -123,7 +131,7 @@ def _runs(sweep: Sweep, point: Point, part: str, ranks: int | None) -> Iterator[
     like = None
     for seed in sweep.seeds:
         values = {**point, "seed": seed}
-        run = Run(name(values), part, values, sweep.base, ranks, like)
+        run = Run(name(values), part, values, sweep.base, ranks, like, sweep.code)
         like = like or run
         yield run
 
@@ -158,8 +166,3 @@ def _word(value: Any) -> str:
 
     text = yaml.safe_dump(value, default_flow_style=True, width=float("inf"), allow_unicode=True)
     return text.removesuffix("\n").removesuffix("\n...")
-
-
-def folder(study: Path, run: Run) -> Path:
-    """Where a run's folder is in a study."""
-    return study / run.part / "runs" / run.name

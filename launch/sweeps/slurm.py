@@ -13,10 +13,13 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from dfedsam.launch import errors
-from dfedsam.launch.sweeps.one import AGAIN
+from dfedsam.errors import OptionError
+from dfedsam.launch.ranks import AGAIN
+from dfedsam.registry import nearest
+from dfedsam.validation import whole_number
 
-SAVE = 120  # seconds before the end of a task's time at which its run is asked to save
+_SAVE = 120  # seconds before the end of a task's time at which its run is asked to save
+_USUAL_ARRAY = 1001  # MaxArraySize unless a cluster says otherwise
 _STARTS = {"mpich": "srun --mpi=pmi2", "openmpi": "mpirun -n {ranks}"}
 _ALONE = "srun --mpi=none"
 
@@ -50,52 +53,76 @@ class Slurm:
 
     def __post_init__(self) -> None:
         for name in ("partition", "time", "account", "launcher"):
-            if not isinstance(getattr(self, name), str) or "\n" in getattr(self, name):
-                raise ValueError(f"slurm.{name} is {getattr(self, name)}: it must be text of one line; quote it")
+            if not _is_line(getattr(self, name)):
+                raise OptionError(f"slurm.{name}", getattr(self, name), "must be text of one line; quote it")
         if self.time and not re.fullmatch(r"\d+(-\d+)?(:\d\d){0,2}", self.time):
-            raise ValueError(f"slurm.time is {self.time}: it must be as SLURM has it, such as 2:00:00 or 1-12:00:00")
+            raise OptionError("slurm.time", self.time, "must be as SLURM has it, such as 2:00:00 or 1-12:00:00")
         for name in ("modules", "setup", "options"):
             lines = getattr(self, name)
-            if not isinstance(lines, (list, tuple)) or not all(isinstance(line, str) for line in lines):
-                raise ValueError(f"slurm.{name} is {lines}: it must be a list of lines")
-        for name, least in (("parallel", 0), ("cpus_per_rank", 1)):
-            if type(getattr(self, name)) is not int or getattr(self, name) < least:
-                raise ValueError(
-                    f"slurm.{name} is {getattr(self, name)}: it must be a whole number of at least {least}"
-                )
+            if not isinstance(lines, list | tuple) or not all(map(_is_line, lines)):
+                raise OptionError(f"slurm.{name}", lines, "must be a list of lines")
+        whole_number("slurm.parallel", self.parallel, 0)
+        whole_number("slurm.cpus_per_rank", self.cpus_per_rank, 1)
 
 
 def read(section: Mapping[str, Any], over: Mapping[str, Any]) -> Slurm:
     """The file's `slurm:` section with the command line's options over it.
 
     Raises:
-        ValueError: for an unknown key or a bad value.
+        OptionError: for an unknown key or a bad value.
     """
     known = [field.name for field in fields(Slurm)]
     if not isinstance(section, Mapping):
-        raise ValueError(f"slurm is {section}: it must hold settings by name: {', '.join(known)}")
+        raise OptionError("slurm", section, f"must hold settings by name: {', '.join(known)}")
     for key in section:
         if key not in known:
-            raise errors.unknown_option(f"slurm.{key}", known)
+            guess = nearest(str(key), known)
+            rule = f"is not a setting of slurm: there are {', '.join(known)}"
+            raise OptionError(f"slurm.{key}", section[key], rule, f"did you mean {guess}?" if guess else "")
     return Slurm(**{**section, **over})
 
 
-def script(slurm: Slurm, study: Path, numbers: Sequence[int], ranks: int, more: Sequence[str] = ()) -> str:
-    """The batch script.
+def scripts(
+    slurm: Slurm,
+    study: Path,
+    numbers: Sequence[int],
+    ranks: int,
+    more: Sequence[str] = (),
+    largest: int | None = None,
+) -> list[str]:
+    """The batch scripts: one, or several where the runs have higher numbers than an array may have.
 
     Args:
-        slurm: its settings.
+        slurm: their settings.
         study: the study's folder.
-        numbers: the runs to play, by their number in the sweep.
+        numbers: the runs to execute, by their number in the sweep.
         ranks: MPI ranks of each.
         more: further options of `dfedsam sweep`.
+        largest: SLURM's MaxArraySize, above the numbers of an array's tasks; None: as this machine's SLURM says.
     """
+    largest = largest or _max_array_size()
+    arrays: dict[int, list[int]] = {}
+    for number in numbers:
+        arrays.setdefault(number // largest, []).append(number % largest)
+    return [_script(slurm, study, tasks, ranks, more, largest * index) for index, tasks in sorted(arrays.items())]
+
+
+def names(scripts: Sequence[str]) -> list[str]:
+    """File names of the scripts."""
+    return ["sweep.sbatch" if index == 0 else f"sweep-{index + 1}.sbatch" for index in range(len(scripts))]
+
+
+def _script(slurm: Slurm, study: Path, tasks: Sequence[int], ranks: int, more: Sequence[str], offset: int) -> str:
+    """The script of one array; task k executes run `offset` + k."""
     study = study.absolute()
+    for path in (study, Path.cwd()):
+        if not _is_line(str(path)):
+            raise OptionError("out", study, "must be a path of one line, since it stands in a batch script")
     start = _ALONE if ranks == 1 else _STARTS.get(slurm.launcher, slurm.launcher).format(ranks=ranks)
     steps = start.startswith("srun")
     head = {
         "job-name": f"dfedsam-{study.name}",
-        "array": _ranges(numbers) + (f"%{slurm.parallel}" if slurm.parallel else ""),
+        "array": _ranges(tasks) + (f"%{slurm.parallel}" if slurm.parallel else ""),
         "ntasks": ranks,
         "cpus-per-task": slurm.cpus_per_rank,
         "partition": slurm.partition,
@@ -103,7 +130,7 @@ def script(slurm: Slurm, study: Path, numbers: Sequence[int], ranks: int, more: 
         "account": slurm.account,
         "output": study / "logs" / "slurm-%A_%a.out",
         "chdir": Path.cwd(),
-        "signal": f"{'' if steps else 'B:'}USR1@{min(SAVE, _seconds(slurm.time) // 4)}",
+        "signal": f"{'' if steps else 'B:'}USR1@{min(_SAVE, _seconds(slurm.time) // 4)}",
     }
     lines = ["#!/bin/bash"]
     lines += [f"#SBATCH --{name}={_quoted(value)}" for name, value in head.items() if value != ""]
@@ -111,13 +138,15 @@ def script(slurm: Slurm, study: Path, numbers: Sequence[int], ranks: int, more: 
     lines += ["", *(f"module load {shlex.quote(module)}" for module in slurm.modules), *slurm.setup]
     lines += ['export OMP_NUM_THREADS="${SLURM_CPUS_PER_TASK:-1}"']
     run = [sys.executable, "-m", "dfedsam.launch.cli", "sweep", str(study), "--ranks", str(ranks), *more, "--only"]
-    command = f"{start} {shlex.join(run)} " + '"$SLURM_ARRAY_TASK_ID"'
-    if steps:
-        lines += [command.replace("srun", "srun --kill-on-bad-exit=1", 1), "status=$?"]
+    task = f"$(({offset} + SLURM_ARRAY_TASK_ID))" if offset else "$SLURM_ARRAY_TASK_ID"
+    command = f'{start} {shlex.join(run)} "{task}"'
+    if steps:  # since SLURM 22.05 a step does not inherit --cpus-per-task
+        options = f"srun --kill-on-bad-exit=1 --cpus-per-task={slurm.cpus_per_rank}"
+        lines += [command.replace("srun", options, 1), "status=$?"]
     else:  # the signal comes to this shell, which passes it on
         lines += [f"{command} &", "run=$!", "trap 'kill -USR1 \"$run\"' USR1", "trap 'kill -TERM \"$run\"' TERM"]
         lines += ['while kill -0 "$run" 2>/dev/null; do wait "$run"; status=$?; done']
-    lines += [f'if [ "$status" -eq {AGAIN} ]; then  # its time was over: it has saved, and goes on in another task']
+    lines += [f'if [ "$status" -eq {AGAIN} ]; then  # it ran out of time and has saved: requeue it']
     lines += ['    scontrol requeue "${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}"', "fi", 'exit "$status"', ""]
     return "\n".join(lines)
 
@@ -136,28 +165,37 @@ def submit(text: str, path: Path) -> str:
 
 
 def check_sbatch() -> None:
-    """Raise ValueError unless sbatch is here."""
+    """Raise OptionError unless sbatch is here."""
     if shutil.which("sbatch") is None:
-        raise ValueError(
-            "slurm needs sbatch, which is not found: call it where jobs are submitted, load the SLURM module, or see "
-            "the script with --dry-run"
-        )
+        hint = "call it where jobs are submitted, load the SLURM module, or see the script with --dry-run"
+        raise OptionError("slurm", True, "needs sbatch, which is not found", hint)
 
 
 def find_launcher() -> str:
     """How ranks of this Python's MPI library are started: "mpich" or "openmpi".
 
     Raises:
-        ValueError: if there is no library.
+        OptionError: if there is no library.
     """
     code = "import mpi4py; mpi4py.rc.initialize = False; from mpi4py import MPI; print(MPI.Get_library_version())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
-        raise ValueError(
-            "launcher is not given, and no MPI library is found here: install one with `pip install mpich`, load your "
-            "cluster's MPI module, or give --launcher mpich, openmpi or a command"
-        )
+        hint = "install one with `pip install mpich`, load your MPI module, or give mpich, openmpi or a command"
+        raise OptionError("launcher", "", "must be given, since no MPI library is found here", hint)
     return "openmpi" if "Open MPI" in done.stdout else "mpich"
+
+
+def _max_array_size() -> int:
+    """SLURM's MaxArraySize: tasks of an array have numbers below it."""
+    if shutil.which("scontrol") is None:
+        return _USUAL_ARRAY
+    done = subprocess.run(["scontrol", "show", "config"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    match = re.search(r"^MaxArraySize\s*=\s*(\d+)", done.stdout, re.MULTILINE)
+    return max(1, int(match[1])) if match else _USUAL_ARRAY
+
+
+def _is_line(value: object) -> bool:
+    return isinstance(value, str) and "\n" not in value and "\r" not in value
 
 
 def _ranges(numbers: Sequence[int]) -> str:

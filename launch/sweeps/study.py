@@ -1,206 +1,198 @@
-"""A study's folder: what has become of each run, read from its contents; failures; and who is playing what."""
+"""A study's folder: the runs of a sweep, what has become of each, and the choice of a search."""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import socket
+import statistics
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from dfedsam.run_folder import RunFolder, write_atomic
+from dfedsam.errors import FileError, OptionError
+from dfedsam.lock import FolderInUse, writer
+from dfedsam.run_folder import CHECKPOINT, CONFIG, PROMPT, REFERENCES, Row, RunFolder, temporary_name, write_atomic
 
-Outlook = Literal["done", "resume", "fresh"]
-Row = dict[str, Any]
-_TAIL = 1 << 16  # bytes at the end of metrics.jsonl in which its last rows are looked for
-_AWAY = 300.0  # seconds for which a run of another machine counts as running after it last wrote
+if TYPE_CHECKING:
+    from dfedsam.experiment import Experiment
+    from dfedsam.launch.sweeps.plan import Cell, Run
+    from dfedsam.launch.sweeps.spec import Search, Sweep
+
+Action = Literal["done", "resume", "start"]
+SPEC = "sweep.yaml"
 
 
-class Folder:
-    """Where runs stand: `runs/NAME`, with `failed/NAME.json` and `running/NAME.json` beside them.
+class Study:
+    """A study: `sweep.yaml`, and a folder of `runs/` with `failed/` beside it, twice if there is a search.
 
     Args:
-        path: a study, or its part "search", which holds a search's candidates.
+        path: its folder.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def run(self, name: str) -> Path:
-        """A run's folder."""
-        return self.path / "runs" / name
+    def create(self, sweep: Sweep, cells: list[Cell]) -> None:
+        """Make the folder and keep the sweep in it; the sweep's file may have changed since the last time.
 
-    def failure(self, name: str) -> Row | None:
-        """Why a run failed, {"error", "status", "time"}, if it did when it was last played."""
-        with suppress(OSError, ValueError):
-            return json.loads(self._failed(name).read_text(encoding="utf-8"))
-        return None
-
-    def fail(self, name: str, error: str, status: int) -> None:
-        """Note that a run failed."""
-        found = {"error": " ".join(error.split()), "status": status, "time": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
-        self._failed(name).parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(self._failed(name), json.dumps(found, ensure_ascii=False) + "\n")
-
-    def fail_for_budget(self, name: str, spent: str) -> str:
-        """Note that a run's budget ended it; returns what is noted."""
-        error = f"stopped before the budget is passed: {spent}; raise it in the sweep's file, and start the sweep again"
-        self.fail(name, error, 1)
-        return error
-
-    def forgive(self, name: str) -> None:
-        """Forget that a run failed: it is played again, or has come to its end."""
-        self._failed(name).unlink(missing_ok=True)
-
-    def _failed(self, name: str) -> Path:
-        return self.path / "failed" / f"{name}.json"
-
-    @contextmanager
-    def playing(self, name: str, wait: float = 5.0) -> Iterator[bool]:
-        """Hold a run while it is played; gives False if another process holds it and has not let go after `wait` s.
-
-        The process's end lets go, however it comes.
+        Raises:
+            OptionError: if the folder holds another study, or cannot be made.
         """
-        path = self.path / "running" / f"{name}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = _take(path, wait)
-        if file is None:
-            yield False
+        spec, runs = self.path / SPEC, self.path / "runs"
+        if spec.exists() and spec.read_text(encoding="utf-8") != sweep.text:
+            ours = {run.name for cell in cells for run in (*cell.runs, *cell.jobs)}
+            there = [path.name for part in ("runs", "search/runs") for path in (self.path / part).glob("*")]
+            if not (runs.is_dir() and not there) and not ours & set(there):
+                rule = f"must not hold another study, but its {SPEC} is of one: none of its runs is of this sweep"
+                raise OptionError("out", self.path, rule, "choose another folder")
+        try:
+            for part in ("runs", "logs"):
+                (self.path / part).mkdir(parents=True, exist_ok=True)
+            if not spec.exists() or spec.read_text(encoding="utf-8") != sweep.text:
+                write_atomic(spec, sweep.text)
+        except OSError as error:
+            raise OptionError("out", self.path, f"must be a folder that can be written ({error.strerror})") from None
+
+    def folder(self, run: Run) -> RunFolder:
+        """A run's folder."""
+        return RunFolder(self.path / run.part / "runs" / run.name)
+
+    def pending(self, run: Run, experiment: Experiment) -> Action:
+        """What remains to be done for a run, by what its folder holds.
+
+        Raises:
+            FileError: if the folder holds something else, a run of other settings, or a run without its checkpoint.
+        """
+        folder = self.folder(run)
+        if not folder.path.exists():
+            return "start"
+        if not folder.config.is_file() and not folder.is_unstarted():
+            raise FileError(folder.path, "is no run of this sweep", "give another --out, or move that folder away")
+        if folder.config.is_file():
+            _same_settings(folder, experiment)
+        if folder.is_unstarted():
+            return "start"
+        if folder.is_complete(experiment.rounds, references=experiment.references):
+            return "done"
+        if not folder.checkpoint.is_file():
+            problem = f"has evaluations, but no {CHECKPOINT} to go on from"
+            raise FileError(folder.path, problem, "restore it, or move that folder away")
+        return "resume"
+
+    def is_done(self, run: Run) -> bool:
+        """Whether a run is complete, known without building it."""
+        folder = self.folder(run)
+        with suppress(FileError):
+            return folder.is_complete(run.rounds, references=run.references)
+        return False
+
+    def is_running(self, run: Run) -> bool:
+        """Whether a process executes a run, on this machine or another one."""
+        return writer(self.folder(run).path) is not None
+
+    def failure(self, run: Run) -> Row | None:
+        """Why a run failed, {"error", "status", "time"}, if it did when it was last executed."""
+        return read_failure(self._failed(run))
+
+    def fail(self, run: Run, error: str, status: int) -> None:
+        """Note that a run failed."""
+        note = {"error": " ".join(error.split()), "status": status, "time": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+        self._failed(run).parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(self._failed(run), json.dumps(note, ensure_ascii=False) + "\n")
+
+    def clear_failure(self, run: Run) -> None:
+        """Forget that a run failed: it is tried again, or complete."""
+        self._failed(run).unlink(missing_ok=True)
+
+    def _failed(self, run: Run) -> Path:
+        return self.path / run.part / "failed" / f"{run.name}.json"
+
+    def select(self, cell: Cell, search: Search) -> None:
+        """Copy the best candidate's runs to the cell's, once every candidate is complete or has failed.
+
+        Candidates are compared by the mean over seeds; a candidate with a failed run is excluded.
+
+        Raises:
+            OptionError: if the runs have no such metric.
+        """
+        values = [self._value(candidate, search) for candidate in cell.candidates]
+        if any(value == "pending" for value in values):
             return
-        try:
-            os.ftruncate(file, 0)
-            os.pwrite(file, json.dumps({"host": socket.gethostname(), "process": os.getpid()}).encode(), 0)
-            yield True
-        finally:
-            path.unlink(missing_ok=True)
-            os.close(file)
+        sign = 1 if search.choose == "min" else -1
+        compared = [sign * value for value in values if isinstance(value, float)]
+        if not compared:
+            notes = [self.failure(run) for candidate in cell.candidates for run in candidate]
+            reason = next((note["error"] for note in notes if note), "")
+            for run in cell.runs:
+                self.fail(run, f"every value of {search.option} failed; the first: {reason}", 1)
+            return
+        best = cell.candidates[values.index(sign * min(compared))]
+        for winner, run in zip(best, cell.runs, strict=True):
+            with suppress(FolderInUse):  # another task of an array selects in the same cell
+                _copy(self.folder(winner), self.folder(run))
+                self.clear_failure(run)
 
-    def is_played(self, name: str) -> bool:
-        """Whether a process holds a run, on this machine or, as far as can be told, on another one."""
-        path = self.path / "running" / f"{name}.json"
-        try:
-            file = os.open(path, os.O_RDONLY)
-        except OSError:
-            return False
-        try:
-            if not _lock(file, shared=True):
-                return True
-            with suppress(OSError, ValueError):  # another machine's lock may not be seen here; what it writes is
-                away = json.loads(path.read_bytes())["host"] != socket.gethostname()
-                return away and time.time() - age_of(self.run(name)) < _AWAY
-            return False
-        finally:
-            os.close(file)
+    def _value(self, candidate: tuple[Run, ...], search: Search) -> float | Literal["pending", "failed"]:
+        """The metric's mean over seeds."""
+        values: list[float] = []
+        failed = pending = False
+        for run in candidate:
+            if self.failure(run) is not None:
+                failed = True
+            elif self.is_done(run) and not self.is_running(run):
+                values.append(_last(self.folder(run), search))  # also while others run: a mistake is found at once
+            else:
+                pending = True
+        if pending:
+            return "pending"
+        return "failed" if failed or not values else statistics.fmean(values)
 
 
-def outlook(folder: Path, description: Row) -> Outlook:
-    """What is left to do for a run, known by its folder's contents: nothing, to go on from its checkpoint, or all.
+def read_failure(path: Path) -> Row | None:
+    """A note of a failed run; None if there is none that can be read."""
+    with suppress(OSError, ValueError):
+        note = json.loads(path.read_text(encoding="utf-8"))
+        return note if isinstance(note, dict) else None
+    return None
 
-    Args:
-        folder: the run's.
-        description: the settings it should have, as `Simulation.description` gives them.
 
-    Raises:
-        ValueError: if the folder holds a run of other settings; rounds may grow, and what changes no result may change.
-    """
+def _same_settings(folder: RunFolder, experiment: Experiment) -> None:
     from dfedsam.describe import only_results
 
-    if not ((folder / "config.yaml").is_file() and (folder / "checkpoint.safetensors").is_file()):
-        return "fresh"  # it was stopped before it had anything to lose
-    written = RunFolder(folder).read_config()
-    if written != description:
-        found, asked = only_results(written), only_results(description)
-        other = next((key for key in {**asked, **found} if found.get(key) != asked.get(key)), None)
-        if other is not None and not (other == "rounds" and found["rounds"] < asked["rounds"]):
-            raise ValueError(
-                f"{folder} was played with other settings: its {other} is {found.get(other)}, and the sweep's is "
-                f"{asked.get(other)}; give the sweep another --out, or remove that folder"
-            )
-    return "done" if is_done(folder, description["rounds"]) else "resume"
+    written, description = folder.read_config(), experiment.description()
+    if written == description:
+        return
+    old, new = only_results(written), only_results(description)
+    other = next((key for key in {**new, **old} if old.get(key) != new.get(key)), None)
+    if other is None or (other == "rounds" and old["rounds"] < new["rounds"]):
+        return
+    problem = f"was executed with other settings: its {other} is {old.get(other)}, and the sweep's is {new.get(other)}"
+    raise FileError(folder.path, problem, "give the sweep another --out, or move that folder away")
 
 
-def is_done(folder: Path, rounds: int) -> bool:
-    """Whether a run has played these rounds, and written its mean model after the last one."""
-    row = last_row(folder)
-    if row is None or row["round"] != rounds:
-        return False
-    with suppress(OSError):
-        mean, metrics = folder / "prompt.safetensors", folder / "metrics.jsonl"
-        return mean.stat().st_mtime_ns >= metrics.stat().st_mtime_ns
-    return False
+def _last(folder: RunFolder, search: Search) -> float:
+    """The metric's mean over a run's last evaluations."""
+    rows = folder.last_rows()[-search.last :]
+    if search.metric not in rows[-1]:
+        known = ", ".join(key for key in rows[-1] if key != "round")
+        raise OptionError("search.metric", search.metric, f"must be a metric of the runs: {known}")
+    return statistics.fmean(row[search.metric] for row in rows if search.metric in row)
 
 
-def clear(folder: Path) -> None:
-    """Remove what is left of a run that was stopped before its first checkpoint."""
-    if folder.exists():
-        shutil.rmtree(folder)
-
-
-def rows_at_end(folder: Path) -> list[Row]:
-    """The last whole rows of a run's metrics.jsonl, also while it is being written."""
-    try:
-        with (folder / "metrics.jsonl").open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - _TAIL))
-            lines = file.read().split(b"\n")
-    except OSError:
-        return []
-    found = []
-    for line in lines[:-1]:  # what stands behind the last newline is not whole yet, or nothing
-        with suppress(ValueError, TypeError):
-            row = json.loads(line)
-            if isinstance(row, dict) and "round" in row:
-                found.append(row)
-    return found
-
-
-def last_row(folder: Path) -> Row | None:
-    """The last evaluation of a run, if there is one."""
-    rows = rows_at_end(folder)
-    return rows[-1] if rows else None
-
-
-def age_of(folder: Path) -> float:
-    """When a run last wrote a figure, in seconds since 1970; 0 if it has written none."""
-    with suppress(OSError):
-        return (folder / "metrics.jsonl").stat().st_mtime
-    return 0.0
-
-
-def load_yaml(text: str) -> Row:
-    """YAML by the fast reader where there is one."""
-    import yaml
-
-    return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-
-
-def _take(path: Path, wait: float) -> int | None:
-    """Open a file and hold it alone; None if someone else still holds it after `wait` seconds."""
-    end = time.monotonic() + wait
-    while True:
-        file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        if _lock(file):
-            with suppress(FileNotFoundError):
-                if os.fstat(file).st_ino == path.stat().st_ino:  # else its holder has just removed it
-                    return file
-        os.close(file)
-        if time.monotonic() > end:
-            return None
-        time.sleep(0.05)
-
-
-def _lock(file: int, *, shared: bool = False) -> bool:
-    """Lock an open file, without waiting; True also where the file system knows no locks."""
-    import fcntl
-
-    try:
-        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return True
-    return True
+def _copy(source: RunFolder, target: RunFolder) -> None:
+    """Copy a run's files over those of an earlier choice; what else lies in the folder stays."""
+    if target.config.is_file() and target.config.read_bytes() == source.config.read_bytes():
+        rows = source.read_metrics()
+        if target.metrics.is_file() and target.read_metrics() == rows and target.prompt.is_file():
+            return
+    target.path.mkdir(parents=True, exist_ok=True)
+    with target.writing():
+        target.prompt.unlink(missing_ok=True)  # until the last file is there, the copy is not complete
+        if not source.references.is_file():
+            target.references.unlink(missing_ok=True)
+        names = sorted(path.name for path in source.path.iterdir() if path.is_file() and path.name[0] != ".")
+        for name in sorted(names, key=lambda name: (name == PROMPT, name in (CONFIG, REFERENCES))):
+            temporary = temporary_name(target.path / name)
+            shutil.copyfile(source.path / name, temporary)
+            temporary.replace(target.path / name)

@@ -39,6 +39,7 @@ def drive(page: Path, script: str, folder: Path, width: int = 1200) -> dict[str,
     """
     assert CHROMIUM is not None
     text = page.read_text(encoding="utf-8")
+    text = re.sub(r"<meta http-equiv=[^>]*>", "", text)  # which allows no script but the page's own
     text = text.replace("<head>", "<head>" + WATCH, 1).replace("</body>", DRIVE % script)
     copy = folder / f"driven-{width}.html"
     copy.write_text(text, encoding="utf-8")

@@ -1,15 +1,19 @@
 """Convergence figures: means and intervals in closed form, which panels there are, labels, units, references."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
-from dfedsam.analysis import panels
-from dfedsam.analysis.convergence import convergence, plot_run, plot_runs
-from dfedsam.analysis.intervals import mean_and_interval
-from dfedsam.analysis.runs import read_runs
-from dfedsam.analysis.style import curve, new_figure, save
-from tests.analysis.folders import config, row, write
+from dfedsam.analysis import convergence, plot_run, plot_runs, read_runs, save
+from dfedsam.analysis.plot import axes
+from dfedsam.analysis.plot.style import COLUMN, curve_style, new_figure
+from dfedsam.analysis.statistics import mean_and_interval, paired_difference
+from tests.analysis.folders import config, many_seeds, row, write
 
 
 def drawn(figure):
@@ -42,7 +46,7 @@ def test_the_geometric_interval_is_that_of_logarithms():
     assert np.isnan(mean_and_interval([0.0], geometric=True)[0])
 
 
-def test_missing_figures_and_single_seeds_have_no_interval():
+def test_missing_values_and_single_seeds_have_no_interval():
     mean, low, high = mean_and_interval([[1.0, np.nan, np.nan], [np.inf, np.nan, 4.0]])
     np.testing.assert_array_equal(mean, [1, np.nan, 4])
     assert np.isnan(low).all()
@@ -51,19 +55,83 @@ def test_missing_figures_and_single_seeds_have_no_interval():
         mean_and_interval([1.0], confidence=95)
 
 
-def test_seeds_become_their_mean_at_the_rounds_that_all_have_reached(tmp_path):
-    losses = {0: [4.0, 3.0, 2.0], 1: [6.0, 4.0]}
-    folders = [
-        write(tmp_path / str(seed), [row(5 * i, loss=loss) for i, loss in enumerate(values)], config(seed=seed))
-        for seed, values in losses.items()
-    ]
+def test_differences_in_pairs_are_free_of_what_seeds_share():
+    noise = {0: 1.0, 1: 5.0, 2: -3.0}
+    a = {seed: 2 + value + 0.01 * seed for seed, value in noise.items()}
+    found = paired_difference(a, noise)
+    half = stats.t.ppf(0.975, 2) * 0.01 / np.sqrt(3)
+    assert found == pytest.approx((2.01, 2.01 - half, 2.01 + half, 3))
+    assert found.is_clear
+    other = paired_difference({5: 1.0, 6: 2.0}, {7: 1.0, 8: 4.0})  # none shared: Welch
+    assert (other.mean, other.pairs, other.is_clear) == (-1, 0, False)
+    assert not paired_difference({0: 1.0}, {0: 2.0}).is_clear
+
+
+def test_few_seeds_are_drawn_each_about_their_mean_at_the_rounds_that_all_have_reached(tmp_path):
+    folders = many_seeds(tmp_path, [[4.0, 3.0, 2.0], [6.0, 4.0]])
     figure = drawn(convergence(read_runs(folders), x=["queries"]))
-    line = curves(figure.axes[0])["DFedSAM, ring, 16 peers (2 seeds)"]
+    ax = figure.axes[0]
+    line = curves(ax)["dfedsam, ring, 16 peers"]
     np.testing.assert_array_equal(line.get_xdata(), [0, 400])
     np.testing.assert_array_equal(line.get_ydata(), [5, 3.5])
-    band = figure.axes[0].collections[0].get_paths()[0].vertices
-    np.testing.assert_allclose(band[:, 1].max(), mean_and_interval([4.0, 6.0])[2])
-    assert "95 % interval" in figure.legends[0].get_title().get_text()
+    assert not ax.collections
+    thin = [list(line.get_ydata()) for line in ax.lines if line.get_label() == "_seed"]
+    assert thin == [[4, 3], [6, 4]]
+    assert figure.legends[0].get_title().get_text() == "mean over seeds; thin: each seed"
+
+
+def test_five_seeds_have_an_interval_within_the_range_of_the_metric_and_axes_follow_the_means(tmp_path):
+    folders = many_seeds(tmp_path, [[1.0, 0.01], [1.0, 0.02], [1.0, 0.9], [1.0, 0.01], [1.0, 0.02]])
+    ax = drawn(convergence(read_runs(folders), x=["rounds"])).axes[0]
+    (band,) = ax.collections
+    vertices = band.get_paths()[0].vertices
+    low, high = mean_and_interval([[0.01], [0.02], [0.9], [0.01], [0.02]])[1:]
+    assert low < 0
+    assert vertices[:, 1].min() == 0
+    assert vertices[:, 1].max() == pytest.approx(max(1.0, high[0]))
+    bottom, top = ax.get_ylim()
+    assert 0 < bottom < 0.192 < 1 < top < 1.1  # the mean of the last round is 0.192
+
+
+def test_a_table_of_any_run_is_drawn(tmp_path):
+    """As `simulate` returns it: without labels, and without a folder."""
+    frame = pd.DataFrame([row(i) for i in range(5)])
+    figure = drawn(convergence(frame, ["rounds"], ["loss"], size="column", log=True))
+    (ax,) = figure.axes
+    assert figure.get_figwidth() == COLUMN
+    assert ax.get_yscale() == "log"
+    with pytest.raises(ValueError, match="y is accuracy: it must be a metric"):
+        convergence(frame, y=["accuracy"])
+
+
+def test_colours_and_columns_are_settings(tmp_path):
+    for graph in ("ring", "torus"):
+        for steps in (1, 4):
+            gossip = {"class_path": "plain", "init_args": {"steps": steps}}
+            write(tmp_path / f"{graph}{steps}", [row(i) for i in range(3)], config(topology=graph, gossip=gossip))
+    out = plot_runs([tmp_path], tmp_path / "f.svg", x=["rounds"], y=["loss"], color="gossip.steps", columns="topology")
+    text = out.read_text()
+    assert [word in text for word in (">ring<", ">torus<", ">1<", ">4<", ">dfedsam, 16 peers<")] == [True] * 5
+    with pytest.raises(ValueError, match=r"color is beauty: it must be a setting: .*topology"):
+        plot_runs([tmp_path], color="beauty")
+    with pytest.raises(ValueError, match="x is rounds,queries,bytes: it must be a single word"):
+        plot_runs([tmp_path], columns="topology")
+
+
+def test_names_are_shown_letter_by_letter(tmp_path):
+    for seed, path in enumerate(("$x", "y$")):
+        settings = config(topology="from_file", seed=seed)
+        settings["topology"]["init_args"]["path"] = path
+        write(tmp_path / str(seed), [row(i) for i in range(3)], settings)
+    assert plot_runs([tmp_path], tmp_path / "f.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("backend", ["nonsense", "module://none.such"])
+def test_a_foreign_backend_does_no_harm(tmp_path, backend):
+    folder = write(tmp_path / "a", [row(0), row(1)])
+    code = f"from dfedsam.analysis import plot_run; plot_run({str(folder)!r})"
+    subprocess.run([sys.executable, "-c", code], env={**os.environ, "MPLBACKEND": backend}, check=True, timeout=100)
+    assert (folder / "convergence.png").is_file()
 
 
 def test_a_quadratic_has_no_accuracy(tmp_path):
@@ -78,7 +146,7 @@ def test_a_quadratic_has_no_accuracy(tmp_path):
     ]
     assert figure.axes[3].get_yscale() == "log"
     assert set(curves(figure.axes[3])) == {"after gossip", "before gossip"}
-    assert figure.get_suptitle() == "DFedSAM, ring, 16 peers"
+    assert figure.get_suptitle() == "dfedsam, ring, 16 peers"
     assert not figure.legends
 
 
@@ -92,9 +160,9 @@ def test_one_run_alone_also_shows_its_peers(tmp_path):
     rows = [row(i, accuracy=0.7, accuracy_local=0.65, accuracy_worst=0.5) for i in range(3)]
     figure = drawn(convergence(read_runs([write(tmp_path / "a", rows)]), x=["rounds"]))
     assert set(curves(figure.axes[1])) == {"mean model", "average peer", "worst peer"}
-    other = write(tmp_path / "b", rows, config("DPSGD"))
+    other = write(tmp_path / "b", rows, config("dpsgd"))
     figure = drawn(convergence(read_runs([tmp_path / "a", other]), x=["rounds"]))
-    names = {"DFedSAM, ring, 16 peers", "DPSGD, ring, 16 peers"}
+    names = {"dfedsam, ring, 16 peers", "dpsgd, ring, 16 peers"}
     assert all(set(curves(ax)) == names for ax in figure.axes)
     assert {text.get_text() for text in figure.legends[0].get_texts()} == names
 
@@ -116,22 +184,21 @@ def test_references_are_named_with_their_value_and_apart(tmp_path):
 def test_references_that_differ_take_the_colour_of_their_run(tmp_path):
     rows = [row(i, accuracy=0.7) for i in range(3)]
     a = write(tmp_path / "a", rows, references={"zero_shot_accuracy": 0.5})
-    b = write(tmp_path / "b", rows, config("DPSGD"), references={"zero_shot_accuracy": 0.6})
-    runs = dict(iter(read_runs([a, b]).groupby("label", sort=False)))
-    found = panels.references(runs, "accuracy")
-    assert found == [
-        ("zero-shot 50.0 %", 0.5, curve(0)["color"]),
-        ("zero-shot 60.0 %", 0.6, curve(1)["color"]),
-    ]
+    b = write(tmp_path / "b", rows, config("dpsgd"), references={"zero_shot_accuracy": 0.6})
+    ax = drawn(convergence(read_runs([a, b]), x=["rounds"])).axes[1]
+    assert [text.get_text() for text in ax.texts] == ["zero-shot 50.0 %", "zero-shot 60.0 %"]
+    lines = [line for line in ax.lines if len(set(line.get_ydata())) == 1 and str(line.get_label()).startswith("_")]
+    found = [(line.get_ydata()[0], line.get_color()) for line in lines]
+    assert found == [(0.5, curve_style(0)["color"]), (0.6, curve_style(1)["color"])]
 
 
 def test_spread_keeps_order_and_middle():
-    assert panels.spread([0.1, 0.5], 0.1) == [0.1, 0.5]
-    np.testing.assert_allclose(panels.spread([0.5, 0.5, 0.52], 0.1), np.array([0.4, 0.5, 0.6]) + 0.02 / 3)
+    assert axes.spread([0.1, 0.5], 0.1) == [0.1, 0.5]
+    np.testing.assert_allclose(axes.spread([0.5, 0.5, 0.52], 0.1), np.array([0.4, 0.5, 0.6]) + 0.02 / 3)
     # 0.15 and 0.16 part to 0.105 and 0.205, clear of 0; from 0.1 they would push it, and all three share a middle
-    np.testing.assert_allclose(panels.spread([0.0, 0.15, 0.16], 0.1), [0.0, 0.105, 0.205])
-    np.testing.assert_allclose(panels.spread([0.1, 0.15, 0.16], 0.1), np.array([-0.1, 0, 0.1]) + 0.41 / 3)
-    assert panels.spread([], 0.1) == []
+    np.testing.assert_allclose(axes.spread([0.0, 0.15, 0.16], 0.1), [0.0, 0.105, 0.205])
+    np.testing.assert_allclose(axes.spread([0.1, 0.15, 0.16], 0.1), np.array([-0.1, 0, 0.1]) + 0.41 / 3)
+    assert axes.spread([], 0.1) == []
 
 
 @pytest.mark.parametrize(
@@ -160,7 +227,7 @@ def test_any_length_and_a_loss_that_is_not_finite(tmp_path, rounds):
 
 
 def test_many_runs_look_different():
-    looks = [(look["color"], str(look["linestyle"]), look["marker"]) for look in map(curve, range(315))]
+    looks = [(look["color"], str(look["linestyle"]), look["marker"]) for look in map(curve_style, range(315))]
     assert len(set(looks)) == 315
 
 
@@ -186,11 +253,11 @@ def test_the_ending_chooses_the_format(tmp_path):
 
 def test_what_is_refused(tmp_path):
     folder = write(tmp_path / "a", [row(0)])
-    with pytest.raises(ValueError, match="x holds 'epochs': it must be of rounds, queries, bytes"):
+    with pytest.raises(ValueError, match="x is epochs: it must be of rounds, queries, bytes"):
         convergence(read_runs([folder]), x=["epochs"])
-    with pytest.raises(ValueError, match=r"out is .*figure\.doc: a figure's file must end in one of"):
+    with pytest.raises(ValueError, match=r"out is .*figure\.doc: it must end in one of"):
         plot_runs([folder], tmp_path / "figure.doc")
     with pytest.raises(ValueError, match="nothing to draw yet"):
         plot_run(write(tmp_path / "b", []))
-    with pytest.raises(ValueError, match="missing"):
+    with pytest.raises(ValueError, match=r"has no config\.yaml"):
         plot_run(tmp_path)

@@ -1,13 +1,18 @@
 """The report: one page that needs nothing else, made anew but never over foreign files, and alive in a browser."""
 
 import base64
+import hashlib
 import json
 import re
+import shutil
+from html import unescape
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 
-from dfedsam.analysis.report import report
+from dfedsam.analysis import write_report
+from dfedsam.analysis.report import page as pages
 from tests.analysis import browser
 from tests.analysis.folders import config, row, spectrum, write
 
@@ -66,11 +71,11 @@ def study(tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
     for graph, gap in (("ring", 0.05), ("torus", 0.4)):
         for seed in (0, 1):
-            settings = config(topology=f"dfedsam.topologies.graphs.{graph}", seed=seed, note="</script><b>")
+            settings = config(topology=graph, seed=seed, note="</script><b>")
             rows = [row(5 * i, loss=1 / (1 + i) + 0.1 * seed + (0.2 if graph == "ring" else 0)) for i in range(21)]
-            run = write(folder / "runs" / f"topology={graph},seed={seed}", rows, settings)
-            (run / "topology.json").write_text(json.dumps({"spectrum": spectrum(gap)}))
-    write(folder / "runs" / "late", [row(0), row(5)], config("DPSGD"))
+            stored = {"spectrum": spectrum(gap)}
+            write(folder / "runs" / f"topology={graph},seed={seed}", rows, settings, topology=stored)
+    write(folder / "runs" / "late", [row(0), row(5)], config("dpsgd"))
     (folder / "failed").mkdir()
     (folder / "failed" / "lost.json").write_text(json.dumps({"error": "out of memory", "status": 1}))
     return folder
@@ -78,7 +83,7 @@ def study(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page(study, tmp_path_factory):
-    return report([study], tmp_path_factory.mktemp("out") / "report")
+    return write_report([study], tmp_path_factory.mktemp("out") / "report")
 
 
 def test_the_page_parses_and_needs_nothing_else(page):
@@ -115,40 +120,102 @@ def test_the_page_in_a_browser(page, tmp_path, width):
 
 def test_an_older_report_is_made_anew_and_foreign_files_are_not(page, study, tmp_path):
     out = tmp_path / "report"
-    made = report([study / "runs"], out)
+    made = write_report([study / "runs"], out)
     (out / "figures" / "mine.png").write_text("mine")
-    report([study / "runs" / "topology=ring,seed=0"], out, metric="consensus_distance")
+    write_report([study / "runs" / "topology=ring,seed=0"], out, metric="consensus_distance")
     assert (out / "figures" / "mine.png").read_text() == "mine"
     assert "consensus distance" in made.read_text(encoding="utf-8")
     assert not (out / "figures" / "consensus_rounds.png.part").exists()
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "report.html").write_text("<html></html>")
-    with pytest.raises(ValueError, match="is no older report, so it is not overwritten"):
-        report([study], tmp_path / "notes")
+    with pytest.raises(ValueError, match="is not an older report, so it is not overwritten"):
+        write_report([study], tmp_path / "notes")
 
 
 def test_a_figure_of_a_foreign_file_is_refused(study, tmp_path):
     out = tmp_path / "report"
-    report([study], out)
+    write_report([study], out)
     page = out / "report.html"
     page.write_text(
         page.read_text(encoding="utf-8").replace("figures/consensus_rounds.png", "figures/none.png"), encoding="utf-8"
     )
-    with pytest.raises(ValueError, match=r"consensus_rounds\.png is there and is not of the older report"):
-        report([study], out)
+    with pytest.raises(ValueError, match=r"consensus_rounds\.png: is not of the older report"):
+        write_report([study], out)
+
+
+def test_the_policy_allows_the_script_of_the_page_alone(page):
+    text = page.read_text(encoding="utf-8")
+    (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)
+    (script,) = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert unescape(policy) == (
+        f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    )
+
+
+def contents(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_report_that_fails_leaves_the_older_one_whole(study, tmp_path, monkeypatch):
+    out = tmp_path / "report"
+    write_report([study], out)
+    before = contents(out)
+    monkeypatch.setattr(pages, "_page", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        write_report([study], out, metric="consensus_distance")
+    assert contents(out) == before
+    with pytest.raises(ZeroDivisionError):
+        write_report([study], tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_a_report_that_is_killed_can_be_made_again(study, tmp_path, monkeypatch, older):
+    out = tmp_path / "report"
+    if older:
+        write_report([study / "runs" / "topology=ring,seed=0"], out)
+    moved = []
+
+    def replace(path, target):
+        moved.append(path)
+        if len(moved) > 3:
+            raise KeyboardInterrupt
+        return shutil.move(path, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    with pytest.raises(KeyboardInterrupt):
+        write_report([study], out)
+    monkeypatch.undo()
+    write_report([study], out)
+    again = write_report([study], tmp_path / "fresh")
+    assert set(contents(out)) == set(contents(again.parent))
+
+
+def test_what_files_name_is_not_run(tmp_path):
+    """The topology of a folder's config.yaml is made again only if it is a registered plug-in."""
+    code = f"__import__('pathlib').Path({str(tmp_path / 'ran')!r}).touch()"
+    schedule = {"topology": "subprocess.getoutput", "p": 0.1}
+    for number, (name, options) in enumerate([("builtins.exec", {"source": code}), ("link_failures", schedule)]):
+        settings = config(topology=name)
+        settings["topology"]["init_args"] = options
+        write(tmp_path / "runs" / str(number), [row(0), row(100)], settings)
+    page = write_report([tmp_path], animate=False).read_text(encoding="utf-8")
+    assert page.count("it is no registered plug-in, and files name no code to run") == 2
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize(
     ("folders", "options", "said"),
     [
-        (["."], {"metric": "beauty"}, "metric is beauty: no run has it; there is .*loss"),
+        (["."], {"metric": "beauty"}, "metric is beauty: it must be recorded by at least one run; there is .*loss"),
         (["runs/late"], {}, "has no finished runs .1 unfinished."),
-        (["failed"], {}, "is no study and no run"),
-        (["none"], {}, "none is not there: it must be a study or a run"),
-        (["."], {"look": "poster"}, "style is poster: it must be one of paper, slides"),
+        (["failed"], {}, "must be a run or a study"),
+        (["none"], {}, "none: must be a run or a study, but it is not there"),
+        (["."], {"style": "poster"}, "style is poster: it must be one of paper, slides"),
     ],
 )
 def test_what_is_refused_writes_nothing(study, tmp_path, folders, options, said):
     with pytest.raises(ValueError, match=said):
-        report([study / folder for folder in folders], tmp_path / "out", **options)
+        write_report([study / folder for folder in folders], tmp_path / "out", **options)
     assert not (tmp_path / "out").exists()

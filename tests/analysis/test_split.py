@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.image import AxesImage
 
-from dfedsam.analysis.split import draw_split
+from dfedsam.analysis.plot.split import draw_split
 
 NAMES = ["numerical computing", "deep learning", "graphs", "plotting"]
 

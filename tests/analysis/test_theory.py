@@ -1,22 +1,20 @@
-"""Theory beside the figures: the closed forms against dense recursions, and fits against numpy's."""
+"""Theory beside the metrics: the closed forms against dense recursions, and fits against numpy's."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.linalg import solve_discrete_lyapunov
 
-from dfedsam.analysis import theory
-from dfedsam.analysis.fits import agreement, fit
-from dfedsam.analysis.simulated_time import with_time
-from tests.analysis.quadratic_study import DIM, LR, NOISE, model, settings
+from dfedsam import topologies
+from dfedsam.analysis.statistics import agreement, fit
+from dfedsam.analysis.summary import with_time
+from tests.analysis.quadratic_study import DIM, LR, NOISE, model
 
 
 @pytest.mark.parametrize(("graph", "steps"), [("ring", 1), ("star", 2)])
 def test_the_steady_distances_are_those_of_the_dense_recursion(graph, steps):
-    from dfedsam import topologies
-
     n, h = 8, 0.7
-    W = topologies.make(settings(graph)["topology"], n, 0).weights(0).toarray()
+    W = topologies.make(graph, n, 0).weights(0).toarray()
     M, J = np.linalg.matrix_power(W, steps), np.full((n, n), 1 / n)
     # X ← M((1 − η) X + η (B + noise)), a coordinate at a time: X = A B + what noise leaves
     A = LR * np.linalg.solve(np.eye(n) - (1 - LR) * M, M)
@@ -25,26 +23,11 @@ def test_the_steady_distances_are_those_of_the_dense_recursion(graph, steps):
     consensus = DIM / n * (h**2 * np.sum(away**2) + np.trace((np.eye(n) - J) @ noise))
     error = DIM * noise.sum() / n**2  # of the mean; its own optimum is that of all
     found = model(graph, n, steps, h)
-    np.testing.assert_allclose(found.steady(), (consensus, error), rtol=1e-10)
+    np.testing.assert_allclose(found.steady_state(), (consensus, error), rtol=1e-10)
     np.testing.assert_allclose(found.course([0, 2000]), [0, consensus], rtol=1e-10)
     # after one round from 0: M η (B + noise)
     first = DIM / n * LR**2 * (h**2 + NOISE**2) * np.sum(((np.eye(n) - J) @ M) ** 2)
     np.testing.assert_allclose(found.course([1]), [first], rtol=1e-10)
-
-
-def test_gossip_multiplies_modes_as_its_kind_says():
-    values = np.array([0.9, 0.2, -0.5])
-    plain = {"algorithm.gossip": "Plain", "algorithm.gossip.steps": 3}
-    np.testing.assert_allclose(np.array(theory.multipliers(values, plain)), values**3)
-    chebyshev = {"algorithm.gossip": "Chebyshev", "algorithm.gossip.steps": 3, "algorithm.gossip.shifted": False}
-    found = theory.multipliers(values, chebyshev)
-    assert found is not None
-    assert np.abs(found).max() == pytest.approx(1 / np.cosh(3 * np.arccosh(1 / 0.9)))  # 1/T_Q(1/λ)
-    assert theory.multipliers(values, {"algorithm.gossip": "Choco", "algorithm.gossip.steps": 1}) is None
-
-
-def test_dfedsam_rate_by_hand():
-    assert theory.dfedsam_rate(0.5, 4, 16) == pytest.approx(1 / 8 + 1 / 16 + 1.5 / (2 * 64 * 0.25))
 
 
 def test_a_fit_is_that_of_numpy_and_a_power_law_is_found_exactly():
@@ -59,13 +42,14 @@ def test_a_fit_is_that_of_numpy_and_a_power_law_is_found_exactly():
     assert line.slope == pytest.approx(slope)
     assert (line.high - line.low) / 2 == pytest.approx(3.182446 * np.sqrt(cov[0, 0]))  # Student's t of 3 degrees
     assert line.r2 == pytest.approx(np.corrcoef(np.log(x), np.log(y))[0, 1] ** 2)
-    assert fit(x[:2], y[:2]) is None
+    assert fit(x[:4], y[:4]) is None  # an R² of four points says nothing
 
 
 def test_agreement_is_without_a_fit():
-    y = np.array([1.0, 10, 100])
+    y = np.array([1.0, 10, 100, 1000, 10000])
     assert agreement(y, y) == 1
-    assert agreement(10 * y, y) == pytest.approx(1 - 3 / 2)  # a decade off, where the values spread by ±1
+    assert agreement(10 * y, y) == pytest.approx(1 - 5 / 10)  # a decade off, where the values spread by −2 … 2
+    assert agreement(y[:4], y[:4]) is None
 
 
 def test_time_is_degree_times_latency_and_bytes():

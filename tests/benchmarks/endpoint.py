@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx2 as httpx
 import numpy as np
 
-from dfedsam.blackbox import Endpoint
+from dfedsam.blackbox import EndpointConfig
 from dfedsam.blackbox.base import TaskSpec
 from dfedsam.data.examples import Examples
 from tests.benchmarks import Row, seconds
@@ -26,16 +26,17 @@ def run() -> list[Row]:
         folder = Path(scratch, "model")
         folder.mkdir()
         examples = Examples(texts=TEXTS[:4], labels=np.zeros(4, np.int64), classes=(0, 1))
-        given = TaskSpec(model=str(build("gpt2", folder)), words=("bad", "great"), examples=examples, prompt="a film")
+        task = TaskSpec(model=str(build("gpt2", folder)), words=("bad", "great"), examples=examples, prompt="a film")
         with serve(folder) as server:
-            answers = str(Path(scratch, "answers.sqlite"))
-            box = Endpoint(url=server.url, served="m", in_flight=IN_FLIGHT, answers=answers).build(given)
+            cache = str(Path(scratch, "answers.sqlite"))
+            config = EndpointConfig(url=server.url, served="m", in_flight=IN_FLIGHT, cache_path=cache)
+            box = config.build(task)
             numbers, server.delay = count(), DELAY
 
             def ours() -> None:
                 draws = np.random.default_rng(next(numbers))
                 prompts = draws.normal(size=(1, REQUESTS // 4, 8, 16)).astype(np.float32)
-                box.scores(prompts, [np.arange(4)])
+                box.scores(prompts, np.arange(4)[None])
 
             ours()
             bodies = server.bodies[-REQUESTS:]

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from dfedsam.blackbox import CausalLM, LanguageModel, MaskedLM
+from dfedsam.blackbox import BlackBoxConfig, CausalLMConfig, MaskedLMConfig
 from dfedsam.blackbox.base import TaskSpec
-from dfedsam.blackbox.language_model import LanguageModelBox
+from dfedsam.blackbox.language_model import LanguageModel
 from dfedsam.data.examples import Examples
 from tests.benchmarks import Row, seconds
 from tests.dfedsam.blackbox.language_models import build
@@ -18,29 +18,29 @@ TOKENS, PROMPT, QUERIES, EXAMPLES = 64, 8, 8, 16
 SIZE = {"layers": 6, "width": 384, "heads": 6}
 
 
-def box(kind: str, model: LanguageModel, folder: Path) -> LanguageModelBox:
+def box(kind: str, model: BlackBoxConfig, folder: Path) -> LanguageModel:
     """A model of MiniLM's size, with texts of 64 tokens."""
     texts = tuple(" ".join(["very"] * (TOKENS - 1) + [word]) for word in ("bad", "good") * (EXAMPLES // 2))
     examples = Examples(texts=texts, labels=np.arange(EXAMPLES) % 2, classes=(0, 1))
-    given = TaskSpec(
+    task = TaskSpec(
         model=str(build(kind, folder, **SIZE)),
         words=("bad", "great"),
         examples=examples,
         prompt="a film",
         prompt_tokens=PROMPT,
     )
-    made = model.build(given)
-    assert isinstance(made, LanguageModelBox)
+    made = model.build(task)
+    assert isinstance(made, LanguageModel)
     return made
 
 
-def asker(made: LanguageModelBox) -> Callable[[], object]:
+def asker(made: LanguageModel) -> Callable[[], object]:
     """Asks for all queries on all examples."""
     prompts = np.random.default_rng(0).normal(size=(1, QUERIES, PROMPT, made.width)).astype(np.float32)
-    return lambda: made.scores(prompts, [np.arange(EXAMPLES)])
+    return lambda: made.scores(prompts, np.arange(EXAMPLES)[None])
 
 
-def bare(made: LanguageModelBox) -> Callable[[], None]:
+def bare(made: LanguageModel) -> Callable[[], None]:
     """A loop over the inputs that the base model got when it was asked, without head, templates or bookkeeping."""
     import torch
     from transformers import DynamicCache
@@ -72,10 +72,15 @@ def run() -> list[Row]:
     """Both kinds against their bare models, then a causal model's two places of the prompt."""
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
+        before, after = CausalLMConfig(template="{prompt} {text}"), CausalLMConfig(template="{text} {prompt}")
         made = {
-            "masked, prompt before the text": box("roberta", MaskedLM(), _folder(scratch, "a")),
-            "causal, prompt before the text": box("gpt2", CausalLM(template="{prompt} {text}"), _folder(scratch, "b")),
-            "causal, prompt after the text": box("gpt2", CausalLM(template="{text} {prompt}"), _folder(scratch, "c")),
+            "masked, prompt before the text": box("roberta", MaskedLMConfig(), _folder(scratch, "a")),
+            "causal, prompt before the text": box(
+                "gpt2", CausalLMConfig(template="{prompt} {text}"), _folder(scratch, "b")
+            ),
+            "causal, prompt after the text": box(
+                "gpt2", CausalLMConfig(template="{text} {prompt}"), _folder(scratch, "c")
+            ),
         }
         asked = {name: asker(one) for name, one in made.items()}
         floors = {name: bare(one) for name, one in made.items()}

@@ -47,7 +47,7 @@ def across_four_ranks() -> list[Row]:
 
 
 def on_two_ranks() -> list[Row]:
-    """The time of a gossip step, each placement in turn and twice."""
+    """The time of a gossip step, each placement twice, alternating."""
     if find_mpirun() is None:
         return []
     took = dict.fromkeys(("contiguous", "reorder", "metis"), math.inf)
@@ -70,12 +70,12 @@ def on_two_ranks() -> list[Row]:
 
 
 def run() -> list[Row]:
-    """Both."""
+    """Edges across four ranks, and a gossip step on two."""
     return across_four_ranks() + on_two_ranks()
 
 
-def play(placement: str, steps: int = 5, repeats: int = 20) -> None:
-    """On each rank: print the shortest time of a step, in seconds."""
+def measure(placement: str, steps: int = 5, repeats: int = 20) -> None:
+    """Print the shortest time of a gossip step, in seconds; run on each rank."""
     topology = graph()
     communicator, W = connect(PEERS, partial(place, topology, placement=placement)), topology.weights(0)
     x = np.random.default_rng(0).normal(size=(len(communicator.block), WIDTH)).astype(np.float32)
@@ -92,4 +92,4 @@ def play(placement: str, steps: int = 5, repeats: int = 20) -> None:
 
 
 if __name__ == "__main__":
-    play(sys.argv[1])
+    measure(sys.argv[1])

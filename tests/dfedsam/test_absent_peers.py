@@ -4,7 +4,18 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from dfedsam import DFedAvgM, DFedSAM, FedAvgBBT, GossipCMAES, Quadratic, simulate, topologies
+from dfedsam import (
+    CentralAverage,
+    DFedAvgM,
+    DFedSAM,
+    Exact,
+    FedAvgBBT,
+    FedBBPT,
+    GossipCMAES,
+    Quadratic,
+    simulate,
+    topologies,
+)
 from dfedsam.callbacks.base import Callback
 from dfedsam.state import arrays
 
@@ -27,7 +38,7 @@ class OddOnesAway(topologies.Topology):
         return None if t % 2 else np.arange(self.n) % 2 == 0
 
 
-def play(algorithm, rounds, part_bytes=None):
+def play(algorithm, rounds, chunk_bytes=None):
     states = []
 
     class States(Callback):
@@ -71,3 +82,22 @@ def test_they_keep_their_searches(algorithm):
 def test_the_cosine_is_that_of_the_peers_that_worked():
     rows, _ = play(DFedSAM(lr=0.05), 2)
     assert all(np.isfinite(row["cosine"]) for row in rows[1:])
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_servers_mean_is_that_of_the_participants_alone_and_so_are_the_bytes(weighted):
+    """Peers 1, 3, … are absent in every second round: their old models must not be averaged in."""
+    objective, exact = Quadratic(dim=5, noise=0), Exact()
+    if weighted:
+        algorithm = FedBBPT(estimator=exact, local_steps=1, a=0.1, alpha=0, beta=0)
+    else:
+        algorithm = CentralAverage(estimator=exact, lr=0.1, local_steps=1)
+    result = simulate(objective=objective, topology=OddOnesAway(8), algorithm=algorithm, rounds=5, dtype="float64")
+    optima = objective.build(8, range(8), 0, np.float64).optima
+    x, participants = np.zeros((8, 5)), 0
+    for t in range(5):
+        present = np.ones(8, bool) if t % 2 else np.arange(8) % 2 == 0
+        x[present] = (x - 0.1 * (x - optima))[present].mean(axis=0)
+        participants += present.sum()
+    np.testing.assert_allclose(result.x, x, atol=1e-12)
+    assert result.rows[-1]["bytes"] == participants / 8 * (2 * 5 + weighted) * 8

@@ -11,6 +11,7 @@ from tests.topologies.sizes import SIZES
 MORE = {  # what some need besides their name
     "round_robin": ("--topology.topologies", "ring, star"),
     "random_choice": ("--topology.topologies", "[ring, {class_path: grid, init_args: {rows: 2}}]"),
+    "d_cliques": ("--objective", "logistic_regression", "--topology.clique_size", "4"),
     "stl_fw": ("--objective", "logistic_regression", "--topology.degree", "3"),
     "link_failures": ("--topology.topology", "random_regular", "--topology.topology.degree", "3"),
     "peer_dropout": ("--topology.absences", "[[3, 0, 1]]", "--topology.p", "0.2"),
@@ -49,7 +50,8 @@ def test_a_run_by_name_and_the_same_topology_from_its_settings(dfedsam, name):
     gossip = ["--algorithm.gossip", "push_sum"] if ours.sums == "columns" else []
     dim = ["--objective.dim", "5"] if "--objective" not in argv else []
     said = dfedsam("run", *argv, *gossip, *dim, "--rounds", "1", "--out", "a")
-    assert (said.status, said.err) == (0, "")
+    assert said.status == 0
+    assert not said.err or (ours.sums == "rows" and "biased" in said.err)
     again = options.topology(parse("--config", "a/config.yaml"))
     assert again.n == ours.n
     assert again.description == ours.description

@@ -54,5 +54,5 @@ def test_a_logger_that_is_not_installed(dfedsam, monkeypatch, name):
     monkeypatch.setitem(sys.modules, name, None)
     said = dfedsam("run", *SMALL, "--log", f"tensorboard,{name}", "--out", "a")
     assert said.status == 2
-    assert f"log is {name}: the package {name} is not installed; pip install {name}" in said.err
+    assert f"log is {name}: it needs the package {name}, which is not installed; pip install {name}" in said.err
     assert not Path("a").exists()

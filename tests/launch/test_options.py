@@ -5,26 +5,27 @@ import textwrap
 
 import pytest
 
+from dfedsam import registry
 from dfedsam.algorithms import DPSGD, DFedSAM, DFedSAMMG
 from dfedsam.data.split import Dirichlet
 from dfedsam.gossip import Plain
-from dfedsam.launch import names, options
+from dfedsam.launch import factories, options
 from dfedsam.objectives import PromptTuning, Quadratic
 from dfedsam.zeroth_order import OneSided, TwoPoint
 
 
 def parse(*argv: str) -> options.Settings:
-    settings = options.parse(list(argv), "", "")
+    settings = options.parse(list(argv))
     assert settings is not None
     return settings
 
 
 def test_defaults():
     settings = parse()
-    assert settings.topology["class_path"] == "dfedsam.topologies.graphs.textbook.ring"
+    assert settings.topology == {"class_path": "ring", "init_args": {}}
     assert settings.simulation["algorithm"] == DFedSAM()
     assert settings.simulation["objective"] == Quadratic()
-    assert options.topology(settings).n == options.PEERS
+    assert options.topology(settings).n == factories.PEERS
 
 
 def test_a_part_of_an_algorithm_is_its_option():
@@ -111,10 +112,10 @@ def test_another_plugin_keeps_the_options_that_it_has_too(file):
 
 def test_the_printed_settings_are_a_file_for_the_same_settings(file, tmp_path, capsys):
     argv = ["--config", file, "--topology", "watts_strogatz", "--topology.p", "0.5", "--seed", "3"]
-    assert options.parse([*argv, "--print_config"], "", "") is None
+    assert options.parse([*argv, "--print_config"]) is None
     printed = tmp_path / "printed.yaml"
     printed.write_text(capsys.readouterr().out)
-    assert "class_path: DFedSAMMG" in printed.read_text()
+    assert "class_path: dfedsam_mg" in printed.read_text()
     assert parse("--config", str(printed)) == parse(*argv)
 
 
@@ -146,13 +147,13 @@ def test_a_plugin_of_a_users_own(tmp_path, monkeypatch):
         "--topology", "ours.wheel", "--topology.spokes", "no", "--algorithm", "ours.Mine", "--algorithm.twist", "2"
     )
     assert settings.simulation["algorithm"].twist == 2.0
-    assert options.topology(settings).graph(0).number_of_edges() == options.PEERS
+    assert options.topology(settings).graph(0).number_of_edges() == factories.PEERS
 
 
-@pytest.mark.parametrize("name", names.table("algorithm"))
+@pytest.mark.parametrize("name", registry.plugins("algorithm"))
 def test_every_number_of_an_algorithm_must_be_one(dfedsam, name):
     fields = [
-        field.name for field in dataclasses.fields(names.find("algorithm", name)) if field.type in ("int", "float")
+        field.name for field in dataclasses.fields(registry.find("algorithm", name)) if field.type in ("int", "float")
     ]
     assert fields
     for field in fields:

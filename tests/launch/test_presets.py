@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("dfedsam.blackbox.masked_lm", reason="the presets tune masked language models")
+pytest.importorskip("dfedsam.blackbox.language_model", reason="the presets tune masked language models")
 
 EXPERIMENTS = Path(__file__).parents[2] / "launch" / "experiments"
 LABELS = {"sst2": 2, "yelp": 2, "ag_news": 4}

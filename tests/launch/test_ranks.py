@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dfedsam import machine
 from dfedsam.launch import ranks
 from tests import mpi
 from tests.launch.command import PROGRAM, SMALL, metrics, process
@@ -39,8 +40,8 @@ def test_any_way_to_start_gives_the_same_figures(dfedsam, tmp_path):
     [
         (("run", "--topology", "rings"), "topology is rings"),
         (("run", "--peers", "1"), "peers is 1"),
-        (("run", "--ranks", "3"), "ranks is 3: this MPI job has 2"),
-        (("run", "--out", "there"), "out is there"),
+        (("run", "--ranks", "3"), "ranks is 3: it must be the size of this MPI job, 2"),
+        (("run", "--out", "there"), "out is there: it must not exist yet"),
         (("run", "--objective", "prompt_tuning", "--objective.data", "none.csv"), "data is none.csv"),
     ],
 )
@@ -69,10 +70,10 @@ def test_an_exception_on_one_rank_ends_all(tmp_path):
         "from dfedsam.algorithms import DPSGD\n"
         "@dataclass(frozen=True, kw_only=True)\n"
         "class Odd(DPSGD):\n"
-        "    def round(self, state, play):\n"
-        "        if 0 not in play.key.peers:\n"
+        "    def round(self, state, context):\n"
+        "        if 0 not in context.stream.peers:\n"
         "            raise KeyError('lost')\n"
-        "        return super().round(state, play)\n"
+        "        return super().round(state, context)\n"
     )
     began = time.monotonic()
     path = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{mpi.ROOT}"}
@@ -96,7 +97,7 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_been(dfedsam, tmp_path, count, 
         try:
             _wait_for_rows(tmp_path / "a" / "metrics.jsonl", 3)
             job.send_signal(number)
-            assert job.wait(30) == 0
+            assert job.wait(30) == 128 + number
         finally:
             if job.poll() is None:
                 os.killpg(job.pid, signal.SIGKILL)
@@ -118,13 +119,13 @@ def _wait_for_rows(path: Path, rows: int) -> None:
 def test_cores_are_shared_unless_the_user_has_chosen():
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     environ: dict[str, str] = {}
-    ranks.share_cores(environ, 1)
+    machine.share_cores(environ, 1)
     assert environ == {"OMP_NUM_THREADS": str(cores)}
     environ = {"OMP_NUM_THREADS": "7"}
-    ranks.share_cores(environ, cores + 1)
+    machine.share_cores(environ, cores + 1)
     assert environ == {"OMP_NUM_THREADS": "7", "OMPI_MCA_mpi_yield_when_idle": "1"}
 
 
 def test_a_batch_script_is_not_a_job():
-    assert not ranks.in_job({"SLURM_PROCID": "0"})
-    assert ranks.rank({"PMIX_RANK": "3"}) == 3
+    assert not machine.in_mpi_job({"SLURM_PROCID": "0"})
+    assert machine.mpi_rank({"PMIX_RANK": "3"}) == 3

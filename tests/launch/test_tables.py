@@ -30,4 +30,4 @@ def test_no_cell_is_cut_on_any_terminal(capsys, monkeypatch, columns):
     for row in ROWS:
         line = next(line for line in out.splitlines() if row[0] in line)
         assert all(cell in line for cell in row)
-    assert ("─" in out) == (columns >= 50)
+    assert ("─" in out) == (columns >= 48)

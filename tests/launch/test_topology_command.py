@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dfedsam import topologies
-from dfedsam.launch import topology_figures
+from dfedsam.launch import topology_metrics
 
 FIXED = {"davis": 32, "karate": 34, "florentine": 15, "les_miserables": 77, "petersen": 10}
 
@@ -47,7 +47,7 @@ def test_one_topology_has_all_its_figures(dfedsam):
 
 def test_no_figure_is_without_words():
     said_otherwise = {"period", "directed", "sums", "biased", "steps", "contraction_stderr", "approximate"}
-    assert set(topologies.spectrum(topologies.make("ring", 5))) == {*topology_figures.WORDS, *said_otherwise}
+    assert set(topologies.spectrum(topologies.make("ring", 5))) == {*topology_metrics.WORDS, *said_otherwise}
 
 
 @pytest.mark.parametrize(("argv", "texts"), [
@@ -67,7 +67,7 @@ def test_figures_of_schedules_and_directed_graphs(dfedsam, argv, texts):
 def test_a_table_of_several(dfedsam):
     said = dfedsam("topology", "ring", "hypercube", "one_peer_exponential", "--peers", "64")
     header, *rows = said.out.splitlines()
-    assert all(words in header for words in topology_figures.COLUMNS.values())
+    assert all(words in header for words in topology_metrics.COLUMNS.values())
     cells = {row.split()[0]: row.split()[1:] for row in rows}
     assert cells["ring"][:4] == ["64", "2", "2", "128"]
     assert cells["hypercube"][:6] == ["64", "6", "6", "384", f"{1 - 2 / 7:.4f}", f"{2 / 7:.3g}"]
@@ -161,7 +161,7 @@ def test_rich_draws_the_table_on_a_terminal(dfedsam, monkeypatch):
     ("topology base --weights metropolis", "this one brings its own weights"),
     ("topology ring --weights", "weights needs a value"),
     ("topology ring --weights metropolitan", "topology.weights is metropolitan.*did you mean metropolis"),
-    ("topology ring star --draw both.png", "draw takes one topology"),
+    ("topology ring star --draw both.png", "names is ring star.*draw takes one topology"),
     ("topology ring --draw", "draw needs a value"),
     ("topology ring --draw ring.bmp", "ring.bmp"),
     ("topology ring --peers few", "peers is few"),

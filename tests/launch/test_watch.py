@@ -13,7 +13,7 @@ ROW = {"consensus_distance": 0.1, "queries": 8.0, "bytes": 80.0, "seconds": 1.0}
 def test_a_run_is_followed_while_it_is_written(dfedsam):
     def write() -> None:
         Path("a").mkdir()
-        Path("a/config.yaml").write_text("rounds: 3\n")
+        Path("a/config.yaml").write_text("format: 1\nrounds: 3\n")
         with Path("a/metrics.jsonl").open("w") as file:
             for at in range(4):
                 text = json.dumps(ROW | {"round": at, "loss": 1.0 / (at + 1)}) + "\n"

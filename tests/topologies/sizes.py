@@ -51,7 +51,8 @@ def graph_functions() -> set[str]:
         name
         for group, names in GROUPS.items()
         for name in names
-        if group != "from edges and files" and "weights" in inspect.signature(factory(name)).parameters
+        if group not in ("from edges and files", "made from the data")
+        and "weights" in inspect.signature(factory(name)).parameters
     }
 
 

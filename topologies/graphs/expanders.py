@@ -3,6 +3,8 @@
 Gaps in the docstrings are those of Metropolis weights.
 """
 
+from __future__ import annotations
+
 from itertools import product
 from math import isqrt
 
@@ -12,11 +14,11 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
-from dfedsam.topologies.graphs.building import build, either, nearby
-from dfedsam.validation import whole_number
+from dfedsam.topologies.graphs.helpers import Edges, either, from_pairs_of, graph, nearby, require_memory
 
 
-def paley(n: int) -> nx.Graph:
+@graph(hint="the smallest is 5")
+def paley(n: int) -> Edges:
     """Elements of the field of n elements, joined where their difference is a square: (n - 1)/2 neighbours each.
 
     λ = (1 + √n)/(n + 1). Source: Paley (1933); Sachs (1962).
@@ -27,21 +29,21 @@ def paley(n: int) -> nx.Graph:
     Raises:
         ValueError: if n is no such number (the message gives the nearest two).
     """
-    n = whole_number("peers", n, 2, "the smallest is 5")
     if not _is_paley(n):
         hint = f"use {either(nearby(n, 5, _is_paley))}"
         raise OptionError("peers", n, "must be a power of a prime, and 1 modulo 4, for a Paley graph", hint)
+    require_memory(n, n * n / 4)
     p = _smallest_factor(n)
     digits, squares = _field(p, n)
     place = p ** np.arange(digits.shape[1])
-    edges = ((x, int(y)) for x in range(n) for y in (digits[x] + squares) % p @ place if x < y)
-    return build("paley", n, edges)
+    return ((x, int(y)) for x in range(n) for y in (digits[x] + squares) % p @ place if x < y)
 
 
-def margulis(n: int) -> nx.Graph:
-    """The points (x, y) of a torus of m × m, each joined to (x ± 2y, y), (x ± (2y + 1), y), (x, y ± 2x) and
-    (x, y ± (2x + 1)): an expander, with at most eight neighbours however large.
+@graph(hint="the smallest is 4")
+def margulis(n: int) -> Edges:
+    """An expander: points (x, y) of an m × m torus, at most eight neighbours each, however many there are.
 
+    Each is joined to (x ± 2y, y), (x ± (2y + 1), y), (x, y ± 2x) and (x, y ± (2x + 1)).
     Point (x, y) is peer x · m + y. Some of these eight fall on the point itself or on one another: here self-loops are
     left out and parallel edges count once, so that the graph is simple, and the gap is at least (8 - 5√2)/18 = 0.0516.
     Where they are kept, as in the literature, W = A/8 has λ₂ ≤ 5√2/8 for every m: for that W give
@@ -54,12 +56,11 @@ def margulis(n: int) -> nx.Graph:
     Raises:
         ValueError: if n is no square (the message gives the nearest two).
     """
-    n = whole_number("peers", n, 2, "the smallest is 4")
     m = isqrt(n)
     if m < 2 or m * m != n:
         near = either((m * m, (m + 1) ** 2) if m >= 2 else (4,))
         raise OptionError("peers", n, "must be a square for a Margulis graph", f"use {near}")
-    return build("margulis", n, ((i, int(j)) for i, ends in enumerate(_sent(m)) for j in ends if i != j))
+    return ((i, int(j)) for i, ends in enumerate(_sent(m)) for j in ends if i != j)
 
 
 def margulis_weights(graph: nx.Graph) -> sp.csr_array:
@@ -93,7 +94,7 @@ def petersen() -> nx.Graph:
     Peers 0 to 4 are the outer ring, 5 to 9 the inner star (Petersen 1898).
     """
     outer, spokes = [(i, (i + 1) % 5) for i in range(5)], [(i, i + 5) for i in range(5)]
-    return build("petersen", 10, [*outer, *spokes, *((5 + i, 5 + (i + 2) % 5) for i in range(5))])
+    return from_pairs_of("petersen", 10, [*outer, *spokes, *((5 + i, 5 + (i + 2) % 5) for i in range(5))])
 
 
 def _sent(m: int) -> NDArray[np.int64]:

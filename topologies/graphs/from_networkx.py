@@ -1,73 +1,89 @@
 """The graphs of networkx by their dotted names, such as `networkx.petersen_graph`."""
 
-import difflib
+from __future__ import annotations
+
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
 import networkx as nx
+from docstring_parser import DocstringStyle, parse
 
 from dfedsam import registry
 from dfedsam.errors import OptionError
-from dfedsam.topologies.graphs.building import TWO
-from dfedsam.topologies.graphs.networkx_options import docstring, signature
 from dfedsam.topologies.normalize import components, normalize_graph
 from dfedsam.validation import whole_number
 
 PREFIX = "networkx."
+_GENERATORS = ("networkx.generators.", "networkx.algorithms.bipartite.generators")  # all that may be called
 _GROWS = {  # far more peers than n: too many to be tried
     *("binomial_tree", "dorogovtsev_goltsev_mendes_graph", "hypercube_graph", "kneser_graph"),
     *("margulis_gabber_galil_graph", "mycielski_graph", "sudoku_graph"),
 }
 _REFUSALS = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RuntimeError, nx.NetworkXException)
+_HIDDEN = ("backend", "backend_kwargs", "create_using", "default")  # the last: of empty_graph, a class
+_TYPES = {r"(list|tuple|sequence|iterable)": list, r"int": int, r"float": float, r"bool": bool}
+_TEXTS = {
+    "networkx_n": "networkx's own n, for graphs where that is not the number of peers; None takes the number of peers.",
+    "seed": "seed, at least 0.",
+}
+_MARKUP = re.compile(r":\w+:(?=`)|[`$]| ?<[^>`]*>(?=`)")  # of reStructuredText
 
 
 @cache
 def from_networkx(path: str) -> Callable[..., nx.Graph]:
     """The function at a path of networkx as one of ours: a simple, connected graph with the peers 0..n-1 in order.
 
-    Its options are networkx's, without those that say nothing of the graph, and with the types that the docstring says.
+    Its options are networkx's, without those that say nothing of the graph, with the types that the docstring says.
     The number of peers n is networkx's n where it has one. For the graphs where n means something else (`star_graph`,
     `grid_2d_graph`) there is the option `networkx_n`, which is passed on in its place. The seed is 0 unless it is
-    given. A directed graph all of whose edges lead both ways becomes undirected.
+    given. A directed graph all of whose edges lead both ways becomes undirected. Only functions that generate graphs
+    can be named: nothing that reads a file or takes a graph.
 
     Args:
-        path: Such as "networkx.random_regular_graph".
+        path: such as "networkx.random_regular_graph".
 
     Raises:
-        ValueError: if networkx has no such function. The function itself raises one if networkx refuses its options, or
-            if the graph has other than n peers, fewer than two, self-loops or parallel edges, or is not connected.
+        OptionError: if networkx has no such function. The function itself raises a ValueError if networkx refuses its
+            options, or if the graph has other than n peers, fewer than two, self-loops or parallel edges, or is not
+            connected.
     """
     function = _find(path)
     theirs = inspect.signature(function).parameters
 
     def graph(n: int | None = None, **options: Any) -> nx.Graph:
-        own = options.pop("networkx_n", None)
+        networkx_n = options.pop("networkx_n", None)
         if "seed" in theirs:
             options.setdefault("seed", 0)
         if "n" in theirs:
-            if own is None and graph.__name__ in _GROWS:
+            if networkx_n is None and graph.__name__ in _GROWS:
                 rule = f"must be given for {path}, which has far more peers than its n"
-                raise OptionError("networkx_n", own, rule, "give networkx's own n, and --peers to match")
-            options["n"] = whole_number("peers", n, 2, TWO) if own is None else own
-        return _checked(path, _called(path, function, options), n, own, options)
+                raise OptionError("networkx_n", networkx_n, rule, "give networkx's own n, and --peers to match")
+            whole = networkx_n is None
+            options["n"] = whole_number("peers", n, 2, "give two or more peers") if whole else networkx_n
+        return _checked(path, _called(path, function, options), n, networkx_n, options)
 
     graph.__module__, _, graph.__name__ = path.rpartition(".")
     graph.__qualname__ = graph.__name__
-    shown = signature(function)
-    graph.__doc__ = docstring(function, shown.parameters)
-    setattr(graph, "__signature__", shown)  # noqa: B010  (an attribute that type checkers do not know)
+    shown = _signature(function)
+    graph.__doc__ = _docstring(function, shown.parameters)
+    vars(graph)["__signature__"] = shown
     return graph
 
 
 def _find(path: str) -> Callable[..., Any]:
     try:
-        return registry.import_object("topology", path)
-    except ValueError as error:
-        near = difflib.get_close_matches(path.rpartition(".")[2], dir(nx), n=1)
-        guess = f"; did you mean {PREFIX}{near[0]}?" if near else ""
-        raise ValueError(f"{error}{guess}") from None
+        function = registry.import_object("topology", path)
+    except OptionError as error:
+        near = registry.nearest(path.rpartition(".")[2], dir(nx))
+        guess = f"did you mean {PREFIX}{near}?" if near else error.hint
+        raise OptionError(error.option, error.value, error.rule, guess) from None
+    if not getattr(function, "__module__", "").startswith(_GENERATORS):
+        rule = "must be a function of networkx that generates a graph"
+        raise OptionError("topology", path, rule, "see networkx's reference, Graph generators")
+    return function
 
 
 def _called(path: str, function: Callable[..., Any], options: Mapping[str, Any]) -> Any:
@@ -79,41 +95,103 @@ def _called(path: str, function: Callable[..., Any], options: Mapping[str, Any])
         return function(*several, **keywords)
     except _REFUSALS as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(f"topology is {_form(path, options)}: networkx refuses, with: {reason}") from None
+        rule = f"must be accepted by networkx, which refuses with: {reason}"
+        raise OptionError("topology", _form(path, options), rule) from None
 
 
-def _checked(path: str, made: Any, n: int | None, own: int | None, options: Mapping[str, Any]) -> nx.Graph:
+def _checked(path: str, made: Any, n: int | None, networkx_n: int | None, options: Mapping[str, Any]) -> nx.Graph:
     form = _form(path, options)
     if not isinstance(made, nx.Graph):
-        raise ValueError(f"topology is {form}: it must be a graph, but it is a {type(made).__name__}; name another")
+        raise OptionError("topology", form, f"must be a graph, but it is a {type(made).__name__}", "name another")
     if n is not None and len(made) != n:
-        if own is None and "n" in options:
+        hint = f"give --peers {len(made)}, or another networkx_n"
+        if networkx_n is None and "n" in options:
             hint = f"its n is not its number of peers: give it as networkx_n, so that there are {n}"
-        else:
-            hint = f"give --peers {len(made)}, or another networkx_n"
-        raise ValueError(f"peers is {n}: {form} has {len(made)}; {hint}")
-    if made.is_multigraph():
-        simple = nx.DiGraph(made) if made.is_directed() else nx.Graph(made)
-        if simple.number_of_edges() < made.number_of_edges():
-            raise ValueError(
-                f"topology is {form}: it must have no parallel edges; name a function of your own that joins them"
-            )
-        made = simple
-    if made.is_directed() and all(made.has_edge(v, u) for u, v in made.edges()):
-        made = made.to_undirected()
+        raise OptionError("peers", n, f"must be {len(made)}, as {form} has", hint)
+    made = _simple(form, made)
     try:
         graph = normalize_graph(made)
+    except OptionError:
+        raise
     except ValueError as error:
         raise ValueError(f"topology is {form}: {error}") from None
-    apart = len(components(graph))
-    if apart > 1:
-        rule = f"must be connected, but it is in {apart} parts"
+    parts = len(components(graph))
+    if parts > 1:
+        rule = f"must be connected, but it is in {parts} parts"
         raise OptionError("topology", form, rule, "give other options" + ", or another seed" * ("seed" in options))
     graph.graph["name"] = path.rpartition(".")[2]
     return graph
+
+
+def _simple(form: str, made: Any) -> nx.Graph:
+    """The graph without the form of a multigraph, and undirected where all edges lead both ways."""
+    if made.is_multigraph():
+        simple = nx.DiGraph(made) if made.is_directed() else nx.Graph(made)
+        if simple.number_of_edges() < made.number_of_edges():
+            hint = "name a function of your own that joins them"
+            raise OptionError("topology", form, "must have no parallel edges", hint)
+        made = simple
+    if made.is_directed() and all(made.has_edge(v, u) for u, v in made.edges()):
+        made = made.to_undirected()
+    return made
 
 
 def _form(path: str, options: Mapping[str, Any]) -> str:
     """Such as "networkx.barbell_graph(m1=4, m2=0)"; long values are cut."""
     values = ", ".join(f"{name}={value!s:.30}" for name, value in options.items() if value is not None)
     return f"{path}({values})"
+
+
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    """Its options by name, n first, without those that say nothing of the graph.
+
+    Types are those that the docstring or a default says, else Any. A function with an n gets `networkx_n` too, and the
+    seed is 0 where networkx has none.
+    """
+    theirs = inspect.signature(function).parameters
+    kinds = {name: kind for name, (kind, _) in _entries(function).items()}
+    options = [
+        _typed(parameter, kinds.get(name, "")).replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, parameter in theirs.items()
+        if name not in (*_HIDDEN, "n") and parameter.kind != parameter.VAR_KEYWORD
+    ]
+    if "n" in theirs:
+        n = inspect.Parameter("n", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=int)
+        own = inspect.Parameter("networkx_n", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=int | None)
+        options = [n, *options, own]
+    return inspect.Signature(options, return_annotation=nx.Graph)
+
+
+def _docstring(function: Callable[..., Any], options: Mapping[str, inspect.Parameter]) -> str:
+    """What networkx says of the function and of these options, in the form of our own docstrings."""
+    first = _plain((inspect.getdoc(function) or function.__name__).split("\n\n")[0])
+    texts = {name: text for name, (_, text) in _entries(function).items()} | _TEXTS
+    return "\n".join(
+        [f"{first} (networkx)", "", "Args:", *(f"    {name}: {texts.get(name, '')}" for name in options), ""]
+    )
+
+
+def _typed(parameter: inspect.Parameter, kind: str) -> inspect.Parameter:
+    if parameter.kind is parameter.VAR_POSITIONAL:
+        return inspect.Parameter(parameter.name, inspect.Parameter.KEYWORD_ONLY, annotation=list)
+    default = 0 if parameter.name == "seed" else parameter.default
+    annotation: Any = next((known for word, known in _TYPES.items() if re.match(word, kind.lower())), Any)
+    if annotation is Any and isinstance(default, (bool, int, float)):
+        annotation = type(default)
+    if default is None and annotation is not Any:
+        annotation = annotation | None
+    return parameter.replace(default=default, annotation=annotation)
+
+
+def _entries(function: Callable[..., Any]) -> dict[str, tuple[str, str]]:
+    """Type and text of each option in networkx's docstring."""
+    parsed = parse(inspect.getdoc(function) or "", style=DocstringStyle.NUMPYDOC)
+    return {
+        name.strip(): (parameter.type_name or "", _plain(parameter.description or ""))
+        for parameter in parsed.params
+        for name in parameter.arg_name.split(",")
+    }
+
+
+def _plain(text: str) -> str:
+    return " ".join(_MARKUP.sub("", text).split())

@@ -1,151 +1,253 @@
 """Random graphs of n peers, drawn again until they are connected; `graph.graph["seed"]` is the seed that served.
 
-Calling the function again with that seed gives the same graph at the first draw.
+Calling the function again with that seed gives the same graph at the first draw. Where options make a connected graph
+too unlikely, they are refused before anything is drawn.
 """
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import exp, log
 
 import networkx as nx
 import numpy as np
 
 from dfedsam.errors import OptionError
-from dfedsam.topologies.graphs.building import TWO
-from dfedsam.topologies.graphs.redraw import below, connected
+from dfedsam.topologies.graphs.helpers import below, even_neighbours, from_pairs_of, graph, require_memory
+from dfedsam.topologies.normalize import components, normalize_graph
 from dfedsam.validation import positive, share, whole_number
 
+DRAWS = 100  # draws before we say that the options make a connected graph too unlikely
+_WORK = 2_000_000  # peers and edges that are drawn at most, in three draws or more
+_HOPE = 0.1  # draws that are expected to be connected, below which none is made
 
+
+@graph()
 def erdos_renyi(n: int, p: float = 0.3, seed: int = 0) -> nx.Graph:
-    """Each pair of peers is joined with probability p (Gilbert 1959; Erdős and Rényi 1959). Likely connected for p >
-    ln(n)/n.
+    """Each pair of peers is joined with probability p. Likely connected for p > ln(n)/n.
+
+    Source: Gilbert (1959), "Random graphs"; Erdős and Rényi (1959), "On random graphs".
 
     Args:
-        n: Number of peers, at least 2.
-        p: Probability of an edge, in (0, 1].
-        seed: Seed, at least 0.
+        n: number of peers, at least 2.
+        p: probability of an edge, in (0, 1].
+        seed: seed, at least 0.
 
     Raises:
-        ValueError: if an option is out of range, or if p is so small that no draw was connected.
+        OptionError: if an option is out of range, or p is so small that no draw was connected.
+
+    >>> erdos_renyi(20, p=0.2, seed=1).graph
+    {'name': 'erdos_renyi', 'seed': 1}
     """
-    n, p = whole_number("peers", n, 2, TWO), share("p", p, "the usual is 0.3")
-    hint = f"it is too small: take p well above ln(n)/n = {np.log(n) / n:.2g}"
-    return connected("erdos_renyi", lambda s: nx.fast_gnp_random_graph(n, p, seed=s), seed, "p", p, hint)
+    p = share("p", p, "the usual is 0.3")
+    hint = f"take p well above ln(n)/n = {log(n) / n:.2g}"
+    draw = _Draw("erdos_renyi", n, p * n * (n - 1) / 2, "p", p, hint, isolated=n * (1 - p) ** (n - 1))
+    return draw.until_connected(lambda s: nx.fast_gnp_random_graph(n, p, seed=s), seed)
 
 
+@graph()
 def random_regular(n: int, degree: int = 4, seed: int = 0) -> nx.Graph:
     """A graph drawn from those in which every peer has the same number of neighbours (Kim and Vu 2003).
 
     Args:
-        n: Number of peers, at least 2.
-        degree: Neighbours of each peer: at least 1 and below n, with n · degree even. From 3 on nearly all draws are
+        n: number of peers, at least 2.
+        degree: neighbours of each peer: at least 1 and below n, with n · degree even. From 3 on nearly all draws are
             connected.
-        seed: Seed, at least 0.
+        seed: seed, at least 0.
 
     Raises:
-        ValueError: if an option is out of range, or if no draw was connected.
+        OptionError: if an option is out of range, or no draw was connected.
     """
-    n, degree = whole_number("peers", n, 2, TWO), whole_number("degree", degree, 1, "the usual is 4")
+    degree = whole_number("degree", degree, 1, "the usual is 4")
     below("degree", degree, n)
     if n * degree % 2:
-        hint = (
-            f"use degree {degree - 1} or {degree + 1}, or an even number of peers"
-            if degree + 1 < n
-            else "use an even number of peers"
-        )
-        raise OptionError("degree", degree, f"must be even for an odd number of peers ({n})", hint)
+        hint = f"use degree {degree - 1} or {degree + 1}, or " if degree + 1 < n else "use "
+        rule = f"must be even for an odd number of peers ({n})"
+        raise OptionError("degree", degree, rule, hint + "an even number of peers")
+    hint = "take a degree of 3 or more, or the ring"
+    draw = _Draw("random_regular", n, n * degree / 2, "degree", degree, hint, isolated=n if degree == 1 < n - 1 else 0)
     if degree == n - 1:  # the only graph of that degree; pairing stubs at random would hardly find it
-        return connected("random_regular", lambda _: nx.complete_graph(n), seed, "degree", degree, "")
-    hint = "it is too small: take a degree of 3 or more, or the ring"
-    return connected(
-        "random_regular", lambda s: nx.random_regular_graph(degree, n, seed=s), seed, "degree", degree, hint
-    )
+        return draw.until_connected(lambda _: nx.complete_graph(n), seed)
+    return draw.until_connected(lambda s: nx.random_regular_graph(degree, n, seed=s), seed)
 
 
+@graph()
 def watts_strogatz(n: int, neighbours: int = 4, p: float = 0.1, seed: int = 0) -> nx.Graph:
-    """A small world: a ring lattice of which each edge is moved to a random peer with probability p (Watts and Strogatz
-    1998).
+    """A small world: a ring lattice of which each edge is moved to a random peer with probability p.
+
+    Source: Watts and Strogatz (1998), "Collective dynamics of small-world networks".
 
     Args:
-        n: Number of peers, at least 3.
-        neighbours: Neighbours of each peer in the lattice: even, at least 2, below n.
-        p: Probability that an edge is moved, in [0, 1]; 0 leaves the lattice.
-        seed: Seed, at least 0.
+        n: number of peers, at least 3.
+        neighbours: neighbours of each peer in the lattice: even, at least 2, below n.
+        p: probability that an edge is moved, in [0, 1]; 0 leaves the lattice.
+        seed: seed, at least 0.
 
     Raises:
-        ValueError: if an option is out of range, or if no draw was connected.
+        OptionError: if an option is out of range, or no draw was connected.
     """
-    n, p = whole_number("peers", n, 2, TWO), share("p", p, "the usual is 0.1", zero=True)
-    neighbours = whole_number("neighbours", neighbours, 2, "the usual is 4")
-    if neighbours % 2:
-        raise OptionError("neighbours", neighbours, "must be even, half on each side", f"use {neighbours - 1}")
-    below("neighbours", neighbours, n)
-    hint = "it is too large for so few neighbours: take a smaller p, or more neighbours"
-    return connected("watts_strogatz", lambda s: nx.watts_strogatz_graph(n, neighbours, p, seed=s), seed, "p", p, hint)
+    p = share("p", p, "the usual is 0.1", zero=True)
+    neighbours = even_neighbours(neighbours, n)
+    hint = "take a smaller p, or more neighbours"
+    draw = _Draw("watts_strogatz", n, n * neighbours / 2, "p", p, hint)
+    return draw.until_connected(lambda s: nx.watts_strogatz_graph(n, neighbours, p, seed=s), seed)
 
 
+@graph()
 def barabasi_albert(n: int, edges: int = 2, seed: int = 0) -> nx.Graph:
-    """Peers arrive one by one and join earlier ones, the more likely the more neighbours these have (Barabási and
-    Albert 1999).
+    """Peers arrive one by one and join earlier ones, the more likely the more neighbours these have.
+
+    Source: Barabási and Albert (1999), "Emergence of scaling in random networks".
 
     Args:
-        n: Number of peers, at least 2.
-        edges: Edges that each arriving peer makes: at least 1, below n.
-        seed: Seed, at least 0.
+        n: number of peers, at least 2.
+        edges: edges that each arriving peer makes: at least 1, below n.
+        seed: seed, at least 0.
 
     Raises:
-        ValueError: if an option is out of range.
+        OptionError: if an option is out of range.
     """
-    n, edges = whole_number("peers", n, 2, TWO), whole_number("edges", edges, 1, "the usual is 2")
+    edges = whole_number("edges", edges, 1, "the usual is 2")
     below("edges", edges, n)
-    return connected("barabasi_albert", lambda s: nx.barabasi_albert_graph(n, edges, seed=s), seed, "edges", edges, "")
+    draw = _Draw("barabasi_albert", n, n * edges, "edges", edges, "")
+    return draw.until_connected(lambda s: nx.barabasi_albert_graph(n, edges, seed=s), seed)
 
 
+@graph()
 def random_geometric(n: int, radius: float = 0.4, seed: int = 0) -> nx.Graph:
-    """Peers at random points of the unit square, joined when no further apart than `radius` (Gilbert 1961). Likely
-    connected for πr²n > ln n.
+    """Peers at random points of the unit square, joined when no further apart than `radius` (Gilbert 1961).
 
-    Each peer's point is its attribute "pos", [x, y].
+    Likely connected for πr²n > ln n. Each peer's point is its attribute "pos", [x, y].
 
     Args:
-        n: Number of peers, at least 2.
-        radius: Reach of a peer, above 0; √2 joins all.
-        seed: Seed, at least 0.
+        n: number of peers, at least 2.
+        radius: reach of a peer, above 0; √2 joins all.
+        seed: seed, at least 0.
 
     Raises:
-        ValueError: if an option is out of range, or if the radius is so small that no draw was connected.
+        OptionError: if an option is out of range, or the radius is so small that no draw was connected.
     """
-    n, radius = whole_number("peers", n, 2, TWO), positive("radius", radius, "the usual is 0.4")
-    hint = f"it is too small: take a radius well above sqrt(ln(n)/(πn)) = {np.sqrt(np.log(n) / (np.pi * n)):.2g}"
+    radius = positive("radius", radius, "the usual is 0.4")
+    area = min(np.pi * radius**2, 1.0)  # that a peer reaches at most
+    hint = f"take a radius well above sqrt(ln(n)/(πn)) = {np.sqrt(log(n) / (np.pi * n)):.2g}"
+    isolated = n * (1 - area) ** (n - 1)
+    draw = _Draw("random_geometric", n, area * n * (n - 1) / 2, "radius", radius, hint, isolated)
+    return draw.until_connected(lambda s: nx.random_geometric_graph(n, radius, seed=s), seed)
 
-    def draw(s: int) -> nx.Graph:
-        return nx.random_geometric_graph(n, radius, seed=s)
 
-    return connected("random_geometric", draw, seed, "radius", radius, hint)
-
-
+@graph()
 def stochastic_block_model(n: int, blocks: int = 4, p_in: float = 0.7, p_out: float = 0.1, seed: int = 0) -> nx.Graph:
-    """Peers in blocks as equal as can be: two of the same are joined with probability p_in, two of different with p_out
-    (Holland, Laskey and Leinhardt 1983).
+    """Peers in equal blocks: two of the same are joined with probability p_in, two of different ones with p_out.
 
     Blocks are numbered through: the first peers are the first block, and the first blocks have one more where n is no
-    multiple of `blocks`.
+    multiple of `blocks`. Source: Holland, Laskey and Leinhardt (1983), "Stochastic blockmodels: first steps".
 
     Args:
-        n: Number of peers, at least 2.
-        blocks: Number of blocks, at least 1, at most n.
-        p_in: Probability of an edge within a block, in [0, 1].
-        p_out: Probability of an edge between two blocks, in (0, 1].
-        seed: Seed, at least 0.
+        n: number of peers, at least 2.
+        blocks: number of blocks, at least 1, at most n.
+        p_in: probability of an edge within a block, in [0, 1].
+        p_out: probability of an edge between two blocks, in (0, 1].
+        seed: seed, at least 0.
 
     Raises:
-        ValueError: if an option is out of range, or if the probabilities are so small that no draw was connected.
+        OptionError: if an option is out of range, or the probabilities are so small that no draw was connected.
     """
-    n, blocks = whole_number("peers", n, 2, TWO), whole_number("blocks", blocks, 1, "the usual is 4")
+    blocks = whole_number("blocks", blocks, 1, "the usual is 4")
     p_in, p_out = share("p_in", p_in, "the usual is 0.7", zero=True), share("p_out", p_out, "the usual is 0.1")
     if blocks > n:
         raise OptionError("blocks", blocks, f"must be at most the number of peers ({n})", "use less")
-    sizes = [n // blocks + (i < n % blocks) for i in range(blocks)]
+    sizes = np.full(blocks, n // blocks) + (np.arange(blocks) < n % blocks)
     chances = np.where(np.eye(blocks, dtype=bool), p_in, p_out).tolist()
-    hint = f"it is too small: take a larger p_out, or a p_in well above ln(m)/m for blocks of m = {sizes[0]} peers"
+    isolated = float(np.sum(sizes * (1 - p_in) ** (sizes - 1.0) * (1 - p_out) ** (n - sizes)))
+    if blocks > 1:  # and so is a block that is not joined to any other
+        isolated = max(isolated, float(np.sum((1 - p_out) ** (sizes * (n - sizes).astype(float)))))
+    inside = float(np.sum(sizes * (sizes - 1)) / 2)
+    count = p_in * inside + p_out * (n * (n - 1) / 2 - inside)
+    hint = f"take a larger p_out, or a p_in well above ln(m)/m for blocks of m = {sizes[0]} peers"
+    draw = _Draw("stochastic_block_model", n, count, "p_out", p_out, hint, isolated)
+    return draw.until_connected(lambda s: _blocks(sizes.tolist(), chances, p_in, s), seed)
 
-    def draw(s: int) -> nx.Graph:
-        return nx.stochastic_block_model(sizes, chances, seed=s)
 
-    return connected("stochastic_block_model", draw, seed, "p_out", p_out, hint)
+@graph()
+def random_out(n: int, degree: int | None = None, seed: int = 0) -> nx.Graph:
+    """Each peer sends to `degree` others, drawn at random; drawn again until every peer reaches every other.
+
+    Directed. Columns of W sum to one, rows do not: plain gossip would aim at the wrong mean, push-sum does not. Likely
+    connected for degree > ln n.
+
+    Args:
+        n: number of peers, at least 2.
+        degree: peers that each one sends to: at least 1, below n. None takes 4, or for many peers the least with which
+            at most two peers are expected to hear nobody.
+        seed: seed, at least 0; `graph.graph["seed"]` is the one that served.
+
+    Raises:
+        OptionError: if an option is out of range, or the degree is so small that no draw was connected.
+    """
+    if degree is None:
+        degree = max(min(4, n - 1), int(np.ceil(log(n / 2))))
+    degree = whole_number("degree", degree, 1, "the usual is 4")
+    below("degree", degree, n)
+    count = degree
+
+    def directed(s: int) -> nx.Graph:
+        rng = np.random.default_rng(s)
+        hops = [1 + rng.choice(n - 1, size=count, replace=False) for _ in range(n)]
+        edges = ((i, int(i + hop) % n) for i in range(n) for hop in hops[i])
+        return from_pairs_of("random_out", n, edges, directed=True)
+
+    hint = f"take a degree above ln(n) = {log(n):.2g}"
+    isolated = n * (1 - degree / (n - 1)) ** (n - 1)
+    return _Draw("random_out", n, n * degree, "degree", degree, hint, isolated).until_connected(directed, seed)
+
+
+class _Draw:
+    """Draws of one graph, and the option to which it is due if none is connected.
+
+    Args:
+        name: name of the graph, which it will bear.
+        n: number of peers.
+        edges: number of edges that is expected.
+        option: the option.
+        value: its value.
+        hint: what to do about it.
+        isolated: number of peers without a neighbour that is expected: all draws are connected with a probability of
+            about exp(-isolated) at most.
+    """
+
+    def __init__(
+        self, name: str, n: int, edges: float, option: str, value: float, hint: str, isolated: float = 0.0
+    ) -> None:
+        require_memory(n, edges)
+        self.name, self.n, self.option, self.value, self.hint = name, n, option, value, hint
+        self.draws = min(DRAWS, max(3, int(_WORK / (n + edges))))
+        if self.draws * exp(-isolated) < _HOPE:
+            rule = f"must make the {name} graph of {n} peers connected, but about {isolated:.2g} would be isolated"
+            raise OptionError(option, value, rule, hint)
+
+    def until_connected(self, draw: Callable[[int], nx.Graph], seed: int) -> nx.Graph:
+        """Draw with the seed, then with seeds derived from it, until the graph is connected (strongly, if directed).
+
+        Derived seeds are hashes of (seed, attempt), not seed + attempt: studies with seeds 0, 1, 2, … must not meet the
+        same graph twice.
+
+        Raises:
+            OptionError: if no draw is connected.
+        """
+        seed = whole_number("seed", seed, 0, "give 0 or more")
+        for attempt in range(self.draws):
+            trial = int(np.random.SeedSequence([seed, attempt]).generate_state(1)[0]) if attempt else seed
+            drawn = draw(trial)
+            if len(components(drawn)) == 1:
+                drawn = normalize_graph(drawn)
+                drawn.graph.clear()
+                drawn.graph.update(name=self.name, seed=trial)
+                return drawn
+        rule = f"must make the {self.name} graph of {self.n} peers connected, and none of {self.draws} draws was"
+        raise OptionError(self.option, self.value, rule, self.hint)
+
+
+def _blocks(sizes: list[int], chances: list[list[float]], p_in: float, seed: int) -> nx.Graph:
+    if 0 < p_in < 1e-16:  # networkx divides by ln(1 - p_in), which is then 0
+        chances = np.where(np.eye(len(sizes), dtype=bool), 0.0, np.array(chances)).tolist()
+    return nx.stochastic_block_model(sizes, chances, seed=seed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import reduce
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -113,13 +114,7 @@ class RoundRobin(Combined):
 
 
 class RandomChoice(Combined):
-    """One topology drawn in every round; made by `random_choice`.
-
-    Args:
-        inner: what is drawn from.
-        probabilities: one for each; those with none are left out.
-        seed: seed of the draws.
-    """
+    """One topology drawn in every round; made by `random_choice`."""
 
     period = None
 
@@ -143,7 +138,7 @@ class RandomChoice(Combined):
         return contraction_of(sp.csr_array(reduce(lambda a, b: a + b, moments)))
 
 
-def _make_all(n: int, topologies: Sequence[Spec], seed: int) -> list[Topology]:
+def _make_all(n: int, topologies: Any, seed: int) -> list[Topology]:
     """Make the topologies of a list, each with its own seed; where n is None the first one determines it."""
     if not isinstance(topologies, Sequence) or isinstance(topologies, str) or not topologies:
         hint = "give a list such as [ring, torus]"

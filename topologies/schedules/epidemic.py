@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from dfedsam.errors import OptionError
+from dfedsam.topologies.graphs.helpers import W_BYTES, below, checked_peers, require_memory
 from dfedsam.topologies.schedule import Drawn
 from dfedsam.topologies.schedules.randomized import draw_distinct
 from dfedsam.topologies.topology import Topology
@@ -63,13 +63,7 @@ def el_local(n: int, degree: int | None = None, seed: int = 0) -> Topology:
 
 
 class EpidemicOracle(Drawn):
-    """A random regular digraph in every round; made by `el_oracle`.
-
-    Args:
-        n: number of peers.
-        degree: how many each hears.
-        seed: seed of the draws.
-    """
+    """A random regular digraph in every round; made by `el_oracle`."""
 
     directed = True
 
@@ -89,13 +83,7 @@ class EpidemicOracle(Drawn):
 
 
 class EpidemicLocal(Drawn):
-    """Random recipients in every round; made by `el_local`.
-
-    Args:
-        n: number of peers.
-        degree: to how many each sends.
-        seed: seed of the draws.
-    """
+    """Random recipients in every round; made by `el_local`."""
 
     directed, sums, unbiased_in_mean = True, "rows", True
 
@@ -124,8 +112,8 @@ def _from_arcs(n: int, receivers: NDArray[np.integer], senders: NDArray[np.integ
 
 
 def _checked(n: int, degree: int | None, seed: int) -> tuple[int, int, int]:
-    n = whole_number("peers", n, 2, "give two or more peers")
+    n = checked_peers(n)
     degree = whole_number("degree", n.bit_length() - 1 if degree is None else degree, 1, _DEGREE)
-    if degree >= n:
-        raise OptionError("degree", degree, f"must be below the number of peers ({n})", "use less, or more peers")
+    below("degree", degree, n)
+    require_memory(n, n * degree, W_BYTES)
     return n, degree, whole_number("seed", seed, 0, "give 0 or more")

@@ -12,14 +12,13 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from dfedsam.errors import OptionError
+from dfedsam.topologies.graphs.helpers import W_BYTES, below, checked_peers, require_memory
 from dfedsam.topologies.matrices import circulant, from_pairs
 from dfedsam.topologies.randomness import generator
 from dfedsam.topologies.schedule import Drawn, Periodic
 from dfedsam.topologies.topology import Topology
 from dfedsam.validation import share, whole_number
 
-_TWO = "give two or more peers"
 _ETA = "the usual is 0.5"
 
 
@@ -159,17 +158,17 @@ def _even_blocks(peers: NDArray[np.int64], size: NDArray[np.int64]) -> NDArray[n
 
 
 def _checked(n: int, eta: float, seed: int) -> tuple[int, float, int]:
-    return whole_number("peers", n, 2, _TWO), share("eta", eta, _ETA), whole_number("seed", seed, 0)
+    return checked_peers(n), share("eta", eta, _ETA), whole_number("seed", seed, 0)
 
 
 def _offsets(n: int, count: int | None, seed: int) -> NDArray[np.int64]:
     """Different offsets that join all peers, rising, shape (count,)."""
-    n, seed = whole_number("peers", n, 2, _TWO), whole_number("seed", seed, 0)
+    n, seed = checked_peers(n), whole_number("seed", seed, 0)
     if count is None:
         count = (n - 1).bit_length()
     count = whole_number("offsets", count, 1, "the usual is log₂ of the peers")
-    if count > n - 1:
-        raise OptionError("offsets", count, f"must be at most {n - 1}, one below the peers", "take fewer")
+    below("offsets", count, n)
+    require_memory(n, n * count, W_BYTES)
     rng = generator(seed, "equistatic")
     while True:
         drawn = np.sort(rng.choice(np.arange(1, n), size=count, replace=False))

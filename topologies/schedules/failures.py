@@ -96,9 +96,7 @@ def latency(
     Raises:
         OptionError: if an option is out of range, or the inner topology cannot be made or is biased.
     """
-    if not isinstance(periods, Sequence) or isinstance(periods, str) or not periods:
-        raise OptionError("periods", periods, "must name at least one class", _PERIODS)
-    every = [whole_number("periods", c, 1, _PERIODS) for c in periods]
+    every = _classes(periods)
     fractions = as_probabilities("shares", shares, len(every), "class")
     seed = whole_number("seed", seed, 0, _SEED)
     return Latency(reliable(topology, n, seed), every, fractions, seed)
@@ -121,14 +119,7 @@ class LinkFailures(Unreliable):
 
 
 class PeerDropout(Unreliable):
-    """Peers that are absent at random or in stated rounds; made by `peer_dropout`.
-
-    Args:
-        inner: the topology that joins the peers.
-        p: probability that a peer is absent.
-        absences: stated absences, shape (k, 3); None: no peer has any.
-        seed: seed of the random ones.
-    """
+    """Peers that are absent at random or in stated rounds; made by `peer_dropout`."""
 
     kind = "PeersAway"
 
@@ -162,14 +153,7 @@ class PeerDropout(Unreliable):
 
 
 class Latency(Unreliable):
-    """Links of several speeds; made by `latency`.
-
-    Args:
-        inner: the topology whose links are slow.
-        every: rounds between two uses of a link, for each class.
-        shares: share of the links in each class, together 1.
-        seed: seed of the links' classes.
-    """
+    """Links of several speeds; made by `latency`."""
 
     kind = "Latency"
 
@@ -184,6 +168,13 @@ class Latency(Unreliable):
         every = self._every[np.searchsorted(self._ends, drawn, side="right")]
         first = (of_pairs(self._seed, self.purpose + " first", links.i, links.j) * every).astype(np.int64)
         return t % every != first
+
+
+def _classes(periods: Any) -> list[int]:
+    """Check the periods of the classes of links, and give them as a list."""
+    if not isinstance(periods, Sequence) or isinstance(periods, str) or not periods:
+        raise OptionError("periods", periods, "must name at least one class", _PERIODS)
+    return [whole_number("periods", c, 1, _PERIODS) for c in periods]
 
 
 def _absences(absences: Any, n: int) -> NDArray[np.int64]:

@@ -18,14 +18,13 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
+from dfedsam.topologies.graphs.helpers import W_BYTES, checked_peers, require_memory
 from dfedsam.topologies.matrices import from_pairs
 from dfedsam.topologies.schedule import Periodic
 from dfedsam.topologies.topology import Topology
 from dfedsam.validation import whole_number
 
-_TWO = "give two or more peers"
 _DEGREE = "1 sends least, larger ones need fewer rounds"
-MOST_ENTRIES = 1 << 27  # of one matrix, off the diagonal: 1.5 GB
 
 
 class Pairs(NamedTuple):
@@ -123,10 +122,8 @@ def _factorwise(peers: NDArray[np.integer], degree: int) -> list[Pairs]:
 
 
 def _checked(n: int, degree: int) -> tuple[int, int]:
-    n, degree = whole_number("peers", n, 2, _TWO), whole_number("degree", degree, 1, _DEGREE)
-    if n * min(degree, n - 1) > MOST_ENTRIES:
-        rule = f"must be at most {MOST_ENTRIES // n:,} for {n:,} peers, whose matrices are too large otherwise"
-        raise OptionError("degree", degree, rule, _DEGREE)
+    n, degree = checked_peers(n), whole_number("degree", degree, 1, _DEGREE)
+    require_memory(n, n * min(degree, n - 1) / 2, W_BYTES)
     return n, degree
 
 

@@ -68,12 +68,6 @@ def matcha(
 class Matcha(Drawn):
     """Matchings that are up at random; made by `matcha`.
 
-    Args:
-        graph: undirected and connected, peers 0..n-1.
-        matchings: a division of its edges.
-        budget: share of the matchings.
-        seed: seed of the draws.
-
     Attributes:
         matchings: pairs of peers, for each matching.
         probabilities: that it is up, shape (matchings,); to six digits, so that all ranks have the same.

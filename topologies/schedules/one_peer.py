@@ -7,14 +7,12 @@ from itertools import product
 import numpy as np
 
 from dfedsam.errors import OptionError
-from dfedsam.topologies.graphs.textbook import grid
+from dfedsam.topologies.graphs.helpers import checked_peers
+from dfedsam.topologies.graphs.lattices import grid
 from dfedsam.topologies.matrices import circulant, from_pairs
 from dfedsam.topologies.schedule import Periodic
 from dfedsam.topologies.schedules.finite_time import hyper_hypercube
 from dfedsam.topologies.topology import Topology
-from dfedsam.validation import whole_number
-
-_TWO = "give two or more peers"
 
 
 def one_peer_exponential(n: int) -> Topology:
@@ -30,7 +28,7 @@ def one_peer_exponential(n: int) -> Topology:
     Raises:
         OptionError: if n is below 2.
     """
-    n = whole_number("peers", n, 2, _TWO)
+    n = checked_peers(n)
     rounds = (n - 1).bit_length()
     return Periodic([circulant(n, [1 << t], 0.5) for t in range(rounds)], directed=True)
 
@@ -46,7 +44,7 @@ def one_peer_hypercube(n: int) -> Topology:
     Raises:
         OptionError: if n is not a power of two (the message gives the nearest two).
     """
-    n = whole_number("peers", n, 2, _TWO)
+    n = checked_peers(n)
     if n & (n - 1):
         below = 1 << n.bit_length() - 1
         raise OptionError("peers", n, "must be a power of two", f"use {below} or {2 * below}, or base for any number")
@@ -64,7 +62,7 @@ def one_peer_ring(n: int) -> Topology:
     Raises:
         OptionError: if n is below 2.
     """
-    n = whole_number("peers", n, 2, _TWO)
+    n = checked_peers(n)
     line = np.arange(n)
     even = [line[::2], line[1::2]][: n - 1]  # two peers make one pair
     firsts = [line[:-1:2], line[1::2], line[-1:]] if n % 2 else even

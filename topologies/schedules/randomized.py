@@ -8,8 +8,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from dfedsam.errors import OptionError
-from dfedsam.topologies.graphs.textbook import complete
+from dfedsam.topologies.graphs.classic import complete
+from dfedsam.topologies.graphs.helpers import W_BYTES, below, checked_peers, require_memory
 from dfedsam.topologies.make import Spec
 from dfedsam.topologies.matrices import adjacency_matrix, diagonal, from_pairs
 from dfedsam.topologies.registry import find
@@ -19,7 +19,6 @@ from dfedsam.topologies.spectra.contraction import contraction_of
 from dfedsam.topologies.topology import Topology
 from dfedsam.validation import whole_number
 
-_TWO = "give two or more peers"
 _SEED = "give 0 or more"
 
 
@@ -37,7 +36,7 @@ def random_matching(n: int, seed: int = 0) -> Topology:
     Raises:
         OptionError: if an option is out of range.
     """
-    return RandomMatching(whole_number("peers", n, 2, _TWO), whole_number("seed", seed, 0, _SEED))
+    return RandomMatching(checked_peers(n), whole_number("seed", seed, 0, _SEED))
 
 
 def pairwise(n: int, topology: Spec = "complete", seed: int = 0) -> Topology:
@@ -56,7 +55,7 @@ def pairwise(n: int, topology: Spec = "complete", seed: int = 0) -> Topology:
     """
     seed = whole_number("seed", seed, 0, _SEED)
     if _is_complete(topology):  # without n² edges
-        return Pairwise(whole_number("peers", n, 2, _TWO), seed)
+        return Pairwise(checked_peers(n), seed)
     graph = static_graph(topology, n, seed, "pairwise")
     return Pairwise(len(graph), seed, adjacency_matrix(graph))
 
@@ -74,10 +73,9 @@ def random_neighbours(n: int, degree: int = 2, seed: int = 0) -> Topology:
     Raises:
         OptionError: if an option is out of range.
     """
-    n, degree = whole_number("peers", n, 2, _TWO), whole_number("degree", degree, 1, "the usual is 2")
-    if degree >= n:
-        hint = "use less, or more peers"
-        raise OptionError("degree", degree, f"must be below the number of peers ({n})", hint)
+    n, degree = checked_peers(n), whole_number("degree", degree, 1, "the usual is 2")
+    below("degree", degree, n)
+    require_memory(n, n * degree, W_BYTES)
     return RandomNeighbours(n, degree, whole_number("seed", seed, 0, _SEED))
 
 
@@ -95,13 +93,7 @@ class RandomMatching(Drawn):
 
 
 class Pairwise(Drawn):
-    """One edge in every round; made by `pairwise`.
-
-    Args:
-        n: number of peers.
-        seed: seed of the draws.
-        adjacency: the graph, symmetric, shape (n, n); None joins any two peers.
-    """
+    """One edge in every round; made by `pairwise`."""
 
     def __init__(self, n: int, seed: int, adjacency: sp.csr_array | None = None) -> None:
         support = None if adjacency is None else sp.csr_array(adjacency, dtype=bool)
@@ -128,13 +120,7 @@ class Pairwise(Drawn):
 
 
 class RandomNeighbours(Drawn):
-    """Random neighbours in every round; made by `random_neighbours`.
-
-    Args:
-        n: number of peers.
-        degree: how many others each draws.
-        seed: seed of the draws.
-    """
+    """Random neighbours in every round; made by `random_neighbours`."""
 
     def __init__(self, n: int, degree: int, seed: int) -> None:
         super().__init__(n, seed)

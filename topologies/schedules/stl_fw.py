@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
 from dfedsam.errors import OptionError
+from dfedsam.topologies.graphs.helpers import checked_peers
 from dfedsam.topologies.schedule import Periodic
 from dfedsam.topologies.topology import Topology
 from dfedsam.validation import at_least, whole_number
@@ -46,12 +47,12 @@ def stl_fw(
     Raises:
         OptionError: if an option is out of range, or class_proportions is missing or not as it says there.
     """
-    n = whole_number("peers", n, 2, "give two or more peers")
+    n = checked_peers(n)
     degree = whole_number("degree", degree, 1, "the usual is 4")
     if n > MOST:
         raise OptionError("peers", n, f"must be at most {MOST} for stl_fw", "take random_regular beyond that")
     mixing = at_least("mixing", mixing, 0, "the usual is 0.1")
-    proportions = _checked(n, class_proportions)
+    proportions = checked_proportions(n, class_proportions, "stl_fw")
     W = sp.csr_array(sp.eye_array(n, format="csr"))
     for _ in range(degree):
         senders = _assignment(W, proportions, mixing)
@@ -59,7 +60,9 @@ def stl_fw(
         if length == 0:
             break
     W.sort_indices()
-    return Periodic([W], directed=True)
+    topology = Periodic([W], directed=True)
+    topology.connect_hint = "take a larger degree, or a mixing above 0"
+    return topology
 
 
 def objective(W: sp.csr_array, class_proportions: NDArray[np.floating], mixing: float) -> tuple[float, float]:
@@ -95,10 +98,15 @@ def _line_search(
     return sp.csr_array((1 - length) * W + length * P), length
 
 
-def _checked(n: int, proportions: NDArray[np.floating] | None) -> NDArray[np.float64]:
+def checked_proportions(n: int, proportions: NDArray[np.floating] | None, name: str) -> NDArray[np.float64]:
+    """Class proportions of n peers as float64, for the topology of this name.
+
+    Raises:
+        ValueError: if they are missing, or are not shares of shape (n, classes).
+    """
     if proportions is None:
         raise ValueError(
-            "class_proportions is missing: stl_fw is made from the classes of the peers' examples; give an array (n, "
+            f"class_proportions is missing: {name} is made from the classes of the peers' examples; give an array (n, "
             "classes), or run it with an objective whose examples have classes"
         )
     shares = np.asarray(proportions, dtype=np.float64)

@@ -1,8 +1,7 @@
 """Lanczos's method without reorthogonalisation or restarts, for the outer eigenvalues of a large symmetric operator.
 
-A step costs little more than one product with the matrix. Rounding makes it find outer
-eigenvalues more than once, but never wrong ones (Paige 1980, "Accuracy and effectiveness of the Lanczos algorithm for
-the symmetric eigenproblem").
+A step costs little more than one product with the matrix. Rounding makes it find outer eigenvalues more than once, but
+never wrong ones (Paige 1980, "Accuracy and effectiveness of the Lanczos algorithm for the symmetric eigenproblem").
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ SMALLEST, LARGEST = 0, -1
 
 @dataclass(frozen=True)
 class Ritz:
-    """An eigenpair as far as Lanczos found it.
+    """An approximate eigenpair.
 
     Args:
         value: the eigenvalue.
@@ -95,7 +94,7 @@ def extremal_eigenpairs(
 def _basis(apply: Operator, n: int) -> Iterator[tuple[NDArray[np.float64], float, float]]:
     """Lanczos vectors, each with its entries α_k and β_k of the tridiagonal matrix.
 
-    The start is fixed, so that the same graph gives the same figure.
+    The start is fixed, so that the same graph gives the same eigenvalues.
     """
     v = np.random.default_rng(0).standard_normal(n)
     v -= v.mean()

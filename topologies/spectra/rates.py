@@ -26,21 +26,9 @@ _SLACK = 1e-9  # of a round, so that a logarithm's rounding adds none
 
 @dataclass(frozen=True)
 class Rates:
-    """How fast a topology mixes; `topologies.spectra.spectrum.Spectrum` explains each field of the same name.
+    """How fast a topology mixes. `Spectrum` explains each field under its own name.
 
-    Args:
-        rate: "lambda".
-        rho: its own.
-        contraction: "contraction" and "contraction_stderr".
-        rate_q: "lambda_q".
-        rounds_to_error: "rounds_to_1e-6".
-        effective_neighbours: its own.
-        approximate: which of these are estimates or bounds.
-        lambda_2: of one symmetric W.
-        lambda_min: of one symmetric W.
-        sigma_2: of one W.
-        periodic_rate: of a period.
-        finite_time: of a period.
+    There `rate` is "lambda", `rate_q` "lambda_q" and `rounds_to_error` "rounds_to_1e-6".
     """
 
     rate: float | None
@@ -101,7 +89,10 @@ def rates_of_period(topology: Topology, rounds: Rounds, steps: int) -> Rates:
         approximate += ["rho"] * estimated
         if not rounds.keeps_mean:
             approximate += ["lambda", "gap", "gap_squared", "lambda_q"] * estimated
-        needed = rounds_to(rounds, ERROR, steps) if dense else _rounds_at(each_q, period)
+        if rho is not None and rho >= 1 - TOLERANCE:
+            needed = None
+        else:
+            needed = rounds_to(rounds, ERROR, steps) if dense else _rounds_at(each_q, period)
         if end and steps == 1:
             needed = min(end, needed or end)
         elif not dense:
@@ -112,7 +103,7 @@ def rates_of_period(topology: Topology, rounds: Rounds, steps: int) -> Rates:
         contraction=contraction,
         rate_q=each_q,
         rounds_to_error=needed,
-        effective_neighbours=_neighbours(rounds),
+        effective_neighbours=_neighbours(rounds, rho),
         approximate=approximate,
         sigma_2=rate if period == 1 else None,
         periodic_rate=rate,
@@ -146,7 +137,7 @@ def rates_of_drawn(topology: Topology, rounds: Rounds, steps: int) -> Rates:
         contraction=contraction,
         rate_q=each_q,
         rounds_to_error=_rounds_at(each_q),
-        effective_neighbours=_neighbours(rounds),
+        effective_neighbours=_neighbours(rounds, each),
         approximate=approximate,
     )
 
@@ -177,8 +168,9 @@ def _long_run(matrices: list[sp.csr_array], steps: int) -> tuple[float | None, b
     return (estimate if estimate < 1 - 3 / RUN else None), True
 
 
-def _neighbours(rounds: Rounds) -> float | None:
-    if rounds.sums == "columns":  # peers divide by push-sum's weights: the walk is another
+def _neighbours(rounds: Rounds, rate: float | None) -> float | None:
+    """n_W; None where peers divide by push-sum's weights, which is another walk, or the walk's variance diverges."""
+    if rounds.sums == "columns" or (rate is not None and rate >= 1 + TOLERANCE):
         return None
     return schedule_neighbours(rounds.matrices, keeps_mean=rounds.keeps_mean, exact=not rounds.sampled)
 

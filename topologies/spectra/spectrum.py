@@ -126,7 +126,7 @@ def spectrum(topology: Topology, steps: int = 1) -> Spectrum:
     approximate = list(rates.approximate)
     if rounds.sampled and varies:
         approximate += ["degree_round_mean", "vectors_per_round"]
-    biased, rate = topology.sums == "rows" and not topology.unbiased_in_mean, rates.rate
+    biased, rate = topology.biased, rates.rate
     gaps = (None, None) if biased or rate is None else (1 - rate, 1 - rate**2)
     numbers: Spectrum = {
         "n": topology.n,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from dfedsam import BBT, FedAvgBBT, FedBPT, GossipCMAES, Quadratic, Simulation, topologies
+from dfedsam import BBT, FedAvgBBT, FedBPT, GossipCMAES, Quadratic, simulate, topologies
 from dfedsam.checkpoint import load
 from dfedsam.communication.single_process import SingleProcess
 from dfedsam.gossip import Chebyshev
@@ -33,9 +33,8 @@ class Alone(topologies.Topology):
 def state_after(rounds, algorithm, folder, peers=6, **options):
     """The arrays of a run's last checkpoint, and its rows."""
     settings = {"objective": Quadratic(dim=DIM), "topology": topologies.make("complete", peers), "dtype": "float64"}
-    simulation = Simulation(**{**settings, **options}, algorithm=algorithm, rounds=rounds, out=folder)
-    rows = simulation.run()
-    return load(folder / "checkpoint.safetensors", SingleProcess(simulation.topology.n))[0], rows
+    result = simulate(**{**settings, **options}, algorithm=algorithm, rounds=rounds, out=folder)
+    return load(folder / "checkpoint.safetensors", SingleProcess(result.topology.n))[0], result.rows
 
 
 def plain(function, population, generations, peer, purpose_round, sigma=0.5, start=None):

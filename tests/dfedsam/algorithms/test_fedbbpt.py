@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from dfedsam import FedBBPT, Quadratic, Simulation, topologies
+from dfedsam import Exact, FedBBPT, Quadratic, TwoPoint, simulate, topologies
 from dfedsam.checkpoint import load
 from dfedsam.communication.single_process import SingleProcess
 from dfedsam.random import RandomStream
@@ -29,7 +29,7 @@ def test_rounds_are_those_of_the_paper_with_the_datas_shares(tmp_path) -> None:
     settings = {"a": 0.2, "o": 1.0, "alpha": 0.4, "beta": 0.9}
     algorithm = FedBBPT(local_steps=STEPS, estimator=SPSA(samples=2, c=0.02, gamma=0.1), **settings)
     topology = topologies.make("ring", PEERS)
-    simulation = Simulation(
+    result = simulate(
         objective=objective,
         topology=topology,
         algorithm=algorithm,
@@ -37,7 +37,6 @@ def test_rounds_are_those_of_the_paper_with_the_datas_shares(tmp_path) -> None:
         dtype="float64",
         out=tmp_path / "run",
     )
-    rows = simulation.run()
 
     optima = objective.build(PEERS, range(PEERS), 0, np.float64).optima
     x, m = np.zeros((PEERS, DIM)), np.zeros((PEERS, DIM))
@@ -58,8 +57,17 @@ def test_rounds_are_those_of_the_paper_with_the_datas_shares(tmp_path) -> None:
             x[:] = (np.arange(1, 5) / 10) @ x
     found = load(tmp_path / "run" / "checkpoint.safetensors", SingleProcess(PEERS))[0]["x"]
     np.testing.assert_allclose(found, x, rtol=1e-9)
-    assert rows[-1]["bytes"] == ROUNDS * (2 * DIM + 1) * 8  # a vector and a number up, a vector down
-    assert rows[-1]["queries"] == ROUNDS * STEPS * 4
+    assert result.rows[-1]["bytes"] == ROUNDS * (2 * DIM + 1) * 8  # a vector and a number up, a vector down
+    assert result.rows[-1]["queries"] == ROUNDS * STEPS * 4
+
+
+def test_an_estimator_that_keeps_something_keeps_it_here_too() -> None:
+    options = {"objective": Quadratic(dim=DIM, noise=0), "topology": topologies.make("ring", PEERS), "rounds": 40}
+    ends = [
+        simulate(**options, algorithm=FedBBPT(a=0.05, alpha=0, beta=0, estimator=estimator))["loss"].iloc[-1]
+        for estimator in (Exact(), TwoPoint(directions=2, control_variate=True))
+    ]
+    assert ends[1] == pytest.approx(ends[0], rel=0.1)
 
 
 @pytest.mark.parametrize("bad", [{"local_steps": 0}, {"a": 0}, {"o": -1}, {"alpha": -1}, {"beta": 1}])

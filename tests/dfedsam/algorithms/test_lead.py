@@ -16,7 +16,6 @@ from dfedsam import (
     RandomK,
     RunError,
     ScaledSign,
-    Simulation,
     TopK,
     simulate,
     topologies,
@@ -32,25 +31,10 @@ def gradients(x):
     return PROBLEM.gradients(x, PROBLEM.minibatch(RandomStream(0, "minibatch", 0, 0, range(N))), slice(None))
 
 
-def last(algorithm, rounds):
-    """x after so many rounds, and the rows of the run."""
-    simulation = Simulation(
-        objective=OBJECTIVE,
-        topology=topologies.make("ring", N),
-        algorithm=algorithm,
-        rounds=rounds,
-        dtype="float64",
-        evaluate_every=10**6,
-    )
-    inner, found = simulation._round, []
-
-    def watched(state, context):
-        found[:] = [inner(state, context)]
-        return found[0]
-
-    simulation._round = watched
-    simulation.run()
-    return found[0].x
+def last(algorithm, rounds, **options):
+    """x after so many rounds."""
+    settings = {"objective": OBJECTIVE, "topology": topologies.make("ring", N), "dtype": "float64"}
+    return simulate(**settings | options, algorithm=algorithm, rounds=rounds, evaluate_every=10**6).x
 
 
 @pytest.mark.parametrize(

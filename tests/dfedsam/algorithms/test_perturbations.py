@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 
-from dfedsam import DFedSAM, Exact, Flood, OneSided, Plain, Quadratic, ScoreSketch, Simulation, TwoPoint
+from dfedsam import DFedSAM, Exact, Flood, OneSided, Plain, Quadratic, ScoreSketch, TwoPoint, simulate
 from dfedsam.algorithms import DPSGD
 from dfedsam.topologies import make
 
 
 def play(algorithm, rounds=3, peers=4, **options):
-    simulation = Simulation(
+    result = simulate(
         objective=Quadratic(dim=5, noise=0), topology=make("complete", peers), algorithm=algorithm, rounds=rounds,
         dtype="float64", **options,
     )  # fmt: skip
-    return simulation.run()
+    return result.rows
 
 
 def gradient_and_start(peers=4):

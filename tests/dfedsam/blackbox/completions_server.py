@@ -15,6 +15,15 @@ import torch
 import transformers
 
 KEY = "a-secret-key"
+ODD = {  # answers that make no sense
+    "malformed": b'{"choices": [{"text": "nonsense"}]}',
+    "nan": b'{"choices": [{"logprobs": {"top_logprobs": [{" good": NaN, " bad": -1.0}]}}]}',
+    "infinite": b'{"choices": [{"logprobs": {"top_logprobs": [{" good": -1e999, " bad": -1.0}]}}]}',
+    "positive": b'{"choices": [{"logprobs": {"top_logprobs": [{" good": 3.5, " bad": -1.0}]}}]}',
+    "nested": b"[" * 100_000,
+    "digits": b'{"choices": [{"logprobs": {"top_logprobs": [{" good": -' + b"9" * 5000 + b"}]}}]}",
+    "huge": b'{"choices": [{"text": "' + b"x" * (5 << 20) + b'"}]}',
+}
 
 
 class Server(ThreadingHTTPServer):
@@ -33,7 +42,8 @@ class Server(ThreadingHTTPServer):
         self.trouble: list[str] = []
         self.always = ""
         self.delay = 0.0
-        self.lock, self.answered, self.now, self.most = threading.Lock(), 0, 0, 0
+        self.lock, self.answered, self.requests, self.now, self.most = threading.Lock(), 0, 0, 0, 0
+        self.most_logprobs = 1 << 30
         self.bodies: list[dict] = []
 
     def handle_error(self, request: object, client_address: object) -> None:
@@ -53,6 +63,7 @@ class Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         with server.lock:
             trouble = server.trouble.pop(0) if server.trouble else server.always
+            server.requests += 1
             server.now += 1
             server.most = max(server.most, server.now)
         try:
@@ -73,8 +84,8 @@ class Handler(BaseHTTPRequestHandler):
             answer = json.dumps(self.answer(body)).encode()
         if trouble == "cut off":
             return self.send(200, answer[: len(answer) // 2], length=len(answer))
-        if trouble == "malformed":
-            return self.send(200, b'{"choices": [{"text": "nonsense"}]}')
+        if trouble in ODD:
+            return self.send(200, ODD[trouble])
         with self.server.lock:
             self.server.answered += trouble == ""
             self.server.bodies.append(body)
@@ -89,7 +100,7 @@ class Handler(BaseHTTPRequestHandler):
                 logits = model(inputs_embeds=torch.load(file, weights_only=True)[None]).logits[0, -1]
             else:
                 logits = model(torch.tensor([tokenizer(body["prompt"]).input_ids])).logits[0, -1]
-        top = logits.log_softmax(0).topk(min(body["logprobs"], len(logits)))
+        top = logits.log_softmax(0).topk(min(body["logprobs"], len(logits), self.server.most_logprobs))
         by_number = body.get("return_tokens_as_token_ids")
         names = [f"token_id:{token}" if by_number else tokenizer.decode([token]) for token in top.indices.tolist()]
         likeliest = dict(zip(names, top.values.tolist(), strict=True))

@@ -9,32 +9,30 @@ import torch
 import transformers
 from peft import PeftModel
 
-from dfedsam.blackbox import CausalLM, DualEncoder, MaskedLM, Model
+from dfedsam.blackbox import BlackBoxConfig, CausalLMConfig, DualEncoderConfig, MaskedLMConfig
 from dfedsam.blackbox.adapter import export
 from dfedsam.data.split import IID
 from dfedsam.objectives import DiscretePrompt, FullPrompt, PromptGenerator, PromptTuning, RandomProjection
-from dfedsam.objectives.prompt_problem import PromptProblem
+from dfedsam.objectives.prompt.problem import PromptProblem
 
-FRONT = CausalLM(template="{prompt} {text} It was")
-BOXES: list[tuple[str, Model, object]] = [
+FRONT = CausalLMConfig(template="{prompt} {text} It was")
+BOXES: list[tuple[str, BlackBoxConfig, object]] = [
     ("gpt2", FRONT, RandomProjection(dim=5)),
     ("llama", FRONT, FullPrompt()),
     ("gpt2", FRONT, DiscretePrompt(count=6, form="logits")),
-    ("roberta", MaskedLM(), FullPrompt()),
-    ("bert", MaskedLM(), FullPrompt()),
-    ("encoder", DualEncoder(), FullPrompt()),
+    ("roberta", MaskedLMConfig(), FullPrompt()),
+    ("bert", MaskedLMConfig(), FullPrompt()),
+    ("encoder", DualEncoderConfig(mode="text"), FullPrompt()),
 ]
 
 
 @pytest.fixture
 def saved(reviews: Path, folders: dict[str, Path], encoder_folder: Path, tmp_path: Path):
-    def make(kind: str, model: Model, parameters, **more) -> tuple[PromptProblem, np.ndarray, Path]:
+    def make(kind: str, model: BlackBoxConfig, parameters, **more) -> tuple[PromptProblem, np.ndarray, Path]:
         """A problem, a random point of it, and a run's folder with that as its mean."""
         folder = encoder_folder if kind == "encoder" else folders[kind]
         usual = {"data": str(reviews), "words": "bad, good", "model": str(folder), "blackbox": model, "split": IID()}
-        usual |= {"min_examples": 3, "prompt": "a film", "prompt_tokens": 3, "parameters": parameters, "mode": "words"}
-        if kind == "encoder":
-            usual["mode"] = "text"
+        usual |= {"min_examples": 3, "prompt": "a film", "prompt_tokens": 3, "parameters": parameters}
         problem = PromptTuning(**{**usual, **more}).build(3, range(3), 0, np.float32)
         assert isinstance(problem, PromptProblem)
         x = problem.start() + np.random.default_rng(0).normal(size=problem.dim).astype(np.float32)
@@ -47,7 +45,7 @@ def saved(reviews: Path, folders: dict[str, Path], encoder_folder: Path, tmp_pat
 
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # of peft's, to transformers
 @pytest.mark.parametrize(("kind", "model", "parameters"), BOXES, ids=repr)
-def test_peft_gives_the_same_scores(saved, kind: str, model: Model, parameters, tmp_path: Path) -> None:
+def test_peft_gives_the_same_scores(saved, kind: str, model: BlackBoxConfig, parameters, tmp_path: Path) -> None:
     problem, x, run = saved(kind, model, parameters)
     written = export(run, tmp_path / "adapter")
     notes = json.loads((tmp_path / "adapter" / "dfedsam.json").read_text())
@@ -56,7 +54,7 @@ def test_peft_gives_the_same_scores(saved, kind: str, model: Model, parameters, 
     base = getattr(transformers, notes["load_model_with"]).from_pretrained(notes["model"])
     adapted = PeftModel.from_pretrained(base, str(tmp_path / "adapter")).eval()
     numbers = problem.test[:4]
-    (scores,) = problem.box.scores(problem.map.prompts(x)[None, None], [numbers], count=False)
+    (scores,) = problem.black_box.scores(problem.map.prompts(x)[None, None], numbers[None], count=False)
 
     def read(text: str) -> tuple[torch.Tensor, list[int]]:
         ids = [*tokenizer(text, add_special_tokens=False).input_ids, *notes["tokens_after"]]
@@ -65,11 +63,11 @@ def test_peft_gives_the_same_scores(saved, kind: str, model: Model, parameters, 
         return (out.last_hidden_state if kind == "encoder" else out.logits)[0], ids
 
     for number, expected in zip(numbers, scores[0], strict=True):
-        filled = notes["template"].replace("{text}", problem.box.given.examples.texts[number])
+        filled = notes["template"].replace("{text}", problem.black_box.task.examples.texts[number])
         if kind == "encoder":
             vector = torch.nn.functional.normalize(read(filled)[0].mean(dim=0), dim=0)
-            words = torch.from_numpy(problem.box._bare.numpy())
-            found = problem.box.scale * words @ vector
+            words = torch.from_numpy(problem.black_box._bare.numpy())
+            found = problem.black_box.scale * words @ vector
         else:
             logits, ids = read(filled.replace("<mask>", tokenizer.mask_token or ""))
             at = -1 if tokenizer.mask_token is None else ids.index(tokenizer.mask_token_id) - len(ids)
@@ -83,7 +81,7 @@ def test_peft_gives_the_same_scores(saved, kind: str, model: Model, parameters, 
 
 
 def test_what_an_adapter_cannot_hold_is_refused(saved, encoder_folder: Path, tmp_path: Path) -> None:
-    _, _, run = saved("gpt2", CausalLM(), FullPrompt())
+    _, _, run = saved("gpt2", CausalLMConfig(), FullPrompt())
     with pytest.raises(ValueError, match=r"its template is {text} {prompt} It was, but peft puts a prompt before"):
         export(run, tmp_path / "adapter")
     (run / "prompt.safetensors").write_bytes(b"mine")

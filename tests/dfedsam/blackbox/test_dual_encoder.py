@@ -1,6 +1,7 @@
 """A dual encoder's scores are those of a plain forward pass of the model, in both modes."""
 
 import functools
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,21 +9,23 @@ import pytest
 import torch
 import transformers
 
-from dfedsam.blackbox import DualEncoder
+from dfedsam.blackbox import DualEncoderConfig
 from dfedsam.blackbox.base import TaskSpec
-from dfedsam.blackbox.dual_encoder import MODES, DualEncoderBox
+from dfedsam.blackbox.dual_encoder import DualEncoder
 from dfedsam.data.examples import Examples
 
 CLASSES = ("bad film", "good")
 TEXTS = ("a text about the graph", "it was not very good", "sum", "a plot of the line and the edge", "the root", "loss")
-EXAMPLES = (np.array([0, 3, 2]), np.array([5, 1]))
+EXAMPLES = np.array([[0, 3, 2], [5, 1, -1]])
+MODES = ("words", "text")
 
 
-def box(folder: Path, *, texts: tuple[str, ...] = TEXTS, **options) -> DualEncoderBox:
+def box(folder: Path, *, texts: tuple[str, ...] = TEXTS, **options) -> DualEncoder:
     examples = Examples(texts=texts, labels=np.zeros(len(texts), np.int64), classes=(0, 1))
     usual = {"words": CLASSES, "examples": examples, "prompt": "a text about", "dtype": np.dtype(np.float64)}
-    made = DualEncoder().build(TaskSpec(**{"model": str(folder), **usual, **options}))
-    assert isinstance(made, DualEncoderBox)
+    config = DualEncoderConfig(**{name: options.pop(name) for name in ("mode", "scale") if name in options})
+    made = config.build(TaskSpec(**{"model": str(folder), **usual, **options}))
+    assert isinstance(made, DualEncoder)
     return made
 
 
@@ -55,13 +58,16 @@ def plain_vector(folder: Path, text: str, prompt: np.ndarray | None, pooling: st
 @pytest.mark.parametrize("cut", [False, True])
 def test_scores_are_those_of_a_plain_forward(encoder_folder: Path, prompts: np.ndarray, mode: str, cut: bool) -> None:
     answers = box(encoder_folder, mode=mode, scale=7.0, cut_at_peers=cut).scores(prompts, EXAMPLES)
-    for peer, numbers in enumerate(EXAMPLES):
-        assert answers[peer].shape == (3, len(numbers), 2)
+    assert answers.shape == (2, 3, 3, 2)
+    for peer, row in enumerate(EXAMPLES):
+        numbers = row[row >= 0]
         for query, prompt in enumerate(prompts[peer]):
             before_words, before_text = (prompt, None) if mode == "words" else (None, prompt)
             words = np.stack([plain_vector(encoder_folder, word, before_words) for word in CLASSES])
             texts = np.stack([plain_vector(encoder_folder, TEXTS[i], before_text) for i in numbers])
-            np.testing.assert_allclose(answers[peer][query], 7.0 * texts @ words.T, rtol=1e-10, atol=1e-12)
+            np.testing.assert_allclose(
+                answers[peer, query, : len(numbers)], 7.0 * texts @ words.T, rtol=1e-10, atol=1e-12
+            )
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -71,7 +77,7 @@ def test_padded_batches_score_the_same(
     """As on a GPU, where lengths are rounded up and masked."""
     bare = box(encoder_folder, mode=mode)
     padded = box(encoder_folder, mode=mode)
-    monkeypatch.setattr(padded._passes.batches, "cpu", False)
+    monkeypatch.setattr(padded._forward.batches, "pads", True)
     for one, other in zip(bare.scores(prompts, EXAMPLES), padded.scores(prompts, EXAMPLES), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
 
@@ -81,7 +87,7 @@ def test_small_batches_score_the_same(
     encoder_folder: Path, prompts: np.ndarray, mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = box(encoder_folder, mode=mode).scores(prompts, EXAMPLES)
-    monkeypatch.setattr("dfedsam.blackbox.passes._CPU_TOKENS", 16)
+    monkeypatch.setattr("dfedsam.blackbox.forward._CPU_TOKENS", 16)
     for one, other in zip(whole, box(encoder_folder, mode=mode).scores(prompts, EXAMPLES), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-10, atol=1e-12)
 
@@ -90,7 +96,12 @@ def test_cls_pooling_is_taken_from_the_folder(encoder_folder: Path, tmp_path: Pa
     for file in encoder_folder.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     (tmp_path / "1_Pooling").mkdir()
-    (tmp_path / "1_Pooling" / "config.json").write_text('{"pooling_mode_cls_token": true}')
+    kinds = (("", "Transformer"), ("1_Pooling", "Pooling"))
+    modules = [{"path": path, "type": f"sentence_transformers.models.{kind}"} for path, kind in kinds]
+    modules = [{"idx": i, "name": str(i), **module} for i, module in enumerate(modules)]
+    (tmp_path / "modules.json").write_text(json.dumps(modules))
+    pooling = {"word_embedding_dimension": 16, "pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}
+    (tmp_path / "1_Pooling" / "config.json").write_text(json.dumps(pooling))
     scores = box(tmp_path, scale=1.0).zero_shot(np.arange(2))
     words, texts = (np.stack([plain_vector(tmp_path, t, None, "cls") for t in some]) for some in (CLASSES, TEXTS[:2]))
     np.testing.assert_allclose(scores, texts @ words.T, rtol=1e-10)
@@ -100,13 +111,12 @@ def test_cls_pooling_is_taken_from_the_folder(encoder_folder: Path, tmp_path: Pa
 def test_the_meter_counts_queries_examples_and_tokens(encoder_folder: Path, prompts: np.ndarray, mode: str) -> None:
     encoder = box(encoder_folder, mode=mode)
     encoder.scores(prompts, EXAMPLES, count=False)
-    assert encoder.meter.queries == 0
+    assert encoder.usage.examples == encoder.usage.tokens == 0
     encoder.scores(prompts, EXAMPLES)
-    assert encoder.meter.queries == 2 * 3
-    assert encoder.meter.examples == 3 * (3 + 2)
+    assert encoder.usage.examples == 3 * (3 + 2)
     words = sum(len(word.split()) + 4 + 2 for word in CLASSES)
-    texts = sum(len(TEXTS[i].split()) + 4 + 2 for numbers in EXAMPLES for i in numbers)
-    assert encoder.meter.tokens == 3 * (2 * words if mode == "words" else texts)
+    texts = sum(len(TEXTS[i].split()) + 4 + 2 for i in EXAMPLES[EXAMPLES >= 0])
+    assert encoder.usage.tokens == 3 * (2 * words if mode == "words" else texts)
 
 
 def test_a_prompt_starts_as_the_embeddings_of_its_words(encoder_folder: Path) -> None:
@@ -133,13 +143,14 @@ def test_gradients_agree_with_finite_differences(encoder_folder: Path, mode: str
     encoder = box(encoder_folder, mode=mode)
     random = np.random.default_rng(1)
     at, along = random.normal(size=(2, 4, 16)), random.normal(size=(2, 4, 16))
-    labels = [np.array([0, 1, 1]), np.array([1, 0])]
+    labels = np.array([[0, 1, 1], [1, 0, -1]])
     losses, gradients = encoder.gradients(at, EXAMPLES, labels)
     step = 1e-5
     above, below = (encoder.gradients(at + sign * step * along, EXAMPLES, labels)[0] for sign in (1, -1))
     slopes = (gradients * along).sum(axis=(1, 2))
     np.testing.assert_allclose(slopes, (above - below) / (2 * step), rtol=1e-6)
-    for loss, scores, own in zip(losses, encoder.scores(at[:, None], EXAMPLES), labels, strict=True):
+    for loss, scores, row in zip(losses, encoder.scores(at[:, None], EXAMPLES), labels, strict=True):
+        own = row[row >= 0]
         chances = np.exp(scores[0]) / np.exp(scores[0]).sum(axis=1, keepdims=True)
         assert loss == pytest.approx(-np.log(chances[np.arange(len(own)), own]).mean())
 
@@ -154,17 +165,17 @@ def test_texts_are_cut(encoder_folder: Path) -> None:
 def test_texts_are_cut_where_the_model_stops_reading(encoder_folder: Path) -> None:
     long, prompt = ("sum " * 100).strip(), ("loss " * 40).strip()  # the model reads 64 tokens
     encoder = box(encoder_folder, texts=(long, long + " line"), prompt=prompt, mode="text")
-    (scores,) = encoder.scores(encoder.prompt[None, None], [np.arange(2)])
+    (scores,) = encoder.scores(encoder.prompt[None, None], np.arange(2)[None])
     np.testing.assert_allclose(scores[0, 0], scores[0, 1], rtol=1e-12)
-    with pytest.raises(ValueError, match=r"prompt is .*: to the model .* it is 62 tokens long and leaves no room"):
+    with pytest.raises(ValueError, match=r"prompt is .*: it must leave room for a text: .* it is 62 tokens long"):
         box(encoder_folder, prompt=("loss " * 62).strip())
 
 
 def test_a_prompt_of_no_tokens(encoder_folder: Path) -> None:
-    with pytest.raises(ValueError, match=r"prompt is .: to the model .* it has no tokens"):
+    with pytest.raises(ValueError, match=r"prompt is .: it must have tokens: to the model .* it has no tokens"):
         box(encoder_folder, prompt="\u200b")
 
 
 def test_a_word_of_no_tokens(encoder_folder: Path) -> None:
-    with pytest.raises(ValueError, match="words is good, \u200b: the model's tokenizer finds nothing"):
+    with pytest.raises(ValueError, match=r"words is good, .: it must have tokens: .* finds nothing"):
         box(encoder_folder, words=("good", "\u200b"))

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from dfedsam import DFedAvg, RunError, simulate, topologies
-from dfedsam.blackbox import Function
-from dfedsam.blackbox.base import cross_entropy
+from dfedsam.blackbox import FunctionConfig
+from dfedsam.blackbox.base import cross_entropies
 from dfedsam.data.split import IID
 from dfedsam.objectives import PromptTuning
 
@@ -22,7 +22,8 @@ def scores(prompts: np.ndarray, examples: list[dict]) -> np.ndarray:
 def losses(prompts: np.ndarray, examples: list[dict]) -> np.ndarray:
     """The cross-entropy of the same."""
     assert all(example["word"] == ("bad", "good")[example["label"]] for example in examples)
-    return cross_entropy(scores(prompts, examples), np.array([example["label"] for example in examples]))
+    labels = np.array([[example["label"] for example in examples]])
+    return cross_entropies(scores(prompts, examples), labels).mean(axis=-1)
 
 
 def wrong(prompts: np.ndarray, examples: list[dict]) -> np.ndarray:
@@ -38,7 +39,7 @@ def fails_later(prompts: np.ndarray, examples: list[dict]) -> np.ndarray:
 
 
 def tuning(reviews, name: str, **options) -> PromptTuning:
-    box = Function(path=f"tests.dfedsam.blackbox.test_function.{name}", width=2)
+    box = FunctionConfig(path=f"tests.dfedsam.blackbox.test_function.{name}", width=2)
     usual = {"data": str(reviews), "words": "bad, good", "split": IID(), "prompt_tokens": 3, "batch_size": 4}
     return PromptTuning(**{**usual, "blackbox": box, **options})
 
@@ -51,7 +52,7 @@ def test_losses_and_scores_tune_alike(reviews):
             topology=topologies.make("ring", 3),
             algorithm=DFedAvg(local_steps=2, lr=0.1),
             rounds=4,
-        )
+        ).metrics
     np.testing.assert_allclose(rows["scores"]["loss"], rows["losses"]["loss"], rtol=1e-6)
     assert rows["losses"]["loss"].iloc[-1] < rows["losses"]["loss"].iloc[0] == pytest.approx(np.log(2))
     assert "accuracy" in rows["scores"]

@@ -11,11 +11,11 @@ import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from dfedsam import DFedAvg, TwoPoint, simulate, topologies
-from dfedsam.blackbox import DualEncoder, ImageText
-from dfedsam.blackbox.image_text import ImageTextBox
+from dfedsam.blackbox import DualEncoderConfig, ImageTextConfig
+from dfedsam.blackbox.image_text import ImageText
 from dfedsam.data.split import IID
 from dfedsam.objectives import PromptTuning
-from dfedsam.objectives.prompt_problem import PromptProblem
+from dfedsam.objectives.prompt.problem import PromptProblem
 
 SIZE, WIDTH = 12, 16
 
@@ -64,18 +64,23 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def tuning(clip: Path, pictures: Path, frame: int, **more) -> PromptTuning:
-    usual = {"data": str(pictures), "text_column": "image", "model": str(clip), "blackbox": ImageText(frame=frame)}
+    usual = {
+        "data": str(pictures),
+        "text_column": "image",
+        "model": str(clip),
+        "blackbox": ImageTextConfig(frame=frame),
+    }
     return PromptTuning(**{**usual, "prompt": "a film", "split": IID(), "min_examples": 2, "batch_size": 3, **more})
 
 
-def build(objective: PromptTuning) -> ImageTextBox:
+def build(objective: PromptTuning) -> ImageText:
     problem = objective.build(3, range(3), 0, np.dtype(np.float64))
     assert isinstance(problem, PromptProblem)
-    assert isinstance(problem.box, ImageTextBox)
-    return problem.box
+    assert isinstance(problem.black_box, ImageText)
+    return problem.black_box
 
 
-def plain(clip: Path, box: ImageTextBox, number: int, prompt: np.ndarray, frame: int) -> np.ndarray:
+def plain(clip: Path, box: ImageText, number: int, prompt: np.ndarray, frame: int) -> np.ndarray:
     """Scores of one example: the oracle, by the library's own forward pass, a frame's pixels one after the other."""
     import io
 
@@ -84,7 +89,7 @@ def plain(clip: Path, box: ImageTextBox, number: int, prompt: np.ndarray, frame:
     transformers.logging.disable_progress_bar()
     model = transformers.CLIPModel.from_pretrained(clip, dtype=torch.float64).eval()
     transformers.logging.enable_progress_bar()
-    image = PIL.Image.open(io.BytesIO(box.given.examples.images[number]))
+    image = PIL.Image.open(io.BytesIO(box.task.examples.images[number]))
     pixels = processor(images=image, return_tensors="pt").pixel_values.double()
     scores = []
     for word in ("film", "graph"):
@@ -112,14 +117,13 @@ def test_scores_are_those_of_a_plain_forward(clip: Path, pictures: Path, frame: 
     box = build(tuning(clip, pictures, frame))
     shape = (3, 144 - 64) if frame else (4, WIDTH)
     prompts = np.random.default_rng(1).normal(size=(2, 2, *shape))
-    answers = box.scores(prompts, [np.array([0, 20]), np.array([7])])
+    answers = box.scores(prompts, np.array([[0, 20], [7, -1]]))
     for peer, query, place, number in ((0, 0, 1, 20), (0, 1, 0, 0), (1, 1, 0, 7)):
         expected = plain(clip, box, number, prompts[peer, query], frame)
         np.testing.assert_allclose(answers[peer][query, place], expected, rtol=1e-6)
     bare = plain(clip, box, 4, np.zeros(shape) if frame else np.empty((0, WIDTH)), frame)
     np.testing.assert_allclose(box.zero_shot(np.array([4]))[0], bare, rtol=1e-6)
-    assert box.meter.queries == 4
-    assert box.meter.examples == 6
+    assert box.usage.examples == 6
 
 
 @pytest.mark.parametrize("frame", [0, 2])
@@ -145,13 +149,13 @@ def test_a_run_lowers_the_loss_and_exact_gradients_agree(clip: Path, pictures: P
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"text_column": "text"}, "text column is text: .* has the columns image, label"),
+        ({"text_column": "text"}, "text_column is text: it must be a column: .* has image, label"),
         (
-            {"blackbox": DualEncoder()},
-            "text_column is image: it holds images, and the blackbox DualEncoder takes texts",
+            {"blackbox": DualEncoderConfig()},
+            "text_column is image: it must hold texts: it holds images, and the blackbox dual_encoder takes texts",
         ),
-        ({"blackbox": ImageText(frame=6)}, "frame is 6: it must be less than half of the model's 12 pixels"),
-        ({"prompt_tokens": 39}, "prompt_tokens is 39: with the longest class word's"),
+        ({"blackbox": ImageTextConfig(frame=6)}, "frame is 6: it must be less than half of the model's 12 pixels"),
+        ({"prompt_tokens": 39}, "prompt_tokens is 39: it must be, with the longest class word's"),
     ],
 )
 def test_what_does_not_fit_is_refused(clip: Path, pictures: Path, wrong: dict, message: str) -> None:

@@ -130,3 +130,26 @@ def test_one_symmetric_matrix_is_needed(gossip):
 
 def test_one_step_on_the_complete_graph_is_the_mean():
     assert left(Chebyshev(steps=1), topologies.make("complete", 5)) < 1e-14
+
+
+@pytest.mark.parametrize(
+    "gossip", [Plain(), Plain(steps=3), Chebyshev(steps=4), SecondOrder(steps=3), FiniteTime()], ids=repr
+)
+@pytest.mark.parametrize("name", ["torus", "davis", "star"])
+def test_differences_are_what_the_phase_adds_and_vanish_where_peers_agree(gossip, name):
+    topology = made(name)
+    communicator = SingleProcess(topology.n)
+    channel = Channel(topology.weights(0), communicator, KEY)
+    x = np.random.default_rng(0).standard_normal((topology.n, 3))
+    mixed, _ = gossip(x.copy(), GossipState(), channel)
+    sent = communicator.bytes
+    difference, _ = gossip.difference(x, GossipState(), channel)
+    np.testing.assert_allclose(x + difference, mixed, atol=1e-12)
+    assert communicator.bytes == 2 * sent
+    single = x.astype(np.float32)
+    difference, _ = gossip.difference(single, GossipState(), channel)
+    np.testing.assert_allclose(single + difference, mixed, atol=1e-5)
+    agreed = np.tile(single[:1], (topology.n, 1))
+    difference, _ = gossip.difference(agreed, GossipState(), channel)
+    assert np.abs(difference).max() < 1e-13
+    assert communicator.bytes == 3 * sent

@@ -13,7 +13,6 @@ from dfedsam import (
     GradientTracking,
     OneSided,
     Quadratic,
-    Simulation,
     TwoPoint,
     simulate,
     topologies,
@@ -43,10 +42,10 @@ def delayed_central_form(algorithm, topology, rounds, steps):
     x, moved = np.zeros((n, 11)), []
     for t in range(rounds):
         key = RandomStream(5, "", t, 0, communicator.block)
-        play = RoundContext(
+        context = RoundContext(
             t, problem, key, QueryCounter.zero(n), communicator, topology.weights(t), lambda x: None, slice(None)
         )
-        moved.append(local_phase(algorithm, x, problem, play) - x)
+        moved.append(local_phase(algorithm, x, problem, context) - x)
         for i in range(n):
             x[i] += sum(moved[t - delays[i, j]][j] for j in range(n) if t >= delays[i, j]) / n
     return x
@@ -65,16 +64,10 @@ def test_is_the_delayed_central_average(options, steps):
     kind = options["kind"]
     more = {key: value for key, value in options.items() if key != "kind"}
     topology = topologies.make("path", 6)
-    states = []
     algorithm = kind(lr=0.05, gossip=Flood(steps=steps), **more)
-    simulation = Simulation(
-        objective=OBJECTIVE, topology=topology, algorithm=algorithm, rounds=9, seed=5, dtype="float64"
-    )
-    inner = simulation._round
-    simulation._round = lambda state, play: states.append(inner(state, play)) or states[-1]
-    simulation.run()
+    result = simulate(objective=OBJECTIVE, topology=topology, algorithm=algorithm, rounds=9, seed=5, dtype="float64")
     expected = delayed_central_form(kind(lr=0.05, **more), topology, 9, steps)
-    np.testing.assert_allclose(states[-1].x, expected, atol=1e-12)
+    np.testing.assert_allclose(result.x, expected, atol=1e-12)
 
 
 def test_once_the_steps_end_all_agree_after_a_diameter_of_rounds():

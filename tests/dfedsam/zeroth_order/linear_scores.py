@@ -26,8 +26,8 @@ class LinearScoresProblem(Problem):
     has_gradients = True
 
     def __init__(self, options, peers, block, seed, dtype):
-        self.dim, self.classes, self.scored = options.dim, options.classes, options.examples * options.classes
-        self.all = RandomStream(seed, "data", 0, 0, range(peers)).normal((self.scored, self.dim), dtype)
+        self.dim, self.classes, self.num_scores = options.dim, options.classes, options.examples * options.classes
+        self.all = RandomStream(seed, "data", 0, 0, range(peers)).normal((self.num_scores, self.dim), dtype)
         self.all_labels = RandomStream(seed, "labels", 0, 0, range(peers)).integers(
             np.full(peers, self.classes), options.examples
         )
@@ -50,12 +50,12 @@ class LinearScoresProblem(Problem):
         own = np.take_along_axis(logs, np.broadcast_to(batch[:, None, :, None], (*logs.shape[:3], 1)), axis=-1)
         return -own[..., 0].mean(axis=2)
 
-    def score_slopes(self, scores, batch, rows=ALL_ROWS):
+    def score_gradient(self, scores, batch, rows=ALL_ROWS):
         chances = softmax(self._by_example(scores), axis=-1)
         return ((chances - np.eye(self.classes, dtype=scores.dtype)[batch]) / batch.shape[1]).reshape(scores.shape)
 
     def gradients(self, x, batch, rows=ALL_ROWS):
-        slopes = self.score_slopes(self.scores(x[:, None], batch, rows)[:, 0], batch)
+        slopes = self.score_gradient(self.scores(x[:, None], batch, rows)[:, 0], batch)
         return np.matmul(slopes[:, None], self.jacobian[rows])[:, 0]
 
     def evaluate(self, x):

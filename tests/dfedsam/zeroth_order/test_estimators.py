@@ -1,11 +1,12 @@
 """Every estimator against exact gradients and closed-form moments."""
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
 
-from dfedsam import CoordinateWise, Exact, OneSided, Quadratic, TwoPoint
+from dfedsam import SPSA, CoordinateWise, Exact, OneSided, Quadratic, TwoPoint
 from dfedsam.context import Oracle, QueryCounter
 from dfedsam.random import RandomStream
 from dfedsam.zeroth_order import cosines, directions, perturb
@@ -158,3 +159,40 @@ def test_control_variate_learns_a_gradient_that_stays_at_the_stated_rate_without
         assert spread == pytest.approx((dim - 1) / 4 * ((before - exact) ** 2).sum(axis=1).mean(), rel=0.1)
         errors.append(((state.control_variate - exact) ** 2).sum(axis=1).mean())
     np.testing.assert_allclose(np.divide(errors[1:], errors[:-1]), 1 - 4 / (dim + 4 - 1), rtol=0.05)
+
+
+EXCESS = [
+    *(TwoPoint(directions=q, distribution=kind) for kind in ("rademacher", "gaussian", "sphere") for q in (1, 4)),
+    *(TwoPoint(directions=q, distribution="orthogonal") for q in (1, 4, 10, 13)),
+    *(OneSided(directions=3, mu=1e-6, distribution=kind) for kind in ("rademacher", "gaussian", "orthogonal")),
+    *(SPSA(samples=q) for q in (1, 5)),
+    CoordinateWise(),
+    Exact(),
+]
+
+
+@pytest.mark.parametrize("estimator", EXCESS, ids=repr)
+def test_the_excess_variance_is_what_it_says(estimator):
+    """E‖ĝ − ∇‖²/‖∇‖² on linear functions: a quadratic of curvature one, with steps too short to see it."""
+    peers, dim = range(20_000), 10
+    mini, x = oracle_of(peers, dim, noise=0, condition=1), point(peers, dim)
+    exact = mini.gradients(x)
+    error = ((estimated(estimator, mini, x) - exact) ** 2).sum(axis=1) / (exact**2).sum(axis=1)
+    expected = estimator.excess_variance(dim)
+    assert abs(error.mean() - expected) < 5 * error.std() / len(peers) ** 0.5 + 1e-6
+
+
+@pytest.mark.parametrize("kind", [TwoPoint, OneSided])
+def test_no_excess_variance_holds_with_a_control_variate(kind):
+    assert kind(control_variate=True).excess_variance(10) is None
+
+
+def test_one_sided_differences_have_the_bias_of_two_point_ones():
+    """Since u and −u are equally likely; exactly, over all sign vectors of eight coordinates."""
+    signs, rng = np.array(list(product((-1.0, 1.0), repeat=8))), np.random.default_rng(0)
+    x, optimum = rng.normal(size=8), rng.normal(size=8)
+    f = lambda points: np.cos(points @ optimum) + (points**4).sum(axis=-1)  # noqa: E731
+    for mu in (0.1, 0.01):
+        forward = ((f(x + mu * signs) - f(x)) / mu) @ signs / len(signs)
+        central = ((f(x + mu * signs) - f(x - mu * signs)) / (2 * mu)) @ signs / len(signs)
+        np.testing.assert_allclose(forward, central, atol=1e-11)

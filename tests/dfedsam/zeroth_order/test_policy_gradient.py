@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from dfedsam import DPSGD, Quadratic, Simulation, TwoPoint, topologies
+from dfedsam import DPSGD, Quadratic, TwoPoint, simulate, topologies
 from dfedsam.checkpoint import load
 from dfedsam.communication.single_process import SingleProcess
 from dfedsam.objectives import Objective
@@ -108,7 +108,7 @@ class Tabled(Objective):
 def test_peers_agree_on_the_best_prompt(form: str, lr: float, tmp_path) -> None:
     algorithm = DPSGD(estimator=PolicyGradient(samples=8), lr=lr)
     options = {"objective": Tabled(form), "topology": topologies.make("ring", 5), "evaluate_every": 150}
-    rows = Simulation(**options, algorithm=algorithm, rounds=150, out=tmp_path / "run").run()
+    rows = simulate(**options, algorithm=algorithm, rounds=150, out=tmp_path / "run").rows
     table = Table(form).table
     assert rows[-1]["loss"] < table.min() + 0.1 * (table.mean() - table.min())
     assert rows[-1]["queries"] == 150 * 8
@@ -121,9 +121,9 @@ def test_peers_agree_on_the_best_prompt(form: str, lr: float, tmp_path) -> None:
 def test_estimators_say_before_the_run_what_they_cannot_do(tmp_path) -> None:
     options = {"topology": topologies.make("ring", 5), "out": tmp_path / "run"}
     with pytest.raises(ValueError, match="estimator is policy_gradient: it must draw discrete prompts"):
-        Simulation(**options, objective=Quadratic(), algorithm=DPSGD(estimator=PolicyGradient())).run()
+        simulate(**options, objective=Quadratic(), algorithm=DPSGD(estimator=PolicyGradient()))
     with pytest.raises(ValueError, match="estimator is two_point: it must work without slopes"):
-        Simulation(**options, objective=Tabled("logits"), algorithm=DPSGD(estimator=TwoPoint())).run()
+        simulate(**options, objective=Tabled("logits"), algorithm=DPSGD(estimator=TwoPoint()))
     assert not (tmp_path / "run").exists()
     for bad in ({"samples": 1}, {"clip": -1}):
         with pytest.raises(ValueError, match=r"(samples|clip) is .*: it must be|must be"):

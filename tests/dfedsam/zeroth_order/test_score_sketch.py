@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dfedsam import DFedSAM, OneSided, Quadratic, ScoreSketch, Simulation, TwoPoint
+from dfedsam import DFedSAM, OneSided, Quadratic, ScoreSketch, TwoPoint, simulate
 from dfedsam.algorithms import Algorithm
 from dfedsam.context import Oracle, QueryCounter
 from dfedsam.random import RandomStream
@@ -77,10 +77,10 @@ def test_a_peers_estimate_does_not_depend_on_the_others_in_its_block():
 
 def test_it_beats_losses_alone_at_equal_queries():
     def gap(estimator):
-        rows = Simulation(
+        rows = simulate(
             objective=LinearScores(dim=30, examples=40), topology=make("ring", 8), seed=1, rounds=400,
             algorithm=DFedSAM(estimator=estimator, rho=0, local_steps=1, lr=0.3, momentum=0.9), evaluate_every=400,
-        ).run()  # fmt: skip
+        ).rows  # fmt: skip
         return rows[-1]["loss"]
 
     exact, alone, sketched = (

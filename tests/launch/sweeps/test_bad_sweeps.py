@@ -30,7 +30,7 @@ CASES = {
     "lists of two lengths": ("zip: [{peers: [8, 9], rounds: [1]}]", "", "of one length, but peers has 2, rounds has 1"),
     "a zip of no lists": ("zip: 3", "", "zip is 3: it must be a list of groups"),
     "a folder in the base": ("base: {out: runs/a}", "", "base has out: the sweep names its runs' folders"),
-    "a base that is missing": ("base: none.yaml", "", "base is none.yaml: the file cannot be read"),
+    "a base that is missing": ("base: none.yaml", "", "base is none.yaml: it must be a file that can be read"),
     "a search for nothing": ("search: {option: algorithm.lr}", "", "search is .*an option and its values"),
     "an unknown key of a search": ("search: {option: rounds, values: [1], best: 1}", "", "best is not a key of search"),
     "a search for the middle": ("search: {option: rounds, values: [1], choose: mid}", "", "search.choose is mid"),
@@ -44,14 +44,14 @@ CASES = {
     "an unknown key of slurm": (
         "slurm: {partitions: a}",
         "--slurm",
-        r"slurm\.partitions is not .*did you mean --slurm\.partition\?",
+        r"slurm\.partitions is a: it is not a setting .*did you mean partition\?",
     ),
     "a module that is no list": (
         "slurm: {modules: gcc}",
         "--slurm",
         "slurm.modules is gcc: it must be a list of lines",
     ),
-    "no sbatch": ("seeds: 1", "--slurm", "slurm needs sbatch, which is not found"),
+    "no sbatch": ("seeds: 1", "--slurm", "it needs sbatch, which is not found"),
 }
 
 
@@ -71,14 +71,14 @@ def test_bad_sweep(dfedsam, monkeypatch, case):
 @pytest.mark.parametrize(
     ("argv", "expected"),
     [
-        ("sweep", "takes one file, not 0"),
-        ("sweep none.yaml", "none.yaml: the file cannot be read"),
-        ("status", "name one study"),
+        ("sweep", "file is missing"),
+        ("sweep none.yaml", "none.yaml: it must be a file that can be read"),
+        ("status", "folder is missing"),
         ("status .", "it must be a study's folder"),
         ("status . --every", "--every is not an option"),
-        ("watch", "name one run"),
-        ("watch none/a", "neither it nor none is there"),
-        ("watch a --every 0", "every is 0: it must be a number of seconds above 0"),
+        ("watch", "folder is missing"),
+        ("watch none/a", "it must be a run's folder, but it is not there"),
+        ("watch a --every 0", "every is 0.0: it must be a number of seconds above 0"),
     ],
 )
 def test_bad_commands(dfedsam, argv, expected):
@@ -94,4 +94,4 @@ def test_a_study_is_never_mixed_with_another(dfedsam):
     Path("small.yaml").write_text("base: {rounds: 1, peers: 9}")
     said = dfedsam("sweep", "small.yaml")
     assert said.status == 2
-    assert "was played with other settings: its peers is 8, and the sweep's is 9" in said.err
+    assert "was executed with other settings: its peers is 8, and the sweep's is 9" in said.err

@@ -3,8 +3,8 @@
 import pytest
 
 from dfedsam.launch import run
-from dfedsam.launch.merge import EXPERIMENTS
-from dfedsam.launch.sweeps import file, plan
+from dfedsam.launch.options import EXPERIMENTS
+from dfedsam.launch.sweeps import plan, spec
 
 SWEEPS = sorted(path.name for path in EXPERIMENTS.glob("*.yaml") if "\nbase:" in path.read_text(encoding="utf-8"))
 
@@ -21,21 +21,21 @@ def test_every_run_of_an_experiment_can_be_built(name):
     text = path.read_text(encoding="utf-8")
     assert f"#   dfedsam sweep {name}" in text
     assert "two cores" in text.partition("base:")[0]  # how long it takes
-    cells = plan.plan(file.read(path))
+    cells = plan.plan(spec.read(path))
     seen = set()
     for cell in cells:
         for job in cell.jobs:
             if job.values["seed"] != cell.jobs[0].values["seed"]:
                 continue  # seeds share all else, and only large random graphs take time to draw
-            simulation = job.build()
-            assert simulation.topology.n == simulation.description()["peers"]
-            assert run.notes(simulation) == []  # nothing biased, nothing to warn of
-            seen.add(simulation.digest() + str(simulation.rounds))
+            experiment = job.build()
+            assert experiment.topology.n == experiment.description()["peers"]
+            assert run.notes(experiment) == []  # nothing biased, nothing to warn of
+            seen.add(experiment.digest() + str(experiment.rounds))
     assert len(seen) == sum(len(cell.candidates) or 1 for cell in cells)  # no two cells are the same experiment
 
 
 def test_the_small_ablation_is_as_large_as_it_must_be():
-    cells = plan.plan(file.read(EXPERIMENTS / "topology_ablation.yaml"))
+    cells = plan.plan(spec.read(EXPERIMENTS / "topology_ablation.yaml"))
     found = {
         option: {run.values[option] for cell in cells for run in cell.runs}
         for option in ("topology", "peers", "algorithm.gossip.steps", "objective.heterogeneity", "seed")

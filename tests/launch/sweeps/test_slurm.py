@@ -30,7 +30,7 @@ source .venv/bin/activate
 export OMP_NUM_THREADS="${SLURM_CPUS_PER_TASK:-1}"
 RUN HERE/studies/small --ranks 4 --only "$SLURM_ARRAY_TASK_ID"
 status=$?
-if [ "$status" -eq 75 ]; then  # its time was over: it has saved, and goes on in another task
+if [ "$status" -eq 75 ]; then  # it ran out of time and has saved: requeue it
     scontrol requeue "${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}"
 fi
 exit "$status"
@@ -50,7 +50,7 @@ def test_the_script_word_for_word(dfedsam):
     options = "--slurm --dry-run --partition cpu --ranks 4 --time 2:00:00 --account physics --jobs 2"
     said = dfedsam("sweep", sweep, *options.split())
     assert said.status == 0
-    run = f"srun --kill-on-bad-exit=1 --mpi=pmi2 {sys.executable} -m dfedsam.launch.cli sweep"
+    run = f"srun --kill-on-bad-exit=1 --cpus-per-task=2 --mpi=pmi2 {sys.executable} -m dfedsam.launch.cli sweep"
     assert said.out == GOLDEN.replace("HERE", str(Path.cwd())).replace("RUN", run)
     assert not Path("studies").exists()
     check(said.out)
@@ -59,9 +59,9 @@ def test_the_script_word_for_word(dfedsam):
 @pytest.mark.parametrize(
     ("ranks", "launcher", "start"),
     [
-        ("1", "mpich", "srun --kill-on-bad-exit=1 --mpi=none PYTHON"),
+        ("1", "mpich", "srun --kill-on-bad-exit=1 --cpus-per-task=1 --mpi=none PYTHON"),
         ("4", "openmpi", "mpirun -n 4 PYTHON"),
-        ("4", "srun --mpi=pmix", "srun --kill-on-bad-exit=1 --mpi=pmix PYTHON"),
+        ("4", "srun --mpi=pmix", "srun --kill-on-bad-exit=1 --cpus-per-task=1 --mpi=pmix PYTHON"),
         ("4", "mpiexec.hydra -n {ranks}", "mpiexec.hydra -n 4 PYTHON"),
     ],
 )
@@ -97,6 +97,17 @@ def test_what_is_submitted_plays_what_is_missing(dfedsam, monkeypatch, tmp_path)
         assert dfedsam(*words[1].split(), "--only", number).status == 0
     assert "3 runs: 3 done" in dfedsam("status", "studies/small").out
     assert dfedsam("sweep", sweep, "--slurm").out == "all runs are done: nothing was submitted\n"
+    scontrol = sbatch.with_name("scontrol")
+    scontrol.write_text('#!/bin/bash\necho "MaxArraySize            = 4"\n')
+    scontrol.chmod(0o755)
+    many = write(seeds=9)
+    assert dfedsam("sweep", many, "--out", "many", "--only", "5").status == 0
+    assert dfedsam("sweep", many, "--slurm", "--out", "many").out.startswith("submitted job 17, 17, 17: 8 runs")
+    texts = [Path("many", name).read_text() for name in ("sweep.sbatch", "sweep-2.sbatch", "sweep-3.sbatch")]
+    assert [re.search("--array=(.*)", text)[1] for text in texts] == ["0-3", "0,2-3", "0"]
+    assert '--only "$SLURM_ARRAY_TASK_ID"' in texts[0]
+    assert '--only "$((4 + SLURM_ARRAY_TASK_ID))"' in texts[1]
+    assert '--only "$((8 + SLURM_ARRAY_TASK_ID))"' in texts[2]
     sbatch.write_text('#!/bin/bash\necho "invalid partition" >&2; exit 1\n')
     said = dfedsam("sweep", write(seeds=2), "--slurm", "--out", "other")
     assert said.status == 2

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from dfedsam.launch.sweeps.study import Folder, is_done
+from dfedsam.run_folder import RunFolder
 from tests import mpi
 from tests.launch.command import PROGRAM, metrics
 from tests.launch.sweeps.files import Tree, names, write
@@ -54,7 +54,11 @@ def test_killed_at_random_moments(dfedsam):
         process.wait(10)
         time.sleep(0.3)  # its processes see that it has gone
         assert "running" not in dfedsam("status", "studies/small").out
-        done = {path.parent.name: path.stat().st_mtime_ns for path in figures() if is_done(path.parent, LONG["rounds"])}
+        done = {
+            path.parent.name: path.stat().st_mtime_ns
+            for path in figures()
+            if RunFolder(path.parent).is_complete(LONG["rounds"])
+        }
         assert finished.items() <= done.items()
         finished = done
     assert start("sweep", sweep, "--jobs", "2").wait(60) == 0
@@ -72,7 +76,7 @@ def test_asked_to_stop_it_saves_and_goes_on(dfedsam):
     wait_for(lambda: first.exists() and first.stat().st_size > 500, process)
     assert "1 running, 1 to do" in dfedsam("status", "studies/small").out
     process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 0
+    assert process.wait(30) == 143
     assert "1 stopped, 1 to do" in dfedsam("status", "studies/small").out
     before = first.read_text()
     assert dfedsam("sweep", "studies/small").status == 0
@@ -82,13 +86,13 @@ def test_asked_to_stop_it_saves_and_goes_on(dfedsam):
         assert metrics(f"studies/small/runs/seed={seed}") == metrics(f"unbroken/runs/seed={seed}")
 
 
-def test_a_run_is_held_by_one_process_alone(dfedsam):
-    assert dfedsam("sweep", write(seeds=2)).status == 0
-    study = Folder(Path("studies/small"))
-    with study.playing("seed=0") as ours:
-        assert ours
-        with study.playing("seed=0", wait=0) as others:
-            assert not others
+def test_a_run_has_one_writer(dfedsam):
+    sweep = write(seeds=2)
+    assert dfedsam("sweep", sweep).status == 0
+    longer = write(seeds=2, base={"rounds": 5})
+    with RunFolder("studies/small/runs/seed=0").writing():
         assert "2 runs: 1 done, 1 running" in dfedsam("status", "studies/small").out
-    with study.playing("seed=0", wait=0) as ours:
-        assert ours
+        said = dfedsam("sweep", longer)
+        assert "elsewhere: seed=0: studies/small/runs/seed=0: process" in said.err
+        assert "1/2 done" in said.out
+    assert "2/2 done" in dfedsam("sweep", longer).out

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dfedsam.launch.merge import EXPERIMENTS
-from dfedsam.launch.sweeps.file import read
+from dfedsam.launch.options import EXPERIMENTS
+from dfedsam.launch.sweeps.spec import read
 from tests import mpi
 from tests.launch.command import PROGRAM, metrics
 from tests.launch.sweeps.files import names, write
@@ -87,10 +87,10 @@ def test_a_failed_run_says_why_and_does_not_stop_the_rest(dfedsam):
 
 def test_its_processes_give_back_what_libraries_hold(dfedsam):
     held = "import multiprocessing, networkx\nHELD = multiprocessing.get_context('spawn').Lock()\n"
-    Path("held.py").write_text(held + "def cycle(n):\n    return networkx.cycle_graph(n)\n")
+    Path("held.py").write_text(held + "def cycle(n) -> networkx.Graph:\n    return networkx.cycle_graph(n)\n")
     environment = mpi.environment()
     environment["PYTHONPATH"] += f"{os.pathsep}."
-    command = [sys.executable, "-c", PROGRAM, "sweep", write(base={"topology": "held.cycle"})]
+    command = [sys.executable, "-c", PROGRAM, "sweep", write(base={"topology": "held.cycle"}), "--allow-code"]
     said = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
     assert "1/1 done" in said.stdout
     assert "leaked" not in said.stderr
@@ -133,7 +133,7 @@ def test_a_search_by_a_figure_that_no_run_has_ends_at_the_first(dfedsam):
     search = {"option": "algorithm.lr", "values": [0.1, 0.2], "metric": "accuracy"}
     said = dfedsam("sweep", write(search=search, seeds=2))
     assert said.status == 2
-    assert "search.metric is accuracy: no run has it; there are queries, bytes, loss" in said.err
+    assert "search.metric is accuracy: it must be a metric of the runs: queries, bytes, loss" in said.err
 
 
 @pytest.mark.skipif(mpi.find_mpirun() is None, reason="no mpirun")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from dfedsam.topologies import directed_exponential, make, random_out, verify
-from dfedsam.topologies.graphs import redraw
+from dfedsam.topologies.graphs import random
 from dfedsam.topologies.normalize import components
 from tests.topologies.sizes import DIRECTED_SIZES, cases
 
@@ -87,11 +87,11 @@ def test_random_out_is_its_seed_and_strongly_connected():
     [
         ({"degree": 0}, "degree is 0"),
         ({"degree": 16}, r"degree is 16: it must be below the number of peers \(16\)"),
-        ({"degree": 1}, r"degree is 1: .*none of 3 draws was; it is too small: take a degree above ln\(n\) = 2.8"),
+        ({"degree": 1}, r"degree is 1: .*but about 5.7 would be isolated; take a degree above ln\(n\) = 2.8"),
         ({"seed": -1}, "seed is -1"),
     ],
 )
 def test_random_out_refuses(options, message, monkeypatch):
-    monkeypatch.setattr(redraw, "DRAWS", 3)
+    monkeypatch.setattr(random, "DRAWS", 3)
     with pytest.raises(ValueError, match=message):
         random_out(16, **options)

@@ -86,9 +86,14 @@ def test_directed_graphs():
 
 
 REFUSALS = [
-    ("star_graph", 16, {}, r"peers is 16: networkx.star_graph\(n=16\) has 17; .* give it as networkx_n, so that .* 16"),
-    ("star_graph", 16, {"networkx_n": 16}, "has 17; give --peers 17, or another networkx_n"),
-    ("grid_2d_graph", 16, {"m": 4}, "has 64; its n is not its number of peers"),
+    (
+        "star_graph",
+        16,
+        {},
+        r"peers is 16: it must be 17, as networkx.star_graph\(n=16\) has; .* give it as networkx_n, so that .* 16",
+    ),
+    ("star_graph", 16, {"networkx_n": 16}, "has; give --peers 17, or another networkx_n"),
+    ("grid_2d_graph", 16, {"m": 4}, "must be 64, .*; its n is not its number of peers"),
     ("hypercube_graph", 64, {}, "networkx_n is None: it must be given .*far more peers"),
     (
         "petersen_graph",
@@ -97,7 +102,7 @@ REFUSALS = [
         "peers is 16: it must be 10, the number of peers of topology networkx.petersen_graph; give --peers 10",
     ),
     ("star_graph", None, {}, "peers is None"),
-    ("random_regular_graph", 15, {"d": 3}, "networkx refuses, with: n . d must be even"),
+    ("random_regular_graph", 15, {"d": 3}, "which refuses with: n . d must be even"),
     ("random_regular_graph", 16, {}, "missing a required argument: 'd'; its options are: d, seed, networkx_n"),
     ("wheel_graph", 6, {"spokes": 2}, "does not take these options: .*spokes"),
     ("circulant_graph", 16, {"offsets": [2, 4]}, "it must be connected, but it is in 2 parts; give other options$"),
@@ -107,8 +112,9 @@ REFUSALS = [
     ("null_graph", None, {}, "peers is 0: it must be at least 2"),
     ("trivial_graph", None, {}, "peers is 1: it must be at least 2"),
     ("chordal_cycle_graph", 2, {"p": 2}, "self-loop|parallel edges"),
-    ("diameter", 8, {}, "missing a required .*argument: 'G'"),
-    ("density", 8, {"G": nx.path_graph(3)}, "it must be a graph, but it is a float"),
+    ("diameter", 8, {}, "must be a function of networkx that generates a graph"),
+    ("read_edgelist", None, {"path": "/etc/passwd"}, "must be a function of networkx that generates a graph"),
+    ("density", 8, {"G": nx.path_graph(3)}, "must be a function of networkx that generates a graph"),
     ("petersn_graph", 10, {}, "must be importable, .*did you mean networkx.petersen_graph"),
     ("__version__", 10, {}, "must be a function or a class"),
 ]

@@ -3,7 +3,7 @@
 import pytest
 
 from dfedsam.topologies import make
-from dfedsam.topologies.graphs import redraw
+from dfedsam.topologies.graphs import random
 from dfedsam.topologies.graphs.random import watts_strogatz
 
 ERRORS = [
@@ -26,12 +26,12 @@ ERRORS = [
         "erdos_renyi",
         60,
         {"p": 0.001},
-        "p is 0.001: it must make .* connected, and none of 100 draws was; it is too small",
+        "p is 0.001: it must make the erdos_renyi graph of 60 peers connected, but about 57 would be isolated",
     ),
     ("random_regular", 16, {"degree": 16}, "degree is 16: it must be below the number of peers"),
     ("random_regular", 15, {"degree": 3}, "degree is 3: it must be even for an odd number of peers .*2 or 4"),
     ("random_regular", 16, {"degree": 0}, "degree is 0"),
-    ("random_regular", 16, {"degree": 1}, "degree is 1: .*too small"),
+    ("random_regular", 16, {"degree": 1}, "degree is 1: .*16 would be isolated; take a degree of 3"),
     ("watts_strogatz", 16, {"neighbours": 3}, "neighbours is 3: it must be even"),
     ("watts_strogatz", 4, {}, "neighbours is 4: it must be below the number of peers"),
     ("watts_strogatz", 16, {"p": -0.1}, "p is -0.1: it must be at least 0"),
@@ -76,9 +76,14 @@ ERRORS = [
     ("stochastic_block_model", 16, {"blocks": 17}, "blocks is 17: it must be at most the number of peers"),
     ("stochastic_block_model", 16, {"p_out": 0}, "p_out is 0: it must be above 0"),
     ("stochastic_block_model", 16, {"p_in": 2}, "p_in is 2"),
-    ("stochastic_block_model", 60, {"p_out": 1e-9}, "p_out is 1e-09: .* none of 100 draws was; it is too small"),
+    (
+        "stochastic_block_model",
+        60,
+        {"p_out": 1e-9},
+        "p_out is 1e-09: .* none of 100 draws was; take a larger p_out",
+    ),
     ("random_geometric", 16, {"radius": 0}, "radius is 0"),
-    ("random_geometric", 64, {"radius": 0.01}, "radius is 0.01: .*too small"),
+    ("random_geometric", 64, {"radius": 0.01}, "radius is 0.01: .* would be isolated; take a radius"),
     ("ring", 16, {"rows": 4}, "topology ring does not take these options: .*rows.*its options are: none"),
     ("grid", 16, {"row": 4}, "topology grid .*row.*its options are: rows"),
 ]
@@ -92,6 +97,6 @@ def test_what_cannot_be_is_refused_in_one_line(name, n, options, message):
 
 
 def test_a_small_world_that_falls_apart_is_refused(monkeypatch):
-    monkeypatch.setattr(redraw, "DRAWS", 1)
-    with pytest.raises(ValueError, match=r"p is 1\.0: .* none of 1 draws was; it is too large for so few neighbours"):
+    monkeypatch.setattr(random, "DRAWS", 1)
+    with pytest.raises(ValueError, match=r"p is 1\.0: .* none of 1 draws was; take a smaller p"):
         watts_strogatz(1000, neighbours=2, p=1)

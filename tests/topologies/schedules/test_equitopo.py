@@ -136,7 +136,7 @@ def test_offsets_are_drawn_evenly():
     ("build", "message"),
     [
         (lambda: d_equistatic(1), "peers is 1: it must be a whole number of at least 2"),
-        (lambda: d_equistatic(8, 8), "offsets is 8: it must be at most 7"),
+        (lambda: d_equistatic(8, 8), "offsets is 8: it must be below the number of peers"),
         (lambda: u_equistatic(8, 0), "offsets is 0: it must be a whole number of at least 1"),
         (lambda: u_equistatic(8, 2, seed=-1), "seed is -1: it must be a whole number of at least 0"),
         (lambda: od_equidyn(8, 0), "eta is 0: it must be above 0 and at most 1"),

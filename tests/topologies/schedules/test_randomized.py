@@ -118,3 +118,21 @@ def test_wrong_options(name, options, message):
     with pytest.raises(ValueError, match=message) as caught:
         make(name, 6, **options)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", [
+    *("one_peer_exponential", "one_peer_hypercube", "one_peer_ring", "hyper_hypercube", "simple_base", "base", "ceca"),
+    *("d_equistatic", "od_equidyn", "ou_equidyn", "random_matching", "random_neighbours", "el_oracle", "el_local"),
+    "pairwise",
+])  # fmt: skip
+def test_peers_that_do_not_fit_into_memory_are_refused_at_once(name):
+    with pytest.raises(ValueError, match="peers is 100000000000000000000: it must fit into memory"):
+        make(name, 10**20)
+
+
+@pytest.mark.parametrize(
+    ("name", "option"), [("random_neighbours", "degree"), ("el_local", "degree"), ("u_equistatic", "offsets")]
+)
+def test_neighbours_that_do_not_fit_into_memory_are_refused_at_once(name, option):
+    with pytest.raises(ValueError, match="peers is 10000000: it must fit into memory, but"):
+        make(name, 10**7, **{option: 10**6})

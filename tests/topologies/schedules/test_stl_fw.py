@@ -65,7 +65,10 @@ def test_more_mixing_mixes_more():
 def test_alike_peers_are_left_to_mixing_alone():
     alike = np.full((8, 4), 0.25)
     verify(stl_fw(8, alike, degree=3))
-    assert stl_fw(8, alike, degree=3, mixing=0).weights(0).nnz == 8  # nothing to gain
+    apart = stl_fw(8, alike, degree=3, mixing=0)
+    assert apart.weights(0).nnz == 8  # nothing to gain
+    with pytest.raises(ValueError, match=r"not connected.* take a larger degree, or a mixing above 0"):
+        verify(apart)
 
 
 def test_no_description_holds_the_proportions():

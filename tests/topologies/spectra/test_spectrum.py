@@ -323,6 +323,14 @@ def test_a_matrix_that_pushes_peers_apart():
     assert numbers["effective_neighbours"] is numbers["rounds_to_1e-6"] is numbers["mixing_time"] is None
 
 
+def test_a_directed_matrix_that_pushes_peers_apart():
+    shift = np.roll(np.eye(5), 1, axis=1)
+    for matrices in ([3 * np.eye(5) - 2 * shift], [3 * np.eye(5) - 2 * shift, np.eye(5)]):
+        numbers = spectrum(Periodic([sp.csr_array(W) for W in matrices], directed=True))
+        assert numbers["lambda"] > 1
+        assert numbers["effective_neighbours"] is numbers["rounds_to_1e-6"] is numbers["finite_time"] is None
+
+
 def test_a_directed_matrix_is_refused():
     W = sp.csr_array(np.roll(np.eye(4), 1, axis=1))
     with pytest.raises(ValueError, match="W must be symmetric"):

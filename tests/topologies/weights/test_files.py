@@ -68,10 +68,8 @@ def test_a_file_is_a_topology(suffix, graph, rule, sums, tmp_path):
     topology = make(path)
     assert (topology.n, topology.sums) == (len(graph), sums)
     assert topology.directed is (rule is not metropolis)
-    assert topology.description == {
-        "class_path": "from_weights",
-        "init_args": {"path": path},
-    }
+    assert topology.description["class_path"] == "from_file"
+    assert topology.description["init_args"]["path"] == path
     verify(topology)
     assert set(topology.graph(0).to_directed().edges()) == set(graph.to_directed().edges())
     np.testing.assert_array_equal(topology.weights(0).toarray(), W.toarray())
@@ -127,14 +125,13 @@ def test_a_directed_graph_wants_columns(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("w.csv", "0.5,0.5\n0.5\n", "must hold a matrix, but: line 2 has 1 numbers, and the first 2"),
-        ("w.csv", "0.5,0.5\n", "must hold a matrix, but: it is 1 × 2, and not n × n"),
-        ("w.csv", "", "must hold a matrix, but: it is empty"),
-        ("w.csv", "a,b\n1,0\n", "must hold a matrix, but: line 1: could not convert string to float: 'a'"),
+        ("w.csv", "0.5,0.5\n0.5\n", "must hold a graph or a matrix, but: line 2 has 1 numbers, and the first 2"),
+        ("w.csv", "0.5,0.5\n", "must hold a graph or a matrix, but: it is 1 × 2, and not n × n"),
+        ("w.csv", "", "must hold a graph or a matrix, but: peers is 0"),
         ("w.csv", "0.5,0.4\n0.5,0.5\n", "rows that sum to 1 within 1e-12, but row 0 sums to 0.9"),
-        ("w.npy", "no array", "must hold a matrix, but"),
-        ("w.npz", "no archive", "must hold a matrix, but"),
-        ("w.mtx", "no market", "must hold a matrix, but"),
+        ("w.npy", "no array", "must hold a graph or a matrix, but: it holds Python objects, or is no numpy file"),
+        ("w.npz", "no archive", "must hold a graph or a matrix, but"),
+        ("w.mtx", "no market", "must hold a graph or a matrix, but"),
         ("w.mtx", None, "must be a file that can be read, but: No such file"),
         ("w.csv", None, "must be a file that can be read, but: No such file"),
         ("w.npy", None, "must be a file that can be read, but: No such file"),
@@ -147,7 +144,7 @@ def test_bad_files(name, content, message, tmp_path):
         path.write_text(content)
     with pytest.raises(ValueError, match=message) as caught:
         make(str(path))
-    assert str(caught.value).startswith(f"weights is {path}: it must")
+    assert str(caught.value).startswith((f"weights is {path}: it must", f"path is {path}: it must"))
     assert "\n" not in str(caught.value)
 
 
@@ -161,5 +158,25 @@ def test_other_kinds_of_files(tmp_path):
     with pytest.raises(ValueError, match="must hold a matrix, but"):
         from_weights(tmp_path / "w.npz")
     np.save(tmp_path / "o.npy", np.array([[None, 1], [1, None]]))
-    with pytest.raises(ValueError, match="must hold a matrix, but: Object arrays cannot be loaded"):
+    with pytest.raises(ValueError, match="must hold a matrix, but: it holds Python objects"):
         from_weights(tmp_path / "o.npy")
+
+
+def test_single_precision_is_completed_with_a_note(tmp_path):
+    W = metropolis(star(9)).toarray().astype(np.float32)
+    np.save(tmp_path / "w.npy", W)
+    topology = make(str(tmp_path / "w.npy"))
+    verify(topology)
+    assert topology.sums == "both"
+    assert "single precision" in topology.notes[0]
+    np.testing.assert_allclose(topology.weights(0).toarray(), W, rtol=0, atol=1e-7)
+
+
+def test_a_matrix_that_diverges_is_refused_and_one_that_does_not_mix_is_said(tmp_path):
+    for W in ([[3, -2], [-2, 3]], [[2.0, -1.0], [-0.5, 1.5]]):
+        with pytest.raises(ValueError, match=r"W_0: .* diverge: λ is .*; it must be below 1"):
+            verify(make(written(tmp_path, np.array(W))))
+    still = make(written(tmp_path, np.array([[0, 1], [1, 0]])), form="weights")
+    verify(still)
+    assert "does not mix" in still.notes[0]
+    assert make(written(tmp_path, np.array([[0.5, 0.5], [0.5, 0.5]]))).notes == ()

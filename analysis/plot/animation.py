@@ -1,0 +1,91 @@
+"""Peers that come to agree, on the drawn graph, as a moving picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.animation import FFMpegWriter, FuncAnimation, PillowWriter
+from matplotlib.collections import PathCollection
+
+from dfedsam.analysis.plot import style
+from dfedsam.analysis.plot.graph import draw_graph
+from dfedsam.analysis.plot.topology import name
+from dfedsam.errors import OptionError
+from dfedsam.topologies import Topology
+
+_WRITERS = {".gif": PillowWriter, ".mp4": FFMpegWriter}
+ROUNDS = 40
+
+
+def animate(topology: Topology, path: Path | str, rounds: int = ROUNDS, seed: int = 0, fps: int = 8) -> Path:
+    """Write how random values of the peers reach consensus by gossip alone, a frame a round.
+
+    Args:
+        topology: its graph in round 0 is drawn; its W_t mix.
+        path: a .gif, or a .mp4 where ffmpeg is installed.
+        rounds: frames after the first, at least 1.
+        seed: of the values, independent normal ones.
+        fps: frames a second.
+
+    Returns:
+        The file.
+
+    Raises:
+        OptionError: if the ending is another, ffmpeg is missing, or rounds is below 1.
+    """
+    path = Path(path)
+    if path.suffix not in _WRITERS:
+        raise OptionError("out", path, f"must end in {' or '.join(_WRITERS)}", "rename it")
+    if not _WRITERS[path.suffix].isAvailable():
+        raise OptionError("out", path, "must end in .gif, since ffmpeg is not installed", "install it for others")
+    if rounds < 1:
+        raise OptionError("rounds", rounds, "must be at least 1")
+    values = gossiped(topology, rounds, seed)
+    distance = np.linalg.norm(values - values.mean(axis=1, keepdims=True), axis=1)
+    with style.rc_context():
+        figure = style.new_figure(style.COLUMN, 3.6)
+        above, below = figure.subplots(2, 1, height_ratios=(3, 1))
+        graph = topology.graph(0)
+        draw_graph(above, graph)
+        for number in list(above.texts):
+            number.remove()
+        (peers,) = (item for item in above.collections if isinstance(item, PathCollection))
+        peers.set_cmap("cividis")
+        limit = float(np.abs(values[0]).max())
+        peers.set_clim(-limit, limit)
+        figure.colorbar(peers, ax=above, label="value", shrink=0.8)
+        below.semilogy(np.maximum(distance / distance[0], 1e-16), color=style.COLOURS[0])
+        below.set_xlabel("round of gossip")
+        below.set_ylabel("distance\nfrom the mean")
+        (here,) = below.plot([], [], marker="o", color=style.COLOURS[4])
+
+        def frame(t: int) -> tuple:
+            peers.set_array(values[t])
+            here.set_data([t], [max(distance[t] / distance[0], 1e-16)])
+            above.set_title(f"{name(topology)}: round {t}")
+            return peers, here
+
+        frame(0)
+        figure.draw_without_rendering()  # room is made once, so that nothing jumps from frame to frame
+        figure.set_layout_engine("none")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        moving = FuncAnimation(figure, frame, frames=rounds + 1, blit=False)
+        moving.save(str(path), writer=_WRITERS[path.suffix](fps=fps), dpi=110)
+    return path
+
+
+def gossiped(topology: Topology, rounds: int, seed: int = 0) -> np.ndarray:
+    """Values of the peers after 0, 1, … rounds of gossip, shape (rounds + 1, n).
+
+    Where only columns of W_t sum to one, they are push-sum's.
+    """
+    x = np.random.default_rng(seed).standard_normal(topology.n)
+    mass, values = np.ones(topology.n), [x]
+    for t in range(rounds):
+        W = topology.weights(t)
+        x = W @ x
+        if topology.sums == "columns":
+            mass = W @ mass
+        values.append(x / mass)
+    return np.array(values)

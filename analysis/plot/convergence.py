@@ -1,0 +1,282 @@
+"""Metrics against rounds, queries, bytes or time: curves of runs, means over seeds, and references."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from textwrap import fill
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from dfedsam.analysis.plot.axes import (
+    draw_course,
+    format_xaxis,
+    format_yaxis,
+    legend,
+    legend_height,
+    name_lines,
+    over_seeds,
+    seeds_note,
+)
+from dfedsam.analysis.plot.points import facet_title
+from dfedsam.analysis.plot.style import (
+    COLOURS,
+    COLUMN,
+    GREY,
+    PAGE,
+    Size,
+    char_width,
+    curve_style,
+    new_figure,
+    plain,
+    rc_context,
+    title_separator,
+)
+from dfedsam.analysis.read import metrics
+from dfedsam.analysis.read.metrics import numbers
+from dfedsam.analysis.read.runs import REFERENCE
+from dfedsam.errors import OptionError
+
+ROWS = ("loss", "error_local", "accuracy", "consensus_distance")  # of panels, where a run has them
+X = {  # words for the horizontal axis: column and title
+    "rounds": ("round", "round"),
+    "queries": ("queries", "queries per peer"),
+    "bytes": ("bytes", "sent per peer"),
+    "time": ("time", "message time (s)"),
+}
+# What panels of a single run show, and how it is named there
+SINGLE = {
+    "loss": {"loss": ""},
+    "accuracy": {"accuracy": "mean model", "accuracy_local": "average peer", "accuracy_worst": "worst peer"},
+    "consensus_distance": {"consensus_distance": "after gossip", "consensus_distance_before_gossip": "before gossip"},
+}
+_DECADES = 2  # a loss that spans more is drawn on a logarithmic axis
+
+
+def convergence(
+    frame: pd.DataFrame,
+    x: Sequence[str] = ("rounds", "queries", "bytes"),
+    y: Sequence[str] = (),
+    *,
+    color: str | None = None,
+    columns: str | None = None,
+    size: Size | None = None,
+    log: bool | None = None,
+    names: Mapping[str, str] | None = None,
+    title: str = "",
+) -> Figure:
+    """A row of panels for each metric, a column for each of `x` or for each value of `columns`.
+
+    Panels with nothing to show are left out: no accuracy on quadratics, no bytes where nothing was sent. Several runs
+    of one label are seeds: the line is their mean over the rounds that all have reached (geometric on a logarithmic
+    axis), the band its 95 % interval, or, below five seeds, thin lines the seeds themselves. A single run also shows
+    how its peers differ.
+
+    Args:
+        frame: evaluations of `read_runs`, or of any run: columns `round` and metrics; `run` and `label`, where there
+            are several.
+        x: what to draw against: "rounds", "queries", "bytes" (per peer) or "time" (`summary.with_time`).
+        y: metrics to draw, a row of panels each; empty takes those of ROWS that there are.
+        color: column of `frame` by whose values curves are coloured.
+        columns: column of `frame` by whose values panels are split.
+        size: "column" or "page" of a paper, or (width, height) in inches.
+        log: whether vertical axes are logarithmic; None decides by the data.
+        names: what the legend calls each label; None calls it so.
+        title: above all panels.
+
+    Returns:
+        The figure, by default 3.4 inches wide for one column of panels and 7 for more.
+
+    Raises:
+        ValueError: if x holds another word, a column is missing, or there is nothing to draw.
+    """
+    frame = _complete(frame)
+    panels = _panels(frame, x, columns)
+    rows = _rows(frame, y)
+    if not panels or not rows:
+        raise ValueError("nothing to draw yet: a figure needs one evaluation; wait for the first")
+    single = frame["run"].nunique() == 1
+    styles = _styles(frame, color)
+    called = {label: (names or {}).get(label, str(label)) for label in styles} if color is None else {}
+    with rc_context():
+        width, height = _size(size, len(panels), len(rows))
+        figure = new_figure(width, height)
+        grid = figure.subplots(
+            len(rows), len(panels), sharex="all" if columns else "col", sharey="row", squeeze=False
+        )  # fmt: skip
+        handles: dict[str, Any] = {}
+        for name, row in zip(rows, grid, strict=True):
+            logarithmic = _is_logarithmic(frame, name) if log is None else log
+            for (part, column, _), ax in zip(panels, row, strict=True):
+                handles |= _draw(ax, part, column, name, logarithmic, styles, called, single)
+                title_y = metrics.title(name).replace("consensus ", "consensus" + title_separator())
+                format_yaxis(ax, name, title_y if ax is row[0] else None, log=logarithmic)
+            _draw_references(row, _references(frame, name, styles), single)
+        for (part, column, above), top, bottom in zip(panels, grid[0], grid[-1], strict=True):
+            top.set_title(plain(above))
+            format_xaxis(bottom, column, _x_title(column), float(np.nanmax(numbers(part, column))))
+        figure.align_ylabels()
+        title = title or (str(frame["label"].iloc[0]) if len(styles) == 1 else "")
+        if title:
+            figure.suptitle(fill(plain(title), int(width / char_width())))
+        if not single:
+            seeds = [int(n) for n in frame.groupby("label")["run"].nunique()]
+            legend(figure, list(handles.values()), seeds_note(seeds))
+            if size is None:
+                figure.set_figheight(height + legend_height(list(handles.values()), width))
+    return figure
+
+
+def _complete(frame: pd.DataFrame) -> pd.DataFrame:
+    """A table of metrics with the columns that curves need."""
+    if "round" not in frame:
+        raise ValueError("nothing to draw yet: the table has no column round")
+    run = frame["run"] if "run" in frame else pd.Series("", frame.index)
+    return frame.assign(run=run, label=frame.get("label", run))
+
+
+def _panels(frame: pd.DataFrame, x: Sequence[str], columns: str | None) -> list[tuple[pd.DataFrame, str, str]]:
+    """Columns of panels: evaluations, column of the horizontal axis, title."""
+    for word in x:
+        if word not in X:
+            raise OptionError("x", word, f"must be of {', '.join(X)}")
+    if columns is None:
+        used = [X[word][0] for word in x]
+        return [(frame, column, "") for column in used if column == "round" or (numbers(frame, column) > 0).any()]
+    if columns not in frame:
+        raise OptionError("columns", columns, "must be a column of the table")
+    if len(x) != 1:
+        raise OptionError("x", ",".join(x), "must be a single word where panels are split by columns", "such as rounds")
+    parts = frame.groupby(columns, sort=True, dropna=False)
+    title = columns.rpartition(".")[2]
+    return [(part, X[x[0]][0], _panel_title(title, value, part)) for value, part in parts]
+
+
+def _panel_title(name: str, value: Any, part: pd.DataFrame) -> str:
+    if name == "heterogeneity":
+        return facet_title(value, part)
+    text = f"{value:g}" if isinstance(value, int | float | np.number) else str(value)
+    return {"topology": text, "algorithm": text, "peers": f"{text} peers", "steps": f"Q = {text}"}.get(
+        name, f"{name} = {text}"
+    )
+
+
+def _x_title(column: str) -> str:
+    return next(title for name, title in X.values() if name == column)
+
+
+def _rows(frame: pd.DataFrame, y: Sequence[str]) -> list[str]:
+    for name in y:
+        if name not in frame or not np.isfinite(numbers(frame, name)).any():
+            raise OptionError("y", name, "must be a metric that a run has recorded")
+    return list(y) or [name for name in ROWS if _shows_something(frame, name)]
+
+
+def _shows_something(frame: pd.DataFrame, y: str) -> bool:
+    """Whether a panel of y would show anything; on consensus distance's logarithmic axis 0 does not show."""
+    values = numbers(frame, y)
+    return bool((np.isfinite(values) & ((values > 0) | (not y.startswith("consensus_distance")))).any())
+
+
+def _is_logarithmic(frame: pd.DataFrame, y: str) -> bool:
+    """Consensus distance always is; a loss or an error if it is positive and spans more than two decades."""
+    if y.startswith("consensus_distance"):
+        return True
+    values = numbers(frame, y)
+    values = values[np.isfinite(values)]
+    return y.startswith(("loss", "error")) and values.min() > 0 and values.max() > values.min() * 10**_DECADES
+
+
+def _styles(frame: pd.DataFrame, color: str | None) -> dict[str, dict[str, Any]]:
+    """The style of each label's curve."""
+    shown = list(dict.fromkeys(frame["label"]))
+    if color is None:
+        return {label: curve_style(number) for number, label in enumerate(shown)}
+    if color not in frame:
+        raise OptionError("color", color, "must be a column of the table")
+    of = dict(zip(frame["label"], frame[color], strict=True))
+    values = sorted(set(of.values()), key=lambda value: (isinstance(value, str), value))
+    return {label: {**curve_style(values.index(of[label])), "value": of[label]} for label in shown}
+
+
+def _size(size: Size | None, columns: int, rows: int) -> tuple[float, float]:
+    if size is None or size in ("column", "page"):
+        narrow = size == "column" or (size is None and columns == 1)
+        return (COLUMN if narrow else PAGE), 0.5 + 1.5 * rows
+    try:
+        width, height = map(float, size.split("x") if isinstance(size, str) else size)
+    except ValueError:
+        width = height = 0.0
+    if not (0 < width < np.inf and 0 < height < np.inf):
+        raise OptionError("size", size, "must be column, page or WIDTHxHEIGHT in inches", "such as 3.4x2.5")
+    return width, height
+
+
+def _draw(
+    ax: Axes, part: pd.DataFrame, x: str, y: str, log: bool, styles: Mapping[str, dict[str, Any]],
+    names: Mapping[str, str], single: bool,
+) -> dict[str, Any]:  # fmt: skip
+    """Draw the curves of a panel; returns the legend's artists by name."""
+    if log:
+        ax.set_yscale("log")
+    if single:
+        shown = {column: name for column, name in SINGLE.get(y, {y: ""}).items() if _shows_something(part, column)}
+        for number, (column, name) in enumerate(shown.items()):
+            course = over_seeds(part, x, column, log=log)
+            draw_course(ax, course, curve_style(number), name or metrics.title(y, line=True), number / len(shown))
+        return {}
+    count = len(styles)
+    for number, (label, style) in enumerate(styles.items()):
+        run = part[part["label"] == label]
+        if run.empty:
+            continue
+        look = {key: value for key, value in style.items() if key != "value"}
+        name = names.get(label, str(style.get("value", label)))
+        draw_course(ax, over_seeds(run, x, y, log=log), look, name, number / count)
+    return {str(line.get_label()): line for line in ax.lines if not str(line.get_label()).startswith("_")}
+
+
+def _draw_references(row: Sequence[Axes], lines: list[tuple[str, float, str]], single: bool) -> None:
+    """Thin dashed lines across a row of panels, named at its end, as are the curves of a single run."""
+    for ax in row:
+        for _, value, colour in lines:
+            ax.axhline(value, color=colour, linewidth=0.6, linestyle=(0, (2, 2)), zorder=1)
+    name_lines(row[-1], lines + (_line_ends(row[-1]) if single else []))
+
+
+def _line_ends(ax: Axes) -> list[tuple[str, float, str]]:
+    """Name, last value and colour of the curves of a single run, for names at their ends; none for one curve alone."""
+    lines = [line for line in ax.lines if not str(line.get_label()).startswith("_")]  # "_…" are references
+    if len(lines) < 2:
+        return []
+    values = [np.asarray(line.get_ydata(), dtype=float) for line in lines]
+    last = [float(each[np.isfinite(each)][-1]) for each in values]
+    return [(str(line.get_label()), value, str(line.get_color())) for line, value in zip(lines, last, strict=True)]
+
+
+def _references(
+    frame: pd.DataFrame, y: str, styles: Mapping[str, dict[str, Any]]
+) -> list[tuple[str, float, str]]:  # fmt: skip
+    """References of y from columns such as `reference.zero_shot_accuracy`: (name, value, colour).
+
+    The value is the mean over a label's runs. Where labels differ in it, each has its own in its curve's colour; one
+    that all share is grey.
+    """
+    found = []
+    for column in (name for name in map(str, frame) if name.startswith(REFERENCE) and name.endswith(f"_{y}")):
+        name = column.removeprefix(REFERENCE).removesuffix(f"_{y}").replace("_", "-")
+        values: dict[str, float] = {}
+        for label, run in frame.groupby("label", sort=False):
+            each = numbers(run.drop_duplicates("run"), column)
+            if np.isfinite(each).any():
+                values[str(label)] = float(np.nanmean(each))
+        colours = {label: str(styles[label]["color"]) for label in values}
+        if len({f"{value:.4g}" for value in values.values()}) == 1:
+            values, colours = {"": next(iter(values.values()))}, {"": GREY}
+        for label, value in values.items():
+            shown = f"{100 * value:.1f} %" if y == "accuracy" else f"{value:.3g}"
+            found.append((f"{name} {shown}", value, colours.get(label, COLOURS[0])))
+    return found

@@ -1,0 +1,101 @@
+"""Run folders and studies as figures: what `dfedsam plot` draws."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dfedsam.analysis.plot.convergence import convergence
+from dfedsam.analysis.plot.style import Size, Style, save, use_style
+from dfedsam.analysis.read import labels
+from dfedsam.analysis.read.runs import Study, read_study
+from dfedsam.analysis.summary import with_time
+from dfedsam.errors import OptionError
+from dfedsam.run_folder import CONFIG, METRICS, RunFolder
+
+
+def plot_runs(
+    folders: Iterable[Path | str],
+    out: Path | str | None = None,
+    *,
+    x: Sequence[str] = ("rounds", "queries", "bytes"),
+    y: Sequence[str] = (),
+    color: str | None = None,
+    columns: str | None = None,
+    size: Size | None = None,
+    style: Style = "paper",
+    log: bool | None = None,
+) -> Path:
+    """Draw runs into one figure.
+
+    Args:
+        folders: runs, studies or folders of runs, finished or not; seeds of the same settings become one curve.
+        out: file to write (.pdf, .png, .svg). By default convergence.pdf, in the folder if one is given, else in the
+            current one.
+        x: what to draw against: "rounds", "queries", "bytes" (per peer) or "time".
+        y: metrics to draw, a row of panels each; empty takes those of ROWS that there are.
+        color: a setting, such as "topology" or "gossip.steps": one colour per value in place of one per curve.
+        columns: a setting: one column of panels per value; `x` must be a single word then.
+        size: "column" or "page" of a paper, or (width, height) in inches.
+        style: "paper", or "slides" with larger letters.
+        log: whether vertical axes are logarithmic; None decides by the data.
+
+    Returns:
+        The file written.
+
+    Raises:
+        ValueError: if a folder is not a run, none has an evaluation yet, or an option is wrong.
+    """
+    given = list(folders)
+    if out is None:
+        out = (Path(given[0]) if len(given) == 1 else Path()) / "convergence.pdf"
+    with use_style(style):
+        study = read_study(given, strict=True)
+        frame = with_time(study.evaluations) if "time" in x else study.evaluations
+        frame, chosen = _with_settings(frame, study, color=color, columns=columns)
+        names, title = curve_names(study, frame)
+        figure = convergence(frame, x, y, **chosen, size=size, log=log, names=names, title=title)
+        return save(figure, out, formats=(".pdf",))[0]
+
+
+def plot_run(folder: Path | str) -> list[Path]:
+    """Draw one run into its own folder; returns convergence.png and convergence.pdf. Raises as `plot_runs`."""
+    RunFolder(folder).expect(CONFIG, METRICS)
+    study = read_study([folder], strict=True)
+    _, title = curve_names(study, study.evaluations)
+    return save(convergence(study.evaluations, title=title), Path(folder) / "convergence")
+
+
+def curve_names(study: Study, frame: pd.DataFrame) -> tuple[dict[str, str], str]:
+    """What a legend calls each label of some evaluations of a study, and what a title says of all of them."""
+    runs = frame.drop_duplicates("label")[["label", "run"]] if len(frame) else study.runs[["label", "run"]]
+    shown = list(runs["label"])
+    if len(shown) < 2:
+        return {}, str(shown[0]) if shown else ""
+    names, common = labels.legend([study.settings[run] for run in runs["run"]], shown)
+    seeds = frame.groupby("label")["run"].nunique()
+    if seeds.nunique() == 1 and seeds.iloc[0] > 1:
+        common = f"{common}, {seeds.iloc[0]} seeds".removeprefix(", ")
+    elif seeds.max() > 1:
+        names = [f"{name} ({seeds[label]} seeds)" for name, label in zip(names, shown, strict=True)]
+    return dict(zip(shown, names, strict=True)), common
+
+
+def _with_settings(frame: pd.DataFrame, study: Study, **chosen: str | None) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The evaluations with a column for each chosen setting, and the columns' names by option."""
+    known = list(dict.fromkeys(key for table in study.settings.values() for key in table))
+    found: dict[str, Any] = {}
+    for option, name in chosen.items():
+        if name is None or name in frame:
+            found[option] = name
+            continue
+        match = next((key for key in known if key == name or key.endswith(f".{name}")), None)
+        if match is None:
+            raise OptionError(option, name, f"must be a setting: {', '.join(known)}")
+        values = {run: labels.value_text(table.get(match)) for run, table in study.settings.items()}
+        frame = frame.assign(**{name: frame["run"].map(values)})
+        found[option] = name
+    return frame, found

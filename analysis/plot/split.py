@@ -1,0 +1,101 @@
+"""How the examples of each class are split over the peers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike, NDArray
+
+from dfedsam.analysis.plot.style import COLOURS, HATCHES, PAGE, SEQUENTIAL, new_figure, plain, rc_context
+
+_MOST_BARS = 40  # peers whose hatched bars can still be told apart
+_NAMED = 24  # classes whose names fit beside a map
+
+
+def draw_split(counts: ArrayLike, class_names: Sequence[str]) -> Figure:
+    """Draw how many examples of each class each peer holds.
+
+    Up to 40 peers and 7 classes are stacked bars; more are a map, a row a class and a column a peer, below the bars of
+    what each peer holds in all.
+
+    Args:
+        counts: examples, shape (peers, classes), whole numbers of 0 or more.
+        class_names: one name a class.
+
+    Returns:
+        The figure, 7 inches wide.
+
+    Raises:
+        ValueError: if the shape, a count or the number of names is wrong.
+    """
+    table = np.asarray(counts)
+    if table.ndim != 2 or 0 in table.shape:
+        raise ValueError(f"counts has shape {table.shape}: it must be (peers, classes), one of each at least")
+    if not np.issubdtype(table.dtype, np.number) or (table < 0).any() or (table != np.floor(table)).any():
+        raise ValueError("counts holds more than whole numbers of 0 or above: count the examples of each class")
+    if len(class_names) != table.shape[1]:
+        raise ValueError(
+            f"class_names has {len(class_names)} names: it must have one for each of {table.shape[1]} classes"
+        )
+    peers, classes = table.shape
+    with rc_context():
+        if peers <= _MOST_BARS and classes <= len(COLOURS):
+            figure = _bars(table, class_names)
+        else:
+            figure = _map(table, class_names)
+        held = table.sum(axis=1)
+        spread = f"{held.min():,.0f}" if held.min() == held.max() else f"{held.min():,.0f}–{held.max():,.0f}"
+        figure.suptitle(f"{peers:,} peers hold {held.sum():,.0f} examples, {spread} each")
+    return figure
+
+
+def _bars(table: NDArray, class_names: Sequence[str]) -> Figure:
+    figure = new_figure(PAGE, 2.6)
+    ax = figure.subplots()
+    below = np.zeros(len(table))
+    for number, name in enumerate(class_names):
+        # White edges part the pieces in print; hatches tell the classes apart without colour
+        ax.bar(
+            np.arange(len(table)), table[:, number], 0.82, below, label=plain(name),
+            color=COLOURS[number], hatch=HATCHES[number], edgecolor="white", linewidth=0.4,
+        )  # fmt: skip
+        below += table[:, number]
+    _format(ax, len(table))
+    ax.set_xlabel("peer")
+    handles, names = ax.get_legend_handles_labels()
+    longest = max(map(len, names)) * 0.058 + 0.55
+    figure.legend(handles, names, loc="outside lower center", ncols=max(1, min(len(names), int(PAGE / longest))))
+    return figure
+
+
+def _map(table: NDArray, class_names: Sequence[str]) -> Figure:
+    peers, classes = table.shape
+    height = float(np.clip(0.16 * classes, 1.2, 4.5))
+    figure = new_figure(PAGE, height + 1.9)
+    above, ax = figure.subplots(2, 1, sharex=True, height_ratios=[1.0, height])
+    above.stairs(table.sum(axis=1), np.arange(peers + 1) - 0.5, fill=True, color=COLOURS[0])
+    _format(above, peers)
+    # A square root between count and shade: most counts are small beside the largest
+    image = ax.imshow(table.T, aspect="auto", interpolation="nearest", cmap=SEQUENTIAL, norm=PowerNorm(0.5, vmin=0))
+    shown = range(0, classes, -(-classes // _NAMED))
+    ax.set_yticks(shown, [plain(class_names[number]) for number in shown])
+    ax.tick_params(left=False)
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
+    ax.set_xlabel("peer")
+    figure.colorbar(image, ax=[above, ax], label="examples of the class", pad=0.01, fraction=0.03, aspect=40)
+    return figure
+
+
+def _format(ax: Axes, peers: int) -> None:
+    ax.grid(False, axis="x")
+    ax.set_xlim(-0.5, peers - 0.5)
+    ax.xaxis.set_major_locator(MaxNLocator(16, integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
+    ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    ax.set_ylabel("examples")
+    ax.set_ylim(0, None)

@@ -1,0 +1,163 @@
+"""One style for every figure: legible in colour, in greyscale, and to colour-blind eyes.
+
+Curves differ in colour, line style and marker together, so that none of the three has to tell them apart alone. Figures
+are made by `new_figure`, never by pyplot (no global state, no window, nothing to close), and written by `save`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from dfedsam.errors import OptionError
+
+Style = Literal["paper", "slides"]
+Size = str | tuple[float, float]  # "column" or "page" of a paper, "WIDTHxHEIGHT", or both in inches
+
+COLUMN = 3.4  # inches: one column of a two-column paper
+PAGE = 7.0  # inches: both columns
+
+# Okabe and Ito (2008), "Color Universal Design", without yellow, which white paper swallows; dark and light in turn.
+COLOURS = ("#0072B2", "#E69F00", "#000000", "#56B4E9", "#D55E00", "#009E73", "#CC79A7")
+LINES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)), (0, (7, 2)))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
+HATCHES = ("", "////", "", "\\\\\\\\", "xxxx", "----", "oo", "++++")
+GREY = "#666666"
+SEQUENTIAL = "Blues"  # one hue from white: it prints in grey
+FORMATS = (".pdf", ".png", ".svg")
+
+_RC: dict[Any, Any] = {
+    "font.size": 8,
+    "axes.labelsize": 8,
+    "axes.titlesize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "legend.title_fontsize": 7,
+    "legend.frameon": False,
+    "legend.handlelength": 3.2,
+    "figure.titlesize": 8.5,
+    "figure.dpi": 120,
+    "savefig.dpi": 300,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 3.5,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.5,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "hatch.linewidth": 0.5,
+    "pdf.fonttype": 42,  # letters stay letters: searchable, and accepted by publishers
+    "svg.fonttype": "none",
+}
+_SCALES: dict[str, float] = {"paper": 1.0, "slides": 1.35}  # of letters, lines and markers
+_STYLE: ContextVar[str] = ContextVar("style", default="paper")
+
+
+@contextmanager
+def use_style(name: str) -> Iterator[None]:
+    """A context in which figures are made for "paper" or for "slides", with larger letters and thicker lines.
+
+    Raises:
+        OptionError: for another name.
+    """
+    if name not in get_args(Style):
+        raise OptionError("style", name, f"must be one of {', '.join(get_args(Style))}")
+    token = _STYLE.set(name)
+    try:
+        yield
+    finally:
+        _STYLE.reset(token)
+
+
+def scaled(points: float) -> float:
+    """A width or size of the paper style in the style that is used."""
+    return points * _SCALES[_STYLE.get()]
+
+
+def char_width() -> float:
+    """About how wide a letter of a legend is, in inches."""
+    return scaled(0.058)
+
+
+def line_height() -> float:
+    """How high a line of a legend is, in inches."""
+    return scaled(0.155)
+
+
+def title_separator() -> str:
+    """What stands between the halves of a long title: larger letters have no room for both in a line."""
+    return "\n" if scaled(1) > 1 else " "
+
+
+def rc_context() -> Any:
+    """A context in which matplotlib has our style; the user's own settings are as before afterwards."""
+    larger = {
+        key: scaled(value)
+        for key, value in _RC.items()
+        if isinstance(value, float | int) and key.endswith(("size", "width", "fontsize")) and value
+    }
+    return mpl.rc_context(_RC | larger)
+
+
+def new_figure(width: float = COLUMN, height: float = 2.4) -> Figure:
+    """An empty figure of `width` × `height` inches that makes room for labels and legends; inside `rc_context()`."""
+    return Figure(figsize=(width, height * scaled(1.0) ** 0.5), layout="constrained")
+
+
+def curve_style(number: int) -> dict[str, Any]:
+    """Colour, line style and marker of curve `number` (from 0); no two of the first 315 are the same."""
+    return {
+        "color": COLOURS[number % len(COLOURS)],
+        "linestyle": LINES[number % len(LINES)],
+        "marker": MARKERS[number % len(MARKERS)],
+    }
+
+
+def plain(text: str) -> str:
+    """Text of the user's as matplotlib shows it letter by letter: without formulas."""
+    return text.replace("$", r"\$")
+
+
+def save(figure: Figure, path: Path | str, formats: Sequence[str] = (".png", ".pdf")) -> list[Path]:
+    """Write a figure.
+
+    Args:
+        figure: what to write.
+        path: with an ending (.pdf, .png, .svg) that one file; without, one file for each of `formats`. Missing folders
+            are made.
+        formats: endings used when `path` has none.
+
+    Returns:
+        The files written, in the order of `formats`.
+
+    Raises:
+        OptionError: if the ending is another.
+    """
+    path = Path(path)
+    if path.suffix and path.suffix.lower() not in FORMATS:
+        raise OptionError("out", path, f"must end in one of {', '.join(FORMATS)}", f"name it {path.stem}.pdf")
+    paths = [path] if path.suffix else [path.with_name(path.name + ending) for ending in formats]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    engine = figure.get_layout_engine()
+    with rc_context():
+        if len(paths) > 1 and engine is not None:  # the layout, which takes longer than drawing, is made once
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")
+        for target in paths:
+            # Without a date: the same figure is the same file
+            dates = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}, ".png": None}
+            figure.savefig(target, metadata=dates[target.suffix.lower()])
+    if engine is not None:
+        figure.set_layout_engine(engine)
+    return paths

@@ -1,0 +1,183 @@
+"""A topology on paper: its graph beside the spectrum of its W, or its rounds beside how fast its peers agree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import networkx as nx
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike, NDArray
+
+from dfedsam import topologies
+from dfedsam.analysis.plot import style
+from dfedsam.analysis.plot.consensus import EXACT, ROUNDING, gossip_errors
+from dfedsam.analysis.plot.graph import draw_graph, layout
+from dfedsam.analysis.plot.spectrum import draw_complex, draw_real
+from dfedsam.topologies import Topology, eigenvalues, spectrum
+
+ALL = 2000  # peers up to which every eigenvalue is drawn; above, only the ends of the spectrum
+_ROUNDS = 8  # of a schedule that are drawn
+_MANY = 100  # peers above which fewer are
+
+
+def draw_topology(topology: Topology) -> Figure:
+    """Draw a topology.
+
+    One W for all rounds: its graph, beside the eigenvalues of W, by rank or, where W is not symmetric, in the complex
+    plane. Otherwise: the graphs of its first rounds, beside what t rounds leave of the distance from the mean.
+
+    Returns:
+        A figure as wide as a page; `style.save` writes it.
+
+    Raises:
+        ValueError: if W is not symmetric and has more than ALL peers, since all eigenvalues would take too long.
+    """
+    figures = spectrum(topology)
+    if topology.period != 1:
+        return _draw_schedule(topology, figures)
+    W, values = topology.weights(0), None
+    if figures["lambda_min"] is None:
+        if topology.n > ALL:
+            raise ValueError(
+                f"topology has {topology.n} peers: to draw the eigenvalues of a W that is not symmetric it must have "
+                f"at most {ALL}; draw a smaller one"
+            )
+        values = np.linalg.eigvals(W.toarray())
+    elif topology.n <= ALL:
+        values = eigenvalues(W)
+    return draw_static(topology.graph(0), figures, values, name=name(topology))
+
+
+def draw_static(
+    graph: nx.Graph, figures: Mapping[str, Any], values: ArrayLike | None, *, name: str = "topology"
+) -> Figure:
+    """Draw a graph beside the spectrum of its W.
+
+    Args:
+        graph: peers 0..n-1.
+        figures: as `topologies.spectrum` gives them, or "spectrum" in topology.json.
+        values: eigenvalues of W, shape (n,): falling, or complex where W is not symmetric; None draws the ends alone.
+        name: for the title.
+    """
+    with style.rc_context():
+        figure = style.new_figure(style.PAGE, 3.1)
+        left, right = figure.subplots(1, 2, width_ratios=(1, 1.1))
+        draw_graph(left, graph)
+        far = "" if figures["diameter"] is None else f", diameter {figures['diameter']}"
+        title = f"{style.plain(name)}: {len(graph)} peers, {graph.number_of_edges()} edges\n{_degrees(graph)}{far}"
+        left.set_title(title)
+        if figures["lambda_min"] is None:
+            draw_complex(right, np.asarray(values, dtype=np.complex128), figures)
+        else:
+            draw_real(right, None if values is None else np.asarray(values, dtype=np.float64), figures)
+    return figure
+
+
+def name(topology: Topology) -> str:
+    """What a topology is called: by its graph, else by what built it."""
+    known = topology.graph(0).graph.get("name") if topology.period == 1 else None
+    built = (topology.description or {}).get("class_path", "topology").rpartition(".")[2]
+    return str(known or built).replace("_", " ")
+
+
+def _degrees(graph: nx.Graph) -> str:
+    if isinstance(graph, nx.DiGraph):
+        out, into = ({degree for _, degree in degrees} for degrees in (graph.out_degree(), graph.in_degree()))
+        return f"each sends to {_range(out)}, hears {_range(into)}"
+    degrees = {degree for _, degree in graph.degree()}
+    return f"degree{'s' if len(degrees) > 1 else ''} {_range(degrees)}"
+
+
+def _range(values: set[int]) -> str:
+    low, high = min(values), max(values)
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+def _draw_schedule(topology: Topology, figures: Mapping[str, Any]) -> Figure:
+    with style.rc_context():
+        figure = style.new_figure(style.PAGE, 3.1)
+        ((left, right),) = figure.subfigures(1, 2, width_ratios=(1.15, 1), squeeze=False)
+        _draw_rounds(left, topology, _schedule_title(topology, figures))
+        _draw_errors(right.subplots(), topology, figures)
+    return figure
+
+
+def _schedule_title(topology: Topology, figures: Mapping[str, Any]) -> str:
+    sent = figures["degree_round_mean"]
+    when = "drawn afresh in each round" if topology.period is None else f"period {topology.period}"
+    if (topology.period or 0) > _ROUNDS and topology.n <= _MANY:
+        when += f", the first {_ROUNDS} shown"
+    messages = f"{sent:.3g} message{'' if sent == 1 else 's'} per peer and round"
+    return f"{style.plain(name(topology))}: {topology.n} peers, {when}\n{messages}"
+
+
+def _draw_rounds(figure: Figure | SubFigure, topology: Topology, title: str) -> None:
+    """Draw the graphs of the first rounds, up to a period and to _ROUNDS, peers at the same place in all of them.
+
+    Above _MANY peers four rounds are drawn, from all over the period.
+    """
+    n, whole = topology.n, _whole(topology)
+    points = layout(whole)
+    most = _ROUNDS if n <= _MANY else 4
+    count = min(topology.period or most, most)
+    rounds = np.linspace(0, topology.period - 1, count).astype(int) if topology.period and n > _MANY else range(count)
+    columns = count if count <= 3 else (count + 1) // 2
+    rows = -(-count // columns)
+    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    for ax in panels[count:]:
+        ax.axis("off")
+    for t, ax in zip(map(int, rounds), panels, strict=False):
+        graph, present = topology.graph(t).copy(), topology.participants(t)
+        graph.graph.update(whole.graph)
+        absent: NDArray[np.bool_] | None = None if present is None else ~present
+        draw_graph(ax, graph, points, absent=absent, scale=1.3 / max(rows, columns, 1.3))
+        ax.set_title(f"t = {t}", fontsize=7, pad=2)
+    figure.suptitle(title, fontsize=8)
+
+
+def _whole(topology: Topology) -> nx.Graph:
+    """A graph whose layout suits all rounds: the one that a schedule is made of, or else a ring."""
+    options = (topology.description or {}).get("init_args", {})
+    if "topology" in options:
+        inner = topologies.make(options["topology"], topology.n, options.get("seed"))
+        return inner.graph(0) if inner.period == 1 else _whole(inner)
+    return nx.cycle_graph(topology.n)
+
+
+def _draw_errors(ax: Axes, topology: Topology, figures: Mapping[str, Any]) -> None:
+    """Draw what t rounds leave of the peers' distance from their mean, and the slope that theory gives it."""
+    errors, worst = gossip_errors(topology), topology.n <= EXACT
+    last, exact = len(errors) - 1, errors[-1] < ROUNDING
+    label = "$\\|W_{t-1} \\cdots W_0 - J\\|$" if worst else "random starts, root mean square"
+    if topology.sums == "columns":
+        label = "push-sum, $z_t = x_t / w_t$"
+    ax.plot(errors, color=style.COLOURS[0], label=label, marker="o" if last <= 60 else "", markersize=2.5)
+    rate = figures["lambda"]
+    if exact:
+        ax.set_ylim(-0.02, 1.08)
+        ax.set_title(f"exact after {last} rounds")
+    else:
+        ax.set_yscale("log")
+        ax.set_title(f"{errors[-1]:.1g} of the distance remains after {last} rounds")
+    if rate is not None and not exact:
+        slope: dict[str, Any] = {"color": style.COLOURS[4], "linewidth": 1, "linestyle": (0, (4, 2))}
+        about = "\\approx" if "lambda" in figures["approximate"] else "="
+        theory = f"$\\lambda^t$, $\\lambda = {_formula(topology)} {about} {rate:.4g}$"
+        ax.plot([0, last], rate ** np.array([0, last]), label=theory, **slope)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xlabel("rounds of gossip t")
+    ax.set_ylabel("distance from the mean")
+    ax.legend(loc="lower left", handlelength=2.2)
+
+
+def _formula(topology: Topology) -> str:
+    """What λ is, for a schedule of this kind."""
+    if topology.sums != "both":
+        return "\\rho"
+    if topology.period is None:
+        return "\\sqrt{\\lambda_{max}(E[W^TW] - J)}"
+    return "\\|W_{\\tau-1} \\cdots W_0 - J\\|^{1/\\tau}"

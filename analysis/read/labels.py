@@ -1,0 +1,202 @@
+"""What runs are called in figures and tables: by the settings in which they differ, in the papers' words."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+Settings = dict[str, Any]
+
+# How a run was executed: runs that differ in these alone are the same experiment
+EXECUTION = {
+    "rounds", "evaluate_every", "evaluate_local", "checkpoint_every", "out", "ranks", "resume", "references", "cosine",
+    "placement", "format", "version", "versions",
+}  # fmt: skip
+BASE = ("algorithm", "topology", "peers")
+# Settings that papers write as a letter
+LETTERS = {
+    "algorithm.gossip.steps": "Q", "algorithm.local_steps": "K", "algorithm.rho": "ρ", "algorithm.momentum": "β",
+    "algorithm.estimator.mu": "μ", "algorithm.estimator.directions": "q", "objective.split.alpha": "α",
+}  # fmt: skip
+_LONGEST = 30  # letters of a value that a label still shows
+
+
+def settings(config: Mapping[str, Any]) -> Settings:
+    """A configuration as one flat table, without seeds and without how the run was executed.
+
+    A plug-in `{class_path, init_args}` becomes its name, and its options follow under dotted keys:
+    `{"algorithm": "dfedsam", "algorithm.rho": 0.05, …}`.
+    """
+    return {
+        key: value
+        for key, value in _flat(config).items()
+        if key.split(".")[0] not in EXECUTION and key.rsplit(".", 1)[-1] != "seed"
+    }
+
+
+def base_label(config: Mapping[str, Any]) -> str:
+    """Algorithm, topology and size, such as "dfedsam, ring, 16 peers"; what the configuration lacks is left out."""
+    flat = _flat(config)
+    return ", ".join(_base(key, flat) for key in BASE if flat.get(key) is not None)
+
+
+def labels(configs: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[str]:
+    """One label per run: equal for seeds of the same settings, different for everything else.
+
+    Args:
+        configs: the runs' configurations.
+        names: the runs' folder names; used where settings do not tell two runs apart, as when one was run twice.
+
+    Returns:
+        Algorithm, topology and size, followed by the other settings in which the runs differ; in the runs' order.
+    """
+    tables = [settings(config) for config in configs]
+    varying = differing(tables)
+    found = []
+    for config, table, name in zip(configs, tables, names, strict=True):
+        others = [setting(key, value) for key, value in table.items() if key in varying and key not in BASE]
+        found.append(", ".join([base_label(config) or name, *others]))
+    same: dict[str, list[int]] = defaultdict(list)
+    for i, label in enumerate(found):
+        same[label].append(i)
+    seeds = [_flat(config).get("seed") for config in configs]
+    taken = {label for label, runs in same.items() if not _are_seeds(runs, seeds, tables)}
+    return [f"{label} ({name})" if label in taken else label for label, name in zip(found, names, strict=True)]
+
+
+def legend(tables: Sequence[Settings], fallback: Sequence[str]) -> tuple[list[str], str]:
+    """What a legend says of each of some runs, and what a title says of all of them.
+
+    Args:
+        tables: the settings of one run per label.
+        fallback: labels, taken where settings do not tell the runs apart.
+
+    Returns:
+        Names of what varies, such as "ring, Q = 4", in order, and the common rest of algorithm, topology and size.
+    """
+    varying = differing(tables)
+    keys = [*BASE, *(key for key in dict.fromkeys(key for table in tables for key in table) if key not in BASE)]
+    names = [
+        ", ".join(_part(key, table) for key in keys if key in varying and table.get(key) is not None)
+        for table in tables
+    ]
+    common = ", ".join(_base(key, tables[0]) for key in BASE if key not in varying and tables[0].get(key) is not None)
+    if len(set(names)) < len(set(fallback)) or not all(names):
+        return list(fallback), ""
+    return names, common
+
+
+def differing(tables: Iterable[Settings]) -> set[str]:
+    """The settings that tell tables apart.
+
+    An option of a plug-in counts where its values differ, and where some tables of the same plug-in lack it; where the
+    others have another plug-in, that one's name tells them apart.
+    """
+    tables = list(tables)
+    return {key for key in {key for table in tables for key in table} if _differs(key, tables)}
+
+
+def _differs(key: str, tables: Sequence[Settings]) -> bool:
+    having = [table for table in tables if key in table]
+    if any(table[key] != having[0][key] for table in having):
+        return True
+    parent = key.rpartition(".")[0]
+    plugins = {str(table.get(parent)) for table in having}
+    return any(key not in table and str(table.get(parent)) in plugins for table in tables)
+
+
+def setting(key: str, value: Any) -> str:
+    """A setting in words, such as "Q = 4" or "lr = 0.05"; of a plug-in its name alone."""
+    name = LETTERS.get(key, key.partition(".")[2] or key)
+    text = value_text(value)
+    if len(text) > _LONGEST:
+        return f"other {name}"
+    return text if key in ("objective", "dtype") else f"{name} = {text}"
+
+
+def value_text(value: Any) -> str:
+    """A value of a setting in words."""
+    return "–" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def topology_names(tables: Sequence[Settings]) -> list[str]:
+    """What each run's topology is called: its name, and those of its options that tell it from others of that name."""
+    return _names_within(tables, "topology", lambda table: _base("topology", table), set())
+
+
+def variants(tables: Sequence[Settings], columns: Collection[str]) -> list[str | None]:
+    """What tells each run's algorithm from others of its name, besides the settings in `columns`; None: nothing."""
+    found = _names_within(tables, "algorithm", lambda _: "", set(columns))
+    return [name.removeprefix(", ") or None for name in found]
+
+
+def data_names(tables: Sequence[Settings]) -> list[str | None]:
+    """What each run's data set is called, where they differ: a file train.csv is called by its folder's name."""
+    paths = [table.get("objective.data") for table in tables]
+    if len(set(paths)) < 2:
+        return [None] * len(paths)
+    return [None if path is None else _data(Path(str(path))) for path in paths]
+
+
+def folder_names(paths: Sequence[Path]) -> list[str]:
+    """What runs are called: their folders' names, or the whole path where two have the same."""
+    names = [path.resolve().name for path in paths]
+    count = Counter(names)
+    return [name if count[name] == 1 else str(path) for name, path in zip(names, paths, strict=True)]
+
+
+def _names_within(tables: Sequence[Settings], kind: str, name: Any, left_out: set[str]) -> list[str]:
+    options = [
+        {key: value for key, value in table.items() if key.startswith(f"{kind}.") and key not in left_out}
+        for table in tables
+    ]
+    groups: dict[str, list[Settings]] = defaultdict(list)
+    for table, own in zip(tables, options, strict=True):
+        groups[str(table.get(kind))].append(own)
+    varying = {group: differing(members) for group, members in groups.items()}
+    return [
+        ", ".join([name(table), *(setting(k, v) for k, v in own.items() if k in varying[str(table.get(kind))])])
+        for table, own in zip(tables, options, strict=True)
+    ]
+
+
+def _are_seeds(runs: list[int], seeds: list[Any], tables: list[Settings]) -> bool:
+    """Whether runs of one label are seeds of one experiment: no seed twice, and no other setting that differs."""
+    first = tables[runs[0]]
+    return len({str(seeds[i]) for i in runs}) == len(runs) and all(tables[i] == first for i in runs)
+
+
+def _part(key: str, table: Settings) -> str:
+    return _base(key, table) if key in BASE else setting(key, table[key])
+
+
+def _base(key: str, table: Settings) -> str:
+    value = table.get(key)
+    if key == "peers":
+        return f"{value} peers"
+    if key == "topology" and value in ("from_file", "from_weights"):
+        return Path(str(table.get("topology.path", "graph from a file"))).name
+    if key == "topology" and value == "from_edges":
+        return "own graph"
+    return "unknown" if value is None else str(value).replace("_", " ") if key == "topology" else str(value)
+
+
+def _data(path: Path) -> str:
+    return path.parent.name if path.stem in ("train", "data") and path.parent.name else path.stem
+
+
+def _flat(tree: Mapping[str, Any], above: str = "") -> Settings:
+    flat: Settings = {}
+    for key, value in tree.items():
+        name = f"{above}{key}"
+        if isinstance(value, Mapping) and "class_path" in value:
+            flat[name] = str(value["class_path"]).rsplit(".", 1)[-1]
+            arguments = value.get("init_args")
+            flat.update(_flat(arguments if isinstance(arguments, Mapping) else {}, f"{name}."))
+        elif isinstance(value, Mapping):
+            flat.update(_flat(value, f"{name}."))
+        else:
+            flat[name] = value
+    return flat

@@ -1,0 +1,82 @@
+"""The metrics of a run: what figures call them, their range, which direction is better, which one compares runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dfedsam.errors import OptionError
+
+TITLES = {
+    "accuracy": "accuracy (%)",
+    "accuracy_local": "accuracy of a peer (%)",
+    "accuracy_worst": "accuracy of the worst peer (%)",
+    "error_local": "squared distance\nfrom the optimum",
+    "error": "squared distance of\nthe mean from the optimum",
+    "loss_local": "loss of a peer",
+    "consensus_distance": "consensus distance",
+    "consensus_distance_before_gossip": "consensus distance\nbefore gossip",
+}
+PREFERRED = ("accuracy", "error_local", "loss_local", "loss", "consensus_distance")  # the first that a study has
+COSTS = ("round", "queries", "bytes", "seconds", "time")  # columns of an evaluation that are no metrics
+_NONNEGATIVE = ("loss", "error", "consensus")
+
+
+def available(evaluations: pd.DataFrame, settings: Iterable[str]) -> list[str]:
+    """The metrics that at least one run has a number of.
+
+    Args:
+        evaluations: one row per evaluation.
+        settings: its columns that describe the run.
+    """
+    others = {*settings, *COSTS, "theory"}
+    names = [str(name) for name in evaluations if name not in others and not str(name).startswith("reference.")]
+    return [name for name in names if np.isfinite(numbers(evaluations, name)).any()]
+
+
+def choose(known: list[str], metric: str | None = None) -> str:
+    """The metric that a study is read by: the one asked for, or the first of PREFERRED that it has.
+
+    Raises:
+        OptionError: if no run has it.
+    """
+    if metric is None:
+        return next((name for name in (*PREFERRED, *known) if name in known), "loss")
+    if metric not in known:
+        raise OptionError("metric", metric, "must be recorded by at least one run", f"there is {', '.join(known)}")
+    return metric
+
+
+def rises(metric: str) -> bool:
+    """Whether more is better."""
+    return metric.startswith(("accuracy", "cosine"))
+
+
+def bounds(metric: str) -> tuple[float, float]:
+    """The least and the largest value that the metric can have."""
+    if metric.startswith("accuracy"):
+        return 0.0, 1.0
+    if metric.startswith("cosine"):
+        return -1.0, 1.0
+    return (0.0 if metric.startswith(_NONNEGATIVE) else -np.inf), np.inf
+
+
+def title(metric: str, *, line: bool = False) -> str:
+    """What an axis calls it; with `line` in one line."""
+    name = TITLES.get(metric, metric.replace("_", " "))
+    return name.replace("\n", " ") if line else name
+
+
+def shown(metric: str, value: float) -> str:
+    """A value of it in words: accuracies in per cent."""
+    return f"{100 * value:.3g} %" if metric.startswith("accuracy") else f"{value:.3g}"
+
+
+def numbers(frame: pd.DataFrame, column: str) -> NDArray[np.float64]:
+    """A column as floats, shape (rows,): NaN where there is no number, also where the whole column is missing."""
+    if column not in frame:
+        return np.full(len(frame), np.nan)
+    return np.asarray(pd.to_numeric(frame[column], errors="coerce"), dtype=np.float64)

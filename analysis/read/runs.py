@@ -1,0 +1,271 @@
+"""Runs as tables: studies, folders of runs and single runs; one row per evaluation, and one row per run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from dfedsam.analysis.read import labels
+from dfedsam.analysis.read.labels import Settings
+from dfedsam.errors import FileError, OptionError
+from dfedsam.run_folder import CONFIG, METRICS, RunFolder, is_run
+
+REFERENCE = "reference."  # prefix of the columns that hold a run's references
+# Columns of a run's row, and the settings that they hold
+SETTINGS = {
+    "algorithm": "algorithm",
+    "gossip": "algorithm.gossip",
+    "steps": "algorithm.gossip.steps",
+    "compressor": "algorithm.gossip.compressor",
+    "peers": "peers",
+    "objective": "objective",
+    "lr": "algorithm.lr",
+    "rho": "algorithm.rho",
+    "local_steps": "algorithm.local_steps",
+}
+HETEROGENEITY = {"objective.heterogeneity": "heterogeneity", "objective.split.alpha": "Dirichlet α"}
+# Columns from topology.json: figures of the spectrum of W, and what theory predicts
+SPECTRUM = (
+    "degree_mean", "degree_max", "degree_round_mean", "degree_round_max", "diameter", "mu_2", "lambda", "gap",
+    "effective_neighbours", "vectors_per_round", "biased", "period",
+)  # fmt: skip
+THEORY = {
+    "lambda_q": "lambda_q", "neighbours_q": "neighbours_q", "predicted_consensus": "consensus_distance",
+    "predicted_error": "error", "rate": "rate",
+}  # fmt: skip
+# Columns of a run that its evaluations have too
+RUN_COLUMNS = (
+    "run", "label", "cell", "seed", "state", "topology", "peers", "data", "algorithm", "variant", "gossip", "steps",
+    "lr", "rho", "local_steps", "heterogeneity", "heterogeneity_of", "lambda_q", "gap", "biased", "degree_round_mean",
+    "degree_round_max",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """Runs that are looked at together.
+
+    Attributes:
+        name: what a title calls them.
+        runs: one row per run: `run`, `folder`, `label` (the same for seeds of the same settings), `cell` (the same for
+            runs that differ in seed and learning rate alone), `state` ("done", "diverged", "unfinished" or "failed"),
+            `round`, `rounds`, `reason` (of a failure), and the columns of SETTINGS, SPECTRUM and THEORY; what is
+            unknown is missing.
+        evaluations: one row per evaluation: RUN_COLUMNS, the columns of metrics.jsonl and references.json,
+            `error_local` = error + consensus_distance, which is (1/n) Σ‖x_i − x*‖², and `theory`, the predicted
+            consensus distance.
+        settings: the flat settings of each run, by its name.
+        configs: the same as in config.yaml.
+        topologies: topology.json of each run; empty where it cannot be read.
+        notes: what could not be read, a sentence each.
+    """
+
+    name: str
+    runs: pd.DataFrame
+    evaluations: pd.DataFrame
+    settings: dict[str, Settings]
+    configs: dict[str, dict[str, Any]]
+    topologies: dict[str, dict[str, Any]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+class _Run(NamedTuple):
+    path: Path
+    config: dict[str, Any]
+    rows: list[dict[str, Any]]
+    references: dict[str, float]
+    topology: dict[str, Any]
+
+
+def read_runs(folders: Iterable[Path | str] | Path | str) -> pd.DataFrame:
+    """The metrics of runs, finished or not, one row per evaluation.
+
+    Args:
+        folders: as in `read_study`; one folder may stand alone.
+
+    Returns:
+        `Study.evaluations`. Without any evaluation the table is empty.
+
+    Raises:
+        ValueError: if no folder is given, or one is not a run or a study.
+        FileError: if a file cannot be read.
+    """
+    return read_study(folders, strict=True).evaluations
+
+
+def read_study(folders: Iterable[Path | str] | Path | str, *, strict: bool = False) -> Study:
+    """Read studies, folders of runs, or runs, finished or not.
+
+    Nothing that a file names is imported.
+
+    Args:
+        folders: a study (it has `runs/`, maybe `failed/`), a folder of run folders, or a run's folder; one that is
+            given twice is read once.
+        strict: raise an error for a damaged file, in place of a note in `Study.notes`, and accept runs without any
+            evaluation.
+
+    Raises:
+        ValueError: if no folder is given, one is neither study nor run, or (unless strict) no run has an evaluation.
+        FileError: if strict, and a file cannot be read.
+    """
+    given = [folders] if isinstance(folders, Path | str) else list(folders)
+    paths = list({Path(folder).resolve(): Path(folder) for folder in given}.values())
+    if not paths:
+        raise OptionError("folders", "empty", "must name a run or a study", "such as runs/a or studies/ablation")
+    notes: list[str] = []
+    found = list({run.resolve(): run for path in paths for run in find_runs(path)}.values())
+    runs = [run for path in found if (run := _read_run(path, notes, strict=strict)) is not None]
+    if not strict and not any(run.rows for run in runs):
+        raise FileError(paths[0], "has no run with an evaluation yet", "wait for the first one")
+    failed = {file.stem: _reason(file) for path in paths for file in sorted((path / "failed").glob("*.json"))}
+    return _study(paths, runs, failed, notes)
+
+
+def find_runs(folder: Path) -> list[Path]:
+    """The run folders in a study or in a folder of runs, or the run itself, by name.
+
+    Raises:
+        FileError: if it is none of these.
+    """
+    if not folder.is_dir():
+        problem = f"must be a run or a study, but it is {'a file' if folder.exists() else 'not there'}"
+        raise FileError(folder, problem, "fix the path")
+    if is_run(folder):
+        return [folder]
+    inside = folder / "runs" if (folder / "runs").is_dir() else folder
+    runs = sorted(path for path in inside.iterdir() if path.is_dir() and is_run(path))
+    if not runs:
+        problem = f"must be a run or a study, but it has no {CONFIG} of its own, and no runs in it"
+        raise FileError(folder, problem, "name a folder that dfedsam run or dfedsam sweep wrote")
+    return runs
+
+
+def _read_run(path: Path, notes: list[str], *, strict: bool) -> _Run | None:
+    """A run; None, with a note, where the folder holds too little to be shown."""
+    folder = RunFolder(path)
+    try:
+        if strict:
+            folder.expect(CONFIG, METRICS)
+        elif folder.config.is_file() and not folder.metrics.is_file():
+            notes.append(f"{path} has no {METRICS} yet: the run has just started")
+            return None
+        config = folder.read_config()
+        rows = folder.read_metrics(None if strict else notes)
+    except (FileError, OSError) as error:
+        if strict:
+            raise
+        notes.append(f"{error}; the run is left out")
+        return None
+    references: dict[str, float] = {}
+    topology: dict[str, Any] = {}
+    try:
+        references = folder.read_references()
+    except FileError as error:
+        notes.append(f"{error}; it is left out")
+    try:
+        topology = folder.read_topology()
+    except FileError as error:
+        notes.append(f"{error}: the run has just started, or was written by another version")
+    return _Run(path, config, rows, references, topology)
+
+
+def _study(paths: Sequence[Path], read: Sequence[_Run], failed: dict[str, str], notes: list[str]) -> Study:
+    names = labels.folder_names([run.path for run in read])
+    configs = [run.config for run in read]
+    tables = [labels.settings(config) for config in configs]
+    rows = [
+        {"run": name, "label": label, "topology": graph, "data": data, "variant": variant}
+        | _run_row(run, table, failed, notes)
+        for run, name, label, table, graph, data, variant in zip(
+            read, names, labels.labels(configs, names), tables, labels.topology_names(tables),
+            labels.data_names(tables), labels.variants(tables, SETTINGS.values()), strict=True,
+        )
+    ]  # fmt: skip
+    without = sum(not run.topology.get("theory") for run in read)
+    if without:
+        notes.append(f"{without} of {len(read)} runs have no theory in topology.json: its lines are left out for them")
+    known = {run.path.name for run in read}
+    lost = [
+        {"run": name, "label": name, "state": "failed", "reason": reason, "round": 0}
+        for name, reason in failed.items()
+        if name not in known
+    ]
+    runs = pd.DataFrame(rows)
+    return Study(
+        name=", ".join(path.resolve().name for path in paths[:3]) + (", …" if len(paths) > 3 else ""),
+        runs=pd.concat([runs, pd.DataFrame(lost)], ignore_index=True) if lost else runs,
+        evaluations=_evaluations(read, runs),
+        settings=dict(zip(names, tables, strict=True)),
+        configs=dict(zip(names, configs, strict=True)),
+        topologies={name: run.topology for name, run in zip(names, read, strict=True)},
+        notes=notes,
+    )
+
+
+def _run_row(run: _Run, table: Settings, failed: Mapping[str, str], notes: list[str]) -> dict[str, Any]:
+    """The row of one run; what an older or unfinished folder lacks is None."""
+    last, rounds = (run.rows[-1] if run.rows else {"round": 0}), run.config.get("rounds")
+    row: dict[str, Any] = {"folder": str(run.path), "seed": run.config.get("seed"), "rounds": rounds}
+    row |= {"round": last["round"], "state": "unfinished", "reason": ""}
+    if run.rows and isinstance(rounds, int) and last["round"] >= rounds:
+        row["state"] = "done"
+    elif run.path.name in failed:
+        row |= {"state": "failed", "reason": failed[run.path.name]}
+    if row["state"] == "done" and not np.isfinite(last.get("loss", 0.0)):
+        row |= {"state": "diverged", "reason": "the loss is not finite"}
+    row |= {column: table.get(key) for column, key in SETTINGS.items()}
+    row["cell"] = json.dumps({**table, "algorithm.lr": None}, sort_keys=True, default=str)
+    row |= {"heterogeneity": None, "heterogeneity_of": None}
+    for key, name in HETEROGENEITY.items():
+        if key in table:
+            row |= {"heterogeneity": table[key], "heterogeneity_of": name}
+    if table.get("objective.split") == "iid":
+        row |= {"heterogeneity": float("inf"), "heterogeneity_of": HETEROGENEITY["objective.split.alpha"]}
+    lacking = [key for key in ("topology", "peers", "algorithm", "rounds") if key not in run.config]
+    if lacking:
+        notes.append(f"{run.path / CONFIG} lacks {', '.join(lacking)}: was it written by another version?")
+    spectrum, theory, gossip = (_mapping(run.topology.get(key)) for key in ("spectrum", "theory", "gossip"))
+    row |= {name: spectrum.get(name) for name in SPECTRUM}
+    row |= {name: theory.get(key) for name, key in THEORY.items()}
+    if row["lambda_q"] is None and not row["biased"]:
+        row["lambda_q"] = gossip.get("lambda_q")
+    return row | {REFERENCE + name: value for name, value in run.references.items()}
+
+
+def _evaluations(read: Sequence[_Run], runs: pd.DataFrame) -> pd.DataFrame:
+    lines = [row for run in read for row in run.rows]
+    codes = np.repeat(np.arange(len(read)), [len(run.rows) for run in read])
+    beside = [*(name for name in RUN_COLUMNS if name in runs), *(n for n in runs if str(n).startswith(REFERENCE))]
+    columns = {name: runs[name].to_numpy()[codes] for name in beside}
+    frame = pd.DataFrame(lines)
+    if {"error", "consensus_distance"} <= set(frame):
+        frame["error_local"] = frame["error"] + frame["consensus_distance"]
+    courses = [_course(run.topology) for run in read]
+    predicted = [c.get(row["round"], np.nan) for c, run in zip(courses, read, strict=True) for row in run.rows]
+    frame = pd.concat([pd.DataFrame(columns), frame.drop(columns=beside, errors="ignore")], axis=1)
+    return frame.assign(theory=np.array(predicted, dtype=np.float64))
+
+
+def _course(topology: Mapping[str, Any]) -> dict[int, float]:
+    """The predicted consensus distance by round."""
+    course = _mapping(_mapping(topology.get("theory")).get("course"))
+    return dict(zip(course.get("round", []), course.get("consensus_distance", []), strict=False))
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _reason(path: Path) -> str:
+    """Why a run failed, from the study's failed/."""
+    try:
+        content = json.loads(path.read_bytes())
+        return str(content.get("error") or f"exit status {content.get('status')}")
+    except (ValueError, AttributeError, OSError):
+        return f"{path.name} cannot be read"

@@ -1,0 +1,1 @@
+"""Reports of studies: one page, its figures, and tables as CSV and LaTeX."""

@@ -1,0 +1,189 @@
+"""The figures of a report: which there are, what each shows, and where a study is too large for one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from dfedsam import registry, topologies
+from dfedsam.analysis.plot import points
+from dfedsam.analysis.plot import topology as topology_figure
+from dfedsam.analysis.plot.consensus import consensus_rounds, gossip_steps
+from dfedsam.analysis.plot.convergence import convergence
+from dfedsam.analysis.plot.gap import convergence_gap, gap_size, predictors
+from dfedsam.analysis.plot.runs import curve_names
+from dfedsam.analysis.read import metrics
+from dfedsam.analysis.read.runs import Study
+from dfedsam.analysis.summary import BANDWIDTH, LATENCY, with_time
+from dfedsam.topologies import Topology
+
+_MOST_CURVES = 9  # of one convergence figure
+_MOST_FIGURES = 6  # of convergence
+_MOST_DRAWN = 12  # topologies
+_LARGEST = 100  # peers of a drawn topology
+# Columns by which too many curves are split into several figures
+_SPLIT = ("data", "heterogeneity", "algorithm", "gossip", "steps", "lr", "rho", "local_steps")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """A figure of the report: its file's name, its title and caption, and how to draw it."""
+
+    name: str
+    title: str
+    caption: str
+    draw: Callable[[], Figure]
+
+
+def items(study: Study, summary: pd.DataFrame) -> Iterator[Item]:
+    """All figures that a study may have, in its order; `draw` raises ValueError where there is nothing to show."""
+    metric = metrics.title(str(summary["metric"].iloc[0]), line=True).replace(" (%)", "")
+    seeds = "mean over seeds with its 95 % interval, or, below five seeds, dashes for the seeds themselves"
+    has_theory = np.isfinite(metrics.numbers(summary, "predicted")).any()
+    form = " Crosses: closed form for quadratics, joined for each graph and Q." if has_theory else ""
+    rate = np.isfinite(metrics.numbers(summary, "rate")).any()
+    dots = " Dots: the rate of the algorithm's theorem, moved up or down to fit." if rate else ""
+    yield Item(
+        name="convergence_gap", title="Convergence against the spectral gap", draw=lambda: convergence_gap(summary),
+        caption=f"Rounds to a target and the steady {metric} (mean of the last fifth of a run) against 1/(1 − λ_Q), "
+        f"λ_Q the contraction of a round's gossip. Points: {seeds}. Dashed lines: least squares on the logarithms, the "
+        f"slope with its 95 % interval.{form}{dots}",
+    )  # fmt: skip
+    yield Item(
+        name="predictors", title="Predictors of the steady state", draw=lambda: predictors(summary),
+        caption=f"The steady {metric} against the gap and the effective number of neighbours of a round's gossip "
+        f"(γ = 0.9){', and against the closed form' if has_theory else ''}. R² is that of the line drawn, on the "
+        "logarithms of the cells' means over seeds; Spearman is the rank correlation.",
+    )  # fmt: skip
+    theory = " Black dashes: theory." if np.isfinite(metrics.numbers(study.evaluations, "theory")).any() else ""
+    yield Item(
+        name="consensus_rounds", title="Consensus", draw=lambda: consensus_rounds(study.evaluations),
+        caption="Mean squared distance of the peers from their mean, after gossip: mean over seeds, with its 95 % "
+        f"interval or, below five seeds, each seed as a thin line. Graphs whose peers agree are not shown.{theory}",
+    )  # fmt: skip
+    yield Item(
+        name="gossip_steps", title="Gossip steps", draw=lambda: gossip_steps(summary),
+        caption="The steady consensus distance against the gossip steps of a round, and against the bytes that a peer "
+        "sends for them; of many topologies four, from all over the range of gaps."
+        + (" Black dashes: closed form." if theory else ""),
+    )  # fmt: skip
+    yield Item(
+        name="gap_size", title="Spectral gap and size", draw=lambda: gap_size(study.runs),
+        caption="The gap of one gossip step against the number of peers. Dots: slopes that theory gives for rings and "
+        "paths (n⁻²), tori, grids and stars (n⁻¹), exponential graphs and hypercubes (1/log n).",
+    )  # fmt: skip
+    yield from _convergence(study)
+    yield from _topologies(study)
+
+
+def _convergence(study: Study) -> Iterator[Item]:
+    frame = with_time(study.evaluations)
+    if frame["peers"].notna().any() and frame["label"].nunique() > _MOST_CURVES:
+        frame = frame[frame["peers"] == frame["peers"].max()]
+    groups = _groups(frame)
+    for number, part in enumerate(groups[:_MOST_FIGURES], start=1):
+        ranks = {name: i for i, name in enumerate(points.order(study.evaluations))}
+        part = part.sort_values("topology", key=lambda names, ranks=ranks: names.map(ranks), kind="stable")
+        kept = part[part["label"].isin(list(dict.fromkeys(part["label"]))[:_MOST_CURVES])]
+        names, title = curve_names(study, kept)
+        left = part["label"].nunique() - kept["label"].nunique()
+        more = f" {left} further curves are left out; the picker below has them." if left else ""
+        shared = _shared(kept) if len(groups) > 1 else ""
+        yield Item(
+            name=f"convergence{'' if len(groups) == 1 else f'_{number}'}",
+            title="Convergence" + (f": {shared}" if shared else ""),
+            caption="Against rounds, queries, bytes, and the time that messages would take one after another at "
+            f"{LATENCY * 1e3:g} ms and {BANDWIDTH * 8e-6:g} Mbit/s each.{more}",
+            draw=lambda kept=kept, names=names, title=title: convergence(
+                kept, ("rounds", "queries", "bytes", "time"), names=names, title=title
+            ),
+        )
+
+
+def _groups(frame: pd.DataFrame) -> list[pd.DataFrame]:
+    """The evaluations, split by further columns of _SPLIT until the curves of each part fit into a figure."""
+    varying: list[str] = []
+    groups = [frame]
+    for name in _SPLIT:
+        largest = max(part["label"].nunique() for part in groups)
+        if name not in frame or frame[name].nunique() < 2 or largest <= _MOST_CURVES:
+            continue
+        finer = [part for _, part in frame.groupby([*varying, name], dropna=False, sort=False)]
+        if max(part["label"].nunique() for part in finer) > 1:
+            varying, groups = [*varying, name], finer
+    return groups
+
+
+def _shared(part: pd.DataFrame) -> str:
+    """What the runs of a part have in common, for the figure's title: data, heterogeneity, Q."""
+    words = [points.facet_title(part["heterogeneity"].iloc[0], part)] if part["heterogeneity"].nunique() == 1 else []
+    if part["steps"].nunique() == 1:
+        words.append(f"Q = {part['steps'].iloc[0]:g}")
+    if part["algorithm"].nunique() == 1:
+        words.append(str(part["algorithm"].iloc[0]))
+    return ", ".join(filter(None, words))
+
+
+def _topologies(study: Study) -> Iterator[Item]:
+    runs = study.runs[study.runs["peers"] <= _LARGEST] if "peers" in study.runs else study.runs[:0]
+    for number, name in enumerate(points.order(runs)[:_MOST_DRAWN], start=1):
+        same = runs[runs["topology"] == name]
+        run = same.loc[same["peers"].astype(float).idxmax()]
+        static = run["period"] == 1
+        yield Item(
+            name=f"topology_{number}", title=f"{name}, {run['peers']:g} peers",
+            caption="The graph, and the eigenvalues of its W." if static else
+            "The graphs of its first rounds, and how fast peers agree by gossip alone.",
+            draw=lambda run=run, name=name: _draw_topology(study, str(run["run"]), name),
+        )  # fmt: skip
+
+
+def _draw_topology(study: Study, run: str, name: str) -> Figure:
+    """A topology's figure from what the run stored, or, for a schedule, from the topology of that name."""
+    stored = study.topologies[run]
+    figures, theory = stored.get("spectrum"), stored.get("theory") or {}
+    values = theory.get("eigenvalues")
+    if figures and figures.get("period") == 1 and values is not None:
+        graph = nx.node_link_graph(stored, edges="edges")
+        return topology_figure.draw_static(graph, figures, np.concatenate([[1.0], values]), name=name)
+    return topology_figure.draw_topology(rebuild(study, run))
+
+
+def rebuild(study: Study, run: str) -> Topology:
+    """The topology of a run, made from its settings without importing anything that these name.
+
+    Raises:
+        ValueError: if it is no registered plug-in, or cannot be made.
+    """
+    config = study.configs[run]
+    spec = config.get("topology")
+    foreign = _foreign(spec)
+    if foreign is not None:
+        raise ValueError(f"topology of {run} is {foreign}: it is no registered plug-in, and files name no code to run")
+    try:
+        return topologies.make(spec, config["peers"], config.get("seed"))  # type: ignore[arg-type]
+    except (KeyError, TypeError, ImportError) as error:
+        raise ValueError(f"topology of {run} cannot be made again: {error}") from error
+
+
+def _foreign(spec: Any) -> str | None:
+    """The first name in a topology's settings, at any depth, that could be code of another package."""
+    known = {*registry.plugins("topology"), *registry.plugins("weights")}
+    waiting = [spec]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Mapping):
+            if "class_path" in value and registry.match_name(str(value["class_path"]), known) is None:
+                return str(value["class_path"])
+            waiting += value.values()
+        elif isinstance(value, list | tuple):
+            waiting += value
+        elif isinstance(value, str) and registry.is_import_path(value):
+            return value
+    return None

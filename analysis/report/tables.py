@@ -1,0 +1,260 @@
+"""A study as tables: topologies, what they cost and what they reach; for a page, as CSV and as LaTeX."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dfedsam.analysis.plot.axes import byte_unit
+from dfedsam.analysis.plot.points import order
+from dfedsam.analysis.read import metrics
+from dfedsam.analysis.summary import aggregate, best_rates, differences
+from dfedsam.errors import OptionError
+
+# Columns that name a cell, where they vary; what each is called
+NAMES = {
+    "data": "data", "topology": "topology", "peers": "peers", "algorithm": "algorithm", "variant": "variant",
+    "gossip": "gossip", "compressor": "compressor", "steps": "Q", "heterogeneity": "heterogeneity",
+    "lr": "lr", "rho": "ρ", "local_steps": "K",
+}  # fmt: skip
+SPECTRUM = {
+    "degree_mean": "degree", "diameter": "diameter", "mu_2": "μ₂", "lambda": "λ", "gap": "gap",
+    "effective_neighbours": "n_W", "vectors_per_round": "messages per round",
+}  # fmt: skip
+COSTS = {"rounds_to": "rounds to target", "queries_to": "queries to target", "bytes_to": "bytes to target"}
+FILES = ("study.csv", "pairs.csv", "study.tex", "pivot.tex")
+_LONG = 35  # rows that still fit on a page
+_WIDE = 9  # columns that still fit on a page
+_SYMBOLS = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "α": r"$\alpha$", "β": r"$\beta$", "η": r"$\eta$", "λ": r"$\lambda$", "μ": r"$\mu$", "ρ": r"$\rho$",
+    "₂": "$_2$", "²": "$^2$", "±": r"$\pm$", "−": "$-$", "–": "--", "…": r"\dots{}", "∞": r"$\infty$",
+}  # fmt: skip
+
+
+def study_table(summary: pd.DataFrame) -> pd.DataFrame:
+    """One row per cell of the study, numbers as they are.
+
+    Args:
+        summary: of `summary.summarise`; where learning rates vary, each cell has its best.
+
+    Returns:
+        The index holds the labels. Columns: topology, and the settings that vary; degree, diameter, μ₂, λ, gap and n_W
+        of one gossip step, messages per round (of all peers, all Q steps); rounds, queries and bytes (per peer) to the
+        target, NaN where a seed does not reach it; the steady-state metric and, after "±", its standard deviation over
+        seeds; seeds. Biased topologies have no gap.
+    """
+    cells = aggregate(best_rates(summary), ("steady", *COSTS), log=False)
+    rank = {name: i for i, name in enumerate(order(summary))}
+    varying = [name for name in NAMES if name in cells and (cells[name].nunique() > 1 or name == "topology")]
+    cells = cells.sort_values(
+        [name for name in ("data", "heterogeneity", "peers", "steps") if name in varying] + ["topology"],
+        key=lambda column: column.map(rank) if column.name == "topology" else column, kind="stable",
+    )  # fmt: skip
+    names = {name: NAMES[name] for name in varying}
+    if "heterogeneity" in names:
+        names["heterogeneity"] = str(next(iter(cells["heterogeneity_of"].dropna()), "heterogeneity"))
+    names |= {name: title for name, title in SPECTRUM.items() if name in cells}
+    names |= {name: title for name, title in COSTS.items() if (summary[name] > 0).any()}
+    names |= {"target": "target", "steady": str(summary["metric"].iloc[0]), "steady_sd": "±", "seeds": "seeds"}
+    return cells.set_index("label")[list(names)].rename(columns=names)
+
+
+def shown(table: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """The table as text, with few digits and "±" beside its mean.
+
+    Args:
+        table: of `study_table`.
+        metric: the metric in it.
+    """
+    text = pd.DataFrame(index=table.index)
+    for column in table:
+        if column in ("±", "target"):
+            continue
+        values = table[column]
+        if column == metric:
+            text[column] = _with_spread(metric, values, table["±"])
+        else:
+            text[column] = [_cell(str(column), value) for value in values]
+    return text.rename(columns={metric: metrics.title(metric, line=True)})
+
+
+def to_html(summary: pd.DataFrame) -> str:
+    """The study's table for a page, escaped; what is best beyond the noise is bold."""
+    table, metric = study_table(summary), str(summary["metric"].iloc[0])
+    text = shown(table, metric)
+    style = text.style.format(escape="html").format_index(escape="html", axis="columns")
+    bold = _bold(summary, text, metric)
+    return style.apply(lambda _: bold, axis=None).hide(axis="index").to_html(table_uuid="study")
+
+
+def pairs_table(summary: pd.DataFrame) -> pd.DataFrame:
+    """How each cell differs from the best of its data, size and heterogeneity, seed by seed.
+
+    Returns:
+        Columns: label, the difference of the steady-state metric, low and high (its 95 % interval), pairs.
+    """
+    table = differences(best_rates(summary))
+    if table.empty:
+        return table
+    name = next(iter(summary["heterogeneity_of"].dropna()), "heterogeneity")
+    table = table[~table["best"]].drop(columns=["best", "is_clear"]).reset_index(drop=True)
+    return table.rename(columns={"heterogeneity": str(name)})
+
+
+def pivot(summary: pd.DataFrame) -> pd.DataFrame | None:
+    """The steady state as text: topologies (and what else varies) down, heterogeneity and Q across.
+
+    None where neither Q nor heterogeneity varies.
+    """
+    cells = aggregate(best_rates(summary), ("steady",), log=False)
+    metric = str(summary["metric"].iloc[0])
+    varying = [name for name in NAMES if name in cells and cells[name].nunique() > 1 and name != "lr"]
+    across = [name for name in ("heterogeneity", "steps") if name in varying]
+    if not across:
+        return None
+    rank = {name: i for i, name in enumerate(order(summary))}
+    cells = cells.sort_values("topology", key=lambda names: names.map(rank), kind="stable")
+    cells["shown"] = _with_spread(metric, cells["steady"], cells["steady_sd"])
+    down = ["topology", *(name for name in varying if name not in (*across, "topology"))]
+    cells[down] = cells[down].fillna("–")
+    titles = {name: title for name, title in NAMES.items() if name in (*down, *across)}
+    if "heterogeneity" in across:
+        titles["heterogeneity"] = str(next(iter(cells["heterogeneity_of"].dropna()), "heterogeneity"))
+    table = cells.pivot_table(index=down, columns=across, values="shown", aggfunc="first", sort=False)
+    table = table.sort_index(axis="columns").fillna("–")
+    table.columns = [
+        ", ".join(f"{titles[name]} = {value:g}" for name, value in zip(across, _tuple(key), strict=True))
+        for key in table.columns
+    ]
+    return table.reset_index().rename(columns=titles)
+
+
+def write_tables(summary: pd.DataFrame, folder: Path, columns: Sequence[str] | None = None) -> list[Path]:
+    """Write the study's tables.
+
+    study.csv has all columns with all digits, pairs.csv the differences from the best. study.tex has the chosen
+    columns, pivot.tex the steady state by topology and Q, where Q or heterogeneity varies; both need booktabs, and
+    longtable above 35 rows.
+
+    Args:
+        summary: of `summary.summarise`.
+        folder: where.
+        columns: of study.tex, as `shown` calls them; None takes those that name a row, the gap, costs and the metric.
+
+    Returns:
+        The files written.
+
+    Raises:
+        OptionError: if the table has no such column.
+    """
+    table, metric = study_table(summary), str(summary["metric"].iloc[0])
+    text, title = shown(table, metric), metrics.title(metric, line=True)
+    bold = pd.DataFrame(_bold(summary, text, metric), text.index, text.columns)
+    chosen = _columns(text, title, columns)
+    written = [folder / "study.csv", folder / "pairs.csv", folder / "study.tex"]
+    _csv(table).to_csv(written[0], index=False)
+    _csv(pairs_table(summary)).to_csv(written[1], index=False)
+    caption = f"Steady {title} (mean ± standard deviation over seeds) and what it costs."
+    written[2].write_text(_latex(text[chosen], bold[chosen], caption, "tab:study"), encoding="utf-8")
+    by_steps = pivot(summary)
+    if by_steps is not None:
+        written.append(folder / "pivot.tex")
+        caption = f"Steady {title}, mean ± standard deviation over seeds."
+        plain = pd.DataFrame("", by_steps.index, by_steps.columns)
+        written[3].write_text(_latex(by_steps, plain, caption, "tab:pivot"), encoding="utf-8")
+    return written
+
+
+def _columns(text: pd.DataFrame, title: str, columns: Sequence[str] | None) -> list[str]:
+    known = [str(column) for column in text]
+    for column in columns or ():
+        if column not in known:
+            raise OptionError("columns", column, f"must be of {', '.join(known)}")
+    if columns is not None:
+        return list(columns)
+    last = ["gap", *(cost for cost in COSTS.values() if cost in known), title]
+    naming = [name for name in known if name not in (*SPECTRUM.values(), *last, "seeds")]
+    return [*naming[: _WIDE - len(last)], *(name for name in last if name in known)]
+
+
+def _bold(summary: pd.DataFrame, text: pd.DataFrame, metric: str) -> np.ndarray:
+    """CSS of each cell of `shown`: bold where it is better than all others of its group beyond the noise."""
+    css = np.full(text.shape, "", dtype=object)
+    fair = best_rates(summary)
+    for column, title in {"steady": metrics.title(metric, line=True), **COSTS}.items():
+        if title not in text:
+            continue
+        table = differences(fair, column)
+        clear = set(table.loc[table["is_clear"].astype(bool), "label"])
+        css[:, text.columns.get_loc(title)] = ["font-weight: bold;" if label in clear else "" for label in text.index]
+    return css
+
+
+def _latex(text: pd.DataFrame, bold: pd.DataFrame, caption: str, label: str) -> str:
+    """A table of text as LaTeX: as wide as a page, with a caption and a label."""
+    long = len(text) > _LONG
+    table = text.map(escape).rename(columns=escape)
+    style = table.style.apply(lambda _: bold.to_numpy(), axis=None).hide(axis="index")
+    source = style.to_latex(
+        hrules=True, convert_css=True, column_format="l" + "r" * (table.shape[1] - 1), caption=escape(caption),
+        label=label, environment="longtable" if long else "table*", position=None if long else "t",
+        position_float=None if long else "centering",
+    )  # fmt: skip
+    small = "\\footnotesize\n\\setlength{\\tabcolsep}{3pt}\n"
+    if long:
+        source = f"\\begingroup\n{small}{source}\\endgroup\n"
+    else:
+        source = source.replace("\\centering\n", "\\centering\n" + small, 1)
+    return f"% needs \\usepackage{{booktabs{',longtable' if long else ''}}}\n{source}"
+
+
+def escape(text: object) -> str:
+    """Text as LaTeX shows it letter by letter; what pdflatex does not know becomes a question mark."""
+    letters = (_SYMBOLS.get(letter, letter if ord(letter) < 0x180 else "?") for letter in str(text))
+    return re.sub(r"\s+", " ", "".join(letters)).replace("n\\_W", "$n_W$")
+
+
+def _csv(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with text that a spreadsheet would take for a formula marked as text."""
+
+    def mark(value: Any) -> Any:
+        return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+
+    return table.map(mark)
+
+
+def _tuple(key: Any) -> tuple:
+    return key if isinstance(key, tuple) else (key,)
+
+
+def _with_spread(metric: str, means: pd.Series, deviations: pd.Series) -> list[str]:
+    return [
+        _value(metric, mean) + (f" ± {_value(metric, sd)}" if np.isfinite(sd) else "")
+        for mean, sd in zip(means, deviations, strict=True)
+    ]
+
+
+def _value(metric: str, value: float) -> str:
+    if not np.isfinite(value):
+        return "–"
+    return f"{100 * value:.1f}" if metric.startswith("accuracy") else f"{value:.3g}"
+
+
+def _cell(column: str, value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if value is None or pd.isna(value):
+        return "–"
+    if column == "bytes to target":
+        factor, unit = byte_unit(float(value))
+        return f"{value / factor:.3g} {unit}"
+    if column in ("rounds to target", "queries to target", "messages per round"):
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if value == 0 or abs(value) >= 1e-3 else f"{value:.2g}"

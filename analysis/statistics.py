@@ -1,0 +1,152 @@
+"""Means with intervals over seeds, paired differences, and straight lines through logarithms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from dfedsam.errors import OptionError
+
+FEW_SEEDS = 5  # below it a t interval says little: figures show each seed instead
+FEW_POINTS = 5  # that a fitted line needs
+
+
+def mean_and_interval(
+    values: ArrayLike, confidence: float = 0.95, *, geometric: bool = False
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Mean over the first axis, with Student's t interval of that mean: m ± t_{n−1} s / √n.
+
+    Args:
+        values: shape (seeds, …), one row per seed; values that are not finite count as missing.
+        confidence: level of the interval, in (0, 1).
+        geometric: work on logarithms, for a logarithmic axis; values that are not above 0 count as missing.
+
+    Returns:
+        mean, low and high, each of shape (…). With one value there is no interval: low and high are NaN; with none all
+        three are.
+
+    Raises:
+        OptionError: if confidence is out of range.
+    """
+    if not 0 < confidence < 1:
+        raise OptionError("confidence", confidence, "must be above 0 and below 1", "0.95 is usual")
+    table = np.asarray(values, dtype=np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        table = np.log(table) if geometric else table
+        finite = np.isfinite(table)
+        n = finite.sum(axis=0)
+        mean = np.where(finite, table, 0).sum(axis=0) / n  # 0/0 is NaN where there is nothing
+        deviation = np.sqrt((np.where(finite, table - mean, 0) ** 2).sum(axis=0) / (n - 1))
+        # t has no quantile at 0 degrees of freedom: those entries are NaN through `deviation`, whatever stands there
+        half = stats.t.ppf((1 + confidence) / 2, np.maximum(n - 1, 1)) * deviation / np.sqrt(n)
+    half = np.where(n > 1, half, np.nan)
+    low, high = mean - half, mean + half
+    return (np.exp(mean), np.exp(low), np.exp(high)) if geometric else (mean, low, high)
+
+
+class Difference(NamedTuple):
+    """A difference of means with its 95 % interval; NaN where there is no interval."""
+
+    mean: float
+    low: float
+    high: float
+    pairs: int
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the interval leaves out zero."""
+        return bool(self.low > 0 or self.high < 0)
+
+
+def paired_difference(a: dict[Any, float], b: dict[Any, float]) -> Difference:
+    """The difference a − b over the seeds that both have, which share data and topology: what these add cancels out.
+
+    Args:
+        a: values by seed.
+        b: likewise.
+
+    Returns:
+        The mean of the differences and Student's t interval; where no seed is shared the difference of means with
+        Welch's interval, and `pairs` 0.
+    """
+    shared = [seed for seed in a if seed in b and np.isfinite(a[seed]) and np.isfinite(b[seed])]
+    if shared:
+        mean, low, high = mean_and_interval([a[seed] - b[seed] for seed in shared])
+        return Difference(float(mean), float(low), float(high), len(shared))
+    x, y = (np.array([value for value in side.values() if np.isfinite(value)]) for side in (a, b))
+    if min(len(x), len(y)) < 2:
+        missing = not len(x) or not len(y)
+        return Difference(np.nan if missing else float(x.mean() - y.mean()), np.nan, np.nan, 0)
+    interval = stats.ttest_ind(x, y, equal_var=False).confidence_interval(0.95)
+    return Difference(float(x.mean() - y.mean()), float(interval.low), float(interval.high), 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """y = exp(intercept) · x^slope by least squares of log y on log x; y = intercept + slope · log x if not log_y.
+
+    Attributes:
+        slope: exponent, with its 95 % interval [low, high], Student's t.
+        intercept: of the line through the logarithms.
+        low: lower end of the interval of the slope.
+        high: its upper end.
+        r2: R² of the line, on the scale it was fitted on.
+        spearman: rank correlation of x and y.
+        points: number of points.
+        log_y: whether the logarithm of y was taken.
+    """
+
+    slope: float
+    intercept: float
+    low: float
+    high: float
+    r2: float
+    spearman: float
+    points: int
+    log_y: bool = True
+
+    def __call__(self, x: ArrayLike) -> NDArray[np.float64]:
+        """The line at x."""
+        line = self.intercept + self.slope * np.log(np.asarray(x, dtype=np.float64))
+        return np.exp(line) if self.log_y else line
+
+
+def usable(x: ArrayLike, y: ArrayLike, *, log_y: bool = True) -> NDArray[np.bool_]:
+    """Which pairs a fit takes: finite, and above 0 where a logarithm is taken; shape (points,)."""
+    x, y = (np.asarray(value, dtype=np.float64) for value in (x, y))
+    return np.isfinite(x) & np.isfinite(y) & (x > 0) & ((y > 0) | (not log_y))
+
+
+def fit(x: ArrayLike, y: ArrayLike, *, log_y: bool = True) -> Fit | None:
+    """Fit a line; None where there are less than FEW_POINTS usable points, or x or y does not vary.
+
+    Args:
+        x: shape (points,).
+        y: shape (points,).
+        log_y: take the logarithm of y, too.
+    """
+    use = usable(x, y, log_y=log_y)
+    x, y = (np.asarray(value, dtype=np.float64)[use] for value in (x, y))
+    if len(x) < FEW_POINTS or np.ptp(np.log(x)) < 1e-9 or np.ptp(y) == 0:
+        return None
+    line: Any = stats.linregress(np.log(x), np.log(y) if log_y else y)
+    rank: Any = stats.spearmanr(x, y)
+    half = stats.t.ppf(0.975, len(x) - 2) * line.stderr
+    return Fit(
+        slope=float(line.slope), intercept=float(line.intercept), low=float(line.slope - half),
+        high=float(line.slope + half), r2=float(line.rvalue**2), spearman=float(rank.statistic),
+        points=len(x), log_y=log_y,
+    )  # fmt: skip
+
+
+def agreement(predicted: ArrayLike, measured: ArrayLike) -> float | None:
+    """R² of log measured about the line measured = predicted, without a fit; None with too few or equal points."""
+    use = usable(predicted, measured)
+    p, m = (np.log(np.asarray(value, dtype=np.float64)[use]) for value in (predicted, measured))
+    if len(m) < FEW_POINTS or np.ptp(m) == 0:
+        return None
+    return float(1 - np.sum((m - p) ** 2) / np.sum((m - m.mean()) ** 2))

@@ -1,0 +1,325 @@
+"""The options of each black box, which build it from a task. No torch here."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal, get_args
+
+from dfedsam import validation
+from dfedsam.blackbox.base import BlackBox, TaskSpec
+from dfedsam.blackbox.templates import Kind, Template, is_task, tasks
+from dfedsam.cache import cache_folder
+from dfedsam.errors import OptionError
+from dfedsam.registry import import_object
+
+Precision = Literal["run", "float32", "bfloat16"]
+Attention = Literal["auto", "sdpa", "eager", "flash_attention_2"]
+Mode = Literal["words", "text"]
+_DEVICES = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlackBoxConfig(ABC):
+    """The options of a black box."""
+
+    takes_images: ClassVar[bool] = False
+
+    @abstractmethod
+    def build(self, task: TaskSpec) -> BlackBox:
+        """Load the model and what it needs of the examples.
+
+        Args:
+            task: what it classifies.
+
+        Raises:
+            ValueError: for every mistake in the options, the model or the words, in one line.
+        """
+
+    def words(self) -> tuple[str, ...]:
+        """The class words that it brings, in the order of the labels; () for none."""
+        return ()
+
+    def check_texts(self, seconds: tuple[str, ...], text_column: str) -> None:
+        """Check that it takes the examples: single texts, or pairs of them.
+
+        Args:
+            seconds: the second text of each pair; () for single texts.
+            text_column: the option, for the message.
+
+        Raises:
+            OptionError: if it does not.
+        """
+        if seconds:
+            rule = "must name one column: pairs of texts need a template"
+            raise OptionError("text_column", text_column, rule, "choose a blackbox that has one, such as masked_lm")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalConfig(BlackBoxConfig):
+    """What black boxes share whose model runs here.
+
+    Args:
+        precision: type of the model's weights: "run" (the run's dtype), "float32", or "bfloat16", which halves the
+            memory and is fast on GPUs.
+        device: where it runs: "auto" (a GPU where there is one, shared out over the ranks of a machine), "cpu", "cuda",
+            "cuda:1", …, "mps". Batches are as large as its memory takes.
+        attention: transformers' implementation of attention; "auto": its own choice for the model.
+    """
+
+    precision: Precision = "run"
+    device: str = "auto"
+    attention: Attention = "auto"
+
+    def __post_init__(self) -> None:
+        validation.one_of("precision", self.precision, get_args(Precision))
+        validation.one_of("attention", self.attention, get_args(Attention))
+        if not _DEVICES.fullmatch(self.device):
+            raise OptionError("device", self.device, "must be auto, cpu, cuda, cuda:N or mps")
+
+    def loading(self, task: TaskSpec) -> dict[str, Any]:
+        """How the model is loaded: its type and device, of torch, and its attention.
+
+        Raises:
+            OptionError: if the device is not there.
+        """
+        import torch
+
+        from dfedsam.blackbox.loading import find_device
+
+        dtype = getattr(torch, task.dtype.name if self.precision == "run" else self.precision)
+        attention = None if self.attention == "auto" else self.attention
+        return {"dtype": dtype, "device": find_device(self.device), "attention": attention}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DualEncoderConfig(LocalConfig):
+    """A sentence encoder: class scores are scaled cosines of a text's vector with the class words' vectors.
+
+    Args:
+        mode: what the prompt is set before: "words" (the class words; texts are embedded once) or "text" (the examples'
+            texts, as in BBT and FedBPT; a query costs a forward pass of the minibatch).
+        scale: what cosines are multiplied by, the inverse of the temperature, above 0.
+    """
+
+    public_name: ClassVar[str] = "dual_encoder"
+    mode: Mode = "words"
+    scale: float = 20.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        validation.one_of("mode", self.mode, get_args(Mode))
+        validation.positive("scale", self.scale, "20 is common")
+
+    def build(self, task: TaskSpec) -> BlackBox:
+        from dfedsam.blackbox.dual_encoder import DualEncoder
+
+        return DualEncoder(task, mode=self.mode, scale=self.scale, **self.loading(task))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageTextConfig(LocalConfig):
+    """CLIP: class scores are its scaled cosines of an image's vector with the class words' vectors.
+
+    The objective's `data` is a folder that holds a folder of images for each class, or a data set with a column of
+    images, which is its `text_column`. Takes models of transformers' CLIPModel, with their own image processor.
+
+    Args:
+        frame: width in pixels of a frame that is the prompt, added to every image, at least 1; 0: the prompt is soft
+            tokens before the class words (CoOp), and images pass through the model once.
+    """
+
+    public_name: ClassVar[str] = "image_text"
+    takes_images: ClassVar[bool] = True
+    frame: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        validation.whole_number("frame", self.frame, 0)
+
+    def build(self, task: TaskSpec) -> BlackBox:
+        from dfedsam.blackbox.image_text import ImageText
+
+        return ImageText(task, frame=self.frame, **self.loading(task))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TemplatedConfig(BlackBoxConfig):
+    """What black boxes share that set a text in a template."""
+
+    template_kind: ClassVar[Kind] = "causal"
+    template: str = ""
+
+    def __post_init__(self) -> None:
+        self.parsed()
+
+    def parsed(self) -> Template:
+        """The template, or that of the task it names."""
+        return Template.named(self.template, self.template_kind)
+
+    def words(self) -> tuple[str, ...]:
+        return tuple(tasks()[self.template]["words"]) if is_task(self.template) else ()
+
+    def check_texts(self, seconds: tuple[str, ...], text_column: str) -> None:
+        self.parsed().check_texts(seconds, text_column)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LanguageModelConfig(LocalConfig, TemplatedConfig):
+    """A language model that runs here."""
+
+    def __post_init__(self) -> None:
+        LocalConfig.__post_init__(self)
+        TemplatedConfig.__post_init__(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskedLMConfig(LanguageModelConfig):
+    """A masked language model, such as RoBERTa or BERT: class scores are the label words' logits at the mask.
+
+    Source: Sun et al. (2022), "Black-box tuning for language-model-as-a-service" (BBT), section 3. The soft prompt
+    starts as the embeddings of real tokens, and z through a projection is added to them. Label words must be single
+    tokens; they are read as they stand in the template, after a blank where the mask has one before it (BBT's own code
+    omits that blank). Takes any model of transformers' AutoModelForMaskedLM.
+
+    Args:
+        template: what the text is set in, with {prompt}, {text} (or {text1} and {text2}) and <mask>; or a task's name
+            for its template and words in BBT: sst2, yelp, ag_news, dbpedia, mrpc, rte, snli.
+    """
+
+    public_name: ClassVar[str] = "masked_lm"
+    template_kind: ClassVar[Kind] = "masked"
+    template: str = "{prompt} . {text} . It was <mask> ."
+
+    def build(self, task: TaskSpec) -> BlackBox:
+        from dfedsam.blackbox.language_model import MaskedLM
+
+        return MaskedLM(task, template=self.parsed(), **self.loading(task))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CausalLMConfig(LanguageModelConfig):
+    """A causal language model, such as GPT-2, Llama or Qwen: class scores are the label words' logits at the end.
+
+    With {prompt} after {text} the text's keys and values are computed once, and a query costs the prompt's tokens and
+    those after it alone. Takes any model of transformers' AutoModelForCausalLM.
+
+    Args:
+        template: what the text is set in, with {prompt} and {text} (or {text1} and {text2}); the label word follows it.
+            Or a task's name for a template of ours and BBT's words: sst2, yelp, ag_news, dbpedia, mrpc, rte, snli.
+        cache: memory for the texts' keys and values, in GiB, at least 0; those of texts beyond it are recomputed.
+    """
+
+    public_name: ClassVar[str] = "causal_lm"
+    template: str = "{text} {prompt} It was"
+    cache: float = 2.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        validation.at_least("cache", self.cache, 0)
+
+    def build(self, task: TaskSpec) -> BlackBox:
+        from dfedsam.blackbox.causal_lm import CausalLM
+
+        return CausalLM(task, template=self.parsed(), cache_bytes=self.cache * 2**30, **self.loading(task))
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndpointConfig(TemplatedConfig):
+    """A language model behind an HTTP endpoint: class scores are the label words' log-probabilities as the next token.
+
+    The server speaks OpenAI's completions protocol with prompt_embeds, as `vllm serve --enable-prompt-embeds` does.
+    The objective's `model` is a folder with the same model's tokenizer and weights, of which only the token embeddings
+    are read. One request for each prompt and example. Needs the extra: pip install "dfedsam[endpoint]".
+
+    A budget is exact: before each request, retries among them, it is checked against what the file `cache_path` has
+    paid for in all, over all ranks and runs that share it, and a request beyond it is not sent. The run then drops the
+    unfinished round and stops; resumed with a larger budget, it takes from the file what was paid for already.
+
+    Args:
+        template: as of causal_lm: with {prompt} and {text} (or {text1} and {text2}), the label word follows; or a
+            task's name: sst2, yelp, ag_news, dbpedia, mrpc, rte, snli.
+        url: the server's address with its version, such as http://localhost:8000/v1; https where a key is sent
+            elsewhere than to this machine.
+        served: the model's name at the server; empty: the objective's `model`.
+        key_variable: the environment variable that holds the key; the key itself is sent, and written nowhere.
+        logprobs: most likely tokens asked for, at least 1; a label word that is not among them gets the least of
+            theirs.
+        in_flight: requests at once, at least 1.
+        retries: how often a request is made again after 408, 409, 425, 429, 5xx, no answer, or one that makes no sense.
+        timeout: seconds that an answer may take, above 0.
+        backoff: seconds before the first retry, above 0; doubled for each further one, up to a minute.
+        budget_requests: requests that may be paid for; 0 for no limit.
+        budget_tokens: tokens that may be sent, likewise.
+        cache_path: file that keeps every answer, so that none is paid for twice; empty: endpoint.sqlite in the cache
+            folder.
+    """
+
+    public_name: ClassVar[str] = "endpoint"
+    template: str = "{text} {prompt} It was"
+    url: str = "http://localhost:8000/v1"
+    served: str = ""
+    key_variable: str = "OPENAI_API_KEY"
+    logprobs: int = 20
+    in_flight: int = 16
+    retries: int = 5
+    timeout: float = 60.0
+    backoff: float = 1.0
+    budget_requests: int = 0
+    budget_tokens: int = 0
+    cache_path: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, least in {
+            "logprobs": 1,
+            "in_flight": 1,
+            "retries": 0,
+            "budget_requests": 0,
+            "budget_tokens": 0,
+        }.items():
+            validation.whole_number(name, getattr(self, name), least)
+        validation.positive("timeout", self.timeout)
+        validation.positive("backoff", self.backoff)
+        if not self.url.startswith(("http://", "https://")):
+            raise OptionError("url", self.url, "must begin with http:// or https://", f"such as {EndpointConfig.url}")
+
+    def build(self, task: TaskSpec) -> BlackBox:
+        try:
+            from dfedsam.blackbox.endpoint import Endpoint
+        except ImportError as error:
+            rule = f"needs the package {error.name}"
+            raise OptionError("blackbox", "endpoint", rule, 'pip install "dfedsam[endpoint]" has it') from None
+        return Endpoint(task, self, Path(self.cache_path) if self.cache_path else cache_folder() / "endpoint.sqlite")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionConfig(BlackBoxConfig):
+    """Any Python function: `losses(prompts, examples)`, called once for each peer.
+
+    It takes prompts (q, tokens, width), which start at 0, and a list of b examples, each a dict with "text", "label"
+    (the class's number), "word" (its class word) and, for pairs, "text2". It gives the losses (q,), or class scores
+    (q, b, classes), from which the accuracy is known too. It must depend on its arguments alone. It is called once, on
+    one example, before the run.
+
+    Args:
+        path: its import path, such as mymodule.losses.
+        width: length of the prompt's rows, at least 1; the objective's prompt_tokens are their number (0: one).
+    """
+
+    public_name: ClassVar[str] = "function"
+    path: str
+    width: int = 16
+
+    def __post_init__(self) -> None:
+        validation.whole_number("width", self.width, 1)
+
+    def check_texts(self, seconds: tuple[str, ...], text_column: str) -> None:
+        """Accept both."""
+
+    def build(self, task: TaskSpec) -> BlackBox:
+        from dfedsam.blackbox.function import Function
+
+        return Function(task, import_object("path", self.path), path=self.path, width=self.width)

@@ -1,0 +1,54 @@
+"""Vectors of texts, kept on disk, so that a text goes through a frozen encoder once."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import random
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfedsam.cache import cache_folder, store
+
+CHUNK = 256  # texts a file
+
+
+def cached_vectors(identity: str, ids: Sequence[Sequence[int]], embed: Callable[[NDArray], NDArray]) -> NDArray:
+    """The vectors of all texts, from the cache where they are there; those that are missing are computed and kept.
+
+    Texts are taken in order of their length, CHUNK at a time, and each chunk is a file. The chunks are visited in a
+    random order: processes that start together compute different ones and find each other's.
+
+    Args:
+        identity: names all that the vectors depend on beside the texts: weights, precision, versions.
+        ids: the texts' token ids.
+        embed: gives the vectors (k, width) of the texts with these indices (k,).
+
+    Returns:
+        Shape (texts, width).
+    """
+    order = np.array(sorted(range(len(ids)), key=lambda i: (len(ids[i]), ids[i])))
+    chunks = [order[i : i + CHUNK] for i in range(0, len(order), CHUNK)]
+    vectors: dict[int, NDArray] = {}
+    for number in random.Random(os.getpid()).sample(range(len(chunks)), len(chunks)):
+        vectors[number] = _chunk(identity, chunks[number], ids, embed)
+    return np.concatenate([vectors[number] for number in range(len(chunks))])[np.argsort(order)]
+
+
+def _chunk(identity: str, texts: NDArray, ids: Sequence[Sequence[int]], embed: Callable[[NDArray], NDArray]) -> NDArray:
+    name = hashlib.sha256(repr((identity, [list(ids[i]) for i in texts])).encode()).hexdigest()[:32]
+    path = cache_folder() / "vectors" / f"{name}.npy"
+    try:
+        vectors = np.load(path)
+        if len(vectors) == len(texts):
+            return vectors
+    except (OSError, ValueError, EOFError):
+        pass
+    vectors = embed(texts)
+    file = io.BytesIO()
+    np.save(file, vectors)
+    store(path, file.getvalue())
+    return vectors

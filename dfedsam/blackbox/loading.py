@@ -1,0 +1,265 @@
+"""Loading a pre-trained model, or its token embeddings alone, for forward passes."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dfedsam.blackbox.locate import fingerprint, locate
+from dfedsam.errors import OptionError
+from dfedsam.machine import local_rank
+
+SENTENCE_ENCODER, MASKED_LM, CAUSAL_LM = "AutoModel", "AutoModelForMaskedLM", "AutoModelForCausalLM"
+IMAGE_TEXT = "CLIPModel"
+_FAMILIES = {  # what an error names: common families; any other of transformers' own kind is taken too
+    IMAGE_TEXT: "clip",
+    MASKED_LM: "albert, bert, camembert, deberta, distilbert, electra, modernbert, mpnet, roberta, xlm-roberta",
+    CAUSAL_LM: "gemma, gpt2, gpt_neox, llama, mistral, olmo, opt, phi, qwen2, qwen3, smollm3",
+}
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A loaded model.
+
+    Args:
+        model: the transformer.
+        tokenizer: its tokenizer.
+        device: where it runs.
+        fingerprint: changes whenever its weights may have changed.
+        encoder: of a sentence encoder, sentence-transformers' modules, the transformer first; else None.
+    """
+
+    model: Any
+    tokenizer: Any
+    device: torch.device
+    fingerprint: str
+    encoder: Any = None
+
+    @property
+    def max_tokens(self) -> int:
+        """Most tokens that it reads."""
+        most = getattr(self.model.config, "max_position_embeddings", None) or 1 << 30
+        if self.encoder is None:  # else the tokenizer's is what texts are to be cut to, which may be less
+            most = min(most, self.tokenizer.model_max_length)
+        for name, module in self.model.named_modules():
+            if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
+                return min(most, module.num_embeddings - module.padding_idx - 1)  # RoBERTa's begin after the padding
+        return most
+
+
+def find_device(name: str = "auto") -> torch.device:
+    """A device of torch by its name.
+
+    Args:
+        name: "cpu", "cuda:1", …; "auto": this rank's GPU, by its number on its machine, else the CPU.
+
+    Raises:
+        OptionError: if it is not there.
+    """
+    if name.partition(":")[0] == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if int(name.partition(":")[2] or 0) >= count:
+            raise OptionError("device", name, f"must be there: torch sees {count} GPU(s) here", "take auto or cpu")
+    if name == "mps" and not torch.backends.mps.is_available():
+        raise OptionError("device", name, "must be there: torch sees no such GPU here", "take auto or cpu")
+    if name != "auto":
+        return torch.device(name)
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", local_rank() % torch.cuda.device_count())
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of torch's says that memory has run out, a GPU's or the machine's."""
+    return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)
+
+
+def load(
+    name: str,
+    dtype: torch.dtype,
+    kind: str = SENTENCE_ENCODER,
+    device: torch.device | None = None,
+    attention: str | None = None,
+) -> Loaded:
+    """Load a model for forward passes, quietly. Code that comes with a model is never run.
+
+    Args:
+        name: a folder with a transformers model, or a hub name.
+        dtype: type of the weights.
+        kind: the auto class of transformers that it is loaded by.
+        device: where it is to run; None: as `find_device` finds it.
+        attention: transformers' attn_implementation; None: its own choice.
+
+    Raises:
+        OptionError: if it cannot be found or read, is of another kind, or does not fit into memory.
+    """
+    root, device = locate(name), device or find_device()
+    more: dict[str, Any] = {"dtype": dtype} | ({"attn_implementation": attention} if attention else {})
+    with _quiet(), _as_option_errors(name, root, device):
+        if kind == SENTENCE_ENCODER:
+            encoder, model, tokenizer = _sentence_encoder(root, more)
+        else:
+            encoder, (model, tokenizer) = None, _transformer(name, root, kind, more)
+        (model if encoder is None else encoder).to(device=device, dtype=dtype).eval().requires_grad_(False)
+    return Loaded(model, tokenizer, device, fingerprint(root), encoder)
+
+
+def load_embeddings(name: str) -> tuple[Any, int, torch.nn.Module]:
+    """What an endpoint's requests need of a causal language model's folder; the model itself is never loaded.
+
+    Args:
+        name: the folder, or a hub name.
+
+    Returns:
+        The tokenizer, most tokens that the model reads, and its embedding module, float32.
+
+    Raises:
+        OptionError: if the folder is not that of a causal language model, or has no token embeddings in safetensors
+            files.
+    """
+    import transformers
+    from safetensors import safe_open
+
+    root = locate(name)
+    with _quiet(), _as_option_errors(name, root):
+        config = transformers.AutoConfig.from_pretrained(root, trust_remote_code=False)
+        _check_kind(name, config, CAUSAL_LM)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(root, trust_remote_code=False)
+        with _parameters_on_meta():
+            model = transformers.AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    embeddings = model.get_input_embeddings()
+    whole = next(path for path, module in model.named_modules() if module is embeddings) + ".weight"
+    for tensor in (whole, whole.removeprefix(model.base_model_prefix + ".")):
+        file = _file_of(root, tensor)
+        if file is not None:
+            with safe_open(file, "pt") as tensors:
+                table = tensors.get_tensor(tensor).float()
+            embeddings.weight = torch.nn.Parameter(table, requires_grad=False)
+            most = min(tokenizer.model_max_length, getattr(config, "max_position_embeddings", None) or 1 << 30)
+            return tokenizer, most, embeddings
+    rule = f"must have {whole} in safetensors files, from which prompts are embedded, and {root} has none"
+    raise OptionError("model", name, rule)
+
+
+def _sentence_encoder(root: Path, more: dict[str, Any]) -> tuple[Any, Any, Any]:
+    """sentence-transformers' modules, the transformer in them and its tokenizer."""
+    from sentence_transformers import SentenceTransformer
+
+    level = logging.getLogger("sentence_transformers").level
+    logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
+    try:
+        encoder = SentenceTransformer(
+            str(root), device="cpu", trust_remote_code=False, local_files_only=True, model_kwargs=more
+        )
+    finally:
+        logging.getLogger("sentence_transformers").setLevel(level)
+    model = getattr(encoder[0], "auto_model", None)
+    if model is None or "inputs_embeds" not in inspect.signature(model.forward).parameters:
+        raise TypeError(f"its first module, {type(encoder[0]).__name__}, takes no embeddings")
+    return encoder, model, encoder.tokenizer
+
+
+def _transformer(name: str, root: Path, kind: str, more: dict[str, Any]) -> tuple[Any, Any]:
+    import transformers
+
+    config = transformers.AutoConfig.from_pretrained(root, trust_remote_code=False)
+    _check_kind(name, config, kind)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(root, trust_remote_code=False)
+    auto = getattr(transformers, kind)
+    own_code = {} if kind == IMAGE_TEXT else {"trust_remote_code": False}
+    model, report = auto.from_pretrained(root, output_loading_info=True, **own_code, **more)
+    if report["missing_keys"]:
+        rule = f"must have all weights that {kind} needs, and lacks such as {min(report['missing_keys'])}"
+        raise OptionError("model", name, rule, f"name one that was trained as such, of {_FAMILIES[kind]}")
+    return model, tokenizer
+
+
+def _check_kind(name: str, config: Any, kind: str) -> None:
+    """Raise OptionError unless a model of this configuration is of the kind."""
+    import transformers
+
+    if kind == IMAGE_TEXT:
+        if config.model_type != "clip":
+            raise OptionError("model", name, f"must be a clip model for image_text, and is {config.model_type}")
+        return
+    masked, causal = transformers.MODEL_FOR_MASKED_LM_MAPPING, transformers.MODEL_FOR_CAUSAL_LM_MAPPING
+    if kind == MASKED_LM:
+        fits = type(config) in masked and not getattr(config, "is_encoder_decoder", False)
+    else:  # BERT and its like can be loaded so, and look ahead unless they are decoders
+        fits = type(config) in causal and (type(config) not in masked or getattr(config, "is_decoder", False))
+    if not fits:
+        rule = f"must be of a family that {kind} supports, and is {config.model_type}"
+        raise OptionError("model", name, rule, f"name one of {_FAMILIES[kind]}, or of another family of that kind")
+
+
+@contextmanager
+def _as_option_errors(name: str, root: Path, device: torch.device | str = "cpu") -> Iterator[None]:
+    """What a library raises about a model's files, in one line that names the option."""
+    try:
+        yield
+    except OptionError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            rule, hint = f"must fit into the memory of {device}, which has no room for its weights", "a smaller model"
+            raise OptionError("model", name, rule, f"take the precision bfloat16, the device cpu, or {hint}") from None
+        reason = (str(error).splitlines() or [""])[0]
+        rule = f"must be readable, but {root} cannot be loaded ({type(error).__name__}: {reason[:300]})"
+        raise OptionError("model", name, rule) from None
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without transformers' notes and progress bars."""
+    import transformers
+
+    verbosity = transformers.logging.get_verbosity()
+    bars = transformers.logging.is_progress_bar_enabled()
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers.logging.set_verbosity(verbosity)
+        if bars:
+            transformers.logging.enable_progress_bar()
+
+
+@contextmanager
+def _parameters_on_meta() -> Iterator[None]:
+    """Modules made inside have parameters without memory; buffers, such as an embedding's scale, are real."""
+    register = torch.nn.Module.register_parameter
+
+    def without_memory(module: torch.nn.Module, name: str, parameter: torch.nn.Parameter | None) -> None:
+        bare = None if parameter is None else torch.nn.Parameter(parameter.to("meta"), requires_grad=False)
+        register(module, name, bare)
+
+    torch.nn.Module.register_parameter = without_memory
+    try:
+        yield
+    finally:
+        torch.nn.Module.register_parameter = register
+
+
+def _file_of(folder: Path, tensor: str) -> Path | None:
+    """The safetensors file of the folder that holds a tensor."""
+    from safetensors import safe_open
+
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        name = json.loads(index.read_text())["weight_map"].get(tensor)
+        return None if name is None else folder / name
+    file = folder / "model.safetensors"
+    if not file.is_file():
+        return None
+    with safe_open(file, "pt") as tensors:
+        return file if tensor in tensors.keys() else None  # noqa: SIM118  (it is no dict)

@@ -1,0 +1,128 @@
+"""Answers that were paid for, kept on disk, so that nothing is paid for twice and no more than the budget allows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+import sqlite3
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from dfedsam.errors import BudgetExceeded, OptionError
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS answers (request TEXT PRIMARY KEY, scores TEXT);
+CREATE TABLE IF NOT EXISTS claims (request TEXT PRIMARY KEY, host TEXT, pid INTEGER, until REAL);
+CREATE TABLE IF NOT EXISTS spent (id INTEGER PRIMARY KEY CHECK (id = 0), requests INTEGER, tokens INTEGER);
+INSERT OR IGNORE INTO spent VALUES (0, 0, 0);
+"""
+
+
+class ResponseCache:
+    """Class scores by request, each on disk as soon as it is known. Threads, ranks and runs may share the file.
+
+    Args:
+        path: the file; its folder is made.
+        requests: requests that may be paid for in all, by everyone who shares the file; 0 for no limit.
+        tokens: tokens that may be sent, likewise.
+
+    Raises:
+        OptionError: if it cannot be opened.
+    """
+
+    def __init__(self, path: Path, *, requests: int = 0, tokens: int = 0) -> None:
+        self.path, self._limits = path, {"requests": requests, "tokens": tokens}
+        self._lock, self._host = threading.Lock(), socket.gethostname()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = sqlite3.connect(path, timeout=60, check_same_thread=False, isolation_level=None)
+            self._file.execute("PRAGMA journal_mode=WAL")
+            self._file.execute("PRAGMA synchronous=NORMAL")
+            self._file.executescript(_TABLES)
+        except (OSError, sqlite3.Error) as error:
+            raise OptionError("cache_path", path, f"cannot be opened ({error})", "name another file") from None
+
+    @staticmethod
+    def key(url: str, body: dict[str, Any], words: list[Any]) -> str:
+        """What an answer is filed under: a digest of all that it depends on."""
+        return hashlib.sha256(json.dumps([url, body, words], sort_keys=True).encode()).hexdigest()
+
+    def get(self, key: str) -> list[float] | None:
+        """The scores that were answered; None if the answer is not known."""
+        with self._lock:
+            row = self._file.execute("SELECT scores FROM answers WHERE request = ?", (key,)).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def put(self, key: str, scores: list[float]) -> None:
+        """Keep an answer, and give back its claim."""
+        with self._lock:
+            self._file.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (key, json.dumps(scores)))
+        self.release(key)
+
+    def claim(self, key: str, seconds: float) -> bool:
+        """Whether the caller is to make a request that someone else may be making: claims that no process holds lapse.
+
+        Args:
+            key: of the request.
+            seconds: how long the claim holds at most.
+        """
+        with self._lock:
+            row = self._file.execute("SELECT host, pid, until FROM claims WHERE request = ?", (key,)).fetchone()
+            if row is not None:
+                host, pid, until = row
+                if time.time() < until and not (host == self._host and not _is_alive(pid)):
+                    return False
+                self._file.execute("DELETE FROM claims WHERE request = ? AND until = ?", (key, until))
+            mine = (key, self._host, os.getpid(), time.time() + seconds)
+            return self._file.execute("INSERT OR IGNORE INTO claims VALUES (?, ?, ?, ?)", mine).rowcount == 1
+
+    def release(self, key: str) -> None:
+        """Give back the claim of a request."""
+        with self._lock:
+            self._file.execute("DELETE FROM claims WHERE request = ?", (key,))
+
+    def spend(self, tokens: int) -> None:
+        """Count a request of so many tokens, which is then to be sent.
+
+        Raises:
+            BudgetExceeded: if the budget does not cover it; nothing is counted then.
+        """
+        most = [limit or 1 << 62 for limit in self._limits.values()]
+        with self._lock:
+            done = self._file.execute(
+                "UPDATE spent SET requests = requests + 1, tokens = tokens + ? "
+                "WHERE requests + 1 <= ? AND tokens + ? <= ?",
+                (tokens, most[0], tokens, most[1]),
+            )
+        if not done.rowcount:
+            counts, limits = self.spent(), self._limits
+            name = "requests" if limits["requests"] and counts["requests"] >= limits["requests"] else "tokens"
+            raise BudgetExceeded(
+                f"budget_{name} is {limits[name]:,}: {counts[name]:,} are paid for already, as {self.path} says; "
+                "resume with a larger budget to go on"
+            )
+
+    def spent(self) -> dict[str, int]:
+        """Requests and tokens that the file has paid for in all."""
+        with self._lock:
+            row = self._file.execute("SELECT requests, tokens FROM spent").fetchone()
+        return dict(zip(("requests", "tokens"), row, strict=True))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _is_alive(pid: int) -> bool:
+    """Whether a process of this machine is there."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

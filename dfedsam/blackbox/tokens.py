@@ -1,0 +1,198 @@
+"""Texts to tokens: special tokens, the prompt's words, label words, templates filled with texts, and the vocabulary."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfedsam.blackbox.base import TaskSpec
+from dfedsam.blackbox.forward import Contents
+from dfedsam.blackbox.templates import Template
+from dfedsam.errors import OptionError
+
+
+def special_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
+    """The special tokens that the tokenizer puts before and after a text."""
+    text = "a"
+    whole = tokenizer(text).input_ids
+    bare = tokenizer(text, add_special_tokens=False).input_ids
+    start = next(i for i in range(len(whole) - len(bare) + 1) if whole[i : i + len(bare)] == bare)
+    return whole[:start], whole[start + len(bare) :]
+
+
+def bare_tokens(tokenizer: Any, texts: Sequence[str], *, after_word: bool = False) -> list[list[int]]:
+    """Token ids of texts without special tokens.
+
+    Args:
+        tokenizer: the model's.
+        texts: n texts.
+        after_word: as they are after another word: a text that goes on begins with its blank.
+    """
+    if not after_word:
+        return tokenizer(list(texts), add_special_tokens=False).input_ids if texts else []
+    (word,) = tokenizer(["a"], add_special_tokens=False).input_ids
+    whole = tokenizer([f"a{text}" for text in texts], add_special_tokens=False).input_ids
+    if all(ids[: len(word)] == word for ids in whole):
+        return [ids[len(word) :] for ids in whole]
+    return tokenizer(list(texts), add_special_tokens=False).input_ids  # a tokenizer that joins over blanks
+
+
+def word_tokens(tokenizer: Any, text: str, *, after_word: bool) -> list[int]:
+    """Token ids of words as they are at the start of a text, or after another word and a blank."""
+    return bare_tokens(tokenizer, [f" {text}" if after_word else text], after_word=after_word)[0]
+
+
+def prompt_tokens(tokenizer: Any, task: TaskSpec, *, after_word: bool) -> NDArray[np.int64]:
+    """Token ids of the prompt's words, repeated and cut to the prompt's length, shape (tokens,).
+
+    Raises:
+        OptionError: if they have no tokens.
+    """
+    ids = word_tokens(tokenizer, task.prompt, after_word=after_word)
+    if not ids:
+        rule = f"must have tokens: to the model {task.model} it has no tokens"
+        raise OptionError("prompt", task.prompt, rule, "give a word or more")
+    length = task.prompt_tokens or len(ids)
+    return np.array((ids * -(-length // len(ids)))[:length])
+
+
+def label_tokens(tokenizer: Any, words: Sequence[str], *, after_word: bool) -> list[int]:
+    """The token of each class word.
+
+    Raises:
+        OptionError: for words that are not one token, or not one of their own.
+    """
+    split = {word: word_tokens(tokenizer, word, after_word=after_word) for word in words}
+    option, hint = ("words", ", ".join(words)), "choose other words"
+    wrong = {word: tokenizer.convert_ids_to_tokens(ids) for word, ids in split.items() if len(ids) != 1}
+    if wrong:
+        counts = "; ".join(f"{word} is {len(pieces)} ({' '.join(pieces)})" for word, pieces in wrong.items())
+        raise OptionError(*option, f"must be words of one token of the model, but {counts}", hint)
+    ids = [own[0] for own in split.values()]
+    unknown = [word for word, token in zip(words, ids, strict=True) if token == tokenizer.unk_token_id]
+    if unknown:
+        raise OptionError(*option, f"must be known to the model, whose vocabulary lacks {', '.join(unknown)}", hint)
+    if len(set(ids)) < len(ids):
+        raise OptionError(*option, "must be different tokens, but two of them are the same token to the model", hint)
+    return ids
+
+
+@dataclass(frozen=True)
+class Filler:
+    """Fills a template with examples, and tokenises it around the prompt.
+
+    Args:
+        tokenizer: the model's.
+        template: what texts are set in.
+        ends: whether the special tokens that end a text are put there; not where a label word follows.
+        mask: the mask token's text, which stands for <mask>; empty for a causal model.
+    """
+
+    tokenizer: Any
+    template: Template
+    ends: bool
+    mask: str = ""
+
+    def fill(self, task: TaskSpec, reads: int, prompt: int) -> Contents:
+        """All examples in the template, tokenised, with the place of the prompt.
+
+        Texts are cut after `task.max_tokens` tokens of their own, each of a pair, and further where the whole would be
+        longer than the model reads.
+
+        Args:
+            task: has the texts.
+            reads: most tokens that the model reads.
+            prompt: length of the prompt, in tokens.
+
+        Raises:
+            OptionError: if the prompt and the template leave no room for a text.
+        """
+        columns = [task.examples.texts, *([task.examples.seconds] if task.examples.seconds else [])]
+        if self.mask:  # a text that holds it would be read at the wrong place
+            columns = [tuple(text.replace(self.mask, " ") for text in column) for column in columns]
+        sizes = [[len(ids) for ids in bare_tokens(self.tokenizer, column)] for column in columns]
+        most, room = np.minimum(sizes, task.max_tokens), reads - prompt
+        frame = int(self._contents([[""]] * len(columns)).lengths[0])
+        if frame >= room:
+            rule = (
+                f"must be fewer: with the template's {frame} tokens it leaves no room for a text in the {reads} tokens"
+            )
+            hint = "give a shorter prompt or template"
+            raise OptionError("prompt_tokens", prompt, f"{rule} that the model reads", hint)
+        while True:  # what a text counts for may change by a token or two where it is cut
+            texts = [
+                [self._cut(*one) for one in zip(*column, strict=True)]
+                for column in zip(columns, sizes, most, strict=True)
+            ]
+            contents = self._contents(texts)
+            over = np.maximum(contents.lengths - room, 0)
+            if not over.any():
+                return contents
+            longer = most.argmax(axis=0), np.arange(len(over))
+            most[longer] = np.maximum(most[longer] - over, 0)
+
+    def _contents(self, columns: Sequence[Sequence[str]]) -> Contents:
+        sides = [self.template.sides(*texts, mask=self.mask) for texts in zip(*columns, strict=True)]
+        before, after = special_tokens(self.tokenizer)
+        left = bare_tokens(self.tokenizer, [left for left, _ in sides])
+        right = bare_tokens(self.tokenizer, [right for _, right in sides], after_word=True)
+        ids = [[*before, *start, *end, *(after if self.ends else [])] for start, end in zip(left, right, strict=True)]
+        offsets = np.array([len(before) + len(start) for start in left])
+        return Contents(ids, np.array([len(one) for one in ids]), offsets)
+
+    def _cut(self, text: str, size: int, most: int) -> str:
+        """The text up to its `most`-th token, of `size`."""
+        if size <= most:
+            return text
+        if not self.tokenizer.is_fast:
+            return self.tokenizer.decode(self.tokenizer(text, add_special_tokens=False).input_ids[:most])
+        ends = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True).offset_mapping
+        return text[: ends[most - 1][1]] if most else ""
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """A model's tokens as words to choose from: candidates of a discrete prompt.
+
+    Args:
+        tokenizer: the model's.
+        embed: gives the embeddings (n, width) of token ids (n,).
+    """
+
+    tokenizer: Any
+    embed: Callable[[NDArray[np.int64]], NDArray]
+
+    def text(self, ids: Sequence[int]) -> str:
+        """Tokens as they read, with the blank before the first where it has one."""
+        return self.tokenizer.decode(list(ids), clean_up_tokenization_spaces=False)
+
+    def frequent(self, texts: Sequence[str], count: int) -> list[int]:
+        """The `count` tokens that texts have most often, equally frequent ones in order of their ids."""
+        special = set(self.tokenizer.all_special_ids)
+        counts = Counter(token for ids in bare_tokens(self.tokenizer, texts) for token in ids)
+        known = [(-often, token) for token, often in counts.items() if token not in special]
+        return [token for _, token in sorted(known)[:count]]
+
+    def sample(self, random: np.random.Generator, count: int) -> list[int]:
+        """`count` different tokens of the whole vocabulary, in order of their ids, special ones left out."""
+        usual = np.setdiff1d(np.arange(len(self.tokenizer)), self.tokenizer.all_special_ids)
+        return np.sort(random.permutation(usual)[:count]).tolist()
+
+    def words(self, words: Sequence[str]) -> list[int]:
+        """The tokens of words as they are after a blank, each once.
+
+        Raises:
+            ValueError: for a word that is not one token; the message says which.
+        """
+        ids = []
+        for word in words:
+            pieces = word_tokens(self.tokenizer, word, after_word=True)
+            if len(pieces) != 1 or pieces[0] == self.tokenizer.unk_token_id:
+                raise ValueError(f"{word} is {' '.join(self.tokenizer.convert_ids_to_tokens(pieces))}")
+            ids.append(pieces[0])
+        return list(dict.fromkeys(ids))

@@ -1,0 +1,168 @@
+"""Live progress: a bar with the latest metrics on a terminal and in notebooks, a plain line now and then elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Protocol
+
+from dfedsam.callbacks.base import Callback
+from dfedsam.machine import in_mpi_job
+
+if TYPE_CHECKING:
+    from dfedsam.callbacks.base import Run
+    from dfedsam.run_folder import Row
+
+TERMINAL = "DFEDSAM_TERMINAL"
+"""Columns of the terminal that the output of MPI ranks ends up on."""
+EVERY = 5.0  # seconds between plain lines
+
+
+class Progress(Callback):
+    """Shows how far a run is, from its root alone."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._display: Display | None = None
+
+    def open(self) -> None:
+        """Open the display, as before a long start."""
+        if self._display is None:
+            self._display = self._stack.enter_context(display())
+
+    def on_start(self, run: Run) -> None:
+        """Open the display on the root."""
+        if run.communicator.is_root:
+            self.open()
+
+    def after_round(self, run: Run) -> None:
+        """Update it."""
+        if self._display is not None:
+            self._display.show(run.round, run.experiment.rounds, run.row)
+
+    def close(self) -> None:
+        """Take the bar away, also after a failure."""
+        self._stack.close()
+
+
+class Display(Protocol):
+    """Something that shows rounds and metrics."""
+
+    def __enter__(self) -> Display: ...
+
+    def __exit__(self, *exception: object) -> None: ...
+
+    def show(self, round: int, rounds: int, row: Row | None) -> None:
+        """Show that so many rounds of all are complete, and the metrics if there are new ones."""
+
+
+def display() -> Display:
+    """A bar where there is a terminal or a notebook, else lines."""
+    if TERMINAL in os.environ or (sys.stdout.isatty() and not in_mpi_job()) or "ipykernel" in sys.modules:
+        return Bar()
+    return Lines()
+
+
+class Clock:
+    """Estimates the time that remains from the rounds since it was made."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+        self._first: int | None = None
+
+    def remaining(self, round: int, rounds: int) -> float | None:
+        """Seconds; None before a round is complete."""
+        if self._first is None:
+            self._first, self._start = round, time.monotonic()
+        done = round - self._first
+        return (rounds - round) * (time.monotonic() - self._start) / done if done else None
+
+
+class Lines:
+    """Prints the latest metrics at the first evaluation, then every few seconds, and at the last one."""
+
+    def __init__(self, every: float = EVERY) -> None:
+        self._every, self._last, self._clock = every, -every, Clock()
+
+    def __enter__(self) -> Lines:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        pass
+
+    def show(self, round: int, rounds: int, row: Row | None) -> None:
+        """Print a line if it is time to."""
+        remaining = self._clock.remaining(round, rounds)
+        now = time.monotonic()
+        if row is None or (now - self._last < self._every and round != rounds):
+            return
+        self._last = now
+        end = "" if remaining is None or round == rounds else f", {duration(remaining)} left"
+        print(f"round {round}/{rounds}: {metrics_line(row)}{end}", flush=True)
+
+
+class Bar:
+    """A bar by rich, with the latest metrics under it."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.live import Live
+        from rich.progress import BarColumn, Progress, TextColumn
+        from rich.text import Text
+
+        columns = os.environ.get(TERMINAL)
+        console = Console(force_terminal=True, width=int(columns)) if columns else Console()
+        count = TextColumn("round {task.completed:.0f}/{task.total:.0f}")
+        self._bar = Progress(count, BarColumn(None), TextColumn("{task.fields[remaining]}"))
+        self._task = self._bar.add_task("", total=1, remaining="")
+        self._clock, self._latest = Clock(), Text("starting …")
+        self._live = Live(self._latest, console=console, refresh_per_second=4)
+
+    def __enter__(self) -> Bar:
+        self._live.__enter__()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._live.__exit__(None, None, None)
+
+    def show(self, round: int, rounds: int, row: Row | None) -> None:
+        """Move the bar."""
+        from rich.console import Group
+
+        remaining = self._clock.remaining(round, rounds)
+        text = "" if remaining is None else f"{duration(remaining)} left"
+        self._bar.update(self._task, completed=round, total=rounds, remaining=text)
+        if row is not None:
+            self._latest.plain = metrics_line(row)
+        self._live.update(Group(self._bar, self._latest))
+
+
+def metrics_line(row: Row) -> str:
+    """The metrics of one evaluation on one line."""
+    shown = [f"loss {row['loss']:.4g}"]
+    if "accuracy" in row:
+        shown.append(f"accuracy {row['accuracy']:.1%}")
+    shown += [
+        f"consensus {row['consensus_distance']:.3g}",
+        f"{row['queries']:,.0f} queries",
+        f"{size(row['bytes'])} a peer",
+    ]
+    return ", ".join(shown)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as 0:07, 12:34 or 1:02:03."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def size(count: float) -> str:
+    """A number of bytes as 512 B, 12.3 kB or 4.56 MB."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 999.5:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"

@@ -1,0 +1,162 @@
+"""What a peer's vector says about the soft prompt: the prompt itself, or a few numbers through a random projection."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfedsam import validation
+from dfedsam.blackbox.base import BlackBox, TaskSpec
+from dfedsam.errors import OptionError
+from dfedsam.objectives.categorical import Categorical
+from dfedsam.random import generator
+
+Distribution = Literal["normal", "uniform", "orthonormal"]
+
+
+class PromptMap(ABC):
+    """From parameters (…, dim) to soft prompts (…, tokens, width), and gradients back.
+
+    Attributes:
+        dim: number of parameters.
+        unit: the step in one parameter that moves the prompt's numbers by about one.
+        categorical: how parameters are distributions over tokens, where they are.
+        has_gradients: whether `pull_back` answers.
+        per_example: whether each example has a prompt of its own, which `prompts_for` gives in place of `prompts`.
+    """
+
+    dim: int
+    unit: float = 1.0
+    categorical: Categorical | None = None
+    has_gradients: bool = True
+    per_example: bool = False
+
+    @abstractmethod
+    def start(self) -> NDArray:
+        """The parameters of the initial prompt, shape (dim,)."""
+
+    @abstractmethod
+    def prompts(self, x: NDArray) -> NDArray:
+        """Soft prompts (…, tokens, width) of parameters (…, dim)."""
+
+    def prompts_for(self, x: NDArray, examples: NDArray) -> NDArray:
+        """Soft prompts (…, b, tokens, width) that parameters (…, dim) make of examples (…, b), where `per_example`."""
+        raise NotImplementedError
+
+    def pull_back(self, gradients: NDArray) -> NDArray:
+        """Gradients by the parameters (…, dim), from gradients by the prompts (…, tokens, width)."""
+        raise NotImplementedError
+
+    def text(self, x: NDArray) -> str | None:
+        """The prompt of parameters (dim,) as text; None where it is not made of real tokens."""
+        return None
+
+    def tensors(self, x: NDArray) -> dict[str, NDArray]:
+        """What is saved of parameters (dim,), by name."""
+        return {"prompt": self.prompts(x[None])[0]}
+
+    def card(self, card: dict[str, str]) -> dict[str, str]:
+        """The metadata saved with them, from those of the black box."""
+        return card
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptParameters(ABC):
+    """The options of a PromptMap."""
+
+    @abstractmethod
+    def build(self, black_box: BlackBox, task: TaskSpec, seed: int) -> PromptMap:
+        """Make the map.
+
+        Args:
+            black_box: its prompt is the initial one.
+            task: what it was built from.
+            seed: the run's seed, from which what is random is drawn.
+
+        Raises:
+            ValueError: for what does not suit the black box, in one line.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class FullPrompt(PromptParameters):
+    """The parameters are the soft prompt's own numbers, token by token; dim = tokens · width."""
+
+    def build(self, black_box: BlackBox, task: TaskSpec, seed: int) -> PromptMap:
+        return _Identity(black_box.prompt)
+
+
+class _Identity(PromptMap):
+    def __init__(self, prompt: NDArray) -> None:
+        self._prompt = prompt
+        self.dim = prompt.size
+
+    def start(self) -> NDArray:
+        return self._prompt.ravel().copy()
+
+    def prompts(self, x: NDArray) -> NDArray:
+        return x.reshape(*x.shape[:-1], *self._prompt.shape)
+
+    def pull_back(self, gradients: NDArray) -> NDArray:
+        return gradients.reshape(*gradients.shape[:-2], self.dim)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RandomProjection(PromptParameters):
+    """p = A z + p₀ with a fixed random A (tokens · width, dim), as in BBT (Sun et al., ICML 2022, section 3).
+
+    z starts at 0. The entries of A have standard deviation scale · s / (√dim · sigma), where s is that of the model's
+    word embeddings; so entries of z of about `sigma` give a prompt as large as word embeddings, times `scale`.
+
+    Args:
+        dim: length of z, at least 1.
+        scale: BBT's α, above 0.
+        sigma: the intended size of z's entries, above 0.
+        distribution: "normal" or "uniform" entries of A, or "orthonormal": orthogonal columns of equal length, so that
+            all directions of z move the prompt alike; dim must then be at most tokens · width.
+    """
+
+    dim: int = 500
+    scale: float = 1.0
+    sigma: float = 1.0
+    distribution: Distribution = "normal"
+
+    def __post_init__(self) -> None:
+        validation.whole_number("dim", self.dim, 1)
+        validation.positive("scale", self.scale)
+        validation.positive("sigma", self.sigma)
+        validation.one_of("distribution", self.distribution, get_args(Distribution))
+
+    def build(self, black_box: BlackBox, task: TaskSpec, seed: int) -> PromptMap:
+        prompt, rng = black_box.prompt, generator(seed, "prompt projection")
+        shape = (prompt.size, self.dim)
+        unit = rng.uniform(-1, 1, shape) * 3**0.5 if self.distribution == "uniform" else rng.standard_normal(shape)
+        if self.distribution == "orthonormal":
+            if self.dim > prompt.size:
+                rule = (
+                    f"must be at most the prompt's {prompt.size} numbers (tokens times width) where it is orthonormal"
+                )
+                raise OptionError("dim", self.dim, rule, "lower it, or take normal")
+            unit = np.linalg.qr(unit)[0] * prompt.size**0.5
+        deviation = self.scale * black_box.embedding_std / (self.dim**0.5 * self.sigma)
+        return _Projection((unit * deviation).astype(prompt.dtype), prompt)
+
+
+class _Projection(PromptMap):
+    def __init__(self, matrix: NDArray, prompt: NDArray) -> None:
+        self._matrix, self._prompt = matrix, prompt
+        self.dim = matrix.shape[1]
+        self.unit = float(1 / (matrix.std() * self.dim**0.5))
+
+    def start(self) -> NDArray:
+        return np.zeros(self.dim, self._matrix.dtype)
+
+    def prompts(self, x: NDArray) -> NDArray:
+        return (x @ self._matrix.T).reshape(*x.shape[:-1], *self._prompt.shape) + self._prompt
+
+    def pull_back(self, gradients: NDArray) -> NDArray:
+        return gradients.reshape(*gradients.shape[:-2], self._prompt.size) @ self._matrix

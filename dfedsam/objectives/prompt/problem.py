@@ -1,0 +1,264 @@
+"""A prompt-tuning problem in memory: split data and a black box, for one block of peers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import save
+from scipy.special import softmax
+
+from dfedsam.blackbox.base import BlackBox, cross_entropies, mean_over_examples, score_metrics
+from dfedsam.errors import BudgetExceeded
+from dfedsam.objectives.base import ALL_ROWS, Problem
+from dfedsam.objectives.prompt.parameters import PromptMap
+from dfedsam.peers import Peers
+from dfedsam.random import RandomStream, generator
+from dfedsam.run_folder import write_atomic
+
+Answer = TypeVar("Answer")
+_LEAST = 1e-6  # of a loss that another is divided by
+_PROMPT_BYTES = 1 << 26  # of an evaluation's prompts, where each example has its own, that are made at a time
+_STEPS, _TEXT_STEPS, _TEXT_BATCH = 150, 40, 32  # of the first-order reference; a text is a forward and backward pass
+_LR = 0.01
+
+
+class PromptProblem(Problem):
+    """What `PromptTuning.build` gives.
+
+    Examples are called by their index among all texts: training examples first, then held-out ones, and, where losses
+    are divided by those on perturbed texts, the training examples' perturbed texts. A minibatch that is shorter than
+    the widest is filled up with −1 at its end.
+
+    Args:
+        black_box: what is queried.
+        prompt_map: what a vector says about the prompt.
+        labels: classes of the training and then the held-out examples, shape (n,).
+        train: how many of them are training examples.
+        shards: for each peer of the network the indices of its training examples.
+        block: the peers of this process.
+        classes: number of classes.
+        batch_size: examples in a minibatch; 0: all of the peer's.
+        perturbed: whether losses are divided by those on perturbed texts.
+        by_peer: whether a peer's prompts are computed by themselves, so that no bit depends on other peers.
+        card: metadata saved with the prompt.
+        seed: the run's seed.
+        dtype: type of x.
+    """
+
+    chunk_bytes = 1 << 28  # whole blocks go to the model, which cuts its own batches
+
+    def __init__(
+        self,
+        black_box: BlackBox,
+        prompt_map: PromptMap,
+        labels: NDArray[np.int64],
+        train: int,
+        shards: list[NDArray],
+        block: Peers,
+        *,
+        classes: int,
+        batch_size: int,
+        perturbed: bool,
+        by_peer: bool,
+        card: dict[str, str],
+        seed: int,
+        dtype: np.dtype,
+    ) -> None:
+        self.black_box, self.map, self.labels, self.shards = black_box, prompt_map, labels, shards
+        self.train, self.test = np.arange(train), np.arange(train, len(labels))
+        self.card, self.seed, self.dtype = card, seed, dtype
+        self._batch_size, self._perturbed, self._by_peer = batch_size, perturbed, by_peer
+        self._own = [shards[peer] for peer in block]
+        self._widest = max(map(len, shards))
+        self.dim, self.categorical = prompt_map.dim, prompt_map.categorical
+        self.queries_per_loss = 2 if perturbed else 1
+        steady = black_box.gives_scores and not (batch_size or perturbed or self.categorical or prompt_map.per_example)
+        self.num_scores = self._widest * classes if steady else 0
+        self.has_budget = black_box.has_budget
+        self.has_gradients = black_box.gives_gradients and prompt_map.has_gradients and not perturbed
+
+    def start(self) -> NDArray:
+        return self.map.start().astype(self.dtype)
+
+    def minibatch(self, stream: RandomStream, rows: slice = ALL_ROWS) -> NDArray:
+        """Indices of each peer's examples, drawn without replacement, shape (p, b)."""
+        peers = self._own[rows]
+        size = min(self._batch_size or self._widest, self._widest)
+        batch = np.full((len(peers), size), -1, dtype=np.int64)
+        keys = stream.uniform((self._widest,)) if size < self._widest else None
+        for i, (row, own) in enumerate(zip(batch, peers, strict=True)):
+            chosen = own if keys is None else own[np.argsort(keys[i, : len(own)], kind="stable")[:size]]
+            row[: len(chosen)] = chosen
+        return batch
+
+    def losses(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
+        """See Problem.losses: mean cross-entropies, or the means of their ratios to those on perturbed texts."""
+
+        def ask() -> NDArray:
+            if self._perturbed or self.map.per_example:
+                return mean_over_examples(self._example_losses(x, batch), batch)
+            return self.black_box.losses(self._prompts(x), batch, self.labels[batch])
+
+        return self._within_budget(ask, np.zeros(x.shape[:2])).astype(x.dtype)
+
+    def example_losses(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
+        def ask() -> NDArray:
+            return self._example_losses(x, batch) * (batch >= 0)[:, None]
+
+        return self._within_budget(ask, np.zeros((*x.shape[:2], batch.shape[1]))).astype(x.dtype)
+
+    def _example_losses(self, x: NDArray, batch: NDArray) -> NDArray[np.float64]:
+        """One loss for each example, shape (p, q, b).
+
+        Source of the ratios: Sun et al. (2024), "FedBPT: efficient federated black-box prompt tuning for large language
+        models". A prompt that makes some class likely whatever the text says gains nothing by them.
+        """
+        labels = self.labels[batch][:, None]
+        if not self._perturbed:
+            return cross_entropies(self._scores(x, batch).astype(np.float64), labels)
+        both = np.concatenate([batch, np.where(batch < 0, -1, batch + len(self.labels))], axis=1)
+        losses = cross_entropies(self._scores(x, both).astype(np.float64), np.tile(labels, 2))
+        plain, perturbed = np.split(losses, 2, axis=-1)
+        return plain / np.maximum(perturbed, _LEAST)
+
+    def scores(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
+        """See Problem.scores: those of an example after those of another, 0 where a peer has no more examples."""
+        if not self.num_scores:
+            return super().scores(x, batch, rows)
+        empty = np.zeros((*x.shape[:2], batch.shape[1], self.num_scores // self._widest))
+        scores = self._within_budget(lambda: self._scores(x, batch), empty)
+        return scores.astype(x.dtype).reshape(*x.shape[:2], -1)
+
+    def score_gradient(self, scores: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
+        """See Problem.score_gradient: of the mean cross-entropy, the softmax less the label."""
+        present = batch >= 0
+        gradient = softmax(scores.reshape(*batch.shape, -1), axis=2)
+        gradient -= self.labels[batch][:, :, None] == np.arange(gradient.shape[2])
+        gradient *= (present / present.sum(axis=1, keepdims=True))[:, :, None]
+        return gradient.reshape(scores.shape)
+
+    def gradients(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
+        if not self.has_gradients:
+            return super().gradients(x, batch, rows)
+        _, gradients = self.black_box.gradients(self.map.prompts(x), batch, self.labels[batch])
+        return self.map.pull_back(gradients).astype(x.dtype)
+
+    def evaluate(self, x: NDArray) -> dict[str, NDArray]:
+        """Loss and accuracy on the held-out examples, each (k,)."""
+        if self.budget_exhausted:
+            raise BudgetExceeded(self.budget_exhausted)
+        labels = self.labels[self.test]
+        if not self.map.per_example:
+            return self.black_box.metrics(self._prompts(x[:, None])[:, 0], self.test, labels)
+        metrics = [score_metrics(self._held_out_scores(one)[None], labels) for one in x]
+        return {name: np.concatenate([own[name] for own in metrics]) for name in metrics[0]}
+
+    def sizes(self) -> NDArray[np.float64]:
+        return np.array([len(own) for own in self._own], np.float64)
+
+    def references(self) -> dict[str, float]:
+        """Zero-shot: no prompt at all. First order: Adam with exact gradients on the pooled training data."""
+        metrics: dict[str, float] = {}
+        scores = self._within_budget(lambda: self.black_box.zero_shot(self.test), None)
+        if scores is not None:
+            metrics["zero_shot_accuracy"] = float((scores.argmax(axis=-1) == self.labels[self.test]).mean())
+        if not (self.black_box.gives_gradients and self.map.has_gradients):
+            return metrics
+        best = self.evaluate(
+            first_order(self.black_box, self.map, self.train, self.labels, self.seed, self.dtype)[None]
+        )
+        return metrics | {f"first_order_{name}": float(best[name][0]) for name in ("accuracy", "loss")}
+
+    def counts(self) -> dict[str, int]:
+        return {"examples": self.black_box.usage.examples, "tokens": self.black_box.usage.tokens}
+
+    def save(self, mean: NDArray, path: Path) -> None:
+        """Write what the mean vector stands for, by default the soft prompt (tokens, width), and how to use it."""
+        mean, card = mean.astype(self.dtype), self.map.card(self.card | self.black_box.model_card())
+        text = self.map.text(mean)
+        if text is not None:
+            card["text"] = text
+            write_atomic(path.with_suffix(".txt"), text + "\n")
+        tensors = {name: np.ascontiguousarray(tensor) for name, tensor in self.map.tensors(mean).items()}
+        write_atomic(path, save(tensors, card))
+
+    def _within_budget(self, ask: Callable[[], Answer], otherwise: Answer) -> Answer:
+        """What `ask` gives; once the budget is spent nothing more is asked, and it is `otherwise`."""
+        if self.budget_exhausted:
+            return otherwise
+        try:
+            return ask()
+        except BudgetExceeded as error:
+            self.budget_exhausted = str(error)
+            return otherwise
+
+    def _prompts(self, x: NDArray) -> NDArray:
+        """Soft prompts (p, q, tokens, width) of candidates (p, q, dim)."""
+        if self._by_peer:  # a product of matrices may round a row by its neighbours
+            return np.concatenate([self.map.prompts(own[None]) for own in x])
+        return self.map.prompts(x)
+
+    def _scores(self, x: NDArray, examples: NDArray, *, count: bool = True) -> NDArray:
+        """Class scores (p, q, b, classes) of candidates (p, q, dim) on examples (p, b), filled up with −1.
+
+        A query is one candidate on one minibatch, however many prompts it makes there: where each example has its own,
+        the black box gets every example as a peer of its own.
+        """
+        if not self.map.per_example:
+            return self.black_box.scores(self._prompts(x), examples, count=count)
+        mask = examples >= 0
+        prompts = self.map.prompts_for(x, np.maximum(examples, 0)[:, None])
+        alone = self.black_box.scores(prompts.swapaxes(1, 2)[mask], examples[mask][:, None], count=count)[:, :, 0]
+        scores = np.zeros((*examples.shape, *alone.shape[1:]), alone.dtype)
+        scores[mask] = alone
+        return scores.swapaxes(1, 2)
+
+    def _held_out_scores(self, x: NDArray) -> NDArray:
+        """Class scores (b, classes) of one vector (dim,) on the held-out examples, where each has its own prompt."""
+        most = max(1, _PROMPT_BYTES // self.black_box.prompt.nbytes)
+        chunks = np.split(self.test, range(most, len(self.test), most))
+        return np.concatenate([self._scores(x[None, None], chunk[None], count=False)[0, 0] for chunk in chunks])
+
+
+def first_order(
+    black_box: BlackBox,
+    prompt_map: PromptMap,
+    examples: NDArray[np.int64],
+    labels: NDArray[np.int64],
+    seed: int,
+    dtype: np.dtype,
+) -> NDArray:
+    """The reference of a black-box run: exact gradients on the pooled training data, on the same parameters.
+
+    Adam (Kingma and Ba, 2015) with a linearly falling learning rate, in units of the prompt's own numbers, so that a
+    projection's scale does not matter.
+
+    Args:
+        black_box: one that gives gradients.
+        prompt_map: what a vector says about the prompt.
+        examples: indices of the training examples, shape (n,).
+        labels: classes by index.
+        seed: the run's seed.
+        dtype: type of the vector.
+
+    Returns:
+        The vector, shape (dim,).
+    """
+    import torch
+
+    steps = _TEXT_STEPS if black_box.reads_texts else _STEPS
+    rng, x = generator(seed, "first-order reference"), torch.from_numpy(prompt_map.start().astype(np.float64))
+    adam = torch.optim.Adam([x], lr=_LR * prompt_map.unit, eps=1e-12)
+    falling = torch.optim.lr_scheduler.LambdaLR(adam, lambda step: 1 - step / steps)
+    for _ in range(steps):
+        batch = np.sort(rng.permutation(examples)[:_TEXT_BATCH]) if black_box.reads_texts else examples
+        prompt = prompt_map.prompts(x.numpy().astype(dtype)[None])
+        _, gradient = black_box.gradients(prompt, batch[None], labels[batch][None])
+        x.grad = torch.from_numpy(prompt_map.pull_back(gradient)[0].astype(np.float64))
+        adam.step()
+        falling.step()
+    return x.numpy().astype(dtype)

@@ -1,0 +1,196 @@
+"""Prompt tuning: minimise the cross-entropy of a frozen, black-box classifier over the soft prompt it is given."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from dfedsam import validation
+from dfedsam.blackbox import BlackBoxConfig, DualEncoderConfig
+from dfedsam.blackbox.base import TaskSpec
+from dfedsam.data import docstring_topics, files
+from dfedsam.data.examples import Examples, held_out, limited, perturbed
+from dfedsam.data.split import Dirichlet, Split
+from dfedsam.errors import OptionError
+from dfedsam.objectives.base import Objective
+from dfedsam.objectives.prompt.parameters import FullPrompt, PromptParameters
+from dfedsam.peers import Peers
+from dfedsam.random import generator
+from dfedsam.registry import public_name
+
+if TYPE_CHECKING:
+    from dfedsam.objectives.prompt.problem import PromptProblem
+
+DOCSTRING_TOPICS = "docstring_topics"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptTuning(Objective):
+    """A soft prompt for a frozen model that classifies texts by class words.
+
+    The loss is the cross-entropy of the class scores, which the black box defines: by default a text's similarity to
+    class words, scale · cosine. A query is one prompt on one minibatch.
+
+    Args:
+        data: "docstring_topics" (four topics, no download), a file (CSV, TSV, JSON lines or Parquet, also gzipped), a
+            data set saved by the library datasets, a folder with such files by split (train.csv, test.csv), a folder
+            with a folder of images for each class, or a hub name.
+        test: a file or hub name with the held-out examples; empty: the test split of `data` where it has one, else a
+            share of `data` is held out, drawn by the seed.
+        test_share: that share, above 0 and below 1.
+        text_column: the column with the texts, or with the images ("image" in a folder of them); two columns with a
+            comma between where each example is a pair, which a template then takes as {text1} and {text2}.
+        label_column: the column with the labels, whole numbers or strings.
+        encoding: of files of text, such as latin-1 or utf-16.
+        words: a word or phrase for each class, commas between, in the sorted order of the labels: "terrible, great".
+            Empty: those of the blackbox's task, or the classes' own names, where the data have them.
+        blackbox: what makes class scores of prompts and texts: a sentence encoder, a masked or a causal language model,
+            or an import path.
+        model: a folder with a transformers model of that kind, or a hub name.
+        prompt: words whose embeddings are the initial soft prompt.
+        prompt_tokens: tokens of the soft prompt, to which the words are repeated and cut; 0: as many as the words have.
+        parameters: what a peer's vector is: the full soft prompt, z through a random projection, distributions over the
+            tokens of a discrete prompt, or a network that makes a prompt of each example.
+        batch_size: examples in a minibatch, drawn without replacement; 0 takes all examples of the peer, which costs
+            next to nothing in a dual encoder's mode "words".
+        perturb: r_p, from 0 to below 1. Above 0, what is minimised is the mean over examples of the loss on the text
+            divided by that on a perturbed one, so that a prompt does not win by a bias to some class (FedBPT, Sun et
+            al., 2024): this share of a text's words is replaced by words of the training texts, drawn once a run (the
+            paper draws tokens). A candidate then costs two queries. Evaluations are of the plain loss.
+        split: how the training examples are split over the peers.
+        min_examples: training examples that every peer gets at least.
+        train_limit: training examples at most, in the classes' proportions; 0 for no limit.
+        test_limit: held-out examples at most; 0 for no limit. Unless the mode is "words", an evaluation passes each of
+            them through the model for each prompt: a few hundred are enough.
+        max_tokens: texts are cut after so many tokens.
+        cut_at_peers: never put two peers into one batch of the model; with one thread the results are then the same
+            bit for bit however the peers are partitioned over processes.
+    """
+
+    data: str = DOCSTRING_TOPICS
+    test: str = ""
+    test_share: float = 0.25
+    text_column: str = "text"
+    label_column: str = "label"
+    encoding: str = "utf-8"
+    words: str = ""
+    blackbox: BlackBoxConfig = DualEncoderConfig()
+    model: str = "sentence-transformers/all-MiniLM-L6-v2"
+    prompt: str = "a text about"
+    prompt_tokens: int = 0
+    parameters: PromptParameters = FullPrompt()
+    batch_size: int = 0
+    perturb: float = 0.0
+    split: Split = Dirichlet()
+    min_examples: int = 8
+    train_limit: int = 0
+    test_limit: int = 0
+    max_tokens: int = 128
+    cut_at_peers: bool = False
+
+    def __post_init__(self) -> None:
+        validation.positive("test_share", self.test_share)
+        validation.between("test_share", self.test_share, 0, 1, open_high=True)
+        validation.between("perturb", self.perturb, 0, 1, "FedBPT takes 0.6 on SST-2", open_high=True)
+        for name in ("max_tokens", "min_examples"):
+            validation.whole_number(name, getattr(self, name), 1)
+        for name in ("batch_size", "train_limit", "test_limit", "prompt_tokens"):
+            validation.whole_number(name, getattr(self, name), 0)
+        if not self.prompt.strip():
+            raise OptionError(
+                "prompt", "empty", "must have a word or more, whose embeddings are the initial soft prompt"
+            )
+
+    def build(self, peers: int, block: Peers, seed: int, dtype: DTypeLike) -> PromptProblem:
+        train, test, words = self._examples(seed)
+        shards = self._shards(train, peers, seed)
+        from dfedsam.objectives.prompt.problem import PromptProblem  # here, since it brings safetensors
+
+        examples = train.joined(test)
+        if self.perturb:
+            examples = examples.joined(perturbed(train, self.perturb, generator(seed, "perturbed texts")))
+        task = TaskSpec(
+            model=self.model,
+            words=words,
+            examples=examples,
+            prompt=self.prompt,
+            prompt_tokens=self.prompt_tokens,
+            max_tokens=self.max_tokens,
+            cut_at_peers=self.cut_at_peers,
+            dtype=np.dtype(dtype),
+            train=len(train.labels),
+        )
+        black_box = self.blackbox.build(task)
+        black_box.preflight()
+        card = {
+            "model": self.model,
+            "blackbox": public_name(type(self.blackbox)),
+            "parameters": public_name(type(self.parameters)),
+            "words": json.dumps(words, ensure_ascii=False),
+            "initial_prompt": self.prompt,
+        }
+        return PromptProblem(
+            black_box,
+            self.parameters.build(black_box, task, seed),
+            np.concatenate([train.labels, test.labels]),
+            len(train.labels),
+            shards,
+            block,
+            classes=len(words),
+            batch_size=self.batch_size,
+            perturbed=self.perturb > 0,
+            by_peer=self.cut_at_peers,
+            card=card,
+            seed=seed,
+            dtype=np.dtype(dtype),
+        )
+
+    def class_counts(self, peers: int, seed: int) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+        """See Objective.class_counts. Loads the data, no model."""
+        train, _, words = self._examples(seed)
+        shards = self._shards(train, peers, seed)
+        return words, np.stack([np.bincount(train.labels[shard], minlength=len(words)) for shard in shards])
+
+    def _shards(self, train: Examples, peers: int, seed: int) -> list[NDArray]:
+        return self.split.split(train.labels, peers, self.min_examples, generator(seed, "data split"))
+
+    def _examples(self, seed: int) -> tuple[Examples, Examples, tuple[str, ...]]:
+        """Training and held-out examples and the class words."""
+        if self.data == DOCSTRING_TOPICS:
+            whole, test = docstring_topics.load(), None
+        else:
+            source = files.Source(self.text_column, self.label_column, self.encoding)
+            whole, test = source.load(self.data), None
+            if self.test or source.has_test(self.data):
+                test = source.load(self.test or self.data, "test" if self.test else "data", whole.classes, split="test")
+        train, test = (whole, test) if test else held_out(whole, self.test_share, generator(seed, "held-out examples"))
+        if bool(whole.images) != self.blackbox.takes_images:
+            has, needs = ("images", "texts") if whole.images else ("texts", "images")
+            rule = (
+                f"must hold {needs}: it holds {has}, and the blackbox {public_name(type(self.blackbox))} takes {needs}"
+            )
+            hint = f"choose another column, or {'image_text' if whole.images else 'another blackbox'}"
+            raise OptionError("text_column", self.text_column, rule, hint)
+        self.blackbox.check_texts(whole.seconds, self.text_column)
+        words = self._words(whole)
+        train = limited(train, self.train_limit, generator(seed, "training examples"))
+        return train, limited(test, self.test_limit, generator(seed, "test examples")), words
+
+    def _words(self, examples: Examples) -> tuple[str, ...]:
+        """One word for each class, in the order of the classes' numbers."""
+        count, names = len(examples.classes), ", ".join(map(str, examples.classes))
+        words = tuple(word.strip() for word in self.words.split(",")) if self.words.strip() else self.blackbox.words()
+        words = words or examples.names
+        if words is None:
+            rule = f"must be {count} words, commas between: {self.data} has {count} classes without names"
+            raise OptionError("words", "empty", rule)
+        if len(words) != count or "" in words or len(set(words)) != count:
+            rule = f"must be {count} different words, commas between, since {self.data} has {count} classes ({names})"
+            raise OptionError("words", ", ".join(words), rule)
+        if examples.names and set(words) == {str(label) for label in examples.classes}:
+            return examples.names  # the labels are the words themselves: each its own
+        return words

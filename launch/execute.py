@@ -1,0 +1,131 @@
+"""The one place where a run is executed: for `run`, `resume`, the runs of a sweep and the tasks of SLURM."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dfedsam.launch import ranks
+
+if TYPE_CHECKING:
+    from dfedsam.callbacks.files import Out
+    from dfedsam.communication.base import Communicator
+    from dfedsam.errors import RunError
+    from dfedsam.experiment import Experiment
+    from dfedsam.simulation import Result
+
+FIGURE_AFTER = 10.0  # seconds of a run from which drawing its figure by itself is worth the time
+
+
+def execute(
+    experiment: Experiment,
+    out: Out,
+    communicator: Communicator,
+    stop: ranks.Stop,
+    *,
+    resume: bool = False,
+    log: str | None = None,
+    figure: bool | None = None,
+    show: bool = True,
+) -> Result:
+    """Execute a run with progress, loggers, a figure and a summary.
+
+    Args:
+        experiment: what is run.
+        out: its folder, as `dfedsam.simulation.run` takes it.
+        communicator: who owns which peers.
+        stop: ends the run after its round, with a checkpoint.
+        resume: go on from the folder's checkpoint.
+        log: services that get the metrics too, as `--log` names them.
+        figure: whether to draw the convergence figure into the folder; None: after more than ten seconds.
+        show: whether to show progress and a summary.
+
+    Raises:
+        OptionError: for bad input.
+        FileError: for a folder that is damaged, in use or cannot be written.
+        RunError: if the run cannot go on; its last checkpoint is kept.
+    """
+    from dfedsam.callbacks.loggers import Logger, services
+    from dfedsam.callbacks.progress import Progress
+    from dfedsam.callbacks.rounds import Interrupt
+    from dfedsam.simulation import run
+
+    progress = Progress()
+    callbacks = [*([progress] if show else []), *map(Logger, services(log)), Interrupt(stop)]
+    start = time.perf_counter()
+    try:
+        if show and communicator.is_root:
+            progress.open()
+        result = run(experiment, out=out, resume=resume, callbacks=callbacks, communicator=communicator)
+    finally:
+        progress.close()
+    if communicator.is_root and result.folder is not None:
+        if figure or (figure is None and show and time.perf_counter() - start > FIGURE_AFTER):
+            _draw(result.folder)
+        if show:
+            _say(result)
+    return result
+
+
+def as_command(
+    experiment: Experiment, out: Out, *, resume: bool = False, log: str | None = None, figure: bool | None = None
+) -> int:
+    """Execute a run as a command does, and return the exit status.
+
+    Returns:
+        0; 1 for a run that could not go on; 130, 143 or 75 for one that a signal stopped.
+
+    Raises:
+        ValueError: for bad input, on all ranks.
+        OSError: for a folder that cannot be written, on all ranks.
+    """
+    from dfedsam.callbacks.base import INTERRUPTED
+    from dfedsam.communication import abort
+    from dfedsam.errors import RunError
+
+    communicator = experiment.connect()
+    with ranks.Stop() as stop:
+        try:
+            result = execute(experiment, out, communicator, stop, resume=resume, log=log, figure=figure)
+        except KeyboardInterrupt:  # the second one: end now
+            abort(130)
+        except RunError as error:
+            ranks.end_together(f"dfedsam: rank {communicator.rank}: {error}", 1)
+            return failed(error, out) if communicator.is_root else 1
+    return stop.status if result.stopped == INTERRUPTED else 0
+
+
+def failed(error: RunError, out: Out) -> int:
+    """Say why a run could not go on; returns the exit status."""
+    if error.__cause__ is not None or os.environ.get("DFEDSAM_TRACEBACK"):
+        traceback.print_exception(error)
+    kept = f"; the last checkpoint is kept in {out}" if isinstance(out, Path) and out.exists() else ""
+    print(f"dfedsam run: {error}{kept}", file=sys.stderr)
+    return 1
+
+
+def _draw(folder: Path) -> None:
+    """Draw the figure; the run is done whether or not that succeeds."""
+    try:
+        from dfedsam.analysis import plot_run
+
+        plot_run(folder)
+    except Exception as error:
+        _note(f"the figure could not be drawn ({' '.join(str(error).split())}); dfedsam plot {folder} draws it")
+
+
+def _say(result: Result) -> None:
+    try:
+        from dfedsam.launch.summary import summary
+
+        print(summary(result))
+    except (ValueError, KeyError, OSError) as error:
+        _note(f"the summary could not be printed ({' '.join(str(error).split())})")
+
+
+def _note(text: str) -> None:
+    print(f"dfedsam: note: {text}", file=sys.stderr)

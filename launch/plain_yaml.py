@@ -1,0 +1,76 @@
+"""YAML as plain values: text, numbers, true and false, lists and mappings, of a size that a person writes.
+
+Numbers are decimal, as YAML 1.2 has them: `010`, which older YAML reads as 8, means 10, and `1:30`, which it reads as
+90, is text, so that an option that wants a number refuses it. Dates are text too. What an alias repeats counts again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+MOST_VALUES = 100_000  # in one file, those that aliases repeat counted again
+MOST_LEVELS = 50  # of lists and mappings within one another
+MOST_DIGITS = 300  # of a whole number
+_INT = re.compile(r"[-+]?(?:0|[1-9][0-9_]*)\Z")
+_FLOAT = re.compile(
+    r"[-+]?(?:(?:0|[1-9][0-9_]*)?\.[0-9_]+|(?:0|[1-9][0-9_]*)\.)(?:[eE][-+]?[0-9]+)?\Z"
+    r"|[-+]?(?:0|[1-9][0-9_]*)[eE][-+]?[0-9]+\Z|[-+]?\.(?:inf|Inf|INF)\Z|\.(?:nan|NaN|NAN)\Z"
+)
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader with YAML 1.2's numbers, and without dates."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    letter: [(tag, form) for tag, form in forms if tag.rpartition(":")[2] not in ("int", "float", "timestamp")]
+    for letter, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+0123456789."))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:int", _INT, list("-+0123456789"))
+
+
+def load(text: str) -> Any:
+    """The value of a YAML text.
+
+    Raises:
+        ValueError: if it is no YAML, or too large or deep, holds itself, or has other than plain values.
+    """
+    try:
+        value = yaml.load(text, _Loader)
+        _check(value)
+    except RecursionError:
+        raise ValueError(f"it has more than {MOST_LEVELS} levels") from None
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError) as error:  # the last from odd tags
+        raise ValueError(" ".join(str(error).split())) from None
+    return value
+
+
+def _check(value: Any) -> None:
+    """Raise ValueError unless a value is plain and of a size that a person writes."""
+    count, todo = 0, [(value, 0)]
+    while todo:
+        one, level = todo.pop()
+        count += 1
+        if count > MOST_VALUES:
+            raise ValueError(f"it has more than {MOST_VALUES:,} values, or an alias that repeats too many")
+        if level > MOST_LEVELS:
+            raise ValueError(f"it has more than {MOST_LEVELS} levels, or an alias of itself")
+        todo += [(inner, level + 1) for inner in _inside(one)]
+
+
+def _inside(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict):
+        if not all(isinstance(key, (str, int, float, bool, type(None))) for key in value):
+            raise ValueError("a name must be text or a number")
+        yield from value.values()
+    elif isinstance(value, list):
+        yield from value
+    elif isinstance(value, int) and abs(value) >= 10**MOST_DIGITS:
+        raise ValueError(f"a number has more than {MOST_DIGITS} digits")
+    elif not isinstance(value, (str, int, float, type(None))):
+        raise ValueError(f"a value is a {type(value).__name__}: it must be text, a number, a list or a mapping")

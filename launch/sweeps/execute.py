@@ -1,0 +1,122 @@
+"""Executes one run of a study: in a worker process, or, with `--only`, in this one or on the ranks of this MPI job."""
+
+from __future__ import annotations
+
+import traceback
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from dfedsam.launch import ranks
+from dfedsam.launch.sweeps.study import Study
+from dfedsam.machine import mpi_rank
+
+if TYPE_CHECKING:
+    from dfedsam.communication.base import Communicator
+    from dfedsam.experiment import Experiment
+    from dfedsam.launch.sweeps.plan import Cell, Run
+    from dfedsam.launch.sweeps.spec import Sweep
+
+Ending = Literal["done", "stopped", "failed", "elsewhere"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Args:
+        ending: "done", "stopped" as asked, "failed", or executed "elsewhere" by another process.
+        reason: why it failed.
+        status: the exit status of a process that executes it alone: 1, or 2 for bad input that only the data showed.
+    """
+
+    ending: Ending
+    reason: str = ""
+    status: int = 0
+
+
+def execute(path: Path, run: Run, stop: ranks.Stop, *, show: bool) -> Outcome:
+    """Execute a run from where it stands, and note a failure in the study; the same on every rank.
+
+    Args:
+        path: the study's folder.
+        run: one of its runs.
+        stop: ends it after its round, with a checkpoint.
+        show: whether to show progress and a summary.
+    """
+    from dfedsam.errors import RunError
+    from dfedsam.lock import FolderInUse
+
+    study = Study(path)
+    try:
+        experiment = run.build()
+        return _execute(study, run, experiment, experiment.connect(), stop, show)
+    except FolderInUse as error:
+        return Outcome("elsewhere", str(error))
+    except (RunError, ValueError, OSError) as error:
+        outcome = Outcome("failed", " ".join(str(error).split()), 2 if isinstance(error, ValueError) else 1)
+    except Exception as error:
+        traceback.print_exc()
+        outcome = Outcome("failed", f"{type(error).__name__}: {error}", 1)
+    if mpi_rank() == 0:
+        with suppress(OSError):  # a disk that is full may be the reason itself
+            study.fail(run, outcome.reason, outcome.status)
+    ranks.end_together(f"dfedsam: {run.name}: {outcome.reason}", outcome.status)
+    return outcome
+
+
+def _execute(
+    study: Study, run: Run, experiment: Experiment, communicator: Communicator, stop: ranks.Stop, show: bool
+) -> Outcome:
+    from dfedsam.callbacks.base import INTERRUPTED, on_root
+    from dfedsam.launch.execute import execute as execute_run
+
+    folder = study.folder(run)
+    with ExitStack() as stack:
+
+        def prepare() -> str:
+            action = study.pending(run, experiment)
+            if action != "done":
+                folder.path.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(folder.writing())
+                stack.callback(folder.remove_unstarted)  # a run that fails before its first checkpoint leaves nothing
+                action = study.pending(run, experiment)  # another process may have been at it until now
+                study.clear_failure(run)
+            return action
+
+        action = on_root(communicator, prepare)
+        if action == "done":
+            return Outcome("done")
+        own = run.settings.own
+        result = execute_run(
+            experiment, folder, communicator, stop, resume=action == "resume", log=own["log"], figure=own["figure"],
+            show=show,
+        )  # fmt: skip
+    if result.stopped == INTERRUPTED:
+        return Outcome("stopped")
+    if result.stopped is not None:
+        error = f"stopped by its budget: {result.stopped}; raise it in the sweep's file, and start the sweep again"
+        on_root(communicator, lambda: study.fail(run, error, 1))
+        return Outcome("failed", error, 1)
+    return Outcome("done")
+
+
+def execute_only(path: Path, sweep: Sweep, cell: Cell, run: Run) -> int:
+    """Execute a run in this process, or on all the ranks of the MPI job that it is part of.
+
+    Returns:
+        The exit status: 0 if it is done, or another process executes it; 75 if SIGUSR1 stopped it; 130 or 143 after
+        another signal; 1 if it failed, 2 for input that only the data showed to be bad.
+
+    Raises:
+        ValueError: if a search is by a metric that the runs do not have.
+    """
+    with ranks.Stop() as stop:
+        outcome = execute(path, run, stop, show=True)
+    if mpi_rank() == 0:
+        if outcome.ending != "stopped":
+            print(f"{run.name}: {outcome.ending}{': ' * bool(outcome.reason)}{outcome.reason}", flush=True)
+        if outcome.ending == "done" and sweep.search:
+            Study(path).select(cell, sweep.search)
+    return stop.status if outcome.ending == "stopped" else outcome.status

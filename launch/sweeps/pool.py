@@ -1,0 +1,313 @@
+"""Executes a study's runs on this machine, several side by side, in worker processes or MPI jobs."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from dfedsam.callbacks.progress import EVERY, duration
+from dfedsam.launch import ranks
+from dfedsam.launch.sweeps.execute import Ending, Outcome, execute
+from dfedsam.launch.sweeps.plan import Run
+from dfedsam.launch.sweeps.study import Study
+from dfedsam.run_folder import RunFolder
+
+_SPAWN = multiprocessing.get_context("spawn")  # a fork would copy threads' locks
+_SHOWN = 8  # running runs with a line of their own
+
+
+@dataclass
+class Progress:
+    """How far a sweep is.
+
+    Args:
+        total: runs in all.
+        before: how many of them were done before.
+        jobs: runs side by side.
+    """
+
+    total: int
+    before: int
+    jobs: int
+    start: float = field(default_factory=time.monotonic, init=False)
+    ended: Counter[Ending] = field(default_factory=Counter, init=False)
+    running: dict[str, RunFolder] = field(default_factory=dict, init=False)  # by name
+
+    def remaining(self) -> float | None:
+        """Seconds that remain, from the runs that have ended since the start; None before the first has."""
+        ended = self.ended.total()
+        pending = self.total - self.before - ended
+        return pending * (time.monotonic() - self.start) / ended if ended else None
+
+    def line(self) -> str:
+        """All of it in a line: 12/288 done, 2 running, 1 failed, 3:20 left."""
+        remaining, failed = self.remaining(), self.ended["failed"]
+        parts = [f"{self.before + self.ended['done']}/{self.total} done"]
+        parts += [f"{len(self.running)} running"] if self.running else []
+        parts += [f"{failed} failed"] if failed else []
+        parts += [f"{duration(remaining)} left"] if remaining is not None and self.running else []
+        return ", ".join(parts)
+
+
+class Pool:
+    """Threads that each take the next run, and a worker process or an MPI job for it.
+
+    Args:
+        path: the study.
+        todo: (number among the study's jobs, run) in the order to execute them.
+        progress: kept up to date.
+        ended: called with each run and its outcome, in the thread that calls `run`.
+        options: of the command line, for runs on ranks.
+        restarts: how often a run goes on from its last checkpoint after one of its ranks was lost.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        todo: Sequence[tuple[int, Run]],
+        progress: Progress,
+        ended: Callable[[Run, Outcome], None],
+        options: Sequence[str] = (),
+        restarts: int = 0,
+    ) -> None:
+        self._path, self._study, self._progress, self._ended = path, Study(path), progress, ended
+        self._options, self._restarts = options, restarts
+        self._todo: queue.SimpleQueue[tuple[int, Run]] = queue.SimpleQueue()
+        for job in todo:
+            self._todo.put(job)
+        self._outcomes: queue.SimpleQueue[tuple[Run, Outcome]] = queue.SimpleQueue()
+        self._halt = threading.Event()
+        self._workers: dict[int, Worker] = {}
+        self._launched: dict[int, subprocess.Popen[bytes]] = {}
+
+    def run(self, show: Callable[[], None]) -> int:
+        """Run all; `show` is called a few times a second. Returns the exit status of the signal that stopped it, or 0.
+
+        SIGINT, SIGTERM, SIGHUP or SIGUSR1 lets the runs finish their round and save; the second one ends them now.
+        """
+        threads = [threading.Thread(target=self._work, args=(slot,)) for slot in range(self._progress.jobs)]
+        with ranks.Stop() as stop:
+            for thread in threads:
+                thread.start()
+            try:
+                while any(thread.is_alive() for thread in threads):
+                    if stop() and not self._halt.is_set():
+                        self._stop()
+                    self._collect(show)
+                    time.sleep(0.05)
+            except BaseException:  # the second signal
+                self._halt.set()
+                self._kill()
+                raise
+            self._collect(show)
+        return stop.status
+
+    def _collect(self, show: Callable[[], None]) -> None:
+        while not self._outcomes.empty():
+            run, outcome = self._outcomes.get()
+            self._progress.ended[outcome.ending] += 1
+            self._ended(run, outcome)
+        show()
+
+    def _stop(self) -> None:
+        self._halt.set()
+        for worker in list(self._workers.values()):
+            worker.stop()
+        for process in list(self._launched.values()):
+            process.send_signal(ranks.SAVE)
+
+    def _kill(self) -> None:
+        for worker in list(self._workers.values()):
+            worker.kill()
+        for process in list(self._launched.values()):
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+    def _work(self, slot: int) -> None:
+        while not self._halt.is_set():
+            try:
+                number, run = self._todo.get_nowait()
+            except queue.Empty:
+                break
+            self._progress.running[run.name] = self._study.folder(run)
+            outcome = self._launch(slot, number, run) if run.count > 1 else self._in_worker(slot, run)
+            del self._progress.running[run.name]
+            self._outcomes.put((run, outcome))
+        if worker := self._workers.pop(slot, None):
+            worker.end()
+
+    def _in_worker(self, slot: int, run: Run) -> Outcome:
+        if slot not in self._workers:
+            self._workers[slot] = Worker(self._path / "logs" / f"process-{slot + 1}.log")
+        if self._halt.is_set():  # asked to stop while the worker was starting
+            self._workers[slot].stop()
+        return self._workers[slot].execute(self._path, run)
+
+    def _launch(self, slot: int, number: int, run: Run) -> Outcome:
+        """Execute a run on MPI ranks: an mpirun of its own, which ends with this process."""
+        log = self._path / "logs" / f"{run.name}.log"
+        status, restart = self._mpirun(slot, log, run.count, number), 0
+        while ranks.is_lost(status) and restart < self._restarts and not self._halt.is_set():
+            restart += 1
+            status = self._mpirun(slot, log, max(1, run.count - restart), number)
+        failure = self._study.failure(run)
+        if failure is not None:
+            return Outcome("failed", str(failure.get("error")))
+        if self._study.is_done(run):
+            return Outcome("done")
+        if not ranks.is_lost(status):
+            return Outcome("stopped")
+        reason = f"mpirun ended with status {status}: see {log}"
+        self._study.fail(run, reason, 1)
+        return Outcome("failed", reason)
+
+    def _mpirun(self, slot: int, log: Path, count: int, number: int) -> int:
+        """The exit status of an MPI job for one run."""
+        argv = ["sweep", str(self._path), "--only", str(number), "--ranks", str(count), *self._options]
+        with log.open("ab") as file:
+            process = subprocess.Popen(
+                ranks.command(count, argv),
+                env=ranks.environment(count),
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                start_new_session=True,
+            )
+        self._launched[slot] = process
+        status = process.wait()
+        del self._launched[slot]
+        return status if status >= 0 else 128 - status
+
+
+class Worker:
+    """A process that executes one run after another, so that a short run does not pay for a process's start.
+
+    It is started anew if a run ends it, and ends with the process that made it.
+
+    Args:
+        log: the file that gets what libraries write.
+    """
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._pipe, self._process = self._start()
+
+    def _start(self) -> tuple[Connection, BaseProcess]:
+        ours, its = _SPAWN.Pipe()
+        process = _SPAWN.Process(target=_serve, args=(its, self._log), daemon=True)
+        process.start()
+        its.close()
+        return ours, process
+
+    def execute(self, path: Path, run: Run) -> Outcome:
+        """Execute a run of the study at `path`, and wait for its end."""
+        if not self._process.is_alive():
+            self._pipe, self._process = self._start()
+        with suppress(EOFError, OSError):
+            self._pipe.send((path, run))
+            return self._pipe.recv()
+        self._process.join()
+        status = self._process.exitcode or 0
+        if status == -signal.SIGKILL:
+            return Outcome("failed", "its process was ended by signal SIGKILL; short of memory?")
+        how = f"was ended by signal {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+        return Outcome("failed", f"its process {how}: see {self._log}")
+
+    def stop(self) -> None:
+        """Ask the run to finish its round, save and end; this can be called from another thread than `execute`."""
+        if self._process.is_alive() and self._process.pid:
+            os.kill(self._process.pid, ranks.SAVE)
+
+    def end(self) -> None:
+        """Let the idle process end, so that its libraries give back what they hold."""
+        self._pipe.close()
+        self._process.join(timeout=10)
+        self.kill()
+
+    def kill(self) -> None:
+        """End the process now, with the run that it executes."""
+        self._process.kill()
+        self._process.join()
+
+
+def _serve(pipe: Connection, log: Path) -> None:
+    """What a worker does: execute what comes through the pipe, until its other end is closed."""
+    os.setsid()  # Ctrl-C reaches the sweep alone, which then asks us
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    with ranks.Stop() as stop, suppress(EOFError, BrokenPipeError):
+        while True:
+            path, run = pipe.recv()
+            pipe.send(execute(path, run, stop, show=False))
+            sys.stdout.flush()
+
+
+def _end_with_parent() -> None:
+    """End at once when the sweep is killed, so that it can be started again."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+    os._exit(1)
+
+
+@contextmanager
+def shown(progress: Progress) -> Iterator[Callable[[], None]]:
+    """What shows the progress each time it is called: live on a terminal, a line now and then elsewhere."""
+    if not sys.stdout.isatty():
+        yield _lines(progress)
+        return
+    from rich.console import Group
+    from rich.live import Live
+    from rich.progress import BarColumn, TextColumn
+    from rich.progress import Progress as Bar
+    from rich.text import Text
+
+    bar = Bar(BarColumn(None), TextColumn("{task.fields[text]}"))
+    task = bar.add_task("", total=progress.total, text="")
+    last = 0.0
+    with Live(bar, refresh_per_second=4) as live:
+
+        def show() -> None:
+            nonlocal last
+            if time.monotonic() - last < 0.25 and progress.running:
+                return
+            last = time.monotonic()
+            bar.update(task, completed=progress.before + progress.ended.total(), text=progress.line())
+            lines = [f"  {name}{_round(folder)}" for name, folder in sorted(progress.running.items())[:_SHOWN]]
+            live.update(Group(bar, *(Text(line, overflow="ellipsis", no_wrap=True) for line in lines)))
+
+        yield show
+
+
+def _lines(progress: Progress) -> Callable[[], None]:
+    last = time.monotonic()
+
+    def show() -> None:
+        nonlocal last
+        if time.monotonic() - last >= EVERY:
+            last = time.monotonic()
+            print(progress.line(), flush=True)
+
+    return show
+
+
+def _round(folder: RunFolder) -> str:
+    with suppress(ValueError):
+        row = folder.last_row()
+        return "" if row is None else f"  round {row['round']}"
+    return ""

@@ -1,0 +1,179 @@
+"""A sweep's file: a base experiment, what varies, the seeds, and a search for each cell."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from dfedsam.errors import FileError
+from dfedsam.launch import options
+
+Point = dict[str, Any]  # option → value
+_KEYS = ("base", "grid", "zip", "seeds", "search", "slurm")
+_SEED = "seed"
+_NOT_A_RUNS = ("out", "ranks", "figure", "draw_split", "log", "config", "print_config", "help")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """A search for the best value of an option in each cell: every value is run with every seed.
+
+    Args:
+        option: what is searched over, such as algorithm.lr.
+        values: the candidates.
+        metric: a metric of metrics.jsonl, such as loss or accuracy.
+        choose: "min" or "max" of its mean over the seeds.
+        last: evaluations at the end of a run over which the metric is averaged, at least 1.
+    """
+
+    option: str
+    values: tuple[Any, ...]
+    metric: str = "loss"
+    choose: str = "min"
+    last: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """A sweep as its file has it.
+
+    Args:
+        base: the experiment that all runs share, its plug-ins in the long form.
+        axes: what varies; a run has one point of each.
+        seeds: one run a seed.
+        search: what is chosen in each cell, if anything.
+        slurm: settings of a batch script.
+        text: the file, with the base in it where that was a file of its own.
+        code: whether import paths in it may be imported.
+    """
+
+    base: options.Tree
+    axes: tuple[tuple[Point, ...], ...]
+    seeds: tuple[int, ...]
+    search: Search | None
+    slurm: options.Tree
+    text: str
+    code: bool = False
+
+    def cells(self) -> Iterator[Point]:
+        """Every combination of the axes' points, the last axis fastest."""
+        for points in product(*self.axes):
+            yield {option: value for point in points for option, value in point.items()}
+
+
+def read(path: Path, *, code: bool | None = False) -> Sweep:
+    """Read a sweep's file.
+
+    Args:
+        path: the file.
+        code: whether import paths in it may be imported; None: it is only looked at, and no plug-in is looked up.
+
+    Raises:
+        ValueError: if it is missing, malformed, has an unknown key or an empty list; in one line.
+    """
+    tree, text = options.read_yaml(path, "sweep")
+    if not isinstance(tree, dict):
+        raise ValueError(f"sweep is {path}: it must hold settings by name: {', '.join(_KEYS)}")
+    _known(path, "key", tree, _KEYS)
+    base = tree.get("base") or {}
+    if isinstance(base, str):
+        import yaml
+
+        inner, _ = options.read_yaml(base, f"{path}: base", path.parent)
+        text = yaml.safe_dump(tree | {"base": inner}, sort_keys=False, allow_unicode=True)
+        base = inner
+    if not isinstance(base, dict):
+        raise FileError(path, f"base is {base}: it must hold settings by name, or be the path of a file")
+    experiment = dict(base) if code is None else options.settings(f"{path}: base", base, code=code)
+    for option in ("out", "draw_split", "config"):
+        if option in experiment:
+            raise ValueError(f"{path}: base has {option}: the sweep names its runs' folders; leave {option} out")
+    axes = [*_grid(path, tree.get("grid")), *_zips(path, tree.get("zip"))]
+    search = _search(path, tree["search"]) if "search" in tree else None
+    varying = [option for axis in axes for option in axis[0]] + ([search.option] if search else [])
+    for option in varying:
+        if option == _SEED:
+            raise ValueError(f"{path}: seed varies by `seeds`, a number of seeds or a list of them")
+        if option in _NOT_A_RUNS or option.endswith(".help"):
+            raise ValueError(f"{path}: {option} cannot vary: it is not part of an experiment")
+        if varying.count(option) > 1:
+            raise ValueError(f"{path}: {option} varies in two places: name it once in grid, zip or search")
+    seeds = _seeds(path, tree["seeds"] if "seeds" in tree else [experiment.pop(_SEED, 0)])
+    slurm = tree.get("slurm") or {}
+    return Sweep(base=experiment, axes=tuple(axes), seeds=seeds, search=search, slurm=slurm, text=text, code=bool(code))
+
+
+def _known(path: Path, what: str, given: Any, known: tuple[str, ...]) -> None:
+    for key in given:
+        if key not in known:
+            nearest = difflib.get_close_matches(str(key), known, n=1)
+            guess = f"; did you mean {nearest[0]}?" if nearest else ""
+            raise ValueError(f"{path}: {key} is not a {what} of a sweep: there are {', '.join(known)}{guess}")
+
+
+def _grid(path: Path, grid: Any) -> list[tuple[Point, ...]]:
+    if grid is None:
+        return []
+    if not isinstance(grid, dict) or not grid:
+        raise ValueError(f"{path}: grid is {grid}: it must name options, each with a list of values")
+    lists = {_option(option): _values(path, f"grid.{option}", values) for option, values in grid.items()}
+    return [tuple({option: value} for value in values) for option, values in lists.items()]
+
+
+def _zips(path: Path, groups: Any) -> list[tuple[Point, ...]]:
+    if groups is None:
+        return []
+    if isinstance(groups, dict):
+        groups = [groups]
+    if not (isinstance(groups, list) and groups and all(isinstance(group, dict) and group for group in groups)):
+        raise ValueError(f"{path}: zip is {groups}: it must be a list of groups, each of options with lists of values")
+    axes = []
+    for group in groups:
+        lists = {_option(option): _values(path, f"zip.{option}", values) for option, values in group.items()}
+        lengths = {option: len(values) for option, values in lists.items()}
+        if len(set(lengths.values())) > 1:
+            counted = ", ".join(f"{option} has {count}" for option, count in lengths.items())
+            raise ValueError(f"{path}: the lists of a zip must be of one length, but {counted} values")
+        axes.append(tuple(dict(zip(lists, values, strict=True)) for values in zip(*lists.values(), strict=True)))
+    return axes
+
+
+def _values(path: Path, what: str, values: Any) -> list[Any]:
+    if not isinstance(values, list) or not values:
+        raise ValueError(f"{path}: {what} is {values}: it must be a list of at least one value")
+    for value in values:
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{path}: {what} has {value}: a value must be finite")
+    return values
+
+
+def _seeds(path: Path, seeds: Any) -> tuple[int, ...]:
+    if isinstance(seeds, int) and not isinstance(seeds, bool) and seeds >= 1:
+        return tuple(range(seeds))
+    if isinstance(seeds, list) and seeds and all(type(seed) is int and seed >= 0 for seed in seeds):
+        return tuple(seeds)
+    raise ValueError(f"{path}: seeds is {seeds}: it must be how many, at least 1, or a list of them, such as [0, 1, 2]")
+
+
+def _search(path: Path, search: Any) -> Search:
+    known = tuple(field.name for field in fields(Search))
+    if not isinstance(search, dict) or not {"option", "values"} <= search.keys():
+        raise ValueError(f"{path}: search is {search}: it must have an option and its values, and may have {known[2:]}")
+    _known(path, "key of search", search, known)
+    given: dict[str, Any] = search | {"option": _option(search["option"])}
+    found = Search(**given)
+    _values(path, "search.values", found.values)
+    if found.choose not in ("min", "max"):
+        raise ValueError(f"{path}: search.choose is {found.choose}: it must be min or max")
+    if type(found.last) is not int or found.last < 1:
+        raise ValueError(f"{path}: search.last is {found.last}: it must be a whole number of at least 1")
+    return found
+
+
+def _option(option: Any) -> str:
+    return str(option).removeprefix("--").replace("-", "_")

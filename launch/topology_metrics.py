@@ -1,0 +1,102 @@
+"""The metrics of a topology in words: one place for their names, their units and how they are written."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+Metrics = dict[str, Any]
+
+WORDS = {  # what `topologies.spectrum` calls them: words, and how the number is written
+    "n": ("peers", "{:,}"),
+    "edges": ("edges", "{:,}"),
+    "degree_min": ("smallest degree", "{}"),
+    "degree_mean": ("mean degree", "{:.4g}"),
+    "degree_max": ("largest degree", "{}"),
+    "diameter": ("diameter, in edges", "{}"),
+    "mu_2": ("Laplacian μ₂ (algebraic connectivity)", "{:.5g}"),
+    "mu_n": ("Laplacian μ_n", "{:.5g}"),
+    "degree_round_mean": ("mean degree a round", "{:.4g}"),
+    "degree_round_max": ("largest degree a round", "{}"),
+    "vectors_per_round": ("messages a round, one vector each", "{:,.1f}"),
+    "lambda": ("λ", "{:.6f}"),
+    "periodic_rate": ("rate of a period", "{:.6f}"),
+    "sigma_2": ("σ₂", "{:.6f}"),
+    "rho": ("ρ", "{:.6f}"),
+    "gap": ("gap 1 − λ", "{:.5g}"),
+    "gap_2": ("1 − λ₂", "{:.5g}"),
+    "gap_squared": ("1 − λ²", "{:.5g}"),
+    "lambda_2": ("λ₂", "{:.6f}"),
+    "lambda_min": ("λ_min", "{:.6f}"),
+    "lambda_q": ("λ of Q steps", "{:.6f}"),
+    "contraction": ("λ_max(E[WᵀW] − J)", "{:.6f}"),
+    "effective_neighbours": ("effective neighbours n_W(0.9)", "{:.3f}"),
+    "finite_time": ("rounds to the exact mean", "{:,}"),
+    "rounds_to_1e-6": ("rounds to 1e-6", "{:,}"),
+    "mixing_time": ("mixing time, in rounds", "{:,}"),
+}
+COLUMNS = {  # of the table of several topologies, in this order
+    "n": "peers",
+    "degree_round_mean": "degree",
+    "degree_round_max": "max",
+    "vectors_per_round": "messages a round",
+    "lambda": "λ",
+    "gap": "gap",
+    "effective_neighbours": "n_W",
+    "rounds_to_1e-6": "rounds to 1e-6",
+}
+_SHORTER = {"degree_round_mean": "{:.3g}", "lambda": "{:.4f}", "gap": "{:.3g}", "effective_neighbours": "{:.2f}"}
+_SCHEDULE = ("degree_round_mean", "degree_round_max", "periodic_rate")  # which one W does not need
+_SAME = ("sigma_2", "rho", "periodic_rate")  # as λ, for a symmetric W or a period of them
+
+
+def lines(metrics: Metrics) -> list[str]:
+    """Every metric that there is, one a line; equal ones share it."""
+    same = [key for key in _SAME if metrics[key] is not None and _equal(metrics[key], metrics["lambda"])]
+    left = {*same, *(["lambda_q"] if metrics["steps"] == 1 else []), *(_SCHEDULE if metrics["period"] == 1 else [])}
+    shown = [(words, _cell(metrics, key, form)) for key, (words, form) in WORDS.items() if key not in left]
+    names = {"λ": " = ".join(["λ", *(WORDS[key][0] for key in same if key != "periodic_rate")])}
+    names["λ of Q steps"] = f"λ of Q = {metrics['steps']} steps"
+    shown = [(names.get(words, words), cell) for words, cell in shown if cell != "–"]
+    width = max(len(words) for words, _ in shown)
+    told = [kind(metrics), *notes(metrics)]
+    return [*(f"{words:<{width}}  {cell}" for words, cell in shown), "; ".join(told)]
+
+
+def row(metrics: Metrics) -> list[str]:
+    """The cells of COLUMNS; – where a metric has no meaning or would take too long."""
+    return [_cell(metrics, key, _SHORTER.get(key, WORDS[key][1])) for key in COLUMNS]
+
+
+def kind(metrics: Metrics) -> str:
+    """Whether W changes, and whether a peer may hear another that does not hear it."""
+    period = metrics["period"]
+    when = "drawn afresh in each round" if period is None else "the same W in every round" if period == 1 else ""
+    return (when or f"{period} matrices in turn") + (", directed" if metrics["directed"] else "")
+
+
+def notes(metrics: Metrics) -> list[str]:
+    """What else one must know of it, in a few words each."""
+    found = []
+    if metrics["biased"]:
+        found.append("biased: only rows sum to one")
+    if metrics["sums"] == "columns":
+        found.append("needs push-sum")
+    if metrics["finite_time"] is not None:
+        found.append(f"exact after {metrics['finite_time']:,} rounds")
+    return found
+
+
+def _cell(metrics: Metrics, key: str, form: str) -> str:
+    value = metrics[key]
+    if value is None:
+        return "–"
+    text = form.format(0.0 if isinstance(value, float) and abs(value) < 1e-12 else value)  # what rounding left
+    if key == "contraction" and metrics["contraction_stderr"]:
+        return f"{text} ± {metrics['contraction_stderr']:.1g}".replace("-", "−")
+    text = text.removesuffix(".0") if key == "vectors_per_round" else text
+    return ("≈ " if key in metrics["approximate"] else "") + text.replace("-", "−")
+
+
+def _equal(a: float, b: float | None) -> bool:
+    return b is not None and math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-12)

@@ -1,0 +1,186 @@
+"""A command line or an experiment file as one tree of values by option.
+
+`--algorithm dpsgd --algorithm.lr 0.1` is {"algorithm": {"class_path": "dpsgd", "init_args": {"lr": "0.1"}}}, as in a
+file. Names of plug-ins are looked up in the registry, and trees are put over one another; types come after that, from
+the plug-ins' signatures (`dfedsam.launch.parser`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from jsonargparse import Namespace, set_parsing_settings
+
+from dfedsam import registry
+from dfedsam.errors import OptionError
+from dfedsam.launch import factories, plain_yaml
+from dfedsam.launch.errors import MissingValue, UnknownOption
+
+Tree = dict[str, Any]
+Pair = tuple[str, str | None]  # an option's name without dashes, and its value where it has one
+_EXAMPLE = "[ring, {class_path: random_regular, init_args: {degree: 4}}]"
+_PLUGIN_KEYS = {"class_path", "init_args"}
+_FORM = "must be a name, or have a class_path and perhaps init_args"
+
+
+def split(argv: Iterable[str], flags: Collection[str] = ()) -> tuple[list[str], list[Pair]]:
+    """The words of a command line that belong to no option, and its options.
+
+    `--a.b-c 3`, `--a.b-c=3` and a bare `--a` become ("a.b_c", "3") and ("a", None).
+
+    Args:
+        argv: the command line.
+        flags: options that take no value.
+    """
+    words: list[str] = []
+    found: list[Pair] = []
+    waiting = False
+    for word in argv:
+        if word.startswith("--"):
+            option, equals, value = word[2:].partition("=")
+            found.append((option.replace("-", "_"), value if equals else None))
+            waiting = not equals and found[-1][0] not in flags
+        elif waiting:
+            found[-1] = (found[-1][0], word)
+            waiting = False
+        else:
+            words.append(word)
+    return words, found
+
+
+def as_tree(found: Iterable[tuple[str, Any]]) -> Tree:
+    """Options as one tree.
+
+    Raises:
+        OptionError: if an option has options though it is no plug-in, or a plug-in's text is no YAML.
+    """
+    tree: Tree = {}
+    paths = [([part for part in option.split(".") if part not in _PLUGIN_KEYS], value) for option, value in found]
+    for path, value in sorted(paths, key=lambda pair: len(pair[0])):
+        place = tree
+        for number, head in enumerate(path[:-1]):
+            here = ".".join(path[: number + 1])
+            if registry.list_kind(head):
+                raise MissingValue(here, None, f"is a list: the options of its plug-ins stand in it, as in {_EXAMPLE}")
+            if not registry.kind_of(head):
+                raise UnknownOption(".".join(path), [])
+            place = place.setdefault(head, {}).setdefault("init_args", {})
+            if not isinstance(place, dict):
+                raise OptionError(f"{here}.init_args", place, "must be options by name, such as {steps: 4}")
+        if path:
+            place[path[-1]] = _typed_name(".".join(path), value) if registry.kind_of(path[-1]) else value
+    return tree
+
+
+def expand(option: str, value: Any, *, code: bool) -> Any:
+    """A value with every plug-in in it as {"class_path": import path of the class of its options, "init_args": {…}}.
+
+    Args:
+        option: what `value` is the value of; empty for a whole experiment.
+        value: a tree, or what one holds.
+        code: whether import paths may be imported.
+
+    Raises:
+        OptionError: if a plug-in is not known, or its options do not stand by name.
+    """
+    kind, listed = registry.kind_of(option), registry.list_kind(option)
+    if not option:
+        return {key: expand(key, item, code=code) for key, item in value.items()}
+    if listed is not None:
+        item = f"{option.rpartition('.')[0]}.{listed}".lstrip(".")
+        return [expand(item, one, code=code) for one in _items(option, value)]
+    return _expand_plugin(option, kind, value, code) if kind is not None and value is not None else value
+
+
+def _expand_plugin(option: str, kind: str, value: Any, code: bool) -> Tree:
+    form = {"class_path": value} if isinstance(value, str) else value
+    if not (isinstance(form, dict) and form and set(form) <= _PLUGIN_KEYS):
+        raise OptionError(option, form, _FORM)
+    options, expanded = form.get("init_args") or {}, {}
+    if "class_path" in form:
+        if not isinstance(form["class_path"], str):
+            raise OptionError(f"{option}.class_path", form["class_path"], "must be a name, or an import path")
+        plugin = registry.find(option, form["class_path"], kind=kind, code=code)
+        cls = factories.option_class(kind, getattr(plugin, "func", plugin))  # a file's name is a partial of its reader
+        if getattr(cls, "runs_code", False) and not code:
+            rule = "must not stand in a file that nobody vouches for, because it runs what its options name"
+            raise OptionError(option, form["class_path"], rule, "trust the file by --allow-code")
+        expanded = {"class_path": registry.import_path(cls)}
+        set_parsing_settings(import_path_allowlist=[cls.__module__.partition(".")[0]])
+        options = getattr(plugin, "keywords", {}) | options if isinstance(options, dict) else options
+    if not isinstance(options, dict):
+        raise OptionError(f"{option}.init_args", options, "must be options by name, such as {steps: 4}")
+    known = {str(key).replace("-", "_"): item for key, item in options.items()}
+    return expanded | {"init_args": {key: expand(f"{option}.{key}", item, code=code) for key, item in known.items()}}
+
+
+def over(old: Any, new: Any) -> Any:
+    """One expanded tree put over another: where a plug-in replaces another, options of both keep their values."""
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return new
+    if not (is_plugin_form(old) and is_plugin_form(new)):
+        return old | {key: over(old.get(key), value) for key, value in new.items()}
+    path = new.get("class_path", old.get("class_path"))
+    kept = old.get("init_args", {})
+    if path != old.get("class_path"):
+        known = inspect.signature(registry.import_object("class_path", path)).parameters
+        kept = {key: value for key, value in kept.items() if key in known}
+    form = {"init_args": over(kept, new.get("init_args", {}))}
+    return form if path is None else {"class_path": path} | form
+
+
+def instantiate(value: Any) -> Any:
+    """Typed values with every plug-in in them made.
+
+    Raises:
+        OptionError: if a plug-in refuses an option, with the option's full name.
+    """
+    if isinstance(value, (list, tuple)):
+        return [instantiate(item) for item in value]
+    if not isinstance(value, Namespace):
+        return value
+    if "class_path" not in value:
+        return {key: _within(key, item) for key, item in vars(value).items()}
+    cls = registry.import_object("class_path", value.class_path)
+    return cls(**{key: _within(key, item) for key, item in vars(value.get("init_args", Namespace())).items()})
+
+
+def _within(option: str, value: Any) -> Any:
+    try:
+        return instantiate(value)
+    except OptionError as error:
+        raise error.within(option) from error
+    except ValueError as error:  # of a plug-in that does not structure its errors
+        raise ValueError(f"{option}.{error}") from error
+
+
+def _typed_name(option: str, value: Any) -> Tree:
+    """A plug-in as it is typed, a name or the long form as YAML, in the long form."""
+    if not isinstance(value, str):
+        raise MissingValue(option, value, f"needs a value: --{option} NAME")
+    if not value.lstrip().startswith("{"):
+        return {"class_path": value}
+    try:
+        form = plain_yaml.load(value)
+    except ValueError as error:
+        raise OptionError(option, value, f"must be YAML, but: {error}") from None
+    if not is_plugin_form(form):
+        raise OptionError(option, form, _FORM)
+    return form
+
+
+def _items(option: str, value: Any) -> list[Any]:
+    """A list as YAML has it, or as one text: `[ring, grid]` or `ring, grid`."""
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):  # what it is not is said below
+            value = plain_yaml.load(value if value.lstrip().startswith("[") else f"[{value}]")
+    if not (isinstance(value, list) and value and all(isinstance(item, (str, dict)) for item in value)):
+        raise OptionError(option, value, "must be a list of names, such as [ring, grid]")
+    return value
+
+
+def is_plugin_form(value: Any) -> bool:
+    return isinstance(value, dict) and bool(value) and set(value) <= _PLUGIN_KEYS

@@ -1,0 +1,56 @@
+"""Vectors on disk: made once, whole, and again when something they depend on has changed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dfedsam.blackbox import embedding_cache
+
+IDS = [[3, 1], [2], [5, 6, 7], [2, 9], [8]]
+
+
+class Embedder:
+    """Says what a text is, and counts how many it was asked for."""
+
+    asked = 0
+
+    def __call__(self, numbers: np.ndarray) -> np.ndarray:
+        self.asked += len(numbers)
+        return np.array([[sum(IDS[i]), len(IDS[i])] for i in numbers], dtype=np.float32)
+
+
+@pytest.fixture(autouse=True)
+def _fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DFEDSAM_CACHE", str(tmp_path))
+    monkeypatch.setattr(embedding_cache, "CHUNK", 2)
+
+
+def test_vectors_come_in_the_texts_order_and_are_made_once() -> None:
+    embed = Embedder()
+    for _ in range(3):
+        vectors = embedding_cache.cached_vectors("model", IDS, embed)
+        assert vectors.tolist() == [[4, 2], [2, 1], [18, 3], [11, 2], [8, 1]]
+    assert embed.asked == len(IDS)
+
+
+def test_another_model_has_its_own() -> None:
+    embed = Embedder()
+    embedding_cache.cached_vectors("model", IDS, embed)
+    embedding_cache.cached_vectors("other model", IDS, embed)
+    assert embed.asked == 2 * len(IDS)
+
+
+def test_a_file_cut_short_is_made_again(tmp_path: Path) -> None:
+    embed = Embedder()
+    expected = embedding_cache.cached_vectors("model", IDS, embed)
+    for path in (tmp_path / "vectors").iterdir():
+        path.write_bytes(path.read_bytes()[:-3])
+    assert np.array_equal(embedding_cache.cached_vectors("model", IDS, embed), expected)
+    assert embed.asked == 2 * len(IDS)
+
+
+def test_nothing_half_written_is_left(tmp_path: Path) -> None:
+    embedding_cache.cached_vectors("model", IDS, Embedder())
+    assert {path.suffix for path in (tmp_path / "vectors").iterdir()} == {".npy"}
+    assert len(list((tmp_path / "vectors").iterdir())) == 3

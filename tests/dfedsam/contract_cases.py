@@ -1,0 +1,174 @@
+"""Every numpy plug-in in a short run; executed by tests in one process and as an MPI job.
+
+python -m tests.dfedsam.contract_cases FOLDER PLACEMENT [--resume]
+
+writes FOLDER/rows.json and a run folder for each case.
+"""
+
+import dataclasses
+import json
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from dfedsam import (
+    BBT,
+    D2,
+    DPSGD,
+    SGP,
+    SPSA,
+    CentralAverage,
+    Chebyshev,
+    Choco,
+    CoordinateWise,
+    DecentLaM,
+    DeepSqueeze,
+    DFedAdam,
+    DFedADMM,
+    DFedAvg,
+    DFedAvgM,
+    DFedCata,
+    DFedSAM,
+    DFedSAMMG,
+    Exact,
+    Experiment,
+    Extra,
+    FedAvgBBT,
+    FedBBPT,
+    FedBPT,
+    FiniteTime,
+    Flood,
+    GossipCMAES,
+    GradientTracking,
+    Lead,
+    LocalOnly,
+    LogisticRegression,
+    MomentumTracking,
+    OledFL,
+    OneSided,
+    Plain,
+    QGDSGDm,
+    Quadratic,
+    RandomK,
+    ScaledSign,
+    ScoreSketch,
+    SecondOrder,
+    TwoPoint,
+    run,
+    topologies,
+)
+from dfedsam.communication import connect
+from dfedsam.registry import public_name
+from tests.dfedsam.communication.cases import drawn
+from tests.dfedsam.zeroth_order.linear_scores import LinearScores
+
+ALGORITHMS = [
+    DPSGD(lr=0.1),
+    DPSGD(lr=0.1, estimator=Exact(), weight_decay=0.1),
+    DFedAvg(lr=0.05, estimator=OneSided(directions=3)),
+    DFedAvgM(lr=0.02, estimator=TwoPoint(distribution="sphere")),
+    DFedAvgM(lr=0.02, keep_momentum=True, lr_schedule="inverse_root", estimator=TwoPoint(distribution="gaussian")),
+    DFedSAM(lr=0.05, rho=0.1),
+    DFedSAM(lr=0.05, perturbation="same", lr_schedule="exponential", lr_decay=0.9, estimator=CoordinateWise()),
+    DFedSAM(lr=0.05, perturbation="random"),
+    DFedSAMMG(lr=0.05, gossip=Plain(steps=3)),
+    LocalOnly(lr=0.05),
+    CentralAverage(lr=0.05),
+    DFedSAMMG(lr=0.05, gossip=Chebyshev(steps=3)),
+    DPSGD(lr=0.1, gossip=SecondOrder(steps=2)),
+    DPSGD(lr=0.1, gossip=FiniteTime()),
+    DFedSAM(lr=0.05, gossip=Flood(steps=2)),
+    SGP(lr=0.1),
+    GradientTracking(lr=0.05, rho=0.1),
+    MomentumTracking(lr=0.01, lr_schedule="inverse_root"),
+    D2(lr=0.05),
+    Extra(lr=0.05),
+    QGDSGDm(lr=0.05),
+    DecentLaM(lr=0.02),
+    OledFL(lr=0.05, rho=0.1),
+    DFedADMM(lr=0.05),
+    DFedCata(lr=0.05),
+    DFedAdam(lr=0.05, rho=0.1, estimator=TwoPoint()),
+    DFedSAMMG(lr=0.05, gossip=Choco(gamma=0.3, steps=3)),
+    GradientTracking(lr=0.05, gossip=Choco(compressor=RandomK(), gamma="theory")),
+    DPSGD(lr=0.1, gossip=DeepSqueeze(compressor=ScaledSign(), steps=2)),
+    Lead(lr=0.05),
+    DFedAvg(lr=0.02, lr_schedule="linear", lr_rounds=4, estimator=OneSided(distribution="orthogonal", directions=15)),
+    DFedSAM(lr=0.02, perturbation="momentum", momentum=0.5, lr_schedule="cosine", lr_rounds=5),
+    DFedSAM(lr=0.05, perturbation="control_variate", estimator=TwoPoint(control_variate=True)),
+    DFedSAMMG(lr=0.05, perturbation="last_round"),
+    GradientTracking(lr=0.05, estimator=OneSided(control_variate=True)),
+    BBT(population=6, sigma=0.3),
+    FedAvgBBT(sigma=0.3, generations=2, covariance="diagonal"),
+    FedBPT(sigma=0.3, generations=3),
+    GossipCMAES(sigma=0.3, generations=2, gossip=Plain(steps=2)),
+    GossipCMAES(sigma=0.3, generations=2, covariance="diagonal", gossip=Chebyshev(steps=2)),
+    DFedAvg(lr=0.05, estimator=SPSA()),
+    FedBBPT(a=0.05),
+]
+PEERS = 7
+
+
+def label(plugin: Any) -> str:
+    """A plug-in's public name, and the options in which it differs from its defaults."""
+    changed = []
+    for field in dataclasses.fields(plugin):
+        value = getattr(plugin, field.name)
+        if value != field.default:
+            text = label(value) if dataclasses.is_dataclass(value) else str(value)
+            changed.append(f"{field.name}={text}")
+    return public_name(type(plugin)) + (f"({', '.join(changed)})" if changed else "")
+
+
+def case(objective: Any, algorithm: Any, topology: str = "ring") -> tuple[str, tuple[Any, str, Any]]:
+    """A case by its name."""
+    return f"{label(objective)} {topology} {label(algorithm)}", (objective, topology, algorithm)
+
+
+PEERS = 7
+SAM = DFedSAM(lr=0.05, rho=0.1)
+CASES = dict(
+    [
+        *(case(Quadratic(dim=13, noise=0.2), algorithm) for algorithm in ALGORITHMS),
+        case(Quadratic(dim=13, heterogeneity=0, condition=5.0), SAM, "star"),
+        case(LogisticRegression(), SAM, "erdos_renyi"),
+        case(LogisticRegression(classes=2), DPSGD(lr=0.1, estimator=Exact(), weight_decay=0.1), "erdos_renyi"),
+        case(LinearScores(), DFedSAM(lr=0.05, rho=0.1, estimator=ScoreSketch(directions=3))),
+    ]
+)
+assert len(CASES) == len(ALGORITHMS) + 4
+
+
+def run_case(
+    name: str,
+    folder: Path | None,
+    rounds: int,
+    *,
+    resume: bool = False,
+    dtype: str = "float32",
+    placement: str = "contiguous",
+) -> list[dict]:
+    """Run one case and return its rows without the clock; placement "drawn" scatters the peers over the ranks."""
+    objective, graph, algorithm = CASES[name]
+    experiment = Experiment(
+        objective=objective,
+        topology=topologies.make(graph, PEERS, seed=4),
+        algorithm=algorithm,
+        rounds=rounds,
+        seed=3,
+        dtype=dtype,  # pyright: ignore[reportArgumentType]
+        checkpoint_every=2,
+        cosine=True,
+        placement="contiguous" if placement == "drawn" else placement,  # pyright: ignore[reportArgumentType]
+    )
+    communicator = connect(PEERS, partial(drawn, PEERS)) if placement == "drawn" else None
+    out = folder / name if folder else None
+    result = run(experiment, out=out, resume=resume, communicator=communicator)
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in result.rows]
+
+
+if __name__ == "__main__":
+    out, placement, resume = Path(sys.argv[1]), sys.argv[2], "--resume" in sys.argv
+    everything = {name: run_case(name, out, 5 if resume else 3, resume=resume, placement=placement) for name in CASES}
+    (out / "rows.json").write_text(json.dumps(everything))

@@ -1,0 +1,173 @@
+"""What graph functions share: the decorator that builds and checks, sides of a rectangle, and sizes nearby that fit."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
+
+import networkx as nx
+import numpy as np
+from numpy.typing import NDArray
+
+from dfedsam.errors import OptionError
+from dfedsam.topologies.normalize import components
+from dfedsam.validation import whole_number
+
+P = ParamSpec("P")
+Edges = Iterable[tuple[int, int]] | NDArray[np.integer]
+"""Pairs of peers, one by one or as an array of shape (edges, 2)."""
+
+_PEER_BYTES, _EDGE_BYTES = 500, 150  # of networkx's objects and of W, measured
+W_BYTES = 60  # of an edge in W alone, while it is built
+
+
+def graph(
+    *, least: int = 2, hint: str = "give two or more peers", directed: bool = False
+) -> Callable[[Callable[Concatenate[int, P], Edges | nx.Graph]], Callable[Concatenate[int, P], nx.Graph]]:
+    """Make a function from n and options to edges a function to a graph, in networkx's manner.
+
+    The number of peers is checked before the function is called. The graph has the peers 0..n-1 in order, and the
+    function's name in `graph.graph["name"]`. A function that builds a graph itself gives that.
+
+    Args:
+        least: smallest number of peers.
+        hint: what to do about fewer.
+        directed: whether an edge leads from its first peer, the sender, to its second alone.
+    """
+
+    def decorate(function: Callable[Concatenate[int, P], Edges | nx.Graph]) -> Callable[Concatenate[int, P], nx.Graph]:
+        name = function.__name__
+
+        @wraps(function)
+        def build(n: int, *args: P.args, **options: P.kwargs) -> nx.Graph:
+            n = whole_number("peers", n, least, hint)
+            require_memory(n, n)
+            edges = function(n, *args, **options)
+            return edges if isinstance(edges, nx.Graph) else from_pairs_of(name, n, edges, directed=directed)
+
+        signature = inspect.signature(function, eval_str=True)
+        vars(build)["__signature__"] = signature.replace(return_annotation=nx.Graph)
+        return build
+
+    return decorate
+
+
+def from_pairs_of(name: str, n: int, edges: Edges, *, directed: bool = False) -> nx.Graph:
+    """The graph of these edges with the peers 0..n-1 in order, whatever the edges' order."""
+    built: nx.Graph = nx.DiGraph(name=name) if directed else nx.Graph(name=name)
+    built.add_nodes_from(range(n))
+    built.add_edges_from(edges.tolist() if isinstance(edges, np.ndarray) else edges)
+    return built
+
+
+def connected(built: nx.Graph) -> nx.Graph:
+    """The graph.
+
+    Raises:
+        OptionError: if it is not connected (strongly, where it is directed).
+    """
+    parts = len(components(built))
+    if parts > 1:
+        rule = f"must be connected, but its {len(built)} peers are in {parts} parts"
+        raise OptionError("topology", built.graph.get("name", "this graph"), rule, "add edges")
+    return built
+
+
+def require_memory(n: int, edges: float, edge_bytes: int = _EDGE_BYTES) -> None:
+    """Refuse, before it is built, a graph that this machine's memory cannot hold.
+
+    Args:
+        n: number of peers.
+        edges: number of edges; of a schedule, of all rounds that are kept.
+        edge_bytes: what each takes; W_BYTES where no graph of networkx is built.
+
+    Raises:
+        OptionError: says how much it would take.
+    """
+    takes, there = _PEER_BYTES * n + edge_bytes * edges, _memory()
+    if takes > there:
+        rule = f"must fit into memory, but {edges:.2g} edges take about {takes / 1e9:,.0f} GB of {there / 1e9:,.0f}"
+        raise OptionError("peers", n, rule, "give fewer peers, or a graph with fewer edges")
+
+
+def checked_peers(n: int) -> int:
+    """Return the number of peers of a schedule; raise OptionError unless it is whole, at least two, and fits."""
+    n = whole_number("peers", n, 2, "give two or more peers")
+    require_memory(n, n, W_BYTES)
+    return n
+
+
+def below(option: str, value: int, n: int) -> None:
+    """Raise OptionError unless a number of neighbours is below the number of peers."""
+    if value >= n:
+        raise OptionError(option, value, f"must be below the number of peers ({n})", "use less, or more peers")
+
+
+def even_neighbours(neighbours: object, n: int) -> int:
+    """A number of neighbours of which half are on each side; raise OptionError unless it is even and below n."""
+    neighbours = whole_number("neighbours", neighbours, 2, "the usual is 4")
+    if neighbours % 2:
+        raise OptionError("neighbours", neighbours, "must be even, half on each side", f"use {neighbours - 1}")
+    below("neighbours", neighbours, n)
+    require_memory(n, n * neighbours / 2)
+    return neighbours
+
+
+def sides(name: str, n: int, rows: int | None, least: int) -> tuple[int, int]:
+    """Rows and columns of a grid or torus of n peers, both at least `least`.
+
+    Raises:
+        OptionError: if n has no such sides (the hint says which sizes nearby do), or if rows does not divide n.
+    """
+    fitting = divisors(n, least, n // least)
+    if not fitting:
+        near = nearby(n, least**2, lambda m: squarest(m) >= least, count=4)
+        sizes = ", ".join(f"{m} ({squarest(m)}×{m // squarest(m)})" for m in near)
+        rule = f"must be a product of two sides of at least {least} for a {name}"
+        raise OptionError("peers", n, rule, f"sizes nearby that fit: {sizes}")
+    if rows is None:
+        rows = squarest(n)
+    elif whole_number("rows", rows, least, f"use one of {listed(fitting)}") not in fitting:
+        rule = f"must divide {n} peers into a {name} with sides of at least {least}"
+        raise OptionError("rows", rows, rule, f"use one of {listed(fitting)}")
+    return rows, n // rows
+
+
+def divisors(n: int, low: int, high: int) -> list[int]:
+    """The divisors of n from low to high, rising."""
+    small = [side for side in range(1, int(n**0.5) + 1) if n % side == 0]
+    return sorted({d for side in small for d in (side, n // side) if low <= d <= high})
+
+
+def squarest(n: int) -> int:
+    """The largest divisor of n that is at most √n."""
+    return next(side for side in range(int(n**0.5), 0, -1) if n % side == 0)
+
+
+def nearby(n: int, low: int, fits: Callable[[int], bool], count: int = 2) -> list[int]:
+    """The sizes from `low` on that fit and are nearest to n, rising."""
+    sizes: list[int] = []
+    for distance in range(max(n, 2 * low) + 1000):
+        sizes += [m for m in sorted({n - distance, n + distance}) if m >= low and fits(m)]
+        if len(sizes) >= count:
+            break
+    return sorted(sizes[:count])
+
+
+def listed(numbers: Iterable[int]) -> str:
+    """Numbers as in "2, 4, 8"."""
+    return ", ".join(map(str, numbers))
+
+
+def either(numbers: Iterable[int]) -> str:
+    """Numbers as in "9 or 13"."""
+    return " or ".join(map(str, numbers))
+
+
+def _memory() -> float:
+    """Bytes of memory of this machine."""
+    sysconf: Any = getattr(os, "sysconf", None)
+    return float(sysconf("SC_PAGE_SIZE") * sysconf("SC_PHYS_PAGES")) if sysconf else float("inf")
