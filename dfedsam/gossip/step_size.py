@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import block_diag, csr_array
 from scipy.sparse.csgraph import breadth_first_order
 
+from dfedsam.errors import RunError
 from dfedsam.gossip.channel import Channel
 from dfedsam.random import RandomStream
 from dfedsam.topologies import spectrum_ends
@@ -27,6 +28,7 @@ _INTERVAL = 20  # steps between two measurements of the distance
 _ENTRIES, _PEERS = 1 << 13, 16  # of x in a trial, about; peers at least
 _DONE, _DIVERGED = 1e-12, 4.0  # shares of the first distance at which a trial ends
 _STEADY, _DUE = 0.6, 0.5  # shares of the earlier rate, or of that without compression, that the later rate must have
+_FINE = 0.5  # δ from which on messages are so fine that no safety factor is needed
 _NOISE = 0.05  # added between two measurements, as a share of the distance
 
 
@@ -52,8 +54,9 @@ def tune_step_size(make: Callable[[float], Gossip[Any]], delta: float, W: csr_ar
     diverges slowly, after thousands of steps. So short trials only find the γ that is fastest at first. Long ones, in
     which every entry is sent 40 times, up to 4,000 steps, lower it until the second half of the trial is about as fast
     as the time before, or half as fast as without compression, with that γ and with the next smaller one, of which
-    three quarters are taken. Some noise now and then stands for local steps; networks of few peers are tried in several
-    copies. Where even 4,000 steps are few, γ is lowered in proportion. The result depends on W and the compressor alone.
+    three quarters are taken unless δ is large. Some noise now and then stands for local steps; networks of few peers
+    are tried in several copies. Where even 4,000 steps are few, γ is lowered in proportion. The result depends on W and
+    the compressor alone.
 
     Args:
         make: γ to the gossip, of one step.
@@ -77,7 +80,7 @@ def tune_step_size(make: Callable[[float], Gossip[Any]], delta: float, W: csr_ar
         logs = trial(make(gamma), W, dim, steps)
         steady = steady + 1 if _is_steady(logs, gamma * gap) else 0
         if steady == 2:
-            safety = 1.0 if logs[-1] <= log(_DONE) else _FACTOR  # nothing is left: it needs none
+            safety = _FACTOR if delta < _FINE else 1.0
             return gamma * safety * min(1.0, 4 * steps * delta / _REFRESHES)
         gamma *= _FACTOR
     return _LEAST
@@ -120,7 +123,10 @@ def trial(gossip: Gossip[Any], W: csr_array, dim: int, steps: int) -> list[float
     state, first, logs = gossip.init(np.zeros_like(x)), _distance(x, n), []
     for step in range(1, steps + 1):
         stream = RandomStream(0, "consensus trial", step, 0, communicator.block)
-        x, state = gossip(x, state, Channel(W, communicator, stream))
+        try:
+            x, state = gossip(x, state, Channel(W, communicator, stream))
+        except RunError:
+            return [*logs, log(_DIVERGED)]
         if step % _INTERVAL == 0:
             distance = _distance(x, n)
             logs.append(log(max(distance / first, _DONE)))
