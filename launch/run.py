@@ -67,7 +67,7 @@ def resume(
     RunFolder(folder).read_config()
     tree = options.read_file(str(RunFolder(folder).config), code=allow_code)
     changed = {"rounds": rounds, "ranks": ranks, "placement": placement}
-    pairs = [(name, str(value)) for name, value in changed.items() if value is not None]
+    pairs: list[options.Pair] = [(name, str(value)) for name, value in changed.items() if value is not None]
     experiment = build(options.read([tree], pairs))
     starts = starts_ranks(ranks, experiment.topology.n)
     say_notes(experiment)

@@ -58,7 +58,7 @@ class Run:
     stopped: str | None = None
     dropped: bool = False
     earlier_counts: dict[str, int] = field(default_factory=dict)
-    before_gossip: Callable[[NDArray], None] = lambda x: None
+    before_gossip: Callable[[NDArray], None] = lambda _: None
     cosines: list[tuple[slice, NDArray]] | None = None
     _start: float = field(default_factory=time.perf_counter)
 

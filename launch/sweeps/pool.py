@@ -159,11 +159,10 @@ class Pool:
     def _launch(self, slot: int, number: int, run: Run) -> Outcome:
         """Execute a run on MPI ranks: an mpirun of its own, which ends with this process."""
         log = self._path / "logs" / f"{run.name}.log"
-        for restart in range(self._restarts + 1):
-            count = max(1, run.count - restart)
-            status = self._mpirun(slot, log, count, ["--only", str(number), "--ranks", str(count)])
-            if not ranks.is_lost(status) or self._halt.is_set():
-                break
+        status, restart = self._mpirun(slot, log, run.count, number), 0
+        while ranks.is_lost(status) and restart < self._restarts and not self._halt.is_set():
+            restart += 1
+            status = self._mpirun(slot, log, max(1, run.count - restart), number)
         failure = self._study.failure(run)
         if failure is not None:
             return Outcome("failed", str(failure.get("error")))
@@ -175,8 +174,9 @@ class Pool:
         self._study.fail(run, reason, 1)
         return Outcome("failed", reason)
 
-    def _mpirun(self, slot: int, log: Path, count: int, options: Sequence[str]) -> int:
-        argv = ["sweep", str(self._path), *options, *self._options]
+    def _mpirun(self, slot: int, log: Path, count: int, number: int) -> int:
+        """The exit status of an MPI job for one run."""
+        argv = ["sweep", str(self._path), "--only", str(number), "--ranks", str(count), *self._options]
         with log.open("ab") as file:
             process = subprocess.Popen(
                 ranks.command(count, argv),
