@@ -133,7 +133,7 @@ def _row(pairs: list[Pair], steps: int, *, alone: bool) -> Row:
     settings = options.read([], pairs)
     try:
         topology = options.topology(settings)
-        topologies.check(topology)
+        topologies.verify(topology)
         return Row(name, topology, topologies.spectrum(topology, steps))
     except ValueError as error:
         if alone:

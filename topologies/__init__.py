@@ -73,8 +73,6 @@ from dfedsam.topologies.weights.rules import (
     weight_rule,
 )
 
-check = verify  # the old name
-
 __all__ = [
     "Drawn",
     "Periodic",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
@@ -106,7 +106,7 @@ def find_rule(rule: str | dict[str, Any] | Callable[..., Any]) -> WeightRule:
 
 
 @contextmanager
-def registered_only() -> Iterator[None]:
+def registered_only() -> Generator[None, None, None]:
     """Within it names mean registered plug-ins alone, and import paths are refused: for what a file says."""
     token = _IMPORTS.set(False)
     try:
@@ -126,10 +126,3 @@ def is_file_name(name: str) -> bool:
 def _table(names: Iterable[str]) -> dict[str, Any]:
     package = import_module("dfedsam.topologies")
     return {name: getattr(package, name) for name in names}
-
-
-def _is_file(name: str) -> bool:
-    try:
-        return Path(name).is_file()
-    except (OSError, ValueError):  # too long a name, or one with a null byte
-        return False

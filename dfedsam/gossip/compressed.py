@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.errors import OptionError, RunError
+from dfedsam.errors import OptionError, RunError, options_within
 from dfedsam.gossip.base import GossipState, MultiStepGossip
 from dfedsam.gossip.compressors import Compressor, TopK
 from dfedsam.peers import format_peers
@@ -180,7 +180,8 @@ class Compressed(MultiStepGossip[C]):
     compressor: Compressor = TopK()
 
     def check_dim(self, dim: int) -> None:
-        self.compressor.check(dim)
+        with options_within("compressor"):
+            self.compressor.check(dim)
         if self.compressor.delta(dim) is None:
             name, rule = public_name(type(self.compressor)), f"must contract rows of length {dim}, but it does not"
             raise OptionError("compressor", name, rule, "choose qsgd, with more levels or unbiased false, or top_k")

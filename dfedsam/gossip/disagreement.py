@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.errors import OptionError
+from dfedsam.errors import OptionError, options_within
 from dfedsam.gossip.channel import Channel
 from dfedsam.gossip.compressed import CompressedState, CompressedStep, GrowthCheck
 from dfedsam.gossip.compressors import BlockQuantizer, Compressor
@@ -55,7 +55,8 @@ class Disagreement:
         Raises:
             OptionError: if the compressor is biased, or cannot take rows of this length.
         """
-        self.compressor.check(dim)
+        with options_within("compressor"):
+            self.compressor.check(dim)
         if self.compressor.variance(dim) is None:
             rule = "must be unbiased, so that what is left to send goes to zero"
             hint = "choose block_quantizer, qsgd with unbiased true, or none"
