@@ -148,7 +148,8 @@ def _is_first() -> bool:
 
 def notes(experiment: Experiment) -> list[str]:
     """What a user should know of a run before it starts."""
-    all_notes = (_bias(experiment), experiment.algorithm.note(experiment.topology))
+    topology = experiment.topology
+    all_notes = (*topology.notes, _bias(experiment), experiment.algorithm.note(topology))
     return [note for note in all_notes if note is not None]
 
 
