@@ -310,7 +310,7 @@ def test_bad_values_are_named_before_anything_is_written(name, value, tmp_path):
     (BBT, "population", 3), (FedBPT, "sigma", 0), (FedBPT, "generations", 0), (GossipCMAES, "covariance", "half"),
     (DPSGD, "local_steps", 0), (DFedAvgM, "momentum", 1.0), (DFedAvg, "lr_schedule", "step"),
     (DFedAvg, "lr_decay", 0), (DFedAvg, "weight_decay", -1), (Plain, "steps", 0), (Quadratic, "dim", 0),
-    (Quadratic, "condition", 0.5), (LogisticRegression, "classes", 1), (LogisticRegression, "test_fraction", 1),
+    (Quadratic, "condition", 0.5), (LogisticRegression, "classes", 1), (LogisticRegression, "test_share", 1),
 ])  # fmt: skip
 def test_bad_hyper_parameters_are_named(cls, name, value):
     with pytest.raises(ValueError, match=f"{name} is .*: it must be"):
