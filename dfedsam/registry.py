@@ -218,8 +218,7 @@ def _load(option: str, entry: EntryPoint) -> Plugin:
 
 def _reader(kind: str, name: str) -> Plugin | None:
     """The function that reads the file of this name with its path, or one of networkx; None if it is neither."""
-    from dfedsam.topologies import registry as topologies
-
+    topologies = importlib.import_module("dfedsam.topologies.registry")
     if kind == "weights":
         known = Path(name).suffix.lower() in topologies.MATRIX_SUFFIXES
         return partial(_ours("weights")["weights_from_file"], path=name) if known else None

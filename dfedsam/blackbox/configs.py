@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
 from dfedsam import validation
-from dfedsam.blackbox.base import BlackBox, TaskSpec
+from dfedsam.blackbox.base import BlackBox, Mode, TaskSpec
 from dfedsam.blackbox.templates import Kind, Template, is_task, tasks
 from dfedsam.cache import cache_folder
 from dfedsam.errors import OptionError
@@ -17,7 +17,6 @@ from dfedsam.registry import import_object
 
 Precision = Literal["run", "float32", "bfloat16"]
 Attention = Literal["auto", "sdpa", "eager", "flash_attention_2"]
-Mode = Literal["words", "text"]
 _DEVICES = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
 

@@ -15,8 +15,7 @@ import torch
 import transformers
 from numpy.typing import NDArray
 
-from dfedsam.blackbox.base import TaskSpec
-from dfedsam.blackbox.configs import Mode
+from dfedsam.blackbox.base import Mode, TaskSpec
 from dfedsam.blackbox.embedding_cache import cached_vectors
 from dfedsam.blackbox.forward import Contents
 from dfedsam.blackbox.loading import load

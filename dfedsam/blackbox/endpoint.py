@@ -15,7 +15,7 @@ import weakref
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -23,12 +23,14 @@ from numpy.typing import NDArray
 
 from dfedsam.blackbox.base import BlackBox, TaskSpec, Usage
 from dfedsam.blackbox.completions import Completions, EndpointError
-from dfedsam.blackbox.configs import EndpointConfig
 from dfedsam.blackbox.language_model import HOW_TO_USE
 from dfedsam.blackbox.loading import load_embeddings
 from dfedsam.blackbox.local import embedding_std, pairs
 from dfedsam.blackbox.response_cache import ResponseCache
 from dfedsam.blackbox.tokens import Filler, Vocabulary, label_tokens, prompt_tokens
+
+if TYPE_CHECKING:
+    from dfedsam.blackbox.configs import EndpointConfig
 
 _LOG = logging.getLogger(__name__)
 _TRIED = 32  # answers after which most must have told the label words apart
