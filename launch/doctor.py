@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from dfedsam.launch import ranks
+from dfedsam.machine import ASKED_RANKS
 
 _PACKAGES = (
     *("numpy", "scipy", "networkx", "jsonargparse", "safetensors", "matplotlib", "pandas", "rich", "mpi4py"),
@@ -182,7 +183,7 @@ def _run(command: list[str], env: dict[str, str] | None = None) -> tuple[int, st
     environ = {
         key: value
         for key, value in (env or os.environ).items()
-        if not key.startswith(("PMI", "OMPI_COMM", ranks.ASKED))
+        if not key.startswith(("PMI", "OMPI_COMM", ASKED_RANKS))
     }
     try:
         done = subprocess.run(
