@@ -74,6 +74,12 @@ from .algorithms import (
 from .algorithms import (
     QGDSGDm as QGDSGDm,
 )
+from .callbacks.base import (
+    Callback as Callback,
+)
+from .callbacks.progress import (
+    Progress as Progress,
+)
 from .errors import (
     FileError as FileError,
 )

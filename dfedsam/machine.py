@@ -50,6 +50,21 @@ def without_mpi(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     return {name: value for name, value in environ.items() if not name.startswith(_LAUNCHERS)}
 
 
+def is_alive(process: int) -> bool:
+    """Whether a process of this machine still runs; one that has ended and waits for its parent does not."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    try:
+        with open(f"/proc/{process}/stat", encoding="utf-8", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()[:1] != ["Z"]
+    except OSError:  # no /proc here
+        return True
+
+
 def cores() -> frozenset[int]:
     """The cores that this process may run on; all of the machine's where the system does not say."""
     if hasattr(os, "sched_getaffinity"):

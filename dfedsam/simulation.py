@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from dfedsam.run_folder import Row
 if TYPE_CHECKING:
     import networkx as nx
     import pandas as pd
+    from matplotlib.figure import Figure
     from scipy.sparse import csr_array
 
     from dfedsam.algorithms import Algorithm
@@ -84,6 +86,11 @@ class Result:
     def W(self) -> csr_array:
         """The mixing matrix of round 0, shape (n, n)."""
         return self.topology.weights(0)
+
+    def plot(self, **options: Any) -> Figure:
+        """Draw the metrics; the options are those of `dfedsam.analysis.convergence`: x, y, size, log, title, …"""
+        analysis = importlib.import_module("dfedsam.analysis")  # loaded only here: a run needs no matplotlib
+        return analysis.convergence(self.metrics, **options)
 
     def _repr_html_(self) -> str:
         """A notebook's view: what was run, and the first and last evaluation."""

@@ -137,6 +137,8 @@ def _bind(
     for parameter in signature.parameters.values():
         if parameter.kind is parameter.VAR_KEYWORD:
             arguments.update(arguments.pop(parameter.name, {}))
+        elif parameter.kind is parameter.VAR_POSITIONAL:  # options are passed by name
+            arguments.pop(parameter.name, None)
     return arguments
 
 

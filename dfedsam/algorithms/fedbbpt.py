@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dfedsam.algorithms.base import Algorithm, State
 from dfedsam.context import RoundContext
+from dfedsam.errors import options_within
 from dfedsam.objectives.base import Problem
 from dfedsam.state import rows_of, set_rows
 from dfedsam.validation import at_least, between, positive, whole_number
@@ -71,7 +72,8 @@ class FedBBPT(Algorithm):
 
     def check_problem(self, problem: Problem) -> None:
         super().check_problem(problem)
-        self.estimator.check(problem)
+        with options_within("algorithm"):
+            self.estimator.check(problem)
 
     def init(self, x: NDArray, problem: Problem) -> FedBBPTState:
         sizes = problem.sizes()

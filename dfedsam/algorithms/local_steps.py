@@ -205,11 +205,11 @@ class GossipLocalSteps(LocalSteps):
         if not self.estimator.replayed_directions:
             rule = f"must combine directions derived from the seed, whose coefficients the gossip {name} sends"
             hint = "choose two_point or one_sided without control_variate"
-            raise OptionError("estimator", public_name(type(self.estimator)), rule, hint)
+            raise OptionError("algorithm.estimator", public_name(type(self.estimator)), rule, hint)
         for option in ("momentum", "weight_decay"):
             if getattr(self, option):
                 rule = f"must be 0 for the gossip {name}, which replays plain steps along random directions"
-                raise OptionError(option, getattr(self, option), rule)
+                raise OptionError(f"algorithm.{option}", getattr(self, option), rule)
 
     def local_update(self, state: LocalState, context: RoundContext) -> LocalUpdate | None:
         """An empty record of a round that begins at x, where the gossip sends coefficients; None otherwise."""
