@@ -105,6 +105,19 @@ def find_rule(rule: str | dict[str, Any] | Callable[..., Any]) -> WeightRule:
     return find_rule(registry.find("weights", rule, code=_IMPORTS.get()))
 
 
+def reader(kind: str, name: str) -> Function | None:
+    """The function that reads the file of this name, with its path, or one of networkx; None if it is neither.
+
+    Args:
+        kind: "topology" or "weights".
+        name: what a user wrote.
+    """
+    if kind == "weights":
+        is_matrix = Path(name).suffix.lower() in MATRIX_SUFFIXES
+        return partial(rules()["weights_from_file"], path=name) if is_matrix else None
+    return find(name) if is_file_name(name) or name.startswith(PREFIX) else None
+
+
 @contextmanager
 def registered_only() -> Generator[None, None, None]:
     """Within it names mean registered plug-ins alone, and import paths are refused: for what a file says."""

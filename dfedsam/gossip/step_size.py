@@ -28,7 +28,7 @@ _INTERVAL = 20  # steps between two measurements of the distance
 _ENTRIES, _PEERS = 1 << 13, 16  # of x in a trial, about; peers at least
 _DONE, _DIVERGED = 1e-12, 4.0  # shares of the first distance at which a trial ends
 _STEADY, _DUE = 0.6, 0.5  # shares of the earlier rate, or of that without compression, that the later rate must have
-_FINE = 0.5  # δ from which on messages are so fine that no safety factor is needed
+_FINE = 0.05  # δ from which on messages are so fine that no safety factor is needed
 _NOISE = 0.05  # added between two measurements, as a share of the distance
 
 
@@ -54,7 +54,7 @@ def tune_step_size(make: Callable[[float], Gossip[Any]], delta: float, W: csr_ar
     diverges slowly, after thousands of steps. So short trials only find the γ that is fastest at first. Long ones, in
     which every entry is sent 40 times, up to 4,000 steps, lower it until the second half of the trial is about as fast
     as the time before, or half as fast as without compression, with that γ and with the next smaller one, of which
-    three quarters are taken unless δ is large. Some noise now and then stands for local steps; networks of few peers
+    three quarters are taken where δ is small. Some noise now and then stands for local steps; networks of few peers
     are tried in several copies. Where even 4,000 steps are few, γ is lowered in proportion. The result depends on W and
     the compressor alone.
 

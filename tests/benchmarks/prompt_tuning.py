@@ -57,7 +57,7 @@ def against_the_bare_model() -> Row:
                 model(inputs_embeds=tensor)
 
     took = seconds({"round": rounds.play, "bare": bare}, repeats=5)
-    queries = PEERS * int(rounds.meter.queries[0]) / rounds.done
+    queries = PEERS * int(rounds.counter.queries[0]) / rounds.done
     return Row(
         what=f"queries of prompt tuning, 16 peers, one process, {torch.get_num_threads()} threads",
         floor="a bare loop of the model, same shapes and threads",

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from dfedsam import DFedAvg, RunError, TwoPoint, simulate, topologies
 from dfedsam.blackbox import CausalLMConfig, EndpointConfig
-from dfedsam.blackbox.base import TaskSpec
+from dfedsam.blackbox.inputs import TaskSpec
 from dfedsam.blackbox.loading import load_embeddings
 from dfedsam.data.examples import Examples
 from dfedsam.data.split import IID
