@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, MutableMapping
+from pathlib import Path
 
 ASKED_RANKS = "DFEDSAM_RANKS"
 """Set by `--ranks`: the size that the MPI world must have."""
@@ -59,8 +60,8 @@ def is_alive(process: int) -> bool:
     except PermissionError:
         return True
     try:
-        with open(f"/proc/{process}/stat", encoding="utf-8", errors="replace") as file:
-            return file.read().rpartition(")")[2].split()[:1] != ["Z"]
+        status = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
+        return status.rpartition(")")[2].split()[:1] != ["Z"]
     except OSError:  # no /proc here
         return True
 

@@ -88,7 +88,7 @@ class Result:
         return self.topology.weights(0)
 
     def plot(self, **options: Any) -> Figure:
-        """Draw the metrics; the options are those of `dfedsam.analysis.convergence`: x, y, size, log, title, …"""
+        """Draw the metrics; the options (x, y, size, log, title) are those of `dfedsam.analysis.convergence`."""
         analysis = importlib.import_module("dfedsam.analysis")  # loaded only here: a run needs no matplotlib
         return analysis.convergence(self.metrics, **options)
 

@@ -307,7 +307,7 @@ def _ranks(folder: Path) -> list[int]:
     found = []
     for path in Path("/proc").glob("[0-9]*"):
         try:
-            here = os.readlink(path / "cwd") == str(folder)
+            here = (path / "cwd").readlink() == folder
             environ = (path / "environ").read_bytes().split(b"\0")
         except OSError:
             continue
