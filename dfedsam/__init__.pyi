@@ -74,6 +74,12 @@ from .algorithms import (
 from .algorithms import (
     QGDSGDm as QGDSGDm,
 )
+from .callbacks.base import (
+    Callback as Callback,
+)
+from .callbacks.progress import (
+    Progress as Progress,
+)
 from .errors import (
     FileError as FileError,
 )
@@ -148,9 +154,6 @@ from .objectives import (
 )
 from .simulation import (
     Result as Result,
-)
-from .simulation import (
-    Simulation as Simulation,
 )
 from .simulation import (
     run as run,

@@ -1,4 +1,6 @@
-"""How much numpy puts aside while it works through an array."""
+"""Short numpy buffers, which suit rows that are shorter than numpy's own buffers."""
+
+from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager

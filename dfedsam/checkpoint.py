@@ -89,8 +89,8 @@ def _checksums(arrays: Mapping[str, NDArray], peers: int) -> NDArray[np.uint32]:
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
         start = zlib.crc32(f"{name} {array.dtype.name} {array.shape[1:]}".encode())
-        rows = array.reshape(peers, -1).view(np.uint8) if array.size else [b""] * peers
-        sums = [zlib.crc32(row, sum_ ^ start) for row, sum_ in zip(rows, sums, strict=True)]
+        rows = [row.data for row in array.reshape(peers, -1).view(np.uint8)] if array.size else [b""] * peers
+        sums = [zlib.crc32(row, earlier ^ start) for row, earlier in zip(rows, sums, strict=True)]
     return np.array(sums, np.uint32)
 
 

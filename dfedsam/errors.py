@@ -5,6 +5,8 @@ All are structured and formatted here alone. The command line prints them in one
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -38,6 +40,15 @@ class OptionError(ValueError):
         return type(self)(f"{option}.{self.option}", self.value, self.rule, self.hint).with_traceback(
             self.__traceback__
         )
+
+
+@contextmanager
+def options_within(option: str) -> Iterator[None]:
+    """Give options in errors their full names: within "algorithm", `gossip` becomes `algorithm.gossip`."""
+    try:
+        yield
+    except OptionError as error:
+        raise error.within(option) from None
 
 
 class RunError(RuntimeError):

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dfedsam.errors import FileError
+from dfedsam.machine import is_alive
 
 _BEAT = 5.0  # seconds between heartbeats
 _DEAD = 30.0  # seconds without a heartbeat after which a writer on another machine is dead
@@ -131,7 +132,7 @@ def writer(folder: Path) -> Writer | None:
     except Timeout:
         return found
     except OSError:  # a folder of somebody else's, which cannot be locked: the process itself tells
-        return found if _is_alive(found.process) else None
+        return found if is_alive(found.process) else None
 
 
 def _read_writer(folder: Path) -> Writer | None:
@@ -140,13 +141,3 @@ def _read_writer(folder: Path) -> Writer | None:
         content = json.loads(path.read_bytes())
         return Writer(str(content["host"]), int(content["process"]), path.stat().st_mtime)
     return None
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, MutableMapping
+from pathlib import Path
 
 ASKED_RANKS = "DFEDSAM_RANKS"
 """Set by `--ranks`: the size that the MPI world must have."""
@@ -48,6 +49,21 @@ def expected_sizes(environ: Mapping[str, str] = os.environ) -> dict[str, int]:
 def without_mpi(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The environment of a process that must not take itself for a rank of this job."""
     return {name: value for name, value in environ.items() if not name.startswith(_LAUNCHERS)}
+
+
+def is_alive(process: int) -> bool:
+    """Whether a process of this machine still runs; one that has ended and waits for its parent does not."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    try:
+        status = Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace")
+        return status.rpartition(")")[2].split()[:1] != ["Z"]
+    except OSError:  # no /proc here
+        return True
 
 
 def cores() -> frozenset[int]:

@@ -1,4 +1,6 @@
-"""Some peers, by their numbers in rising order: how a message names them, and where they stand close together."""
+"""Sets of peers by their numbers, in rising order: how a message names them, and how they are cut into segments."""
+
+from __future__ import annotations
 
 from collections.abc import Iterator
 
@@ -8,19 +10,19 @@ from numpy.typing import NDArray
 Peers = range | NDArray[np.int64]
 """Numbers of peers, rising: a range where they are neighbours, else an array."""
 
-_TOGETHER = 1024  # peers of a stretch at most, unless they are a range
+_MOST = 1024  # peers of a segment, unless they are a range
 
 
 def segments(peers: Peers, gap: float) -> Iterator[tuple[range, slice, NDArray[np.intp] | None]]:
-    """Cut peers into segments of numbers that are worth reaching for in one go.
+    """Group sorted peers into segments with gaps of at most `gap`.
 
     Args:
-        peers: whom to reach.
-        gap: how many others may lie between two of them before it is better to begin anew.
+        peers: numbers of peers.
+        gap: how many others may lie between two of them before a new segment begins.
 
     Yields:
-        The numbers from a stretch's first peer to its last, which of `peers` these are, and their places in the
-        stretch; None where the stretch holds no others.
+        The numbers from a segment's first peer to its last, which of `peers` these are, and their offsets in the
+        segment; None where it holds no others.
     """
     if isinstance(peers, range):
         yield peers, slice(0, len(peers)), None
@@ -29,7 +31,7 @@ def segments(peers: Peers, gap: float) -> Iterator[tuple[range, slice, NDArray[n
         return
     steps = np.diff(peers)
     begins = steps > gap + 1
-    begins[_TOGETHER - 1 :: _TOGETHER] = True
+    begins[_MOST - 1 :: _MOST] = True
     ends = np.concatenate([[0], np.flatnonzero(begins) + 1, [len(peers)]])
     firsts, lasts = peers[ends[:-1]].tolist(), peers[ends[1:] - 1].tolist()
     low = 0

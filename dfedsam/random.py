@@ -2,10 +2,12 @@
 
 Philox (Salmon et al., 2011, "Parallel random numbers: as easy as 1, 2, 3") turns a 128-bit key and a 256-bit counter
 into random words. Here the key holds the seed and the purpose, and the counter holds the round, the step and the
-position of the word, where each peer owns a fixed stretch of positions. A block of neighbouring peers is therefore one
-contiguous stretch, drawn in one call, and a peer gets the same numbers wherever and beside whomever it is played. In
-a block of scattered peers the counter goes on through the others' stretches, or leaps over many of them.
+position of the word, where each peer owns a fixed range of positions. A block of neighbouring peers is therefore one
+contiguous range, drawn in one call, and a peer gets the same numbers on whatever rank and beside whatever peers. In a
+block of scattered peers the counter goes on through the others' ranges, or leaps over many of them.
 """
+
+from __future__ import annotations
 
 import threading
 import zlib
@@ -22,14 +24,14 @@ _LEAP = 128  # words that are drawn in the time that a leap takes
 _FRESH = {"bit_generator": "Philox", "buffer": (0,) * _WORDS, "buffer_pos": _WORDS, "has_uint32": 0, "uinteger": 0}
 
 
-class _Own(threading.local):
-    """A thread's own generator, whose state is set before each draw: making one takes twenty times as long."""
+class _ThreadGenerator(threading.local):
+    """One generator a thread, whose state is set before each draw: making one takes twenty times as long."""
 
     def __init__(self) -> None:
         self.philox = np.random.Philox(key=0)
 
 
-_own = _Own()
+_generator = _ThreadGenerator()
 
 
 def generator(seed: int, purpose: str) -> np.random.Generator:
@@ -58,7 +60,7 @@ class RandomStream:
     step: int
     peers: Peers
 
-    def part(self, rows: slice) -> "RandomStream":
+    def part(self, rows: slice) -> RandomStream:
         """The same draws for some neighbouring rows of the block."""
         return replace(self, peers=self.peers[rows])
 
@@ -71,8 +73,8 @@ class RandomStream:
         def draw(some: range) -> NDArray[np.uint64]:
             counter = some.start * counters, self.step, self.round, 0
             state: Any = {**_FRESH, "state": {"counter": counter, "key": key}}
-            _own.philox.state = state
-            return _own.philox.random_raw(len(some) * width).reshape(len(some), width)
+            _generator.philox.state = state
+            return _generator.philox.random_raw(len(some) * width).reshape(len(some), width)
 
         if isinstance(self.peers, range):
             return draw(self.peers)[:, :count]

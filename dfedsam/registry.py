@@ -17,9 +17,8 @@ import inspect
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from pathlib import Path
 from typing import Any, get_origin
 
 from dfedsam.errors import OptionError
@@ -61,7 +60,6 @@ KINDS = {
     "blackbox": Kind("dfedsam.blackbox", "BlackBoxConfig"),
 }
 LISTS = {"topologies": "topology"}  # options that take several plug-ins, and their kind
-_NETWORKX = "networkx."
 
 
 def kind_of(option: str) -> str | None:
@@ -191,6 +189,11 @@ def snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
+def _reader(kind: str, name: str) -> Plugin | None:
+    """What a package of functions makes of a name that is none of theirs, such as a file's; None if nothing."""
+    return importlib.import_module(KINDS[kind].package).reader(kind, name)
+
+
 @cache
 def _ours(kind: str) -> dict[str, Plugin]:
     where = KINDS[kind]
@@ -214,17 +217,6 @@ def _load(option: str, entry: EntryPoint) -> Plugin:
     except Exception as error:
         rule = f"must be importable, but its entry point {entry.value} fails: {error}"
         raise OptionError(option, entry.name.partition(".")[2], rule, "fix the package that has it") from error
-
-
-def _reader(kind: str, name: str) -> Plugin | None:
-    """The function that reads the file of this name with its path, or one of networkx; None if it is neither."""
-    from dfedsam.topologies import registry as topologies
-
-    if kind == "weights":
-        known = Path(name).suffix.lower() in topologies.MATRIX_SUFFIXES
-        return partial(_ours("weights")["weights_from_file"], path=name) if known else None
-    readable = topologies.is_file_name(name) or name.startswith(_NETWORKX)
-    return topologies.find(name) if readable else None
 
 
 def _checked(option: str, name: str, kind: str, plugin: Plugin) -> Plugin:

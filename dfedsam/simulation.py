@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from dfedsam.run_folder import Row
 if TYPE_CHECKING:
     import networkx as nx
     import pandas as pd
+    from matplotlib.figure import Figure
     from scipy.sparse import csr_array
 
     from dfedsam.algorithms import Algorithm
@@ -63,7 +65,7 @@ class Result:
 
     @property
     def metrics(self) -> pd.DataFrame:
-        """One row an evaluation: round, queries, bytes, loss, consensus_distance, …"""
+        """One row an evaluation: its round, queries, bytes, loss, consensus distance and so on."""
         import pandas as pd
 
         return pd.DataFrame(self.rows)
@@ -84,6 +86,11 @@ class Result:
     def W(self) -> csr_array:
         """The mixing matrix of round 0, shape (n, n)."""
         return self.topology.weights(0)
+
+    def plot(self, **options: Any) -> Figure:
+        """Draw the metrics; the options (x, y, size, log, title) are those of `dfedsam.analysis.convergence`."""
+        analysis = importlib.import_module("dfedsam.analysis")  # loaded only here: a run needs no matplotlib
+        return analysis.convergence(self.metrics, **options)
 
     def _repr_html_(self) -> str:
         """A notebook's view: what was run, and the first and last evaluation."""
@@ -256,31 +263,3 @@ def simulate(
         placement=placement,
     )
     return run(experiment, out=out, resume=resume, callbacks=callbacks)
-
-
-class Simulation:
-    """Deprecated: `run(Experiment(…))`."""
-
-    def __init__(self, *, out=None, communicator=None, progress=None, stop=None, **options: Any) -> None:
-        self.experiment = Experiment(**options)
-        self.out, self.communicator, self.progress, self.stop = out, communicator, progress, stop
-        self.interrupted, self.spent = False, None
-
-    def run(self, *, resume: bool = False) -> list[Row]:
-        """Run it."""
-        from dfedsam.callbacks.rounds import Interrupt
-
-        class _Tell(Callback):
-            def after_round(_, run: Run) -> None:
-                if self.progress is not None and run.communicator.is_root:
-                    self.progress({"rounds": run.experiment.rounds, "round": run.round, **(run.row or {})})
-
-        callbacks = [_Tell(), Interrupt(self.stop or (lambda: False))]
-        result = run(self.experiment, out=self.out, resume=resume, callbacks=callbacks, communicator=self.communicator)
-        self.interrupted = result.stopped is not None
-        self.spent = None if result.stopped == "interrupted" else result.stopped
-        self.x = result.x
-        return result.rows
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.experiment, name)

@@ -256,22 +256,43 @@ def topology(
     return 0
 
 
-def plot(folders: list[Path], *, out: Path | None = None) -> int:
-    """Draw loss, accuracy and consensus distance of runs against rounds, queries and bytes.
+def plot(
+    folders: list[Path],
+    *,
+    out: Path | None = None,
+    x: str = "rounds,queries,bytes",
+    y: str = "",
+    color: str | None = None,
+    columns: str | None = None,
+    size: str | None = None,
+    style: str = "paper",
+    log: bool | None = None,
+) -> int:
+    """Draw metrics of runs against rounds, queries, bytes or time.
 
-    Runs that differ only in their seed become one curve with its 95 % interval.
+    Runs that differ only in their seed become one curve: the mean with its 95 % interval, or, below five seeds, with
+    each seed as a thin line.
 
     Args:
-        folders: runs' folders, finished or not.
-        out: the figure: .pdf, .png or .svg (default: convergence.pdf, in the folder of a single run).
+        folders: runs' folders, finished or not, or studies.
+        out: the figure: .pdf, .png or .svg (default: convergence.pdf, in the folder if there is one).
+        x: what to draw against: rounds, queries, bytes (per peer) or time (of messages); several with commas.
+        y: metrics, a row of panels each, such as accuracy,loss (default: loss, accuracy and consensus distance).
+        color: a setting, such as topology or gossip.steps: one colour per value in place of one per curve.
+        columns: a setting: a column of panels per value; with a single x.
+        size: column or page of a paper, or WIDTHxHEIGHT in inches, such as 3.4x2.5.
+        style: paper, or slides with larger letters and thicker lines.
+        log: whether vertical axes are logarithmic (default: decided by the data).
 
     Examples:
         dfedsam plot runs/a
         dfedsam plot runs/ring-0 runs/ring-1 runs/torus-0 --out figure.pdf
+        dfedsam plot studies/ablation --x rounds --y error --color topology --columns gossip.steps --log true
     """
     from dfedsam.analysis import plot_runs
 
-    print(plot_runs(folders, out))
+    options = {"color": color, "columns": columns, "size": size, "style": style, "log": log}
+    print(plot_runs(folders, out, x=x.split(","), y=[name for name in y.split(",") if name], **options))
     return 0
 
 

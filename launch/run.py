@@ -67,7 +67,7 @@ def resume(
     RunFolder(folder).read_config()
     tree = options.read_file(str(RunFolder(folder).config), code=allow_code)
     changed = {"rounds": rounds, "ranks": ranks, "placement": placement}
-    pairs = [(name, str(value)) for name, value in changed.items() if value is not None]
+    pairs: list[options.Pair] = [(name, str(value)) for name, value in changed.items() if value is not None]
     experiment = build(options.read([tree], pairs))
     starts = starts_ranks(ranks, experiment.topology.n)
     say_notes(experiment)
@@ -75,7 +75,7 @@ def resume(
         more = [f"--{name}={value}" for name, value in (*pairs, ("log", log), ("figure", figure)) if value is not None]
         more = [word for word in more if not word.startswith("--ranks")] + ["--allow_code"] * allow_code
         argv = ["resume", str(folder), *more]
-        return start(ranks, argv, restarts=restarts, resume=argv)
+        return start(ranks, argv, restarts=restarts, again=lambda _: argv)
     return as_command(experiment, folder, resume=True, log=log, figure=figure)
 
 
@@ -88,8 +88,12 @@ def _start(argv: list[str], out: Path | None, experiment: Experiment, own: dict[
     more = [f"--{name}={own[name]}" for name in ("log", "figure") if own[name] is not None]
     resume = ["resume", str(folder.path), *more, *(word for word in argv if word == "--allow_code")]
     try:
-        argv = ["run", *argv, "--out", str(folder.path)]
-        return ranks.start(own["ranks"], argv, restarts=own["restarts"], resume=resume)
+        command = ["run", *argv, "--out", str(folder.path)]
+
+        def again(count: int) -> list[str]:
+            return resume if folder.config.is_file() else [*command, "--ranks", str(count)]
+
+        return ranks.start(own["ranks"], command, restarts=own["restarts"], again=again)
     finally:
         del os.environ[_RESERVED]
         folder.remove_unstarted()
@@ -144,7 +148,8 @@ def _is_first() -> bool:
 
 def notes(experiment: Experiment) -> list[str]:
     """What a user should know of a run before it starts."""
-    all_notes = (_bias(experiment), experiment.algorithm.note(experiment.topology))
+    topology = experiment.topology
+    all_notes = (*topology.notes, _bias(experiment), experiment.algorithm.note(topology))
     return [note for note in all_notes if note is not None]
 
 

@@ -126,7 +126,8 @@ def _execute(
     study: Study, sweep: spec.Sweep, cells: list[plan.Cell], todo: list[tuple[int, plan.Run]], options: Options
 ) -> int:
     from dfedsam.launch.sweeps.execute import Outcome
-    from dfedsam.launch.sweeps.pool import Pool, Progress, shown
+    from dfedsam.launch.sweeps.pool import Pool
+    from dfedsam.launch.sweeps.progress import Progress, shown
 
     study.create(sweep, cells)
     total, jobs = sum(len(cell.jobs) for cell in cells), min(options.jobs or 1, max(1, len(todo)))

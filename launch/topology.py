@@ -55,7 +55,8 @@ def rows(names: Sequence[str], pairs: Sequence[Pair], steps: int) -> list[Row]:
 def show(found: Sequence[Row]) -> None:
     """Print one topology's metrics in full, or the table of several with what must be said of them below."""
     if len(found) == 1:
-        print("\n".join([found[0].name, *topology_metrics.lines(found[0].metrics)]))
+        said = [] if found[0].topology is None else [f"note: {note}" for note in found[0].topology.notes]
+        print("\n".join([found[0].name, *topology_metrics.lines(found[0].metrics), *said]))
         return
     empty = ["–"] * len(topology_metrics.COLUMNS)
     tables.show(
@@ -68,8 +69,8 @@ def show(found: Sequence[Row]) -> None:
         ],
     )
     for row in found:
-        if row.error:
-            print(f"{row.name}: {row.error}")
+        for said in [row.error] if row.topology is None else row.topology.notes:
+            print(f"{row.name}: {said}")
 
 
 def as_json(found: Sequence[Row]) -> str:
@@ -134,7 +135,7 @@ def _row(pairs: list[Pair], steps: int, *, alone: bool) -> Row:
     name, settings = label(tree["topology"]), options.read([], pairs)
     try:
         topology = options.topology(settings)
-        topologies.check(topology)
+        topologies.verify(topology)
         return Row(name, topology, topologies.spectrum(topology, steps))
     except ValueError as error:
         if alone:

@@ -186,4 +186,5 @@ def _items(option: str, value: Any) -> list[Any]:
 
 
 def is_plugin_form(value: Any) -> bool:
+    """Whether a value has the form of a plug-in in a file: a class_path, init_args, or both."""
     return isinstance(value, dict) and bool(value) and set(value) <= _PLUGIN_KEYS

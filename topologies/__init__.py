@@ -40,7 +40,7 @@ from dfedsam.topologies.graphs.random import (
 )
 from dfedsam.topologies.graphs.social import davis, florentine, karate, les_miserables
 from dfedsam.topologies.make import make
-from dfedsam.topologies.registry import find, find_rule, rules, table
+from dfedsam.topologies.registry import find, find_rule, reader, rules, table
 from dfedsam.topologies.schedule import Drawn, Periodic
 from dfedsam.topologies.schedules.ceca import ceca
 from dfedsam.topologies.schedules.combined import random_choice, round_robin
@@ -72,8 +72,6 @@ from dfedsam.topologies.weights.rules import (
     uniform,
     weight_rule,
 )
-
-check = verify  # the old name
 
 __all__ = [
     "Drawn",
@@ -148,6 +146,7 @@ __all__ = [
     "random_neighbours",
     "random_out",
     "random_regular",
+    "reader",
     "ring",
     "ring_lattice",
     "round_robin",

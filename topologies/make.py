@@ -66,7 +66,7 @@ def make(
     rule = None if weights is None else find_rule(weights)
     if isinstance(name, nx.Graph):
         return _sized(_static(name, rule, _edges_of(name)), n)
-    function: Callable[..., Any] = find(name) if isinstance(name, str) else name
+    function = cast(Callable[..., Any], find(name) if isinstance(name, str) else name)
     if isinstance(function, partial):  # options fixed by the name: a file's path
         function, options = function.func, {**function.keywords, **options}
     arguments = _bind(name, function, n, seed, {key: value for key, value in options.items() if value is not None})
@@ -137,6 +137,8 @@ def _bind(
     for parameter in signature.parameters.values():
         if parameter.kind is parameter.VAR_KEYWORD:
             arguments.update(arguments.pop(parameter.name, {}))
+        elif parameter.kind is parameter.VAR_POSITIONAL:  # options are passed by name
+            arguments.pop(parameter.name, None)
     return arguments
 
 

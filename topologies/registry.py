@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
@@ -105,8 +105,21 @@ def find_rule(rule: str | dict[str, Any] | Callable[..., Any]) -> WeightRule:
     return find_rule(registry.find("weights", rule, code=_IMPORTS.get()))
 
 
+def reader(kind: str, name: str) -> Function | None:
+    """The function that reads the file of this name, with its path, or one of networkx; None if it is neither.
+
+    Args:
+        kind: "topology" or "weights".
+        name: what a user wrote.
+    """
+    if kind == "weights":
+        is_matrix = Path(name).suffix.lower() in MATRIX_SUFFIXES
+        return partial(rules()["weights_from_file"], path=name) if is_matrix else None
+    return find(name) if is_file_name(name) or name.startswith(PREFIX) else None
+
+
 @contextmanager
-def registered_only() -> Iterator[None]:
+def registered_only() -> Generator[None, None, None]:
     """Within it names mean registered plug-ins alone, and import paths are refused: for what a file says."""
     token = _IMPORTS.set(False)
     try:
@@ -126,10 +139,3 @@ def is_file_name(name: str) -> bool:
 def _table(names: Iterable[str]) -> dict[str, Any]:
     package = import_module("dfedsam.topologies")
     return {name: getattr(package, name) for name in names}
-
-
-def _is_file(name: str) -> bool:
-    try:
-        return Path(name).is_file()
-    except (OSError, ValueError):  # too long a name, or one with a null byte
-        return False

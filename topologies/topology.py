@@ -131,10 +131,9 @@ class Static(Topology):
         self._graph = normalize_graph(graph)
         self.n = len(self._graph)
         self.directed = self._graph.is_directed()
-        if np.shape(weights) != (self.n, self.n):
-            raise ValueError(
-                f"W has shape {np.shape(weights)}: it must be ({self.n}, {self.n}), as the graph has peers"
-            )
+        shape = getattr(weights, "shape", None)
+        if shape != (self.n, self.n):
+            raise ValueError(f"W has shape {shape}: it must be ({self.n}, {self.n}), as the graph has peers")
         self._weights = sp.csr_array(weights)
         self.sums = _sums(self._weights, sums or ("columns" if self.directed else "both"))
         self.description = description

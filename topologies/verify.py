@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
-from scipy.sparse.linalg import LinearOperator, eigs
+from scipy.sparse.linalg import aslinearoperator, eigs
 
 from dfedsam.topologies.spectra.extremes import DENSE
 from dfedsam.topologies.topology import TOLERANCE, Topology
@@ -34,7 +35,7 @@ def verify(topology: Topology) -> None:
         raise ValueError(f"graph of round 0 must have the peers 0 to {n - 1} in order; number it by normalize_graph")
     support = topology.support()
     for t in rounds:
-        W = topology.weights(t)
+        W: Any = topology.weights(t)
         if not (sp.issparse(W) and W.format == "csr" and W.dtype == np.float64 and W.shape == (n, n)):
             raise ValueError(
                 f"W_{t} must be a scipy.sparse csr_array of float64 and shape ({n}, {n}); fix the weight rule"
@@ -68,7 +69,7 @@ def contraction_factor(W: sp.csr_array) -> float:
     if n <= DENSE:
         values = np.linalg.eigvals(W.toarray() - 1 / n)
     else:
-        centred = LinearOperator((n, n), matvec=lambda x: W @ x - x.mean(), dtype=np.float64)
+        centred = aslinearoperator(W) - aslinearoperator(np.full((n, 1), 1 / n)) @ aslinearoperator(np.ones((1, n)))
         values = np.asarray(eigs(centred, k=1, v0=np.sin(np.arange(1.0, n + 1)), return_eigenvectors=False))
     return float(np.abs(values).max())
 

@@ -92,7 +92,7 @@ def draw_course(ax: Axes, course: Course, style: dict[str, Any], label: str | No
 def keep_limits(ax: Axes) -> Iterator[None]:
     """What is drawn inside changes no limits of the axes."""
     limits = ax.dataLim.frozen()
-    least = ax.dataLim.minpos.copy()
+    least = np.array(ax.dataLim.minpos)
     yield
     ax.dataLim.set(limits)
     ax.dataLim._minpos[:] = least  # type: ignore[attr-defined]  # the least positive value, for logarithmic axes

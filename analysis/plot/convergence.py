@@ -33,6 +33,7 @@ from dfedsam.analysis.plot.style import (
     new_figure,
     plain,
     rc_context,
+    title_separator,
 )
 from dfedsam.analysis.read import metrics
 from dfedsam.analysis.read.metrics import numbers
@@ -111,7 +112,8 @@ def convergence(
             logarithmic = _is_logarithmic(frame, name) if log is None else log
             for (part, column, _), ax in zip(panels, row, strict=True):
                 handles |= _draw(ax, part, column, name, logarithmic, styles, called, single)
-                format_yaxis(ax, name, metrics.title(name) if ax is row[0] else None, log=logarithmic)
+                title_y = metrics.title(name).replace("consensus ", "consensus" + title_separator())
+                format_yaxis(ax, name, title_y if ax is row[0] else None, log=logarithmic)
             _draw_references(row, _references(frame, name, styles), single)
         for (part, column, above), top, bottom in zip(panels, grid[0], grid[-1], strict=True):
             top.set_title(plain(above))
@@ -201,12 +203,16 @@ def _styles(frame: pd.DataFrame, color: str | None) -> dict[str, dict[str, Any]]
 
 
 def _size(size: Size | None, columns: int, rows: int) -> tuple[float, float]:
-    if isinstance(size, tuple):
-        return size
-    if size not in (None, "column", "page"):
-        raise OptionError("size", size, "must be column, page or WIDTHxHEIGHT in inches")
-    narrow = size == "column" or (size is None and columns == 1)
-    return (COLUMN if narrow else PAGE), 0.5 + 1.5 * rows
+    if size is None or size in ("column", "page"):
+        narrow = size == "column" or (size is None and columns == 1)
+        return (COLUMN if narrow else PAGE), 0.5 + 1.5 * rows
+    try:
+        width, height = map(float, size.split("x") if isinstance(size, str) else size)
+    except ValueError:
+        width = height = 0.0
+    if not (0 < width < np.inf and 0 < height < np.inf):
+        raise OptionError("size", size, "must be column, page or WIDTHxHEIGHT in inches", "such as 3.4x2.5")
+    return width, height
 
 
 def _draw(

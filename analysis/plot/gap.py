@@ -135,8 +135,8 @@ def _draw_fit(ax: Axes, part: pd.DataFrame, y: str, *, log: bool) -> str:
         return ""
     ends = np.array([part["condition"].min(), part["condition"].max()])
     ax.plot(ends, line(ends), zorder=1, **_FITTED)
-    slope = f"slope {line.slope:.2g} [{line.low:.2g}, {line.high:.2g}],".replace("-", "−")
-    return f"fit: {slope}{title_separator()}$R^2$ = {line.r2:.2f}"
+    slope = f"slope {line.slope:.2g} [{line.low:.1g}, {line.high:.1g}],".replace("-", "−")
+    return f"{slope}{title_separator()}$R^2$ = {line.r2:.2f}"
 
 
 def _draw_theory(ax: Axes, part: pd.DataFrame, lines: dict[str, Line2D]) -> str:

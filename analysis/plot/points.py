@@ -98,8 +98,8 @@ def draw_points(
             if np.isfinite(low):
                 ax.plot([cell[x]] * 2, [low, high], color=style["color"], linewidth=scaled(0.6), alpha=0.7, zorder=2)
             elif len(seeds) > 1:
-                small: dict[str, Any] = {"marker": "_", "markersize": scaled(3), "linestyle": "", "alpha": 0.7}
-                ax.plot([cell[x]] * len(seeds), seeds, color=style["color"], zorder=2, **small)
+                thin: dict[str, Any] = {"marker": "_", "markersize": scaled(3), "linewidth": scaled(0.4), "alpha": 0.6}
+                ax.plot([cell[x]] * len(seeds), seeds, color=style["color"], zorder=2, **thin)
 
 
 def keys(summary: pd.DataFrame, topologies: Sequence[str], more: Iterable[Line2D] = ()) -> list[Line2D]:

@@ -31,7 +31,7 @@ def draw_real(ax: Axes, values: NDArray[np.float64] | None, figures: Mapping[str
         ranks = np.arange(1, n + 1)
     ax.axhspan(modulus, 1, color=style.COLOURS[1], alpha=0.3, linewidth=0)
     right: dict[str, Any] = {"xycoords": ax.get_yaxis_transform(), "ha": "left", "va": "center", "fontsize": 7}
-    for level, letter in ((modulus, "λ"), (-modulus, "−λ")):
+    for level, letter in ((modulus, "λ"), (-modulus, "−λ" if modulus > 0.05 else "")):  # clear of each other
         ax.axhline(level, color=style.COLOURS[4], linewidth=0.8, linestyle=(0, (4, 2)), zorder=1)
         ax.annotate(letter, (1.01, level), color=style.COLOURS[4], **right)
     if gap > 0.1:

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from dfedsam.errors import OptionError
 
 Style = Literal["paper", "slides"]
-Size = Literal["column", "page"] | tuple[float, float]
+Size = str | tuple[float, float]  # "column" or "page" of a paper, "WIDTHxHEIGHT", or both in inches
 
 COLUMN = 3.4  # inches: one column of a two-column paper
 PAGE = 7.0  # inches: both columns

@@ -12,12 +12,12 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
-from dfedsam import topologies
 from dfedsam.analysis.plot import style
 from dfedsam.analysis.plot.consensus import EXACT, ROUNDING, gossip_errors
 from dfedsam.analysis.plot.graph import draw_graph, layout
 from dfedsam.analysis.plot.spectrum import draw_complex, draw_real
 from dfedsam.topologies import Topology, eigenvalues, spectrum
+from dfedsam.topologies.make import make
 
 ALL = 2000  # peers up to which every eigenvalue is drawn; above, only the ends of the spectrum
 _ROUNDS = 8  # of a schedule that are drawn
@@ -143,7 +143,7 @@ def _whole(topology: Topology) -> nx.Graph:
     """A graph whose layout suits all rounds: the one that a schedule is made of, or else a ring."""
     options = (topology.description or {}).get("init_args", {})
     if "topology" in options:
-        inner = topologies.make(options["topology"], topology.n, options.get("seed"))
+        inner = make(options["topology"], topology.n, options.get("seed"))
         return inner.graph(0) if inner.period == 1 else _whole(inner)
     return nx.cycle_graph(topology.n)
 

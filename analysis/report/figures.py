@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import networkx as nx
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from dfedsam import registry, topologies
 from dfedsam.analysis.plot import points
 from dfedsam.analysis.plot import topology as topology_figure
 from dfedsam.analysis.plot.consensus import consensus_rounds, gossip_steps
@@ -22,6 +20,7 @@ from dfedsam.analysis.read import metrics
 from dfedsam.analysis.read.runs import Study
 from dfedsam.analysis.summary import BANDWIDTH, LATENCY, with_time
 from dfedsam.topologies import Topology
+from dfedsam.topologies.make import make
 
 _MOST_CURVES = 9  # of one convergence figure
 _MOST_FIGURES = 6  # of convergence
@@ -162,28 +161,7 @@ def rebuild(study: Study, run: str) -> Topology:
         ValueError: if it is no registered plug-in, or cannot be made.
     """
     config = study.configs[run]
-    spec = config.get("topology")
-    foreign = _foreign(spec)
-    if foreign is not None:
-        raise ValueError(f"topology of {run} is {foreign}: it is no registered plug-in, and files name no code to run")
     try:
-        return topologies.make(spec, config["peers"], config.get("seed"))  # type: ignore[arg-type]
+        return make(config["topology"], config["peers"], config.get("seed"), allow_import=False)
     except (KeyError, TypeError, ImportError) as error:
         raise ValueError(f"topology of {run} cannot be made again: {error}") from error
-
-
-def _foreign(spec: Any) -> str | None:
-    """The first name in a topology's settings, at any depth, that could be code of another package."""
-    known = {*registry.plugins("topology"), *registry.plugins("weights")}
-    waiting = [spec]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, Mapping):
-            if "class_path" in value and registry.match_name(str(value["class_path"]), known) is None:
-                return str(value["class_path"])
-            waiting += value.values()
-        elif isinstance(value, list | tuple):
-            waiting += value
-        elif isinstance(value, str) and registry.is_import_path(value):
-            return value
-    return None

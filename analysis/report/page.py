@@ -8,14 +8,12 @@ import html
 import json
 import re
 import shutil
-from collections import Counter
 from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import jinja2
-import numpy as np
 import pandas as pd
 
 from dfedsam.analysis.plot import points
@@ -23,10 +21,8 @@ from dfedsam.analysis.plot.animation import animate as write_animation
 from dfedsam.analysis.plot.gap import agreements
 from dfedsam.analysis.plot.style import Style, save, use_style
 from dfedsam.analysis.read import metrics
-from dfedsam.analysis.read.labels import differing, value_text
-from dfedsam.analysis.read.metrics import numbers
-from dfedsam.analysis.read.runs import RUN_COLUMNS, Study, read_study
-from dfedsam.analysis.report import tables
+from dfedsam.analysis.read.runs import Study, read_study
+from dfedsam.analysis.report import content, tables
 from dfedsam.analysis.report.figures import items, rebuild
 from dfedsam.analysis.summary import summarise
 from dfedsam.errors import FileError
@@ -35,9 +31,6 @@ PAGE = "report.html"
 GENERATOR = "dfedsam report"
 _PART = ".part"  # folder in which a report is made before it takes the place of an older one
 _ANIMATED = 4  # topologies
-_POINTS = 80  # of a curve on the page
-_STATES = ("done", "diverged", "unfinished", "failed")
-_PICKED = ("loss", "accuracy", "accuracy_worst", "error_local", "consensus_distance")  # curves that the picker draws
 
 
 def write_report(
@@ -76,7 +69,7 @@ def write_report(
     with use_style(style):
         study = read_study(paths)
         if not study.runs["state"].isin(["done", "diverged"]).any():
-            states = ", ".join(f"{number} {state}" for state, number in _counts(study.runs))
+            states = ", ".join(f"{number} {state}" for state, number in content.counts(study.runs))
             problem = f"has no finished runs ({states}), and a report needs one"
             raise FileError(study.name, problem, "wait, or go on with them")
         summary = summarise(study, metric, target)
@@ -185,7 +178,7 @@ def _page(
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    data = json.dumps(_curves(study, metric), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    data = json.dumps(content.curves(study, metric), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     script = "\n" + source.joinpath("report.js").read_text(encoding="utf-8") + "\n"
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     values: dict[str, Any] = {
@@ -193,13 +186,14 @@ def _page(
         "generator": GENERATOR,
         "policy": f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'",
         "files": json.dumps(written),
-        "counts": _counts(study.runs),
+        "counts": content.counts(study.runs),
         "notes": study.notes,
         "left_out": left_out,
         "metric": metrics.title(metric, line=True),
         "targets": _targets(summary, metric),
-        "shared": _shared(study),
-        "runs": _rows(study, summary),
+        "varied": content.varied(study),
+        "shared": content.shared(study),
+        "runs": content.rows(study, summary),
         "figures": shown,
         "table": tables.to_html(summary),
         "pairs": _table(tables.pairs_table(summary)),
@@ -233,62 +227,3 @@ def _targets(summary: pd.DataFrame, metric: str) -> list[str]:
         title = points.facet_title(value, part)
         found += [metrics.shown(metric, goal) + (f" at {title}" if title and len(parts) > 1 else "") for goal in goals]
     return list(dict.fromkeys(found))
-
-
-def _counts(runs: pd.DataFrame) -> list[tuple[str, int]]:
-    """How many runs are in each state; states without runs are left out."""
-    found = Counter(runs["state"])
-    return [(state, found[state]) for state in _STATES if found[state]]
-
-
-def _rows(study: Study, summary: pd.DataFrame) -> list[dict[str, Any]]:
-    """What the page says of each run: name, state, how far it is, what it came to, and its own settings."""
-    ends = dict(zip(summary["run"], summary["final"], strict=True))
-    metric = str(summary["metric"].iloc[0])
-    varying = differing(study.settings.values())
-    found = []
-    for run in study.runs.to_dict("records"):
-        name, value = run["run"], ends.get(run["run"])
-        found.append({
-            "name": name,
-            "state": run["state"],
-            "reason": run.get("reason") or "",
-            "rounds": f"{run['round']:g} of {run['rounds']:g}" if pd.notna(run.get("rounds")) else f"{run['round']:g}",
-            "final": "–" if value is None or not np.isfinite(value) else metrics.shown(metric, value),
-            "settings": [(k, value_text(v)) for k, v in study.settings.get(name, {}).items() if k in varying],
-        })  # fmt: skip
-    return found
-
-
-def _shared(study: Study) -> list[tuple[str, str]]:
-    """The settings that all runs share, and how they were executed."""
-    names = ("rounds", "evaluate_every", "dtype")
-    executed = [{name: config[name] for name in names if name in config} for config in study.configs.values()]
-    alike = [({**table, **more}) for table, more in zip(study.settings.values(), executed, strict=True)]
-    varying = differing(alike)
-    return [(key, value_text(value)) for key, value in alike[0].items() if key not in varying]
-
-
-def _curves(study: Study, metric: str) -> dict[str, Any]:
-    """The data of the picker, ready for JSON: each run's settings, and at most _POINTS points of each curve."""
-    known = metrics.available(study.evaluations, RUN_COLUMNS)
-    names = [name for name in dict.fromkeys((metric, *_PICKED)) if name in known]
-    states = dict(zip(study.runs["run"], study.runs["state"], strict=True))
-    columns = {name: numbers(study.evaluations, name) for name in ("round", "queries", "bytes", *names)}
-    found = []
-    for name, rows in study.evaluations.groupby("run", sort=False).indices.items():
-        some = rows[np.unique(np.linspace(0, len(rows) - 1, _POINTS).round().astype(int))]
-        settings = {"seed": study.configs[str(name)].get("seed"), **study.settings[str(name)]}
-        found.append({
-            "name": name,
-            "label": study.evaluations["label"].iloc[int(rows[0])],
-            "state": states[name],
-            "settings": {key: value_text(value) for key, value in settings.items()},
-            **{column: _rounded(values[some]) for column, values in columns.items()},
-        })  # fmt: skip
-    titles = {name: metrics.title(name, line=True) for name in names}
-    return {"metrics": titles, "first": metric, "runs": found}
-
-
-def _rounded(values: np.ndarray) -> list[float | None]:
-    return [float(f"{value:.4g}") if np.isfinite(value) else None for value in values]

@@ -103,7 +103,9 @@ def pairs_table(summary: pd.DataFrame) -> pd.DataFrame:
     table = differences(best_rates(summary))
     if table.empty:
         return table
-    return table[~table["best"]].drop(columns=["best", "is_clear"]).reset_index(drop=True)
+    name = next(iter(summary["heterogeneity_of"].dropna()), "heterogeneity")
+    table = table[~table["best"]].drop(columns=["best", "is_clear"]).reset_index(drop=True)
+    return table.rename(columns={"heterogeneity": str(name)})
 
 
 def pivot(summary: pd.DataFrame) -> pd.DataFrame | None:

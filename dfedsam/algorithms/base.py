@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal, get_args
 from numpy.typing import NDArray
 
 from dfedsam.context import Oracle, RoundContext
-from dfedsam.errors import OptionError
+from dfedsam.errors import OptionError, options_within
 from dfedsam.gossip import Gossip
 from dfedsam.objectives.base import Problem
 from dfedsam.registry import public_name
@@ -65,7 +65,8 @@ class Algorithm(ABC):
         gossip = self.gossip_of_x()
         if gossip is None:
             return
-        gossip.check(topology)
+        with options_within("algorithm"):
+            gossip.check(topology)
         if gossip.sends_coefficients and not self.replayable:
             rule = f"must consist of plain local steps for the gossip {public_name(type(gossip))}, which replays them"
             raise OptionError("algorithm", public_name(type(self)), rule, "choose dpsgd, dfedavg or dfedsam")
@@ -77,7 +78,8 @@ class Algorithm(ABC):
         """Raise OptionError unless this algorithm can minimise the problem; called before anything is written."""
         gossip = self.gossip_of_x()
         if gossip is not None:
-            gossip.check_dim(problem.dim)
+            with options_within("algorithm.gossip"):
+                gossip.check_dim(problem.dim)
 
     def note(self, topology: Topology) -> str | None:
         """What a user should know of this algorithm on the topology, said once at the start of a run; None: nothing."""
@@ -162,7 +164,8 @@ class GradientMethod(Algorithm):
 
     def check_problem(self, problem: Problem) -> None:
         super().check_problem(problem)
-        self.estimator.check(problem)
+        with options_within("algorithm"):
+            self.estimator.check(problem)
 
     def rate(self, round: int) -> float:
         """η of 0-based round t."""

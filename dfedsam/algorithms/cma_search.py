@@ -99,15 +99,15 @@ class LocalCMASearch(CMASearch):
         sigmas, dim = np.empty((len(x), self.generations), x.dtype), x.shape[1]
         constants = self.parameters(dim, self.population)
         for rows, chunk in context.chunks(self.population, x[0].nbytes):
-            mean, part = x[rows], rows_of(search, rows)
+            mean, local = x[rows], rows_of(search, rows)
             for step in range(self.generations):
-                sigmas[rows, step] = part.sigma
+                sigmas[rows, step] = local.sigma
                 oracle = chunk.oracle(step)
                 normal = oracle.random("candidates").normal((self.population, dim), mean.dtype)
-                candidates = cma.ask(mean, part, normal)
-                mean, part = cma.tell(mean, part, candidates, oracle.losses(candidates), constants)
+                candidates = cma.ask(mean, local, normal)
+                mean, local = cma.tell(mean, local, candidates, oracle.losses(candidates), constants)
             x[rows] = mean
-            set_rows(search, rows, part)
+            set_rows(search, rows, local)
         return x, search, sigmas
 
 

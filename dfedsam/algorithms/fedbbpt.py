@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dfedsam.algorithms.base import Algorithm, State
 from dfedsam.context import RoundContext
+from dfedsam.errors import options_within
 from dfedsam.objectives.base import Problem
 from dfedsam.state import rows_of, set_rows
 from dfedsam.validation import at_least, between, positive, whole_number
@@ -71,7 +72,8 @@ class FedBBPT(Algorithm):
 
     def check_problem(self, problem: Problem) -> None:
         super().check_problem(problem)
-        self.estimator.check(problem)
+        with options_within("algorithm"):
+            self.estimator.check(problem)
 
     def init(self, x: NDArray, problem: Problem) -> FedBBPTState:
         sizes = problem.sizes()
@@ -81,13 +83,13 @@ class FedBBPT(Algorithm):
     def round(self, state: FedBBPTState, context: RoundContext) -> FedBBPTState:
         assert context.server is not None
         for rows, chunk in context.chunks(self.estimator.queries(state.x.shape[1]), state.x[0].nbytes):
-            part = rows_of(state, rows)
+            local = rows_of(state, rows)
             for k in range(self.local_steps):
                 t = context.round * self.local_steps + k + 1
-                g, part.estimator = self.estimator.at(t)(chunk.oracle(k), part.x, part.estimator, "descent")
-                part.m[:] = self.beta * part.m + g
-                part.x -= self.a / (t + self.o) ** self.alpha * (g + self.beta * part.m)
-                context.problem.project(part.x)
-            set_rows(state, rows, part)
+                g, local.estimator = self.estimator.at(t)(chunk.oracle(k), local.x, local.estimator, "descent")
+                local.m[:] = self.beta * local.m + g
+                local.x -= self.a / (t + self.o) ** self.alpha * (g + self.beta * local.m)
+                context.problem.project(local.x)
+            set_rows(state, rows, local)
         state.x[:] = context.server.mean(state.x, state.examples)
         return state

@@ -54,7 +54,7 @@ class GossipCMAES(LocalCMASearch):
                 f"must be diagonal for the gossip {public_name(type(self.gossip))}, which is no average of the peers' "
                 "covariances and can make a full one indefinite"
             )
-            raise OptionError("covariance", "full", rule, "choose covariance diagonal, or the gossip plain")
+            raise OptionError("algorithm.covariance", "full", rule, "choose covariance diagonal, or the gossip plain")
 
     def init(self, x: NDArray, problem: Problem) -> GossipCMAESState:
         search = cma.start(x, self.sigma, self.covariance)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from dfedsam.algorithms.one_gradient import GradientState, OneGradient
 from dfedsam.context import RoundContext
+from dfedsam.errors import options_within
 from dfedsam.gossip.base import require_static_symmetric
 from dfedsam.gossip.compressors import BlockQuantizer, Compressor
 from dfedsam.gossip.disagreement import Disagreement
@@ -58,7 +59,8 @@ class Lead(OneGradient):
 
     def check_problem(self, problem: Problem) -> None:
         super().check_problem(problem)
-        self._exchange().check(problem.dim)
+        with options_within("algorithm"):
+            self._exchange().check(problem.dim)
 
     def init(self, x: NDArray, problem: Problem) -> LeadState:
         gossip = self._exchange().init(x)  # h starts at x

@@ -56,7 +56,7 @@ class LocalSteps(GradientMethod):
         weight_decay: λ ≥ 0: λ x is added to each g.
         perturbation: v, the direction of SAM's perturbation: "own" (an estimate along directions of its own) or "same"
             (an estimate along the directions that the descent then uses); or, at no query, "momentum",
-            "control_variate" (the estimator's), "last_round" (back along the whole last round, neighbours' part
+            "control_variate" (the estimator's), "last_round" (back along the whole last round, neighbours' local
             included: Fan et al., 2024, "Locally estimated global perturbations are better than local perturbations for
             federated sharpness-aware minimization"), or "random" (a random unit vector, for comparison).
     """
@@ -117,28 +117,28 @@ class LocalSteps(GradientMethod):
             start = state.x.copy()
             state.last_start -= start  # the way back
         for rows, chunk in context.chunks(self.estimator.queries(state.x.shape[1]), state.x[0].nbytes):
-            part = rows_of(state, rows)
-            self._steps(part, chunk, correction, update)
-            set_rows(state, rows, part)
+            local = rows_of(state, rows)
+            self._steps(local, chunk, correction, update)
+            set_rows(state, rows, local)
         state.last_start = start
 
     def _steps(
         self,
-        part: LocalState,
+        local: LocalState,
         context: RoundContext,
         correction: Callable[[NDArray, slice], NDArray] | None,
         update: LocalUpdate | None,
     ) -> None:
         """K steps of some peers, in place."""
-        x, m, lr = part.x, part.momentum, self.rate(context.round)
+        x, m, lr = local.x, local.momentum, self.rate(context.round)
         if self.momentum and m is None:
             m = np.zeros_like(x)
         for k in range(self.local_steps):
             oracle = context.oracle(k)
-            direction, purpose = self._perturbation(oracle, part, m)
-            at, part.estimator = self.perturbed(oracle, x, part.estimator, direction, purpose)
+            direction, purpose = self._perturbation(oracle, local, m)
+            at, local.estimator = self.perturbed(oracle, x, local.estimator, direction, purpose)
             if update is None:
-                g, part.estimator = self.estimator(oracle, at, part.estimator, "descent")
+                g, local.estimator = self.estimator(oracle, at, local.estimator, "descent")
             else:
                 g = self._recorded(oracle, at, update, k, lr)
             if correction is not None:
@@ -154,14 +154,14 @@ class LocalSteps(GradientMethod):
             x -= g
             context.problem.project(x)
 
-    def _perturbation(self, oracle: Oracle, part: LocalState, m: NDArray | None) -> tuple[NDArray | None, str]:
+    def _perturbation(self, oracle: Oracle, local: LocalState, m: NDArray | None) -> tuple[NDArray | None, str]:
         """SAM's direction (p, dim), or None and the purpose of the estimate that gives it."""
         if self.rho == 0 or self.perturbation in ("own", "same"):
             return None, "descent" if self.perturbation == "same" else "ascent"
         if self.perturbation == "random":
-            return np.ascontiguousarray(oracle.random("ascent").normal(part.x.shape[1:], part.x.dtype)), ""
-        known = {"momentum": m, "last_round": part.last_start}
-        direction = known.get(self.perturbation, self.estimator.known_gradient(part.estimator))
+            return np.ascontiguousarray(oracle.random("ascent").normal(local.x.shape[1:], local.x.dtype)), ""
+        known = {"momentum": m, "last_round": local.last_start}
+        direction = known.get(self.perturbation, self.estimator.known_gradient(local.estimator))
         assert direction is not None  # as __post_init__ has made sure
         return direction.copy(), ""
 
@@ -205,11 +205,11 @@ class GossipLocalSteps(LocalSteps):
         if not self.estimator.replayed_directions:
             rule = f"must combine directions derived from the seed, whose coefficients the gossip {name} sends"
             hint = "choose two_point or one_sided without control_variate"
-            raise OptionError("estimator", public_name(type(self.estimator)), rule, hint)
+            raise OptionError("algorithm.estimator", public_name(type(self.estimator)), rule, hint)
         for option in ("momentum", "weight_decay"):
             if getattr(self, option):
                 rule = f"must be 0 for the gossip {name}, which replays plain steps along random directions"
-                raise OptionError(option, getattr(self, option), rule)
+                raise OptionError(f"algorithm.{option}", getattr(self, option), rule)
 
     def local_update(self, state: LocalState, context: RoundContext) -> LocalUpdate | None:
         """An empty record of a round that begins at x, where the gossip sends coefficients; None otherwise."""

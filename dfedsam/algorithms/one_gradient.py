@@ -50,11 +50,11 @@ class OneGradient(GradientMethod):
         """
         g = np.zeros_like(x)
         for rows, chunk in context.chunks(self.estimator.queries(x.shape[1]), x[0].nbytes):
-            oracle, part = chunk.oracle(0), rows_of(state, rows)
+            oracle, local = chunk.oracle(0), rows_of(state, rows)
             along = direction[rows].copy() if self.rho and direction is not None else None
-            at, part = self.perturbed(oracle, x[rows], part, along)
-            g[rows], part = self.estimator(oracle, at, part, "descent")
-            set_rows(state, rows, part)
+            at, local = self.perturbed(oracle, x[rows], local, along)
+            g[rows], local = self.estimator(oracle, at, local, "descent")
+            set_rows(state, rows, local)
         return g, state
 
 

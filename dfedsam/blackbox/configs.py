@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
 from dfedsam import validation
-from dfedsam.blackbox.base import BlackBox, TaskSpec
+from dfedsam.blackbox.base import BlackBox
+from dfedsam.blackbox.inputs import Mode, TaskSpec
 from dfedsam.blackbox.templates import Kind, Template, is_task, tasks
 from dfedsam.cache import cache_folder
 from dfedsam.errors import OptionError
@@ -17,7 +18,6 @@ from dfedsam.registry import import_object
 
 Precision = Literal["run", "float32", "bfloat16"]
 Attention = Literal["auto", "sdpa", "eager", "flash_attention_2"]
-Mode = Literal["words", "text"]
 _DEVICES = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
 
@@ -288,11 +288,31 @@ class EndpointConfig(TemplatedConfig):
 
     def build(self, task: TaskSpec) -> BlackBox:
         try:
-            from dfedsam.blackbox.endpoint import Endpoint
+            from dfedsam.blackbox.completions import Completions
         except ImportError as error:
             rule = f"needs the package {error.name}"
             raise OptionError("blackbox", "endpoint", rule, 'pip install "dfedsam[endpoint]" has it') from None
-        return Endpoint(task, self, Path(self.cache_path) if self.cache_path else cache_folder() / "endpoint.sqlite")
+        from dfedsam.blackbox.endpoint import Endpoint
+        from dfedsam.blackbox.response_cache import ResponseCache
+
+        completions = Completions(
+            url=self.url,
+            key_variable=self.key_variable,
+            in_flight=self.in_flight,
+            retries=self.retries,
+            timeout=self.timeout,
+            backoff=self.backoff,
+        )
+        path = Path(self.cache_path) if self.cache_path else cache_folder() / "endpoint.sqlite"
+        return Endpoint(
+            task,
+            template=self.parsed(),
+            completions=completions,
+            cache=ResponseCache(path, requests=self.budget_requests, tokens=self.budget_tokens),
+            served=self.served or task.model,
+            logprobs=self.logprobs,
+            in_flight=self.in_flight,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

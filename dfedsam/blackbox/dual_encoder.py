@@ -15,10 +15,9 @@ import torch
 import transformers
 from numpy.typing import NDArray
 
-from dfedsam.blackbox.base import TaskSpec
-from dfedsam.blackbox.configs import Mode
 from dfedsam.blackbox.embedding_cache import cached_vectors
 from dfedsam.blackbox.forward import Contents
+from dfedsam.blackbox.inputs import Mode, TaskSpec
 from dfedsam.blackbox.loading import load
 from dfedsam.blackbox.local import LocalModel, by_peer, cosine_scores, pairs
 from dfedsam.blackbox.tokens import bare_tokens, prompt_tokens, special_tokens

@@ -14,20 +14,20 @@ import time
 import weakref
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dfedsam.blackbox.base import BlackBox, TaskSpec, Usage
+from dfedsam.blackbox.base import BlackBox
 from dfedsam.blackbox.completions import Completions, EndpointError
-from dfedsam.blackbox.configs import EndpointConfig
+from dfedsam.blackbox.inputs import TaskSpec, Usage
 from dfedsam.blackbox.language_model import HOW_TO_USE
 from dfedsam.blackbox.loading import load_embeddings
 from dfedsam.blackbox.local import embedding_std, pairs
 from dfedsam.blackbox.response_cache import ResponseCache
+from dfedsam.blackbox.templates import Template
 from dfedsam.blackbox.tokens import Filler, Vocabulary, label_tokens, prompt_tokens
 
 _LOG = logging.getLogger(__name__)
@@ -41,8 +41,12 @@ class Endpoint(BlackBox):
 
     Args:
         task: what it classifies; its model is a folder from which the tokenizer and the embeddings are read.
-        config: the options.
-        cache_path: file of the answers.
+        template: around the text; the label word follows it.
+        completions: asks the server.
+        cache: keeps the answers, and the budget.
+        served: the model's name at the server.
+        logprobs: how many of the most likely tokens are asked for.
+        in_flight: requests at once.
 
     Raises:
         ValueError: for mistakes in the options, and if the server does not answer a first request.
@@ -50,23 +54,21 @@ class Endpoint(BlackBox):
 
     takes_text_prompts: ClassVar[bool] = True
 
-    def __init__(self, task: TaskSpec, config: EndpointConfig, cache_path: Path) -> None:
-        self.usage, self.task, self.template = Usage(), task, config.parsed()
-        self._logprobs, self.has_budget = config.logprobs, config.budget_requests + config.budget_tokens > 0
-        self._body = {
-            "model": config.served or task.model,
-            "max_tokens": 1,
-            "temperature": 0,
-            "logprobs": config.logprobs,
-        }
-        self._completions = Completions(
-            url=config.url,
-            key_variable=config.key_variable,
-            in_flight=config.in_flight,
-            retries=config.retries,
-            timeout=config.timeout,
-            backoff=config.backoff,
-        )
+    def __init__(
+        self,
+        task: TaskSpec,
+        *,
+        template: Template,
+        completions: Completions,
+        cache: ResponseCache,
+        served: str,
+        logprobs: int,
+        in_flight: int,
+    ) -> None:
+        self.usage, self.task, self.template = Usage(), task, template
+        self._completions, self._cache, self.has_budget = completions, cache, cache.has_budget
+        self._logprobs = logprobs
+        self._body = {"model": served, "max_tokens": 1, "temperature": 0, "logprobs": logprobs}
         self._tokenizer, reads, self._embeddings = load_embeddings(task.model)
         self.embedding_std = embedding_std(self._embeddings)
         self.prompt = self._embed(prompt_tokens(self._tokenizer, task, after_word=not self.template.prompt_first))
@@ -74,8 +76,7 @@ class Endpoint(BlackBox):
         self._contents = filler.fill(task, reads, len(self.prompt))
         self._words = label_tokens(self._tokenizer, task.words, after_word=True)
         self._names = [(f"token_id:{token}", self._tokenizer.decode([token])) for token in self._words]
-        self._cache = ResponseCache(cache_path, requests=config.budget_requests, tokens=config.budget_tokens)
-        self._team, self._lock = ThreadPoolExecutor(config.in_flight), threading.Lock()
+        self._team, self._lock = ThreadPoolExecutor(in_flight), threading.Lock()
         self._answered = self._ties = 0
         self._warned = False
         weakref.finalize(self, _close, self._team, self._completions, self._cache)

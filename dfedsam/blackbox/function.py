@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.blackbox.base import BlackBox, TaskSpec, Usage, score_metrics
+from dfedsam.blackbox.base import BlackBox, score_metrics
+from dfedsam.blackbox.inputs import TaskSpec, Usage
 from dfedsam.errors import OptionError, RunError
 
 

@@ -17,9 +17,9 @@ import torch
 import transformers
 from numpy.typing import NDArray
 
-from dfedsam.blackbox.base import TaskSpec
 from dfedsam.blackbox.embedding_cache import cached_vectors
 from dfedsam.blackbox.forward import Contents
+from dfedsam.blackbox.inputs import TaskSpec
 from dfedsam.blackbox.loading import IMAGE_TEXT, load
 from dfedsam.blackbox.local import LocalModel, by_peer, cosine_scores, pairs
 from dfedsam.blackbox.locate import locate

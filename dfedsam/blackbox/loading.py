@@ -243,7 +243,7 @@ def _parameters_on_meta() -> Iterator[None]:
         bare = None if parameter is None else torch.nn.Parameter(parameter.to("meta"), requires_grad=False)
         register(module, name, bare)
 
-    torch.nn.Module.register_parameter = without_memory
+    torch.nn.Module.register_parameter = without_memory  # type: ignore[method-assign]
     try:
         yield
     finally:

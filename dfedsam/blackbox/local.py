@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dfedsam.blackbox.base import BlackBox, TaskSpec, Usage
+from dfedsam.blackbox.base import BlackBox
 from dfedsam.blackbox.forward import BatchedForward, Reader
+from dfedsam.blackbox.inputs import TaskSpec, Usage
 from dfedsam.blackbox.loading import Loaded
 from dfedsam.blackbox.tokens import Vocabulary
 from dfedsam.errors import OptionError

@@ -36,6 +36,7 @@ class ResponseCache:
 
     def __init__(self, path: Path, *, requests: int = 0, tokens: int = 0) -> None:
         self.path, self._limits = path, {"requests": requests, "tokens": tokens}
+        self.has_budget = requests + tokens > 0
         self._lock, self._host = threading.Lock(), socket.gethostname()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from dfedsam.communication.base import Communicator
@@ -58,7 +57,7 @@ class Run:
     stopped: str | None = None
     dropped: bool = False
     earlier_counts: dict[str, int] = field(default_factory=dict)
-    before_gossip: Callable[[NDArray], None] = lambda x: None
+    before_gossip: Callable[[NDArray], None] = lambda _: None
     cosines: list[tuple[slice, NDArray]] | None = None
     _start: float = field(default_factory=time.perf_counter)
 
@@ -70,6 +69,8 @@ class Run:
     @property
     def participants(self) -> NDArray[np.bool_] | None:
         """Which of the block's peers take part in round `round`, shape (peers,); None: all."""
+        import numpy as np
+
         present = self.experiment.topology.participants(self.round)
         return None if present is None else present[np.asarray(self.communicator.block)]
 

@@ -62,6 +62,11 @@ def _path(out: Path | str | Iterator[Path]) -> Path:
 
 
 def make_folder(out: Path | str | Iterator[Path]) -> RunFolder:
+    """Make the folder of a fresh run; of an iterator's paths the first that is free.
+
+    Raises:
+        OptionError: if it is there already, or cannot be made.
+    """
     chosen = isinstance(out, Path | str)
     while True:
         path = _path(out)

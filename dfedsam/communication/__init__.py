@@ -1,4 +1,4 @@
-"""Who plays which peers, and how their rows travel: in one process, or over MPI ranks."""
+"""Which rank owns which peers, and how their rows travel: in one process, or over MPI ranks."""
 
 import os
 

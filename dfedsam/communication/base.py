@@ -1,4 +1,4 @@
-"""What peers can ask of a communicator: to mix with their neighbours, and a few figures for the recorder."""
+"""What peers can ask of a communicator: to mix with their neighbours, and a few numbers for the recorder."""
 
 from abc import ABC, abstractmethod
 from collections import OrderedDict
@@ -216,7 +216,7 @@ class Communicator(ABC):
 
     @abstractmethod
     def gather(self, rows: NDArray) -> NDArray:
-        """The rows of all peers in their order, (b, ...) → (n, ...), on every rank. For small figures a peer."""
+        """The rows of all peers in their order, (b, ...) → (n, ...), on every rank. For a few numbers of each peer."""
 
     @abstractmethod
     def agree(self, flag: bool) -> bool:

@@ -127,7 +127,7 @@ class RankPlan:
 
     Args:
         W: (n, n), canonical, in the type of the rows.
-        partition: who plays whom.
+        partition: which rank owns which peers.
         halo: shared with the communicator's other plans.
     """
 

@@ -170,7 +170,7 @@ class RankSums:
 
     Args:
         rows: the block's rows of W, with the numbers of the peers as columns, rising.
-        partition: who plays whom.
+        partition: which rank owns which peers.
         rank: whose block it is.
         received: the peers whose rows are received, in the order in which they are.
     """

@@ -1,4 +1,4 @@
-"""Which rank plays which peers: a block for each rank, contiguous unless a placement says otherwise."""
+"""Which rank owns which peers: a block for each rank, contiguous unless a placement says otherwise."""
 
 from collections.abc import Callable
 
@@ -8,11 +8,11 @@ from numpy.typing import ArrayLike
 from dfedsam.peers import Peers
 
 Assign = Callable[[int], ArrayLike]
-"""From a number of ranks, at least 2, to the rank that plays each peer, shape (n,)."""
+"""From a number of ranks, at least 2, to the rank that owns each peer, shape (n,)."""
 
 
 def block(peers: int, size: int, rank: int) -> range:
-    """The peers that `rank` of `size` ranks plays: contiguous, sizes differ by at most one, the larger blocks first.
+    """The peers that `rank` of `size` ranks owns: contiguous, sizes differ by at most one, the larger blocks first.
 
     Args:
         peers: peers in the whole network, at least `size`.
@@ -34,7 +34,7 @@ class Partition:
 
     Attributes:
         contiguous: whether every block is a range, one after another.
-        owner: the rank that plays each peer, shape (n,).
+        owner: the rank of each peer, shape (n,).
         lengths: peers of each rank, shape (size,).
         order: the peers, block after block, shape (n,).
         position: where in `order` each peer is, shape (n,).

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
+from math import isqrt
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from dfedsam.gossip.compressed import Compressed, CompressedState, CompressedStep, GrowthCheck
-from dfedsam.gossip.step_size import theoretical_step_size, tune_step_size
+from dfedsam.gossip.compressors import Compressor
+from dfedsam.gossip.step_size import theoretical_step_size, trial_network, tune_step_size
 from dfedsam.validation import one_of, positive
 
 if TYPE_CHECKING:
@@ -49,8 +53,8 @@ class Choco(Compressed[ChocoState]):
     Args:
         compressor: C, what is sent in place of a row.
         gamma: γ, the consensus step size: a number above 0; "theory", which is safe and thousands of times too small;
-            or "tuned", found before the first exchange by trials on this W with this compressor. One that is too large
-            makes the peers diverge.
+            or "tuned", found before the first exchange by trials on this W with this compressor, which may take some
+            seconds. One that is too large makes the peers diverge, some only after thousands of steps.
         steps: Q, gossip steps a round, at least 1.
     """
 
@@ -103,14 +107,33 @@ class Choco(Compressed[ChocoState]):
         """γ by theory or trials: the root finds it and the others wait, so that it is the same everywhere."""
         gamma, dim, W = None, x.shape[1], channel.weights
         if channel.communicator.is_root and self.gamma == "theory":
-            gamma = theoretical_step_size(W, self.compressor.delta(dim))
+            gamma = theoretical_step_size(W, _delta(self.compressor, dim))
         elif channel.communicator.is_root:
-            compressor, short = self.compressor.scaled_down(dim)
-
-            def make(gamma: float) -> Choco:
-                return replace(self, compressor=compressor, steps=1, gamma=gamma)
-
-            gamma = tune_step_size(make, compressor.delta(short), W, short, x.dtype, channel.stream.seed)
+            gamma = tuned_gamma(self.compressor, W, dim)
         gamma = channel.communicator.broadcast(gamma)
         assert gamma is not None
         return gamma
+
+
+def tuned_gamma(compressor: Compressor, W: csr_array, dim: int) -> float:
+    """γ tuned for a compressor of rows of length `dim` on a symmetric W (n, n)."""
+    compressor, dim = compressor.scaled_down(dim)
+    return _tuned_gamma(compressor, dim, trial_network(W, dim).toarray().tobytes())
+
+
+@lru_cache(maxsize=64)
+def _tuned_gamma(compressor: Compressor, dim: int, W: bytes) -> float:
+    matrix = np.frombuffer(W)
+    n = isqrt(len(matrix))
+    return tune_step_size(
+        lambda gamma: Choco(compressor=compressor, gamma=gamma),
+        _delta(compressor, dim),
+        csr_array(matrix.reshape(n, n)),
+        dim,
+    )
+
+
+def _delta(compressor: Compressor, dim: int) -> float:
+    delta = compressor.delta(dim)
+    assert delta is not None  # as `check_dim` has made sure
+    return delta

@@ -5,12 +5,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.errors import OptionError, RunError
+from dfedsam.errors import OptionError, RunError, options_within
 from dfedsam.gossip.base import GossipState, MultiStepGossip
 from dfedsam.gossip.compressors import Compressor, TopK
 from dfedsam.peers import format_peers
@@ -122,22 +123,27 @@ class GrowthCheck:
     """Ends a run in which the rows that peers must send grow without bound, as they do where a gossip diverges.
 
     Args:
-        first: ‖z‖² of the first row z that each peer sent, shape (peers,), 0 before it; filled in here.
-        bound: how many times ‖z‖ may grow beyond the first.
+        largest: the largest ‖z‖² of the rows z that each peer sent while the gossip settled, shape (peers,); filled in
+            here.
+        settling: rounds that this takes.
+        bound: how many times ‖z‖ may grow beyond that.
         phase: what the error calls the phase.
         hint: the option that may be the cause, its value and what to do.
     """
 
-    first: NDArray
+    largest: NDArray
+    settling: int
     bound: float
     phase: str
     hint: str
 
     def check(self, z: NDArray, rows: slice, stream: RandomStream) -> None:
         """Raise RunError if a row of z (p, dim), which are these rows of the block, is not finite or too long."""
-        squares, first = np.matmul(z[:, None], z[:, :, None])[:, 0, 0], self.first[rows]
-        np.copyto(first, squares, where=first == 0)
-        fine = squares <= self.bound**2 * first
+        with np.errstate(over="ignore"):
+            squares, largest = np.matmul(z[:, None], z[:, :, None])[:, 0, 0], self.largest[rows]
+        if stream.round < self.settling:
+            np.fmax(largest, squares, out=largest)
+        fine = (squares <= self.bound**2 * largest) | (largest == 0)
         if not (fine.all() and np.isfinite(squares).all()):
             peers = format_peers(np.asarray(stream.peers)[~(fine & np.isfinite(squares))])
             raise RunError(
@@ -153,10 +159,10 @@ class CompressedState(GossipState):
     """What every compressed gossip keeps.
 
     Args:
-        first: see `GrowthCheck`, shape (peers,).
+        largest: see `GrowthCheck`, shape (peers,).
     """
 
-    first: NDArray
+    largest: NDArray
 
 
 C = TypeVar("C", bound=CompressedState)
@@ -171,22 +177,25 @@ class Compressed(MultiStepGossip[C]):
         steps: Q, gossip steps a round, at least 1.
 
     Attributes:
-        bound: how many times what a peer sends may grow beyond what it sent at first.
+        bound: how many times what a peer sends may grow beyond what it sent while the gossip settled.
     """
 
     is_exact = False
-    bound: ClassVar[float] = 1e6
+    bound: ClassVar[float] = 1e3
 
     compressor: Compressor = TopK()
 
     def check_dim(self, dim: int) -> None:
-        self.compressor.check(dim)
+        with options_within("compressor"):
+            self.compressor.check(dim)
         if self.compressor.delta(dim) is None:
             name, rule = public_name(type(self.compressor)), f"must contract rows of length {dim}, but it does not"
             raise OptionError("compressor", name, rule, "choose qsgd, with more levels or unbiased false, or top_k")
 
     def __call__(self, x: NDArray, state: C, channel: Channel) -> tuple[NDArray, C]:
-        growth = GrowthCheck(state.first, self.bound, f"gossip {public_name(type(self))}", self.hint(state))
+        settling = -(-settling_steps(self.compressor, x.shape[1]) // self.steps)
+        phase = f"gossip {public_name(type(self))}"
+        growth = GrowthCheck(state.largest, settling, self.bound, phase, self.hint(state))
         for q in range(self.steps):
             step = channel.step(q)
             self.step(x, state, growth).run(self.compressor, step)
@@ -199,6 +208,12 @@ class Compressed(MultiStepGossip[C]):
     @abstractmethod
     def hint(self, state: C) -> str:
         """The option that may be the cause where it diverges, its value and what to do."""
+
+
+def settling_steps(compressor: Compressor, dim: int) -> int:
+    """Steps after which what is left to send is no longer that of the start: ten times all of it, at most 500."""
+    delta = compressor.delta(dim)
+    return min(500, ceil(10 / delta)) if delta else 100
 
 
 @cache_by_id

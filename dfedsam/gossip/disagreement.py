@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.errors import OptionError
+from dfedsam.errors import OptionError, options_within
 from dfedsam.gossip.channel import Channel
-from dfedsam.gossip.compressed import CompressedState, CompressedStep, GrowthCheck
+from dfedsam.gossip.compressed import CompressedState, CompressedStep, GrowthCheck, settling_steps
 from dfedsam.gossip.compressors import BlockQuantizer, Compressor
 from dfedsam.registry import public_name
 from dfedsam.validation import share
 
-_BOUND = 1e6  # as of compressed gossips
+_BOUND = 1e3  # as of compressed gossips
 
 
 @dataclass
@@ -55,7 +55,8 @@ class Disagreement:
         Raises:
             OptionError: if the compressor is biased, or cannot take rows of this length.
         """
-        self.compressor.check(dim)
+        with options_within("compressor"):
+            self.compressor.check(dim)
         if self.compressor.variance(dim) is None:
             rule = "must be unbiased, so that what is left to send goes to zero"
             hint = "choose block_quantizer, qsgd with unbiased true, or none"
@@ -81,7 +82,8 @@ class Disagreement:
             difference[rows] += alpha * change[rows]
 
         hint = "a lower lr, gamma or alpha, or a finer compressor, usually helps"
-        growth = GrowthCheck(state.first, _BOUND, "algorithm lead", hint)
+        settling = settling_steps(self.compressor, y.shape[1])
+        growth = GrowthCheck(state.largest, settling, _BOUND, "algorithm lead", hint)
         step = CompressedStep(source, h, change, growth, alpha, target_scale=-1.0, finish=finish)
         step.run(self.compressor, channel.step(0))
         return total, state

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import exp, inf, log
+from math import log
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
-from scipy.sparse import csr_array
+from numpy.typing import NDArray
+from scipy.sparse import block_diag, csr_array
 from scipy.sparse.csgraph import breadth_first_order
 
+from dfedsam.errors import RunError
 from dfedsam.gossip.channel import Channel
 from dfedsam.random import RandomStream
 from dfedsam.topologies import spectrum_ends
@@ -20,11 +21,15 @@ if TYPE_CHECKING:
     from dfedsam.gossip.base import Gossip
 
 _FIRST, _FACTOR, _LEAST = 4 / 3, 0.75, 1e-6  # what γ is tried: 4/3, 1, 0.75, 0.5625, … down to the least
-_STEPS = 100, 400  # of a trial, at least and at most
-_LONGER = 4  # times as many that the last trial takes
-_INTERVAL = 10  # steps between two measurements of the distance
-_ENTRIES, _PEERS = 1 << 15, 16  # of x in a trial, about; peers at least
-_DONE, _DIVERGED = 1e-3, 4.0  # shares of the first distance at which a trial ends
+_STEPS = 400, 4000  # of a long trial, at least and at most
+_SHORTER, _SHORTEST = 10, 100  # times shorter that the first trials are; steps that they have at least
+_REFRESHES = 40  # times that a long trial sends all there is to send
+_INTERVAL = 20  # steps between two measurements of the distance
+_ENTRIES, _PEERS = 1 << 13, 16  # of x in a trial, about; peers at least
+_DONE, _DIVERGED = 1e-12, 4.0  # shares of the first distance at which a trial ends
+_STEADY, _DUE = 0.6, 0.5  # shares of the earlier rate, or of that without compression, that the later rate must have
+_FINE = 0.05  # δ from which on messages are so fine that no safety factor is needed
+_NOISE = 0.05  # added between two measurements, as a share of the distance
 
 
 def theoretical_step_size(W: csr_array, delta: float) -> float:
@@ -41,80 +46,107 @@ def theoretical_step_size(W: csr_array, delta: float) -> float:
     return gap**2 * delta / (16 * gap + gap**2 + 4 * beta**2 + 2 * gap * beta**2 - 8 * gap * delta)
 
 
-def tune_step_size(
-    make: Callable[[float], Gossip[Any]], delta: float, W: csr_array, dim: int, dtype: DTypeLike, seed: int
-) -> float:
-    """γ found by trials: Gaussian rows are gossiped with one γ after another, for 1/δ steps, in which all is sent once.
+def tune_step_size(make: Callable[[float], Gossip[Any]], delta: float, W: csr_array, dim: int) -> float:
+    """γ found by trials of consensus alone, below those with which peers come together steadily for a long time.
 
-    The γ with which the peers come together fastest is taken a quarter smaller: one that is too large may do well at
-    first. For the same reason it is then tried four times as long, and lowered until in the second half of that the
-    peers still come together, half as fast as without compression or by a factor e^½.
-    Where 1/δ steps would be too many even so, γ is lowered by the share of them that is missing.
+    Compressed gossip is positively homogeneous: what is left of Gaussian rows after a long time shrinks or grows by the
+    largest factor of the error recursion, as in a power iteration. A γ that is too large often does well at first and
+    diverges slowly, after thousands of steps. So short trials only find the γ that is fastest at first. Long ones, in
+    which every entry is sent 40 times, up to 4,000 steps, lower it until the second half of the trial is about as fast
+    as the time before, or half as fast as without compression, with that γ and with the next smaller one, of which
+    three quarters are taken where δ is small. Some noise now and then stands for local steps; networks of few peers
+    are tried in several copies. Where even 4,000 steps are few, γ is lowered in proportion. The result depends on W and
+    the compressor alone.
 
     Args:
         make: γ to the gossip, of one step.
         delta: δ of its compressor.
-        W: symmetric and doubly stochastic, (n, n).
+        W: symmetric and doubly stochastic, (n, n): what `trial_network` gives.
         dim: length of the rows.
-        dtype: their type.
-        seed: the run's.
     """
-    W = trial_network(W, max(_PEERS, _ENTRIES // dim))
-    whole = 1 / delta
-    steps = int(np.clip(whole, *_STEPS))
-    x = RandomStream(seed, "consensus trial", 0, 0, range(len(W.indptr) - 1)).normal((dim,), dtype)
+    steps = int(np.clip(_REFRESHES / delta, *_STEPS))
     gamma = best = _FIRST
-    least, worse = inf, 0
-    while worse < 2 and gamma > _LEAST:
-        distances = trial(make(gamma), W, x, seed, steps)
-        rate = log(max(distances[-1], 1e-30)) / len(distances) if distances[-1] < 1 else inf
-        if rate < least:
-            least, best, worse = rate, gamma, 0
-        elif least < inf:
-            worse += 1
+    fastest, slower = 0.0, 0
+    while slower < 2 and gamma > _LEAST:
+        logs = trial(make(gamma), W, dim, max(_SHORTEST, steps // _SHORTER))
+        rate = -logs[-1] / len(logs)
+        if rate > fastest:
+            fastest, best, slower = rate, gamma, 0
+        elif fastest > 0:
+            slower += 1
         gamma *= _FACTOR
-    gamma = best * _FACTOR * min(1.0, _LONGER * steps / whole)
+    gamma, gap, steady = best, 1 - spectrum_ends(W)[1], 0
     while gamma > _LEAST:
-        distances = trial(make(gamma), W, x, seed, _LONGER * steps)
-        due = min(1.0, gamma * (1 - spectrum_ends(W)[1]) * _LONGER * steps / 2)  # without compression, at least
-        if distances[-1] < max(_DONE, distances[len(distances) // 2] * exp(-due / 2)):
-            break
+        logs = trial(make(gamma), W, dim, steps)
+        steady = steady + 1 if _is_steady(logs, gamma * gap) else 0
+        if steady == 2:
+            safety = _FACTOR if delta < _FINE else 1.0
+            return gamma * safety * min(1.0, 4 * steps * delta / _REFRESHES)
         gamma *= _FACTOR
-    return gamma
+    return _LEAST
 
 
-def trial(gossip: Gossip[Any], W: csr_array, x: NDArray, seed: int, steps: int) -> list[float]:
-    """The largest distance of a peer from the mean, as a share of the first, after every few steps.
+def _is_steady(logs: list[float], due: float) -> bool:
+    """Whether peers come together in the second half of a long trial as they should.
+
+    Args:
+        logs: what `trial` gives.
+        due: the rate per step without compression.
+    """
+    if logs[-1] <= log(_DONE) or logs[-1] >= log(_DIVERGED):
+        return logs[-1] < 0
+    early, half = len(logs) // 8, len(logs) // 2
+    before = (logs[early] - logs[half]) / (half - early)
+    later = (logs[half] - logs[-1]) / (len(logs) - 1 - half)
+    return later > min(_STEADY * before, _DUE * due * _INTERVAL) and later > 0
+
+
+def trial(gossip: Gossip[Any], W: csr_array, dim: int, steps: int) -> list[float]:
+    """Log of the largest distance of a peer from the mean, as a share of the first, after every few steps.
 
     It ends early where nothing is left, or the peers have diverged.
 
     Args:
         gossip: of one step.
         W: (n, n).
-        x: rows to begin with, (n, dim).
-        seed: the run's.
+        dim: length of the rows.
         steps: how many, at most.
     """
     from dfedsam.communication.single_process import SingleProcess
 
-    communicator, state = SingleProcess(len(x)), gossip.init(np.zeros_like(x))
-    x, first, distances = x.copy(), _distance(x), []
-    for step in range(steps):
-        stream = RandomStream(seed, "consensus trial", step, 0, communicator.block)
-        x, state = gossip(x, state, Channel(W, communicator, stream))
-        if (step + 1) % _INTERVAL == 0:
-            distances.append(_distance(x) / first)
-            if not _DONE <= distances[-1] <= _DIVERGED:
+    n = len(W.indptr) - 1
+    copies = max(1, _PEERS // n)  # of a small network, each with rows of its own; the worst counts
+    W = csr_array(block_diag([W] * copies, format="csr"))
+    communicator = SingleProcess(n * copies)
+    x = RandomStream(0, "consensus trial", 0, 0, communicator.block).normal((dim,), np.float64)
+    x -= np.repeat(x.reshape(copies, n, dim).mean(axis=1), n, axis=0)
+    state, first, logs = gossip.init(np.zeros_like(x)), _distance(x, n), []
+    for step in range(1, steps + 1):
+        stream = RandomStream(0, "consensus trial", step, 0, communicator.block)
+        try:
+            x, state = gossip(x, state, Channel(W, communicator, stream))
+        except RunError:
+            return [*logs, log(_DIVERGED)]
+        if step % _INTERVAL == 0:
+            distance = _distance(x, n)
+            logs.append(log(max(distance / first, _DONE)))
+            if not log(_DONE) < logs[-1] < log(_DIVERGED):
                 break
-    return distances
+            x += _NOISE * distance * dim**-0.5 * stream.normal((dim,), np.float64)
+    return logs
 
 
-def trial_network(W: csr_array, most: int) -> csr_array:
-    """W itself, or where it has more than `most` peers, the weights among some that are near to each other.
+def trial_network(W: csr_array, dim: int) -> csr_array:
+    """W itself, or where it has many peers, the weights among some that are near to each other.
 
     How large γ may be depends on what peers and their neighbours do to each other, and on ‖I − W‖₂, to which I − W of
     the smaller network is scaled. It is a ball around the peer that gives its neighbours most weight.
+
+    Args:
+        W: symmetric and doubly stochastic, (n, n).
+        dim: length of the rows of a trial: the longer they are, the fewer peers it has.
     """
+    most = max(_PEERS, _ENTRIES // dim)
     if len(W.indptr) - 1 <= most:
         return W
     links = csr_array(W - diagonal(np.asarray(W.diagonal(), np.float64)))
@@ -128,7 +160,13 @@ def trial_network(W: csr_array, most: int) -> csr_array:
     return csr_array(eye - scale * laplacian)
 
 
-def _distance(x: NDArray) -> float:
-    """The largest of all ‖x_i − x̄‖: a single peer, such as the centre of a star, may be the first to go astray."""
-    away = x - x.mean(axis=0)
-    return float(np.sqrt(np.einsum("pd,pd->p", away, away).max()))
+def _distance(x: NDArray, n: int) -> float:
+    """The largest of all ‖x_i − x̄‖: a single peer, such as the centre of a star, may be the first to diverge.
+
+    Args:
+        x: shape (copies · n, dim).
+        n: peers of a copy, which has a mean of its own.
+    """
+    networks = x.reshape(-1, n, x.shape[1])
+    away = networks - networks.mean(axis=1, keepdims=True)
+    return float(np.sqrt(np.einsum("cpd,cpd->cp", away, away).max()))

@@ -36,7 +36,7 @@ class Categorical:
         return np.full(self.tokens * self.candidates, fill)
 
     def rows(self, x: NDArray) -> NDArray:
-        """x (…, tokens · candidates) as (…, tokens, candidates), the same memory where it can be."""
+        """View x (…, tokens · candidates) as (…, tokens, candidates), in the same memory where it can be."""
         return x.reshape(*x.shape[:-1], self.tokens, self.candidates)
 
     def probabilities(self, x: NDArray) -> NDArray:

@@ -67,9 +67,9 @@ class RandomDirections(Estimator):
             coefficients, u = self.combination(oracle, x, purpose)
             return np.matmul(coefficients[:, None], u)[:, 0], None
         u = self.draw(oracle.random(purpose), x.shape[1], x.dtype)
-        slopes = self.derivatives(oracle, x, u).astype(u.dtype, copy=False)
+        derivatives = self.derivatives(oracle, x, u).astype(u.dtype, copy=False)
         h, q = state.control_variate, self.directions
-        residual = np.matmul((slopes - np.matmul(u, h[:, :, None])[:, :, 0])[:, None], u)[:, 0]
+        residual = np.matmul((derivatives - np.matmul(u, h[:, :, None])[:, :, 0])[:, None], u)[:, 0]
         estimate = h + residual / q
         h += residual / (u.shape[2] + q - 1)
         return estimate, state

@@ -97,10 +97,10 @@ class ScoreSketch(Estimator):
         r = oracle.problem.score_gradient(scores[:, 0], oracle.batch, oracle.rows)
         residual = (scores[:, 1:] - scores[:, :1]) / x.dtype.type(self.mu)
         residual -= np.matmul(u, jacobian.swapaxes(1, 2))
-        slopes = np.matmul(residual, r[:, :, None]).swapaxes(1, 2)
+        derivatives = np.matmul(residual, r[:, :, None]).swapaxes(1, 2)
         weight = remaining(position, q, dim) / (q * dim)
-        slopes *= weight.astype(x.dtype)[:, None, None]
-        estimate = (np.matmul(r[:, None], jacobian) + np.matmul(slopes, u))[:, 0]
+        derivatives *= weight.astype(x.dtype)[:, None, None]
+        estimate = (np.matmul(r[:, None], jacobian) + np.matmul(derivatives, u))[:, 0]
         residual /= dim
         jacobian += np.matmul(residual.swapaxes(1, 2), u)
         position += 1

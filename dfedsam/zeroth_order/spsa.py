@@ -58,8 +58,8 @@ class SPSA(Estimator):
         delta = self.perturbations(stream, x.shape[1], x.dtype)
         steps = delta * x.dtype.type(c)
         losses = oracle.losses(np.concatenate([x[:, None] + steps, x[:, None] - steps], axis=1))
-        slopes = (losses[:, :q] - losses[:, q:]) / (2 * c * q)
-        return np.matmul(slopes[:, None].astype(x.dtype, copy=False), 1 / delta)[:, 0], state
+        differences = (losses[:, :q] - losses[:, q:]) / (2 * c * q)
+        return np.matmul(differences[:, None].astype(x.dtype, copy=False), 1 / delta)[:, 0], state
 
     def excess_variance(self, dim: int) -> float:
         return 7 / 6 * (dim - 1) / self.samples

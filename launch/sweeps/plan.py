@@ -28,7 +28,7 @@ class Run:
         part: where in the study it lies: "" for a run that stands, "search" for a candidate.
         values: option → value, over the base.
         base: the experiment that all runs share.
-        ranks: MPI ranks to play it on; None: as the base says.
+        ranks: MPI ranks to execute it on; None: as the base says.
         like: a run that differs in its seed alone, whose settings need not be read twice.
         code: whether import paths in its values may be imported.
     """
@@ -89,7 +89,7 @@ class Run:
 
     @property
     def count(self) -> int:
-        """MPI ranks that play it."""
+        """MPI ranks that execute it."""
         return self.settings.own["ranks"] or 1
 
 
@@ -107,7 +107,7 @@ class Cell:
 
     @property
     def jobs(self) -> tuple[Run, ...]:
-        """What has to be played: the candidates, or the runs where there is nothing to choose."""
+        """What has to be executed: the candidates, or the runs where there is no search."""
         return tuple(run for candidate in self.candidates for run in candidate) or self.runs
 
 

@@ -11,11 +11,12 @@ from dfedsam import (
     Plain,
     Quadratic,
     ScaledSign,
-    Simulation,
     TopK,
     TwoPoint,
+    simulate,
     topologies,
 )
+from dfedsam.callbacks.base import INTERRUPTED, Callback, Run
 from dfedsam.gossip import Gossip
 from dfedsam.gossip.compressors import Compressor
 from tests.benchmarks import Row
@@ -36,15 +37,21 @@ def to_the_loss(gossip: Gossip, rounds: int) -> tuple[int, float] | None:
     their loss rises, for a peer's estimate along four directions of 100,000 is nearly all noise.
     """
     rows: list[dict] = []
-    Simulation(
+
+    class Watch(Callback):
+        def after_round(self, run: Run) -> None:
+            rows.extend([run.row] if run.row else [])
+            if reached(rows):
+                run.stop(INTERRUPTED)
+
+    simulate(
         objective=Quadratic(dim=DIM, heterogeneity=0.1, condition=1e4),
         topology=topologies.make("ring", PEERS),
         algorithm=DFedAvg(local_steps=1, lr=1e-3, estimator=TwoPoint(directions=4), gossip=gossip),
         rounds=rounds,
         evaluate_every=5,
-        progress=lambda row: rows.append(row) if "loss_local" in row else None,
-        stop=lambda: reached(rows),
-    ).run()
+        callbacks=[Watch()],
+    )
     return (rows[-1]["round"], rows[-1]["bytes"]) if reached(rows) else None
 
 

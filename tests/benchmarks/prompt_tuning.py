@@ -2,9 +2,11 @@
 
 import time
 
-from dfedsam import DFedSAMMG, Simulation, topologies
+import numpy as np
+
+from dfedsam import DFedSAMMG, topologies
 from dfedsam.communication import connect
-from dfedsam.context import RoundContext
+from dfedsam.context import QueryCounter, RoundContext
 from dfedsam.objectives import PromptTuning
 from dfedsam.random import RandomStream
 from tests.benchmarks import Row, on_ranks, seconds
@@ -19,8 +21,8 @@ class Rounds:
         self.topology, self.communicator = topologies.make("ring", PEERS), connect(PEERS)
         self.algorithm = DFedSAMMG(local_steps=1)
         self.problem = PromptTuning().build(PEERS, self.communicator.block, 0, "float32")
-        simulation = Simulation(objective=PromptTuning(), topology=self.topology, algorithm=self.algorithm)
-        self.state, self.meter = simulation._start(self.problem, self.communicator)
+        x = np.tile(self.problem.start().astype("float32"), (PEERS, 1))
+        self.state, self.counter = self.algorithm.init(x, self.problem), QueryCounter.zero(PEERS)
         self.done = 0
 
     def play(self) -> None:
@@ -28,7 +30,9 @@ class Rounds:
         key = RandomStream(0, "", self.done, 0, self.communicator.block)
         whole = slice(0, len(self.communicator.block))
         weights = self.topology.weights(0)
-        play = RoundContext(self.done, self.problem, key, self.meter, self.communicator, weights, lambda x: None, whole)
+        play = RoundContext(
+            self.done, self.problem, key, self.counter, self.communicator, weights, lambda x: None, whole
+        )
         self.state = self.algorithm.round(self.state, play)
         self.done += 1
 
@@ -53,7 +57,7 @@ def against_the_bare_model() -> Row:
                 model(inputs_embeds=tensor)
 
     took = seconds({"round": rounds.play, "bare": bare}, repeats=5)
-    queries = PEERS * int(rounds.meter.queries[0]) / rounds.done
+    queries = PEERS * int(rounds.counter.queries[0]) / rounds.done
     return Row(
         what=f"queries of prompt tuning, 16 peers, one process, {torch.get_num_threads()} threads",
         floor="a bare loop of the model, same shapes and threads",

@@ -24,7 +24,7 @@ def ours(objective: Objective, algorithm: Algorithm, topology: topologies.Topolo
     meter, weights = QueryCounter.zero(PEERS), topology.weights(0)
     done = 0
 
-    @short_buffers()  # as in Simulation.run
+    @short_buffers()  # as in dfedsam.simulation.run
     def round() -> None:
         nonlocal state, done
         key = RandomStream(0, "", done, 0, everyone)

@@ -15,7 +15,7 @@ from dfedsam.errors import FileError
 from tests.dfedsam.states import META, PEERS, same, state
 from tests.mpi import mpirun
 
-SCRIPT = Path(__file__).with_name("ranks_checkpoint.py")
+SCRIPT = Path(__file__).with_name("checkpoint_on_ranks.py")
 
 
 def saved(folder, shift=0):

@@ -42,7 +42,7 @@ from dfedsam.checkpoint import load
 from dfedsam.communication.single_process import SingleProcess
 from dfedsam.gossip.compressed import Compressed
 from dfedsam.random import RandomStream
-from tests.dfedsam.plays import ALGORITHMS
+from tests.dfedsam.contract_cases import ALGORITHMS, label
 
 
 def watched(rows):
@@ -54,7 +54,7 @@ def final_state(out, peers):
     return load(out / "checkpoint.safetensors", SingleProcess(peers))[0]["x"]
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS, ids=repr)
+@pytest.mark.parametrize("algorithm", ALGORITHMS, ids=label)
 def test_every_algorithm_runs_counts_and_resumes_bit_for_bit(algorithm, tmp_path):
     options = {
         "objective": Quadratic(dim=12, noise=0.2),
@@ -151,7 +151,7 @@ def test_d_psgd_equals_the_dense_oracle(graph, tmp_path):
 @pytest.mark.parametrize(
     "objective", [Quadratic(dim=9, noise=0.1), LogisticRegression()], ids=["quadratic", "logistic"]
 )
-@pytest.mark.parametrize("algorithm", ALGORITHMS, ids=repr)
+@pytest.mark.parametrize("algorithm", ALGORITHMS, ids=label)
 def test_cutting_a_block_for_the_cache_changes_nothing(objective, algorithm, monkeypatch):
     options = {"objective": objective, "topology": topologies.make("ring", 5), "cosine": True}
     experiment = Experiment(**options, algorithm=algorithm, rounds=3)
@@ -208,7 +208,7 @@ def needs_no_path(algorithm):
     return not algorithm.uses_server and not isinstance(gossip, FiniteTime | Flood)
 
 
-@pytest.mark.parametrize("algorithm", [a for a in ALGORITHMS if needs_no_path(a)], ids=repr)
+@pytest.mark.parametrize("algorithm", [a for a in ALGORITHMS if needs_no_path(a)], ids=label)
 def test_nothing_crosses_between_peers_that_no_path_joins(algorithm, tmp_path, monkeypatch):
     monkeypatch.setattr("dfedsam.experiment.verify", lambda topology: None)
     monkeypatch.setattr(topologies, "spectrum", lambda topology, steps: {"lambda_q": None})
@@ -310,7 +310,7 @@ def test_bad_values_are_named_before_anything_is_written(name, value, tmp_path):
     (BBT, "population", 3), (FedBPT, "sigma", 0), (FedBPT, "generations", 0), (GossipCMAES, "covariance", "half"),
     (DPSGD, "local_steps", 0), (DFedAvgM, "momentum", 1.0), (DFedAvg, "lr_schedule", "step"),
     (DFedAvg, "lr_decay", 0), (DFedAvg, "weight_decay", -1), (Plain, "steps", 0), (Quadratic, "dim", 0),
-    (Quadratic, "condition", 0.5), (LogisticRegression, "classes", 1), (LogisticRegression, "test_fraction", 1),
+    (Quadratic, "condition", 0.5), (LogisticRegression, "classes", 1), (LogisticRegression, "test_share", 1),
 ])  # fmt: skip
 def test_bad_hyper_parameters_are_named(cls, name, value):
     with pytest.raises(ValueError, match=f"{name} is .*: it must be"):

@@ -10,7 +10,7 @@ import pytest
 
 from dfedsam.checkpoint import load
 from dfedsam.communication.single_process import SingleProcess
-from tests.dfedsam.plays import CASES, PEERS, play
+from tests.dfedsam.contract_cases import CASES, PEERS, run_case
 from tests.mpi import mpirun
 
 
@@ -18,7 +18,7 @@ from tests.mpi import mpirun
 def unbroken(tmp_path_factory):
     """Rows and final checkpoints of five rounds in one process."""
     folder = tmp_path_factory.mktemp("unbroken")
-    return {case: play(case, folder, 5) for case in CASES}, folder
+    return {case: run_case(case, folder, 5) for case in CASES}, folder
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def unbroken(tmp_path_factory):
 def test_ranks_and_resumes_do_not_change_a_bit(first, then, unbroken, tmp_path):
     rows, folder = unbroken
     for (ranks, placement), more in [(first, []), (then, ["--resume"])]:
-        job = mpirun(ranks, ["-m", "tests.dfedsam.plays", tmp_path, placement, *more], timeout=120)
+        job = mpirun(ranks, ["-m", "tests.dfedsam.contract_cases", tmp_path, placement, *more], timeout=120)
         assert job.returncode == 0, job.stderr
     again = json.loads((tmp_path / "rows.json").read_text())
     for case in CASES:
@@ -55,7 +55,7 @@ def test_ranks_do_not_change_a_tuned_prompt(ranks, placement, encoder_folder, re
     arguments = [encoder_folder, reviews, tmp_path / "rows.json", placement]
     found = []
     for count in (1, ranks):
-        job = mpirun(count, ["-m", "tests.dfedsam.prompt_plays", *arguments], timeout=180)
+        job = mpirun(count, ["-m", "tests.dfedsam.prompt_cases", *arguments], timeout=180)
         assert job.returncode == 0, job.stderr
         found.append(json.loads((tmp_path / "rows.json").read_text()))
     for case, rows in found[0].items():

@@ -178,5 +178,6 @@ def test_how_fast_its_gossip_mixes_is_said(dfedsam, gossip, topology, line):
 def test_a_gamma_that_is_too_large_ends_the_run_and_is_named(dfedsam):
     argv = ("--algorithm.gossip", "choco", "--algorithm.gossip.gamma", "1.5", "--rounds", "400")
     said = dfedsam("run", *argv, "--evaluate_every", "400", "--out", "a")
-    assert (said.status, said.err.count("\n")) == (1, 1)
+    assert (said.status, said.err.count("\n")) == (1, 2)
+    assert said.err.startswith("dfedsam: note: ")
     assert re.search(r"round \d+, gossip choco, .* gamma is 1.5: choose a smaller one, or the gamma tuned", said.err)

@@ -174,3 +174,11 @@ def test_bad_input(dfedsam, line, text):
     assert (said.status, said.err.count("\n")) == (2, 1)
     assert re.search(text, said.err), said.err
     assert list(Path().iterdir()) == []
+
+
+def test_notes_on_a_file_are_said(dfedsam):
+    Path("friends.edgelist").write_text("a a\na b\nb c\n")
+    assert "note: friends.edgelist: 1 self-loops are dropped" in dfedsam("topology", "friends.edgelist").out
+    assert "friends.edgelist: friends.edgelist: 1 self" in dfedsam("topology", "friends.edgelist", "ring").out
+    said = dfedsam("run", "--topology", "friends.edgelist", "--rounds", "1", "--out", "a")
+    assert (said.status, said.err) == (0, "dfedsam: note: friends.edgelist: 1 self-loops are dropped\n")

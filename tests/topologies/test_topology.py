@@ -142,6 +142,11 @@ def wheel(n, spokes=1, **more):
     return nx.wheel_graph(n)
 
 
+def test_a_function_with_any_arguments():
+    topology = make(lambda n, *rest, **more: nx.cycle_graph(n), 5, colour="red")
+    assert (topology.n, topology.description["init_args"]) == (5, {"colour": "red"})
+
+
 def test_a_function_of_ones_own():
     topology = make(wheel, 7, seed=1, spokes=2, colour="red")
     assert topology.graph(0).degree(0) == 6

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import pairwise
+from typing import Any
 
 import networkx as nx
 
@@ -113,7 +114,7 @@ def from_edges(n: int, edges: Iterable[Iterable[int]], directed: bool = False) -
     n = whole_number("peers", n, 2, "give two or more peers")
     pairs: list[tuple[int, int]] = []
     for edge in edges:
-        ends = list(edge)
+        ends: list[Any] = list(edge)
         if len(ends) != 2 or not all(isinstance(i, int) and 0 <= i < n for i in ends):
             raise OptionError("edges", ends, f"must be pairs of peers from 0 to {n - 1}", "fix this edge")
         pairs.append((ends[0], ends[1]))

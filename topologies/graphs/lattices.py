@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import gcd
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -135,17 +136,17 @@ def circulant(n: int, offsets: tuple[int, ...] = (1, 2)) -> Edges:
     Raises:
         OptionError: if the offsets do not fit.
     """
-    offsets = tuple(offsets)
-    for offset in offsets:
+    distances: tuple[Any, ...] = tuple(offsets)
+    for offset in distances:
         if not isinstance(offset, int) or isinstance(offset, bool) or offset % n == 0:
             rule = f"must be whole numbers that are no multiples of {n}, the number of peers"
-            raise OptionError("offsets", list(offsets), rule, "the smallest is 1")
-    common = gcd(n, *offsets)
+            raise OptionError("offsets", list(distances), rule, "the smallest is 1")
+    common = gcd(n, *distances)
     if common > 1:
         rule = f"must leave the {n} peers connected, but all are multiples of {common}, as is {n}"
-        raise OptionError("offsets", list(offsets), rule, "add the offset 1")
-    require_memory(n, n * len(offsets))
-    return _chords(n, offsets)
+        raise OptionError("offsets", list(distances), rule, "add the offset 1")
+    require_memory(n, n * len(distances))
+    return _chords(n, distances)
 
 
 @graph(least=6, hint="the usual is 16")

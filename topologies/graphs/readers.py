@@ -184,31 +184,11 @@ class _Table:
             self.lines = self.lines[1:]
 
 
-def _graphml(path: Path) -> nx.Graph:
-    return nx.read_graphml(path)
-
-
 def _gml(path: Path) -> nx.Graph:
     try:
         return nx.read_gml(path)
     except nx.NetworkXError:  # labels are missing, or are not unique
         return nx.read_gml(path, label="id")
-
-
-def _gexf(path: Path) -> nx.Graph:
-    return nx.read_gexf(path)
-
-
-def _pajek(path: Path) -> nx.Graph:
-    return nx.read_pajek(path)
-
-
-def _graph6(path: Path) -> nx.Graph:
-    return nx.read_graph6(path)
-
-
-def _sparse6(path: Path) -> nx.Graph:
-    return nx.read_sparse6(path)
 
 
 def _json(path: Path) -> nx.Graph:
@@ -292,12 +272,12 @@ _TABLES: dict[str, Form | None] = {  # files of text by suffix, and what they ho
     ".adjlist": "neighbours",
 }
 READERS: dict[str, Callable[[Path], nx.Graph]] = {  # graphs by suffix
-    ".graphml": _graphml,
+    ".graphml": lambda path: nx.read_graphml(path),
     ".gml": _gml,
-    ".gexf": _gexf,
-    ".net": _pajek,
+    ".gexf": lambda path: nx.read_gexf(path),
+    ".net": lambda path: nx.read_pajek(path),
     ".json": _json,
-    ".g6": _graph6,
-    ".s6": _sparse6,
+    ".g6": lambda path: nx.read_graph6(path),
+    ".s6": lambda path: nx.read_sparse6(path),
 }
 SUFFIXES = (*_TABLES, *READERS, *(suffix for suffix in MATRIX_READERS if suffix not in _TABLES))

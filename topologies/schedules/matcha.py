@@ -28,7 +28,7 @@ from dfedsam.validation import share, whole_number
 Matching = Sequence[tuple[int, int]]
 
 MOST = 128  # peers up to which probabilities are optimised: a dense semidefinite program
-_CLARABEL = 40  # peers up to which the interior-point solver takes about a second; beyond, SCS is quicker
+_CLARABEL = 64  # peers up to which the interior-point solver takes some seconds; beyond, SCS is quicker, less exact
 _LOOSE = 1e-4  # of the best connectivity: how much the certificate may leave open
 
 
@@ -200,6 +200,7 @@ def _solve(n: int, matchings: Sequence[Matching], budget: float) -> tuple[NDArra
     m = len(matchings)
     laplacians = sp.csc_array(np.stack([laplacian(n, [matching], np.ones(1)).ravel() for matching in matchings]).T)
     p, s = cp.Variable(m), cp.Variable()
+    laplacians = laplacians / np.linalg.eigvalsh(laplacian(n, matchings, np.full(m, budget)))[1]  # so that s is near 1
     mean = cp.reshape(laplacians @ p, (n, n), order="C")
     J = np.full((n, n), 1 / n)
     connected = mean - s * (np.eye(n) - J) + J >> 0  # J alone on constant vectors, so that the inside is not empty
@@ -211,7 +212,7 @@ def _solve(n: int, matchings: Sequence[Matching], budget: float) -> tuple[NDArra
             if n <= _CLARABEL:
                 problem.solve(solver=cp.CLARABEL)
             else:
-                problem.solve(solver=cp.SCS, eps=1e-7, max_iters=50_000)
+                problem.solve(solver=cp.SCS, eps=1e-7, max_iters=20_000)
     except cp.SolverError as error:
         raise OptionError("budget", budget, f"makes cvxpy fail ({error})", "take another budget or graph") from None
     if p.value is None or connected.dual_value is None:

@@ -1,4 +1,4 @@
-"""Topologies within another's options: built, checked, and given seeds of their own."""
+"""Topologies within another's options: how they are built, checked and seeded."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from dfedsam.topologies.schedules.nested import called, levels
 from dfedsam.topologies.spectra.contraction import contraction_of
 from dfedsam.topologies.topology import Topology
 
-_ROUNDING = 1e-13  # of what a peer keeps: 1 within this is 1, lest 1,000 rounds of silence add it up
+_ROUNDING = 1e-13  # of what a peer keeps: 1 within this is 1, so that rounding does not add up over 1,000 rounds
 _KEPT = 32  # matrices of a period that are kept, and of the inner topology's with the patterns of their links
 _ENTRIES = 1 << 20  # stored entries of the latter in total; beyond this the oldest are dropped
 
@@ -81,7 +81,7 @@ class Links:
         kept[np.abs(kept - 1) <= _ROUNDING] = 1
         data = W.data.copy()
         data[self._diagonal], data[gone] = kept, 0
-        thin = copy(W)  # its arrays are replaced; that it is sorted stays known, and need not be looked at again
+        thin = copy(W)  # its arrays are replaced; the flag that it is sorted is kept
         thin.data, thin.indices, thin.indptr = data, W.indices.copy(), W.indptr.copy()
         thin.eliminate_zeros()
         return thin

@@ -24,7 +24,7 @@ class Contraction(NamedTuple):
     """The expected contraction and how well it is known.
 
     Attributes:
-        value: λ_max(E[WᵀW] - J); None where it was not found.
+        value: λ_max(E[WᵀW] - J); None where Lanczos did not converge.
         stderr: its standard error, 0 where exact.
         exact: whether it is exact, not estimated from drawn rounds.
     """

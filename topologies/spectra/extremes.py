@@ -1,10 +1,10 @@
-"""Eigenvalues at the ends of a large sparse Laplacian, also where they crowd together, as on a long ring.
+"""Extreme eigenvalues of a large sparse Laplacian, also where they cluster, as on a long ring.
 
-Lanczos on the matrix is tried first: on graphs that mix it is done in some hundred steps. Where a graph is so thin that
-it would take many thousands, a sparse factorisation is cheap, and Lanczos on the inverse is done in a few.
+Lanczos on the matrix is tried first: on graphs that mix well it takes a few hundred steps. Where a graph is so thin
+that it would take many thousands, a sparse factorisation is cheap, and Lanczos on the inverse takes a few.
 
-Accuracy: the residual ‖Lv - μv‖ is at most RESIDUAL · μ, which bounds the relative error of μ. What is left is usually
-far smaller, since an eigenvalue errs by the residual's square over the distance to the next one.
+Accuracy: the residual ‖Lv - μv‖ is at most RESIDUAL · μ, which bounds the relative error of μ. The error is usually
+far smaller: the residual's square over the distance to the next eigenvalue.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dfedsam.topologies.spectra.lanczos import LARGEST, SMALLEST, Ritz, extremal
 
 DENSE = 500  # peers up to which all eigenvalues are computed, from dense matrices
 RESIDUAL = 1e-6  # of an eigenpair, relative to its eigenvalue: more than a table or a fit of gaps needs
-THIN = 64  # bandwidth up to which a factorisation is cheap for sure
+THIN = 64  # bandwidth up to which a factorisation is certainly cheap
 _NEAR = 1e-4  # how far above the largest eigenvalue the first shift stands, relative to it
 
 
@@ -96,11 +96,11 @@ def _smallest_by_inverse(L: sp.csr_array) -> Ritz:
     return extremal_eigenpairs(pseudo_inverse, _size(L), (LARGEST,), lambda theta: RESIDUAL * theta)[LARGEST]
 
 
-def _largest_by_inverse(L: sp.csr_array, found: Ritz) -> float:
+def _largest_by_inverse(L: sp.csr_array, largest: Ritz) -> float:
     """Compute s - 1/θ, where θ is the largest eigenvalue of (sI - L)⁻¹, and s the first shift above L's spectrum."""
     n, above = _size(L), _NEAR
     while True:
-        shift = found.value * (1 + above)  # what Lanczos found is never above the spectrum
+        shift = largest.value * (1 + above)  # a Ritz value is never above the spectrum
         factors = _factor(sp.csr_array(diagonal(np.full(n, shift)) - L))
         if np.array_equal(factors.perm_r, factors.perm_c) and (factors.U.diagonal() > 0).all():  # positive definite
             break
@@ -116,7 +116,7 @@ def _factor(A: sp.csr_array) -> Any:
 
 
 def _is_thin(L: sp.csr_array) -> bool:
-    """Whether a factorisation of L is cheap for sure: nearly a tree, or a narrow band after reverse Cuthill–McKee."""
+    """Whether a factorisation of L is certainly cheap: nearly a tree, or a narrow band after reverse Cuthill–McKee."""
     n = _size(L)
     if L.nnz <= 3.02 * n:
         return True

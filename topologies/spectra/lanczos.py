@@ -25,7 +25,7 @@ SMALLEST, LARGEST = 0, -1
 
 @dataclass(frozen=True)
 class Ritz:
-    """An eigenpair as far as Lanczos found it.
+    """An approximate eigenpair.
 
     Args:
         value: the eigenvalue.
@@ -94,7 +94,7 @@ def extremal_eigenpairs(
 def _basis(apply: Operator, n: int) -> Iterator[tuple[NDArray[np.float64], float, float]]:
     """Lanczos vectors, each with its entries α_k and β_k of the tridiagonal matrix.
 
-    The start is fixed, so that the same graph gives the same figure.
+    The start is fixed, so that the same graph gives the same eigenvalues.
     """
     v = np.random.default_rng(0).standard_normal(n)
     v -= v.mean()

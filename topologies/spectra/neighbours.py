@@ -36,7 +36,7 @@ _COVARIANCE_ACCURACY = 1e-12
 _PROBED = 50_000  # entries of all random vectors of a quadrature together; at least _PROBES vectors
 _PROBES = 2
 _QUADRATURE_ACCURACY = 1e-8  # of each random vector by itself
-_FILL = 50  # W² is looked at where it takes no more products of entries than this for each entry of W
+_FILL = 50  # products of entries that W² takes for each entry of W, up to which it is made
 CHUNK = 1 << 22  # products of entries of W² that are made at once
 
 
@@ -95,7 +95,7 @@ def _from_variance(n: int, gamma: float, variance: float) -> float:
 
 
 def _covariances(matrices: Sequence[sp.csr_array], gamma: float, keeps_mean: bool) -> Iterator[float]:
-    """In each round of a cycle the variance of all peers together, the mean's left out where it never changes."""
+    """In each round of a cycle the variance of all peers together, without the mean's where gossip keeps it."""
     n = len(matrices[0].indptr) - 1
     noise = np.eye(n) - keeps_mean / n
     product, covariance = noise, np.zeros((n, n))
@@ -123,7 +123,7 @@ def _walks(matrices: Sequence[sp.csr_array], gamma: float, keeps_mean: bool) -> 
     width = max(1, WALKED // (n * cycles * len(matrices)))
     z = np.zeros((n, width))
     transient = 0 if gamma == 0 else int(np.log(1e-4) / np.log(gamma)) + 1
-    before = -(-transient // len(matrices)) * len(matrices)  # rounds until next to nothing of the start is left
+    before = -(-transient // len(matrices)) * len(matrices)  # rounds until the start is forgotten
     for t, W in enumerate(islice(cycle(matrices), before + cycles * len(matrices))):
         z = W @ (np.sqrt(gamma) * z + rng.standard_normal((n, width)))
         if keeps_mean:
@@ -190,6 +190,6 @@ def _power_means(W: sp.csr_array) -> NDArray[np.float64]:
         for start, stop in zip([0, *cuts.tolist()], [*cuts.tolist(), n], strict=True):
             rows = W[start:stop]
             square = sp.csr_array(rows @ W)
-            third, fourth = third + square.multiply(rows).sum(), fourth + square.power(2).sum()
+            third, fourth = third + square.multiply(rows).sum(), fourth + square.data @ square.data
         traces += [third, fourth]
     return (np.array(traces) - 1) / (n - 1)

@@ -1,7 +1,7 @@
 """The product of a period's rounds: the norm and the spectral radius of W_τ … W_1 - J.
 
 Where rows and columns do not both sum to one, J is not what the products tend to, and D_t = (I - J) W_t (I - J) takes
-the place of W_t - J: what is left of the differences between peers. The eigenvalues of D_t are those of W_t but for one
+the place of W_t - J: what remains of the differences between peers. The eigenvalues of D_t are those of W_t but for one
 that is 1; its norm may exceed 1.
 """
 

@@ -39,7 +39,7 @@ class WeightRule:
     ) -> None:
         update_wrapper(self, function)
         self.function, self.options = function, dict(options or {})
-        lent = [option.sums for option in self.options.values() if isinstance(option, WeightRule)]
+        lent: list[Sums | None] = [option.sums for option in self.options.values() if isinstance(option, WeightRule)]
         self.sums: Sums | None = lent[0] if lent else sums
 
     def __call__(self, graph: nx.Graph, *args: Any, **options: Any) -> sp.csr_array:
@@ -162,7 +162,7 @@ def lazy(graph: nx.Graph, weights: WeightRule = metropolis) -> sp.csr_array:
         ValueError: if the other rule does not take this graph.
     """
     W = weights(graph)
-    return _sorted((W + diagonal(np.ones(W.shape[0]))) / 2)
+    return _sorted((W + diagonal(np.ones(len(W.indptr) - 1))) / 2)
 
 
 @weight_rule(sums="rows")

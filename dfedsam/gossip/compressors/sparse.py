@@ -143,8 +143,10 @@ def _chosen(modulus: NDArray, k: int) -> NDArray[np.bool_]:
 
 
 def _low(modulus: NDArray, k: int) -> NDArray | None:
-    """What at least k entries of each row reach, (p, 1), and some 1.1 k at random: the k-th of the largest in groups of
-    entries, 6 k of them or more. None where groups would hold a single entry."""
+    """A bound (p, 1) that at least k entries of each row reach, and about 1.1 k of random ones.
+
+    It is the k-th largest of the maxima of at least 6 k groups of entries. None where a group would hold one entry.
+    """
     p, dim = modulus.shape
     size = dim // max(6 * k, _GROUPS)
     if size < 2:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam import validation
-from dfedsam.blackbox.base import BlackBox, TaskSpec
+from dfedsam.blackbox.base import BlackBox
+from dfedsam.blackbox.inputs import TaskSpec
 from dfedsam.errors import OptionError
 from dfedsam.objectives.categorical import Categorical, Form
 from dfedsam.objectives.prompt.parameters import PromptMap, PromptParameters

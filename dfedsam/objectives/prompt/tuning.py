@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from dfedsam import validation
 from dfedsam.blackbox import BlackBoxConfig, DualEncoderConfig
-from dfedsam.blackbox.base import TaskSpec
+from dfedsam.blackbox.inputs import TaskSpec
 from dfedsam.data import docstring_topics, files
 from dfedsam.data.examples import Examples, held_out, limited, perturbed
 from dfedsam.data.split import Dirichlet, Split

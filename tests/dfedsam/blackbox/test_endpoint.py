@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from dfedsam import DFedAvg, RunError, TwoPoint, simulate, topologies
 from dfedsam.blackbox import CausalLMConfig, EndpointConfig
-from dfedsam.blackbox.base import TaskSpec
+from dfedsam.blackbox.inputs import TaskSpec
 from dfedsam.blackbox.loading import load_embeddings
 from dfedsam.data.examples import Examples
 from dfedsam.data.split import IID
@@ -155,32 +155,19 @@ def test_a_server_that_gives_too_few_log_probabilities(
     assert len(caplog.messages) == notes  # each was said once
 
 
-def asked(cache: Path, url: str, folder: Path, seed: int, budget: int) -> str:
-    """What a rank of its own hears, which asks for 15 answers; "" for all of them."""
-    made = EndpointConfig(url=url, served="m", logprobs=1000, cache_path=str(cache), budget_requests=budget)
-    prompts = np.random.default_rng(seed).normal(size=(2, 3, 4, 16)).astype(np.float32)
-    try:
-        made.build(task(folder)).scores(prompts, EXAMPLES)
-    except BudgetExceeded as error:
-        return str(error)
-    return ""
-
-
 def on_two_ranks(cache: Path, url: str, folder: Path, budget: int) -> list[str]:
     """What two ranks hear that ask at once, half of what they ask the same."""
-    code = "import sys; from pathlib import Path; from tests.dfedsam.blackbox.test_endpoint import asked; "
-    code += "_, cache, url, folder, budget = sys.argv; "
-    code += "print([asked(Path(cache), url, Path(folder), seed, int(budget)) for seed in (0, {})])"
+    module = [sys.executable, "-m", "tests.dfedsam.blackbox.ask_endpoint"]
     ranks = [
         subprocess.Popen(
-            [sys.executable, "-c", code.format(own), str(cache), url, str(folder), str(budget)],
+            [*module, str(cache), url, str(folder), str(budget), "0", seed],
             stdout=subprocess.PIPE,
             text=True,
             cwd=Path(__file__).parents[3],
         )
-        for own in (1, 2)
+        for seed in ("1", "2")
     ]
-    return [rank.communicate(timeout=120)[0] for rank in ranks]
+    return [rank.communicate(timeout=300)[0] for rank in ranks]
 
 
 def test_a_budget_is_exact_over_ranks_and_nothing_is_paid_twice(server, folders, tmp_path: Path) -> None:

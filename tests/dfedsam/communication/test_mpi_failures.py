@@ -48,7 +48,7 @@ def test_one_rank_can_end_the_job_with_a_status():
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux says at the writing end what is unread")
 def test_what_was_written_is_read_before_an_abort(monkeypatch):
     reading, writing = os.pipe()
-    with open(reading, "rb", buffering=0) as launcher, open(writing, "w") as stderr:
+    with os.fdopen(reading, "rb", buffering=0) as launcher, os.fdopen(writing, "w") as stderr:
         monkeypatch.setattr(sys, "stderr", stderr)
         stderr.write("the reason")
         began = time.monotonic()

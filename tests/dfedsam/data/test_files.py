@@ -153,3 +153,76 @@ def test_json_lines_may_differ_in_other_fields(tmp_path: Path) -> None:
     rows = [{"text": "x", "label": 0}, {"text": "y", "label": 1, "more": "z"}]
     path.write_text("\n".join(map(json.dumps, rows)))
     assert Source().load(str(path)).texts == ("x", "y")
+
+
+def expected(examples) -> bool:
+    return examples.texts == tuple(ROWS["text"]) and examples.labels.tolist() == ROWS["label"]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl"])
+def test_files_may_be_gzipped_or_have_tabs(tmp_path: Path, suffix: str) -> None:
+    separator = "\t" if suffix == ".tsv" else ","
+    table, plain, packed = pd.DataFrame(ROWS), tmp_path / f"data{suffix}", tmp_path / f"data{suffix}.gz"
+    for path in (plain, packed):
+        if suffix == ".jsonl":
+            table.to_json(path, orient="records", lines=True)
+        else:
+            table.to_csv(path, index=False, sep=separator)
+        assert expected(Source().load(str(path)))
+    assert sorted(tmp_path.iterdir()) == sorted([plain, packed])
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_other_encodings_and_the_hint_at_them(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text("text,label\nein schöner Film,1\nschlecht,0\n", encoding=encoding)
+    assert Source(encoding=encoding).load(str(path)).texts[0] == "ein schöner Film"
+    with pytest.raises(ValueError, match=r"cannot be read as csv .*; set encoding to that of the file"):
+        Source().load(str(path))
+
+
+def test_saved_data_sets_and_folders_of_splits(tmp_path: Path) -> None:
+    import datasets
+
+    rows, other = datasets.Dataset.from_dict(ROWS), datasets.Dataset.from_dict({"text": ["x"], "label": [1]})
+    rows.save_to_disk(str(tmp_path / "saved"))
+    datasets.DatasetDict(train=rows, test=other).save_to_disk(str(tmp_path / "splits"))
+    (tmp_path / "files").mkdir()
+    pd.DataFrame(ROWS).to_csv(tmp_path / "files" / "train.csv", index=False)
+    pd.DataFrame({"text": ["x"], "label": [1]}).to_csv(tmp_path / "files" / "test.csv.gz", index=False)
+    (tmp_path / "parts").mkdir()
+    for i in range(2):
+        part = pd.DataFrame({name: values[2 * i : 2 * i + 2] for name, values in ROWS.items()})
+        part.to_parquet(tmp_path / "parts" / f"train-{i:05d}-of-00002.parquet")
+    for name, has_test in (("saved", False), ("splits", True), ("files", True), ("parts", False)):
+        folder = str(tmp_path / name)
+        assert expected(Source().load(folder))
+        assert Source().has_test(folder) == has_test
+        if has_test:
+            assert Source().load(folder, classes=(0, 1), split="test").texts == ("x",)
+    with pytest.raises(ValueError, match=r"it must have the split dev, and has train, test"):
+        Source().load(str(tmp_path / "splits"), split="dev")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match=r"it must hold a folder of images for each class, a saved data set"):
+        Source().load(str(tmp_path / "empty"))
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ({"text": ["x\ny", "z"], "label": ["a", ""]}, r"one has no label \(row 2, line 4\)"),
+        ({"text": ["x", "y", "z"], "label": [1, 2, 0.5]}, r"its labels are fractions \(row 3, line 4\)"),
+    ],
+)
+def test_messages_name_the_line(tmp_path: Path, rows: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Source().load(str(write(tmp_path, ".csv", rows)))
+
+
+def test_labels_of_many_classes_and_columns_that_are_one(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_text('{"text": "x", "label": [0, 1]}\n{"text": "y", "label": [1]}\n')
+    with pytest.raises(ValueError, match=r"names as labels, and the column label has a list \(row 1, line 1"):
+        Source().load(str(tmp_path / "x.jsonl"))
+    path = write(tmp_path, ".csv", ROWS)
+    with pytest.raises(ValueError, match="label_column is text: it must be another column than the texts'"):
+        Source("text", "text").load(str(path))

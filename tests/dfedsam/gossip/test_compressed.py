@@ -109,6 +109,24 @@ def test_a_gamma_that_diverges_ends_the_run_and_is_named():
         simulate(algorithm=DFedAvg(gossip=Choco(gamma=1.5, steps=5)), **rows)
 
 
+def test_a_peer_that_starts_at_its_optimum_ends_no_healthy_run():
+    topology, dim = topologies.make("ring", 6), 20
+    gossip, communicator = Choco(gamma=0.2), SingleProcess(6)
+    x, targets = np.zeros((6, dim)), np.random.default_rng(0).standard_normal((6, dim))
+    targets[2] = 1e-8 * targets[2]
+    state = gossip.init(x.copy())
+    for t in range(150):
+        x, state = gossip(x + 0.1 * (targets - x), state, Channel(topology.weights(0), communicator, key(6, round=t)))
+    assert np.isfinite(x).all()
+
+
+def test_slow_divergence_after_a_rest_ends_the_run():
+    """γ as short trials chose it: after 1,500 rounds the peers leave the distance at which they had come to rest."""
+    gossip = Choco(compressor=TopK(fraction=0.01), gamma=0.08)
+    with pytest.raises(RunError, match=r"round \d+, gossip choco, peers? .* gamma is 0.08: choose a smaller one"):
+        distances(gossip, topologies.make("star", 16), 384, 6000)
+
+
 def test_what_is_no_number_is_noticed():
     x = np.ones((4, 9), np.float32)
     gossip = Choco(gamma=0.1)

@@ -4,18 +4,13 @@ import numpy as np
 import pytest
 
 from dfedsam import DPSGD, QSGD, Choco, Float16, LowRank, Quadratic, RandomK, ScaledSign, TopK, simulate, topologies
+from dfedsam.communication import SingleProcess
+from dfedsam.gossip import Channel
+from dfedsam.gossip.choco import tuned_gamma
 from dfedsam.gossip.compressors import Compressor
-from dfedsam.gossip.step_size import theoretical_step_size, trial, trial_network, tune_step_size
+from dfedsam.gossip.step_size import theoretical_step_size, trial_network
+from dfedsam.random import RandomStream
 from dfedsam.topologies import spectrum_ends
-
-
-def tuned(compressor, W, dim, dtype, seed):
-    """γ for CHOCO with this compressor."""
-    compressor, dim = compressor.scaled_down(dim)
-    return tune_step_size(
-        lambda gamma: Choco(compressor=compressor, gamma=gamma), compressor.delta(dim), W, dim, dtype, seed
-    )
-
 
 RING = topologies.make("ring", 16).weights(0)
 
@@ -27,44 +22,53 @@ def test_theory_is_the_papers():
 
 
 @pytest.mark.parametrize(
-    ("compressor", "name", "peers"),
+    ("compressor", "name", "peers", "dim", "steps"),
     [
-        (TopK(), "ring", 16),
-        (TopK(fraction=0.02), "star", 90),
-        (RandomK(), "star", 90),
-        (ScaledSign(), "ring", 16),
-        (QSGD(levels=1), "ring", 16),
-        (LowRank(), "star", 90),
+        (TopK(), "ring", 16, 60, 600),
+        (TopK(fraction=0.02), "star", 40, 60, 4000),
+        (RandomK(), "star", 40, 60, 2000),
+        (QSGD(levels=1), "ring", 16, 60, 600),
+        (LowRank(), "star", 40, 60, 1200),
+        (TopK(fraction=0.01), "star", 16, 384, 6000),
+        (ScaledSign(), "ring", 2, 384, 6000),
+        (ScaledSign(), "torus", 16, 384, 6000),
+        (ScaledSign(), "hypercube", 16, 384, 6000),
     ],
 )
-def test_with_the_tuned_gamma_the_peers_come_together(compressor, name, peers):
-    W, dim = topologies.make(name, peers).weights(0), 60
-    gamma = tuned(compressor, W, dim, np.float32, 3)
+def test_with_the_tuned_gamma_the_peers_come_together_for_good(compressor, name, peers, dim, steps):
+    """On rows it was not tuned on; a γ a quarter larger than the best of short trials diverges in the last cases."""
+    W = topologies.make(name, peers).weights(0)
+    gamma = tuned_gamma(compressor, W, dim)
     assert 0.005 < gamma <= 1
-    x = np.random.default_rng(7).standard_normal((peers, dim)).astype(np.float32)  # rows it was not tuned on
-    left = trial(Choco(compressor=compressor, gamma=gamma), W, x, 8, 600)
-    assert left[-1] < left[len(left) // 2] < left[0]
+    gossip, communicator = Choco(compressor=compressor, gamma=gamma), SingleProcess(peers)
+    x = np.random.default_rng(7).standard_normal((peers, dim))
+    state, x, found = gossip.init(np.zeros_like(x)), x - x.mean(axis=0), []
+    for t in range(steps):
+        x, state = gossip(x, state, Channel(W, communicator, RandomStream(8, "gossip 1", t, 0, range(peers))))
+        found.append(np.linalg.norm(x, axis=1).max())
+    thirds = [max(found[low : low + 10]) for low in (0, steps // 3, 2 * steps // 3, steps - 10)]
+    assert thirds[0] > 1.5 * thirds[1] > 1.5**2 * thirds[2] > 1.5**3 * thirds[3]
 
 
 def test_the_tuned_gamma_of_top_ten_per_cent_is_about_the_best():
-    assert 0.2 < tuned(TopK(), RING, 500, np.float32, 0) < 0.45
+    assert 0.2 < tuned_gamma(TopK(), RING, 500) < 0.45
 
 
 def test_fine_messages_need_no_smaller_steps():
-    assert tuned(Float16(), RING, 100, np.float32, 0) == 1
+    assert tuned_gamma(Float16(), RING, 100) == 1
 
 
 def test_a_small_network_stands_for_a_large_one():
     for name in ("ring", "star"):
         W = topologies.make(name, 200).weights(0)
-        small = trial_network(W, 20)
-        assert small.shape == (20, 20)
+        small = trial_network(W, 256)
+        assert small.shape == (32, 32)
         dense = small.toarray()
         np.testing.assert_allclose(dense, dense.T)
         np.testing.assert_allclose(dense.sum(axis=1), 1)
         assert spectrum_ends(small)[0] == pytest.approx(spectrum_ends(W)[0], abs=1e-9)
         assert spectrum_ends(small)[1] < 1 - 1e-6  # connected
-    assert trial_network(RING, 16) is RING
+    assert trial_network(RING, 10_000) is RING
 
 
 @pytest.mark.parametrize(
@@ -84,7 +88,7 @@ def test_shorter_rows_are_compressed_alike(compressor: Compressor, dim):
 @pytest.mark.parametrize(
     ("gamma", "expected"), [("theory", theoretical_step_size(RING, 0.1)), ("tuned", None), (0.25, 0.25)]
 )
-def test_it_is_among_the_figures_of_a_run(gamma, expected):
+def test_it_is_among_the_metrics_of_a_run(gamma, expected):
     rows = simulate(
         objective=Quadratic(dim=50),
         topology=topologies.make("ring", 16),
@@ -92,5 +96,5 @@ def test_it_is_among_the_figures_of_a_run(gamma, expected):
         rounds=2,
         seed=5,
     )
-    expected = expected or tuned(TopK(), RING, 50, np.dtype(np.float32), 5)
+    expected = expected or tuned_gamma(TopK(), RING, 50)
     assert list(rows["gamma"][1:]) == [expected, expected]

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from dfedsam import LogisticRegression, Quadratic
-from dfedsam.data.split import IID
+from dfedsam.data.split import IID, Dirichlet
 from dfedsam.random import RandomStream
 
 OBJECTIVES = [
@@ -105,3 +105,22 @@ def test_a_file_that_cannot_serve_is_named(tmp_path, content, message):
         path.write_text(content)
     with pytest.raises(ValueError, match=message):
         LogisticRegression(data=str(path)).build(4, range(4), 0, np.float64)
+
+
+def test_peers_are_weighted_by_their_examples():
+    objective = LogisticRegression(split=Dirichlet(alpha=0.3))
+    _, counts = objective.class_counts(6, 0)
+    sizes = objective.build(6, range(6), 0, np.float64).sizes()
+    assert sizes.tolist() == counts.sum(axis=1).tolist()
+    assert len(set(sizes)) > 1
+    assert objective.build(6, range(2, 5), 0, np.float64).sizes().tolist() == sizes[2:5].tolist()
+
+
+@pytest.mark.parametrize("l2", [0.0, 0.1])
+def test_losses_by_example_have_the_losses_as_their_mean(l2):
+    problem = LogisticRegression(l2=l2).build(4, range(4), 0, np.float64)
+    batch = problem.minibatch(RandomStream(0, "minibatch", 0, 0, range(4)))
+    x = np.random.default_rng(0).normal(size=(4, 3, problem.dim))
+    losses = problem.example_losses(x, batch)
+    assert losses.shape == (4, 3, 32)
+    np.testing.assert_allclose(losses.mean(axis=2), problem.losses(x, batch), rtol=1e-12)

@@ -84,6 +84,13 @@ ERRORS = [
     ),
     ("random_geometric", 16, {"radius": 0}, "radius is 0"),
     ("random_geometric", 64, {"radius": 0.01}, "radius is 0.01: .* would be isolated; take a radius"),
+    ("complete", 200_000, {}, r"peers is 200000: it must fit into memory, but 2e\+10 edges take about 3,000 GB"),
+    ("complete_bipartite", 200_000, {}, "it must fit into memory"),
+    ("random_regular", 400_000, {"degree": 200_000}, "it must fit into memory"),
+    ("ring", 10**20, {}, "it must fit into memory"),
+    ("erdos_renyi", 20_000, {"p": 0.0004}, "p is 0.0004: .* 20000 peers connected, but about 6.7 would be isolated"),
+    ("random_out", 1000, {"degree": 4}, "degree is 4: .* but about 18 would be isolated; take a degree above"),
+    ("random_geometric", 100_000, {"radius": 0.001}, "radius is 0.001: .* would be isolated"),
     ("ring", 16, {"rows": 4}, "topology ring does not take these options: .*rows.*its options are: none"),
     ("grid", 16, {"row": 4}, "topology grid .*row.*its options are: rows"),
 ]
@@ -94,6 +101,12 @@ def test_what_cannot_be_is_refused_in_one_line(name, n, options, message):
     with pytest.raises(ValueError, match=message) as caught:
         make(name, n, **options)
     assert "\n" not in str(caught.value)
+
+
+def test_default_options_fit_many_peers():
+    assert make("random_out", 3000).graph(0).out_degree(0) == 8
+    assert make("random_out", 64).graph(0).out_degree(0) == 4
+    assert make("stochastic_block_model", 16, p_in=1e-20).n == 16
 
 
 def test_a_small_world_that_falls_apart_is_refused(monkeypatch):

@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from dfedsam import DFedSAMMG, Simulation, topologies
+from dfedsam import DFedSAMMG, simulate, topologies
 from dfedsam.blackbox import BlackBoxConfig, CausalLMConfig, MaskedLMConfig
 from dfedsam.checkpoint import load
 from dfedsam.communication.single_process import SingleProcess
@@ -73,9 +73,9 @@ def test_a_resumed_run_ends_bit_for_bit_where_the_unbroken_one_does(
 ) -> None:
     options = {"objective": tuning(reviews, folders[kind], model), "topology": topologies.make("ring", PEERS)}
     options |= {"algorithm": DFedSAMMG(local_steps=1, lr=0.05), "checkpoint_every": 1, "references": kind == "gpt2"}
-    whole = Simulation(**options, rounds=3, out=tmp_path / "whole").run()
-    Simulation(**options, rounds=1, out=tmp_path / "cut").run()
-    again = Simulation(**options, rounds=3, out=tmp_path / "cut").run(resume=True)
+    whole = simulate(**options, rounds=3, out=tmp_path / "whole").rows
+    simulate(**options, rounds=1, out=tmp_path / "cut")
+    again = simulate(**options, rounds=3, out=tmp_path / "cut", resume=True).rows
     for one, other in zip(again, whole, strict=True):
         assert {**one, "seconds": 0} == {**other, "seconds": 0}
     ends = [load(tmp_path / run / "checkpoint.safetensors", SingleProcess(PEERS))[0]["x"] for run in ("cut", "whole")]

@@ -8,7 +8,7 @@ import pytest
 import transformers
 from safetensors.numpy import load_file
 
-from dfedsam import DPSGD, DFedSAM, Plain, Simulation, topologies
+from dfedsam import DPSGD, DFedSAM, Plain, simulate, topologies
 from dfedsam.blackbox import BlackBoxConfig, CausalLMConfig, DualEncoderConfig, FunctionConfig, MaskedLMConfig
 from dfedsam.data.split import IID
 from dfedsam.objectives import DiscretePrompt, PromptTuning
@@ -93,14 +93,14 @@ def test_gossip_on_distributions_finds_the_best_prompt(options, tmp_path, algori
     parameters = DiscretePrompt(candidates=str(words), form=form)
     objective = options("bert", MaskedLMConfig(), parameters, prompt="a", prompt_tokens=1, batch_size=0)
     estimator = PolicyGradient(samples=4, clip=0)
-    Simulation(
+    simulate(
         objective=objective,
         topology=topologies.make("ring", PEERS),
         algorithm=algorithm(estimator=estimator, lr=3.0, gossip=Plain(steps=2)),
         rounds=12,
         evaluate_every=12,
         out=tmp_path / "run",
-    ).run()
+    )
     problem = build(objective)
     pooled = [
         problem.black_box.losses(

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from dfedsam import DFedAvg, Exact, FedBBPT, Simulation, topologies
+from dfedsam import DFedAvg, Exact, FedBBPT, simulate, topologies
 from dfedsam.blackbox import BlackBoxConfig, CausalLMConfig, DualEncoderConfig, MaskedLMConfig
 from dfedsam.data.split import IID
 from dfedsam.objectives import FullPrompt, PromptGenerator, PromptTuning
@@ -130,9 +130,9 @@ def test_a_server_or_gossip_tunes_it_and_a_resumed_run_is_the_same(tuning, algor
     objective = tuning("encoder", DualEncoderConfig(mode="text"))
     options = {"objective": objective, "algorithm": algorithm, "topology": topologies.make("ring", PEERS)}
     options |= {"evaluate_every": 4, "evaluate_local": False}
-    whole = Simulation(**options, rounds=8, out=tmp_path / "whole").run()
-    Simulation(**options, rounds=4, out=tmp_path / "cut").run()
-    again = Simulation(**options, rounds=8, out=tmp_path / "cut").run(resume=True)
+    whole = simulate(**options, rounds=8, out=tmp_path / "whole").rows
+    simulate(**options, rounds=4, out=tmp_path / "cut")
+    again = simulate(**options, rounds=8, out=tmp_path / "cut", resume=True).rows
     assert [row | {"seconds": 0} for row in again] == [row | {"seconds": 0} for row in whole]
     assert whole[-1]["loss"] < whole[0]["loss"]
     assert whole[-1]["queries"] == 8 * 2 * 10
@@ -149,10 +149,10 @@ def test_what_it_cannot_do_is_said_before_the_run(tuning, tmp_path: Path) -> Non
     options = {"topology": topologies.make("ring", PEERS), "out": tmp_path / "run"}
     objective = tuning("encoder", DualEncoderConfig())
     with pytest.raises(ValueError, match="this objective is a black box without gradients"):
-        Simulation(**options, objective=objective, algorithm=DFedAvg(estimator=Exact())).run()
+        simulate(**options, objective=objective, algorithm=DFedAvg(estimator=Exact()))
     nowhere = replace(objective, parameters=PromptGenerator(encoder="no/such-encoder"))
     with pytest.raises(ValueError, match="encoder is no/such-encoder: "):
-        Simulation(**options, objective=nowhere, algorithm=FedBBPT()).run()
+        simulate(**options, objective=nowhere, algorithm=FedBBPT())
     assert not (tmp_path / "run").exists()
     for bad in ({"hidden": 0}, {"dim": 0}):
         with pytest.raises(ValueError, match=f"{next(iter(bad))} is 0"):

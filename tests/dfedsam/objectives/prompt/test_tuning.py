@@ -1,5 +1,6 @@
 """Prompt tuning: the problem that the options build, on a small model and once on the real one."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
@@ -374,3 +375,34 @@ def test_docstring_topics_on_the_real_model(capfd: pytest.CaptureFixture) -> Non
     downhill = x - 0.05 * problem.gradients(x, batch)
     assert (problem.losses(downhill[:, None], batch) < problem.losses(x[:, None], batch)).all()
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("perturb", [0.0, 0.5])
+@pytest.mark.parametrize("mode", MODES)
+def test_losses_by_example_have_the_losses_as_their_mean(options: dict, mode: str, perturb: float) -> None:
+    problem = build(options, mode=mode, perturb=perturb)
+    x, batch = near_start(problem, PEERS, 2), problem.minibatch(draws())
+    losses = problem.example_losses(x, batch)
+    assert losses.shape == (PEERS, 2, batch.shape[1])
+    assert (losses[(batch < 0)[:, None].repeat(2, axis=1)] == 0).all()
+    counts = (batch >= 0).sum(axis=1)[:, None]
+    np.testing.assert_allclose(losses.sum(axis=2) / counts, problem.losses(x, batch), rtol=1e-12)
+
+
+def test_a_saved_prompt_has_the_permissions_that_the_umask_leaves(options: dict, tmp_path: Path) -> None:
+    problem = build(options)
+    before = os.umask(0o027)
+    try:
+        problem.save(problem.start(), tmp_path / "prompt.safetensors")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "prompt.safetensors").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_folder_with_a_test_split_brings_the_held_out_examples(options: dict, reviews: Path, tmp_path: Path) -> None:
+    table = pd.read_csv(reviews)
+    table[:40].to_csv(tmp_path / "train.csv", index=False)
+    table[40:].to_csv(tmp_path / "test.tsv", index=False, sep="\t")
+    problem = build(options, data=str(tmp_path))
+    assert (len(problem.train), len(problem.test)) == (40, 20)
+    assert problem.labels[problem.test].tolist() == table["label"][40:].tolist()

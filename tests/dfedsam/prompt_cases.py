@@ -1,6 +1,6 @@
 """Tunes a prompt for a small encoder; run by a test in one process and as an MPI job.
 
-python -m tests.dfedsam.prompt_plays MODEL DATA OUT.json PLACEMENT
+python -m tests.dfedsam.prompt_cases MODEL DATA OUT.json PLACEMENT
 """
 
 import json

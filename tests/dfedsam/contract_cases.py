@@ -1,12 +1,16 @@
-"""Plays every numpy plug-in once and saves what came out; run by tests in one process and as an MPI job.
+"""Every numpy plug-in in a short run; executed by tests in one process and as an MPI job.
 
-python -m tests.dfedsam.plays FOLDER PLACEMENT [--resume]   writes FOLDER/rows.json and a run folder for each case
+python -m tests.dfedsam.contract_cases FOLDER PLACEMENT [--resume]
+
+writes FOLDER/rows.json and a run folder for each case.
 """
 
+import dataclasses
 import json
 import sys
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from dfedsam import (
     BBT,
@@ -55,7 +59,7 @@ from dfedsam import (
     topologies,
 )
 from dfedsam.communication import connect
-from dfedsam.gossip import Ceca
+from dfedsam.registry import public_name
 from tests.dfedsam.communication.cases import drawn
 from tests.dfedsam.zeroth_order.linear_scores import LinearScores
 
@@ -104,18 +108,40 @@ ALGORITHMS = [
     FedBBPT(a=0.05),
 ]
 PEERS = 7
-CASES = {
-    **{f"quadratic-{i}": (Quadratic(dim=13, noise=0.2), "ring", algorithm) for i, algorithm in enumerate(ALGORITHMS)},
-    "quadratic-ceca": (Quadratic(dim=13, noise=0.2), "ceca", DPSGD(lr=0.1, gossip=Ceca())),
-    "quadratic-star": (Quadratic(dim=13, heterogeneity=0, condition=5.0), "star", ALGORITHMS[5]),
-    "logistic-two_point": (LogisticRegression(), "erdos_renyi", ALGORITHMS[5]),
-    "scores": (LinearScores(), "ring", DFedSAM(lr=0.05, rho=0.1, estimator=ScoreSketch(directions=3))),
-    "logistic-exact": (LogisticRegression(classes=2), "erdos_renyi", ALGORITHMS[1]),
-}
 
 
-def play(
-    case: str,
+def label(plugin: Any) -> str:
+    """A plug-in's public name, and the options in which it differs from its defaults."""
+    changed = []
+    for field in dataclasses.fields(plugin):
+        value = getattr(plugin, field.name)
+        if value != field.default:
+            text = label(value) if dataclasses.is_dataclass(value) else str(value)
+            changed.append(f"{field.name}={text}")
+    return public_name(type(plugin)) + (f"({', '.join(changed)})" if changed else "")
+
+
+def case(objective: Any, algorithm: Any, topology: str = "ring") -> tuple[str, tuple[Any, str, Any]]:
+    """A case by its name."""
+    return f"{label(objective)} {topology} {label(algorithm)}", (objective, topology, algorithm)
+
+
+PEERS = 7
+SAM = DFedSAM(lr=0.05, rho=0.1)
+CASES = dict(
+    [
+        *(case(Quadratic(dim=13, noise=0.2), algorithm) for algorithm in ALGORITHMS),
+        case(Quadratic(dim=13, heterogeneity=0, condition=5.0), SAM, "star"),
+        case(LogisticRegression(), SAM, "erdos_renyi"),
+        case(LogisticRegression(classes=2), DPSGD(lr=0.1, estimator=Exact(), weight_decay=0.1), "erdos_renyi"),
+        case(LinearScores(), DFedSAM(lr=0.05, rho=0.1, estimator=ScoreSketch(directions=3))),
+    ]
+)
+assert len(CASES) == len(ALGORITHMS) + 4
+
+
+def run_case(
+    name: str,
     folder: Path | None,
     rounds: int,
     *,
@@ -124,10 +150,10 @@ def play(
     placement: str = "contiguous",
 ) -> list[dict]:
     """Run one case and return its rows without the clock; placement "drawn" scatters the peers over the ranks."""
-    objective, name, algorithm = CASES[case]
+    objective, graph, algorithm = CASES[name]
     experiment = Experiment(
         objective=objective,
-        topology=topologies.make(name, PEERS, seed=4),
+        topology=topologies.make(graph, PEERS, seed=4),
         algorithm=algorithm,
         rounds=rounds,
         seed=3,
@@ -137,12 +163,12 @@ def play(
         placement="contiguous" if placement == "drawn" else placement,  # pyright: ignore[reportArgumentType]
     )
     communicator = connect(PEERS, partial(drawn, PEERS)) if placement == "drawn" else None
-    out = folder / case if folder else None
+    out = folder / name if folder else None
     result = run(experiment, out=out, resume=resume, communicator=communicator)
     return [{name: value for name, value in row.items() if name != "seconds"} for row in result.rows]
 
 
 if __name__ == "__main__":
     out, placement, resume = Path(sys.argv[1]), sys.argv[2], "--resume" in sys.argv
-    everything = {case: play(case, out, 5 if resume else 3, resume=resume, placement=placement) for case in CASES}
+    everything = {name: run_case(name, out, 5 if resume else 3, resume=resume, placement=placement) for name in CASES}
     (out / "rows.json").write_text(json.dumps(everything))

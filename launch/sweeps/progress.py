@@ -1,0 +1,97 @@
+"""How far a sweep is: a line now and then, or live on a terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+from dfedsam.callbacks.progress import EVERY, duration
+from dfedsam.launch.sweeps.execute import Ending
+from dfedsam.run_folder import RunFolder
+
+_SHOWN = 8  # running runs with a line of their own
+
+
+@dataclass
+class Progress:
+    """How far a sweep is.
+
+    Args:
+        total: runs in all.
+        before: how many of them were done before.
+        jobs: runs side by side.
+    """
+
+    total: int
+    before: int
+    jobs: int
+    start: float = field(default_factory=time.monotonic, init=False)
+    ended: Counter[Ending] = field(default_factory=Counter, init=False)
+    running: dict[str, RunFolder] = field(default_factory=dict, init=False)  # by name
+
+    def remaining(self) -> float | None:
+        """Seconds that remain, from the runs that have ended since the start; None before the first has."""
+        ended = self.ended.total()
+        pending = self.total - self.before - ended
+        return pending * (time.monotonic() - self.start) / ended if ended else None
+
+    def line(self) -> str:
+        """All of it in a line: 12/288 done, 2 running, 1 failed, 3:20 left."""
+        remaining, failed = self.remaining(), self.ended["failed"]
+        parts = [f"{self.before + self.ended['done']}/{self.total} done"]
+        parts += [f"{len(self.running)} running"] if self.running else []
+        parts += [f"{failed} failed"] if failed else []
+        parts += [f"{duration(remaining)} left"] if remaining is not None and self.running else []
+        return ", ".join(parts)
+
+
+@contextmanager
+def shown(progress: Progress) -> Iterator[Callable[[], None]]:
+    """What shows the progress each time it is called: live on a terminal, a line now and then elsewhere."""
+    if not sys.stdout.isatty():
+        yield _lines(progress)
+        return
+    from rich.console import Group
+    from rich.live import Live
+    from rich.progress import BarColumn, TextColumn
+    from rich.progress import Progress as Bar
+    from rich.text import Text
+
+    bar = Bar(BarColumn(None), TextColumn("{task.fields[text]}"))
+    task = bar.add_task("", total=progress.total, text="")
+    last = 0.0
+    with Live(bar, refresh_per_second=4) as live:
+
+        def show() -> None:
+            nonlocal last
+            if time.monotonic() - last < 0.25 and progress.running:
+                return
+            last = time.monotonic()
+            bar.update(task, completed=progress.before + progress.ended.total(), text=progress.line())
+            lines = [f"  {name}{_round(folder)}" for name, folder in sorted(progress.running.items())[:_SHOWN]]
+            live.update(Group(bar, *(Text(line, overflow="ellipsis", no_wrap=True) for line in lines)))
+
+        yield show
+
+
+def _lines(progress: Progress) -> Callable[[], None]:
+    last = time.monotonic()
+
+    def show() -> None:
+        nonlocal last
+        if time.monotonic() - last >= EVERY:
+            last = time.monotonic()
+            print(progress.line(), flush=True)
+
+    return show
+
+
+def _round(folder: RunFolder) -> str:
+    with suppress(ValueError):
+        row = folder.last_row()
+        return "" if row is None else f"  round {row['round']}"
+    return ""
