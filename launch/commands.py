@@ -28,9 +28,10 @@ def run(argv: list[str]) -> int:
         dfedsam run --objective prompt_tuning --objective.data train.csv --objective.words "terrible, great"
         dfedsam run --config demo.yaml --topology grid --ranks 4
     """
+    from dfedsam.launch import parser
     from dfedsam.launch import run as runs
 
-    return runs.main(argv)
+    return runs.main(argv, *parser.prose(run))
 
 
 def resume(
