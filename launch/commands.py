@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dfedsam.launch.trees import Pair
 
 
@@ -253,7 +255,7 @@ def topology(
     else:
         topologies.show(rows)
     if draw is not None:
-        print(topologies.draw(rows, draw))
+        print(topologies.draw(rows[0], draw))
     return 0
 
 
@@ -377,6 +379,6 @@ def doctor() -> int:
     return checks.report(checks.findings())
 
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[..., int]] = {
     command.__name__: command for command in (run, resume, sweep, status, watch, topology, plot, report, export, doctor)
 }
