@@ -87,7 +87,7 @@ def _run(name: str, argv: list[str]) -> int:
 
 def _first(command: Callable[..., int]) -> str:
     """The first sentence of a command's docstring, as a line of a list."""
-    line = inspect.getdoc(command).partition("\n")[0].removesuffix(".")
+    line = (inspect.getdoc(command) or " ").partition("\n")[0].removesuffix(".")
     return line[0].lower() + line[1:]
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dfedsam.launch.trees import Pair
 
 
@@ -28,9 +30,10 @@ def run(argv: list[str]) -> int:
         dfedsam run --objective prompt_tuning --objective.data train.csv --objective.words "terrible, great"
         dfedsam run --config demo.yaml --topology grid --ranks 4
     """
+    from dfedsam.launch import parser
     from dfedsam.launch import run as runs
 
-    return runs.main(argv)
+    return runs.main(argv, *parser.prose(run))
 
 
 def resume(
@@ -252,7 +255,7 @@ def topology(
     else:
         topologies.show(rows)
     if draw is not None:
-        print(topologies.draw(rows, draw))
+        print(topologies.draw(rows[0], draw))
     return 0
 
 
@@ -376,6 +379,6 @@ def doctor() -> int:
     return checks.report(checks.findings())
 
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[..., int]] = {
     command.__name__: command for command in (run, resume, sweep, status, watch, topology, plot, report, export, doctor)
 }

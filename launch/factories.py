@@ -108,13 +108,13 @@ def build(form: Tree, peers: int | None, seed: int, counts: Callable[[int, int],
     Raises:
         ValueError: if it cannot be built.
     """
-    from dfedsam import topologies
+    from dfedsam.topologies import make
 
     if peers is None:
         peers = _own_size(form, seed)
     filled = _filled(form, lambda: _proportions(form, counts, peers or PEERS, seed))
     try:
-        topology = topologies.make(filled, peers, seed)
+        topology = make(filled, peers, seed)
     except OptionError as error:
         raise _full_name(form, error) from error
     topology.description = _without_proportions(topology.description)
@@ -127,14 +127,14 @@ def _function(form: Tree) -> registry.Plugin:
 
 def _own_size(form: Tree, seed: int) -> int | None:
     """The number of peers where the user says none; None where the function itself finds it."""
-    from dfedsam import topologies
+    from dfedsam.topologies import from_file, make
 
     function = _function(form)
-    if "n" not in inspect.signature(function).parameters or function is topologies.from_file:
+    if "n" not in inspect.signature(function).parameters or function is from_file:
         return None
     for inner in _topologies_in(form):
         if _own_size(inner, seed) is None:
-            return topologies.make(inner, None, seed).n
+            return make(inner, None, seed).n
     return PEERS
 
 

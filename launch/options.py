@@ -50,7 +50,7 @@ class Settings:
     own: dict[str, Any]
 
 
-def parse(argv: list[str]) -> Settings | None:
+def parse(argv: list[str], about: str = "", examples: str = "") -> Settings | None:
     """Read the options of `dfedsam run`; None if they only asked for help or for the settings, which are then printed.
 
     Raises:
@@ -63,7 +63,7 @@ def parse(argv: list[str]) -> Settings | None:
             return None
     asked = dict(pairs)
     if "help" in asked:
-        print(run_parser().format_help())
+        print(run_parser(about, examples).format_help())
         return None
     if words:
         rule = "belongs to no option: options begin with --, and a value with blanks needs quotes"
@@ -238,11 +238,8 @@ def _add_experiment(made: Parser) -> None:
             action.help = argparse.SUPPRESS
 
 
-def run_parser() -> Parser:
-    """The parser of all options of `dfedsam run`, with its help."""
-    from dfedsam.launch.commands import run
-
-    about, examples = parser.prose(run)
+def run_parser(about: str = "", examples: str = "") -> Parser:
+    """The parser of all options of `dfedsam run`, with the first and last words of its help."""
     usage = "dfedsam run [--config FILE.yaml] [--OPTION VALUE …]"
     made = Parser(formatter_class=_Formatter, add_help=False, description=about, epilog=examples, usage=usage)
     made.add_argument("--config", type=str, help="an experiment file; what is typed wins over it", metavar="FILE")

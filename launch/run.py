@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 _RESERVED = "DFEDSAM_RESERVED"  # the folder that the starter of ranks has made for them
 
 
-def main(argv: list[str]) -> int:
+def main(argv: list[str], about: str = "", examples: str = "") -> int:
     """Run `dfedsam run ARGV`."""
     from dfedsam.callbacks.files import exists_already
     from dfedsam.callbacks.loggers import services
     from dfedsam.launch.execute import as_command
 
-    settings = options.parse(argv)
+    settings = options.parse(argv, about, examples)
     if settings is None:
         return 0
     own = settings.own

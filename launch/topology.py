@@ -89,15 +89,12 @@ def as_csv(found: Sequence[Row]) -> str:
     return pd.DataFrame(values, dtype=object).to_csv(index=False)
 
 
-def draw(found: Sequence[Row], path: Path) -> Path:
-    """Draw one topology and its spectrum.
-
-    Raises:
-        OptionError: if there are several.
-    """
+def draw(row: Row, path: Path) -> Path:
+    """Draw the topology of a row that has one, and its spectrum; returns the file."""
     from dfedsam.analysis import draw_topology, save
 
-    return save(draw_topology(found[0].topology), path)[0]
+    assert row.topology is not None
+    return save(draw_topology(row.topology), path)[0]
 
 
 def _choose(names: Sequence[str], pairs: Sequence[Pair]) -> Iterator[list[Pair]]:
@@ -136,7 +133,7 @@ def _row(pairs: list[Pair], steps: int, *, alone: bool) -> Row:
     try:
         topology = options.topology(settings)
         topologies.verify(topology)
-        return Row(name, topology, topologies.spectrum(topology, steps))
+        return Row(name, topology, dict(topologies.spectrum(topology, steps)))
     except ValueError as error:
         if alone:
             raise

@@ -128,7 +128,7 @@ def over(old: Any, new: Any) -> Any:
         return old | {key: over(old.get(key), value) for key, value in new.items()}
     path = new.get("class_path", old.get("class_path"))
     kept = old.get("init_args", {})
-    if path != old.get("class_path"):
+    if path is not None and path != old.get("class_path"):
         known = inspect.signature(registry.import_object("class_path", path)).parameters
         kept = {key: value for key, value in kept.items() if key in known}
     form = {"init_args": over(kept, new.get("init_args", {}))}

@@ -182,3 +182,18 @@ def test_notes_on_a_file_are_said(dfedsam):
     assert "friends.edgelist: friends.edgelist: 1 self" in dfedsam("topology", "friends.edgelist", "ring").out
     said = dfedsam("run", "--topology", "friends.edgelist", "--rounds", "1", "--out", "a")
     assert (said.status, said.err) == (0, "dfedsam: note: friends.edgelist: 1 self-loops are dropped\n")
+
+
+def test_an_adjacency_matrix_is_a_graph(dfedsam):
+    Path("adjacency.csv").write_text("0,1,0,1\n1,0,1,0\n0,1,0,1\n1,0,1,0\n")
+    ours, ring = (
+        json.loads(dfedsam("topology", *argv, "--json").out) for argv in (["adjacency.csv"], ["ring", "--peers=4"])
+    )
+    assert (ours["n"], ours["edges"]) == (4, 4)
+    assert ours["lambda"] == pytest.approx(ring["lambda"])
+
+
+def test_messages_a_round_count_each_gossip_step_once(dfedsam):
+    for steps in (1, 4):
+        metrics = json.loads(dfedsam("topology", "ring", "--peers", "16", "--steps", str(steps), "--json").out)
+        assert metrics["vectors_per_round"] == 32 * steps
