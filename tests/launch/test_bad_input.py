@@ -197,7 +197,7 @@ CASES = {
     "a model that is no masked language model": (
         "run --objective prompt_tuning --objective.data enough.csv --objective.blackbox masked_lm --peers 2"
         " --objective.min_examples 1 --objective.blackbox.template sst2 --objective.model gpt",
-        "model is gpt: it must be of a family that AutoModelForMaskedLM supports, and is gpt2; name one of albert",
+        "model is gpt: it must be of a family that AutoModelForMaskedLM supports, but is gpt2; name one of albert",
     ),
     "a black box without its path": (
         "run --objective prompt_tuning --objective.blackbox function",
