@@ -237,7 +237,7 @@ CASES = {
     ),
     "no discrete prompts to draw": (
         "run --algorithm.estimator policy_gradient",
-        "estimator is policy_gradient: it must draw discrete prompts.*discrete_prompt",
+        "estimator is policy_gradient: it needs discrete prompts.*discrete_prompt",
     ),
     "gains of a server's algorithm": ("run --algorithm FedBBPT --algorithm.a 0", "algorithm.a is 0.0.*above 0"),
     "a form of no distribution": (
