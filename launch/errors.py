@@ -1,4 +1,4 @@
-"""Errors about options that have no value to speak of; all others are plain OptionErrors."""
+"""Errors about options that are unknown or lack a value; errors about values are plain OptionErrors."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dfedsam.registry import nearest
 
 
 class UnknownOption(OptionError):
-    """An option that is not there.
+    """An unknown option.
 
     Args:
         option: its name.
-        value: the names that there are.
-        rule: the one of them that was perhaps meant; found if it is empty.
-        hint: why the option is not there, where that can be said.
+        value: the known names.
+        rule: the known name that was probably meant; computed if empty.
+        hint: why the option does not exist, if known.
     """
 
     def __init__(self, option: str, value: Collection[str], rule: str = "", hint: str = "") -> None:
@@ -29,7 +29,7 @@ class UnknownOption(OptionError):
 
 
 class MissingValue(OptionError):
-    """An option that is named without what it needs: the message is its name and the rule."""
+    """An option without its value: the message is its name and the rule."""
 
     def __str__(self) -> str:
         return f"{self.option} {self.rule}"
