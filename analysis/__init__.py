@@ -1,4 +1,4 @@
-"""Tables, figures and reports of run folders; knows topologies, never the simulator."""
+"""Tables, figures and reports of run folders; uses topologies, but not the simulator."""
 
 import lazy_loader
 

@@ -11,8 +11,8 @@ from scipy import stats
 
 from dfedsam.errors import OptionError
 
-FEW_SEEDS = 5  # below it a t interval says little: figures show each seed instead
-FEW_POINTS = 5  # that a fitted line needs
+FEW_SEEDS = 5  # with fewer, a t interval says little: figures show each seed instead
+FEW_POINTS = 5  # a fitted line needs at least so many
 
 
 def mean_and_interval(
@@ -23,10 +23,10 @@ def mean_and_interval(
     Args:
         values: shape (seeds, …), one row per seed; values that are not finite count as missing.
         confidence: level of the interval, in (0, 1).
-        geometric: work on logarithms, for a logarithmic axis; values that are not above 0 count as missing.
+        geometric: work on logarithms, for a logarithmic axis; values of 0 or below count as missing.
 
     Returns:
-        mean, low and high, each of shape (…). With one value there is no interval: low and high are NaN; with none all
+        mean, low and high, each of shape (…). With one value low and high are NaN; with none all
         three are.
 
     Raises:
@@ -58,19 +58,19 @@ class Difference(NamedTuple):
 
     @property
     def is_clear(self) -> bool:
-        """Whether the interval leaves out zero."""
+        """Whether the interval excludes zero."""
         return bool(self.low > 0 or self.high < 0)
 
 
 def paired_difference(a: dict[Any, float], b: dict[Any, float]) -> Difference:
-    """The difference a − b over the seeds that both have, which share data and topology: what these add cancels out.
+    """The difference a − b over shared seeds, which have the same data and topology, so that their effects cancel.
 
     Args:
         a: values by seed.
-        b: likewise.
+        b: values by seed.
 
     Returns:
-        The mean of the differences and Student's t interval; where no seed is shared the difference of means with
+        The mean of the differences and Student's t interval; if no seed is shared, the difference of means with
         Welch's interval, and `pairs` 0.
     """
     shared = [seed for seed in a if seed in b and np.isfinite(a[seed]) and np.isfinite(b[seed])]
@@ -91,10 +91,10 @@ class Fit:
 
     Attributes:
         slope: exponent, with its 95 % interval [low, high], Student's t.
-        intercept: of the line through the logarithms.
-        low: lower end of the interval of the slope.
-        high: its upper end.
-        r2: R² of the line, on the scale it was fitted on.
+        intercept: intercept of the line through the logarithms.
+        low: lower end of the slope's interval.
+        high: upper end of the slope's interval.
+        r2: R² of the line, on the scale of the fit.
         spearman: rank correlation of x and y.
         points: number of points.
         log_y: whether the logarithm of y was taken.
@@ -116,18 +116,18 @@ class Fit:
 
 
 def usable(x: ArrayLike, y: ArrayLike, *, log_y: bool = True) -> NDArray[np.bool_]:
-    """Which pairs a fit takes: finite, and above 0 where a logarithm is taken; shape (points,)."""
+    """Which pairs a fit uses: finite, and above 0 if their logarithm is taken; shape (points,)."""
     x, y = (np.asarray(value, dtype=np.float64) for value in (x, y))
     return np.isfinite(x) & np.isfinite(y) & (x > 0) & ((y > 0) | (not log_y))
 
 
 def fit(x: ArrayLike, y: ArrayLike, *, log_y: bool = True) -> Fit | None:
-    """Fit a line; None where there are less than FEW_POINTS usable points, or x or y does not vary.
+    """Fit a line; None if there are fewer than FEW_POINTS usable points, or x or y does not vary.
 
     Args:
         x: shape (points,).
         y: shape (points,).
-        log_y: take the logarithm of y, too.
+        log_y: also take the logarithm of y.
     """
     use = usable(x, y, log_y=log_y)
     x, y = (np.asarray(value, dtype=np.float64)[use] for value in (x, y))

@@ -1,4 +1,4 @@
-"""A study in numbers: what each run ended at and what it cost, seeds aggregated, and comparisons in pairs."""
+"""Summary of a study: each run's results and costs, means over seeds, and paired comparisons."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from dfedsam.analysis.read.runs import RUN_COLUMNS, Study
 from dfedsam.analysis.statistics import FEW_SEEDS, mean_and_interval, paired_difference
 from dfedsam.errors import OptionError
 
-STEADY = 0.8  # of a run's rounds: what comes after is averaged for its steady state
-REACHED = 0.8  # of the runs reach the target that is chosen for them
+STEADY = 0.8  # share of a run's rounds after which evaluations are averaged for the steady state
+REACHED = 0.8  # share of the runs that reach the chosen target
 COSTS = {"round": "rounds_to", "queries": "queries_to", "bytes": "bytes_to"}
 FACET = ("objective", "data", "heterogeneity")  # runs that share a target
 LATENCY = 0.01  # α, seconds per message: machines in one country
@@ -22,19 +22,19 @@ BANDWIDTH = 12.5e6  # 1/β, bytes per second: 100 Mbit/s
 
 
 def summarise(study: Study, metric: str | None = None, target: float | None = None) -> pd.DataFrame:
-    """The runs that have an evaluation, with what they came to.
+    """The runs that have an evaluation, with their results.
 
     Args:
-        study: what was read.
-        metric: what runs are compared by; None takes the first of `metrics.PREFERRED` that the study has.
-        target: a value of it; None takes, for each objective, data set and heterogeneity, one that REACHED of the runs
-            reach, to two digits, and none (NaN) where runs start at it.
+        study: the study.
+        metric: the metric that compares runs; None: the first of `metrics.PREFERRED` that the study has.
+        target: value of the metric; None: for each objective, data set and heterogeneity a value, to two digits, that a
+            share REACHED of the runs reaches, and NaN if runs start at it.
 
     Returns:
         `Study.runs` with further columns: metric; `final`, the last value; `steady`, the mean over the last fifth of a
         run's rounds; `best`; `consensus`, the steady consensus distance; `bytes_end` and `queries_end`; `target`, and
         `rounds_to`, `queries_to` and `bytes_to` (per peer) at the first evaluation that has reached it, NaN if none
-        has; `predicted`, what theory says of `steady`, NaN where it says nothing.
+        has; `predicted`, theory's prediction of `steady`, NaN if there is none.
 
     Raises:
         OptionError: if no run has the metric.
@@ -79,8 +79,10 @@ def _targets(rows: pd.DataFrame, sign: int) -> pd.Series:
         done = part[part["state"] == "done"] if (part["state"] == "done").any() else part
         value = float(np.quantile(sign * done["best"], REACHED))
         digits = 10.0 ** (np.floor(np.log10(abs(value))) - 1) if value else 1.0
-        goal = float(np.ceil(value / digits) * digits)  # rounded to the side that is reached sooner
-        starts_there = (sign * done["first"] <= goal).mean() > 1 - REACHED  # as consensus, which starts at 0
+        goal = float(np.ceil(value / digits) * digits)  # rounded to the side that is reached earlier
+        starts_there = (
+            sign * done["first"] <= goal
+        ).mean() > 1 - REACHED  # as the consensus distance, which starts at 0
         return np.nan if starts_there else sign * goal
 
     keys = [rows[name] if name in rows else pd.Series("", rows.index) for name in FACET]
@@ -91,15 +93,15 @@ def _targets(rows: pd.DataFrame, sign: int) -> pd.Series:
 def aggregate(
     summary: pd.DataFrame, columns: Iterable[str] = ("steady", "rounds_to"), *, log: bool = True
 ) -> pd.DataFrame:
-    """Seeds joined: one row per label, with the mean of these columns, `…_low` and `…_high`, `…_sd` and `…_seeds`.
+    """Aggregate seeds: one row per label, with the mean of these columns, `…_low` and `…_high`, `…_sd` and `…_seeds`.
 
-    A column is missing (NaN) for a label where it is missing for one of its runs. `seeds` counts the runs. Below
+    A column is missing (NaN) for a label if it is missing for one of its runs. `seeds` counts the runs. Below
     FEW_SEEDS runs there is no interval. `…_seeds` has the values of the runs.
 
     Args:
-        summary: of `summarise`.
+        summary: result of `summarise`.
         columns: numbers to average.
-        log: take geometric means, where all values are above 0.
+        log: take geometric means, if all values are above 0.
     """
     groups = summary.groupby("label", sort=False)
     first = groups.first()
@@ -121,15 +123,15 @@ def aggregate(
 
 
 def clip(metric: str, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """An interval within the metric's range."""
+    """Clip an interval to the metric's range."""
     least, most = metrics.bounds(metric)
     return np.clip(low, least, most), np.clip(high, least, most)
 
 
 def best_rates(summary: pd.DataFrame) -> pd.DataFrame:
-    """Of runs that differ only in their learning rate, those of the rate whose mean steady value is best.
+    """Keep, of runs that differ only in their learning rate, those of the rate with the best mean steady value.
 
-    The best rate differs from graph to graph, so that a fixed one misleads. Where rates do not vary, all rows are kept.
+    The best rate depends on the graph, so that a fixed one misleads. If rates do not vary, all rows are kept.
     """
     if "lr" not in summary or summary["lr"].nunique() < 2:
         return summary
@@ -141,14 +143,14 @@ def best_rates(summary: pd.DataFrame) -> pd.DataFrame:
 def differences(
     summary: pd.DataFrame, column: str = "steady", *, group: Iterable[str] = ("data", "peers", "heterogeneity")
 ) -> pd.DataFrame:
-    """Each label of a group compared with the group's best one, seed by seed.
+    """Compare each label of a group with the group's best one, paired by seed.
 
-    Runs of one seed share data and topology, so that the difference is free of what these add.
+    Runs of one seed share data and topology, so that their effects cancel in the difference.
 
     Args:
-        summary: of `summarise`.
-        column: what is compared: "steady", of which more is better where the metric rises, or a cost.
-        group: columns within whose values labels are compared.
+        summary: result of `summarise`.
+        column: the column to compare: "steady", where larger is better if it is for the metric, or a cost.
+        group: labels are compared if they have the same values in these columns.
 
     Returns:
         One row per label: `label`, the columns of `group`, `difference` from the best, `low` and `high` (its 95 %
@@ -177,13 +179,14 @@ def differences(
 
 
 def with_time(evaluations: pd.DataFrame, latency: float = LATENCY, bandwidth: float = BANDWIDTH) -> pd.DataFrame:
-    """The same table with a column `time`: seconds that messages have taken so far.
+    """The table with a column `time`: cumulative seconds of messages.
 
-    A peer sends its messages one after another, so that a gossip step takes deg · (α + β m) with the largest degree of
-    a round and m bytes per message; Q steps take Q times that. Queries and local steps take no time here.
+    A peer sends its messages one after another, so that a gossip step takes deg · (α + β m), where deg is the largest
+    degree in the round and m the bytes per message; Q steps take Q times as long. Queries and local steps take no time
+    here.
 
     Args:
-        evaluations: of `Study`; NaN comes of runs that do not say their degrees.
+        evaluations: table of `Study`; `time` is NaN for runs without degrees.
         latency: α, seconds per message, at least 0.
         bandwidth: 1/β, bytes per second, above 0.
 

@@ -74,7 +74,7 @@ def load(path: Path | str, communicator: Communicator) -> tuple[dict[str, NDArra
             names = list(file.keys())
             arrays = {name: _rows(path, file, name, communicator) for name in names}
     except FileNotFoundError:
-        raise FileError(path, "the checkpoint is not there", "check the run's folder") from None
+        raise FileError(path, "the checkpoint does not exist", "check the run's folder") from None
     except (SafetensorError, OSError) as error:
         raise FileError(path, f"cannot be read: it is cut short, or no safetensors file ({error})") from None
     stored = arrays.pop(CHECKSUM, None)

@@ -54,7 +54,7 @@ class RunFolder:
     def expect(self, *names: str) -> None:
         """Raise FileError unless it is a folder that has these files."""
         if not self.path.is_dir():
-            problem = f"must be a run's folder, but it is {'a file' if self.path.exists() else 'not there'}"
+            problem = f"must be a run's folder, but it {'is a file' if self.path.exists() else 'does not exist'}"
             raise FileError(self.path, problem, "fix the path")
         missing = [name for name in names if not (self.path / name).is_file()]
         if missing:

@@ -16,7 +16,7 @@ from dfedsam.buffers import short_buffers
 from dfedsam.callbacks.base import Callback, Run
 from dfedsam.callbacks.evaluation import Evaluation
 from dfedsam.callbacks.files import Checkpoints, Files, Out, open_folder, restore
-from dfedsam.callbacks.rounds import AbsentPeers, Budget
+from dfedsam.callbacks.rounds import AbsentPeers, Budget, ConsensusWatch
 from dfedsam.communication.base import Communicator
 from dfedsam.context import QueryCounter, RoundContext, Server
 from dfedsam.errors import RunError
@@ -134,7 +134,7 @@ def run(
             restore(run, run.folder)
         files = [] if run.folder is None else [Files(run.folder)]
         saves = [] if run.folder is None else [Checkpoints(run.folder)]
-        every = [AbsentPeers(), Budget(), Evaluation(), *files, *callbacks, *saves]
+        every = [AbsentPeers(), Budget(), Evaluation(), ConsensusWatch(), *files, *callbacks, *saves]
         for callback in every:
             stack.callback(callback.close)
             callback.on_start(run)

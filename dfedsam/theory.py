@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dfedsam.gossip import Gossip
     from dfedsam.objectives import Objective
     from dfedsam.topologies import Topology
+    from dfedsam.topologies.spectra.spectrum import Spectrum
     from dfedsam.zeroth_order import Estimator
 
 LARGEST = 2000  # peers up to which all eigenvalues are computed
@@ -138,7 +139,7 @@ class NoisyGossip:
 
 
 def predict(
-    topology: Topology, algorithm: Algorithm, objective: Objective, spectrum: dict[str, Any], rounds: Sequence[int]
+    topology: Topology, algorithm: Algorithm, objective: Objective, spectrum: Spectrum, rounds: Sequence[int]
 ) -> dict[str, Any]:
     """What theory predicts of a run, ready for `json.dump`; what it says nothing of is None.
 

@@ -1,6 +1,6 @@
-"""`dfedsam`: finds the command, and turns what a user got wrong into one line and exit status 2.
+"""The program `dfedsam`: finds the command, and reports a user's mistake in one line with exit status 2.
 
-Nothing heavy is imported here: only the command that is asked for is loaded, after threads have been shared out.
+Nothing heavy is imported here: only the requested command is loaded, after threads are divided among ranks.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _HELP = """usage: dfedsam COMMAND [OPTIONS]
 
-A simulator of decentralised, black-box prompt tuning: peers ask a model for losses only, and average with their
+A simulator of decentralised, black-box prompt tuning: peers query a model for losses only, and average with their
 neighbours on a graph.
 
 commands:
@@ -30,7 +30,7 @@ examples:
   dfedsam run --config demo.yaml --topology grid --ranks 2
   dfedsam plot runs/a runs/b --out figure.pdf
 
-Each command says more with --help. With DFEDSAM_TRACEBACK=1 in the environment an error shows where it came from.
+`dfedsam COMMAND --help` explains a command. Set DFEDSAM_TRACEBACK=1 in the environment to see tracebacks of errors.
 """
 
 
@@ -57,9 +57,9 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        return _refuse(argv[0], error, f"{where}{error.strerror or error}; fix the path, or make room", 1)
+        return _refuse(argv[0], error, f"{where}{error.strerror or error}; fix the path, or free some space", 1)
     except MemoryError as error:
-        return _refuse(argv[0], error, "the memory does not suffice; fewer peers or smaller options need less", 1)
+        return _refuse(argv[0], error, "out of memory; use fewer peers or smaller values of options", 1)
     except KeyboardInterrupt as error:
         return _refuse(argv[0], error, "interrupted", 130)
 
@@ -86,13 +86,13 @@ def _run(name: str, argv: list[str]) -> int:
 
 
 def _first(command: Callable[..., int]) -> str:
-    """The first sentence of a command's docstring, as a line of a list."""
+    """The first sentence of a command's docstring, for the list of commands."""
     line = (inspect.getdoc(command) or " ").partition("\n")[0].removesuffix(".")
     return line[0].lower() + line[1:]
 
 
 def _refuse(command: str, error: BaseException, message: str, status: int) -> int:
-    """Say in one line what is wrong. All ranks find the same mistake, so the root alone speaks."""
+    """Print the error in one line. All ranks meet the same error, so only the root prints it."""
     prog = f"dfedsam {command}" if command in COMMANDS else "dfedsam"
     line = f"{prog}: {' '.join(message.split())}"
     if os.environ.get("DFEDSAM_TRACEBACK"):

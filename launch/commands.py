@@ -1,6 +1,6 @@
-"""The commands: what each takes, typed, and what it says of itself. Options and help come from here alone.
+"""The commands: their typed options are the signatures here, their help the docstrings.
 
-Nothing heavy is imported before a command runs, so that `dfedsam --help` is quick.
+No heavy module is imported before a command runs, so that `dfedsam --help` is fast.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ if TYPE_CHECKING:
 
 
 def run(argv: list[str]) -> int:
-    """Run an experiment: peers on a graph minimise an objective by queries and gossip.
+    """Run an experiment: peers on a graph minimise an objective with queries and gossip.
 
-    The peers ask for losses alone, take local steps, and average with their neighbours. The run's folder gets its
-    settings, metrics, checkpoint and the mean prompt.
+    The peers query losses only, take local steps, and average with their neighbours. Settings, metrics, a checkpoint
+    and the mean prompt are written to the run's folder.
 
-    A plug-in's own options follow a dot: --algorithm.help lists algorithms, --algorithm.help dfedsam the options of
-    one. In a file a plug-in is a name, or {class_path: NAME, init_args: {…}}. If you replace a plug-in from a file,
-    options shared by both keep the file's values. A yes-or-no option alone means yes.
+    Options of a plug-in follow a dot, as in --algorithm.rho. --algorithm.help lists all algorithms, --algorithm.help
+    dfedsam the options of one. In a file, write a plug-in as its name or as {class_path: NAME, init_args: {…}}. If you
+    replace a plug-in from a file, options shared by both keep the file's values. A yes-or-no option without a value
+    means yes.
 
     Examples:
         dfedsam run --topology ring --peers 16 --algorithm dfedsam --algorithm.rho 0.05 --rounds 100 --out runs/a
@@ -30,9 +31,10 @@ def run(argv: list[str]) -> int:
         dfedsam run --objective prompt_tuning --objective.data train.csv --objective.words "terrible, great"
         dfedsam run --config demo.yaml --topology grid --ranks 4
     """
+    from dfedsam.launch import parser
     from dfedsam.launch import run as runs
 
-    return runs.main(argv)
+    return runs.main(argv, *parser.prose(run))
 
 
 def resume(
@@ -46,19 +48,19 @@ def resume(
     restarts: int = 0,
     allow_code: bool = False,
 ) -> int:
-    """Continue a run that was stopped or killed from its last checkpoint, or make it longer.
+    """Continue a stopped or killed run from its last checkpoint, or extend it by more rounds.
 
-    It ends bit for bit where the unbroken run would have. The settings are those of the folder's config.yaml.
+    The result is bit for bit that of an uninterrupted run. The settings are those of the folder's config.yaml.
 
     Args:
         folder: a run's folder.
-        rounds: rounds in all, to make the run longer (default: as it was started).
-        ranks: MPI ranks of this machine; any number, whatever it was before (default: this process alone).
-        placement: which rank holds which peers (default: as it was started).
-        log: send metrics to tensorboard, wandb or mlflow too.
-        figure: draw the convergence figure into the folder (default: after more than ten seconds).
-        restarts: how often to go on from the last checkpoint after a rank was lost, on one rank fewer.
-        allow_code: let the folder's settings name plug-ins of your own by import paths, which runs their code.
+        rounds: total number of rounds, to extend the run (default: as it was started).
+        ranks: MPI ranks on this machine; the number may differ from before (default: this process alone).
+        placement: which rank owns which peers (default: as it was started).
+        log: also send metrics to tensorboard, wandb or mlflow.
+        figure: draw the convergence figure into the folder (default: if the run takes more than ten seconds).
+        restarts: how often to continue from the last checkpoint, on one rank fewer, after a rank was lost.
+        allow_code: allow import paths of your own plug-ins in the folder's settings; this runs their code.
 
     Examples:
         dfedsam resume runs/a
@@ -92,37 +94,38 @@ def sweep(
     """Execute many runs from one file, on this machine or as a SLURM array.
 
     All runs are checked before the first one starts. Rerun the same command to resume: only missing runs are executed,
-    a run that was stopped continues from its checkpoint, and one that failed is tried again. Ctrl-C lets the runs
-    finish their round and save; a second one ends them at once.
+    a stopped run continues from its checkpoint, and a failed one is tried again. At Ctrl-C the runs finish their round
+    and save; a second Ctrl-C ends them at once.
 
     The file:
-        base: {topology: ring, peers: 16, rounds: 200}   # an experiment, or the path of its file
+        base: {topology: ring, peers: 16, rounds: 200}   # an experiment, or the path of an experiment file
         grid:                                            # every combination of these values
           topology: [ring, torus, {class_path: random_regular, init_args: {degree: 4}}]
           algorithm.gossip.steps: [1, 4]
-        zip:                                             # options that vary together, each group as one
+        zip:                                             # options of one group vary together
           - {peers: [16, 64], algorithm.lr: [0.1, 0.05]}
-        seeds: 3                                         # 0, 1, 2; or a list
-        search: {option: algorithm.rho, values: [0.01, 0.1], metric: loss, choose: min}   # the best in each cell
-        slurm: {modules: [gcc], setup: [source .venv/bin/activate], options: [--mem=8G]}  # of the batch script; and
+        seeds: 3                                         # seeds 0, 1, 2; or a list
+        search: {option: algorithm.rho, values: [0.01, 0.1], metric: loss, choose: min}   # the best per cell
+        slurm: {modules: [gcc], setup: [source .venv/bin/activate], options: [--mem=8G]}  # for the batch script; also
                                                          # partition, time, account, launcher, parallel, cpus_per_rank
 
     Args:
-        file: a sweep's file, the name of one that ships (topology_ablation.yaml, gossip_steps.yaml, …), or the folder
-            of a study that was begun.
-        jobs: runs side by side (default: 1; with --slurm as many as SLURM lets run).
-        ranks: MPI ranks for each run (default: as the base says, else one process).
-        out: the study's folder (default: studies/ and the file's name).
-        log: send each run's metrics to tensorboard, wandb or mlflow too.
-        dry_run: say what would be executed, or print the batch script; nothing is written.
-        only: execute run number K alone, counted from 0, in this process or on the ranks of this MPI job.
-        restarts: how often a run on ranks goes on from its last checkpoint after a rank was lost, on one rank fewer.
-        slurm: write and submit an array job, a task for each run that is not done.
-        partition: of the batch script.
-        time: of the batch script, as H:MM:SS.
-        account: of the batch script.
-        launcher: of the batch script: mpich, openmpi, or a command.
-        allow_code: let the file name plug-ins of your own by their import paths, which runs their code.
+        file: a sweep's file, the name of a shipped one (topology_ablation.yaml, gossip_steps.yaml, …), or the folder
+            of an existing study.
+        jobs: runs at the same time (default: 1; with --slurm as many as SLURM allows).
+        ranks: MPI ranks for each run (default: `ranks` of the base, else one process).
+        out: the study's folder (default: studies/NAME for NAME.yaml).
+        log: also send each run's metrics to tensorboard, wandb or mlflow.
+        dry_run: list the runs to execute, or print the batch script; write nothing.
+        only: execute only run number K, counted from 0, in this process or on the ranks of this MPI job.
+        restarts: how often a run on MPI ranks continues from its last checkpoint, on one rank fewer, after a rank was
+            lost.
+        slurm: write and submit an array job with one task for each run that is not done.
+        partition: SLURM partition of the jobs.
+        time: SLURM time limit of one task, as H:MM:SS.
+        account: SLURM account of the jobs.
+        launcher: how the batch script starts ranks: mpich, openmpi, or a command.
+        allow_code: allow import paths of your own plug-ins in the file; this runs their code.
 
     Examples:
         dfedsam sweep topology_ablation.yaml --jobs 2
@@ -146,14 +149,14 @@ def sweep(
 
 
 def status(folder: Path, *, all: bool = False) -> int:
-    """Show how far a study is: which of its runs are done, running, failed, stopped, or to do.
+    """Show the progress of a study: which runs are done, running, failed, stopped, or to do.
 
-    Of a running run it says the round and how long ago it last wrote, of a failed one the reason. Runs on other
-    machines are seen through the shared file system.
+    For a running run it shows the round and when it last wrote, for a failed one the reason. Runs on other machines
+    are read through the shared file system.
 
     Args:
         folder: a study's folder.
-        all: a line for every run, also those that are done or to do.
+        all: show every run, including those that are done or to do.
 
     Examples:
         dfedsam status studies/topology_ablation
@@ -166,12 +169,12 @@ def status(folder: Path, *, all: bool = False) -> int:
 def watch(folder: Path, *, every: float = 1.0) -> int:
     """Follow a run in the terminal, here or on another machine that shares the file system.
 
-    Shows its round, its latest metrics and the time that remains. It ends when the run has done its rounds, or when its
-    study notes that it failed; Ctrl-C ends it and leaves the run alone.
+    Shows its round, its latest metrics and the remaining time, until the run is complete or its study records that it
+    failed. Ctrl-C stops watching; the run continues.
 
     Args:
-        folder: a run's folder; it may be there only later.
-        every: how often to look, in seconds, above 0 and at most 3600.
+        folder: a run's folder; it need not exist yet.
+        every: seconds between updates, above 0 and at most 3600.
 
     Examples:
         dfedsam watch runs/a
@@ -196,23 +199,25 @@ def topology(
     draw: Path | None = None,
     dotted: tuple[Pair, ...] = (),
 ) -> int:
-    """List graphs and schedules, set their spectral gaps side by side, draw them.
+    """List graphs and schedules, compare their spectral gaps, or draw one.
 
     Shows the metrics of a topology, or a table of several: degree, messages a round, λ and the spectral gap, effective
-    neighbours n_W, and the rounds until the peers agree to 1e-6. A row whose size does not fit says so.
+    neighbours n_W, and the rounds until the peers agree to 1e-6. A topology that has no graph of this size is marked in
+    its row.
 
-    An option of a topology's own follows a dot, such as --topology.rows 4, and so does a rule's: --weights.share 0.3.
-    The options of one: --topology.help NAME. Of several topologies each takes the options that it has.
+    Options of a topology follow a dot, such as --topology.rows 4, and so do those of a weight rule: --weights.share
+    0.3. --topology.help NAME lists the options of one topology. With several topologies, an option applies to those
+    that have it.
 
     Args:
         names: graphs or schedules (--list shows all), a graph's file, networkx.NAME, an import path, or
             {class_path: NAME, init_args: {OPTION: VALUE}}.
-        list: all topologies and weight rules, with their options.
-        peers: number of peers (default: 16; a graph of fixed size and a file say their own).
-        weights: the weight rule of a graph, or several: metropolis,lazy.
-        objective: whose data a topology is made from, where it is made from data (stl_fw).
-        seed: seed of what is drawn.
-        steps: gossip steps Q a round, at least 1.
+        list: list all topologies and weight rules, with their options.
+        peers: number of peers (default: 16; graphs of fixed size and files have their own).
+        weights: weight rule of the graphs, or several rules: metropolis,lazy.
+        objective: objective whose data the topology uses, for topologies computed from data (stl_fw).
+        seed: seed of random graphs and schedules.
+        steps: gossip steps Q per round, at least 1.
         json: print all metrics as JSON instead of a table.
         csv: print all metrics as CSV.
         draw: draw one topology and its spectrum into this file: .png, .pdf or .svg.
@@ -278,12 +283,12 @@ def plot(
     Args:
         folders: runs' folders, finished or not, or studies.
         out: the figure: .pdf, .png or .svg (default: convergence.pdf, in the folder if there is one).
-        x: what to draw against: rounds, queries, bytes (per peer) or time (of messages); several with commas.
-        y: metrics, a row of panels each, such as accuracy,loss (default: loss, accuracy and consensus distance).
-        color: a setting, such as topology or gossip.steps: one colour per value in place of one per curve.
-        columns: a setting: a column of panels per value; with a single x.
-        size: column or page of a paper, or WIDTHxHEIGHT in inches, such as 3.4x2.5.
-        style: paper, or slides with larger letters and thicker lines.
+        x: horizontal axes, separated by commas: rounds, queries, bytes (both per peer) or time (of messages).
+        y: metrics, one row of panels each, such as accuracy,loss (default: loss, accuracy and consensus distance).
+        color: a setting, such as topology or gossip.steps; curves with the same value share a colour.
+        columns: a setting; each value gets a column of panels. Needs a single x.
+        size: "column" or "page" of a paper, or WIDTHxHEIGHT in inches, such as 3.4x2.5.
+        style: paper, or slides (larger letters, thicker lines).
         log: whether vertical axes are logarithmic (default: decided by the data).
 
     Examples:
@@ -307,21 +312,21 @@ def report(
     style: str | None = None,
     animate: bool = False,
 ) -> int:
-    """Report on a study or several runs on one page, with figures and tables for a paper.
+    """Write a report on a study or several runs: one page, with figures and tables for a paper.
 
     The page (report.html) needs no network and no other file: tables, figures of convergence against the spectral gap
-    with theory beside them, each run's settings, and a picker that sets runs side by side. Beside it: figures/ with a
-    PDF and a PNG each, tables/ with CSV and LaTeX. An older report in the same place is made anew.
+    with theory's predictions, each run's settings, and a picker to compare runs. The same folder gets figures/ (PDF and
+    PNG) and tables/ (CSV and LaTeX). An older report in that folder is replaced.
 
     Args:
-        folders: studies of dfedsam sweep, folders of runs, or runs' folders.
-        out: where to (default: report, in a single FOLDER, else in the current one).
-        metric: what runs are compared by (default: accuracy, else error_local, the squared distance from the optimum,
-            else the loss).
-        target: the value of it to which rounds, queries and bytes are counted (default: one that most runs reach, for
-            each heterogeneity).
-        style: paper, or slides with larger letters and thicker lines (default: paper).
-        animate: also show how peers come to agree on the drawn graphs.
+        folders: studies, folders that contain runs, or folders of single runs.
+        out: the report's folder (default: FOLDER/report if one FOLDER is given, else report).
+        metric: the metric that compares runs (default: accuracy, else error_local, the squared distance from the
+            optimum, else the loss).
+        target: value of the metric; the report counts rounds, queries and bytes until it is reached (default: a value
+            that most runs reach, for each heterogeneity).
+        style: paper, or slides (larger letters, thicker lines) (default: paper).
+        animate: also animate consensus on the drawn graphs.
 
     Examples:
         dfedsam report studies/ablation
@@ -343,13 +348,12 @@ def report(
 def export(folder: Path, *, out: Path) -> int:
     """Export a run's prompt as an adapter that peft loads onto the model.
 
-    PeftModel.from_pretrained(model, OUT) then loads it. OUT/dfedsam.json says how texts are to be given to it. A
-    discrete prompt is also written as prompt.txt. The prompt must stand before the text. Needs the extra:
-    pip install "dfedsam[peft]".
+    PeftModel.from_pretrained(model, OUT) then loads it. OUT/dfedsam.json describes the input format. A discrete prompt
+    is also written as prompt.txt. Only prompts before the text can be exported. Requires pip install "dfedsam[peft]".
 
     Args:
         folder: a run's folder.
-        out: the adapter's folder, not there yet.
+        out: the adapter's folder, which must not exist yet.
 
     Examples:
         dfedsam export runs/a --out adapters/a
@@ -357,7 +361,7 @@ def export(folder: Path, *, out: Path) -> int:
     from dfedsam.errors import OptionError
 
     if out.exists():
-        raise OptionError("out", out, "must not be there yet, because it is never overwritten", "choose another folder")
+        raise OptionError("out", out, "must not exist yet, because it is never overwritten", "choose another folder")
     from dfedsam.blackbox.adapter import export as write
 
     print("\n".join(map(str, write(folder, out))))
@@ -365,10 +369,10 @@ def export(folder: Path, *, out: Path) -> int:
 
 
 def doctor() -> int:
-    """Check what this machine has for a run, and say what to do about what is missing.
+    """Check whether this machine can run experiments, and explain how to install what is missing.
 
-    Packages, an MPI library and its launcher (two ranks really start and exchange), cores and threads, GPUs, the demo's
-    model and data. The exit status is 1 if something needed is missing.
+    Checks packages, the MPI library and its launcher (by starting two ranks that exchange data), cores and threads,
+    GPUs, and the demo's model and data. The exit status is 1 if something required is missing.
 
     Examples:
         dfedsam doctor

@@ -1,4 +1,4 @@
-"""Completion in the shell by argcomplete: commands, options, names of plug-ins and the options of those chosen."""
+"""Shell completion by argcomplete: commands, options, names of plug-ins, and options of the chosen plug-ins."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dfedsam.launch.commands import COMMANDS
 
 
 def complete() -> None:
-    """Answer the shell, which has asked by environment variables, and end the process."""
+    """Answer the shell's request, which is in environment variables, and end the process."""
     words = _words()
     root = argparse.ArgumentParser(prog="dfedsam")
     commands = root.add_subparsers()
@@ -32,7 +32,7 @@ def _words() -> list[str]:
     line = os.environ.get("COMP_LINE", "")[: int(os.environ.get("COMP_POINT", "0")) or None]
     try:
         return shlex.split(line)
-    except ValueError:  # a quote that is not closed yet
+    except ValueError:  # unclosed quote
         return line.split()
 
 
@@ -54,7 +54,7 @@ def _add(made: argparse.ArgumentParser, name: str, command: Any, words: list[str
 
 
 def _offer(action: argparse.Action, option: str, choices: list[str]) -> None:
-    """Let an option offer the values that it takes; without any it offers files."""
+    """Complete an option by its possible values, or by files if it has none."""
     kind = registry.kind_of(option)
     names = list(registry.plugins(kind)) if kind else choices
     if option == "config":
@@ -70,7 +70,7 @@ def _offer(action: argparse.Action, option: str, choices: list[str]) -> None:
 
 
 def _inner(words: list[str], heads: list[str]) -> Iterator[tuple[str, Any]]:
-    """The options of the plug-ins that are chosen on the line, or by default, with their types."""
+    """The options, with their types, of the plug-ins chosen on the command line or by default."""
     chosen = {option: value for option, value in trees.split(words)[1] if value}
     todo = [(head, chosen.get(head, options.DEFAULTS[head])) for head in heads]
     while todo:
@@ -78,7 +78,7 @@ def _inner(words: list[str], heads: list[str]) -> Iterator[tuple[str, Any]]:
         kind = registry.kind_of(option)
         try:
             plugin = registry.find(option, name, code=False)
-        except ValueError:  # not typed to its end yet
+        except ValueError:  # not typed completely yet
             continue
         cls = factories.option_class(kind or "", getattr(plugin, "func", plugin))
         for key, parameter in inspect.signature(cls).parameters.items():

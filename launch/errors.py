@@ -1,4 +1,4 @@
-"""Errors about options that have no value to speak of; all others are plain OptionErrors."""
+"""Errors about options that are unknown or lack a value; errors about values are plain OptionErrors."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from dfedsam.registry import nearest, plugins
 
 
 class UnknownOption(OptionError):
-    """An option that is not there.
+    """An unknown option.
 
     Args:
         option: its name.
-        value: the names that there are.
-        rule: the one of them that was perhaps meant; found if it is empty.
-        hint: why the option is not there, where that can be said.
-        file: where it stands; empty for the command line.
+        value: the known names.
+        rule: the known name that was probably meant; computed if empty.
+        hint: why the option does not exist, if known.
+        file: the file it stands in; empty for the command line.
     """
 
     def __init__(self, option: str, value: Collection[str], rule: str = "", hint: str = "", file: str = "") -> None:
@@ -42,7 +42,7 @@ def _owned(option: str, known: Collection[str]) -> str | None:
 
 
 class MissingValue(OptionError):
-    """An option that is named without what it needs: the message is its name and the rule."""
+    """An option without its value: the message is its name and the rule."""
 
     def __str__(self) -> str:
         return f"{self.option} {self.rule}"

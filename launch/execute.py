@@ -1,4 +1,4 @@
-"""The one place where a run is executed: for `run`, `resume`, the runs of a sweep and the tasks of SLURM."""
+"""Executes a run, for `run`, `resume`, sweeps and SLURM tasks alike."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dfedsam.experiment import Experiment
     from dfedsam.simulation import Result
 
-FIGURE_AFTER = 10.0  # seconds of a run from which drawing its figure by itself is worth the time
+FIGURE_AFTER = 10.0  # seconds; shorter runs draw their figure only on request
 
 
 def execute(
@@ -35,20 +35,20 @@ def execute(
     """Execute a run with progress, loggers, a figure and a summary.
 
     Args:
-        experiment: what is run.
+        experiment: the experiment.
         out: its folder, as `dfedsam.simulation.run` takes it.
-        communicator: who owns which peers.
+        communicator: the partition of peers over ranks.
         stop: ends the run after its round, with a checkpoint.
-        resume: go on from the folder's checkpoint.
-        log: services that get the metrics too, as `--log` names them.
-        figure: whether to draw the convergence figure into the folder; None: after more than ten seconds, unless
-            a signal stopped the run, which is then to end soon.
+        resume: continue from the folder's checkpoint.
+        log: services that also receive the metrics, as in `--log`.
+        figure: whether to draw the convergence figure into the folder; None: after more than ten seconds,
+            unless a signal stopped the run.
         show: whether to show progress and a summary.
 
     Raises:
         OptionError: for bad input.
         FileError: for a folder that is damaged, in use or cannot be written.
-        RunError: if the run cannot go on; its last checkpoint is kept.
+        RunError: if the run cannot continue; its last checkpoint is kept.
     """
     from dfedsam.callbacks.base import INTERRUPTED
     from dfedsam.callbacks.loggers import Logger, services
@@ -80,7 +80,7 @@ def as_command(
     """Execute a run as a command does, and return the exit status.
 
     Returns:
-        0; 1 for a run that could not go on; 130, 143 or 75 for one that a signal stopped.
+        0; 1 for a run that could not continue; 130, 143 or 75 for one stopped by a signal.
 
     Raises:
         ValueError: for bad input, on all ranks.
@@ -103,7 +103,7 @@ def as_command(
 
 
 def failed(error: RunError, out: Out) -> int:
-    """Say why a run could not go on; returns the exit status."""
+    """Print why a run could not continue, and return the exit status."""
     if error.__cause__ is not None or os.environ.get("DFEDSAM_TRACEBACK"):
         traceback.print_exception(error)
     kept = f"; the last checkpoint is kept in {out}" if isinstance(out, Path) and out.exists() else ""
@@ -112,7 +112,7 @@ def failed(error: RunError, out: Out) -> int:
 
 
 def _draw(folder: Path) -> None:
-    """Draw the figure; the run is done whether or not that succeeds."""
+    """Draw the figure; a failure here does not affect the run."""
     try:
         from dfedsam.analysis import plot_run
 

@@ -1,7 +1,7 @@
-"""Topologies and weight rules as classes of their options, so that they are plug-ins like all others; and their making.
+"""Dataclasses of options for topologies and weight rules, which make them plug-ins like all others; and builders.
 
-Their functions take the number of peers, or the graph, as well. What a user sets is the rest: a frozen dataclass for
-each function, made from its signature and with its docstring.
+The functions also take the number of peers, or the graph. The other parameters are the user's options: each function
+gets a frozen dataclass of them, made from its signature and docstring.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ class WeightsOptions(FunctionOptions):
     """The options of a weight rule."""
 
 
-PEERS = 16  # where neither the user nor the graph says how many
-PROPORTIONS = "class_proportions"  # the option of a topology that knows the data
+PEERS = 16  # default, if neither the user nor the graph sets it
+PROPORTIONS = "class_proportions"  # the option of topologies that use the data
 Tree = dict[str, Any]
 _BASES: dict[str, type] = {"topology": TopologyOptions, "weights": WeightsOptions}
 
 
 def base_class(kind: str) -> type:
-    """The type of an option that takes a plug-in of this kind."""
+    """The type of an option whose value is a plug-in of this kind."""
     return _BASES.get(kind) or registry.base_class(kind)
 
 
@@ -91,7 +91,7 @@ def _field(parameter: inspect.Parameter) -> tuple[str, Any, Any]:
 
 
 def _default(kind: str, value: Any) -> Any:
-    """A default as the instance that it means; a name in a signature is one of ours."""
+    """A default value; a name in a signature becomes an instance of our plug-in."""
     return option_class(kind, registry.find(kind, value))() if isinstance(value, str) else value
 
 
@@ -100,10 +100,10 @@ def build(form: Tree, peers: int | None, seed: int, counts: Callable[[int, int],
 
     Args:
         form: {"class_path": public name, "init_args": options}.
-        peers: number of peers; None takes what the graph says itself, or PEERS.
-        seed: the run's, for graphs that have none of their own.
-        counts: from (peers, seed) to an objective's classes and each peer's examples of each, for a topology that knows
-            the data.
+        peers: number of peers; None: the graph's own number, or PEERS.
+        seed: the run's seed, for graphs without a seed of their own.
+        counts: function of (peers, seed) that returns an objective's classes and the number of examples of each class
+            for every peer, for topologies that use the data.
 
     Raises:
         ValueError: if it cannot be built.
@@ -126,7 +126,7 @@ def _function(form: Tree) -> registry.Plugin:
 
 
 def _own_size(form: Tree, seed: int) -> int | None:
-    """The number of peers where the user says none; None where the function itself finds it."""
+    """The default number of peers; None if the function itself determines it."""
     from dfedsam.topologies import from_file, make
 
     function = _function(form)
@@ -147,7 +147,7 @@ def _topologies_in(form: Tree) -> Iterator[Tree]:
 
 
 def _filled(form: Tree, proportions: Callable[[], NDArray[np.float64] | None]) -> Tree:
-    """The same as `dfedsam.topologies.make` takes it, with the classes' proportions wherever a topology takes them."""
+    """The form that `dfedsam.topologies.make` takes, with class proportions for every topology that uses them."""
     function, options = _function(form), dict(form.get("init_args", {}))
     if PROPORTIONS in inspect.signature(function).parameters:
         options[PROPORTIONS] = proportions()
@@ -160,14 +160,14 @@ def _filled(form: Tree, proportions: Callable[[], NDArray[np.float64] | None]) -
 
 
 def _without_proportions(value: Any) -> Any:
-    """A description without them: they follow from the objective, its split and the seed."""
+    """A description without class proportions: they follow from the objective, its split and the seed."""
     if isinstance(value, dict):
         return {key: _without_proportions(item) for key, item in value.items() if key != PROPORTIONS}
     return [_without_proportions(item) for item in value] if isinstance(value, list) else value
 
 
 def _proportions(form: Tree, counts: Callable[[int, int], Any], peers: int, seed: int) -> NDArray[np.float64]:
-    """Which share of each peer's examples is of each class, shape (peers, classes)."""
+    """The share of each class in each peer's examples, shape (peers, classes)."""
     import numpy as np
 
     try:
@@ -180,7 +180,7 @@ def _proportions(form: Tree, counts: Callable[[int, int], Any], peers: int, seed
 
 
 def _full_name(form: Tree, error: OptionError) -> OptionError:
-    """The same error with the full name of the option it is about, if one topology inside has that value."""
+    """The same error with the option's full name, if exactly one nested topology has that value."""
     found = [path for path, value in _leaves("topology", form) if _last(path) == error.option and value == error.value]
     return error.within(found[0].rpartition(".")[0]) if len(found) == 1 else error
 

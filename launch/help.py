@@ -1,4 +1,4 @@
-"""Help of plug-ins: all of a kind with a line each, one with its options from its signature and docstring."""
+"""Help of plug-ins: a list of all of a kind, and the options of one from its signature and docstring."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from dfedsam.launch import factories
 from dfedsam.launch.errors import MissingValue
 
 WIDTH = 100
-_COLUMN = 25  # where the texts of topologies begin: after the longest name
+_COLUMN = 25  # column of the descriptions: after the longest name
 
 
 @dataclass(frozen=True)
 class Option:
-    """One option of a plug-in: its type as written, its default, and what the docstring says of it."""
+    """One option of a plug-in: its type as written, its default, and its text in the docstring."""
 
     type: str
     default: Any
@@ -43,10 +43,10 @@ def options(kind: str, plugin: registry.Plugin) -> dict[str, Option]:
 
 
 def plugin_help(option: str, name: str | None) -> str:
-    """The help of one plug-in for this option, or of all there are.
+    """The help of one plug-in for this option, or of all plug-ins.
 
     Raises:
-        OptionError: if the option takes no plug-in, or there is none of this name.
+        OptionError: if the option takes no plug-in, or no plug-in has this name.
     """
     listed = registry.list_kind(option)
     if listed:
@@ -63,10 +63,10 @@ def plugin_help(option: str, name: str | None) -> str:
 
 
 def topologies_list(option: str = "topology") -> str:
-    """All topologies by group, a line each: name, what it is, its options with their defaults.
+    """All topologies by group, a line each: name, description, options with their defaults.
 
     Args:
-        option: the option that takes them, for the words about their own options.
+        option: the option that takes them, for the hint about their options.
     """
     lines = []
     for group, plugins in _groups().items():
@@ -80,7 +80,7 @@ def topologies_list(option: str = "topology") -> str:
         _line("networkx.NAME", "Any graph of networkx, such as networkx.barbell_graph."),
         _line("PACKAGE.NAME", "Your own function, by its import path."),
         "",
-        f"Set an option with --{option}.OPTION VALUE; more about one topology: --{option}.help NAME",
+        f"Set an option with --{option}.OPTION VALUE; help on one topology: --{option}.help NAME",
     ]
     return "\n".join(lines)
 
@@ -89,10 +89,10 @@ def weights_list(option: str = "weights") -> str:
     """All weight rules in the same form."""
     from dfedsam.topologies.registry import MATRIX_SUFFIXES
 
-    lines = ["weights, for graphs that do not bring their own", *_lines("weights", registry.plugins("weights"))]
+    lines = ["weight rules, for graphs without weights of their own", *_lines("weights", registry.plugins("weights"))]
     lines.append(_line("FILE", f"W itself ({', '.join(MATRIX_SUFFIXES)})."))
     lines.append(_line("PACKAGE.NAME", "Your own function from a graph to W, by its import path."))
-    last = f"Set an option with --{option}.OPTION VALUE; more about one rule: --{option}.help NAME"
+    last = f"Set an option with --{option}.OPTION VALUE; help on one rule: --{option}.help NAME"
     return "\n".join([*lines, "", last])
 
 
@@ -112,7 +112,7 @@ def table() -> list[dict[str, Any]]:
 
 
 def sentence(plugin: registry.Plugin) -> str:
-    """What a plug-in is: the first sentence of its docstring, without its source."""
+    """The first sentence of a plug-in's docstring, without its source."""
     first = re.split(r"(?<=\.)\s", " ".join((inspect.getdoc(plugin) or "").split("\n\n")[0].split()))[0]
     return re.sub(r"\s*\([^()]*\d{4}[^()]*\)\.$", ".", first).replace("`", "")
 
@@ -122,9 +122,7 @@ def _one(option: str, kind: str, plugin: registry.Plugin) -> str:
     lines = [f"--{option} {name}", "", *_prose(inspect.getdoc(plugin) or ""), ""]
     own = options(kind, plugin)
     lines.append(
-        f"Its options, each also in a file as {option}: {{class_path: {name}, init_args: {{…}}}}:"
-        if own
-        else "It has no options."
+        f"Options (in a file: {option}: {{class_path: {name}, init_args: {{…}}}}):" if own else "It has no options."
     )
     for key, value in own.items():
         head = f"  --{option}.{key} {_metavar(key, value.type)}".rstrip()
@@ -140,7 +138,7 @@ def _kind(option: str, kind: str) -> str:
     for name, plugin in registry.plugins(kind).items():
         first = re.split(r"(?<=\.)\s", " ".join(_prose(inspect.getdoc(plugin) or "")))[0]
         lines += [f"  {name}", *textwrap.wrap(first, WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 8)]
-    return "\n".join([*lines, "  … or the import path of your own class", f"The options of one: --{option}.help NAME"])
+    return "\n".join([*lines, "  … or the import path of your own class", f"Options of one: --{option}.help NAME"])
 
 
 def _prose(doc: str) -> list[str]:
@@ -170,7 +168,7 @@ def _default(key: str, default: Any) -> str:
     if key == "seed":
         return "(default: the run's seed)"
     if default is None:
-        return ""  # the text says what then
+        return ""  # the text explains it
     return f"(default: {registry.public_name(type(default)) if registry.kind_of(key) else default})"
 
 
@@ -191,7 +189,7 @@ def _lines(kind: str, plugins: dict[str, registry.Plugin]) -> list[str]:
 
 
 def _line(name: str, text: str, written: Iterable[str] = ()) -> str:
-    """A name, what it is, and its options; of a text that is too long the first part."""
+    """A name, its description, and its options; a long description is cut."""
     end = ", ".join(written)
     end = f" [{end}]" if end else ""
     space = WIDTH - _COLUMN - len(end)
@@ -204,7 +202,7 @@ def _line(name: str, text: str, written: Iterable[str] = ()) -> str:
 
 
 def _defaults(kind: str, plugin: registry.Plugin) -> Iterator[tuple[str, Any]]:
-    """Its options and their defaults as plain values; None where there is none. A graph's weights go without saying."""
+    """Options and their defaults as plain values, None without a default. The option `weights` of graphs is omitted."""
     from dfedsam.describe import describe
 
     for key, option in options(kind, plugin).items():

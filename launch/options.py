@@ -1,4 +1,4 @@
-"""The options of an experiment: from the command line and experiment files to the plug-ins and values of a run."""
+"""The options of an experiment, from the command line and experiment files, and the plug-ins built from them."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ from dfedsam.run_folder import without_format
 if TYPE_CHECKING:
     from dfedsam import topologies
 
-EXPERIMENTS = Path(__file__).with_name("experiments")  # those that ship
+EXPERIMENTS = Path(__file__).with_name("experiments")  # shipped experiments
 DEFAULTS = {"topology": "ring", "algorithm": "dfedsam", "objective": "quadratic"}
 _PLUGINS = {
-    "topology": "who talks to whom: ring, erdos_renyi, base, link_failures, …, a graph's file, or an import path; "
-    "all: dfedsam topology --list",
-    "algorithm": "what the peers do in a round: dfedsam, dfedsam_mg, dpsgd, …, or an import path",
-    "objective": "what is minimised: quadratic, logistic_regression, prompt_tuning, or an import path",
+    "topology": "the communication graph: ring, erdos_renyi, base, link_failures, …, a graph file, or an import path; "
+    "dfedsam topology --list shows all",
+    "algorithm": "the steps of a round: dfedsam, dfedsam_mg, dpsgd, …, or an import path",
+    "objective": "the function to minimise: quadratic, logistic_regression, prompt_tuning, or an import path",
 }
-_CHOSEN: set[str | int] = {"topology", "objective", "algorithm"}  # of Experiment: above
+_CHOSEN: set[str | int] = {"topology", "objective", "algorithm"}  # fields of Experiment that the table above describes
 _SWEEP_KEYS = ("base", "grid", "zip", "seeds", "search")
-_ACTIONS = ("config", "print_config", "allow_code", "help")  # of the command line alone
+_ACTIONS = ("config", "print_config", "allow_code", "help")  # not part of an experiment file
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What was asked for.
+    """The options of one `dfedsam run`.
 
     Args:
         simulation: fields of an Experiment, without its topology.
-        topology: {"class_path": public name, "init_args": options that are set}.
+        topology: {"class_path": public name, "init_args": the options set by the user}.
         own: the command's own options.
     """
 
@@ -51,11 +51,11 @@ class Settings:
     own: dict[str, Any]
 
 
-def parse(argv: list[str]) -> Settings | None:
-    """Read the options of `dfedsam run`; None if they only asked for help or for the settings, which are then printed.
+def parse(argv: list[str], about: str = "", examples: str = "") -> Settings | None:
+    """Read the options of `dfedsam run`; None after printing the help or the settings, if these were requested.
 
     Raises:
-        ValueError: for anything that is not understood, in one line.
+        ValueError: for invalid options, in one line.
     """
     words, pairs = trees.split(["--help" if word == "-h" else word for word in argv])
     for option, value in pairs:
@@ -64,7 +64,7 @@ def parse(argv: list[str]) -> Settings | None:
             return None
     asked = dict(pairs)
     if "help" in asked:
-        print(run_parser().format_help())
+        print(run_parser(about, examples).format_help())
         return None
     if words:
         rule = "belongs to no option: options begin with --, and a value with blanks needs quotes"
@@ -78,15 +78,15 @@ def parse(argv: list[str]) -> Settings | None:
 
 
 def read(files: list[Tree], pairs: list[Pair], *, code: bool = True) -> Settings:
-    """The settings of files, as `read_file` gives them, with the options of a command line over them.
+    """Merge the settings of files, as `read_file` returns them, with command-line options, which take precedence.
 
     Args:
-        files: later ones win.
-        pairs: options.
-        code: whether import paths in the options may be imported: true for what a user has typed.
+        files: settings; later files take precedence.
+        pairs: options of the command line.
+        code: whether import paths in the options may be imported: true for options that a user has typed.
 
     Raises:
-        OptionError: for an option that is not known, is missing, or has a value that is not allowed.
+        OptionError: for an option that is unknown, missing, or has an invalid value.
     """
     merged = trees.expand_all(dict(DEFAULTS), code=True)
     typed = trees.as_tree((option, True if value is None else value) for option, value in pairs)
@@ -99,7 +99,7 @@ def read(files: list[Tree], pairs: list[Pair], *, code: bool = True) -> Settings
 
 
 def read_file(path: str | None, *, code: bool = False) -> Tree:
-    """An experiment file (YAML, or JSON): its path, or the name of one that ships, such as demo.yaml.
+    """Read an experiment file (YAML or JSON), named by its path or the name of a shipped one, such as demo.yaml.
 
     Args:
         path: the file.
@@ -114,12 +114,12 @@ def read_file(path: str | None, *, code: bool = False) -> Tree:
 
 
 def read_yaml(path: str | Path, option: str, folder: Path = Path()) -> tuple[Any, str]:
-    """What a YAML file holds, and its text.
+    """The contents of a YAML file, and its text.
 
     Args:
-        path: the file, relative to `folder`; a bare name that is not there is one of those that ship.
-        option: what named it.
-        folder: where it is looked for.
+        path: the file, relative to `folder`; a bare name that does not exist there is that of a shipped file.
+        option: the option that names the file.
+        folder: the folder of a relative path.
 
     Raises:
         OptionError: if it is missing or malformed.
@@ -138,10 +138,10 @@ def read_yaml(path: str | Path, option: str, folder: Path = Path()) -> tuple[Any
 
 
 def settings(what: str, tree: Any, *, code: bool = False) -> Tree:
-    """An experiment as YAML gave it, with its plug-ins expanded; `what` begins the message if it is none.
+    """Expand the plug-ins of an experiment read from YAML; `what` begins the message of an error.
 
     Raises:
-        ValueError: if it does not hold settings by name, or a plug-in is not known.
+        ValueError: if it does not hold settings by name, or a plug-in is unknown.
     """
     if not isinstance(tree, dict):
         raise ValueError(f"{what}: it must hold settings by name, such as `rounds: 100`")
@@ -154,7 +154,7 @@ def settings(what: str, tree: Any, *, code: bool = False) -> Tree:
         if registry.kind_of(key) and not (
             isinstance(value, str) or (isinstance(value, dict) and "class_path" in value)
         ):
-            raise OptionError(key, value, "must be a name, or have a class_path and perhaps init_args")
+            raise OptionError(key, value, "must be a name, or have a class_path and optional init_args")
     return trees.expand_all(tree, code=code)
 
 
@@ -169,7 +169,7 @@ def to_yaml(settings: Settings) -> str:
 
 
 def topology(settings: Settings) -> topologies.Topology:
-    """Build the topology; a graph's file says its number of peers itself, and the seed is the run's unless given.
+    """Build the topology; a graph file determines its number of peers, and the default seed is the run's.
 
     Raises:
         ValueError: if it cannot be built.
@@ -200,16 +200,16 @@ def _command(
     log: str | None = None,
     restarts: int = 0,
 ) -> None:
-    """What the command does beside the experiment.
+    """Options of the command that are not part of the experiment.
 
     Args:
-        peers: peers in the network, at least 2 (default: 16; a graph's file says its own).
-        ranks: MPI ranks of this machine to run them on (default: this process alone).
-        out: the run's folder, not there yet (default: a fresh runs/TOPOLOGY-ALGORITHM-N).
-        figure: draw the convergence figure into the folder (default: after over ten seconds).
-        draw_split: draw the examples of each class that every peer gets, into a file such as split.png.
-        log: send metrics to tensorboard, wandb or mlflow too, or to several: tensorboard,wandb.
-        restarts: how often to go on from the last checkpoint after a rank was lost, on one rank fewer.
+        peers: peers in the network, at least 2 (default: 16, or the number in a graph file).
+        ranks: MPI ranks on this machine (default: this process alone).
+        out: the run's folder, which must not exist yet (default: a new runs/TOPOLOGY-ALGORITHM-N).
+        figure: draw the convergence figure into the folder (default: if the run takes more than ten seconds).
+        draw_split: draw how many examples of each class every peer gets, into a file such as split.png.
+        log: also send metrics to tensorboard, wandb or mlflow, or to several: tensorboard,wandb.
+        restarts: how often to continue from the last checkpoint, on one rank fewer, after a rank was lost.
     """
 
 
@@ -222,7 +222,7 @@ class _Formatter(DefaultHelpFormatter, argparse.RawDescriptionHelpFormatter):
 
 @cache
 def experiment_parser() -> Parser:
-    """The parser of all options of a run that an experiment file may have too."""
+    """The parser of all options of a run that an experiment file may also set."""
     made = Parser(add_help=False, formatter_class=_Formatter)
     _add_experiment(made)
     return made
@@ -241,18 +241,15 @@ def _add_experiment(made: Parser) -> None:
             action.help = argparse.SUPPRESS
 
 
-def run_parser() -> Parser:
-    """The parser of all options of `dfedsam run`, with its help."""
-    from dfedsam.launch.commands import run
-
-    about, examples = parser.prose(run)
+def run_parser(about: str = "", examples: str = "") -> Parser:
+    """The parser of all options of `dfedsam run`; its help begins with `about` and ends with `examples`."""
     usage = "dfedsam run [--config FILE.yaml] [--OPTION VALUE …]"
     made = Parser(formatter_class=_Formatter, add_help=False, description=about, epilog=examples, usage=usage)
-    made.add_argument("--config", type=str, help="an experiment file; what is typed wins over it", metavar="FILE")
+    made.add_argument("--config", type=str, help="an experiment file; command-line options override it", metavar="FILE")
     _add_experiment(made)
     for option, text in (
-        ("print_config", "print all settings, as a file for --config, and end"),
-        ("allow_code", "let files name plug-ins of your own by their import paths, which runs their code"),
+        ("print_config", "print all settings, as a file for --config, and exit"),
+        ("allow_code", "allow import paths of your own plug-ins in files; this runs their code"),
     ):
         made.add_argument(f"--{option}", action="store_true", help=text)
     return made

@@ -1,4 +1,4 @@
-"""From trees to typed values: jsonargparse does the types, this module one-line errors and the commands' help."""
+"""Converts trees to typed values: jsonargparse checks types, this module adds one-line errors and help."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from dfedsam.errors import OptionError
 from dfedsam.launch import plain_yaml, trees
 from dfedsam.launch.errors import MissingOption, MissingValue, UnknownOption
 
-# What jsonargparse imports has been found in the registry before: of other packages `trees.expand` says which.
+# jsonargparse imports only plug-ins that the registry has found; `trees.expand` decides about other packages.
 set_parsing_settings(
     instantiate_subclass_spec_in_any=False, import_path_denylist=["*"], import_path_allowlist=["dfedsam"]
 )
 set_loader("yaml", plain_yaml.load, (ValueError,))
 
-_WEIGHTLESS = "this one brings its own weights"
-_DOTTED = "dotted"  # a command's parameter that takes the options that follow a dot
+_WEIGHTLESS = "this topology has its own weights"
+_DOTTED = "dotted"  # the parameter of a command that receives options with a dot
 _LISTS = (list, tuple, typing.get_origin(typing.Sequence[int]))
 
 
 class Parser(ArgumentParser):
-    """jsonargparse's parser. What is wrong is raised as an OptionError with the full name of its option."""
+    """jsonargparse's parser, with errors raised as OptionErrors that have the option's full name."""
 
     def parse_object(self, obj: Any, namespace: Namespace | None = None, **kwargs: Any) -> Namespace:  # type: ignore[override]
-        """Give values their types; those of the plug-ins inside are parsed by parsers of this class too.
+        """Convert values to their types; parsers of this class also parse the values of nested plug-ins.
 
         Args:
-            obj: values by option, as text or as YAML has them.
-            namespace: typed values that stand where `obj` has none; otherwise defaults do.
+            obj: values by option, as text or as read from YAML.
+            namespace: typed values of options that `obj` does not set; the others get their defaults.
             **kwargs: passed on.
 
         Raises:
-            OptionError: if an option is not known, is missing, or has a value of another type.
+            OptionError: if an option is unknown, missing, or has a value of the wrong type.
         """
         values = dict(vars(obj) if isinstance(obj, Namespace) else obj)
         actions = {action.dest: action for action in self._actions}
@@ -64,7 +64,7 @@ class Parser(ArgumentParser):
             raise OptionError(bad.option, value, f"must be {in_words(hint)}") from bad
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Where jsonargparse would end the program. This alone reads its messages: an option's name from each.
+        """Called where jsonargparse would exit. Only this method parses its messages, to find the option's name.
 
         Raises:
             OptionError: with the name that the option has in this parser.
@@ -90,7 +90,7 @@ class _BadValue(ValueError):
 
 
 def in_words(hint: Any) -> str:
-    """What a type asks of a value: "a whole number", "one of own, same or random", "a list of numbers"."""
+    """A type in words: "a whole number", "one of own, same or random", "a list of numbers"."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Union or origin is types.UnionType:
         kinds = sorted(
@@ -114,13 +114,13 @@ def _list_in_words(arguments: tuple[Any, ...]) -> str:
 
 
 def _read(option: str, value: Any, hint: Any) -> Any:
-    """Text as the type it is for reads it: `1, 2` is a list where one is wanted, and a number is decimal."""
+    """Convert text for a type: `1, 2` becomes a list if the type is one, and numbers are decimal."""
     wanted = [typing.get_origin(one) or one for one in (hint, *typing.get_args(hint))]
     if isinstance(value, str) and set(wanted) <= {int, float, types.NoneType, types.UnionType, typing.Union}:
         loaded: Any = value
         with contextlib.suppress(ValueError):
             loaded = plain_yaml.load(value)
-        if isinstance(loaded, str) and not value.isdigit():  # such as 1:30, which jsonargparse takes for 90
+        if isinstance(loaded, str) and not value.isdigit():  # such as 1:30, which jsonargparse reads as 90
             raise OptionError(option, value, f"must be {in_words(hint)}")
     if isinstance(value, str) and str not in wanted and any(one in _LISTS for one in wanted):
         return value if value.lstrip().startswith("[") else f"[{value}]"
@@ -135,12 +135,12 @@ def call(command: Callable[..., int], argv: list[str]) -> int:
     """Run a command with the options of a command line, typed by its signature.
 
     Args:
-        command: a function whose docstring is its help. Parameters by position take words that belong to no option; one
-            called "dotted" takes the options that follow a dot.
+        command: a function whose docstring is its help. Positional parameters receive words that belong to no option; a
+            parameter called "dotted" receives the options with a dot.
         argv: the command line.
 
     Raises:
-        OptionError: for an option that is not known, is missing, or has a value of another type.
+        OptionError: for an option that is unknown, missing, or has a value of the wrong type.
     """
     parameters = inspect.signature(command).parameters
     hints = typing.get_type_hints(command, localns={"Pair": trees.Pair})
@@ -171,10 +171,10 @@ def call(command: Callable[..., int], argv: list[str]) -> int:
 
 @contextlib.contextmanager
 def missing_values(values: dict[str, str | None]) -> Iterator[None]:
-    """Say of an option that stands alone that it needs a value, where true is none for it.
+    """Raise an error for an option without a value, unless it is a flag.
 
     Args:
-        values: options with their values, None for those that stand alone.
+        values: options with their values, None for options without one.
     """
     try:
         yield
@@ -215,7 +215,7 @@ def prose(command: Callable[..., int]) -> tuple[str, str]:
 
 
 def choices(hint: Any) -> list[str]:
-    """The values that a type allows, where there are few."""
+    """The values that a type allows, if there are few."""
     if hint is bool:
         return ["true", "false"]
     if typing.get_origin(hint) is Literal:
@@ -224,7 +224,7 @@ def choices(hint: Any) -> list[str]:
 
 
 def positional(command: Callable[..., int]) -> str | None:
-    """The parameter that takes words that belong to no option."""
+    """The parameter that receives words that belong to no option."""
     first = next(iter(inspect.signature(command).parameters.values()), None)
     return first.name if first is not None and first.kind is first.POSITIONAL_OR_KEYWORD else None
 

@@ -1,7 +1,7 @@
-"""YAML as plain values: text, numbers, true and false, lists and mappings, of a size that a person writes.
+"""Reads YAML as plain values: text, numbers, booleans, lists and mappings, of limited size.
 
-Numbers are decimal, as YAML 1.2 has them: `010`, which older YAML reads as 8, means 10, and `1:30`, which it reads as
-90, is text, so that an option that wants a number refuses it. Dates are text too. What an alias repeats counts again.
+Numbers are decimal, as in YAML 1.2: `010`, which older YAML reads as 8, means 10, and `1:30`, which it reads as 90, is
+text, so that options with numbers reject it. Dates are text too. Values repeated by an alias count each time.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
-MOST_VALUES = 100_000  # in one file, those that aliases repeat counted again
-MOST_LEVELS = 50  # of lists and mappings within one another
+MOST_VALUES = 100_000  # in one file, with repetitions by aliases
+MOST_LEVELS = 50  # of nested lists and mappings
 MOST_DIGITS = 300  # of a whole number
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9_]*)\Z")
 _FLOAT = re.compile(
@@ -44,10 +44,10 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:int", _INT, list("-+0123456789"
 
 
 def load(text: str) -> Any:
-    """The value of a YAML text.
+    """Parse a YAML text.
 
     Raises:
-        ValueError: if it is no YAML, or too large or deep, holds itself, or has other than plain values.
+        ValueError: if it is invalid, too large or too deep, contains itself, or has values that are not plain.
     """
     try:
         value = yaml.load(text, _Loader)
@@ -62,7 +62,7 @@ def load(text: str) -> Any:
 
 
 def _check(value: Any) -> None:
-    """Raise ValueError unless a value is plain and of a size that a person writes."""
+    """Raise ValueError unless a value is plain and within the size limits."""
     count, todo = 0, [(value, 0)]
     while todo:
         one, level = todo.pop()

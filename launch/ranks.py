@@ -1,6 +1,6 @@
-"""Ranks: `--ranks N` starts the command again under mpirun, passes on signals, and starts it anew when a rank is lost.
+"""MPI ranks: `--ranks N` restarts the command under mpirun, forwards signals, and restarts it when a rank is lost.
 
-Before numpy and torch are imported, each process gets its share of the machine's cores.
+Each process limits itself to its share of the machine's cores before numpy and torch are imported.
 """
 
 from __future__ import annotations
@@ -20,22 +20,30 @@ from dfedsam.callbacks.progress import TERMINAL
 from dfedsam.errors import OptionError
 from dfedsam.machine import ASKED_RANKS, in_mpi_job, is_alive, local_size, share_cores
 
-SAVE = signal.SIGUSR1  # the one signal that both mpich and openmpi hand to the ranks and then wait
-AGAIN = 75  # exit status of a run that SAVE stopped: it is to be continued (EX_TEMPFAIL of sysexits.h)
-_PARENT = "DFEDSAM_PARENT"  # the process whose end is the job's, too
+SAVE = signal.SIGUSR1  # both mpich and openmpi forward this signal to the ranks and then wait
+AGAIN = 75  # exit status of a run that SAVE stopped: continue it (EX_TEMPFAIL of sysexits.h)
+_PARENT = "DFEDSAM_PARENT"  # the process whose end also ends the job
 _INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, SAVE)
-_FINAL = (0, 1, 2, AGAIN, 128 + signal.SIGINT, 128 + signal.SIGTERM, 128 + signal.SIGHUP)  # not of a lost rank
+_FINAL = (
+    0,
+    1,
+    2,
+    AGAIN,
+    128 + signal.SIGINT,
+    128 + signal.SIGTERM,
+    128 + signal.SIGHUP,
+)  # no lost rank
 _OPENMPI = {  # as root, and more ranks than cores
     "OMPI_ALLOW_RUN_AS_ROOT": "1",
     "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
     "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
     "OMPI_MCA_osc": "^ucx",
 }
-_early = 0  # the signal that came before a run could note it
+_early = 0  # a signal that arrived before a run could note it
 
 
 def prepare() -> None:
-    """What a rank does first, before heavy imports: take its share of the cores, note signals, end with its starter."""
+    """Prepare a rank before heavy imports: limit its threads, note signals, and end it when its parent process ends."""
     if in_mpi_job():
         share_cores(os.environ, local_size())
         signal.signal(SAVE, _note_early)
@@ -53,7 +61,7 @@ def launcher() -> str | None:
 
 
 def command(ranks: int, argv: Sequence[str]) -> list[str]:
-    """The command line that executes `dfedsam ARGV` on that many ranks.
+    """The command line that executes `dfedsam ARGV` on `ranks` ranks.
 
     Raises:
         OptionError: if there is no launcher.
@@ -61,7 +69,7 @@ def command(ranks: int, argv: Sequence[str]) -> list[str]:
     mpirun = launcher()
     if mpirun is None:
         hint = "install one with `pip install mpich`, load your cluster's MPI module, or leave --ranks out"
-        raise OptionError("ranks", ranks, "needs an MPI launcher, and mpirun is not found", hint)
+        raise OptionError("ranks", ranks, "needs an MPI launcher, but mpirun is not found", hint)
     program = "from dfedsam.launch import cli; import sys; sys.exit(cli.main())"
     return [mpirun, "-n", str(ranks), sys.executable, "-c", program, *argv]
 
@@ -82,10 +90,10 @@ def start(ranks: int, argv: Sequence[str], *, restarts: int = 0, again: Callable
     them now. A signal that is ignored, as by nohup, stays ignored.
 
     Args:
-        ranks: how many.
-        argv: of the command.
-        restarts: how often to go on from the last checkpoint, on one rank fewer, after a rank was lost.
-        again: from the number of ranks to the command that does so.
+        ranks: number of ranks.
+        argv: arguments of the command.
+        restarts: how often to continue from the last checkpoint, on one rank fewer, after a rank was lost.
+        again: function from the number of ranks to the arguments of the command that continues the run.
     """
     while True:
         status, asked = _run(ranks, argv)
@@ -95,17 +103,17 @@ def start(ranks: int, argv: Sequence[str], *, restarts: int = 0, again: Callable
             return status
         restarts, ranks = restarts - 1, max(1, ranks - 1)
         argv = again(ranks)
-        print(f"dfedsam: a rank was lost (status {status}); going on with {ranks} from the last checkpoint",
+        print(f"dfedsam: a rank was lost (status {status}); continuing on {ranks} from the last checkpoint",
               file=sys.stderr)  # fmt: skip
 
 
 def is_lost(status: int) -> bool:
-    """Whether a job's exit status is that of one that lost a rank, rather than ended by itself or as asked."""
+    """Whether a job's exit status means that it lost a rank, rather than ended normally or by a signal to stop."""
     return status not in _FINAL
 
 
 def _run(ranks: int, argv: Sequence[str]) -> tuple[int, int]:
-    """The job's exit status, and the signal that asked it to stop; 0: none."""
+    """The job's exit status, and the signal that stopped it (0: none)."""
     sys.stdout.flush()
     process: subprocess.Popen[bytes] | None = None
     asked = 0
@@ -128,7 +136,7 @@ def _run(ranks: int, argv: Sequence[str]) -> tuple[int, int]:
 
 @contextmanager
 def _handling(handler: object) -> Iterator[None]:
-    """Handle the signals that ask to stop, but those that are ignored."""
+    """Handle the signals that ask to stop, except those that are ignored."""
     before = {number: signal.getsignal(number) for number in _INTERRUPTS}
     handled = [number for number in _INTERRUPTS if before[number] is not signal.SIG_IGN]
     for number in handled:
@@ -141,12 +149,12 @@ def _handling(handler: object) -> Iterator[None]:
 
 
 def all_come_here(seconds: float = 3.0) -> bool:
-    """Whether every rank calls this within some seconds, and so has met an error as this one has."""
+    """Whether every rank calls this within a few seconds, which means that all met an error."""
     if not in_mpi_job():
         return True
     from mpi4py import MPI
 
-    request = MPI.COMM_WORLD.Ibarrier()  # the communicator of the run is its own: nothing else goes on in this one
+    request = MPI.COMM_WORLD.Ibarrier()  # the run has its own communicator, so nothing else uses this one
     end = time.monotonic() + seconds
     while not request.Test():
         if time.monotonic() > end:
@@ -156,10 +164,10 @@ def all_come_here(seconds: float = 3.0) -> bool:
 
 
 def end_together(message: str, status: int) -> None:
-    """End a job in which one rank alone has met a mistake; return if all have.
+    """End a job in which only some ranks met an error; return if all did.
 
     Args:
-        message: what this rank says; empty if it has said it.
+        message: this rank's message; empty if it is already printed.
         status: the job's exit status.
     """
     if not in_mpi_job():
@@ -168,7 +176,7 @@ def end_together(message: str, status: int) -> None:
 
     try:
         together = all_come_here()
-    except (ImportError, RuntimeError):  # no MPI library: that may be the mistake itself
+    except (ImportError, RuntimeError):  # no MPI library, which may be the error itself
         return
     if not together:
         if message:
@@ -177,13 +185,13 @@ def end_together(message: str, status: int) -> None:
 
 
 class Stop:
-    """Notes SIGINT, SIGTERM, SIGHUP and SIGUSR1 while a run goes on; calling it says whether one has come.
+    """Notes SIGINT, SIGTERM, SIGHUP and SIGUSR1 during a run; a call returns whether one has arrived.
 
-    The second one has its usual effect: the run ends where it is, and its last checkpoint is kept. A signal that is
+    The second signal has its usual effect: the run ends at once, and its last checkpoint is kept. A signal that is
     ignored, as by nohup, stays ignored.
 
     Attributes:
-        number: the signal that came first; 0 before one has.
+        number: the first signal that arrived; 0: none yet.
     """
 
     def __init__(self) -> None:
@@ -206,7 +214,7 @@ class Stop:
 
     @property
     def status(self) -> int:
-        """The exit status of a run that it stopped."""
+        """The exit status of a run that the signal stopped."""
         return 0 if not self.number else AGAIN if self.number == SAVE else 128 + self.number
 
     def _note(self, number: int, _: object) -> None:
@@ -220,7 +228,7 @@ def _note_early(number: int, _: object) -> None:
 
 
 def _end_with(process: int) -> None:
-    """End this rank, and with it the job, when the process that started it was killed."""
+    """End this rank, and thereby the job, when the process that started it is killed."""
     while is_alive(process):
         time.sleep(0.2)
     os._exit(1)

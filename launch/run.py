@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from dfedsam.experiment import Experiment
     from dfedsam.topologies.placement import Placement
 
-_RESERVED = "DFEDSAM_RESERVED"  # the folder that the starter of ranks has made for them
+_RESERVED = "DFEDSAM_RESERVED"  # the folder that the parent process has created for its ranks
 
 
-def main(argv: list[str]) -> int:
+def main(argv: list[str], about: str = "", examples: str = "") -> int:
     """Run `dfedsam run ARGV`."""
     from dfedsam.callbacks.files import exists_already
     from dfedsam.callbacks.loggers import services
     from dfedsam.launch.execute import as_command
 
-    settings = options.parse(argv)
+    settings = options.parse(argv, about, examples)
     if settings is None:
         return 0
     own = settings.own
@@ -58,7 +58,7 @@ def resume(
     restarts: int = 0,
     allow_code: bool = False,
 ) -> int:
-    """Go on with a run from its last checkpoint; the arguments are those of `dfedsam resume`."""
+    """Continue a run from its last checkpoint; the arguments are those of `dfedsam resume`."""
     from dfedsam.callbacks.loggers import services
     from dfedsam.launch.execute import as_command
     from dfedsam.launch.ranks import start
@@ -80,7 +80,7 @@ def resume(
 
 
 def _start(argv: list[str], out: Path | None, experiment: Experiment, own: dict[str, Any]) -> int:
-    """Start the ranks of a run, in a folder that is made for them now, so that no other run gets it."""
+    """Start the ranks of a run, after creating its folder so that no other run takes it."""
     from dfedsam.callbacks.files import make_folder
 
     folder = make_folder(out or fresh_folders(experiment))
@@ -100,7 +100,7 @@ def _start(argv: list[str], out: Path | None, experiment: Experiment, own: dict[
 
 
 def build(settings: options.Settings) -> Experiment:
-    """The experiment that was asked for; all that can be checked without data is checked.
+    """Build the experiment, and check everything that can be checked without data.
 
     Raises:
         ValueError: for a topology that cannot be built, or a value out of range.
@@ -111,7 +111,7 @@ def build(settings: options.Settings) -> Experiment:
 
 
 def starts_ranks(count: int | None, peers: int) -> bool:
-    """Whether the command must start itself again under mpirun; in a job already, the world's size is checked.
+    """Whether the command must restart itself under mpirun; inside an MPI job, check the number of ranks.
 
     Raises:
         OptionError: if `count` is below 1, above the number of peers, or not the size of the job.
@@ -129,25 +129,25 @@ def starts_ranks(count: int | None, peers: int) -> bool:
 
 
 def check_ranks(count: int | None, peers: int) -> None:
-    """Raise OptionError unless the peers can be shared by that many ranks, None for one."""
+    """Raise OptionError unless the peers can be divided among `count` ranks (None: one)."""
     if count is not None and not 1 <= count <= peers:
         raise OptionError("ranks", count, f"must be at least 1 and at most the number of peers, {peers}")
 
 
 def say_notes(experiment: Experiment) -> None:
-    """What a user should know before the rounds, on standard error; once where ranks are started."""
+    """Print notes on a run to standard error before the rounds, only once if ranks are started."""
     if _is_first():
         for note in notes(experiment):
             print(f"dfedsam: note: {note}", file=sys.stderr)
 
 
 def _is_first() -> bool:
-    """Whether nobody has said yet what is said before a run."""
+    """Whether no process has printed the notes on this run yet."""
     return mpi_rank() == 0 and ASKED_RANKS not in os.environ
 
 
 def notes(experiment: Experiment) -> list[str]:
-    """What a user should know of a run before it starts."""
+    """Notes on a run for the user, before it starts."""
     topology = experiment.topology
     all_notes = (*topology.notes, _bias(experiment), experiment.algorithm.note(topology))
     return [note for note in all_notes if note is not None]
@@ -157,16 +157,16 @@ def _bias(experiment: Experiment) -> str | None:
     if not experiment.topology.biased:
         return None
     return (
-        "this topology is biased: only the rows of W sum to one, so peers agree on an average that counts some of them "
-        "more than others; keep its gap out of comparisons"
+        "this topology is biased: only the rows of W sum to one, so peers agree on an average that weights some "
+        "peers more than others; exclude its gap from comparisons"
     )
 
 
 def draw_split(experiment: Experiment, path: str) -> Path:
-    """Draw how the objective's examples are partitioned over the peers; returns the file.
+    """Draw how the objective's examples are partitioned over the peers, and return the file.
 
     Raises:
-        ValueError: if the objective has no classes, or the file has another ending than a figure's.
+        ValueError: if the objective has no classes, or the file name has no suffix of a figure.
     """
     try:
         names, counts = experiment.objective.class_counts(experiment.topology.n, experiment.seed)
@@ -179,7 +179,7 @@ def draw_split(experiment: Experiment, path: str) -> Path:
 
 
 def fresh_folders(experiment: Experiment) -> Iterator[Path]:
-    """Folders under runs/, named after graph and algorithm and numbered."""
+    """Numbered folders under runs/, named after graph and algorithm."""
     description = experiment.description()
     topology = description["topology"]
     graph = Path(str(topology.get("init_args", {}).get("path") or topology["class_path"].rpartition(".")[2])).stem

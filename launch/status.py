@@ -1,4 +1,4 @@
-"""`dfedsam status` and `dfedsam watch`: how far a study is, and a run, by what they have written."""
+"""`dfedsam status` and `dfedsam watch`: the progress of studies and runs, read from their files."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from dfedsam.launch.tables import show
 from dfedsam.run_folder import Row, RunFolder
 
 State = Literal["done", "diverged", "running", "failed", "stopped", "damaged", "to do"]
-_DIVERGED = 1e3  # times the loss of the start
+_DIVERGED = 1e3  # times the initial loss
 
 
 @dataclass(frozen=True)
 class RunStatus:
-    """One run: its name, its state, its last round, and what else there is to say."""
+    """One run: its name, its state, its last round, and a note."""
 
     name: str
     state: State
@@ -33,7 +33,7 @@ class RunStatus:
 
 
 def status(folder: Path, *, all: bool = False) -> int:
-    """Print how far a study is; with `all` a line for every run."""
+    """Print the progress of a study; with `all` a line for every run."""
     runs = list(statuses(folder))
     counts = Counter(run.state for run in runs)
     print(f"{len(runs)} runs: " + ", ".join(f"{counts[state]} {state}" for state in get_args(State) if counts[state]))
@@ -82,7 +82,7 @@ def _status(study: Study, run: plan.Run, *, selected: bool) -> RunStatus:
 
 
 def _growth(folder: RunFolder, row: Row | None) -> str | None:
-    """What to say of a run whose loss has grown out of all proportion; None for all others."""
+    """A note on a run whose loss has diverged; None for all others."""
     with suppress(OSError, ValueError, KeyError, TypeError, IndexError):
         first = folder.first_row()
         if row and first and row["loss"] > _DIVERGED * max(abs(first["loss"]), 1.0):
@@ -94,7 +94,7 @@ def watch(folder: Path, *, every: float = 1.0) -> int:
     """Follow a run until it is complete; the arguments are those of `dfedsam watch`.
 
     Returns:
-        0; 1 if the run's study has noted that it failed; 130 after Ctrl-C.
+        0; 1 if the run's study has recorded that it failed; 130 after Ctrl-C.
     """
     if not 0 < every <= 3600:
         raise OptionError("every", every, "must be a number of seconds above 0 and at most 3600")
@@ -104,7 +104,7 @@ def watch(folder: Path, *, every: float = 1.0) -> int:
         hint = f"see `dfedsam status {folder}`, or name one of its runs"
         raise OptionError("folder", folder, "must be a run's folder, but it is a study", hint)
     if not folder.is_dir() and not folder.parent.is_dir():
-        raise OptionError("folder", folder, "must be a run's folder, but it is not there", "fix the path")
+        raise OptionError("folder", folder, "must be a run's folder, but it does not exist", "fix the path")
     try:
         return _follow(RunFolder(folder), every)
     except KeyboardInterrupt:
@@ -131,7 +131,7 @@ def _follow(folder: RunFolder, every: float) -> int:
 
 
 def _rounds(folder: RunFolder) -> int | None:
-    """The rounds of a run, which may grow when it is resumed; None if it has not been written yet."""
+    """The rounds of a run, which a resume may increase; None if its settings are not written yet."""
     if not folder.config.is_file():
         return None
     return int(folder.read_config().get("rounds", 0))

@@ -1,4 +1,4 @@
-"""What `dfedsam run` says at its end: a short table, the references, and the paths of what it wrote."""
+"""The summary at the end of `dfedsam run`: a short table, the reference metrics, and the files written."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ _LINES = {
     "consensus_distance": ("consensus distance", "{:.3g}"),
     "gamma": ("consensus step size γ", "{:.3g}"),
     "cosine": ("cosine with the gradient", "{:.3f}"),
-    "queries": ("queries a peer", "{:,.0f}"),
-    "bytes": ("sent a peer", None),
+    "queries": ("queries per peer", "{:,.0f}"),
+    "bytes": ("sent per peer", None),
     "seconds": ("seconds", "{:.1f}"),
 }
-_FILES = {  # what a run's folder may hold, and what it is
+_FILES = {  # files of a run's folder and their contents
     CONFIG: "settings; `dfedsam run --config` repeats the run",
     TOPOLOGY: "graph and spectrum",
-    METRICS: "metrics, a line an evaluation",
+    METRICS: "metrics, one line per evaluation",
     REFERENCES: "reference metrics of the objective",
-    CHECKPOINT: "where `dfedsam resume` goes on",
+    CHECKPOINT: "state for `dfedsam resume`",
     PROMPT: "the mean of all peers",
-    "prompt.txt": "its likeliest tokens as text",
+    "prompt.txt": "its most likely tokens as text",
     "convergence.png": "figure",
     "convergence.pdf": "figure for print",
 }
 
 
 def summary(result: Result) -> str:
-    """The text for a run that wrote a folder."""
+    """The summary of a run that wrote a folder."""
     folder, rows = RunFolder(result.folder or ""), result.rows
     out, first, last = folder.path, rows[0], rows[-1]
     shown = {key: line for key, line in _LINES.items() if key in last}
@@ -51,10 +51,10 @@ def summary(result: Result) -> str:
         for name, value in folder.read_references().items()
     ]
     if result.stopped == INTERRUPTED:
-        lines.append(f"stopped as asked; go on with: dfedsam resume {out}")
+        lines.append(f"stopped as requested; continue with: dfedsam resume {out}")
     elif result.stopped is not None:
         lines.append(f"stopped by its budget: {result.stopped}")
-        lines.append(f"go on with a larger one: raise it in {folder.config}, then dfedsam resume {out}")
+        lines.append(f"to continue, raise the budget in {folder.config}, then run: dfedsam resume {out}")
     width = max(map(len, _FILES))
     lines += [
         "",
@@ -65,27 +65,27 @@ def summary(result: Result) -> str:
         ),
     ]
     if not (out / "convergence.png").exists():
-        lines.append(f"the figure: dfedsam plot {out}")
+        lines.append(f"to draw the figure: dfedsam plot {out}")
     return "\n".join(["", *lines])
 
 
 def _gossip(folder: RunFolder, last: Row) -> list[str]:
-    """How the run's gossip mixes: its effective λ_Q beside that of as many steps of plain gossip, or what it did."""
+    """The gossip's effective λ_Q, compared with that of as many steps of plain gossip, or its measured contraction."""
     mixing = folder.read_topology().get("gossip")
     if mixing is None:
         return []
-    rate, plain, said = mixing["lambda_q"], mixing["plain"], []
+    rate, plain, words = mixing["lambda_q"], mixing["plain"], []
     before, after = last["consensus_distance_before_gossip"], last["consensus_distance"]
     if "exact_after" in mixing:
         rounds = mixing["exact_after"]
-        said, plain = [f"what a peer did is known to all after {rounds} round{'s' * (rounds != 1)}"], None
+        words, plain = [f"all peers know an update after {rounds} round{'s' * (rounds != 1)}"], None
     elif rate is not None:
-        said, plain = [f"λ_Q = {rate:.3g}"], None if rate == plain else plain
+        words, plain = [f"λ_Q = {rate:.3g}"], None if rate == plain else plain
     elif before > 0:
-        said = [f"the last exchange left {(after / before) ** 0.5:.3g} of the peers' distance"]
+        words = [f"measured contraction {(after / before) ** 0.5:.3g}"]
     if plain is not None:
-        said.append(f"(plain: λ_Q = {plain:.3g})" if rate is None else f"(plain: {plain:.3g})")
-    return [f"gossip: {mixing['name']}, Q = {mixing['steps']}: {' '.join(said)}"]
+        words.append(f"(plain: λ_Q = {plain:.3g})" if rate is None else f"(plain: {plain:.3g})")
+    return [f"gossip: {mixing['name']}, Q = {mixing['steps']}: {' '.join(words)}"]
 
 
 def _words(name: str) -> str:

@@ -1,4 +1,4 @@
-"""`dfedsam sweep`: many runs from one file, on this machine or as a SLURM array."""
+"""`dfedsam sweep`: executes many runs from one file, on this machine or as a SLURM array."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _ACTIONS: Mapping[Action, str] = {"done": "done", "resume": "go on", "start": "s
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """The options of `dfedsam sweep`, as its help has them.
+    """The options of `dfedsam sweep`, as in its help.
 
     Args:
-        jobs: runs side by side; None: one, or with SLURM as many as it lets run.
-        ranks: MPI ranks of each run; None: as the base says.
-        log: services that get the metrics too.
-        dry_run: say what would be executed; nothing is written.
-        only: the number of the one run to execute.
-        restarts: how often a run goes on from its last checkpoint after one of its ranks was lost.
+        jobs: runs at the same time; None: one, or with SLURM as many as it allows.
+        ranks: MPI ranks of each run; None: as in the base.
+        log: services that also receive the metrics.
+        dry_run: list the runs to execute; write nothing.
+        only: the number of a single run to execute.
+        restarts: how often a run continues from its last checkpoint after one of its ranks was lost.
         slurm: options of a batch script, such as {"partition": "cpu"}; None: no batch job.
         allow_code: whether the file may name plug-ins by import paths.
     """
@@ -50,7 +50,7 @@ class Options:
 
     @property
     def passed_on(self) -> list[str]:
-        """Those that a command gets that executes one of the runs."""
+        """The options of a command that executes one of the runs."""
         return [*(["--log", self.log] if self.log else []), *(["--allow_code"] if self.allow_code else [])]
 
 
@@ -60,7 +60,7 @@ def sweep(file: Path, out: Path | None, options: Options) -> int:
     Args:
         file: the sweep's file, the name of one that ships, or a study's folder.
         out: the study's folder; None: studies/ and the file's name.
-        options: the command's others.
+        options: the command's other options.
 
     Returns:
         0; 1 if a run failed; 130, 143 or 75 if a signal stopped it.
@@ -81,7 +81,7 @@ def sweep(file: Path, out: Path | None, options: Options) -> int:
     if options.only is not None:
         return _only(study, sweep, cells, options.only)
     if in_mpi_job():
-        raise ValueError("a sweep starts its runs itself: start it outside mpirun, or execute one run with --only K")
+        raise ValueError("a sweep starts its own MPI jobs: start it outside mpirun, or execute one run with --only K")
     actions = _actions(study, cells)
     todo = [(number, run) for number, run in enumerate(jobs) if actions[number] != "done"]
     if options.slurm is not None:
@@ -95,7 +95,7 @@ def sweep(file: Path, out: Path | None, options: Options) -> int:
 
 
 def _paths(path: Path, out: Path | None) -> tuple[Path, Path]:
-    """The sweep's file and the study's folder; a study is known by the folder that holds its sweep.yaml."""
+    """The sweep's file and the study's folder; a folder with a sweep.yaml is a study."""
     if path.is_dir():
         path = path / SPEC
     if out is not None:
@@ -105,7 +105,7 @@ def _paths(path: Path, out: Path | None) -> tuple[Path, Path]:
 
 
 def _actions(study: Study, cells: list[plan.Cell]) -> list[Action]:
-    """What remains to be done for every job; all are built, so that a mistake in any of them is found now."""
+    """The pending action of every job; all runs are built, so that any mistake is found now."""
     from dfedsam.launch.run import notes as run_notes
 
     notes: Counter[str] = Counter()
@@ -149,7 +149,7 @@ def _execute(
             print(f"dfedsam: note: {note}", file=sys.stderr)
     print(progress.line())
     if stopped:
-        print(f"stopped as asked; go on with: dfedsam sweep {study.path}")
+        print(f"stopped as requested; continue with: dfedsam sweep {study.path}")
         return stopped
     if sweep.search:  # a candidate may fail
         return 1 if any(study.failure(run) for cell in cells for run in cell.runs) else 0

@@ -1,4 +1,4 @@
-"""Tables by rich: with rules where a terminal is wide enough for them, else as aligned lines."""
+"""Tables by rich: with rules on a terminal that is wide enough, otherwise as aligned lines."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def show(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         if console.measure(table, options=console.options.update(width=10_000)).maximum <= console.width:
             console.print(table)
             return
-    print(text(headers, rows))  # a long line that the terminal folds loses nothing; cells that rich folds may
+    print(text(headers, rows))  # the terminal wraps long lines without loss; rich may cut cells
 
 
 def text(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """The same as plain lines, two blanks between columns."""
+    """The same table as plain lines, with two blanks between columns."""
     from rich.console import Console
 
     console = Console(width=100_000, highlight=False, markup=False, force_terminal=False, no_color=True)
@@ -42,6 +42,6 @@ def _table(headers: Sequence[str], rows: Sequence[Sequence[str]], rules: bool):
 
 
 def _has_numbers(rows: Sequence[Sequence[str]], column: int) -> bool:
-    """Whether a column holds numbers, which stand to the right; – stands for one that is missing."""
+    """Whether a column holds numbers, which are aligned right; – marks a missing one."""
     cells = [row[column] for row in rows if row[column] not in ("", "–")]
     return column > 0 and all(cell.lstrip("≈ −")[:1].isdigit() for cell in cells)

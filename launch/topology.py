@@ -1,4 +1,4 @@
-"""`dfedsam topology`: what one topology, or several side by side, are like."""
+"""`dfedsam topology`: measures one topology, or compares several."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Row:
-    """One topology: its name with the options that were set, and its metrics or why there are none."""
+    """One topology: its name with the options that were set, and its metrics or the error."""
 
     name: str
     topology: topologies.Topology | None
@@ -33,17 +33,17 @@ class Row:
 
 
 def rows(names: Sequence[str], pairs: Sequence[Pair], steps: int) -> list[Row]:
-    """Build, check and measure topologies; of several, those that cannot be built say why in their row.
+    """Build, check and measure topologies; if several are named, the row of one that cannot be built shows why.
 
     Args:
-        names: their names, or the long form as YAML.
-        pairs: options of the experiment, `weights` (a rule or several) and `weights.OPTION`, and `topology.OPTION`. Of
-            several topologies each takes those that it has.
+        names: names of the topologies, or their long form as YAML.
+        pairs: options of the experiment, `weights` (a rule or several) and `weights.OPTION`, and `topology.OPTION`,
+            which applies to those of several topologies that have it.
         steps: gossip steps Q a round.
 
     Raises:
-        OptionError: for a name that is not known, or an option that none has.
-        ValueError: if not a single one can be built.
+        OptionError: for an unknown name, or an option that none of the topologies has.
+        ValueError: if none can be built.
     """
     chosen = list(_choose(names, pairs))
     found = [_row(one, steps, alone=len(chosen) == 1) for one in chosen]
@@ -53,7 +53,7 @@ def rows(names: Sequence[str], pairs: Sequence[Pair], steps: int) -> list[Row]:
 
 
 def show(found: Sequence[Row]) -> None:
-    """Print one topology's metrics in full, or the table of several with what must be said of them below."""
+    """Print all metrics of one topology, or the table of several with notes below it."""
     if len(found) == 1:
         said = [] if found[0].topology is None else [f"note: {note}" for note in found[0].topology.notes]
         print("\n".join([found[0].name, *topology_metrics.lines(found[0].metrics), *said]))
@@ -74,7 +74,7 @@ def show(found: Sequence[Row]) -> None:
 
 
 def as_json(found: Sequence[Row]) -> str:
-    """All metrics, of several topologies as a list."""
+    """All metrics as JSON; those of several topologies as a list."""
     values = [row.values() for row in found]
     return json.dumps(values[0] if len(values) == 1 else values)
 
@@ -98,7 +98,7 @@ def draw(row: Row, path: Path) -> Path:
 
 
 def _choose(names: Sequence[str], pairs: Sequence[Pair]) -> Iterator[list[Pair]]:
-    """The options that each topology takes, its name among them."""
+    """The options of each topology, including its name."""
     rules = _rules([value for option, value in pairs if option == "weights"])
     inner = [(f"topology.{option}", value) for option, value in pairs if option.startswith("weights.")]
     own = [pair for pair in pairs if pair[0].startswith("topology.")] + inner
@@ -128,7 +128,7 @@ def _row(pairs: list[Pair], steps: int, *, alone: bool) -> Row:
     from dfedsam import topologies
 
     tree = trees.as_tree(pairs)
-    trees.expand_all(tree, code=True)  # says what is no plug-in, before the label is made
+    trees.expand_all(tree, code=True)  # reports unknown plug-ins before the label is made
     name, settings = label(tree["topology"]), options.read([], pairs)
     try:
         topology = options.topology(settings)
@@ -141,7 +141,7 @@ def _row(pairs: list[Pair], steps: int, *, alone: bool) -> Row:
 
 
 def label(form: Tree) -> str:
-    """A topology as one would call it: `grid`, `random_regular(degree=8)`, `friends.graphml`."""
+    """The label of a topology: `grid`, `random_regular(degree=8)`, `friends.graphml`."""
     plugin = registry.find("topology", form["class_path"], kind=None)
     path = getattr(plugin, "keywords", {}).get("path")
     name = Path(path).name if path else registry.public_name(plugin)
@@ -160,7 +160,7 @@ def _written(key: str, value: Any) -> str:
 
 
 def _rules(values: Sequence[str | None]) -> list[str | None]:
-    """The weight rules that one value names: `metropolis, lazy`, or a single one, perhaps in the long form."""
+    """The weight rules in a value: `metropolis, lazy`, or a single rule, possibly in the long form."""
     if not values:
         return [None]
     value = values[-1]
@@ -170,5 +170,5 @@ def _rules(values: Sequence[str | None]) -> list[str | None]:
 
 
 def _head(pair: Pair) -> str:
-    """The topology's own option that a pair is about: "weights" of `topology.weights.share`."""
+    """The topology's option that a pair sets: "weights" for `topology.weights.share`."""
     return pair[0].partition(".")[2].partition(".")[0]

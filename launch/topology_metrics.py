@@ -1,4 +1,4 @@
-"""The metrics of a topology in words: one place for their names, their units and how they are written."""
+"""Names, units and number formats of a topology's metrics."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 Metrics = dict[str, Any]
 
-WORDS = {  # what `topologies.spectrum` calls them: words, and how the number is written
+WORDS = {  # key in `topologies.spectrum`: name, and number format
     "n": ("peers", "{:,}"),
     "edges": ("edges", "{:,}"),
     "degree_min": ("smallest degree", "{}"),
@@ -35,7 +35,7 @@ WORDS = {  # what `topologies.spectrum` calls them: words, and how the number is
     "rounds_to_1e-6": ("rounds to 1e-6", "{:,}"),
     "mixing_time": ("mixing time, in rounds", "{:,}"),
 }
-COLUMNS = {  # of the table of several topologies, in this order
+COLUMNS = {  # columns of the table of several topologies, in this order
     "n": "peers",
     "degree_round_mean": "degree",
     "degree_round_max": "max",
@@ -46,12 +46,12 @@ COLUMNS = {  # of the table of several topologies, in this order
     "rounds_to_1e-6": "rounds to 1e-6",
 }
 _SHORTER = {"degree_round_mean": "{:.3g}", "lambda": "{:.4f}", "gap": "{:.3g}", "effective_neighbours": "{:.2f}"}
-_SCHEDULE = ("degree_round_mean", "degree_round_max", "periodic_rate")  # which one W does not need
-_SAME = ("sigma_2", "rho", "periodic_rate")  # as λ, for a symmetric W or a period of them
+_SCHEDULE = ("degree_round_mean", "degree_round_max", "periodic_rate")  # only for schedules
+_SAME = ("sigma_2", "rho", "periodic_rate")  # equal to λ for a symmetric W or a period of them
 
 
 def lines(metrics: Metrics) -> list[str]:
-    """Every metric that there is, one a line; equal ones share it."""
+    """Every metric that is known, one per line; equal ones share a line."""
     same = [key for key in _SAME if metrics[key] is not None and _equal(metrics[key], metrics["lambda"])]
     left = {*same, *(["lambda_q"] if metrics["steps"] == 1 else []), *(_SCHEDULE if metrics["period"] == 1 else [])}
     shown = [(words, _cell(metrics, key, form)) for key, (words, form) in WORDS.items() if key not in left]
@@ -69,14 +69,14 @@ def row(metrics: Metrics) -> list[str]:
 
 
 def kind(metrics: Metrics) -> str:
-    """Whether W changes, and whether a peer may hear another that does not hear it."""
+    """Whether W changes, and whether it is directed."""
     period = metrics["period"]
-    when = "drawn afresh in each round" if period is None else "the same W in every round" if period == 1 else ""
+    when = "W redrawn in each round" if period is None else "the same W in every round" if period == 1 else ""
     return (when or f"{period} matrices in turn") + (", directed" if metrics["directed"] else "")
 
 
 def notes(metrics: Metrics) -> list[str]:
-    """What else one must know of it, in a few words each."""
+    """Short notes on the topology."""
     found = []
     if metrics["biased"]:
         found.append("biased: only rows sum to one")
@@ -91,7 +91,7 @@ def _cell(metrics: Metrics, key: str, form: str) -> str:
     value = metrics[key]
     if value is None:
         return "–"
-    text = form.format(0.0 if isinstance(value, float) and abs(value) < 1e-12 else value)  # what rounding left
+    text = form.format(0.0 if isinstance(value, float) and abs(value) < 1e-12 else value)  # rounding errors
     if key == "contraction" and metrics["contraction_stderr"]:
         return f"{text} ± {metrics['contraction_stderr']:.1g}".replace("-", "−")
     text = text.removesuffix(".0") if key == "vectors_per_round" else text

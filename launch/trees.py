@@ -1,7 +1,7 @@
-"""A command line or an experiment file as one tree of values by option.
+"""Converts a command line or an experiment file to one tree of values by option.
 
 `--algorithm dpsgd --algorithm.lr 0.1` is {"algorithm": {"class_path": "dpsgd", "init_args": {"lr": "0.1"}}}, as in a
-file. Names of plug-ins are looked up in the registry, and trees are put over one another; types come after that, from
+file. Names of plug-ins are looked up in the registry, and trees are merged; types come later, from
 the plug-ins' signatures (`dfedsam.launch.parser`).
 """
 
@@ -20,14 +20,14 @@ from dfedsam.launch import factories, plain_yaml
 from dfedsam.launch.errors import MissingValue, UnknownOption
 
 Tree = dict[str, Any]
-Pair = tuple[str, str | None]  # an option's name without dashes, and its value where it has one
+Pair = tuple[str, str | None]  # an option's name without dashes, and its value, if any
 _EXAMPLE = "[ring, {class_path: random_regular, init_args: {degree: 4}}]"
 _PLUGIN_KEYS = {"class_path", "init_args"}
-_FORM = "must be a name, or have a class_path and perhaps init_args"
+_FORM = "must be a name, or have a class_path and optional init_args"
 
 
 def split(argv: Iterable[str], flags: Collection[str] = ()) -> tuple[list[str], list[Pair]]:
-    """The words of a command line that belong to no option, and its options.
+    """Split a command line into words that belong to no option, and options.
 
     `--a.b-c 3`, `--a.b-c=3` and a bare `--a` become ("a.b_c", "3") and ("a", None).
 
@@ -52,10 +52,10 @@ def split(argv: Iterable[str], flags: Collection[str] = ()) -> tuple[list[str], 
 
 
 def as_tree(found: Iterable[tuple[str, Any]]) -> Tree:
-    """Options as one tree.
+    """Merge options into one tree.
 
     Raises:
-        OptionError: if an option has options though it is no plug-in, or a plug-in's text is no YAML.
+        OptionError: if an option has options but is no plug-in, or a plug-in's text is invalid YAML.
     """
     tree: Tree = {}
     paths = [([part for part in option.split(".") if part not in _PLUGIN_KEYS], value) for option, value in found]
@@ -64,7 +64,9 @@ def as_tree(found: Iterable[tuple[str, Any]]) -> Tree:
         for number, head in enumerate(path[:-1]):
             here = ".".join(path[: number + 1])
             if registry.list_kind(head):
-                raise MissingValue(here, None, f"is a list: the options of its plug-ins stand in it, as in {_EXAMPLE}")
+                raise MissingValue(
+                    here, None, f"is a list: set the options of its plug-ins inside it, as in {_EXAMPLE}"
+                )
             if not registry.kind_of(head):
                 raise UnknownOption(".".join(path), [])
             place = place.setdefault(head, {}).setdefault("init_args", {})
@@ -76,20 +78,20 @@ def as_tree(found: Iterable[tuple[str, Any]]) -> Tree:
 
 
 def expand_all(tree: Tree, *, code: bool) -> Tree:
-    """A whole experiment with its values as `expand` gives them."""
+    """A whole experiment with all its values expanded."""
     return {option: expand(option, value, code=code) for option, value in tree.items()}
 
 
 def expand(option: str, value: Any, *, code: bool) -> Any:
-    """A value with every plug-in in it as {"class_path": import path of the class of its options, "init_args": {…}}.
+    """Expand every plug-in in a value to {"class_path": import path of the class of its options, "init_args": {…}}.
 
     Args:
-        option: what `value` is the value of.
+        option: the option that has this value.
         value: plain values; plug-ins in any form.
         code: whether import paths may be imported.
 
     Raises:
-        OptionError: if a plug-in is not known, or its options do not stand by name.
+        OptionError: if a plug-in is unknown, or its options are not given by name.
     """
     kind, listed = registry.kind_of(option), registry.list_kind(option)
     if listed is not None:
@@ -109,8 +111,8 @@ def _expand_plugin(option: str, kind: str, value: Any, code: bool) -> Tree:
         plugin = registry.find(option, form["class_path"], kind=kind, code=code)
         cls = factories.option_class(kind, getattr(plugin, "func", plugin))  # a file's name is a partial of its reader
         if getattr(cls, "runs_code", False) and not code:
-            rule = "must not stand in a file that nobody vouches for, because it runs what its options name"
-            raise OptionError(option, form["class_path"], rule, "trust the file by --allow-code")
+            rule = "must not be in an untrusted file, because it runs the code that its options name"
+            raise OptionError(option, form["class_path"], rule, "if you trust the file, add --allow-code")
         expanded = {"class_path": registry.import_path(cls)}
         set_parsing_settings(import_path_allowlist=[cls.__module__.partition(".")[0]])
         options = getattr(plugin, "keywords", {}) | options if isinstance(options, dict) else options
@@ -121,7 +123,7 @@ def _expand_plugin(option: str, kind: str, value: Any, code: bool) -> Tree:
 
 
 def over(old: Any, new: Any) -> Any:
-    """One expanded tree put over another: where a plug-in replaces another, options of both keep their values."""
+    """Merge one expanded tree over another: if a plug-in replaces another, options shared by both keep their values."""
     if not (isinstance(old, dict) and isinstance(new, dict)):
         return new
     if not (is_plugin_form(old) and is_plugin_form(new)):
@@ -136,10 +138,10 @@ def over(old: Any, new: Any) -> Any:
 
 
 def instantiate(value: Any) -> Any:
-    """Typed values with every plug-in in them made.
+    """Construct every plug-in in typed values.
 
     Raises:
-        OptionError: if a plug-in refuses an option, with the option's full name.
+        OptionError: if a plug-in rejects an option, with the option's full name.
     """
     if isinstance(value, (list, tuple)):
         return [instantiate(item) for item in value]
@@ -156,12 +158,12 @@ def _within(option: str, value: Any) -> Any:
         return instantiate(value)
     except OptionError as error:
         raise error.within(option) from error
-    except ValueError as error:  # of a plug-in that does not structure its errors
+    except ValueError as error:  # from a plug-in that raises no OptionError
         raise ValueError(f"{option}.{error}") from error
 
 
 def _typed_name(option: str, value: Any) -> Tree:
-    """A plug-in as it is typed, a name or the long form as YAML, in the long form."""
+    """The long form of a plug-in that is typed as a name or as YAML."""
     if not isinstance(value, str):
         raise MissingValue(option, value, f"needs a value: --{option} NAME")
     if not value.lstrip().startswith("{"):
@@ -176,9 +178,9 @@ def _typed_name(option: str, value: Any) -> Tree:
 
 
 def _items(option: str, value: Any) -> list[Any]:
-    """A list as YAML has it, or as one text: `[ring, grid]` or `ring, grid`."""
+    """A list from YAML, or from text: `[ring, grid]` or `ring, grid`."""
     if isinstance(value, str):
-        with contextlib.suppress(ValueError):  # what it is not is said below
+        with contextlib.suppress(ValueError):  # the error is raised below
             value = plain_yaml.load(value if value.lstrip().startswith("[") else f"[{value}]")
     if not (isinstance(value, list) and value and all(isinstance(item, (str, dict)) for item in value)):
         raise OptionError(option, value, "must be a list of names, such as [ring, grid]")

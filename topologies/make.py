@@ -78,7 +78,7 @@ def make(
     elif not isinstance(result, Topology):
         raise ValueError(f"topology {name} gave a {type(result).__name__}: it must be a networkx graph or a Topology")
     elif rule is not None:
-        raise OptionError("weights", weights, f"must be left out, since {name} brings its own weights")
+        raise OptionError("weights", weights, f"must be left out, since {name} has its own weights")
     else:
         topology = result
     topology.description = topology.description or description

@@ -5,7 +5,7 @@ import sys
 from contextlib import suppress
 
 if "matplotlib" not in sys.modules:
-    # A foreign MPLBACKEND keeps matplotlib from being imported, though figures here need no backend
+    # An unknown MPLBACKEND makes the import of matplotlib fail, although figures here need no backend
     _backend = os.environ.pop("MPLBACKEND", None)
     import matplotlib as mpl
 

@@ -1,4 +1,4 @@
-"""Peers that come to agree, on the drawn graph, as a moving picture."""
+"""An animation of consensus on the drawn graph."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ ROUNDS = 40
 
 
 def animate(topology: Topology, path: Path | str, rounds: int = ROUNDS, seed: int = 0, fps: int = 8) -> Path:
-    """Write how random values of the peers reach consensus by gossip alone, a frame a round.
+    """Animate how the peers' random values reach consensus by gossip alone, one frame per round.
 
     Args:
-        topology: its graph in round 0 is drawn; its W_t mix.
-        path: a .gif, or a .mp4 where ffmpeg is installed.
+        topology: the graph of its round 0 is drawn; its W_t do the gossip.
+        path: a .gif, or a .mp4 if ffmpeg is installed.
         rounds: frames after the first, at least 1.
-        seed: of the values, independent normal ones.
-        fps: frames a second.
+        seed: seed of the initial values, which are independent normal.
+        fps: frames per second.
 
     Returns:
         The file.
 
     Raises:
-        OptionError: if the ending is another, ffmpeg is missing, or rounds is below 1.
+        OptionError: if the suffix is wrong, ffmpeg is missing, or rounds is below 1.
     """
     path = Path(path)
     if path.suffix not in _WRITERS:
         raise OptionError("out", path, f"must end in {' or '.join(_WRITERS)}", "rename it")
     if not _WRITERS[path.suffix].isAvailable():
-        raise OptionError("out", path, "must end in .gif, since ffmpeg is not installed", "install it for others")
+        raise OptionError("out", path, "must end in .gif, since ffmpeg is not installed", "install it for .mp4")
     if rounds < 1:
         raise OptionError("rounds", rounds, "must be at least 1")
     values = gossiped(topology, rounds, seed)
@@ -56,7 +56,7 @@ def animate(topology: Topology, path: Path | str, rounds: int = ROUNDS, seed: in
         peers.set_clim(-limit, limit)
         figure.colorbar(peers, ax=above, label="value", shrink=0.8)
         below.semilogy(np.maximum(distance / distance[0], 1e-16), color=style.COLOURS[0])
-        below.set_xlabel("round of gossip")
+        below.set_xlabel("gossip round")
         below.set_ylabel("distance\nfrom the mean")
         (here,) = below.plot([], [], marker="o", color=style.COLOURS[4])
 
@@ -67,7 +67,7 @@ def animate(topology: Topology, path: Path | str, rounds: int = ROUNDS, seed: in
             return peers, here
 
         frame(0)
-        figure.draw_without_rendering()  # room is made once, so that nothing jumps from frame to frame
+        figure.draw_without_rendering()  # the layout is computed once, so that nothing moves between frames
         figure.set_layout_engine("none")
         path.parent.mkdir(parents=True, exist_ok=True)
         moving = FuncAnimation(figure, frame, frames=rounds + 1, blit=False)
@@ -78,7 +78,7 @@ def animate(topology: Topology, path: Path | str, rounds: int = ROUNDS, seed: in
 def gossiped(topology: Topology, rounds: int, seed: int = 0) -> np.ndarray:
     """Values of the peers after 0, 1, … rounds of gossip, shape (rounds + 1, n).
 
-    Where only columns of W_t sum to one, they are push-sum's.
+    If only the columns of W_t sum to one, gossip is push-sum.
     """
     x = np.random.default_rng(seed).standard_normal(topology.n)
     mass, values = np.ones(topology.n), [x]

@@ -1,4 +1,4 @@
-"""Axes, legends and curves that all figures share: scales, ticks, units, seeds, names beside lines."""
+"""Axes, legends and curves that all figures share: scales, ticks, units, seeds, names at the ends of lines."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from dfedsam.analysis.statistics import FEW_SEEDS, mean_and_interval
 
 _BYTES = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "bytes"))
 _MARKERS = 8  # along a curve
-_NAME_GAP = 0.085  # least distance between two names beside a panel, in heights of the panel
+_NAME_GAP = 0.085  # least distance between two names next to a panel, in heights of the panel
 
 
 class Course(NamedTuple):
-    """Runs of one label over the rounds that all of them have reached, each array of shape (rounds,).
+    """Means of the runs of one label over the rounds that all of them have reached; arrays of shape (rounds,).
 
     `seeds` has shape (runs, rounds). Below FEW_SEEDS runs low and high are NaN.
     """
@@ -53,11 +53,11 @@ def over_seeds(run: pd.DataFrame, x: str, y: str, *, log: bool = False) -> Cours
     across = np.array([rounds if x == "round" else numbers(table.loc[rounds], x) for table in tables], dtype=np.float64)
     values = np.array([numbers(table.loc[rounds], y) for table in tables])
     if log:
-        values = np.where(values > 0, values, np.nan)  # peers that agree have distance 0, which no logarithm shows
+        values = np.where(values > 0, values, np.nan)  # distance 0 (consensus) has no logarithm
     values = np.where(np.isfinite(values), values, np.nan)
     mean, low, high = mean_and_interval(values, geometric=log)
     if len(values) == 1:
-        mean = values[0]  # not a digit off, as the exponential of its logarithm is
+        mean = values[0]  # exact, unlike the exponential of its logarithm
     least, most = metrics.bounds(y)
     enough = len(tables) >= FEW_SEEDS
     low, high = (np.clip(side, least, most) if enough else np.full(len(rounds), np.nan) for side in (low, high))
@@ -70,11 +70,12 @@ def draw_course(ax: Axes, course: Course, style: dict[str, Any], label: str | No
     The limits of the axes follow the means alone.
 
     Args:
-        ax: where.
-        course: of `over_seeds`.
+        ax: axes to draw on.
+        course: result of `over_seeds`.
         style: colour, line style and marker of the mean.
-        label: its name in the legend.
-        start: where the markers start, as a share of their distance, so that those of other curves do not cover them.
+        label: name in the legend.
+        start: offset of the first marker, as a share of the distance between markers, so that curves' markers do not
+            cover each other.
     """
     step = max(1, len(course.x) // _MARKERS)
     every = (int(start * step), step) if len(course.x) > _MARKERS else None
@@ -90,7 +91,7 @@ def draw_course(ax: Axes, course: Course, style: dict[str, Any], label: str | No
 
 @contextmanager
 def keep_limits(ax: Axes) -> Iterator[None]:
-    """What is drawn inside changes no limits of the axes."""
+    """A context in which drawing does not change the limits of the axes."""
     limits = ax.dataLim.frozen()
     least = np.array(ax.dataLim.minpos)
     yield
@@ -99,7 +100,7 @@ def keep_limits(ax: Axes) -> Iterator[None]:
 
 
 def seeds_note(runs: Sequence[int]) -> str | None:
-    """What a legend says of means, from the numbers of runs behind them; None where each curve is one run."""
+    """The legend's note on means, from the numbers of runs per curve; None if each curve is one run."""
     if max(runs, default=1) < 2:
         return None
     if max(runs) < FEW_SEEDS:
@@ -108,7 +109,7 @@ def seeds_note(runs: Sequence[int]) -> str | None:
 
 
 def format_yaxis(ax: Axes, y: str, label: str | None, *, log: bool) -> None:
-    """Scale, ticks and, unless it is None, the name of the vertical axis. Call after the curves are drawn."""
+    """Set scale, ticks and, unless it is None, the name of the vertical axis. Call after drawing the curves."""
     if log:
         logarithmic(ax, "y")
     else:
@@ -120,7 +121,7 @@ def format_yaxis(ax: Axes, y: str, label: str | None, *, log: bool) -> None:
 
 
 def format_xaxis(ax: Axes, x: str, label: str, largest: float) -> None:
-    """Ticks, unit and name of the horizontal axis: bytes in the unit of the largest value, time logarithmic."""
+    """Set ticks, unit and name of the horizontal axis: bytes in the unit of the largest value, time logarithmic."""
     ax.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 2.5, 5, 10]))
     if x == "bytes":
         factor, unit = byte_unit(largest)
@@ -129,22 +130,22 @@ def format_xaxis(ax: Axes, x: str, label: str, largest: float) -> None:
         label = f"{label} ({unit})"
     elif largest >= 10_000:
         ax.xaxis.set_major_formatter(EngFormatter(sep=""))
-    if x == "time" and largest > 0:  # graphs with hubs take many times what others do
+    if x == "time" and largest > 0:  # graphs with hubs take many times longer than others
         logarithmic(ax, "x")
         ax.xaxis.set_minor_formatter(NullFormatter())
-    if largest == 0:  # nothing but the start
+    if largest == 0:  # only the start
         ax.set_xlim(-0.5, 1)
     ax.set_xlabel(label)
 
 
 def logarithmic(ax: Axes, which: str = "xy") -> None:
-    """Logarithmic axes with ticks that can be read over less than two decades, too. Call after the data is drawn."""
+    """Make axes logarithmic, with readable ticks even below two decades. Call after drawing the data."""
     for name, axis in (("x", ax.xaxis), ("y", ax.yaxis)):
         if name not in which:
             continue
         getattr(ax, f"set_{name}scale")("log")
         low, high = getattr(ax, f"get_{name}lim")()
-        near = np.floor(np.log10(high)) - np.ceil(np.log10(low)) < 1  # one power of ten, or none, to read values from
+        near = np.floor(np.log10(high)) - np.ceil(np.log10(low)) < 1  # at most one power of ten in the range
         axis.set_major_locator(LogLocator(numticks=6))
         axis.set_minor_locator(LogLocator(subs=(2, 5) if near else tuple(range(2, 10)), numticks=12))
         axis.set_major_formatter(FuncFormatter(_power))
@@ -160,7 +161,7 @@ def _power(value: float, _: int) -> str:
 
 
 def byte_unit(largest: float) -> tuple[float, str]:
-    """The unit for so many bytes, as a factor and its name."""
+    """The unit for a number of bytes: factor and name."""
     return next(pair for pair in _BYTES if largest >= pair[0] or pair[0] == 1)
 
 
@@ -168,7 +169,7 @@ def legend(figure: Figure, handles: Sequence[Any], title: str | None = None) -> 
     """A legend below all panels, in as many columns as fit into the figure's width.
 
     Args:
-        figure: whose width is taken.
+        figure: the figure, whose width is used.
         handles: artists with a label.
         title: a line above the names.
     """
@@ -183,7 +184,7 @@ def legend(figure: Figure, handles: Sequence[Any], title: str | None = None) -> 
 
 
 def legend_height(handles: Sequence[Any], width: float) -> float:
-    """Inches that `legend` takes in a figure of this width, for the figure to be that much higher."""
+    """The height in inches of `legend` in a figure of this width, to enlarge the figure accordingly."""
     names, columns = _legend_names(handles, width, 3.2)
     rows = [names[i : i + columns] for i in range(0, len(names), columns)]
     return sum(max(name.count("\n") + 1 for name in row) for row in rows) * line_height() + 0.1
@@ -198,11 +199,11 @@ def _legend_names(handles: Sequence[Any], width: float, handle: float) -> tuple[
 
 
 def name_lines(ax: Axes, names: Sequence[tuple[str, float, str]]) -> None:
-    """Names right of a panel, each beside its value, clear of the others. Call after the curves are drawn.
+    """Write names right of a panel, each at its value, without overlap. Call after drawing the curves.
 
     Args:
         ax: the panel.
-        names: (name, value, colour) of each.
+        names: (name, value, colour) of each name.
     """
     scale = ax.yaxis.get_transform()
     low, high = scale.transform(ax.get_ylim())
@@ -218,7 +219,7 @@ def name_lines(ax: Axes, names: Sequence[tuple[str, float, str]]) -> None:
 
 
 def spread(heights: Sequence[float], gap: float) -> list[float]:
-    """Heights (rising) moved apart, each group about its own middle, until neighbours are at least `gap` apart."""
+    """Spread rising heights, each group around its middle, until neighbours are at least `gap` apart."""
     groups: list[list[float]] = []
     for height in heights:
         groups.append([height])

@@ -19,26 +19,27 @@ from dfedsam.analysis.read.metrics import numbers
 from dfedsam.analysis.summary import aggregate
 from dfedsam.topologies import Topology
 
-EXACT = 200  # peers up to which the worst start is computed; above, random starts stand for it
-AGREED = 1e-10  # of the first distance: then the peers agree
-ROUNDING = 1e-13  # of the first distance: what rounding leaves of zero
-_ROUNDS = 300  # of gossip alone, at most
+EXACT = 200  # peers up to which the worst start is computed; above, random starts approximate it
+AGREED = 1e-10  # share of the initial distance below which the peers agree
+ROUNDING = 1e-13  # share of the initial distance: zero up to rounding
+_ROUNDS = 300  # maximum, of gossip alone
 _STARTS = 16  # random starts
-_PANELS = 3  # rows and columns of panels, at most
-_TOPOLOGIES = 4  # columns of `gossip_steps`, at most
+_PANELS = 3  # maximum of rows and of columns of panels
+_TOPOLOGIES = 4  # maximum of columns of `gossip_steps`
 _THEORY: dict[str, Any] = {"linestyle": (0, (4, 2)), "linewidth": 0.7, "color": "black"}
-_ZERO = 1e-14  # of the largest distance: below it is what rounding leaves of 0, as in the complete graph
+_ZERO = 1e-14  # share of the largest distance: zero up to rounding, as in the complete graph
 
 
 def consensus_rounds(evaluations: pd.DataFrame) -> Figure:
     """Draw (1/n) Σ‖x_i − x̄‖² against rounds on a logarithmic axis: a curve per topology, its mean and its seeds.
 
-    Dashes are theory: on noisy quadratics the closed form for every round, in expectation over optima and noise. A row
-    for each number of gossip steps Q and a column for each heterogeneity, three of each at most; of several sizes the
-    largest is drawn.
+        Dashes are theory: on noisy quadratics the closed form for every round, in expectation over optima and noise.
+        There is
+    a row for each number of gossip steps Q and a column for each heterogeneity, at most three of each; of several sizes
+    the largest is drawn.
 
     Args:
-        evaluations: of `Study`.
+        evaluations: table of `Study`.
 
     Raises:
         ValueError: if peers never differ.
@@ -78,7 +79,7 @@ def consensus_rounds(evaluations: pd.DataFrame) -> Figure:
 
 
 def _draw_rounds(ax: Axes, frame: pd.DataFrame, number: int) -> None:
-    """A curve for each label of a topology, as where algorithms differ, and what theory says of it."""
+    """Draw a curve for each label of a topology (if algorithms differ, for instance), and theory's prediction."""
     style = {**curve_style(number), "linestyle": "-", "linewidth": scaled(1.1)}
     for _, run in frame.groupby("label", sort=False):
         draw_course(ax, over_seeds(run, "round", "consensus_distance", log=True), style, "_", number / 9)
@@ -90,14 +91,14 @@ def _draw_rounds(ax: Axes, frame: pd.DataFrame, number: int) -> None:
 def gossip_steps(summary: pd.DataFrame) -> Figure:
     """Draw the steady consensus distance against gossip steps Q (above) and bytes per peer and round (below).
 
-    A curve for each kind of gossip, with each compressor; dashes are the closed form for quadratics. A column per
-    topology, from all over the range of gaps, four at most; of several sizes and heterogeneities the largest is drawn.
+    Each kind of gossip, with each compressor, gets a curve; dashes are the closed form for quadratics. At most four
+    topologies get a column, spread over the range of gaps; of several sizes and heterogeneities the largest is drawn.
 
     Args:
-        summary: of `summary.summarise`.
+        summary: result of `summary.summarise`.
 
     Raises:
-        ValueError: if no run differs from another in Q alone.
+        ValueError: if no two runs differ only in Q.
     """
     chosen = _with_steps(summary)
     cells = aggregate(chosen, ("consensus", "predicted_consensus", "bytes_round"))
@@ -174,11 +175,11 @@ def _format_steps(ax: Axes, x: str, cells: pd.DataFrame) -> None:
 
 
 def gossip_errors(topology: Topology) -> NDArray[np.float64]:
-    """What t rounds of gossip alone leave of the first distance from the mean, t = 0, 1, …, shape (rounds + 1,).
+    """The share of the initial distance from the mean after t rounds of gossip alone, t = 0, 1, …, shape (rounds + 1,).
 
-    Up to EXACT peers ‖W_{t-1} ⋯ W_0 − J‖₂, which is that of the worst start; above, the root mean square over random
-    starts. Where only columns of W_t sum to one, peers divide by push-sum's weights. It ends at AGREED, or after 300
-    rounds.
+    Up to EXACT peers this is ‖W_{t-1} ⋯ W_0 − J‖₂, the share for the worst start; above, the root mean square over
+    random starts. If only the columns of W_t sum to one, peers divide by push-sum's weights. It ends at AGREED, or
+    after 300 rounds.
     """
     n = topology.n
     if n <= EXACT:

@@ -40,14 +40,14 @@ from dfedsam.analysis.read.metrics import numbers
 from dfedsam.analysis.read.runs import REFERENCE
 from dfedsam.errors import OptionError
 
-ROWS = ("loss", "error_local", "accuracy", "consensus_distance")  # of panels, where a run has them
-X = {  # words for the horizontal axis: column and title
+ROWS = ("loss", "error_local", "accuracy", "consensus_distance")  # rows of panels, for the metrics that a run has
+X = {  # name of a horizontal axis: column and title
     "rounds": ("round", "round"),
     "queries": ("queries", "queries per peer"),
     "bytes": ("bytes", "sent per peer"),
     "time": ("time", "message time (s)"),
 }
-# What panels of a single run show, and how it is named there
+# Metrics in the panels of a single run, and their names there
 SINGLE = {
     "loss": {"loss": ""},
     "accuracy": {"accuracy": "mean model", "accuracy_local": "average peer", "accuracy_worst": "worst peer"},
@@ -68,30 +68,30 @@ def convergence(
     names: Mapping[str, str] | None = None,
     title: str = "",
 ) -> Figure:
-    """A row of panels for each metric, a column for each of `x` or for each value of `columns`.
+    """Draw a row of panels for each metric, and a column for each of `x` or for each value of `columns`.
 
-    Panels with nothing to show are left out: no accuracy on quadratics, no bytes where nothing was sent. Several runs
-    of one label are seeds: the line is their mean over the rounds that all have reached (geometric on a logarithmic
-    axis), the band its 95 % interval, or, below five seeds, thin lines the seeds themselves. A single run also shows
-    how its peers differ.
+    Empty panels are omitted: no accuracy on quadratics, no bytes if nothing was sent. Several runs
+    with one label are seeds: the line is their mean over the rounds that all have reached (geometric on a logarithmic
+    axis); the band is its 95 % interval, or below five seeds each seed is a thin line. A single run also shows
+    how much its peers differ.
 
     Args:
-        frame: evaluations of `read_runs`, or of any run: columns `round` and metrics; `run` and `label`, where there
-            are several.
+        frame: evaluations of `read_runs`, or of any run: columns `round` and metrics; also `run` and `label` for
+            several runs.
         x: what to draw against: "rounds", "queries", "bytes" (per peer) or "time" (`summary.with_time`).
-        y: metrics to draw, a row of panels each; empty takes those of ROWS that there are.
+        y: metrics to draw, a row of panels each; empty: those of ROWS that were recorded.
         color: column of `frame` by whose values curves are coloured.
         columns: column of `frame` by whose values panels are split.
         size: "column" or "page" of a paper, or (width, height) in inches.
         log: whether vertical axes are logarithmic; None decides by the data.
-        names: what the legend calls each label; None calls it so.
-        title: above all panels.
+        names: the legend's name of each label; None: the label itself.
+        title: title above all panels.
 
     Returns:
         The figure, by default 3.4 inches wide for one column of panels and 7 for more.
 
     Raises:
-        ValueError: if x holds another word, a column is missing, or there is nothing to draw.
+        ValueError: if x has an unknown name, a column is missing, or there is nothing to draw.
     """
     frame = _complete(frame)
     panels = _panels(frame, x, columns)
@@ -131,7 +131,7 @@ def convergence(
 
 
 def _complete(frame: pd.DataFrame) -> pd.DataFrame:
-    """A table of metrics with the columns that curves need."""
+    """The table of metrics with all columns that curves need."""
     if "round" not in frame:
         raise ValueError("nothing to draw yet: the table has no column round")
     run = frame["run"] if "run" in frame else pd.Series("", frame.index)
@@ -139,17 +139,17 @@ def _complete(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _panels(frame: pd.DataFrame, x: Sequence[str], columns: str | None) -> list[tuple[pd.DataFrame, str, str]]:
-    """Columns of panels: evaluations, column of the horizontal axis, title."""
+    """The columns of panels: evaluations, column of the horizontal axis, title."""
     for word in x:
         if word not in X:
-            raise OptionError("x", word, f"must be of {', '.join(X)}")
+            raise OptionError("x", word, f"must be one of {', '.join(X)}")
     if columns is None:
         used = [X[word][0] for word in x]
         return [(frame, column, "") for column in used if column == "round" or (numbers(frame, column) > 0).any()]
     if columns not in frame:
         raise OptionError("columns", columns, "must be a column of the table")
     if len(x) != 1:
-        raise OptionError("x", ",".join(x), "must be a single word where panels are split by columns", "such as rounds")
+        raise OptionError("x", ",".join(x), "must be a single name if columns is set", "such as rounds")
     parts = frame.groupby(columns, sort=True, dropna=False)
     title = columns.rpartition(".")[2]
     return [(part, X[x[0]][0], _panel_title(title, value, part)) for value, part in parts]
@@ -176,13 +176,13 @@ def _rows(frame: pd.DataFrame, y: Sequence[str]) -> list[str]:
 
 
 def _shows_something(frame: pd.DataFrame, y: str) -> bool:
-    """Whether a panel of y would show anything; on consensus distance's logarithmic axis 0 does not show."""
+    """Whether a panel of y would show anything; the logarithmic axis of consensus distance cannot show 0."""
     values = numbers(frame, y)
     return bool((np.isfinite(values) & ((values > 0) | (not y.startswith("consensus_distance")))).any())
 
 
 def _is_logarithmic(frame: pd.DataFrame, y: str) -> bool:
-    """Consensus distance always is; a loss or an error if it is positive and spans more than two decades."""
+    """Whether the axis is logarithmic: for consensus distance; for a positive loss or error over two decades."""
     if y.startswith("consensus_distance"):
         return True
     values = numbers(frame, y)
@@ -219,7 +219,7 @@ def _draw(
     ax: Axes, part: pd.DataFrame, x: str, y: str, log: bool, styles: Mapping[str, dict[str, Any]],
     names: Mapping[str, str], single: bool,
 ) -> dict[str, Any]:  # fmt: skip
-    """Draw the curves of a panel; returns the legend's artists by name."""
+    """Draw the curves of a panel, and return the legend's artists by name."""
     if log:
         ax.set_yscale("log")
     if single:
@@ -240,7 +240,7 @@ def _draw(
 
 
 def _draw_references(row: Sequence[Axes], lines: list[tuple[str, float, str]], single: bool) -> None:
-    """Thin dashed lines across a row of panels, named at its end, as are the curves of a single run."""
+    """Draw references as thin dashed lines across a row of panels, and write names, also of a single run's curves."""
     for ax in row:
         for _, value, colour in lines:
             ax.axhline(value, color=colour, linewidth=0.6, linestyle=(0, (2, 2)), zorder=1)
@@ -248,7 +248,7 @@ def _draw_references(row: Sequence[Axes], lines: list[tuple[str, float, str]], s
 
 
 def _line_ends(ax: Axes) -> list[tuple[str, float, str]]:
-    """Name, last value and colour of the curves of a single run, for names at their ends; none for one curve alone."""
+    """Name, last value and colour of the curves of a single run, for names at their ends; empty for one curve."""
     lines = [line for line in ax.lines if not str(line.get_label()).startswith("_")]  # "_…" are references
     if len(lines) < 2:
         return []
@@ -262,8 +262,8 @@ def _references(
 ) -> list[tuple[str, float, str]]:  # fmt: skip
     """References of y from columns such as `reference.zero_shot_accuracy`: (name, value, colour).
 
-    The value is the mean over a label's runs. Where labels differ in it, each has its own in its curve's colour; one
-    that all share is grey.
+    The value is the mean over a label's runs. If labels differ in it, each has the colour of its curve; a shared
+    value is grey.
     """
     found = []
     for column in (name for name in map(str, frame) if name.startswith(REFERENCE) and name.endswith(f"_{y}")):

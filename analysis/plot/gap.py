@@ -36,24 +36,25 @@ _CLOSED_FORM: dict[str, Any] = {
     "marker": "+", "linewidth": 0.6, "color": "#000000", "markersize": 3.5, "markeredgewidth": 0.6,
 }  # fmt: skip
 _IDENTITY: dict[str, Any] = {"color": COLOURS[4], "linewidth": 1.0, "linestyle": "-"}
-# What the cells that a line of theory joins share
+# Settings shared by the cells that a line of theory joins
 _FAMILY = ("algorithm", "gossip", "compressor", "steps", "lr", "local_steps", "rho")
-_EXACT = 1e-9  # λ_Q below which a round's gossip ends at the mean, as in the complete graph
+_EXACT = 1e-9  # λ_Q below which the gossip of a round reaches the mean, as in the complete graph
 _GUIDES = {"$n^{-2}$": lambda n: n**-2.0, "$n^{-1}$": lambda n: 1 / n, r"$1/\log n$": lambda n: 1 / np.log(n)}
-_GUIDE_FACTORS = (1.2, 2.2, 2.0)  # so that a guide runs beside the curves it is for
+_GUIDE_FACTORS = (1.2, 2.2, 2.0)  # shifts each guide next to its curves
 
 
 def convergence_gap(summary: pd.DataFrame) -> Figure:
-    """Draw what a badly connected graph costs.
+    """Draw the cost of poor connectivity.
 
-    Above rounds to the target, below the steady state of the metric, both against 1/(1 − λ_Q), λ_Q the contraction of
-    a round's gossip; a column for each heterogeneity, a point for each cell of the study. Dashes are a line through the
-    logarithms, its slope with a 95 % interval; crosses are the closed form for quadratics, joined for each topology and
-    Q, with the R² of measured = predicted; dots are the rate of the algorithm's theorem, whose constants are not known,
-    moved up or down to fit. Where learning rates vary, each cell has its best one.
+    The upper panels show rounds to the target, the lower ones the steady state of the metric, both against 1/(1 − λ_Q),
+    where λ_Q is the contraction factor of one round's gossip. There is a column for each heterogeneity and a point for
+    each cell of the study. Dashes are a line fitted to the logarithms, its slope with a 95 % interval; crosses are the
+    closed form for quadratics, joined for each topology and Q, with the R² of measured = predicted; dots are the rate
+    of the algorithm's theorem, shifted vertically to fit because its constants are unknown. If learning rates vary,
+    each cell uses its best one.
 
     Args:
-        summary: of `summary.summarise`; biased topologies are left out.
+        summary: result of `summary.summarise`; biased topologies are omitted.
 
     Raises:
         ValueError: if no run has a gap.
@@ -92,7 +93,7 @@ def convergence_gap(summary: pd.DataFrame) -> Figure:
 
 
 def gap_cells(summary: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Cells of unbiased topologies with `condition` = 1/(1 − λ_Q), and the rows of the summary that they are from.
+    """Cells of unbiased topologies with `condition` = 1/(1 − λ_Q), and the rows of the summary behind them.
 
     Raises:
         ValueError: if no run has a gap.
@@ -100,10 +101,10 @@ def gap_cells(summary: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     unbiased = summary["biased"].fillna(False).astype(bool).to_numpy() == False  # noqa: E712  (an array)
     fair = best_rates(summary[unbiased & (numbers(summary, "lambda_q") < 1)])
     if fair.empty:
-        raise ValueError("gap is missing: no run records the contraction of its gossip, so nothing stands against it")
+        raise ValueError("gap is missing: no run records the contraction of its gossip, so there is no horizontal axis")
     metric = str(fair["metric"].iloc[0])
     if metric.startswith("consensus_distance") and (fair["lambda_q"] > _EXACT).any():
-        fair = fair[fair["lambda_q"] > _EXACT]  # what rounding leaves of 0 would spoil the axis and the fit
+        fair = fair[fair["lambda_q"] > _EXACT]  # values that are 0 up to rounding would spoil the axis and the fit
     log = not metrics.rises(metric)
     cells = aggregate(fair, ("steady", "rounds_to", "predicted", "consensus"), log=log)
     cells["condition"] = 1 / (1 - cells["lambda_q"].astype(float))
@@ -119,7 +120,7 @@ def _cost_title(metric: str, cells: pd.DataFrame) -> str:
 
 
 def _target(part: pd.DataFrame) -> str:
-    """What a panel's title says of the target, and of the cells that miss it."""
+    """The part of a panel's title on the target, and on the cells that miss it."""
     target = part["target"].iloc[0]
     if not np.isfinite(target):
         return f"no target: what most runs reach,{title_separator()}some start at"
@@ -129,7 +130,7 @@ def _target(part: pd.DataFrame) -> str:
 
 
 def _draw_fit(ax: Axes, part: pd.DataFrame, y: str, *, log: bool) -> str:
-    """Draw the fitted line; returns what the panel's title says of it."""
+    """Draw the fitted line, and return its part of the panel's title."""
     line = fit(part["condition"], part[y], log_y=log)
     if line is None:
         return ""
@@ -140,7 +141,7 @@ def _draw_fit(ax: Axes, part: pd.DataFrame, y: str, *, log: bool) -> str:
 
 
 def _draw_theory(ax: Axes, part: pd.DataFrame, lines: dict[str, Line2D]) -> str:
-    """Draw the lines of theory and note them in `lines`; returns what the panel's title says of the closed form."""
+    """Draw the lines of theory, add them to `lines`, and return the part of the panel's title on the closed form."""
     rate = part[np.isfinite(numbers(part, "rate")) & np.isfinite(part["steady"])].sort_values("condition")
     same = rate.reindex(columns=["algorithm", "local_steps", "rounds"]).drop_duplicates()
     if len(same) == 1 and ax.get_yscale() == "log":
@@ -161,14 +162,14 @@ def _draw_theory(ax: Axes, part: pd.DataFrame, lines: dict[str, Line2D]) -> str:
 
 
 def predictors(summary: pd.DataFrame) -> Figure:
-    """Draw the steady state of the metric against what may predict it, side by side, each with R² and Spearman's ρ.
+    """Draw the steady state of the metric against its predictors in adjacent panels, with R² and Spearman's ρ.
 
-    Predictors are the gap 1 − λ_Q of a round's gossip, its effective number of neighbours n_W, and, where it holds, the
-    closed form for quadratics, whose line is measured = predicted, without a fit. A row for each heterogeneity. R² is
-    that of a line through the logarithms of the cells' means over seeds.
+    Predictors are the gap 1 − λ_Q of one round's gossip, its effective number of neighbours n_W, and, if it holds, the
+    closed form for quadratics, whose line is measured = predicted, without a fit. Each heterogeneity has a row. R² is
+    that of a line fitted to the logarithms of the cells' means over seeds.
 
     Args:
-        summary: of `summary.summarise`; biased topologies are left out.
+        summary: result of `summary.summarise`; biased topologies are omitted.
 
     Raises:
         ValueError: if no run has a gap.
@@ -201,7 +202,7 @@ def predictors(summary: pd.DataFrame) -> Figure:
 
 
 def _predictors(cells: pd.DataFrame) -> dict[str, str]:
-    """Columns and titles of the predictors that there are; adds the gap of a round to the cells."""
+    """Columns and titles of the available predictors; adds the gap of a round to the cells."""
     cells["gap_q"] = 1 - cells["lambda_q"].astype(float)
     titles = {
         "gap_q": r"gap $1-\lambda_Q$",
@@ -212,7 +213,7 @@ def _predictors(cells: pd.DataFrame) -> dict[str, str]:
 
 
 def _draw_predictor(ax: Axes, part: pd.DataFrame, x: str, *, log: bool) -> str:
-    """Draw the line of a panel; returns its title."""
+    """Draw the line of a panel, and return the panel's title."""
     values = numbers(part, x)
     line = fit(values, part["steady"], log_y=log)
     if line is None:
@@ -228,7 +229,7 @@ def _draw_predictor(ax: Axes, part: pd.DataFrame, x: str, *, log: bool) -> str:
 
 
 def agreements(summary: pd.DataFrame) -> pd.DataFrame:
-    """What the titles of `predictors` say, as a table: heterogeneity, predictor, R², Spearman's ρ, cells."""
+    """The results in the titles of `predictors` as a table: heterogeneity, predictor, R², Spearman's ρ, cells."""
     cells, _ = gap_cells(summary)
     log = not metrics.rises(str(summary["metric"].iloc[0]))
     words = {"gap_q": "gap of a round", "neighbours_q": "effective neighbours"}
@@ -252,10 +253,10 @@ def gap_size(runs: pd.DataFrame) -> Figure:
     """Draw 1 − λ against n, both logarithmic, a curve per topology; grey guides show n⁻², n⁻¹ and 1/log n.
 
     n⁻² is the slope of rings and paths, n⁻¹ that of tori, grids and stars, 1/log n that of exponential graphs and
-    hypercubes. Of random graphs the mean over seeds is drawn. Biased topologies, which have no gap, are left out.
+    hypercubes. For random graphs the mean over seeds is drawn. Biased topologies, which have no gap, are omitted.
 
     Args:
-        runs: with the columns `topology`, `peers`, `gap` and `biased`, as of `Study.runs`.
+        runs: a table with the columns `topology`, `peers`, `gap` and `biased`, as of `Study.runs`.
 
     Raises:
         ValueError: if no run has a gap, or all have one size.

@@ -1,4 +1,4 @@
-"""A graph on paper: where its peers stand, so that it is known at a glance, and how edges and peers are drawn."""
+"""Drawing of graphs: a layout that shows the structure, edges and peers."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from scipy.spatial import KDTree
 from dfedsam.analysis.plot import style
 
 Points = NDArray[np.float64]
-_NUMBERED = 36  # peers up to which each one bears its number
+_NUMBERED = 36  # peers up to which each one is numbered
 _SIDE = 150  # points: the side of a whole panel
-_ARROWS = 600  # directed edges up to which each has its arrow
+_ARROWS = 600  # directed edges up to which each is an arrow
 _ALL_PAIRS = 120  # peers up to which springs between all pairs are affordable (Kamada and Kawai 1989)
-_RELAXED = 3000  # peers above which eigenvectors alone must do
-_RING_SHARE = 0.6  # of the edges of a graph that is drawn around a ring are of a kind that nearly all peers have
+_RELAXED = 3000  # peers above which the layout is by eigenvectors only
+_RING_SHARE = 0.6  # of a graph's edges must have a length that most peers share, for a layout around a ring
 
 
 def draw_graph(
@@ -35,11 +35,11 @@ def draw_graph(
     """Draw a graph's edges, as arrows where it is directed, and its peers over them.
 
     Args:
-        ax: where.
+        ax: axes to draw on.
         graph: peers 0..n-1.
-        points: where its peers stand, shape (n, 2); None asks `layout`.
-        absent: peers that take no part, shape (n,): drawn hollow.
-        scale: size of the panel in half pages: peers and lines shrink with it; below 0.6 numbers are left out.
+        points: positions of the peers, shape (n, 2); None: those of `layout`.
+        absent: mask of absent peers, shape (n,), which are drawn hollow.
+        scale: size of the panel in half pages: peers and lines scale with it; below 0.6 numbers are omitted.
     """
     n = len(graph)
     points = layout(graph) if points is None else points
@@ -68,11 +68,11 @@ def draw_graph(
 
 
 def layout(graph: nx.Graph) -> Points:
-    """A point in the plane for each peer, shape (n, 2); the same graph gets the same points.
+    """Positions of the peers in the plane, shape (n, 2); the same graph gets the same positions.
 
-    Peers that carry a point ("pos") keep it; grids and tori get their rows and columns; a star has its hub in the
-    middle; a path is an open circle, and what is nearly the same for each peer around a ring a closed one; a hypercube
-    has parallel edges, a tree its root at the top, a bipartite graph two columns; all others springs.
+    Peers with a position ("pos") keep it. Grids and tori get rows and columns; a star has its hub in the middle; a path
+    is an open circle, and a graph that is nearly circulant a closed one; a hypercube has parallel edges, a tree its
+    root at the top, a bipartite graph two columns. All other graphs get a spring layout.
 
     Args:
         graph: peers 0..n-1; graph.graph may hold "rows" and "columns".
@@ -117,13 +117,13 @@ def lines(graph: nx.Graph, points: Points) -> Points:
 
 
 def _arc(n: int, angle: float) -> Points:
-    """Points on a circle, clockwise from the top, or on the part of it that spans `angle` radians."""
+    """Points on a circle, clockwise from the top, or on an arc of `angle` radians."""
     turn = np.linspace(0, angle, n) if n > 1 else np.zeros(1)
     return np.column_stack([np.sin(turn), np.cos(turn)])
 
 
 def _is_ring(n: int, ends: NDArray[np.int_]) -> bool:
-    """Whether most edges have a length around the ring that at least 70 % of the peers have an edge of."""
+    """Whether most edges have a length (around the ring) that at least 70 % of the peers' edges share."""
     around = np.abs(ends[:, 1] - ends[:, 0])
     counts = np.bincount(np.minimum(around, n - around), minlength=n // 2 + 1)
     if n % 2 == 0:
@@ -139,7 +139,7 @@ def _is_hypercube(n: int, offsets: NDArray[np.int_]) -> bool:
 
 
 def _hypercube(n: int) -> Points:
-    """Each binary digit moves a peer along its own direction; each pair of directions is longer than the one before."""
+    """Positions in a hypercube: each binary digit shifts a peer along one direction; later directions are longer."""
     k = np.arange((n - 1).bit_length())
     length = 2.3 ** (k // 2)
     directions = length[:, None] * np.where((k % 2 == 0)[:, None], [1.0, 0.22], [0.22, 1.0])
@@ -153,7 +153,7 @@ def _is_tree(n: int, ends: NDArray[np.int_]) -> bool:
 
 
 def _tree(graph: nx.Graph) -> Points:
-    """Leaves side by side, and every parent above the middle of its children."""
+    """Positions in a tree: leaves in a row, every parent above the middle of its children."""
     n = len(graph)
     children = [[j for j in graph[i] if j > i] for i in range(n)]
     depth, x = np.zeros(n), np.zeros(n)
@@ -171,7 +171,7 @@ def _tree(graph: nx.Graph) -> Points:
 
 
 def _first_side(graph: nx.Graph) -> list[int] | None:
-    """The peers 0..k-1, where all edges lead from them to the others; None where no k is so."""
+    """The peers 0..k-1, if all edges join them to the others; None if there is no such k."""
     if graph.is_directed() or not nx.is_bipartite(graph) or not nx.is_connected(graph):
         return None
     colours = nx.bipartite.color(graph)
@@ -180,21 +180,21 @@ def _first_side(graph: nx.Graph) -> list[int] | None:
 
 
 def _springs(graph: nx.Graph) -> Points:
-    """Forces between all pairs; in large graphs springs that start at the slowest modes, or these alone."""
+    """Forces between all pairs; in large graphs springs that start at the slowest modes, or only these modes."""
     graph, n = graph.to_undirected(), len(graph)
     if n <= _ALL_PAIRS:
         points = nx.kamada_kawai_layout(graph)
     else:
         try:
             start = nx.spectral_layout(graph)
-        except ArpackNoConvergence:  # a long chain, say: any start will do
+        except ArpackNoConvergence:  # a long chain, for instance: any start works
             start = nx.random_layout(graph, seed=0)
         points = start if n > _RELAXED else nx.spring_layout(graph, pos=start, seed=0)
     return np.array([points[peer] for peer in range(n)], dtype=float)
 
 
 def _size(points: Points, scale: float, share: float) -> float:
-    """The area of a peer's marker, in square points: it takes this share of the way to the next peer."""
+    """The area of a peer's marker, in square points; its width is a share of the distance to the next peer."""
     near, _ = KDTree(points).query(points, k=2)
     span = np.ptp(points, axis=0)
     room = _SIDE * scale * np.quantile(near[:, 1], 0.25) / max(span.max(), 1e-12)  # between neighbours, in points
@@ -202,7 +202,7 @@ def _size(points: Points, scale: float, share: float) -> float:
 
 
 def _strength(segments: Points, points: Points) -> float:
-    """How opaque edges are: the more ink they are together, the less, or they would become a black square."""
+    """The opacity of edges: lower for more ink in total, so that dense graphs do not become a black square."""
     length = np.linalg.norm(segments[:, 1] - segments[:, 0], axis=1).sum()
     ink = length / max(np.ptp(points, axis=0).max(), 1e-12)
     return float(np.clip(50 / max(ink, 1e-12), 0.06, 0.8))
@@ -211,7 +211,7 @@ def _strength(segments: Points, points: Points) -> float:
 def _draw_arrows(
     ax: Axes, graph: nx.Graph, points: Points, size: float, width: float, strength: float, scale: float
 ) -> None:
-    """An arrow per edge from sender to receiver; one with two heads where both directions are there."""
+    """Draw an arrow per edge from sender to receiver, with two heads if both directions exist."""
     gap = 0.5 * size**0.5 + 0.5  # in points: a marker of area `size` has about this radius
     for u, v in graph.edges():
         both = graph.has_edge(v, u)

@@ -1,4 +1,4 @@
-"""Points of a study: a colour and a marker per topology, larger for more peers, hollow for more gossip steps."""
+"""Points of a study: each topology has a colour and a marker; larger means more peers, hollow more gossip steps."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def order(frame: pd.DataFrame) -> list[str]:
 
 
 def facets(frame: pd.DataFrame, column: str = "heterogeneity", most: int = 4) -> list[tuple[Any, pd.DataFrame]]:
-    """The parts of a table by a column, rising, at most `most` from all over its range; one part where it is empty.
+    """Split a table by the rising values of a column, at most `most` spread over their range; one part if it is empty.
 
-    Where there are several data sets, each has parts of its own by heterogeneity.
+    Several data sets are split separately by heterogeneity.
     """
     sets = list(frame["data"].dropna().unique()) if column == "heterogeneity" and "data" in frame else []
     if len(sets) > 1:
@@ -37,14 +37,14 @@ def facets(frame: pd.DataFrame, column: str = "heterogeneity", most: int = 4) ->
 
 
 def evenly(values: Sequence[Any], most: int) -> list[Any]:
-    """At most `most` of the values, from all over their range."""
+    """At most `most` of the values, spread over their range."""
     if len(values) <= most:
         return list(values)
     return [values[i] for i in np.unique(np.linspace(0, len(values) - 1, most).round().astype(int))]
 
 
 def facet_title(value: Any, part: pd.DataFrame) -> str:
-    """Such as "Dirichlet α = 0.3", or "sst2, IID" where there are several data sets; empty for a single part."""
+    """A title such as "Dirichlet α = 0.3", or "sst2, IID" for several data sets; empty for a single part."""
     data = part["data"].iloc[0] if "data" in part and part["data"].nunique() == 1 else None
     return ", ".join(filter(None, [data, _heterogeneity(value, part)]))
 
@@ -57,13 +57,13 @@ def _heterogeneity(value: Any, part: pd.DataFrame) -> str:
 
 
 def point_style(topology: str, topologies: Sequence[str]) -> dict[str, Any]:
-    """Colour and marker of a topology's points, from its place among all."""
+    """Colour and marker of a topology's points, by its position among all."""
     style = curve_style(topologies.index(topology))
     return {"color": style["color"], "marker": style["marker"]}
 
 
 def marker_size(peers: Any, frame: pd.DataFrame) -> float:
-    """Width of a marker in points: the more peers, the larger."""
+    """Width of a marker in points, larger for more peers."""
     sizes = sorted(frame["peers"].dropna().unique())
     rank = sizes.index(peers) / max(len(sizes) - 1, 1) if peers in sizes else 0.5
     return scaled(3.2 + 2.8 * rank if len(sizes) > 1 else 4.5)
@@ -72,14 +72,14 @@ def marker_size(peers: Any, frame: pd.DataFrame) -> float:
 def draw_points(
     ax: Axes, cells: pd.DataFrame, x: str, y: str, topologies: Sequence[str], summary: pd.DataFrame
 ) -> None:
-    """Draw cells as points, with their interval over seeds, or the single seeds where these are few.
+    """Draw cells as points, with their interval over seeds, or the single seeds if these are few.
 
     Args:
-        ax: where.
-        cells: of `summary.aggregate`.
+        ax: axes to draw on.
+        cells: result of `summary.aggregate`.
         x: column of the horizontal axis.
         y: column of the vertical axis, aggregated.
-        topologies: all of the study, see `order`.
+        topologies: all topologies of the study, in the order of `order`.
         summary: the runs, for the range of sizes and gossip steps.
     """
     fewest = summary["steps"].min() if "steps" in summary else None
@@ -103,7 +103,7 @@ def draw_points(
 
 
 def keys(summary: pd.DataFrame, topologies: Sequence[str], more: Iterable[Line2D] = ()) -> list[Line2D]:
-    """What a legend shows: topologies, sizes, gossip steps, and `more` lines."""
+    """The entries of a legend: topologies, sizes, gossip steps, and `more` lines."""
     handles = [
         Line2D([], [], linestyle="", markersize=scaled(4.5), label=name, **point_style(name, topologies))
         for name in topologies

@@ -1,4 +1,4 @@
-"""Run folders and studies as figures: what `dfedsam plot` draws."""
+"""Figures of run folders and studies, for `dfedsam plot`."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def plot_runs(
 
     Args:
         folders: runs, studies or folders of runs, finished or not; seeds of the same settings become one curve.
-        out: file to write (.pdf, .png, .svg). By default convergence.pdf, in the folder if one is given, else in the
-            current one.
+        out: file to write (.pdf, .png, .svg). By default convergence.pdf, in the folder if there is a single one, else
+            in the current one.
         x: what to draw against: "rounds", "queries", "bytes" (per peer) or "time".
-        y: metrics to draw, a row of panels each; empty takes those of ROWS that there are.
-        color: a setting, such as "topology" or "gossip.steps": one colour per value in place of one per curve.
+        y: metrics to draw, a row of panels each; empty: those of ROWS that were recorded.
+        color: a setting, such as "topology" or "gossip.steps": curves with the same value share a colour.
         columns: a setting: one column of panels per value; `x` must be a single word then.
         size: "column" or "page" of a paper, or (width, height) in inches.
         style: "paper", or "slides" with larger letters.
@@ -62,7 +62,7 @@ def plot_runs(
 
 
 def plot_run(folder: Path | str) -> list[Path]:
-    """Draw one run into its own folder; returns convergence.png and convergence.pdf. Raises as `plot_runs`."""
+    """Draw one run into its own folder, and return convergence.png and convergence.pdf. Raises as `plot_runs`."""
     RunFolder(folder).expect(CONFIG, METRICS)
     study = read_study([folder], strict=True)
     _, title = curve_names(study, study.evaluations)
@@ -70,7 +70,7 @@ def plot_run(folder: Path | str) -> list[Path]:
 
 
 def curve_names(study: Study, frame: pd.DataFrame) -> tuple[dict[str, str], str]:
-    """What a legend calls each label of some evaluations of a study, and what a title says of all of them."""
+    """The legend's name of each label in some evaluations of a study, and the title that they share."""
     runs = frame.drop_duplicates("label")[["label", "run"]] if len(frame) else study.runs[["label", "run"]]
     shown = list(runs["label"])
     if len(shown) < 2:

@@ -1,4 +1,4 @@
-"""The spectrum of a W on paper: eigenvalues by rank where W is symmetric, in the complex plane where it is not."""
+"""Drawing of the spectrum of W: eigenvalues by rank if W is symmetric, otherwise in the complex plane."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def draw_real(ax: Axes, values: NDArray[np.float64] | None, figures: Mapping[str
     """Draw the eigenvalues of a symmetric W by rank, with the gap shaded.
 
     Args:
-        ax: where.
-        values: all eigenvalues, falling, shape (n,); None draws the first, the second and the last.
-        figures: as `topologies.spectrum` gives them.
+        ax: axes to draw on.
+        values: all eigenvalues, falling, shape (n,); None: only the first, the second and the last are drawn.
+        figures: metrics of `topologies.spectrum`.
     """
     n, modulus, gap = figures["n"], figures["lambda"], figures["gap"]
     what = "eigenvalues of W"
@@ -61,9 +61,9 @@ def draw_complex(ax: Axes, values: NDArray[np.complex128], figures: Mapping[str,
     """Draw the eigenvalues of any W in the complex plane, within the unit circle and that of radius ρ.
 
     Args:
-        ax: where.
+        ax: axes to draw on.
         values: all eigenvalues, shape (n,), the 1 of the mean among them.
-        figures: as `topologies.spectrum` gives them.
+        figures: metrics of `topologies.spectrum`.
     """
     first = int(np.argmin(np.abs(values - 1)))
     real, imaginary, modulus = (np.delete(part, first) for part in (values.real, values.imag, np.abs(values)))
@@ -94,7 +94,7 @@ def draw_complex(ax: Axes, values: NDArray[np.complex128], figures: Mapping[str,
 
 
 def signed(value: float) -> str:
-    """Three digits, zero where rounding left next to nothing, and a true minus."""
+    """Format with three digits, rounding errors as zero, and a true minus."""
     return f"{0.0 if abs(value) < 1e-12 else value:.3g}".replace("-", "−")
 
 
@@ -103,7 +103,7 @@ _MEAN: dict[str, Any] = {
     "marker": "s",
     "facecolors": "white",
     "edgecolors": "black",
-    "label": "the mean, which gossip keeps",
+    "label": "the mean, which gossip preserves",
     "linewidths": 0.8,
     "zorder": 3,
 }

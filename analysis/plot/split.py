@@ -1,4 +1,4 @@
-"""How the examples of each class are split over the peers."""
+"""Drawing of how the examples of each class are split over the peers."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from numpy.typing import ArrayLike, NDArray
 from dfedsam.analysis.plot.style import COLOURS, HATCHES, PAGE, SEQUENTIAL, new_figure, plain, rc_context
 
 _MOST_BARS = 40  # peers whose hatched bars can still be told apart
-_NAMED = 24  # classes whose names fit beside a map
+_NAMED = 24  # classes whose names fit next to a map
 
 
 def draw_split(counts: ArrayLike, class_names: Sequence[str]) -> Figure:
     """Draw how many examples of each class each peer holds.
 
-    Up to 40 peers and 7 classes are stacked bars; more are a map, a row a class and a column a peer, below the bars of
-    what each peer holds in all.
+    Up to 40 peers and 7 classes are drawn as stacked bars; more as a map with a row per class and a column per peer,
+    below bars of each peer's total.
 
     Args:
         counts: examples, shape (peers, classes), whole numbers of 0 or more.
-        class_names: one name a class.
+        class_names: one name per class.
 
     Returns:
         The figure, 7 inches wide.
@@ -35,9 +35,9 @@ def draw_split(counts: ArrayLike, class_names: Sequence[str]) -> Figure:
     """
     table = np.asarray(counts)
     if table.ndim != 2 or 0 in table.shape:
-        raise ValueError(f"counts has shape {table.shape}: it must be (peers, classes), one of each at least")
+        raise ValueError(f"counts has shape {table.shape}: it must be (peers, classes), at least one of each")
     if not np.issubdtype(table.dtype, np.number) or (table < 0).any() or (table != np.floor(table)).any():
-        raise ValueError("counts holds more than whole numbers of 0 or above: count the examples of each class")
+        raise ValueError("counts has other values than whole numbers of at least 0: count the examples of each class")
     if len(class_names) != table.shape[1]:
         raise ValueError(
             f"class_names has {len(class_names)} names: it must have one for each of {table.shape[1]} classes"
@@ -59,7 +59,7 @@ def _bars(table: NDArray, class_names: Sequence[str]) -> Figure:
     ax = figure.subplots()
     below = np.zeros(len(table))
     for number, name in enumerate(class_names):
-        # White edges part the pieces in print; hatches tell the classes apart without colour
+        # White edges separate the pieces in print; hatches distinguish the classes without colour
         ax.bar(
             np.arange(len(table)), table[:, number], 0.82, below, label=plain(name),
             color=COLOURS[number], hatch=HATCHES[number], edgecolor="white", linewidth=0.4,
@@ -80,7 +80,7 @@ def _map(table: NDArray, class_names: Sequence[str]) -> Figure:
     above, ax = figure.subplots(2, 1, sharex=True, height_ratios=[1.0, height])
     above.stairs(table.sum(axis=1), np.arange(peers + 1) - 0.5, fill=True, color=COLOURS[0])
     _format(above, peers)
-    # A square root between count and shade: most counts are small beside the largest
+    # The shade is the square root of the count: most counts are small compared with the largest
     image = ax.imshow(table.T, aspect="auto", interpolation="nearest", cmap=SEQUENTIAL, norm=PowerNorm(0.5, vmin=0))
     shown = range(0, classes, -(-classes // _NAMED))
     ax.set_yticks(shown, [plain(class_names[number]) for number in shown])

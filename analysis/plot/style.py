@@ -1,6 +1,6 @@
-"""One style for every figure: legible in colour, in greyscale, and to colour-blind eyes.
+"""One style for every figure: legible in colour, in greyscale, and for colour-blind readers.
 
-Curves differ in colour, line style and marker together, so that none of the three has to tell them apart alone. Figures
+Curves differ in colour, line style and marker at the same time. Figures
 are made by `new_figure`, never by pyplot (no global state, no window, nothing to close), and written by `save`.
 """
 
@@ -23,7 +23,8 @@ Size = str | tuple[float, float]  # "column" or "page" of a paper, "WIDTHxHEIGHT
 COLUMN = 3.4  # inches: one column of a two-column paper
 PAGE = 7.0  # inches: both columns
 
-# Okabe and Ito (2008), "Color Universal Design", without yellow, which white paper swallows; dark and light in turn.
+# Okabe and Ito (2008), "Color Universal Design", without yellow, which is invisible on white paper; dark and light
+# alternate.
 COLOURS = ("#0072B2", "#E69F00", "#000000", "#56B4E9", "#D55E00", "#009E73", "#CC79A7")
 LINES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)), (0, (7, 2)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">")
@@ -66,10 +67,10 @@ _STYLE: ContextVar[str] = ContextVar("style", default="paper")
 
 @contextmanager
 def use_style(name: str) -> Iterator[None]:
-    """A context in which figures are made for "paper" or for "slides", with larger letters and thicker lines.
+    """A context for figures in the style "paper" or "slides" (larger letters, thicker lines).
 
     Raises:
-        OptionError: for another name.
+        OptionError: for an unknown name.
     """
     if name not in get_args(Style):
         raise OptionError("style", name, f"must be one of {', '.join(get_args(Style))}")
@@ -81,27 +82,27 @@ def use_style(name: str) -> Iterator[None]:
 
 
 def scaled(points: float) -> float:
-    """A width or size of the paper style in the style that is used."""
+    """A width or size of the paper style, scaled to the current style."""
     return points * _SCALES[_STYLE.get()]
 
 
 def char_width() -> float:
-    """About how wide a letter of a legend is, in inches."""
+    """Approximate width of a letter in a legend, in inches."""
     return scaled(0.058)
 
 
 def line_height() -> float:
-    """How high a line of a legend is, in inches."""
+    """Height of a line in a legend, in inches."""
     return scaled(0.155)
 
 
 def title_separator() -> str:
-    """What stands between the halves of a long title: larger letters have no room for both in a line."""
+    """The separator of the halves of a long title: a new line if larger letters do not fit in one line."""
     return "\n" if scaled(1) > 1 else " "
 
 
 def rc_context() -> Any:
-    """A context in which matplotlib has our style; the user's own settings are as before afterwards."""
+    """A context in which matplotlib uses our style; the user's settings are restored afterwards."""
     larger = {
         key: scaled(value)
         for key, value in _RC.items()
@@ -125,7 +126,7 @@ def curve_style(number: int) -> dict[str, Any]:
 
 
 def plain(text: str) -> str:
-    """Text of the user's as matplotlib shows it letter by letter: without formulas."""
+    """Escape a user's text, so that matplotlib shows it literally, without formulas."""
     return text.replace("$", r"\$")
 
 
@@ -134,15 +135,15 @@ def save(figure: Figure, path: Path | str, formats: Sequence[str] = (".png", ".p
 
     Args:
         figure: what to write.
-        path: with an ending (.pdf, .png, .svg) that one file; without, one file for each of `formats`. Missing folders
-            are made.
-        formats: endings used when `path` has none.
+        path: with a suffix (.pdf, .png, .svg) that file; without one, a file for each of `formats`. Missing folders
+            are created.
+        formats: suffixes used if `path` has none.
 
     Returns:
         The files written, in the order of `formats`.
 
     Raises:
-        OptionError: if the ending is another.
+        OptionError: if the suffix is unknown.
     """
     path = Path(path)
     if path.suffix and path.suffix.lower() not in FORMATS:
@@ -151,11 +152,11 @@ def save(figure: Figure, path: Path | str, formats: Sequence[str] = (".png", ".p
     path.parent.mkdir(parents=True, exist_ok=True)
     engine = figure.get_layout_engine()
     with rc_context():
-        if len(paths) > 1 and engine is not None:  # the layout, which takes longer than drawing, is made once
+        if len(paths) > 1 and engine is not None:  # compute the layout, which is slower than drawing, only once
             figure.draw_without_rendering()
             figure.set_layout_engine("none")
         for target in paths:
-            # Without a date: the same figure is the same file
+            # No date, so that the same figure gives the same file
             dates = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}, ".png": None}
             figure.savefig(target, metadata=dates[target.suffix.lower()])
     if engine is not None:

@@ -1,4 +1,4 @@
-"""A topology on paper: its graph beside the spectrum of its W, or its rounds beside how fast its peers agree."""
+"""Drawing of a topology: its graph and the spectrum of W, or its first rounds and the speed of consensus."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ from dfedsam.topologies import Topology, eigenvalues, spectrum
 from dfedsam.topologies.make import make
 
 ALL = 2000  # peers up to which every eigenvalue is drawn; above, only the ends of the spectrum
-_ROUNDS = 8  # of a schedule that are drawn
-_MANY = 100  # peers above which fewer are
+_ROUNDS = 8  # maximum of rounds drawn of a schedule
+_MANY = 100  # peers above which fewer rounds are drawn
 
 
 def draw_topology(topology: Topology) -> Figure:
     """Draw a topology.
 
-    One W for all rounds: its graph, beside the eigenvalues of W, by rank or, where W is not symmetric, in the complex
-    plane. Otherwise: the graphs of its first rounds, beside what t rounds leave of the distance from the mean.
+    A static topology is shown by its graph and the eigenvalues of W, by rank or, if W is not symmetric, in the complex
+    plane. A schedule is shown by the graphs of its first rounds and the remaining distance from the mean after t
+    rounds.
 
     Returns:
         A figure as wide as a page; `style.save` writes it.
@@ -55,13 +56,14 @@ def draw_topology(topology: Topology) -> Figure:
 def draw_static(
     graph: nx.Graph, figures: Mapping[str, Any], values: ArrayLike | None, *, name: str = "topology"
 ) -> Figure:
-    """Draw a graph beside the spectrum of its W.
+    """Draw a graph and the spectrum of its W.
 
     Args:
         graph: peers 0..n-1.
-        figures: as `topologies.spectrum` gives them, or "spectrum" in topology.json.
-        values: eigenvalues of W, shape (n,): falling, or complex where W is not symmetric; None draws the ends alone.
-        name: for the title.
+        figures: as `topologies.spectrum` gives them, or "spectrum" of topology.json.
+        values: eigenvalues of W, shape (n,): falling, or complex if W is not symmetric; None: only the extreme ones are
+            drawn.
+        name: name in the title.
     """
     with style.rc_context():
         figure = style.new_figure(style.PAGE, 3.1)
@@ -78,7 +80,7 @@ def draw_static(
 
 
 def name(topology: Topology) -> str:
-    """What a topology is called: by its graph, else by what built it."""
+    """The name of a topology: that of its graph or, without one, of its builder."""
     known = topology.graph(0).graph.get("name") if topology.period == 1 else None
     built = (topology.description or {}).get("class_path", "topology").rpartition(".")[2]
     return str(known or built).replace("_", " ")
@@ -87,7 +89,7 @@ def name(topology: Topology) -> str:
 def _degrees(graph: nx.Graph) -> str:
     if isinstance(graph, nx.DiGraph):
         out, into = ({degree for _, degree in degrees} for degrees in (graph.out_degree(), graph.in_degree()))
-        return f"each sends to {_range(out)}, hears {_range(into)}"
+        return f"each sends to {_range(out)}, receives from {_range(into)}"
     degrees = {degree for _, degree in graph.degree()}
     return f"degree{'s' if len(degrees) > 1 else ''} {_range(degrees)}"
 
@@ -108,7 +110,7 @@ def _draw_schedule(topology: Topology, figures: Mapping[str, Any]) -> Figure:
 
 def _schedule_title(topology: Topology, figures: Mapping[str, Any]) -> str:
     sent = figures["degree_round_mean"]
-    when = "drawn afresh in each round" if topology.period is None else f"period {topology.period}"
+    when = "W redrawn in each round" if topology.period is None else f"period {topology.period}"
     if (topology.period or 0) > _ROUNDS and topology.n <= _MANY:
         when += f", the first {_ROUNDS} shown"
     messages = f"{sent:.3g} message{'' if sent == 1 else 's'} per peer and round"
@@ -116,9 +118,9 @@ def _schedule_title(topology: Topology, figures: Mapping[str, Any]) -> str:
 
 
 def _draw_rounds(figure: Figure | SubFigure, topology: Topology, title: str) -> None:
-    """Draw the graphs of the first rounds, up to a period and to _ROUNDS, peers at the same place in all of them.
+    """Draw the graphs of the first rounds, at most a period and _ROUNDS, with peers at the same positions.
 
-    Above _MANY peers four rounds are drawn, from all over the period.
+    Above _MANY peers four rounds are drawn, spread over the period.
     """
     n, whole = topology.n, _whole(topology)
     points = layout(whole)
@@ -140,7 +142,7 @@ def _draw_rounds(figure: Figure | SubFigure, topology: Topology, title: str) -> 
 
 
 def _whole(topology: Topology) -> nx.Graph:
-    """A graph whose layout suits all rounds: the one that a schedule is made of, or else a ring."""
+    """A graph whose layout suits all rounds: the underlying graph of a schedule, or a ring."""
     options = (topology.description or {}).get("init_args", {})
     if "topology" in options:
         inner = make(options["topology"], topology.n, options.get("seed"))
@@ -149,7 +151,7 @@ def _whole(topology: Topology) -> nx.Graph:
 
 
 def _draw_errors(ax: Axes, topology: Topology, figures: Mapping[str, Any]) -> None:
-    """Draw what t rounds leave of the peers' distance from their mean, and the slope that theory gives it."""
+    """Draw the remaining distance from the mean after t rounds, and the slope that theory predicts."""
     errors, worst = gossip_errors(topology), topology.n <= EXACT
     last, exact = len(errors) - 1, errors[-1] < ROUNDING
     label = "$\\|W_{t-1} \\cdots W_0 - J\\|$" if worst else "random starts, root mean square"
@@ -169,13 +171,13 @@ def _draw_errors(ax: Axes, topology: Topology, figures: Mapping[str, Any]) -> No
         theory = f"$\\lambda^t$, $\\lambda = {_formula(topology)} {about} {rate:.4g}$"
         ax.plot([0, last], rate ** np.array([0, last]), label=theory, **slope)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set_xlabel("rounds of gossip t")
+    ax.set_xlabel("gossip rounds t")
     ax.set_ylabel("distance from the mean")
     ax.legend(loc="lower left", handlelength=2.2)
 
 
 def _formula(topology: Topology) -> str:
-    """What λ is, for a schedule of this kind."""
+    """The formula of λ for a schedule of this kind."""
     if topology.sums != "both":
         return "\\rho"
     if topology.period is None:

@@ -1,1 +1,1 @@
-"""Run folders as tables, and what their runs and metrics are called."""
+"""Reading of run folders as tables, and names of runs and metrics."""

@@ -1,4 +1,4 @@
-"""What runs are called in figures and tables: by the settings in which they differ, in the papers' words."""
+"""Names of runs in figures and tables: the settings in which they differ, in the papers' notation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 Settings = dict[str, Any]
 
-# How a run was executed: runs that differ in these alone are the same experiment
+# How a run was executed: runs that differ only in these are the same experiment
 EXECUTION = {
     "rounds", "evaluate_every", "evaluate_local", "checkpoint_every", "out", "ranks", "resume", "references", "cosine",
     "placement", "format", "version", "versions",
@@ -20,11 +20,11 @@ LETTERS = {
     "algorithm.gossip.steps": "Q", "algorithm.local_steps": "K", "algorithm.rho": "ρ", "algorithm.momentum": "β",
     "algorithm.estimator.mu": "μ", "algorithm.estimator.directions": "q", "objective.split.alpha": "α",
 }  # fmt: skip
-_LONGEST = 30  # letters of a value that a label still shows
+_LONGEST = 30  # maximum of characters of a value in a label
 
 
 def settings(config: Mapping[str, Any]) -> Settings:
-    """A configuration as one flat table, without seeds and without how the run was executed.
+    """A configuration as one flat table, without seeds and execution settings.
 
     A plug-in `{class_path, init_args}` becomes its name, and its options follow under dotted keys:
     `{"algorithm": "dfedsam", "algorithm.rho": 0.05, …}`.
@@ -37,7 +37,7 @@ def settings(config: Mapping[str, Any]) -> Settings:
 
 
 def base_label(config: Mapping[str, Any]) -> str:
-    """Algorithm, topology and size, such as "dfedsam, ring, 16 peers"; what the configuration lacks is left out."""
+    """Algorithm, topology and size, such as "dfedsam, ring, 16 peers"; missing settings are omitted."""
     flat = _flat(config)
     return ", ".join(_base(key, flat) for key in BASE if flat.get(key) is not None)
 
@@ -47,7 +47,7 @@ def labels(configs: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[s
 
     Args:
         configs: the runs' configurations.
-        names: the runs' folder names; used where settings do not tell two runs apart, as when one was run twice.
+        names: the runs' folder names, used if two runs have the same settings, as when an experiment was run twice.
 
     Returns:
         Algorithm, topology and size, followed by the other settings in which the runs differ; in the runs' order.
@@ -67,14 +67,15 @@ def labels(configs: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[s
 
 
 def legend(tables: Sequence[Settings], fallback: Sequence[str]) -> tuple[list[str], str]:
-    """What a legend says of each of some runs, and what a title says of all of them.
+    """The legend's names of runs, and the title that they share.
 
     Args:
         tables: the settings of one run per label.
-        fallback: labels, taken where settings do not tell the runs apart.
+        fallback: labels to use if settings do not distinguish the runs.
 
     Returns:
-        Names of what varies, such as "ring, Q = 4", in order, and the common rest of algorithm, topology and size.
+        Names of the varying settings, such as "ring, Q = 4", in order, and the shared part of algorithm, topology and
+        size.
     """
     varying = differing(tables)
     keys = [*BASE, *(key for key in dict.fromkeys(key for table in tables for key in table) if key not in BASE)]
@@ -89,10 +90,10 @@ def legend(tables: Sequence[Settings], fallback: Sequence[str]) -> tuple[list[st
 
 
 def differing(tables: Iterable[Settings]) -> set[str]:
-    """The settings that tell tables apart.
+    """The settings that distinguish tables.
 
-    An option of a plug-in counts where its values differ, and where some tables of the same plug-in lack it; where the
-    others have another plug-in, that one's name tells them apart.
+    An option of a plug-in counts if its values differ, or if some tables with the same plug-in lack it. Tables with
+    different plug-ins are distinguished by the plug-ins' names.
     """
     tables = list(tables)
     return {key for key in {key for table in tables for key in table} if _differs(key, tables)}
@@ -108,7 +109,7 @@ def _differs(key: str, tables: Sequence[Settings]) -> bool:
 
 
 def setting(key: str, value: Any) -> str:
-    """A setting in words, such as "Q = 4" or "lr = 0.05"; of a plug-in its name alone."""
+    """A setting in words, such as "Q = 4" or "lr = 0.05"; for a plug-in only its name."""
     name = LETTERS.get(key, key.partition(".")[2] or key)
     text = value_text(value)
     if len(text) > _LONGEST:
@@ -122,18 +123,18 @@ def value_text(value: Any) -> str:
 
 
 def topology_names(tables: Sequence[Settings]) -> list[str]:
-    """What each run's topology is called: its name, and those of its options that tell it from others of that name."""
+    """The name of each run's topology, with the options that distinguish it from others of that name."""
     return _names_within(tables, "topology", lambda table: _base("topology", table), set())
 
 
 def variants(tables: Sequence[Settings], columns: Collection[str]) -> list[str | None]:
-    """What tells each run's algorithm from others of its name, besides the settings in `columns`; None: nothing."""
+    """The options that distinguish each run's algorithm from others of its name, except `columns`; None: no option."""
     found = _names_within(tables, "algorithm", lambda _: "", set(columns))
     return [name.removeprefix(", ") or None for name in found]
 
 
 def data_names(tables: Sequence[Settings]) -> list[str | None]:
-    """What each run's data set is called, where they differ: a file train.csv is called by its folder's name."""
+    """The name of each run's data set, if they differ; a file train.csv is named after its folder."""
     paths = [table.get("objective.data") for table in tables]
     if len(set(paths)) < 2:
         return [None] * len(paths)
@@ -141,7 +142,7 @@ def data_names(tables: Sequence[Settings]) -> list[str | None]:
 
 
 def folder_names(paths: Sequence[Path]) -> list[str]:
-    """What runs are called: their folders' names, or the whole path where two have the same."""
+    """The names of runs: their folders' names, or whole paths if two are equal."""
     names = [path.resolve().name for path in paths]
     count = Counter(names)
     return [name if count[name] == 1 else str(path) for name, path in zip(names, paths, strict=True)]
@@ -163,7 +164,7 @@ def _names_within(tables: Sequence[Settings], kind: str, name: Any, left_out: se
 
 
 def _are_seeds(runs: list[int], seeds: list[Any], tables: list[Settings]) -> bool:
-    """Whether runs of one label are seeds of one experiment: no seed twice, and no other setting that differs."""
+    """Whether the runs of each label are seeds of one experiment: distinct seeds, and no other difference."""
     first = tables[runs[0]]
     return len({str(seeds[i]) for i in runs}) == len(runs) and all(tables[i] == first for i in runs)
 

@@ -1,4 +1,4 @@
-"""The metrics of a run: what figures call them, their range, which direction is better, which one compares runs."""
+"""The metrics of a run: names in figures, ranges, which direction is better, and which one compares runs."""
 
 from __future__ import annotations
 
@@ -20,17 +20,23 @@ TITLES = {
     "consensus_distance": "consensus distance",
     "consensus_distance_before_gossip": "consensus distance\nbefore gossip",
 }
-PREFERRED = ("accuracy", "error_local", "loss_local", "loss", "consensus_distance")  # the first that a study has
-COSTS = ("round", "queries", "bytes", "seconds", "time")  # columns of an evaluation that are no metrics
+PREFERRED = (
+    "accuracy",
+    "error_local",
+    "loss_local",
+    "loss",
+    "consensus_distance",
+)  # the first recorded one is used
+COSTS = ("round", "queries", "bytes", "seconds", "time")  # columns of an evaluation that are not metrics
 _NONNEGATIVE = ("loss", "error", "consensus")
 
 
 def available(evaluations: pd.DataFrame, settings: Iterable[str]) -> list[str]:
-    """The metrics that at least one run has a number of.
+    """The metrics that at least one run has recorded.
 
     Args:
         evaluations: one row per evaluation.
-        settings: its columns that describe the run.
+        settings: columns that describe the run.
     """
     others = {*settings, *COSTS, "theory"}
     names = [str(name) for name in evaluations if name not in others and not str(name).startswith("reference.")]
@@ -38,7 +44,7 @@ def available(evaluations: pd.DataFrame, settings: Iterable[str]) -> list[str]:
 
 
 def choose(known: list[str], metric: str | None = None) -> str:
-    """The metric that a study is read by: the one asked for, or the first of PREFERRED that it has.
+    """The metric that compares runs: the requested one, or the first of PREFERRED that the study has.
 
     Raises:
         OptionError: if no run has it.
@@ -51,7 +57,7 @@ def choose(known: list[str], metric: str | None = None) -> str:
 
 
 def rises(metric: str) -> bool:
-    """Whether more is better."""
+    """Whether larger values are better."""
     return metric.startswith(("accuracy", "cosine"))
 
 
@@ -65,18 +71,18 @@ def bounds(metric: str) -> tuple[float, float]:
 
 
 def title(metric: str, *, line: bool = False) -> str:
-    """What an axis calls it; with `line` in one line."""
+    """The metric's name on an axis; with `line` in one line."""
     name = TITLES.get(metric, metric.replace("_", " "))
     return name.replace("\n", " ") if line else name
 
 
 def shown(metric: str, value: float) -> str:
-    """A value of it in words: accuracies in per cent."""
+    """A value of the metric as text, accuracies in per cent."""
     return f"{100 * value:.3g} %" if metric.startswith("accuracy") else f"{value:.3g}"
 
 
 def numbers(frame: pd.DataFrame, column: str) -> NDArray[np.float64]:
-    """A column as floats, shape (rows,): NaN where there is no number, also where the whole column is missing."""
+    """A column as floats, shape (rows,): NaN where a number or the whole column is missing."""
     if column not in frame:
         return np.full(len(frame), np.nan)
     return np.asarray(pd.to_numeric(frame[column], errors="coerce"), dtype=np.float64)

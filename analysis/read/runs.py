@@ -31,7 +31,7 @@ SETTINGS = {
     "local_steps": "algorithm.local_steps",
 }
 HETEROGENEITY = {"objective.heterogeneity": "heterogeneity", "objective.split.alpha": "Dirichlet α"}
-# Columns from topology.json: figures of the spectrum of W, and what theory predicts
+# Columns from topology.json: metrics of the spectrum of W, and theory's predictions
 SPECTRUM = (
     "degree_mean", "degree_max", "degree_round_mean", "degree_round_max", "diameter", "mu_2", "lambda", "gap",
     "effective_neighbours", "vectors_per_round", "biased", "period",
@@ -40,7 +40,7 @@ THEORY = {
     "lambda_q": "lambda_q", "neighbours_q": "neighbours_q", "predicted_consensus": "consensus_distance",
     "predicted_error": "error", "rate": "rate",
 }  # fmt: skip
-# Columns of a run that its evaluations have too
+# Columns of a run that are repeated in its evaluations
 RUN_COLUMNS = (
     "run", "label", "cell", "seed", "state", "topology", "peers", "data", "algorithm", "variant", "gossip", "steps",
     "lr", "rho", "local_steps", "heterogeneity", "heterogeneity_of", "lambda_q", "gap", "biased", "degree_round_mean",
@@ -50,21 +50,21 @@ RUN_COLUMNS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
-    """Runs that are looked at together.
+    """A set of runs that are analysed together.
 
     Attributes:
-        name: what a title calls them.
+        name: name of the study in titles.
         runs: one row per run: `run`, `folder`, `label` (the same for seeds of the same settings), `cell` (the same for
-            runs that differ in seed and learning rate alone), `state` ("done", "diverged", "unfinished" or "failed"),
-            `round`, `rounds`, `reason` (of a failure), and the columns of SETTINGS, SPECTRUM and THEORY; what is
-            unknown is missing.
+            runs that differ only in seed and learning rate), `state` ("done", "diverged", "unfinished" or "failed"),
+            `round`, `rounds`, `reason` (of a failure), and the columns of SETTINGS, SPECTRUM and THEORY; unknown
+            values are missing.
         evaluations: one row per evaluation: RUN_COLUMNS, the columns of metrics.jsonl and references.json,
             `error_local` = error + consensus_distance, which is (1/n) Σ‖x_i − x*‖², and `theory`, the predicted
             consensus distance.
         settings: the flat settings of each run, by its name.
-        configs: the same as in config.yaml.
-        topologies: topology.json of each run; empty where it cannot be read.
-        notes: what could not be read, a sentence each.
+        configs: the settings as in config.yaml.
+        topologies: topology.json of each run; empty if it cannot be read.
+        notes: warnings about unreadable inputs, one sentence each.
         searched: whether the runs were chosen from candidates by a search, on the metrics that they report.
     """
 
@@ -90,7 +90,7 @@ def read_runs(folders: Iterable[Path | str] | Path | str) -> pd.DataFrame:
     """The metrics of runs, finished or not, one row per evaluation.
 
     Args:
-        folders: as in `read_study`; one folder may stand alone.
+        folders: as in `read_study`, or a single folder.
 
     Returns:
         `Study.evaluations`. Without any evaluation the table is empty.
@@ -105,16 +105,16 @@ def read_runs(folders: Iterable[Path | str] | Path | str) -> pd.DataFrame:
 def read_study(folders: Iterable[Path | str] | Path | str, *, strict: bool = False) -> Study:
     """Read studies, folders of runs, or runs, finished or not.
 
-    Nothing that a file names is imported.
+    Reading never imports anything that a file names.
 
     Args:
-        folders: a study (it has `runs/`, maybe `failed/`), a folder of run folders, or a run's folder; one that is
-            given twice is read once.
-        strict: raise an error for a damaged file, in place of a note in `Study.notes`, and accept runs without any
+        folders: studies (with `runs/` and possibly `failed/`), folders of run folders, or run folders; duplicates are
+            read once.
+        strict: raise an error for a damaged file instead of adding a note to `Study.notes`, and accept runs without any
             evaluation.
 
     Raises:
-        ValueError: if no folder is given, one is neither study nor run, or (unless strict) no run has an evaluation.
+        ValueError: if there is no folder, one is neither study nor run, or (unless strict) no run has an evaluation.
         FileError: if strict, and a file cannot be read.
     """
     given = [folders] if isinstance(folders, Path | str) else list(folders)
@@ -137,20 +137,20 @@ def find_runs(folder: Path) -> list[Path]:
         FileError: if it is none of these.
     """
     if not folder.is_dir():
-        problem = f"must be a run or a study, but it is {'a file' if folder.exists() else 'not there'}"
+        problem = f"must be a run or a study, but it {'is a file' if folder.exists() else 'does not exist'}"
         raise FileError(folder, problem, "fix the path")
     if is_run(folder):
         return [folder]
     inside = folder / "runs" if (folder / "runs").is_dir() else folder
     runs = sorted(path for path in inside.iterdir() if path.is_dir() and is_run(path))
     if not runs:
-        problem = f"must be a run or a study, but it has no {CONFIG} of its own, and no runs in it"
+        problem = f"must be a run or a study, but it has neither a {CONFIG} nor runs"
         raise FileError(folder, problem, "name a folder that dfedsam run or dfedsam sweep wrote")
     return runs
 
 
 def _read_run(path: Path, notes: list[str], *, strict: bool) -> _Run | None:
-    """A run; None, with a note, where the folder holds too little to be shown."""
+    """A run; None, with a note, if the folder holds too little."""
     folder = RunFolder(path)
     try:
         if strict:
@@ -163,14 +163,14 @@ def _read_run(path: Path, notes: list[str], *, strict: bool) -> _Run | None:
     except (FileError, OSError) as error:
         if strict:
             raise
-        notes.append(f"{error}; the run is left out")
+        notes.append(f"{error}; the run is omitted")
         return None
     references: dict[str, float] = {}
     topology: dict[str, Any] = {}
     try:
         references = folder.read_references()
     except FileError as error:
-        notes.append(f"{error}; it is left out")
+        notes.append(f"{error}; it is omitted")
     try:
         topology = folder.read_topology()
     except FileError as error:
@@ -192,7 +192,7 @@ def _study(paths: Sequence[Path], read: Sequence[_Run], failed: dict[str, str], 
     ]  # fmt: skip
     without = sum(not run.topology.get("theory") for run in read)
     if without:
-        notes.append(f"{without} of {len(read)} runs have no theory in topology.json: its lines are left out for them")
+        notes.append(f"{without} of {len(read)} runs have no theory in topology.json: they have no lines of theory")
     known = {run.path.name for run in read}
     lost = [
         {"run": name, "label": name, "state": "failed", "reason": reason, "round": 0}
@@ -213,7 +213,7 @@ def _study(paths: Sequence[Path], read: Sequence[_Run], failed: dict[str, str], 
 
 
 def _run_row(run: _Run, table: Settings, failed: Mapping[str, str], notes: list[str]) -> dict[str, Any]:
-    """The row of one run; what an older or unfinished folder lacks is None."""
+    """The row of one run; values that an older or unfinished folder lacks are None."""
     last, rounds = (run.rows[-1] if run.rows else {"round": 0}), run.config.get("rounds")
     row: dict[str, Any] = {"folder": str(run.path), "seed": run.config.get("seed"), "rounds": rounds}
     row |= {"round": last["round"], "state": "unfinished", "reason": ""}

@@ -1,4 +1,4 @@
-"""What a report's page says of runs and settings, and the curves that its picker draws."""
+"""Tables of runs and settings on a report's page, and the curves of its run picker."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from dfedsam.analysis.read.labels import differing, value_text
 from dfedsam.analysis.read.metrics import numbers
 from dfedsam.analysis.read.runs import RUN_COLUMNS, Study
 
-_POINTS = 80  # of a curve on the page
-_VALUES = 10  # of a varied setting that the page's head lists
+_POINTS = 80  # maximum of points of a curve on the page
+_VALUES = 10  # maximum of values of a varied setting in the page's head
 _STATES = ("done", "diverged", "unfinished", "failed")
 _PICKED = ("loss", "accuracy", "accuracy_worst", "error_local", "consensus_distance")  # curves that the picker draws
 
 
 def counts(runs: pd.DataFrame) -> list[tuple[str, int]]:
-    """How many runs are in each state; states without runs are left out."""
+    """The number of runs in each state; states without runs are omitted."""
     found = Counter(runs["state"])
     return [(state, found[state]) for state in _STATES if found[state]]
 
 
 def rows(study: Study, summary: pd.DataFrame) -> list[dict[str, Any]]:
-    """What the page says of each run: name, state, how far it is, what it came to, and its own settings."""
+    """The page's table of runs: name, state, progress, results, and settings."""
     ends = dict(zip(summary["run"], summary["final"], strict=True))
     metric = str(summary["metric"].iloc[0])
     varying = differing(study.settings.values())
@@ -45,7 +45,7 @@ def rows(study: Study, summary: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def varied(study: Study) -> list[tuple[str, str]]:
-    """The settings in which runs differ, and their values, or how many there are; seeds as well."""
+    """The settings in which runs differ, including seeds, with their values or the number of values."""
     tables = [{**table, "seed": study.configs[run].get("seed")} for run, table in study.settings.items()]
     found = []
     for key in dict.fromkeys(key for table in tables for key in table):
@@ -56,7 +56,7 @@ def varied(study: Study) -> list[tuple[str, str]]:
 
 
 def shared(study: Study) -> list[tuple[str, str]]:
-    """The settings that all runs share, and how they were executed."""
+    """The settings that all runs share, and the execution settings."""
     names = ("rounds", "evaluate_every", "dtype")
     executed = [{name: config[name] for name in names if name in config} for config in study.configs.values()]
     alike = [({**table, **more}) for table, more in zip(study.settings.values(), executed, strict=True)]

@@ -1,4 +1,4 @@
-"""The figures of a report: which there are, what each shows, and where a study is too large for one."""
+"""The figures of a report: their contents and captions, and how large studies are split."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from dfedsam.analysis.summary import BANDWIDTH, LATENCY, with_time
 from dfedsam.topologies import Topology
 from dfedsam.topologies.make import make
 
-_MOST_CURVES = 9  # of one convergence figure
-_MOST_FIGURES = 6  # of convergence
-_MOST_DRAWN = 12  # topologies
-_LARGEST = 100  # peers of a drawn topology
+_MOST_CURVES = 9  # maximum of curves in one convergence figure
+_MOST_FIGURES = 6  # maximum of convergence figures
+_MOST_DRAWN = 12  # maximum of drawn topologies
+_LARGEST = 100  # maximum of peers of a drawn topology
 # Columns by which too many curves are split into several figures
 _SPLIT = ("data", "heterogeneity", "algorithm", "gossip", "steps", "lr", "rho", "local_steps")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """A figure of the report: its file's name, its title and caption, and how to draw it."""
+    """A figure of the report: file name, title, caption, and the function that draws it."""
 
     name: str
     title: str
@@ -41,22 +41,22 @@ class Item:
 
 
 def items(study: Study, summary: pd.DataFrame) -> Iterator[Item]:
-    """All figures that a study may have, in its order; `draw` raises ValueError where there is nothing to show."""
+    """All figures that a study may have, in order; `draw` raises ValueError if there is nothing to show."""
     metric = metrics.title(str(summary["metric"].iloc[0]), line=True).replace(" (%)", "")
-    seeds = "mean over seeds with its 95 % interval, or, below five seeds, dashes for the seeds themselves"
+    seeds = "mean over seeds with its 95 % interval, or, below five seeds, a dash for each seed"
     has_theory = np.isfinite(metrics.numbers(summary, "predicted")).any()
     form = " Crosses: closed form for quadratics, joined for each graph and Q." if has_theory else ""
     rate = np.isfinite(metrics.numbers(summary, "rate")).any()
-    dots = " Dots: the rate of the algorithm's theorem, moved up or down to fit." if rate else ""
+    dots = " Dots: the rate of the algorithm's theorem, shifted vertically to fit." if rate else ""
     yield Item(
         name="convergence_gap", title="Convergence against the spectral gap", draw=lambda: convergence_gap(summary),
         caption=f"Rounds to a target and the steady {metric} (mean of the last fifth of a run) against 1/(1 − λ_Q), "
-        f"λ_Q the contraction of a round's gossip. Points: {seeds}. Dashed lines: least squares on the logarithms, the "
-        f"slope with its 95 % interval.{form}{dots}",
+        f"where λ_Q is the contraction factor of one round's gossip. Points: {seeds}. Dashed "
+        f"lines: least squares on the logarithms; the slope has a 95 % interval.{form}{dots}",
     )  # fmt: skip
     yield Item(
         name="predictors", title="Predictors of the steady state", draw=lambda: predictors(summary),
-        caption=f"The steady {metric} against the gap and the effective number of neighbours of a round's gossip "
+        caption=f"The steady {metric} against the gap and the effective number of neighbours of one round's gossip "
         f"(γ = 0.9){', and against the closed form' if has_theory else ''}. R² is that of the line drawn, on the "
         "logarithms of the cells' means over seeds; Spearman is the rank correlation.",
     )  # fmt: skip
@@ -64,17 +64,17 @@ def items(study: Study, summary: pd.DataFrame) -> Iterator[Item]:
     yield Item(
         name="consensus_rounds", title="Consensus", draw=lambda: consensus_rounds(study.evaluations),
         caption="Mean squared distance of the peers from their mean, after gossip: mean over seeds, with its 95 % "
-        f"interval or, below five seeds, each seed as a thin line. Graphs whose peers agree are not shown.{theory}",
+        f"interval or, below five seeds, each seed as a thin line. Graphs with exact consensus are not shown.{theory}",
     )  # fmt: skip
     yield Item(
         name="gossip_steps", title="Gossip steps", draw=lambda: gossip_steps(summary),
-        caption="The steady consensus distance against the gossip steps of a round, and against the bytes that a peer "
-        "sends for them; of many topologies four, from all over the range of gaps."
+        caption="The steady consensus distance against the gossip steps per round, and against the bytes that a peer "
+        "sends for them, for at most four topologies spread over the range of gaps."
         + (" Black dashes: closed form." if theory else ""),
     )  # fmt: skip
     yield Item(
         name="gap_size", title="Spectral gap and size", draw=lambda: gap_size(study.runs),
-        caption="The gap of one gossip step against the number of peers. Dots: slopes that theory gives for rings and "
+        caption="The gap of one gossip step against the number of peers. Dots: slopes predicted for rings and "
         "paths (n⁻²), tori, grids and stars (n⁻¹), exponential graphs and hypercubes (1/log n).",
     )  # fmt: skip
     yield from _convergence(study)
@@ -92,12 +92,12 @@ def _convergence(study: Study) -> Iterator[Item]:
         kept = part[part["label"].isin(list(dict.fromkeys(part["label"]))[:_MOST_CURVES])]
         names, title = curve_names(study, kept)
         left = part["label"].nunique() - kept["label"].nunique()
-        more = f" {left} further curves are left out; the picker below has them." if left else ""
+        more = f" {left} further curves are omitted; the picker below shows them." if left else ""
         shared = _shared(kept) if len(groups) > 1 else ""
         yield Item(
             name=f"convergence{'' if len(groups) == 1 else f'_{number}'}",
             title="Convergence" + (f": {shared}" if shared else ""),
-            caption="Against rounds, queries, bytes, and the time that messages would take one after another at "
+            caption="Against rounds, queries, bytes, and the time that messages would take, sent one after another at "
             f"{LATENCY * 1e3:g} ms and {BANDWIDTH * 8e-6:g} Mbit/s each.{more}",
             draw=lambda kept=kept, names=names, title=title: convergence(
                 kept, ("rounds", "queries", "bytes", "time"), names=names, title=title
@@ -106,7 +106,7 @@ def _convergence(study: Study) -> Iterator[Item]:
 
 
 def _groups(frame: pd.DataFrame) -> list[pd.DataFrame]:
-    """The evaluations, split by further columns of _SPLIT until the curves of each part fit into a figure."""
+    """Split the evaluations by columns of _SPLIT until the curves of each part fit into a figure."""
     varying: list[str] = []
     groups = [frame]
     for name in _SPLIT:
@@ -120,7 +120,7 @@ def _groups(frame: pd.DataFrame) -> list[pd.DataFrame]:
 
 
 def _shared(part: pd.DataFrame) -> str:
-    """What the runs of a part have in common, for the figure's title: data, heterogeneity, Q."""
+    """The settings that the runs of a part share, for the figure's title: data, heterogeneity, Q."""
     words = [points.facet_title(part["heterogeneity"].iloc[0], part)] if part["heterogeneity"].nunique() == 1 else []
     if part["steps"].nunique() == 1:
         words.append(f"Q = {part['steps'].iloc[0]:g}")
@@ -138,13 +138,13 @@ def _topologies(study: Study) -> Iterator[Item]:
         yield Item(
             name=f"topology_{number}", title=f"{name}, {run['peers']:g} peers",
             caption="The graph, and the eigenvalues of its W." if static else
-            "The graphs of its first rounds, and how fast peers agree by gossip alone.",
+            "The graphs of its first rounds, and the speed of consensus by gossip alone.",
             draw=lambda run=run, name=name: _draw_topology(study, str(run["run"]), name),
         )  # fmt: skip
 
 
 def _draw_topology(study: Study, run: str, name: str) -> Figure:
-    """A topology's figure from what the run stored, or, for a schedule, from the topology of that name."""
+    """A topology's figure from the run's files or, for a schedule, from the topology rebuilt by name."""
     stored = study.topologies[run]
     figures, theory = stored.get("spectrum"), stored.get("theory") or {}
     values = theory.get("eigenvalues")
@@ -155,13 +155,13 @@ def _draw_topology(study: Study, run: str, name: str) -> Figure:
 
 
 def rebuild(study: Study, run: str) -> Topology:
-    """The topology of a run, made from its settings without importing anything that these name.
+    """Rebuild the topology of a run from its settings, without importing anything that these name.
 
     Raises:
-        ValueError: if it is no registered plug-in, or cannot be made.
+        ValueError: if it is not a registered plug-in, or cannot be built.
     """
     config = study.configs[run]
     try:
         return make(config["topology"], config["peers"], config.get("seed"), allow_import=False)
     except (KeyError, TypeError, ImportError) as error:
-        raise ValueError(f"topology of {run} cannot be made again: {error}") from error
+        raise ValueError(f"topology of {run} cannot be rebuilt: {error}") from error

@@ -1,4 +1,4 @@
-"""One self-contained page about a study, with a folder of its figures and tables."""
+"""The report: one self-contained page about a study, with folders of its figures and tables."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from dfedsam.errors import FileError
 
 PAGE = "report.html"
 GENERATOR = "dfedsam report"
-_PART = ".part"  # folder in which a report is made before it takes the place of an older one
+_PART = ".part"  # folder in which a report is built before it replaces an older one
 _ANIMATED = 4  # topologies
 
 
@@ -44,17 +44,18 @@ def write_report(
 ) -> Path:
     """Write a report: report.html, figures/ with a PDF and a PNG each, tables/ with CSV and LaTeX.
 
-    It is made in full before it takes the place of an older one, and nothing else in the folder is touched.
+    A complete report replaces an older one; other files in the folder are not touched.
 
     Args:
         folders: studies, folders of runs, or runs; see `read_study`.
-        out: its folder; None takes `report` in the only folder given, or in the current one. It must not exist yet,
-            be empty, or hold an older report.
-        metric: what runs are compared by; None takes accuracy where there is one, else the squared distance from the
+        out: the report's folder, which must be new, empty, or hold an older report; None: `report` in the only folder
+            of `folders`, or in the current one.
+        metric: the metric that compares runs; None: accuracy if recorded, else the squared distance from the
             optimum, else the loss.
-        target: the value of it that rounds, queries and bytes are counted to; None chooses one that most runs reach.
+        target: value of the metric; rounds, queries and bytes are counted until it is reached; None: one that most runs
+            reach.
         style: "paper", or "slides" with larger letters.
-        animate: also show how peers come to agree on the drawn graphs.
+        animate: also animate consensus on the drawn graphs.
 
     Returns:
         The page.
@@ -71,7 +72,7 @@ def write_report(
         if not study.runs["state"].isin(["done", "diverged"]).any():
             states = ", ".join(f"{number} {state}" for state, number in content.counts(study.runs))
             problem = f"has no finished runs ({states}), and a report needs one"
-            raise FileError(study.name, problem, "wait, or go on with them")
+            raise FileError(study.name, problem, "wait, or resume them")
         summary = summarise(study, metric, target)
         part = out / _PART
         shutil.rmtree(part, ignore_errors=True)
@@ -85,7 +86,7 @@ def write_report(
             names = [str(path.relative_to(part)) for path in written]
             foreign = [out / name for name in names if (out / name).exists() and name not in old]
             if foreign:
-                problem = "is not of the older report, and is not overwritten"
+                problem = "does not belong to the older report, so it is not overwritten"
                 raise FileError(foreign[0], problem, "move it away")
             (part / PAGE).write_text(_page(study, summary, shown, left_out, names), encoding="utf-8")
         except BaseException:
@@ -110,7 +111,7 @@ def _publish(part: Path, out: Path, names: list[str], old: list[str]) -> Path:
 
 
 def _files_of_older(out: Path) -> list[str]:
-    """The files that an older report has written into `out`, or was about to when it was killed.
+    """The files of an older report in `out`, including those of an interrupted one.
 
     Raises:
         FileError: if `out` holds something else.
@@ -127,7 +128,7 @@ def _files_of_older(out: Path) -> list[str]:
 
 
 def _listed(page: Path) -> list[str] | None:
-    """The files that a report's page lists; None if it is no report's."""
+    """The files that a report's page lists; None if the page is not a report."""
     head = page.read_text(encoding="utf-8", errors="replace")[:100_000]
     found = re.search(r'<meta name="files" content="([^"]*)"', head)
     if f'content="{GENERATOR}"' not in head or found is None:
@@ -201,7 +202,7 @@ def _page(
         "predictors": _table(_agreements(summary)),
         "css": source.joinpath("report.css").read_text(encoding="utf-8"),
         "script": script,
-        "data": data.replace("<", "\\u003c"),  # so that no text in it can end the script element
+        "data": data.replace("<", "\\u003c"),  # so that no text in the data can end the script element
     }
     return environment.from_string(source.joinpath("report.html").read_text(encoding="utf-8")).render(values)
 

@@ -1,4 +1,4 @@
-"""A study as tables: topologies, what they cost and what they reach; for a page, as CSV and as LaTeX."""
+"""Tables of a study: topologies, their costs and results; as HTML, CSV and LaTeX."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dfedsam.analysis.read import metrics
 from dfedsam.analysis.summary import aggregate, best_rates, differences
 from dfedsam.errors import OptionError
 
-# Columns that name a cell, where they vary; what each is called
+# Columns that name a cell if they vary, and their names
 NAMES = {
     "data": "data", "topology": "topology", "peers": "peers", "algorithm": "algorithm", "variant": "variant",
     "gossip": "gossip", "compressor": "compressor", "steps": "Q", "heterogeneity": "heterogeneity",
@@ -39,16 +39,16 @@ _SYMBOLS = {
 
 
 def study_table(summary: pd.DataFrame) -> pd.DataFrame:
-    """One row per cell of the study, numbers as they are.
+    """One row per cell of the study, with unrounded numbers.
 
     Args:
-        summary: of `summary.summarise`; where learning rates vary, each cell has its best.
+        summary: result of `summary.summarise`; if learning rates vary, each cell uses its best one.
 
     Returns:
-        The index holds the labels. Columns: topology, and the settings that vary; degree, diameter, μ₂, λ, gap and n_W
-        of one gossip step, messages per round (of all peers, all Q steps); rounds, queries and bytes (per peer) to the
-        target, NaN where a seed does not reach it; the steady-state metric and, after "±", its standard deviation over
-        seeds; seeds. Biased topologies have no gap.
+        A table whose index holds the labels. Columns: topology, and the settings that vary; degree, diameter, μ₂, λ,
+        gap and n_W of one gossip step, messages per round (of all peers, all Q steps); rounds, queries and bytes (per
+        peer) to the target, NaN if a seed does not reach it; the steady-state metric and, after "±", its standard
+        deviation over seeds; seeds. Biased topologies have no gap.
     """
     cells = aggregate(best_rates(summary), ("steady", *COSTS), log=False)
     rank = {name: i for i, name in enumerate(order(summary))}
@@ -67,10 +67,10 @@ def study_table(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def shown(table: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """The table as text, with few digits and "±" beside its mean.
+    """The table as text, with few digits and each "±" joined to its mean.
 
     Args:
-        table: of `study_table`.
+        table: result of `study_table`.
         metric: the metric in it.
     """
     text = pd.DataFrame(index=table.index)
@@ -86,7 +86,7 @@ def shown(table: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def to_html(summary: pd.DataFrame) -> str:
-    """The study's table for a page, escaped; what is best beyond the noise is bold."""
+    """The study's table as escaped HTML; the best values are bold if they are best beyond the noise."""
     table, metric = study_table(summary), str(summary["metric"].iloc[0])
     text = shown(table, metric)
     style = text.style.format(escape="html").format_index(escape="html", axis="columns")
@@ -95,7 +95,7 @@ def to_html(summary: pd.DataFrame) -> str:
 
 
 def pairs_table(summary: pd.DataFrame) -> pd.DataFrame:
-    """How each cell differs from the best of its data, size and heterogeneity, seed by seed.
+    """The difference of each cell from the best one of the same data, size and heterogeneity, paired by seed.
 
     Returns:
         Columns: label, the difference of the steady-state metric, low and high (its 95 % interval), pairs.
@@ -109,9 +109,9 @@ def pairs_table(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def pivot(summary: pd.DataFrame) -> pd.DataFrame | None:
-    """The steady state as text: topologies (and what else varies) down, heterogeneity and Q across.
+    """The steady state as text: topologies (and other varying settings) in rows, heterogeneity and Q in columns.
 
-    None where neither Q nor heterogeneity varies.
+    None if neither Q nor heterogeneity varies.
     """
     cells = aggregate(best_rates(summary), ("steady",), log=False)
     metric = str(summary["metric"].iloc[0])
@@ -140,13 +140,13 @@ def write_tables(summary: pd.DataFrame, folder: Path, columns: Sequence[str] | N
     """Write the study's tables.
 
     study.csv has all columns with all digits, pairs.csv the differences from the best. study.tex has the chosen
-    columns, pivot.tex the steady state by topology and Q, where Q or heterogeneity varies; both need booktabs, and
+    columns, pivot.tex the steady state by topology and Q, if Q or heterogeneity varies; both need booktabs, and
     longtable above 35 rows.
 
     Args:
-        summary: of `summary.summarise`.
-        folder: where.
-        columns: of study.tex, as `shown` calls them; None takes those that name a row, the gap, costs and the metric.
+        summary: result of `summary.summarise`.
+        folder: the folder to write to.
+        columns: columns of study.tex, named as by `shown`; None: those that name a row, the gap, costs and the metric.
 
     Returns:
         The files written.
@@ -161,7 +161,7 @@ def write_tables(summary: pd.DataFrame, folder: Path, columns: Sequence[str] | N
     written = [folder / "study.csv", folder / "pairs.csv", folder / "study.tex"]
     _csv(table).to_csv(written[0], index=False)
     _csv(pairs_table(summary)).to_csv(written[1], index=False)
-    caption = f"Steady {title} (mean ± standard deviation over seeds) and what it costs."
+    caption = f"Steady {title} (mean ± standard deviation over seeds) and costs."
     written[2].write_text(_latex(text[chosen], bold[chosen], caption, "tab:study"), encoding="utf-8")
     by_steps = pivot(summary)
     if by_steps is not None:
@@ -176,7 +176,7 @@ def _columns(text: pd.DataFrame, title: str, columns: Sequence[str] | None) -> l
     known = [str(column) for column in text]
     for column in columns or ():
         if column not in known:
-            raise OptionError("columns", column, f"must be of {', '.join(known)}")
+            raise OptionError("columns", column, f"must be one of {', '.join(known)}")
     if columns is not None:
         return list(columns)
     last = ["gap", *(cost for cost in COSTS.values() if cost in known), title]
@@ -185,7 +185,7 @@ def _columns(text: pd.DataFrame, title: str, columns: Sequence[str] | None) -> l
 
 
 def _bold(summary: pd.DataFrame, text: pd.DataFrame, metric: str) -> np.ndarray:
-    """CSS of each cell of `shown`: bold where it is better than all others of its group beyond the noise."""
+    """CSS of each cell of `shown`: bold if it is better than all others of its group beyond the noise."""
     css = np.full(text.shape, "", dtype=object)
     fair = best_rates(summary)
     for column, title in {"steady": metrics.title(metric, line=True), **COSTS}.items():
@@ -216,13 +216,13 @@ def _latex(text: pd.DataFrame, bold: pd.DataFrame, caption: str, label: str) -> 
 
 
 def escape(text: object) -> str:
-    """Text as LaTeX shows it letter by letter; what pdflatex does not know becomes a question mark."""
+    """Escape text for LaTeX; characters unknown to pdflatex become question marks."""
     letters = (_SYMBOLS.get(letter, letter if ord(letter) < 0x180 else "?") for letter in str(text))
     return re.sub(r"\s+", " ", "".join(letters)).replace("n\\_W", "$n_W$")
 
 
 def _csv(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with text that a spreadsheet would take for a formula marked as text."""
+    """Mark text that a spreadsheet would read as a formula as text."""
 
     def mark(value: Any) -> Any:
         return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value

@@ -1,7 +1,9 @@
-"""What surrounds a round: peers that are absent keep their state, a budget ends the run, and so does a signal."""
+"""What surrounds a round: absent peers keep their state, a budget or a signal ends the run, drift is noticed."""
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +12,11 @@ from numpy.typing import NDArray
 
 from dfedsam.callbacks.base import INTERRUPTED, Callback, Run
 from dfedsam.state import rows_of, set_rows
+
+_LOG = logging.getLogger(__name__)
+_SETTLED = 100  # rounds, at least, that peers have to come to rest
+_GROWN = 10.0  # times the consensus distance at rest, beyond which the peers are said to come apart
+_LATER = 1.05  # times the round of one look, that of the next
 
 
 class AbsentPeers(Callback):
@@ -71,3 +78,38 @@ class Interrupt(Callback):
         """Agree over the ranks whether to stop."""
         if run.stopped is None and run.communicator.agree(self._requested()):
             run.stop(INTERRUPTED)
+
+
+class ConsensusWatch(Callback):
+    """Says once where compressed gossip lets peers come apart that had come to rest.
+
+    With a γ that is a little too large they do so over thousands of rounds, and the bound on what is sent ends the run
+    only long afterwards. At rest is what the consensus distance was, at most, from a quarter to a half of the rounds
+    so far: where peers are only on their way apart, as at the start, it grows fourfold from there.
+    """
+
+    def __init__(self) -> None:
+        self._due: float = _SETTLED
+
+    def on_start(self, run: Run) -> None:
+        """Watch nothing where whole rows are sent."""
+        gossip = run.experiment.algorithm.gossip_of_x()
+        if gossip is None or gossip.is_exact:
+            self._due = math.inf
+
+    def after_round(self, run: Run) -> None:
+        """Compare the latest consensus distance with that at rest."""
+        if run.row is None or run.round < self._due:
+            return
+        self._due, now = _LATER * run.round, run.row["consensus_distance"]
+        rest = max(
+            (row["consensus_distance"] for row in run.rows if 0.25 <= row["round"] / run.round <= 0.5), default=0
+        )
+        if rest > 0 and now > _GROWN * rest:
+            self._due = math.inf
+            if run.communicator.is_root:
+                _LOG.warning(
+                    "dfedsam: note: round %d: the peers come apart: their consensus distance is %.3g, and was at most "
+                    "%.3g between a quarter and a half of these rounds; a smaller gamma%s usually helps",
+                    *(run.round, now, rest, f" than {run.row['gamma']:.3g}" if "gamma" in run.row else ""),
+                )

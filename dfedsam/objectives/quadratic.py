@@ -21,7 +21,8 @@ class Quadratic(Objective):
     """f_i(x) = ½ Σ_j a_j (x_j − b_ij)², with b_i = c + heterogeneity · z_i and z_i ~ N(0, I).
 
     The common centre c ~ N(0, I) and the z_i come from the seed. A minibatch ξ ~ N(0, noise² I) adds ξᵀx to a loss,
-    so gradients carry noise of variance noise² a coordinate. Peers start at 0.
+    so gradients carry noise of variance noise² a coordinate. A seed gives the same optima and noise, up to rounding, in
+    float32 and float64. Peers start at 0.
 
     Args:
         dim: length of x, at least 1.
@@ -75,10 +76,10 @@ class QuadraticProblem(Problem):
             return
 
         def draw(some: Peers) -> NDArray:
-            spread = RandomStream(seed, "quadratic optima", 0, 0, some).normal((options.dim,), dtype)
+            spread = RandomStream(seed, "quadratic optima", 0, 0, some).normal((options.dim,), np.float64)
             spread *= options.heterogeneity
-            spread += centre.astype(dtype)
-            return spread
+            spread += centre
+            return spread.astype(dtype, copy=False)
 
         self.optima = np.empty((len(block), options.dim), dtype)
         for low in range(0, len(block), _CHUNK):
@@ -103,9 +104,9 @@ class QuadraticProblem(Problem):
         """The noise ξ, shape (peers, dim); shape (peers, 0) where there is none."""
         if self.noise == 0:
             return np.empty((len(stream.peers), 0), self.dtype)
-        noise = stream.normal((self.dim,), self.dtype)
+        noise = stream.normal((self.dim,), np.float64)
         noise *= self.noise
-        return noise
+        return noise.astype(self.dtype, copy=False)
 
     def losses(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
         offset = x - self._optima(rows)[:, None]

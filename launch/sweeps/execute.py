@@ -1,4 +1,4 @@
-"""Executes one run of a study: in a worker process, or, with `--only`, in this one or on the ranks of this MPI job."""
+"""Executes one run of a study: in a worker process or, with `--only`, in this process or on the ranks of this job."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Outcome:
     """How a run ended.
 
     Args:
-        ending: "done", "stopped" as asked, "failed", or executed "elsewhere" by another process.
-        reason: why it failed.
-        status: the exit status of a process that executes it alone: 1, or 2 for bad input that only the data showed.
+        ending: "done", "stopped" as requested, "failed", or "elsewhere" (another process executes it).
+        reason: why the run failed.
+        status: exit status of a process that executes only this run: 1, or 2 for bad input found only with the data.
     """
 
     ending: Ending
@@ -37,12 +37,12 @@ class Outcome:
 
 
 def execute(path: Path, run: Run, stop: ranks.Stop, *, show: bool) -> Outcome:
-    """Execute a run from where it stands, and note a failure in the study; the same on every rank.
+    """Start or resume a run, and record a failure in the study; the outcome is the same on every rank.
 
     Args:
         path: the study's folder.
         run: one of its runs.
-        stop: ends it after its round, with a checkpoint.
+        stop: ends the run after its round, with a checkpoint.
         show: whether to show progress and a summary.
     """
     from dfedsam.errors import RunError
@@ -60,7 +60,7 @@ def execute(path: Path, run: Run, stop: ranks.Stop, *, show: bool) -> Outcome:
         traceback.print_exc()
         outcome = Outcome("failed", f"{type(error).__name__}: {error}", 1)
     if mpi_rank() == 0:
-        with suppress(OSError):  # a disk that is full may be the reason itself
+        with suppress(OSError):  # a full disk may be the reason itself
             study.fail(run, outcome.reason, outcome.status)
     ranks.end_together(f"dfedsam: {run.name}: {outcome.reason}", outcome.status)
     return outcome
@@ -81,7 +81,7 @@ def _execute(
                 folder.path.mkdir(parents=True, exist_ok=True)
                 stack.enter_context(folder.writing())
                 stack.callback(folder.remove_unstarted)  # a run that fails before its first checkpoint leaves nothing
-                action = study.pending(run, experiment)  # another process may have been at it until now
+                action = study.pending(run, experiment)  # another process may have executed it until now
                 study.clear_failure(run)
             return action
 
@@ -96,21 +96,21 @@ def _execute(
     if result.stopped == INTERRUPTED:
         return Outcome("stopped")
     if result.stopped is not None:
-        error = f"stopped by its budget: {result.stopped}; raise it in the sweep's file, and start the sweep again"
+        error = f"stopped by its budget: {result.stopped}; raise it in the sweep's file, and rerun the sweep"
         on_root(communicator, lambda: study.fail(run, error, 1))
         return Outcome("failed", error, 1)
     return Outcome("done")
 
 
 def execute_only(path: Path, sweep: Sweep, cell: Cell, run: Run) -> int:
-    """Execute a run in this process, or on all the ranks of the MPI job that it is part of.
+    """Execute a run in this process, or on all ranks of the MPI job to which it belongs.
 
     Returns:
         The exit status: 0 if it is done, or another process executes it; 75 if SIGUSR1 stopped it; 130 or 143 after
-        another signal; 1 if it failed, 2 for input that only the data showed to be bad.
+        another signal; 1 if it failed; 2 for bad input found only with the data.
 
     Raises:
-        ValueError: if a search is by a metric that the runs do not have.
+        ValueError: if the runs do not have the metric of a search.
     """
     with ranks.Stop() as stop:
         outcome = execute(path, run, stop, show=True)

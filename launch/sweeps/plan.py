@@ -1,4 +1,4 @@
-"""From a sweep to its runs: their names, and their settings, all of which are built before anything is written."""
+"""Expands a sweep into its runs: names and settings, all checked before anything is written."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dfedsam.launch.options import Settings
     from dfedsam.launch.trees import Pair
 
-_LONGEST = 200  # characters of a name; file systems take 255 bytes, and something is put behind it
+_LONGEST = 200  # characters of a name; file systems allow 255 bytes, including a suffix
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class Run:
 
     Args:
         name: its folder's name, such as topology=ring,peers=16,seed=0.
-        part: where in the study it lies: "" for a run that stands, "search" for a candidate.
-        values: option → value, over the base.
+        part: subfolder in the study: "" for a final run, "search" for a candidate.
+        values: option → value; they override the base.
         base: the experiment that all runs share.
-        ranks: MPI ranks to execute it on; None: as the base says.
-        like: a run that differs in its seed alone, whose settings need not be read twice.
+        ranks: MPI ranks to execute it on; None: as in the base.
+        like: a run that differs only in its seed, whose settings need not be read twice.
         code: whether import paths in its values may be imported.
     """
 
@@ -43,7 +43,7 @@ class Run:
 
     @cached_property
     def settings(self) -> Settings:
-        """Its settings. Raises ValueError, in one line with the run's name, for what is not understood."""
+        """The run's settings. Raises ValueError for invalid ones, in one line with the run's name."""
         from dfedsam.launch import options
 
         if self.like is not None:
@@ -57,7 +57,7 @@ class Run:
             raise ValueError(f"run {self.name}: {error}") from error
 
     def build(self) -> Experiment:
-        """Its experiment, checked as far as can be without data. Raises ValueError, in one line with its name."""
+        """The run's experiment, checked as far as possible without data. Raises ValueError, with the run's name."""
         from dfedsam.launch import run
 
         settings = self.settings
@@ -70,7 +70,7 @@ class Run:
 
     @property
     def rounds(self) -> int:
-        """Rounds in all, known without building the run. Raises OptionError if they are no whole number."""
+        """The number of rounds, read without building the run. Raises OptionError if it is no whole number."""
         value = self._value("rounds")
         try:
             return int(value)
@@ -79,7 +79,7 @@ class Run:
 
     @property
     def references(self) -> bool:
-        """Whether reference metrics are asked for, known without building the run."""
+        """Whether reference metrics are requested, read without building the run."""
         return self._value("references") in (True, "true", "True")
 
     def _value(self, option: str) -> Any:
@@ -89,17 +89,17 @@ class Run:
 
     @property
     def count(self) -> int:
-        """MPI ranks that execute it."""
+        """The number of MPI ranks that execute the run."""
         return self.settings.own["ranks"] or 1
 
 
 @dataclass(frozen=True)
 class Cell:
-    """Runs that differ in their seed alone, and the candidates that they are chosen from, if there is a search.
+    """Runs that differ only in their seed and, in a search, the candidates from which they are selected.
 
     Args:
-        runs: one a seed.
-        candidates: for each value that is searched over, one run a seed; empty without a search.
+        runs: one per seed.
+        candidates: for each candidate value, one run per seed; empty without a search.
     """
 
     runs: tuple[Run, ...]
@@ -107,7 +107,7 @@ class Cell:
 
     @property
     def jobs(self) -> tuple[Run, ...]:
-        """What has to be executed: the candidates, or the runs where there is no search."""
+        """The runs to execute: the candidates or, without a search, the runs."""
         return tuple(run for candidate in self.candidates for run in candidate) or self.runs
 
 
@@ -142,9 +142,9 @@ def _runs(sweep: Sweep, point: Point, part: str, ranks: int | None) -> Iterator[
 
 
 def name(values: Point) -> str:
-    """What a run is called: option=value, joined by commas; without slashes, and not too long for a folder.
+    """The name of a run: option=value, joined by commas, without slashes, and short enough for a folder.
 
-    A plug-in with options is written as name(option=value). Where a name had to be cut, a digest ends it.
+    A plug-in with options is written as name(option=value). A name that had to be cut ends with a digest.
     """
     text = ",".join(f"{option}={_short(value)}" for option, value in values.items()).replace("/", "_")
     if len(text) <= _LONGEST:
@@ -156,7 +156,7 @@ def _short(value: Any) -> str:
     if isinstance(value, dict):
         path = str(value.get("class_path", "")).rpartition(".")[2]
         inner = value.get("init_args") or {} if path else value
-        inner = inner if isinstance(inner, dict) else {"init_args": inner}  # refused when the run is built
+        inner = inner if isinstance(inner, dict) else {"init_args": inner}  # rejected when the run is built
         options = ",".join(f"{option}={_short(item)}" for option, item in inner.items())
         return f"{path}({options})" if options else path
     if isinstance(value, list):
@@ -165,7 +165,7 @@ def _short(value: Any) -> str:
 
 
 def _word(value: Any) -> str:
-    """A value as it is written on a command line."""
+    """A value in the notation of the command line."""
     if isinstance(value, str):
         return value
     import yaml

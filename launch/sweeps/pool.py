@@ -1,4 +1,4 @@
-"""Executes a study's runs on this machine, several side by side, in worker processes or MPI jobs."""
+"""Executes a study's runs on this machine, several at the same time, in worker processes or MPI jobs."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ _SPAWN = multiprocessing.get_context("spawn")  # a fork would copy threads' lock
 
 
 class Pool:
-    """Threads that each take the next run, and a worker process or an MPI job for it.
+    """Threads that each take the next run and execute it in a worker process or an MPI job.
 
     Args:
         path: the study.
-        todo: (number among the study's jobs, run) in the order to execute them.
-        progress: kept up to date.
+        todo: (number among the study's jobs, run) in order of execution.
+        progress: updated as runs start and end.
         ended: called with each run and its outcome, in the thread that calls `run`.
-        options: of the command line, for runs on ranks.
-        restarts: how often a run goes on from its last checkpoint after one of its ranks was lost.
+        options: command-line options for runs on MPI ranks.
+        restarts: how often a run continues from its last checkpoint after one of its ranks was lost.
     """
 
     def __init__(
@@ -57,9 +57,12 @@ class Pool:
         self._launched: dict[int, subprocess.Popen[bytes]] = {}
 
     def run(self, show: Callable[[], None]) -> int:
-        """Run all; `show` is called a few times a second. Returns the exit status of the signal that stopped it, or 0.
+        """Execute all runs, and return the exit status of the signal that stopped them, or 0.
 
-        SIGINT, SIGTERM, SIGHUP or SIGUSR1 lets the runs finish their round and save; the second one ends them now.
+        `show` is called a few times per second.
+
+        After SIGINT, SIGTERM, SIGHUP or SIGUSR1 the runs finish their round and save; a second signal ends them at
+        once.
         """
         threads = [threading.Thread(target=self._work, args=(slot,)) for slot in range(self._progress.jobs)]
         with ranks.Stop() as stop:
@@ -115,12 +118,12 @@ class Pool:
     def _in_worker(self, slot: int, run: Run) -> Outcome:
         if slot not in self._workers:
             self._workers[slot] = Worker(self._path / "logs" / f"process-{slot + 1}.log")
-        if self._halt.is_set():  # asked to stop while the worker was starting
+        if self._halt.is_set():  # stop requested while the worker was starting
             self._workers[slot].stop()
         return self._workers[slot].execute(self._path, run)
 
     def _launch(self, slot: int, number: int, run: Run) -> Outcome:
-        """Execute a run on MPI ranks: an mpirun of its own, which ends with this process."""
+        """Execute a run on MPI ranks by an mpirun that ends with this process."""
         log = self._path / "logs" / f"{run.name}.log"
         status, restart = self._mpirun(slot, log, run.count, number), 0
         while ranks.is_lost(status) and restart < self._restarts and not self._halt.is_set():
@@ -158,10 +161,10 @@ class Pool:
 class Worker:
     """A process that executes one run after another, so that a short run does not pay for a process's start.
 
-    It is started anew if a run ends it, and ends with the process that made it.
+    It is restarted if a run kills it, and ends with the process that created it.
 
     Args:
-        log: the file that gets what libraries write.
+        log: the file for the output of libraries.
     """
 
     def __init__(self, log: Path) -> None:
@@ -176,7 +179,7 @@ class Worker:
         return ours, process
 
     def execute(self, path: Path, run: Run) -> Outcome:
-        """Execute a run of the study at `path`, and wait for its end."""
+        """Execute a run of the study at `path`, and wait until it ends."""
         if not self._process.is_alive():
             self._pipe, self._process = self._start()
         with suppress(EOFError, OSError):
@@ -185,30 +188,30 @@ class Worker:
         self._process.join()
         status = self._process.exitcode or 0
         if status == -signal.SIGKILL:
-            return Outcome("failed", "its process was ended by signal SIGKILL; short of memory?")
+            return Outcome("failed", "its process was ended by signal SIGKILL; out of memory?")
         how = f"was ended by signal {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
         return Outcome("failed", f"its process {how}: see {self._log}")
 
     def stop(self) -> None:
-        """Ask the run to finish its round, save and end; this can be called from another thread than `execute`."""
+        """Ask the run to finish its round, save and end; may be called from a thread other than that of `execute`."""
         if self._process.is_alive() and self._process.pid:
             os.kill(self._process.pid, ranks.SAVE)
 
     def end(self) -> None:
-        """Let the idle process end, so that its libraries give back what they hold."""
+        """End the idle process, so that its libraries free their resources."""
         self._pipe.close()
         self._process.join(timeout=10)
         self.kill()
 
     def kill(self) -> None:
-        """End the process now, with the run that it executes."""
+        """End the process and its run at once."""
         self._process.kill()
         self._process.join()
 
 
 def _serve(pipe: Connection, log: Path) -> None:
-    """What a worker does: execute what comes through the pipe, until its other end is closed."""
-    os.setsid()  # Ctrl-C reaches the sweep alone, which then asks us
+    """The main loop of a worker: execute runs that arrive through the pipe, until its other end is closed."""
+    os.setsid()  # Ctrl-C reaches only the sweep, which then asks this process to stop
     threading.Thread(target=_end_with_parent, daemon=True).start()
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(file, 1)
@@ -221,7 +224,7 @@ def _serve(pipe: Connection, log: Path) -> None:
 
 
 def _end_with_parent() -> None:
-    """End at once when the sweep is killed, so that it can be started again."""
+    """End at once when the sweep is killed, so that it can be restarted."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

@@ -1,4 +1,4 @@
-"""How far a sweep is: a line now and then, or live on a terminal."""
+"""Progress of a sweep: live on a terminal, otherwise a line from time to time."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _SHOWN = 8  # running runs with a line of their own
 
 @dataclass
 class Progress:
-    """How far a sweep is.
+    """Progress of a sweep.
 
     Args:
-        total: runs in all.
-        before: how many of them were done before.
-        jobs: runs side by side.
+        total: number of runs.
+        before: number of runs that were done before.
+        jobs: runs at the same time.
     """
 
     total: int
@@ -34,13 +34,13 @@ class Progress:
     running: dict[str, RunFolder] = field(default_factory=dict, init=False)  # by name
 
     def remaining(self) -> float | None:
-        """Seconds that remain, from the runs that have ended since the start; None before the first has."""
+        """Estimated remaining seconds, from the runs that have ended since the start; None before the first."""
         ended = self.ended.total()
         pending = self.total - self.before - ended
         return pending * (time.monotonic() - self.start) / ended if ended else None
 
     def line(self) -> str:
-        """All of it in a line: 12/288 done, 2 running, 1 failed, 3:20 left."""
+        """The progress in one line: 12/288 done, 2 running, 1 failed, 3:20 left."""
         remaining, failed = self.remaining(), self.ended["failed"]
         parts = [f"{self.before + self.ended['done']}/{self.total} done"]
         parts += [f"{len(self.running)} running"] if self.running else []
@@ -51,7 +51,7 @@ class Progress:
 
 @contextmanager
 def shown(progress: Progress) -> Iterator[Callable[[], None]]:
-    """What shows the progress each time it is called: live on a terminal, a line now and then elsewhere."""
+    """A function that shows the progress: live on a terminal, otherwise a line from time to time."""
     if not sys.stdout.isatty():
         yield _lines(progress)
         return

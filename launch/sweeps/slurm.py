@@ -1,4 +1,4 @@
-"""A sweep as one SLURM array job: a task for each run that is not done; after a preemption it goes on where it was."""
+"""A sweep as one SLURM array job: one task for each run that is not done; preempted tasks continue when requeued."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from dfedsam.launch.ranks import AGAIN
 from dfedsam.registry import nearest
 from dfedsam.validation import whole_number
 
-_SAVE = 120  # seconds before the end of a task's time at which its run is asked to save
-_USUAL_ARRAY = 1001  # MaxArraySize unless a cluster says otherwise
+_SAVE = 120  # a task's run is asked to save this many seconds before its time limit
+_USUAL_ARRAY = 1001  # SLURM's default of MaxArraySize
 _STARTS = {"mpich": "srun --mpi=pmi2", "openmpi": "mpirun -n {ranks}"}
 _ALONE = "srun --mpi=none"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Slurm:
-    """What a batch script says beside the command.
+    """Settings of a batch script.
 
     Args:
-        partition: where it runs; empty: SLURM's default.
-        time: the limit of one task, such as 2:00:00; empty: the partition's. A run that needs longer is queued again.
-        account: who pays; empty: the user's default.
+        partition: SLURM partition; empty: SLURM's default.
+        time: the limit of one task, such as 2:00:00; empty: the partition's. A run that needs longer is requeued.
+        account: SLURM account; empty: the user's default.
         launcher: "mpich" (srun --mpi=pmi2), "openmpi" (mpirun), or a command such as "srun --mpi=pmix"; empty: by the
             MPI library that mpi4py finds here.
         modules: loaded before the run.
         setup: lines of shell before the run.
         options: further options of sbatch, such as --mem=8G.
-        parallel: tasks at once; 0: as many as SLURM lets run.
-        cpus_per_rank: cores, and threads, of a rank, at least 1.
+        parallel: number of tasks at the same time; 0: as many as SLURM allows.
+        cpus_per_rank: number of cores and threads of a rank, at least 1.
     """
 
     partition: str = ""
@@ -66,7 +66,7 @@ class Slurm:
 
 
 def read(section: Mapping[str, Any], over: Mapping[str, Any]) -> Slurm:
-    """The file's `slurm:` section with the command line's options over it.
+    """Merge the file's `slurm:` section with the command line's options, which take precedence.
 
     Raises:
         OptionError: for an unknown key or a bad value.
@@ -90,15 +90,15 @@ def scripts(
     more: Sequence[str] = (),
     largest: int | None = None,
 ) -> list[str]:
-    """The batch scripts: one, or several where the runs have higher numbers than an array may have.
+    """The batch scripts: one, or several if the runs' numbers exceed the limit of an array.
 
     Args:
-        slurm: their settings.
+        slurm: settings of the scripts.
         study: the study's folder.
-        numbers: the runs to execute, by their number in the sweep.
-        ranks: MPI ranks of each.
+        numbers: numbers of the runs to execute.
+        ranks: MPI ranks of each run.
         more: further options of `dfedsam sweep`.
-        largest: SLURM's MaxArraySize, above the numbers of an array's tasks; None: as this machine's SLURM says.
+        largest: SLURM's MaxArraySize, which the numbers of tasks must be below; None: ask this machine's SLURM.
     """
     largest = largest or _max_array_size()
     arrays: dict[int, list[int]] = {}
@@ -143,7 +143,7 @@ def _script(slurm: Slurm, study: Path, tasks: Sequence[int], ranks: int, more: S
     if steps:  # since SLURM 22.05 a step does not inherit --cpus-per-task
         options = f"srun --kill-on-bad-exit=1 --cpus-per-task={slurm.cpus_per_rank}"
         lines += [command.replace("srun", options, 1), "status=$?"]
-    else:  # the signal comes to this shell, which passes it on
+    else:  # the signal reaches this shell, which forwards it
         lines += [f"{command} &", "run=$!", "trap 'kill -USR1 \"$run\"' USR1", "trap 'kill -TERM \"$run\"' TERM"]
         lines += ['while kill -0 "$run" 2>/dev/null; do wait "$run"; status=$?; done']
     lines += [f'if [ "$status" -eq {AGAIN} ]; then  # it ran out of time and has saved: requeue it']
@@ -167,12 +167,12 @@ def submit(text: str, path: Path) -> str:
 def check_sbatch() -> None:
     """Raise OptionError unless sbatch is here."""
     if shutil.which("sbatch") is None:
-        hint = "call it where jobs are submitted, load the SLURM module, or see the script with --dry-run"
+        hint = "run the command on a login node, load the SLURM module, or print the script with --dry-run"
         raise OptionError("slurm", True, "needs sbatch, which is not found", hint)
 
 
 def find_launcher() -> str:
-    """How ranks of this Python's MPI library are started: "mpich" or "openmpi".
+    """The launcher of this Python's MPI library: "mpich" or "openmpi".
 
     Raises:
         OptionError: if there is no library.
@@ -186,7 +186,7 @@ def find_launcher() -> str:
 
 
 def _max_array_size() -> int:
-    """SLURM's MaxArraySize: tasks of an array have numbers below it."""
+    """SLURM's MaxArraySize: the numbers of an array's tasks are below it."""
     if shutil.which("scontrol") is None:
         return _USUAL_ARRAY
     done = subprocess.run(["scontrol", "show", "config"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
@@ -199,7 +199,7 @@ def _is_line(value: object) -> bool:
 
 
 def _ranges(numbers: Sequence[int]) -> str:
-    """0, 1, 2, 5 as 0-2,5."""
+    """Numbers as ranges: 0, 1, 2, 5 becomes 0-2,5."""
     found: list[list[int]] = []
     for number in sorted(numbers):
         if found and found[-1][1] == number - 1:

@@ -1,4 +1,4 @@
-"""A sweep's file: a base experiment, what varies, the seeds, and a search for each cell."""
+"""A sweep's file: a base experiment, the options that vary, the seeds, and a search in each cell."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Search:
     """A search for the best value of an option in each cell: every value is run with every seed.
 
     Args:
-        option: what is searched over, such as algorithm.lr.
+        option: the option to tune, such as algorithm.lr.
         values: the candidates.
         metric: a metric of metrics.jsonl, such as loss or accuracy.
         choose: "min" or "max" of its mean over the seeds; None: the highest accuracy, and the lowest of all others.
@@ -47,15 +47,15 @@ class Search:
 
 @dataclass(frozen=True, kw_only=True)
 class Sweep:
-    """A sweep as its file has it.
+    """A sweep as read from its file.
 
     Args:
         base: the experiment that all runs share, its plug-ins in the long form.
-        axes: what varies; a run has one point of each.
-        seeds: one run a seed.
-        search: what is chosen in each cell, if anything.
+        axes: the options that vary; a run has one point of each axis.
+        seeds: one run per seed.
+        search: the search in each cell, if any.
         slurm: settings of a batch script.
-        text: the file, with the base in it where that was a file of its own.
+        text: the file's text; a base in a file of its own is inserted.
         code: whether import paths in it may be imported.
     """
 
@@ -78,7 +78,7 @@ def read(path: Path, *, code: bool | None = False) -> Sweep:
 
     Args:
         path: the file.
-        code: whether import paths in it may be imported; None: it is only looked at, and no plug-in is looked up.
+        code: whether import paths in it may be imported; None: read the file without looking up any plug-in.
 
     Raises:
         ValueError: if it is missing, malformed, has an unknown key or an empty list; in one line.
@@ -105,7 +105,7 @@ def read(path: Path, *, code: bool | None = False) -> Sweep:
     varying = [option for axis in axes for option in axis[0]] + ([search.option] if search else [])
     for option in varying:
         if option == _SEED:
-            raise ValueError(f"{path}: seed varies by `seeds`, a number of seeds or a list of them")
+            raise ValueError(f"{path}: vary the seed by `seeds`, a number of seeds or a list of them")
         if option in _NOT_A_RUNS or option.endswith(".help"):
             raise ValueError(f"{path}: {option} cannot vary: it is not part of an experiment")
         if varying.count(option) > 1:

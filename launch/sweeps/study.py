@@ -1,4 +1,4 @@
-"""A study's folder: the runs of a sweep, what has become of each, and the choice of a search."""
+"""A study's folder: the runs of a sweep, their states, and the selection of a search."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SPEC = "sweep.yaml"
 
 
 class Study:
-    """A study: `sweep.yaml`, and a folder of `runs/` with `failed/` beside it, twice if there is a search.
+    """A study's folder with `sweep.yaml`, `runs/` and `failed/`; the last two also in `search/` if there is a search.
 
     Args:
         path: its folder.
@@ -34,10 +34,10 @@ class Study:
         self.path = path
 
     def create(self, sweep: Sweep, cells: list[Cell]) -> None:
-        """Make the folder and keep the sweep in it; the sweep's file may have changed since the last time.
+        """Create the folder and save the sweep in it; the sweep's file may have changed since the last time.
 
         Raises:
-            OptionError: if the folder holds another study, or cannot be made.
+            OptionError: if the folder holds another study, or cannot be created.
         """
         spec, runs = self.path / SPEC, self.path / "runs"
         if spec.exists() and spec.read_text(encoding="utf-8") != sweep.text:
@@ -59,16 +59,16 @@ class Study:
         return RunFolder(self.path / run.part / "runs" / run.name)
 
     def pending(self, run: Run, experiment: Experiment) -> Action:
-        """What remains to be done for a run, by what its folder holds.
+        """The action that a run needs, judged by its folder.
 
         Raises:
-            FileError: if the folder holds something else, a run of other settings, or a run without its checkpoint.
+            FileError: if the folder holds something else, a run with other settings, or a run without its checkpoint.
         """
         folder = self.folder(run)
         if not folder.path.exists():
             return "start"
         if not folder.config.is_file() and not folder.is_unstarted():
-            raise FileError(folder.path, "is no run of this sweep", "give another --out, or move that folder away")
+            raise FileError(folder.path, "is not a run of this sweep", "give another --out, or move that folder away")
         if folder.config.is_file():
             _same_settings(folder, experiment)
         if folder.is_unstarted():
@@ -76,12 +76,12 @@ class Study:
         if folder.is_complete(experiment.rounds, references=experiment.references):
             return "done"
         if not folder.checkpoint.is_file():
-            problem = f"has evaluations, but no {CHECKPOINT} to go on from"
+            problem = f"has evaluations, but no {CHECKPOINT} to continue from"
             raise FileError(folder.path, problem, "restore it, or move that folder away")
         return "resume"
 
     def is_done(self, run: Run) -> bool:
-        """Whether a run is complete, known without building it."""
+        """Whether a run is complete, determined without building it."""
         folder = self.folder(run)
         with suppress(FileError):
             return folder.is_complete(run.rounds, references=run.references)
@@ -92,17 +92,17 @@ class Study:
         return writer(self.folder(run).path) is not None
 
     def failure(self, run: Run) -> Row | None:
-        """Why a run failed, {"error", "status", "time"}, if it did when it was last executed."""
+        """Why a run failed, {"error", "status", "time"}, if its last execution failed; otherwise None."""
         return read_failure(self._failed(run))
 
     def fail(self, run: Run, error: str, status: int) -> None:
-        """Note that a run failed."""
+        """Record that a run failed."""
         note = {"error": " ".join(error.split()), "status": status, "time": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
         self._failed(run).parent.mkdir(parents=True, exist_ok=True)
         write_atomic(self._failed(run), json.dumps(note, ensure_ascii=False) + "\n")
 
     def clear_failure(self, run: Run) -> None:
-        """Forget that a run failed: it is tried again, or complete."""
+        """Delete the record that a run failed, because it is tried again or complete."""
         self._failed(run).unlink(missing_ok=True)
 
     def _failed(self, run: Run) -> Path:
@@ -146,7 +146,9 @@ class Study:
             if self.failure(run) is not None:
                 failed = True
             elif self.is_done(run) and not self.is_running(run):
-                values.append(_last(self.folder(run), search))  # also while others run: a mistake is found at once
+                values.append(
+                    _last(self.folder(run), search)
+                )  # even while others run, so that a wrong metric is found at once
             else:
                 pending = True
         if pending:
@@ -155,7 +157,7 @@ class Study:
 
 
 def read_failure(path: Path) -> Row | None:
-    """A note of a failed run; None if there is none that can be read."""
+    """The record of a failed run; None if it does not exist or cannot be read."""
     with suppress(OSError, ValueError):
         note = json.loads(path.read_text(encoding="utf-8"))
         return note if isinstance(note, dict) else None
@@ -186,14 +188,14 @@ def _last(folder: RunFolder, search: Search) -> float:
 
 
 def _copy(source: RunFolder, target: RunFolder) -> None:
-    """Copy a run's files over those of an earlier choice; what else lies in the folder stays."""
+    """Copy a run's files over those of an earlier selection; other files in the folder stay."""
     if target.config.is_file() and target.config.read_bytes() == source.config.read_bytes():
         rows = source.read_metrics()
         if target.metrics.is_file() and target.read_metrics() == rows and target.prompt.is_file():
             return
     target.path.mkdir(parents=True, exist_ok=True)
     with target.writing():
-        target.prompt.unlink(missing_ok=True)  # until the last file is there, the copy is not complete
+        target.prompt.unlink(missing_ok=True)  # until the last file is copied, the copy counts as incomplete
         if not source.references.is_file():
             target.references.unlink(missing_ok=True)
         names = sorted(path.name for path in source.path.iterdir() if path.is_file() and path.name[0] != ".")

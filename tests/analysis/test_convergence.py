@@ -114,7 +114,7 @@ def test_colours_and_columns_are_settings(tmp_path):
     assert [word in text for word in (">ring<", ">torus<", ">1<", ">4<", ">dfedsam, 16 peers<")] == [True] * 5
     with pytest.raises(ValueError, match=r"color is beauty: it must be a setting: .*topology"):
         plot_runs([tmp_path], color="beauty")
-    with pytest.raises(ValueError, match="x is rounds,queries,bytes: it must be a single word"):
+    with pytest.raises(ValueError, match="x is rounds,queries,bytes: it must be a single name"):
         plot_runs([tmp_path], columns="topology")
 
 

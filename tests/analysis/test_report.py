@@ -139,7 +139,7 @@ def test_a_figure_of_a_foreign_file_is_refused(study, tmp_path):
     page.write_text(
         page.read_text(encoding="utf-8").replace("figures/consensus_rounds.png", "figures/none.png"), encoding="utf-8"
     )
-    with pytest.raises(ValueError, match=r"consensus_rounds\.png: is not of the older report"):
+    with pytest.raises(ValueError, match=r"consensus_rounds\.png: does not belong to the older report"):
         write_report([study], out)
 
 
@@ -218,7 +218,7 @@ def test_what_files_name_is_not_run(tmp_path):
         (["."], {"metric": "beauty"}, "metric is beauty: it must be recorded by at least one run; there is .*loss"),
         (["runs/late"], {}, "has no finished runs .1 unfinished."),
         (["failed"], {}, "must be a run or a study"),
-        (["none"], {}, "none: must be a run or a study, but it is not there"),
+        (["none"], {}, "none: must be a run or a study, but it does not exist"),
         (["."], {"style": "poster"}, "style is poster: it must be one of paper, slides"),
     ],
 )

@@ -51,7 +51,7 @@ def test_a_broken_line_in_the_middle_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("files", "said"),
     [
-        ([], "has no config.yaml of its own, and no runs in it"),
+        ([], "has neither a config.yaml nor runs"),
         (["config.yaml"], "it has no metrics.jsonl"),
         (["metrics.jsonl"], "it has no config.yaml"),
     ],
@@ -64,7 +64,7 @@ def test_a_folder_that_is_not_a_run_says_what_is_missing(tmp_path, files, said):
 
 
 def test_other_mistakes(tmp_path):
-    with pytest.raises(ValueError, match="it is not there; fix the path"):
+    with pytest.raises(ValueError, match="it does not exist; fix the path"):
         read_runs([tmp_path / "none"])
     (tmp_path / "file").touch()
     with pytest.raises(ValueError, match="it is a file"):

@@ -52,10 +52,10 @@ def test_the_smallest_and_the_empty():
     [
         ([1, 2], ["a", "b"], "counts has shape"),
         (np.zeros((0, 2)), ["a", "b"], "counts has shape"),
-        ([[1, -1]], ["a", "b"], "whole numbers of 0 or above"),
-        ([[1, 0.5]], ["a", "b"], "whole numbers of 0 or above"),
-        ([[1, np.nan]], ["a", "b"], "whole numbers of 0 or above"),
-        ([["x", "y"]], ["a", "b"], "whole numbers of 0 or above"),
+        ([[1, -1]], ["a", "b"], "whole numbers of at least 0"),
+        ([[1, 0.5]], ["a", "b"], "whole numbers of at least 0"),
+        ([[1, np.nan]], ["a", "b"], "whole numbers of at least 0"),
+        ([["x", "y"]], ["a", "b"], "whole numbers of at least 0"),
         ([[1, 2]], ["a"], "class_names has 1 names: it must have one for each of 2 classes"),
     ],
 )

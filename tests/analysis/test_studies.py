@@ -85,7 +85,7 @@ def test_no_closed_form_without_theory(tmp_path):
             )
     study = read_study([tmp_path])
     assert [note for note in study.notes if "no theory" in note] == [
-        "4 of 4 runs have no theory in topology.json: its lines are left out for them"
+        "4 of 4 runs have no theory in topology.json: they have no lines of theory"
     ]
     figure = predictors(summarise(study, "loss"))
     assert [ax.get_xlabel() for ax in figure.axes] == [r"gap $1-\lambda_Q$"]

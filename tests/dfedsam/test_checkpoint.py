@@ -153,7 +153,7 @@ def test_files_of_others_are_refused_in_one_line(tmp_path, metadata, message):
 
 
 def test_a_missing_file_and_a_folder(tmp_path):
-    refused(tmp_path / "absent", "is not there")
+    refused(tmp_path / "absent", "does not exist")
     refused(tmp_path, "cannot be read")
 
 

@@ -101,7 +101,7 @@ def test_damaged_json_names_its_file(folder, name):
 
 
 def test_what_is_no_run_is_said(tmp_path):
-    with pytest.raises(FileError, match="not there"):
+    with pytest.raises(FileError, match="does not exist"):
         RunFolder(tmp_path / "a").read_config()
     with pytest.raises(FileError, match=r"no config\.yaml"):
         RunFolder(tmp_path).read_config()

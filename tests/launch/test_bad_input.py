@@ -39,7 +39,7 @@ CASES = {
         "graph is directed: it must be undirected.*out_degree",
     ),
     "a directed graph and plain gossip": ("run --topology random_out", "gossip is plain.*choose the gossip push_sum"),
-    "weights of a schedule": ("run --topology base --topology.weights lazy", "this one brings its own weights"),
+    "weights of a schedule": ("run --topology base --topology.weights lazy", "this topology has its own weights"),
     "more than a solver takes": ("run --topology.weights fastest --peers 3000", "at most .* peers.*3000.*metropolis"),
     "weights that do not sum to one": ("run --peers 3 --topology.weights off.csv", "off.csv.*row 1 sums to 1.1"),
     "weights of another size": ("run --peers 4 --topology.weights off.csv", "off.csv.*4 rows.*it has 3"),
@@ -300,7 +300,7 @@ def test_one_line_and_nothing_written(dfedsam, line, pattern):
 
 
 @pytest.mark.parametrize(("damage", "pattern"), [
-    (lambda folder: (folder / "checkpoint.safetensors").unlink(), "checkpoint.*is not there"),
+    (lambda folder: (folder / "checkpoint.safetensors").unlink(), "checkpoint.*does not exist"),
     (lambda folder: cut(folder / "checkpoint.safetensors"), "checkpoint.*cannot be read: it is cut short"),
     (lambda folder: (folder / "checkpoint.safetensors").write_text("mine"), "checkpoint.*cannot be read"),
     (lambda folder: other(folder / "config.yaml"), "belongs to another experiment"),

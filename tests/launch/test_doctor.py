@@ -12,7 +12,7 @@ def test_two_ranks_really_exchange():
 
 
 def test_what_is_missing_has_advice_and_the_status_says_so(capsys):
-    missing = doctor.Finding("model", False, "not at hand", "pip install it")
+    missing = doctor.Finding("model", False, "not installed", "pip install it")
     optional = doctor.Finding("GPUs", False, "none", needed=False)
     assert doctor.report([doctor.Finding("python", True, "3")]) == 0
     assert doctor.report([optional]) == 0
@@ -40,7 +40,7 @@ def test_launcher_and_library_of_different_makers(monkeypatch, tmp_path):
     other.write_text('#!/bin/sh\nshift 2\n"$@"\n"$@"\n')  # starts two worlds of one rank
     other.chmod(0o755)
     monkeypatch.setattr(ranks, "launcher", lambda: str(other))
-    assert "different makers" in doctor.exchange().advice or "two worlds" in doctor.exchange().found
+    assert "different MPI implementations" in doctor.exchange().advice or "two worlds" in doctor.exchange().found
 
 
 def test_the_whole_round(dfedsam, monkeypatch):
@@ -49,4 +49,4 @@ def test_the_whole_round(dfedsam, monkeypatch):
     )
     said = dfedsam("doctor")
     assert said.status == 0
-    assert "all that is needed is here" in said.out
+    assert "everything required is installed" in said.out

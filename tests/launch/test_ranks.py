@@ -101,7 +101,7 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_been(dfedsam, tmp_path, count, 
         finally:
             if job.poll() is None:
                 os.killpg(job.pid, signal.SIGKILL)
-    assert "stopped as asked; go on with: dfedsam resume a" in (tmp_path / "log").read_text()
+    assert "stopped as requested; continue with: dfedsam resume a" in (tmp_path / "log").read_text()
     played = len(metrics("a"))
     assert 3 <= played < 4000
     assert dfedsam("resume", "a", "--rounds", str(played + 2)).status == 0

@@ -86,7 +86,7 @@ def test_damaged_metrics_are_refused_and_left_as_they_are(dfedsam, spoil, messag
 @pytest.mark.parametrize(
     ("file", "text", "message"),
     [
-        ("checkpoint.safetensors", None, "the checkpoint is not there"),
+        ("checkpoint.safetensors", None, "the checkpoint does not exist"),
         ("metrics.jsonl", None, "metrics.jsonl: cannot be read"),
         ("config.yaml", "format: 7\nrounds: 3\n", "has format 7, and this version of dfedsam knows format 1"),
         ("config.yaml", "rounds: 3\n", "has no format number"),
@@ -153,7 +153,7 @@ def test_a_sweep_leaves_alone_what_is_not_its_own(dfedsam):
     assert contents(run) == before
     said = dfedsam("sweep", write(seeds=2, base={"rounds": 5}))
     assert (said.status, said.err.count("\n")) == (2, 1)
-    assert "has evaluations, but no checkpoint.safetensors to go on from" in said.err
+    assert "has evaluations, but no checkpoint.safetensors to continue from" in said.err
     assert contents(run) == before
 
 
@@ -163,7 +163,7 @@ def test_a_folder_that_was_never_a_run_is_not_removed(dfedsam):
     thesis.write_text("mine")
     said = dfedsam("sweep", write(seeds=2))
     assert (said.status, said.err.count("\n")) == (2, 1)
-    assert "is no run of this sweep" in said.err
+    assert "is not a run of this sweep" in said.err
     assert thesis.read_text() == "mine"
 
 

@@ -157,8 +157,12 @@ def test_what_should_be_known_is_said_once(dfedsam):
         ("plain", "ring", r"plain, Q = 4: λ_Q = 0\.419$"),
         ("chebyshev", "ring", r"chebyshev, Q = 4: λ_Q = 0\.0793 \(plain: 0\.419\)$"),
         ("finite_time", "ring", r"finite_time, Q = 4: λ_Q = 0 \(plain: 0\.419\)$"),
-        ("choco", "ring", r"choco, Q = 4: the last exchange left 0\.\d+ of .* distance \(plain: λ_Q = 0\.419\)$"),
-        ("flood", "ring", r"flood, Q = 4: what a peer did is known to all after 1 round$"),
+        (
+            "choco",
+            "ring",
+            r"choco, Q = 4: measured contraction 0\.\d+ \(plain: λ_Q = 0\.419\)$",
+        ),
+        ("flood", "ring", r"flood, Q = 4: all peers know an update after 1 round$"),
         ("plain", "one_peer_exponential", r"plain, Q = 4: λ_Q = 0$"),
     ],
 )

@@ -52,7 +52,7 @@ def test_no_figure_is_without_words():
 
 @pytest.mark.parametrize(("argv", "texts"), [
     (("base", "--peers", "25"), ["rounds to the exact mean +9$", "^9 matrices in turn; exact after 9 rounds$"]),
-    (("random_matching",), ["messages a round, one vector each +16$", "^drawn afresh in each round$"]),
+    (("random_matching",), ["messages a round, one vector each +16$", "^W redrawn in each round$"]),
     (("random_neighbours",), [r"≈", r"λ_max\(E\[WᵀW\] − J\) +0\.\d+ ± 0\.0"]),
     (("random_out",), ["^σ₂ ", "^the same W in every round, directed; needs push-sum$"]),
     (("star", "--weights", "uniform"), ["biased: only rows sum to one"]),
@@ -158,7 +158,7 @@ def test_rich_draws_the_table_on_a_terminal(dfedsam, monkeypatch):
     ("topology ring grids", "topology is grids.*did you mean grid"),
     ("topology ring star --topology.rows 3", "--topology.rows is not an option of any of these topologies"),
     ("topology ring --topology.rows 3", "--topology.rows is not an option: there are weights"),
-    ("topology base --weights metropolis", "this one brings its own weights"),
+    ("topology base --weights metropolis", "this topology has its own weights"),
     ("topology ring --weights", "weights needs a value"),
     ("topology ring --weights metropolitan", "topology.weights is metropolitan.*did you mean metropolis"),
     ("topology ring star --draw both.png", "names is ring star.*draw takes one topology"),

@@ -127,6 +127,31 @@ def test_slow_divergence_after_a_rest_ends_the_run():
         distances(gossip, topologies.make("star", 16), 384, 6000)
 
 
+@pytest.mark.parametrize(("gamma", "apart"), [(0.08, True), (0.01, False)])
+def test_peers_that_come_apart_after_a_rest_are_noted_once_long_before_the_run_ends(gamma, apart, caplog):
+    found = simulate(
+        objective=Quadratic(dim=384, noise=1.0, heterogeneity=0.1),
+        topology=topologies.make("star", 16),
+        algorithm=DPSGD(
+            estimator=Exact(), lr=0.001, gossip=Choco(compressor=TopK(fraction=0.01), steps=4, gamma=gamma)
+        ),
+        rounds=250,
+        evaluate_every=10,
+        evaluate_local=False,
+    )
+    distance = dict(zip(found["round"], found["consensus_distance"], strict=True))
+    grown = [
+        t for t in range(100, 260, 10) if distance[t] > 10 * max(distance[s] for s in distance if t <= 4 * s <= 2 * t)
+    ]
+    assert bool(grown) == apart == len(caplog.messages)
+    if apart:
+        assert (
+            f"round {grown[0]}: the peers come apart: their consensus distance is {distance[grown[0]]:.3g}"
+            in caplog.text
+        )
+        assert "a smaller gamma than 0.08" in caplog.text
+
+
 def test_what_is_no_number_is_noticed():
     x = np.ones((4, 9), np.float32)
     gossip = Choco(gamma=0.1)

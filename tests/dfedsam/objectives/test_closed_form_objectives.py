@@ -36,6 +36,16 @@ def test_shapes_and_types(objective):
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES, ids=repr)
+def test_a_seed_gives_the_same_problem_in_both_types(objective):
+    (double, batch, x), (single, single_batch, _) = parts(objective, range(PEERS)), parts(objective, range(PEERS), "f4")
+    np.testing.assert_allclose(single_batch, batch, rtol=1e-6)
+    losses = single.losses(x.astype(np.float32), single_batch)
+    np.testing.assert_allclose(losses, double.losses(x, batch), rtol=1e-5, atol=1e-5)
+    for name, value in single.evaluate(x[:, 0].astype(np.float32)).items():
+        np.testing.assert_allclose(value, double.evaluate(x[:, 0])[name], rtol=1e-5)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES, ids=repr)
 def test_a_peer_answers_the_same_in_any_block(objective):
     whole, batch, x = parts(objective, range(PEERS))
     some, some_batch, some_x = parts(objective, range(2, 5))

@@ -24,7 +24,7 @@ CASES = {
     "two runs of one name": ("grid: {topology: [ring, ring]}", "", "two runs would be called topology=ring,seed=0"),
     "a seed twice": ("seeds: [1, 1]", "", "two runs would be called seed=1"),
     "no seeds": ("seeds: 0", "", "seeds is 0: it must be how many, from 1"),
-    "seeds in the grid": ("grid: {seed: [1, 2]}", "", "seed varies by `seeds`"),
+    "seeds in the grid": ("grid: {seed: [1, 2]}", "", "vary the seed by `seeds`"),
     "what is no part of a run": ("grid: {ranks: [1, 2]}", "", "ranks cannot vary"),
     "an option in two places": ("grid: {peers: [8]}\nzip: [{peers: [9]}]", "", "peers varies in two places"),
     "lists of two lengths": ("zip: [{peers: [8, 9], rounds: [1]}]", "", "of one length, but peers has 2, rounds has 1"),
@@ -77,7 +77,7 @@ def test_bad_sweep(dfedsam, monkeypatch, case):
         ("status .", "it must be a study's folder"),
         ("status . --every", "--every is not an option"),
         ("watch", "folder is missing"),
-        ("watch none/a", "it must be a run's folder, but it is not there"),
+        ("watch none/a", "it must be a run's folder, but it does not exist"),
         ("watch a --every 0", "every is 0.0: it must be a number of seconds above 0"),
     ],
 )

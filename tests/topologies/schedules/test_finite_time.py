@@ -166,7 +166,7 @@ def test_many_peers(n):
         (lambda: hyper_hypercube(22, 4), "peers is 22: it must have no prime factor above 5 .*use 20 or 24, a larger"),
         (lambda: make("base", 8, degree="many"), "degree is many: it must be a whole number"),
         (lambda: base(10**6, degree=10**5), "peers is 1000000: it must fit into memory, but 5e\\+10 edges take about"),
-        (lambda: make("base", 8, seed=0, weights="metropolis"), "base brings its own weights"),
+        (lambda: make("base", 8, seed=0, weights="metropolis"), "base has its own weights"),
     ],
 )
 def test_bad_input(build, message):

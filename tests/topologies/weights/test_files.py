@@ -75,7 +75,7 @@ def test_a_file_is_a_topology(suffix, graph, rule, sums, tmp_path):
     np.testing.assert_array_equal(topology.weights(0).toarray(), W.toarray())
     W = topology.weights(0)
     assert (W.format, W.dtype, W.indices.dtype) == ("csr", np.float64, np.int32)
-    with pytest.raises(ValueError, match="brings its own weights"):
+    with pytest.raises(ValueError, match="has its own weights"):
         make(path, None, weights="metropolis")
     with pytest.raises(ValueError, match="peers is 4: it must be "):
         make(path, 4)
