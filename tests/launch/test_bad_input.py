@@ -333,7 +333,7 @@ def test_options_far_out_of_scale_end_the_run_in_one_line(dfedsam, options):
     assert said.status == 1
     assert "Traceback" not in said.err
     assert re.search(
-        r"\ndfedsam run: round \d, .*(out of range|not finite).*the last checkpoint is kept in a\n$", said.err
+        r"^dfedsam run: round \d, .*(out of range|not finite).*the last checkpoint is kept in a\n$", said.err
     )
 
 
