@@ -74,11 +74,47 @@ from .algorithms import (
 from .algorithms import (
     QGDSGDm as QGDSGDm,
 )
+from .blackbox import (
+    BlackBoxConfig as BlackBoxConfig,
+)
+from .blackbox import (
+    CausalLMConfig as CausalLMConfig,
+)
+from .blackbox import (
+    DualEncoderConfig as DualEncoderConfig,
+)
+from .blackbox import (
+    EndpointConfig as EndpointConfig,
+)
+from .blackbox import (
+    FunctionConfig as FunctionConfig,
+)
+from .blackbox import (
+    ImageTextConfig as ImageTextConfig,
+)
+from .blackbox import (
+    MaskedLMConfig as MaskedLMConfig,
+)
 from .callbacks.base import (
     Callback as Callback,
 )
 from .callbacks.progress import (
     Progress as Progress,
+)
+from .data.split import (
+    IID as IID,
+)
+from .data.split import (
+    Dirichlet as Dirichlet,
+)
+from .data.split import (
+    QuantitySkew as QuantitySkew,
+)
+from .data.split import (
+    Shards as Shards,
+)
+from .data.split import (
+    Split as Split,
 )
 from .errors import (
     FileError as FileError,
@@ -91,6 +127,9 @@ from .errors import (
 )
 from .experiment import (
     Experiment as Experiment,
+)
+from .gossip import (
+    Ceca as Ceca,
 )
 from .gossip import (
     Chebyshev as Chebyshev,
@@ -106,6 +145,9 @@ from .gossip import (
 )
 from .gossip import (
     Flood as Flood,
+)
+from .gossip import (
+    Gossip as Gossip,
 )
 from .gossip import (
     Plain as Plain,
@@ -126,6 +168,9 @@ from .gossip.compressors import (
     BlockQuantizer as BlockQuantizer,
 )
 from .gossip.compressors import (
+    Compressor as Compressor,
+)
+from .gossip.compressors import (
     Float16 as Float16,
 )
 from .gossip.compressors import (
@@ -144,13 +189,31 @@ from .gossip.compressors import (
     TopK as TopK,
 )
 from .objectives import (
+    DiscretePrompt as DiscretePrompt,
+)
+from .objectives import (
+    FullPrompt as FullPrompt,
+)
+from .objectives import (
     LogisticRegression as LogisticRegression,
 )
 from .objectives import (
     Objective as Objective,
 )
 from .objectives import (
+    PromptGenerator as PromptGenerator,
+)
+from .objectives import (
+    PromptParameters as PromptParameters,
+)
+from .objectives import (
+    PromptTuning as PromptTuning,
+)
+from .objectives import (
     Quadratic as Quadratic,
+)
+from .objectives import (
+    RandomProjection as RandomProjection,
 )
 from .simulation import (
     Result as Result,
@@ -178,6 +241,9 @@ from .zeroth_order import (
 )
 from .zeroth_order import (
     CoordinateWise as CoordinateWise,
+)
+from .zeroth_order import (
+    Estimator as Estimator,
 )
 from .zeroth_order import (
     Exact as Exact,

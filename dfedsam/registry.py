@@ -11,6 +11,7 @@ another topology, `--topology.topologies` a list of them.
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import importlib
 import inspect
@@ -189,6 +190,25 @@ def nearest(name: str, known: Collection[str]) -> str | None:
 def snake_case(name: str) -> str:
     """TwoPoint to two_point."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+def make_named(plugin: Any) -> None:
+    """Replace public names among the values of a frozen dataclass by the plug-ins they mean, with default options.
+
+    Called first in `__post_init__`, so that `DFedSAM(estimator="two_point")` means what it means on the command line.
+
+    Raises:
+        OptionError: if there is no such plug-in, or a value is of another kind.
+    """
+    for field in dataclasses.fields(plugin):
+        kind, value = kind_of(field.name), getattr(plugin, field.name)
+        if kind is None or KINDS[kind].functions:
+            continue
+        if isinstance(value, str):
+            object.__setattr__(plugin, field.name, find(field.name, value)())
+        elif not isinstance(value, base_class(kind)):
+            base = f"{KINDS[kind].package}.{KINDS[kind].base}"
+            raise OptionError(field.name, value, f"must be a name, or an instance of a class derived from {base}")
 
 
 def _reader(kind: str, name: str) -> Plugin | None:

@@ -158,7 +158,8 @@ def _begin(experiment: Experiment, communicator: Communicator) -> Run:
     problem = experiment.objective.build(experiment.topology.n, block, experiment.seed, experiment.dtype)
     experiment.algorithm.check_problem(problem)
     x = np.tile(problem.start().astype(experiment.dtype), (len(block), 1))
-    state = experiment.algorithm.init(x, problem)
+    with np.errstate(over="ignore", invalid="ignore"):
+        state = experiment.algorithm.init(x, problem)
     return Run(experiment, communicator, problem, QueryCounter.zero(len(block)), state)
 
 
@@ -173,9 +174,13 @@ def _round(run: Run) -> Any:
         run.participants, server,
     )  # fmt: skip
     try:
-        return experiment.algorithm.round(run.state, context)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found, and said in one line
+            return experiment.algorithm.round(run.state, context)
     except (RunError, ValueError):
         raise
+    except ArithmeticError as error:  # of options far out of scale: no fault of the program
+        reason = f"a number is out of range ({error.args[-1]}); an option is far too large or too small"
+        raise RunError(reason, round=run.round, peers=format_peers(communicator.block)) from None
     except Exception as error:
         peers = format_peers(communicator.block)
         raise RunError(f"{type(error).__name__}: {error}", round=run.round, peers=peers) from error

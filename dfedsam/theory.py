@@ -178,7 +178,8 @@ def predict(
         prediction["neighbours_q"] = spectrum["effective_neighbours"]
     if contraction is not None:
         prediction["lambda_q"] = contraction
-        prediction["rate"] = algorithm.convergence_rate(contraction, rounds[-1]) if rounds[-1] else None
+        if rounds[-1] and contraction < 1:
+            prediction["rate"] = algorithm.convergence_rate(contraction, rounds[-1])
     return prediction
 
 

@@ -11,14 +11,16 @@ from dfedsam.errors import OptionError
 _EQUAL_SHARES = "omit it for equal shares"
 
 
-def whole_number(option: str, value: object, least: int, hint: str = "") -> int:
-    """Return `value` as an int; raise OptionError unless it is a whole number of at least `least`."""
+def whole_number(option: str, value: object, least: int, hint: str = "", *, most: int | None = None) -> int:
+    """Return `value` as an int; raise OptionError unless it is a whole number from `least` to `most`, if given."""
     try:
         number = operator.index(value)  # type: ignore[arg-type]  # anything else is refused below
     except TypeError:
         number = None
     if number is None or isinstance(value, bool) or number < least:
         raise OptionError(option, value, f"must be a whole number of at least {least}", hint)
+    if most is not None and number > most:
+        raise OptionError(option, value, f"must be a whole number of at most {most:,}", hint)
     return number
 
 

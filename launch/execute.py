@@ -41,7 +41,8 @@ def execute(
         stop: ends the run after its round, with a checkpoint.
         resume: continue from the folder's checkpoint.
         log: services that also receive the metrics, as in `--log`.
-        figure: whether to draw the convergence figure into the folder; None: after more than ten seconds.
+        figure: whether to draw the convergence figure into the folder; None: after more than ten seconds,
+            unless a signal stopped the run.
         show: whether to show progress and a summary.
 
     Raises:
@@ -49,6 +50,7 @@ def execute(
         FileError: for a folder that is damaged, in use or cannot be written.
         RunError: if the run cannot continue; its last checkpoint is kept.
     """
+    from dfedsam.callbacks.base import INTERRUPTED
     from dfedsam.callbacks.loggers import Logger, services
     from dfedsam.callbacks.progress import Progress
     from dfedsam.callbacks.rounds import Interrupt
@@ -64,7 +66,8 @@ def execute(
     finally:
         progress.close()
     if communicator.is_root and result.folder is not None:
-        if figure or (figure is None and show and time.perf_counter() - start > FIGURE_AFTER):
+        slow = result.stopped != INTERRUPTED and time.perf_counter() - start > FIGURE_AFTER
+        if figure or (figure is None and show and slow):
             _draw(result.folder)
         if show:
             _say(result)

@@ -32,6 +32,7 @@ _PLUGINS = {
     "objective": "the function to minimise: quadratic, logistic_regression, prompt_tuning, or an import path",
 }
 _CHOSEN: set[str | int] = {"topology", "objective", "algorithm"}  # fields of Experiment that the table above describes
+_SWEEP_KEYS = ("base", "grid", "zip", "seeds", "search")
 _ACTIONS = ("config", "print_config", "allow_code", "help")  # not part of an experiment file
 
 
@@ -130,7 +131,8 @@ def read_yaml(path: str | Path, option: str, folder: Path = Path()) -> tuple[Any
         return plain_yaml.load(text), text
     except OSError as error:
         rule = f"must be a file that can be read, but: {error.strerror}"
-        raise OptionError(option, path, rule, "fix the path") from None
+        ships = ", ".join(sorted(one.name for one in EXPERIMENTS.glob("*.yaml")))
+        raise OptionError(option, path, rule, f"fix the path, or name one that ships: {ships}") from None
     except ValueError as error:
         raise OptionError(option, path, f"must be YAML, but: {error}") from None
 
@@ -147,7 +149,8 @@ def settings(what: str, tree: Any, *, code: bool = False) -> Tree:
     known = [action.dest for action in experiment_parser()._actions if "help" not in action.dest]
     for key, value in tree.items():
         if key not in known:
-            raise UnknownOption(key, known)
+            sweep = "this is a sweep's file: run it by `dfedsam sweep`" if key in _SWEEP_KEYS else ""
+            raise UnknownOption(key, known, hint=sweep, file=what)
         if registry.kind_of(key) and not (
             isinstance(value, str) or (isinstance(value, dict) and "class_path" in value)
         ):

@@ -23,7 +23,16 @@ _FLOAT = re.compile(
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader with YAML 1.2's numbers, and without dates."""
+    """PyYAML's safe loader with YAML 1.2's numbers, without dates, and with every name once in a mapping."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """A mapping. Raises ValueError for a name that stands twice, of which YAML would drop the first."""
+        seen: set[Any] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise ValueError(f"line {key.start_mark.line + 1}: {key.value} stands twice")
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else id(key))
+        return super().construct_mapping(node, deep)
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -45,7 +54,9 @@ def load(text: str) -> Any:
         _check(value)
     except RecursionError:
         raise ValueError(f"it has more than {MOST_LEVELS} levels") from None
-    except (yaml.YAMLError, ValueError, TypeError, AttributeError) as error:  # odd tags raise the last
+    except (TypeError, AttributeError):
+        raise ValueError("it has a tag that does not fit its value") from None
+    except (yaml.YAMLError, ValueError) as error:
         raise ValueError(" ".join(str(error).split())) from None
     return value
 

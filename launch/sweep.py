@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -144,8 +144,9 @@ def _execute(
     with shown(progress) as show:
         stopped = Pool(study.path, todo, progress, ended, options.passed_on, options.restarts).run(show)
     if sweep.search and not stopped:
-        for cell in cells:
-            study.select(cell, sweep.search)
+        chosen = [study.select(cell, sweep.search) for cell in cells]
+        for note in _search_notes(sweep.search, chosen, held_out=_holds_out(cells)):
+            print(f"dfedsam: note: {note}", file=sys.stderr)
     print(progress.line())
     if stopped:
         print(f"stopped as requested; continue with: dfedsam sweep {study.path}")
@@ -153,6 +154,33 @@ def _execute(
     if sweep.search:  # a candidate may fail
         return 1 if any(study.failure(run) for cell in cells for run in cell.runs) else 0
     return 1 if progress.ended["failed"] else 0
+
+
+def _holds_out(cells: list[plan.Cell]) -> bool:
+    """Whether results are of held-out examples."""
+    return any(cell.runs[0].settings.simulation["objective"].holds_out for cell in cells)
+
+
+def _search_notes(search: spec.Search, chosen: list[Any], *, held_out: bool) -> Iterator[str]:
+    """What a reader of the results should know of how they were chosen.
+
+    Args:
+        search: what was searched.
+        chosen: the value chosen in each cell; None where there is none.
+        held_out: whether the metric is of held-out examples.
+    """
+    if held_out:
+        yield (
+            f"{search.option} was chosen by {search.metric} on the held-out examples that the results are of too, which"
+            " flatters them: say so, or run the chosen values again with seeds that the search has not seen"
+        )
+    values = [value for value in search.values if isinstance(value, (int, float)) and not isinstance(value, bool)]
+    ends = (min(values), max(values)) if len(values) > 1 else ()
+    if count := sum(value in ends for value in chosen if value is not None):
+        yield (
+            f"in {count} of {len(chosen)} cells the best {search.option} is the smallest or the largest of those "
+            "searched, so a better one may lie beyond"
+        )
 
 
 def _slurm(

@@ -35,7 +35,7 @@ def normalize_graph(graph: nx.Graph) -> nx.Graph:
             f"graph has a self-loop at {loop[0]!r}: an edge must join two different peers; remove it "
             "(the weight rule chooses a peer's weight on itself)"
         )
-    plain = not graph.is_multigraph() and not any(data for _, _, data in graph.edges(data=True))
+    plain = not graph.is_multigraph() and not any(any(joined.values()) for _, joined in graph.adjacency())
     if plain and all(isinstance(label, int) and label == i for i, label in enumerate(graph)):
         return graph
     labels = list(graph)

@@ -47,6 +47,11 @@ class Topology(ABC):
     description: Description | None = None
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        name = type(self).__name__ if self.description is None else self.description["class_path"]
+        options = {} if self.description is None else self.description.get("init_args", {})
+        return f"{name}({', '.join([f'n={self.n}', *(f'{key}={value!r}' for key, value in options.items())])})"
+
     @property
     def biased(self) -> bool:
         """Whether rows of W_t alone sum to one, also in expectation, so that gossip does not tend to the mean."""

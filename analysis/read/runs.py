@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,6 +65,7 @@ class Study:
         configs: the settings as in config.yaml.
         topologies: topology.json of each run; empty if it cannot be read.
         notes: warnings about unreadable inputs, one sentence each.
+        searched: whether the runs were chosen from candidates by a search, on the metrics that they report.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Study:
     configs: dict[str, dict[str, Any]]
     topologies: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    searched: bool = False
 
 
 class _Run(NamedTuple):
@@ -115,11 +118,11 @@ def read_study(folders: Iterable[Path | str] | Path | str, *, strict: bool = Fal
         FileError: if strict, and a file cannot be read.
     """
     given = [folders] if isinstance(folders, Path | str) else list(folders)
-    paths = list({Path(folder).resolve(): Path(folder) for folder in given}.values())
+    paths = list({os.path.realpath(folder): Path(folder) for folder in given}.values())
     if not paths:
         raise OptionError("folders", "empty", "must name a run or a study", "such as runs/a or studies/ablation")
     notes: list[str] = []
-    found = list({run.resolve(): run for path in paths for run in find_runs(path)}.values())
+    found = list({os.path.realpath(run): run for path in paths for run in find_runs(path)}.values())
     runs = [run for path in found if (run := _read_run(path, notes, strict=strict)) is not None]
     if not strict and not any(run.rows for run in runs):
         raise FileError(paths[0], "has no run with an evaluation yet", "wait for the first one")
@@ -205,6 +208,7 @@ def _study(paths: Sequence[Path], read: Sequence[_Run], failed: dict[str, str], 
         configs=dict(zip(names, configs, strict=True)),
         topologies={name: run.topology for name, run in zip(names, read, strict=True)},
         notes=notes,
+        searched=any((path / "search").is_dir() for path in paths),
     )
 
 

@@ -189,6 +189,7 @@ def _page(
         "files": json.dumps(written),
         "counts": content.counts(study.runs),
         "notes": study.notes,
+        "searched": study.searched,
         "left_out": left_out,
         "metric": metrics.title(metric, line=True),
         "targets": _targets(summary, metric),

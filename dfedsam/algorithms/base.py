@@ -13,7 +13,7 @@ from dfedsam.context import Oracle, RoundContext
 from dfedsam.errors import OptionError, options_within
 from dfedsam.gossip import Gossip
 from dfedsam.objectives.base import Problem
-from dfedsam.registry import public_name
+from dfedsam.registry import make_named, public_name
 from dfedsam.theory import LocalSGD
 from dfedsam.topologies import Topology
 from dfedsam.validation import at_least, between, one_of, positive, whole_number
@@ -156,6 +156,7 @@ class GradientMethod(Algorithm):
     rho: float = 0.0
 
     def __post_init__(self) -> None:
+        make_named(self)
         positive("lr", self.lr)
         one_of("lr_schedule", self.lr_schedule, get_args(Schedule))
         between("lr_decay", self.lr_decay, 1e-9, 1)

@@ -13,7 +13,7 @@ from dfedsam.algorithms.base import Algorithm, State
 from dfedsam.context import RoundContext
 from dfedsam.errors import OptionError
 from dfedsam.objectives.base import Problem
-from dfedsam.registry import public_name
+from dfedsam.registry import make_named, public_name
 from dfedsam.state import rows_of, set_rows
 from dfedsam.topologies import Topology
 from dfedsam.validation import one_of, positive, whole_number
@@ -45,6 +45,7 @@ class CMASearch(Algorithm):
     covariance: cma.Covariance = "full"
 
     def __post_init__(self) -> None:
+        make_named(self)
         whole_number("population", self.population, 4, "the mean moves to the better half of them")
         positive("sigma", self.sigma)
         one_of("covariance", self.covariance, get_args(cma.Covariance))

@@ -12,6 +12,7 @@ from dfedsam.algorithms.base import Algorithm, State
 from dfedsam.context import RoundContext
 from dfedsam.errors import options_within
 from dfedsam.objectives.base import Problem
+from dfedsam.registry import make_named
 from dfedsam.state import rows_of, set_rows
 from dfedsam.validation import at_least, between, positive, whole_number
 from dfedsam.zeroth_order import SPSA, Estimator
@@ -64,6 +65,7 @@ class FedBBPT(Algorithm):
     beta: float = 0.9
 
     def __post_init__(self) -> None:
+        make_named(self)
         whole_number("local_steps", self.local_steps, 1)
         positive("a", self.a)
         at_least("o", self.o, 0)

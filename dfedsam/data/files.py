@@ -150,6 +150,8 @@ class Source:
         with tempfile.TemporaryDirectory(prefix="dfedsam-") as scratch:
             try:
                 plain = [str(_unzipped(path, Path(scratch))) for path in paths]
+                if kind == "json":
+                    _check_json(plain, self.encoding)
                 return _datasets().load_dataset(
                     kind, data_files=plain, split="train", cache_dir=scratch, keep_in_memory=True, **options
                 )
@@ -249,6 +251,15 @@ def _unzipped(path: Path, scratch: Path) -> Path:
     with gzip.open(path) as packed, plain.open("wb") as file:
         shutil.copyfileobj(packed, file)
     return plain
+
+
+def _check_json(paths: Sequence[str], encoding: str) -> None:
+    """Raise ValueError for a file that begins with a value alone: pyarrow's reader crashes at a bare null."""
+    for path in paths:
+        with Path(path).open(encoding=encoding) as file:
+            head = file.read(1000).lstrip("\ufeff \t\r\n")
+        if head and head[0] not in "{[":
+            raise ValueError(f"it begins with {head[:20]}, not with an object")
 
 
 def _contents(rows: Any, column: str) -> tuple[bytes, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
-from dfedsam.registry import public_name
+from dfedsam.registry import make_named, public_name
 from dfedsam.topologies import spectrum_ends
 from dfedsam.validation import whole_number
 
@@ -171,6 +171,7 @@ class MultiStepGossip(Gossip[S]):
     steps: int = 1
 
     def __post_init__(self) -> None:
+        make_named(self)
         whole_number("steps", self.steps, 1, "local_only is the algorithm without communication")
 
     def num_steps(self, topology: Topology) -> int:

@@ -11,7 +11,7 @@ from dfedsam.errors import OptionError, options_within
 from dfedsam.gossip.channel import Channel
 from dfedsam.gossip.compressed import CompressedState, CompressedStep, GrowthCheck, settling_steps
 from dfedsam.gossip.compressors import BlockQuantizer, Compressor
-from dfedsam.registry import public_name
+from dfedsam.registry import make_named, public_name
 from dfedsam.validation import share
 
 _BOUND = 1e3  # as of compressed gossips
@@ -46,6 +46,7 @@ class Disagreement:
     alpha: float | None = None
 
     def __post_init__(self) -> None:
+        make_named(self)
         if self.alpha is not None:
             share("alpha", self.alpha, "omit it for one that suits the compressor")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -138,7 +139,13 @@ class Problem(ABC):
 
 
 class Objective(ABC):
-    """The options of an objective: a frozen dataclass that builds a Problem."""
+    """The options of an objective: a frozen dataclass that builds a Problem.
+
+    Attributes:
+        holds_out: whether metrics are of examples that are held out from training.
+    """
+
+    holds_out: ClassVar[bool] = False
 
     @abstractmethod
     def build(self, peers: int, block: Peers, seed: int, dtype: DTypeLike) -> Problem:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -15,6 +15,7 @@ from dfedsam.errors import OptionError
 from dfedsam.objectives.base import ALL_ROWS, Objective, Problem
 from dfedsam.peers import Peers
 from dfedsam.random import RandomStream, generator
+from dfedsam.registry import make_named
 from dfedsam.validation import at_least, between, positive, whole_number
 
 
@@ -45,6 +46,8 @@ class LogisticRegression(Objective):
         min_examples: minimum number of examples per peer.
     """
 
+    holds_out: ClassVar[bool] = True
+
     data: str = "synthetic"
     label_column: str = "label"
     features: int = 20
@@ -58,6 +61,7 @@ class LogisticRegression(Objective):
     min_examples: int = 8
 
     def __post_init__(self) -> None:
+        make_named(self)
         whole_number("features", self.features, 1)
         whole_number("classes", self.classes, 2)
         whole_number("examples", self.examples, 1)

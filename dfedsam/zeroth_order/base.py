@@ -15,6 +15,8 @@ from dfedsam.objectives.base import Problem
 from dfedsam.random import RandomStream
 from dfedsam.registry import public_name
 
+MOST_QUERIES = 1_000_000  # of one kind in an estimate: more is a slip of the pen
+
 
 @dataclass(frozen=True, kw_only=True)
 class Estimator(ABC):

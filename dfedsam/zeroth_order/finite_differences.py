@@ -13,7 +13,7 @@ from dfedsam.context import Oracle
 from dfedsam.objectives.base import Problem
 from dfedsam.random import RandomStream
 from dfedsam.validation import one_of, positive, whole_number
-from dfedsam.zeroth_order.base import Estimator
+from dfedsam.zeroth_order.base import MOST_QUERIES, Estimator
 from dfedsam.zeroth_order.directions import Distribution, directions, relative_variance
 
 
@@ -48,7 +48,7 @@ class RandomDirections(Estimator):
     control_variate: bool = False
 
     def __post_init__(self) -> None:
-        whole_number("directions", self.directions, 1)
+        whole_number("directions", self.directions, 1, most=MOST_QUERIES)
         positive("mu", self.mu)
         one_of("distribution", self.distribution, get_args(Distribution))
 

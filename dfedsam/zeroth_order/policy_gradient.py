@@ -12,7 +12,7 @@ from dfedsam.context import Oracle
 from dfedsam.errors import OptionError
 from dfedsam.objectives.base import Problem
 from dfedsam.validation import at_least, whole_number
-from dfedsam.zeroth_order.base import Estimator
+from dfedsam.zeroth_order.base import MOST_QUERIES, Estimator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class PolicyGradient(Estimator):
     clip: float = 1.5
 
     def __post_init__(self) -> None:
-        whole_number("samples", self.samples, 2)
+        whole_number("samples", self.samples, 2, most=MOST_QUERIES)
         at_least("clip", self.clip, 0)
 
     def check(self, problem: Problem) -> None:

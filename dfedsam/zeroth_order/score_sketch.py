@@ -12,7 +12,7 @@ from dfedsam.context import Oracle
 from dfedsam.errors import OptionError
 from dfedsam.objectives.base import Problem
 from dfedsam.validation import positive, whole_number
-from dfedsam.zeroth_order.base import Estimator
+from dfedsam.zeroth_order.base import MOST_QUERIES, Estimator
 from dfedsam.zeroth_order.directions import directions_without_replacement, remaining
 
 
@@ -64,7 +64,7 @@ class ScoreSketch(Estimator):
     mu: float = 1e-3
 
     def __post_init__(self) -> None:
-        whole_number("directions", self.directions, 1)
+        whole_number("directions", self.directions, 1, most=MOST_QUERIES)
         positive("mu", self.mu)
 
     def check(self, problem: Problem) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 from dfedsam.context import Oracle
 from dfedsam.random import RandomStream
 from dfedsam.validation import at_least, positive, whole_number
-from dfedsam.zeroth_order.base import Estimator
+from dfedsam.zeroth_order.base import MOST_QUERIES, Estimator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class SPSA(Estimator):
     gamma: float = 0.1
 
     def __post_init__(self) -> None:
-        whole_number("samples", self.samples, 1)
+        whole_number("samples", self.samples, 1, most=MOST_QUERIES)
         positive("c", self.c)
         at_least("gamma", self.gamma, 0)
 

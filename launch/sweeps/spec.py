@@ -15,6 +15,7 @@ from dfedsam.launch import options
 
 Point = dict[str, Any]  # option → value
 _KEYS = ("base", "grid", "zip", "seeds", "search", "slurm")
+_EXPERIMENT_KEYS = ("topology", "algorithm", "objective", "peers", "rounds", "seed")
 _SEED = "seed"
 _MOST_SEEDS = 100_000
 _NOT_A_RUNS = ("out", "ranks", "figure", "draw_split", "log", "config", "print_config", "help")
@@ -28,15 +29,20 @@ class Search:
         option: the option to tune, such as algorithm.lr.
         values: the candidates.
         metric: a metric of metrics.jsonl, such as loss or accuracy.
-        choose: "min" or "max" of its mean over the seeds.
+        choose: "min" or "max" of its mean over the seeds; None: the highest accuracy, and the lowest of all others.
         last: evaluations at the end of a run over which the metric is averaged, at least 1.
     """
 
     option: str
     values: tuple[Any, ...]
     metric: str = "loss"
-    choose: str = "min"
+    choose: str | None = None
     last: int = 1
+
+    @property
+    def sign(self) -> int:
+        """1 if a low value is good, -1 if a high one is."""
+        return -1 if (self.choose or ("max" if "accuracy" in self.metric else "min")) == "max" else 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +120,8 @@ def _known(path: Path, what: str, given: Any, known: tuple[str, ...]) -> None:
         if key not in known:
             nearest = difflib.get_close_matches(str(key), known, n=1)
             guess = f"; did you mean {nearest[0]}?" if nearest else ""
+            if key in _EXPERIMENT_KEYS:
+                guess = "; an experiment's file is run by `dfedsam run --config`, or stands under base"
             raise ValueError(f"{path}: {key} is not a {what} of a sweep: there are {', '.join(known)}{guess}")
 
 
@@ -170,7 +178,7 @@ def _search(path: Path, search: Any) -> Search:
     given: dict[str, Any] = search | {"option": _option(search["option"])}
     found = Search(**given)
     _values(path, "search.values", found.values)
-    if found.choose not in ("min", "max"):
+    if found.choose not in ("min", "max", None):
         raise ValueError(f"{path}: search.choose is {found.choose}: it must be min or max")
     if type(found.last) is not int or found.last < 1:
         raise ValueError(f"{path}: search.last is {found.last}: it must be a whole number of at least 1")

@@ -8,7 +8,7 @@ import statistics
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from dfedsam.errors import FileError, OptionError
 from dfedsam.lock import FolderInUse, writer
@@ -108,30 +108,35 @@ class Study:
     def _failed(self, run: Run) -> Path:
         return self.path / run.part / "failed" / f"{run.name}.json"
 
-    def select(self, cell: Cell, search: Search) -> None:
+    def select(self, cell: Cell, search: Search) -> Any:
         """Copy the best candidate's runs to the cell's, once every candidate is complete or has failed.
 
         Candidates are compared by the mean over seeds; a candidate with a failed run is excluded.
+
+        Returns:
+            The value chosen; None if none is yet, or all failed.
 
         Raises:
             OptionError: if the runs have no such metric.
         """
         values = [self._value(candidate, search) for candidate in cell.candidates]
         if any(value == "pending" for value in values):
-            return
-        sign = 1 if search.choose == "min" else -1
+            return None
+        sign = search.sign
         compared = [sign * value for value in values if isinstance(value, float)]
         if not compared:
             notes = [self.failure(run) for candidate in cell.candidates for run in candidate]
             reason = next((note["error"] for note in notes if note), "")
             for run in cell.runs:
                 self.fail(run, f"every value of {search.option} failed; the first: {reason}", 1)
-            return
-        best = cell.candidates[values.index(sign * min(compared))]
+            return None
+        chosen = values.index(sign * min(compared))
+        best = cell.candidates[chosen]
         for winner, run in zip(best, cell.runs, strict=True):
             with suppress(FolderInUse):  # another task of an array selects in the same cell
                 _copy(self.folder(winner), self.folder(run))
                 self.clear_failure(run)
+        return search.values[chosen]
 
     def _value(self, candidate: tuple[Run, ...], search: Search) -> float | Literal["pending", "failed"]:
         """The metric's mean over seeds."""

@@ -57,6 +57,14 @@ def test_every_graph_is_drawn(name):
     assert "gap" in spectrum_axes.get_title()
 
 
+@pytest.mark.parametrize("n", [3, 16, 64, 1000])
+def test_ranks_are_counted_from_one(n):
+    ticks = drawing.draw_topology(make("ring", n)).axes[1].get_xticks()
+    assert ticks[0] == 1
+    assert ticks[-1] <= n
+    assert (np.diff(ticks) > 0).all()
+
+
 def test_the_figures_in_the_title_and_the_gap():
     _, axes = drawing.draw_topology(make("torus", 16)).axes
     assert "λ = 0.6, gap 0.4, smallest eigenvalue −0.6" in axes.get_title()

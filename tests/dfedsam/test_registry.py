@@ -6,16 +6,43 @@ import textwrap
 
 import pytest
 
+import dfedsam
 from dfedsam import registry, topologies
-from dfedsam.algorithms import DFedSAM
+from dfedsam.algorithms import DFedSAM, FedBBPT, GossipCMAES, Lead
+from dfedsam.data.split import IID
 from dfedsam.errors import OptionError
-from dfedsam.objectives import PromptTuning
+from dfedsam.gossip import Chebyshev, Choco
+from dfedsam.gossip.compressors import TopK
+from dfedsam.objectives import LogisticRegression, PromptTuning
 from dfedsam.zeroth_order import TwoPoint
 
 
 @pytest.mark.parametrize("name", ["DFedSAM", "dfedsam", "d_fed_sam", "D-Fed-SAM", "dfedsam.algorithms.DFedSAM"])
 def test_any_spelling(name):
     assert registry.find("algorithm", name) is DFedSAM
+
+
+@pytest.mark.parametrize("kind", [kind for kind, where in registry.KINDS.items() if not where.functions])
+def test_the_package_offers_every_class_of_plug_ins_and_their_base(kind):
+    ours = [one for one in registry.plugins(kind).values() if one.__module__.startswith("dfedsam.")]
+    for plugin in (registry.base_class(kind), *ours):
+        assert getattr(dfedsam, plugin.__name__) is plugin
+
+
+def test_a_public_name_stands_for_a_plug_in_in_python_too():
+    assert DFedSAM(estimator="two_point", gossip="Chebyshev") == DFedSAM(estimator=TwoPoint(), gossip=Chebyshev())
+    assert Lead(compressor="block_quantizer") == Lead()
+    assert Choco(compressor="top-k") == Choco(compressor=TopK())
+    assert GossipCMAES(gossip="plain") == GossipCMAES()
+    assert FedBBPT(estimator="spsa") == FedBBPT()
+    assert LogisticRegression(split="iid").split == IID()
+    assert PromptTuning(blackbox="dual_encoder", split="dirichlet", parameters="full_prompt") == PromptTuning()
+
+
+@pytest.mark.parametrize("value", ["chebyshef", TwoPoint(), Chebyshev, None])
+def test_another_value_than_a_plug_in_of_the_kind_is_refused_when_it_is_made(value):
+    with pytest.raises(OptionError, match=r"gossip is .*: it must be"):
+        DFedSAM(gossip=value)
 
 
 def test_a_kind_is_known_by_the_last_part_of_its_option():

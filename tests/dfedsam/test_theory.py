@@ -76,6 +76,14 @@ def test_the_rate_of_the_theorem_by_hand():
     assert predicted(DPSGD())["rate"] is None
 
 
+def test_a_matrix_that_does_not_mix_has_no_rate(tmp_path):
+    swap = topologies.Static(make("ring", 2).graph(0), np.array([[0.0, 1.0], [1.0, 0.0]]))
+    found = predicted(DFedSAM(), topology=swap)
+    assert found["lambda_q"] == pytest.approx(1)
+    assert found["rate"] is None
+    simulate(objective=Quadratic(dim=3), topology=swap, algorithm=DFedSAM(), rounds=2, out=tmp_path / "run")
+
+
 def test_a_run_stores_it(tmp_path):
     simulate(
         objective=Quadratic(dim=5), topology=RING, algorithm=DPSGD(), rounds=7, evaluate_every=3, out=tmp_path / "run"

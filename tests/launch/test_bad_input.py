@@ -6,6 +6,22 @@ from pathlib import Path
 import pytest
 
 CASES = {
+    "an option of the algorithm's without its name": ("run --gossip chebyshev", "did you mean --algorithm.gossip"),
+    "an option of the objective's without its name": ("run --words bad,good", "did you mean --objective.words"),
+    "a sweep's file as an experiment": ("run --config topology_ablation.yaml", "run it by `dfedsam sweep`"),
+    "an experiment's file as a sweep": ("sweep demo.yaml", "run by `dfedsam run --config`"),
+    "half the name of a file that ships": ("run --config demo", "name one that ships: .*demo.yaml"),
+    "a slip in a file": ("run --config slip.yaml", "slip.yaml: rouds is not an option.*did you mean rounds"),
+    "a name twice in a file": ("run --config twice.yaml", "twice.yaml.*line 2: rounds stands twice"),
+    "a tag that does not fit": ("run --config tag.yaml", "tag.yaml.*a tag that does not fit"),
+    "JSON that is nothing": (
+        "run --objective prompt_tuning --objective.words a,b --objective.data null.json",
+        "null.json.*begins with null",
+    ),
+    "more directions than memory": (
+        "run --algorithm.estimator.directions 99999999999999999999",
+        "algorithm.estimator.directions is 9+: it must be a whole number of at most 1,000,000",
+    ),
     "an unknown command": ("walk", "command is walk"),
     "an unknown topology": ("run --topology rings", "topology is rings.*--list.*did you mean ring"),
     "a grid of a prime number": ("run --topology grid --peers 13", "peers is 13.*12"),
@@ -252,6 +268,10 @@ FILES = {
     "off.csv": "0.5,0.5,0\n0.5,0,0.6\n0,0.5,0.5\n",
     "apart.edgelist": "0 1\n2 3\n",
     "malformed.yaml": "rounds: [1,\n",
+    "slip.yaml": "rouds: 3\n",
+    "twice.yaml": "rounds: 3\nrounds: 4\n",
+    "tag.yaml": "rounds: !!timestamp x\n",
+    "null.json": "null",
     "word.yaml": "rounds\n",
     "unknown.yaml": "algorithm: {class_path: DFedSAM, init_args: {roh: 3}}\n",
     "plugin.yaml": "algorithm: {class_path: DFedSAM, init_args: {gossip: pigeon}}\n",
@@ -294,6 +314,27 @@ def test_a_run_that_cannot_go_on(dfedsam, damage, pattern):
     assert said.err.count("\n") == 1
     assert re.search(pattern, said.err), said.err
     assert {path: path.read_bytes() for path in Path("a").iterdir()} == before
+
+
+def test_a_link_to_itself_is_no_run(dfedsam):
+    Path("itself").symlink_to("itself")
+    said = dfedsam("plot", "itself")
+    assert (said.status, said.err.count("\n")) == (2, 1)
+    assert "itself: must be a run or a study" in said.err
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("options", [
+    "--algorithm fedbbpt --algorithm.alpha 1e300", "--algorithm.estimator spsa --algorithm.estimator.gamma 1e5",
+    "--algorithm oledfl --algorithm.beta 1e300",
+])  # fmt: skip
+def test_options_far_out_of_scale_end_the_run_in_one_line(dfedsam, options):
+    said = dfedsam("run", *options.split(), "--rounds", "3", "--out", "a")
+    assert said.status == 1
+    assert "Traceback" not in said.err
+    assert re.search(
+        r"^dfedsam run: round \d, .*(out of range|not finite).*the last checkpoint is kept in a\n$", said.err
+    )
 
 
 def cut(path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -20,7 +20,7 @@ from dfedsam.objectives.base import Objective
 from dfedsam.objectives.prompt.parameters import FullPrompt, PromptParameters
 from dfedsam.peers import Peers
 from dfedsam.random import generator
-from dfedsam.registry import public_name
+from dfedsam.registry import make_named, public_name
 
 if TYPE_CHECKING:
     from dfedsam.objectives.prompt.problem import PromptProblem
@@ -71,6 +71,8 @@ class PromptTuning(Objective):
             bit for bit however the peers are partitioned over processes.
     """
 
+    holds_out: ClassVar[bool] = True
+
     data: str = DOCSTRING_TOPICS
     test: str = ""
     test_share: float = 0.25
@@ -93,6 +95,7 @@ class PromptTuning(Objective):
     cut_at_peers: bool = False
 
     def __post_init__(self) -> None:
+        make_named(self)
         validation.positive("test_share", self.test_share)
         validation.between("test_share", self.test_share, 0, 1, open_high=True)
         validation.between("perturb", self.perturb, 0, 1, "FedBPT takes 0.6 on SST-2", open_high=True)

@@ -102,7 +102,7 @@ def test_fedbpt_tells_a_server_what_the_peers_found(tmp_path):
 
 @pytest.fixture
 def alone(monkeypatch):
-    monkeypatch.setattr(topologies, "check", lambda topology: None)
+    monkeypatch.setattr("dfedsam.experiment.verify", lambda topology: None)
     monkeypatch.setattr(topologies, "spectrum", lambda topology, *more: {})
     return Alone()
 

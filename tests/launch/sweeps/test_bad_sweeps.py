@@ -15,7 +15,7 @@ CASES = {
     "an empty file": ("", "", "it must hold settings by name"),
     "no YAML": ("grid: [", "", "sweep is small.yaml: it must be YAML"),
     "an unknown option": ("grid: {topologi: [ring]}", "", "run topologi=ring,seed=0: .*did you mean --topology"),
-    "an unknown option in the base": ("base: {round: 3}", "", "round.*is not an option.*did you mean --rounds"),
+    "an unknown option in the base": ("base: {round: 3}", "", "round.*is not an option.*did you mean rounds"),
     "a value out of range": (
         "grid: {topology: [ring, grid], peers: [16, 13]}",
         "",

@@ -129,6 +129,20 @@ def test_a_search_lets_the_best_of_each_cell_stand(dfedsam):
     assert "12 runs, 12 of them done" in dfedsam("sweep", sweep, "--dry-run").out  # what lost is not tried again
 
 
+def test_a_search_says_what_it_chose_on_and_where_the_best_is_at_an_end(dfedsam):
+    data = {"class_path": "logistic_regression", "init_args": {"examples": 16}}
+    search = {"option": "algorithm.lr", "values": [0.001, 0.1], "metric": "accuracy"}
+    said = dfedsam("sweep", write(base={"objective": data, "rounds": 12}, search=search))
+    assert said.status == 0
+    assert "chosen by accuracy on the held-out examples that the results are of too" in said.err
+    assert "in 1 of 1 cells the best algorithm.lr is the smallest or the largest" in said.err
+    stands = metrics("studies/small/runs/seed=0")[-1]["accuracy"]
+    searched = [metrics(str(folder)) for folder in Path("studies/small/search/runs").iterdir()]
+    assert stands == max(rows[-1]["accuracy"] for rows in searched)
+    assert dfedsam("report", "studies/small").status == 0
+    assert "chosen by a search on the metrics shown here" in Path("studies/small/report/report.html").read_text()
+
+
 def test_a_search_by_a_figure_that_no_run_has_ends_at_the_first(dfedsam):
     search = {"option": "algorithm.lr", "values": [0.1, 0.2], "metric": "accuracy"}
     said = dfedsam("sweep", write(search=search, seeds=2))
