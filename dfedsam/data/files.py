@@ -105,7 +105,7 @@ class Source:
             return _datasets().load_dataset(source, split=split)
         except Exception as error:
             rule = (
-                "must be a file or a data set: there is no such file, and no data set of that name can be loaded from the "
+                "must be a file or a data set: there is no such file, and no such data set can be loaded from the "
                 f"hub or its cache ({_reason(error)})"
             )
             hint = f"use a path that ends in {', '.join(FORMATS)}, or go online"

@@ -53,7 +53,7 @@ class Categorical:
             x[:] = on_simplex(self.rows(x)).reshape(x.shape)
 
     def draw(self, chances: NDArray, draws: RandomStream, count: int) -> NDArray:
-        """Draw `count` choices per peer, (p, count, tokens · candidates), from probabilities (p, tokens, candidates)."""
+        """Draw `count` choices per peer, (p, count, tokens · candidates), by the chances (p, tokens, candidates)."""
         ends = np.cumsum(chances, axis=-1, dtype=np.float64)
         ends /= ends[..., -1:]
         places = draws.uniform((count, self.tokens))
