@@ -19,7 +19,7 @@ from dfedsam.topologies.topology import Topology
 from dfedsam.topologies.weights.rules import WeightRule
 
 Parameter = inspect.Parameter
-_N = "number of peers; None where the topology says it itself, as a file does."
+_N = "number of peers; None if the topology determines it itself, as a file does."
 _WEIGHTS = "from the graph to W; None takes metropolis, for a directed graph out_degree."
 
 

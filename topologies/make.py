@@ -1,4 +1,4 @@
-"""Building a topology from what a user wrote: a name with options, a file, a function, a graph."""
+"""Builds a topology from a user's specification: a name with options, a file, a function, or a graph."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def make(
         name: a public name (`ring`), a file, an import path, a function, or {"class_path": one of these, "init_args":
             options}. A function is called as `function(n, **options)`, without n where it has no such parameter, and
             gives a graph or a whole `Topology`. A graph or a topology is taken as it is.
-        n: number of peers; None where the graph says it itself, as a file does.
+        n: number of peers; None if the graph determines it itself, as a file does.
         seed: passed on if the function has an option `seed` and `options` do not set it.
         weights: weight rule for a graph (see `find_rule`); None takes Metropolis weights, for a directed graph those of
             push-sum.
-        allow_import: whether import paths may be followed, also inside options: false for what a file says.
+        allow_import: whether import paths may be followed, also inside options: false for names from files.
         **options: the function's own options, such as `rows` or `p`.
 
     Raises:
@@ -102,7 +102,7 @@ def _static(graph: nx.Graph, rule: WeightRule | None, description: Description) 
 
 
 def _mixing_notes(topology: Topology) -> tuple[str, ...]:
-    """What must be said of a static W that may not mix: one with negative weights, or where nobody keeps any."""
+    """Notes on a static W that may not mix: one with negative weights, or without positive diagonal entries."""
     W = topology.weights(0) if topology.period == 1 else None
     if W is None or not ((W.data < 0).any() or not W.diagonal().any()):
         return ()

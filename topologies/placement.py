@@ -23,7 +23,7 @@ def place(topology: Topology, size: int, placement: Placement = "reorder") -> ND
     """Assign each peer to a rank, shape (n,); every rank has as many peers as any other, or one less.
 
     Args:
-        topology: who may hear whom; where any two peers may meet, no placement is better than another.
+        topology: the topology; if any two peers may be joined, all placements are equally good.
         size: number of ranks, from 1 to n.
         placement: "contiguous" gives each rank consecutive peers. "reorder" first renumbers them by reverse
             Cuthill–McKee, so that neighbours are close together. "metis" partitions the graph by METIS, with fewer
@@ -59,7 +59,7 @@ def crossings(support: sp.csr_array, owner: NDArray[np.intp]) -> int:
 
 
 def check_placement(placement: str) -> None:
-    """Raise OptionError unless there is such a placement, and what it needs is installed."""
+    """Raise OptionError unless there is such a placement, and its packages are installed."""
     one_of("placement", placement, get_args(Placement))
     if placement == "metis":
         _pymetis()

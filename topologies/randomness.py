@@ -12,7 +12,7 @@ def generator(seed: int, purpose: str, t: int = 0) -> np.random.Generator:
 
     Args:
         seed: Seed, 0 ≤ seed < 2⁶⁴.
-        purpose: What the numbers are for; other purposes get independent numbers.
+        purpose: name of the use; different purposes get independent numbers.
         t: Round, at least 0.
     """
     return np.random.Generator(_philox(seed, purpose, t))
@@ -23,7 +23,7 @@ class Events:
 
     Args:
         seed: Seed, 0 ≤ seed < 2⁶⁴.
-        purpose: What they are; others are independent of them.
+        purpose: name of the use; different purposes are independent.
     """
 
     def __init__(self, seed: int, purpose: str) -> None:
@@ -45,7 +45,7 @@ def of_pairs(seed: int, purpose: str, i: NDArray[np.integer], j: NDArray[np.inte
 
     Args:
         seed: Seed, 0 ≤ seed < 2⁶⁴.
-        purpose: What the numbers are for.
+        purpose: name of the use.
         i: One peer of each pair, shape (m,).
         j: The other, shape (m,); (j, i) is another pair.
     """

@@ -1,4 +1,4 @@
-"""Topologies and weight rules by name: public names, files, networkx's graphs, and import paths of a user's own."""
+"""Topologies and weight rules by name: public names, files, networkx's graphs, and import paths of users."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def reader(kind: str, name: str) -> Function | None:
 
 @contextmanager
 def registered_only() -> Generator[None, None, None]:
-    """Within it names mean registered plug-ins alone, and import paths are refused: for what a file says."""
+    """A context in which names are registered plug-ins only, and import paths are rejected, for names from files."""
     token = _IMPORTS.set(False)
     try:
         yield

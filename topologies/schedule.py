@@ -1,4 +1,4 @@
-"""Topologies whose W_t changes from round to round: in a cycle, or drawn afresh."""
+"""Topologies whose W_t changes from round to round: periodic or random."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -34,9 +34,9 @@ class Periodic(Topology):
 
 
 class Drawn(Topology):
-    """A W_t drawn afresh in every round, from the seed and the round alone.
+    """A random W_t in every round, a function of the seed and the round only.
 
-    A subclass says in `draw` how; its name keeps its random numbers apart from those of others.
+    A subclass implements `draw`; its name separates its random numbers from those of others.
 
     Args:
         n: Number of peers.

@@ -27,15 +27,15 @@ class Topology(ABC):
 
     Attributes:
         n: number of peers.
-        period: W_{t + period} = W_t; 1 for a static topology, None where W_t is drawn afresh in every round.
-        directed: whether a peer may hear another that does not hear it: W_t need not be symmetric.
+        period: W_{t + period} = W_t; 1 for a static topology, None if W_t is random in every round.
+        directed: whether links may be one-way: W_t need not be symmetric.
         sums: which lines of W_t sum to one. "both": gossip keeps the mean. "columns": push-sum does. "rows": usable,
             but biased, since the fixed point is not the plain average.
-        connect_hint: what to do where the peers are not connected, for the message.
+        connect_hint: how to fix peers that are not connected, for the message.
         unbiased_in_mean: of "rows": whether columns of E[W_t] sum to one, so that the mean drifts, but without bias.
         description: what rebuilds it: {"class_path": public name, "init_args": options without n}. `topologies.make`
             sets it; a topology made otherwise is identified by its matrices, in `identity`.
-        notes: what a user should know about how it was read, a sentence each.
+        notes: notes for the user on how it was read, one sentence each.
     """
 
     n: int
@@ -81,7 +81,7 @@ class Topology(ABC):
         return {"class_path": name, "init_args": {"matrices": digest.hexdigest()}}
 
     def support(self) -> sp.csr_array | None:
-        """Where W_t may be nonzero off the diagonal in some round: bool, shape (n, n), row i hears column j.
+        """Where W_t may be nonzero off the diagonal in some round: bool, shape (n, n), row i receives from column j.
 
         None stands for any pair of peers, without n² entries: `verify` then takes the peers as connected over time.
         By default it is the union of a period's graphs.
@@ -97,7 +97,7 @@ class Topology(ABC):
         return sp.csr_array(union)
 
     def participants(self, t: int) -> NDArray[np.bool_] | None:
-        """Which peers take part in round t, shape (n,); absent peers do nothing and keep their state. None: all."""
+        """Mask of participants in round t, shape (n,); absent peers do nothing and keep their state. None: all."""
         return None
 
     def contraction(self) -> float | None:

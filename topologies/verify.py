@@ -13,7 +13,7 @@ from scipy.sparse.linalg import aslinearoperator, eigs
 from dfedsam.topologies.spectra.extremes import DENSE
 from dfedsam.topologies.topology import TOLERANCE, Topology
 
-SAMPLED_ROUNDS = 20  # rounds that are checked where W_t is drawn afresh in each
+SAMPLED_ROUNDS = 20  # rounds to check if W_t is random
 
 
 def verify(topology: Topology) -> None:
@@ -24,7 +24,7 @@ def verify(topology: Topology) -> None:
     may be negative.
 
     Raises:
-        ValueError: names the round, the row and what is wrong with it.
+        ValueError: names the round, the row and the problem.
 
     >>> from dfedsam.topologies import make
     >>> verify(make("ring", 8))

@@ -36,7 +36,7 @@ _MARKUP = re.compile(r":\w+:(?=`)|[`$]| ?<[^>`]*>(?=`)")  # of reStructuredText
 def from_networkx(path: str) -> Callable[..., nx.Graph]:
     """The function at a path of networkx as one of ours: a simple, connected graph with the peers 0..n-1 in order.
 
-    Its options are networkx's, without those that say nothing of the graph, with the types that the docstring says.
+    Its options are networkx's, without those that do not affect the graph, with the types of its docstring.
     The number of peers n is networkx's n where it has one. For the graphs where n means something else (`star_graph`,
     `grid_2d_graph`) there is the option `networkx_n`, which is passed on in its place. The seed is 0 unless it is
     given. A directed graph all of whose edges lead both ways becomes undirected. Only functions that generate graphs
@@ -60,7 +60,7 @@ def from_networkx(path: str) -> Callable[..., nx.Graph]:
         if "n" in theirs:
             if networkx_n is None and graph.__name__ in _GROWS:
                 rule = f"must be given for {path}, which has far more peers than its n"
-                raise OptionError("networkx_n", networkx_n, rule, "give networkx's own n, and --peers to match")
+                raise OptionError("networkx_n", networkx_n, rule, "use networkx's own n, and --peers to match")
             whole = networkx_n is None
             options["n"] = whole_number("peers", n, 2, "give two or more peers") if whole else networkx_n
         return _checked(path, _called(path, function, options), n, networkx_n, options)
@@ -163,7 +163,7 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature:
 
 
 def _docstring(function: Callable[..., Any], options: Mapping[str, inspect.Parameter]) -> str:
-    """What networkx says of the function and of these options, in the form of our own docstrings."""
+    """networkx's description of the function and of these options, in the form of our own docstrings."""
     first = _plain((inspect.getdoc(function) or function.__name__).split("\n\n")[0])
     texts = {name: text for name, (_, text) in _entries(function).items()} | _TEXTS
     return "\n".join(

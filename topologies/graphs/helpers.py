@@ -1,4 +1,4 @@
-"""What graph functions share: the decorator that builds and checks, sides of a rectangle, and sizes nearby that fit."""
+"""Shared parts of graph functions: the decorator that builds and checks, sides of a rectangle, nearby valid sizes."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def require_memory(n: int, edges: float, edge_bytes: int = _EDGE_BYTES) -> None:
         edge_bytes: what each takes; W_BYTES where no graph of networkx is built.
 
     Raises:
-        OptionError: says how much it would take.
+        OptionError: if it would exceed the memory.
     """
     takes, there = _PEER_BYTES * n + edge_bytes * edges, _memory()
     if takes > there:
@@ -120,7 +120,7 @@ def sides(name: str, n: int, rows: int | None, least: int) -> tuple[int, int]:
     """Rows and columns of a grid or torus of n peers, both at least `least`.
 
     Raises:
-        OptionError: if n has no such sides (the hint says which sizes nearby do), or if rows does not divide n.
+        OptionError: if n has no such sides (the hint names nearby sizes that do), or if rows does not divide n.
     """
     fitting = divisors(n, least, n // least)
     if not fitting:

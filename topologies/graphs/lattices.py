@@ -1,6 +1,6 @@
 """Lattices: grids, tori, hypercubes, and graphs that look the same from every peer of a ring, directed ones too.
 
-In a directed graph an edge leads from a peer to one that hears it. Its default weights are those of push-sum, 1/(1 +
+In a directed graph an edge leads from sender to receiver. Its default weights are those of push-sum, 1/(1 +
 d_out); where every peer sends to as many as it hears they are doubly stochastic, and plain gossip keeps the mean too.
 Gaps in docstrings are those of Metropolis weights.
 """
@@ -39,7 +39,7 @@ def grid(n: int, rows: int | None = None) -> nx.Graph:
         rows: number of rows; None takes the rectangle nearest to a square (with no more rows than columns).
 
     Raises:
-        OptionError: if n has no such sides, for instance if it is prime (the hint says which sizes nearby do), or if
+        OptionError: if n has no such sides, for instance if it is prime (the hint names nearby sizes that do), or if
             rows does not divide n.
 
     >>> sorted(grid(6).neighbors(4))
@@ -60,7 +60,7 @@ def torus(n: int, rows: int | None = None) -> nx.Graph:
         rows: number of rows; None takes the torus nearest to a square (with no more rows than columns).
 
     Raises:
-        OptionError: if n has no such sides (the hint says which sizes nearby do), or if rows does not divide n.
+        OptionError: if n has no such sides (the hint names nearby sizes that do), or if rows does not divide n.
     """
     rows, columns = sides("torus", n, rows, least=3)
     right = ((r * columns + c, r * columns + (c + 1) % columns) for r in range(rows) for c in range(columns))

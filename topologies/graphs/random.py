@@ -115,7 +115,7 @@ def barabasi_albert(n: int, edges: int = 2, seed: int = 0) -> nx.Graph:
 
 @graph()
 def random_geometric(n: int, radius: float = 0.4, seed: int = 0) -> nx.Graph:
-    """Peers at random points of the unit square, joined when no further apart than `radius` (Gilbert 1961).
+    """Peers at random points of the unit square, joined if their distance is at most `radius` (Gilbert 1961).
 
     Likely connected for πr²n > ln n. Each peer's point is its attribute "pos", [x, y].
 
@@ -178,7 +178,7 @@ def random_out(n: int, degree: int | None = None, seed: int = 0) -> nx.Graph:
     Args:
         n: number of peers, at least 2.
         degree: peers that each one sends to: at least 1, below n. None takes 4, or for many peers the least with which
-            at most two peers are expected to hear nobody.
+            at most two peers are expected to receive nothing.
         seed: seed, at least 0; `graph.graph["seed"]` is the one that served.
 
     Raises:
@@ -210,7 +210,7 @@ class _Draw:
         edges: number of edges that is expected.
         option: the option.
         value: its value.
-        hint: what to do about it.
+        hint: how to fix it.
         isolated: number of peers without a neighbour that is expected: all draws are connected with a probability of
             about exp(-isolated) at most.
     """

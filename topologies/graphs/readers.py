@@ -29,7 +29,7 @@ _SCHEDULE = (
 
 
 def format_of(path: Path) -> str:
-    """The suffix that says the format: `.gml` of `zoo.GML.gz`."""
+    """The suffix that determines the format: `.gml` of `zoo.GML.gz`."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] in (".gz", ".bz2"):
         suffixes.pop()
@@ -37,7 +37,7 @@ def format_of(path: Path) -> str:
 
 
 def read(path: Path, form: Form | None, *, directed: bool) -> tuple[Content, list[str]]:
-    """What a file holds, and notes on how it was read.
+    """The content of a file, and notes on how it was read.
 
     Args:
         path: the file; its suffix is in READERS.

@@ -2,8 +2,8 @@
 
 Source: Ding, Jin, Ying, Yuan and Yin (2023), "DSGD-CECA: decentralized SGD with communication-optimal exact consensus
 algorithm", arXiv 2306.00256. No product of ⌈log₂ n⌉ matrices with one neighbour each does this for every n: a peer also
-keeps the sum of others' vectors apart from its own. So the exchanges belong to a gossip, `ceca`, and the topology of
-that name only says which peers are joined.
+stores the sum of others' vectors separately from its own. So the exchanges belong to a gossip, `ceca`, and the topology
+of that name only defines which peers are joined.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def ceca_exchanges(n: int) -> list[Exchange]:
 
 
 def ceca(n: int) -> Topology:
-    """The links of CECA: every peer hears those that are before it by the offsets of the exchanges; directed.
+    """The links of CECA: every peer receives from those that precede it by the offsets of the exchanges; directed.
 
     W has equal weights and is doubly stochastic, for other gossips; the gossip `ceca` makes the exact mean along the
     same links, with ⌈log₂ n⌉ vectors a peer. The offsets are as many, or one less: where n - 1 begins with the binary

@@ -50,7 +50,7 @@ def random_choice(
 
     Args:
         n: number of peers.
-        topologies: what is drawn from, at least one, as in `round_robin`.
+        topologies: the topologies to draw from, at least one, as in `round_robin`.
         probabilities: one for each, in [0, 1], together 1; None draws all with equal probability.
         seed: at least 0.
 
@@ -64,7 +64,7 @@ def random_choice(
 
 
 class Combined(Topology):
-    """Several topologies, one of which is active in each round; a subclass says in `at` which.
+    """Several topologies, one of which is active in each round; a subclass chooses it in `at`.
 
     Args:
         inner: the topologies, all of one number of peers.

@@ -41,14 +41,14 @@ def d_cliques(
         n: number of peers, at least 2.
         class_proportions: shape (n, classes), no entry negative, each row's sum 1 (or 0, of a peer without examples); a
             run passes those of its objective.
-        clique_size: most peers of a clique, at least 2; as many as there are classes is usual.
+        clique_size: maximum number of peers in a clique, at least 2; usually the number of classes.
         between: which cliques an edge joins: "all" pairs, or neighbours on a "ring".
         swaps: how many times two cliques are drawn, at least 0.
         seed: at least 0.
 
     Raises:
         OptionError: if an option is out of range.
-        ValueError: if class_proportions is missing or not as it says there.
+        ValueError: if class_proportions is missing or invalid.
     """
     n = checked_peers(n)
     clique_size = whole_number("clique_size", clique_size, 2, "the usual is the number of classes")

@@ -1,4 +1,4 @@
-"""Epidemic Learning: in every round each peer sends to a few random others, which average what they get.
+"""Epidemic Learning: in every round each peer sends to a few random others, which average the received vectors.
 
 Source of all: de Vos, Farhadkhani, Guerraoui, Kermarrec, Pires and Sharma (2023), "Epidemic Learning: boosting
 decentralized learning with randomized communication", arXiv 2310.01972.
@@ -42,9 +42,9 @@ def el_local(n: int, degree: int | None = None, seed: int = 0) -> Topology:
     """EL-Local: each peer sends to random others of its own choice, which average all they get with equal weights.
 
     Rows of W_t sum to one, columns only in expectation: the mean drifts at random, but without bias
-    (`unbiased_in_mean`). How many a peer hears is random; one that hears nobody keeps its own vector. The expected
-    contraction of the squared distance to the mean before the round is (1 - (1 - s/(n - 1))ⁿ)/s - 1/(n - 1). s · n
-    vectors a round.
+    (`unbiased_in_mean`). The number of senders of a peer is random; a peer without senders keeps its own vector. The
+    expected contraction of the squared distance to the mean before the round is (1 - (1 - s/(n - 1))ⁿ)/s - 1/(n - 1). s
+    · n vectors a round.
 
     Args:
         n: number of peers, at least 2.

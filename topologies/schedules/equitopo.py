@@ -30,7 +30,7 @@ def d_equistatic(n: int, offsets: int | None = None, seed: int = 0) -> Topology:
 
     Args:
         n: number of peers, at least 2.
-        offsets: M, from 1 to n - 1; None takes ⌈log₂ n⌉, as many as the exponential graph.
+        offsets: M, from 1 to n - 1; None takes ⌈log₂ n⌉, the degree of the exponential graph.
         seed: seed, at least 0.
 
     Raises:
@@ -59,9 +59,9 @@ def u_equistatic(n: int, offsets: int | None = None, seed: int = 0) -> Topology:
 
 
 def od_equidyn(n: int, eta: float = 0.5, seed: int = 0) -> Topology:
-    """OD-EquiDyn: W_t = (1-η)I + ηA^(u) for an offset u drawn afresh in each round; directed, doubly stochastic.
+    """OD-EquiDyn: W_t = (1-η)I + ηA^(u) for an offset u redrawn in each round; directed, doubly stochastic.
 
-    Every peer hears one other: n vectors a round.
+    Every peer receives from one other: n vectors per round.
 
     Args:
         n: number of peers, at least 2.

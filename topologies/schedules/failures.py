@@ -51,7 +51,7 @@ def peer_dropout(
 ) -> Topology:
     """Each peer is absent with probability p in each round, or in stated rounds: it does no work, its links are down.
 
-    `participants(t)` says who takes part; a run spends no queries on the others. Directed topologies are as in
+    `participants(t)` is the mask of participants; a run spends no queries on the others. Directed topologies are as in
     `link_failures`. Expected contraction over a fixed symmetric W, as there, with q = 1 - p: λ_max(I - 2q² L + q³ L² +
     2 (q² - q³) Σ w_e² L_e - J).
 
@@ -128,7 +128,7 @@ class PeerDropout(Unreliable):
         self.p, self._absences = p, absences
 
     def absent(self, t: int) -> NDArray[np.bool_]:
-        """Which peers are absent in round t, shape (n,), apart from those of the inner topology."""
+        """Mask of absent peers in round t, shape (n,), without those of the inner topology."""
         absent = self.events.happen(t, self.n, self.p)
         if self._absences is not None:
             peer, first, last = self._absences.T
@@ -140,7 +140,7 @@ class PeerDropout(Unreliable):
         return absent[links.i] | absent[links.j]
 
     def participants(self, t: int) -> NDArray[np.bool_] | None:
-        """Those that are absent neither here nor in the inner topology; None where all take part."""
+        """Mask of peers that are absent neither here nor in the inner topology; None: all participate."""
         inner, absent = self._inner.participants(t), self.absent(t)
         if not absent.any():
             return inner

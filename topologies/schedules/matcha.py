@@ -39,7 +39,7 @@ def matcha(
     matchings: Sequence[Sequence[Sequence[int]]] | None = None,
     seed: int = 0,
 ) -> Topology:
-    """Each matching of a graph is up with a probability of its own in every round: W_t = I - α Σ B_j L_j.
+    """Each matching of a graph is active with its own probability in every round: W_t = I - α Σ B_j L_j.
 
     The probabilities p of the matchings maximise μ₂(Σ p_j L_j) with Σ p_j ≤ budget · matchings; α then minimises
     ρ = λ_max(E[W_t²] - J), which is the expected contraction. Both depend on how the edges are divided into matchings.
@@ -106,7 +106,7 @@ class Activation(NamedTuple):
     Attributes:
         probabilities: of each matching, shape (m,).
         connectivity: μ₂(Σ p_j L_j), which they reach.
-        bound: what no probabilities within the budget can exceed.
+        bound: upper bound over all probabilities within the budget.
     """
 
     probabilities: NDArray[np.float64]

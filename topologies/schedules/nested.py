@@ -17,7 +17,7 @@ LONGEST = 1000  # rounds of a period that is treated as one: all of them are che
 
 
 def called(spec: Any) -> str:
-    """What a user called a topology: its name without the options."""
+    """A user's name of a topology, without the options."""
     if isinstance(spec, dict):
         spec = spec["class_path"]
     return spec if isinstance(spec, str) else getattr(spec, "__name__", type(spec).__name__)

@@ -1,4 +1,4 @@
-"""Schedules that are drawn afresh in every round from all pairs of peers, or from the edges of a graph."""
+"""Random schedules, redrawn in every round from all pairs of peers, or from the edges of a graph."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def random_matching(n: int, seed: int = 0) -> Topology:
 
 
 def pairwise(n: int, topology: Spec = "complete", seed: int = 0) -> Topology:
-    """In every round one edge of a graph is drawn, and the two peers it joins average; all others keep what they have.
+    """In every round one edge of a graph is drawn, and the two peers it joins average; all others keep their vectors.
 
     Expected contraction 1 - μ₂/(2|E|). Source: Boyd, Ghosh, Prabhakar and Shah (2006), "Randomized gossip algorithms",
     with an edge, not a peer, drawn uniformly.

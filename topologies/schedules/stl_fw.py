@@ -1,4 +1,4 @@
-"""A topology made from the data: every peer hears those whose classes it lacks itself."""
+"""A topology computed from the data: every peer receives from peers with the classes that it lacks."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def stl_fw(
         A static, directed topology; rows and columns of W sum to one, and no entry is negative.
 
     Raises:
-        OptionError: if an option is out of range, or class_proportions is missing or not as it says there.
+        OptionError: if an option is out of range, or class_proportions is missing or invalid.
     """
     n = checked_peers(n)
     degree = whole_number("degree", degree, 1, "the usual is 4")
@@ -73,7 +73,7 @@ def objective(W: sp.csr_array, class_proportions: NDArray[np.floating], mixing: 
 
 
 def _assignment(W: sp.csr_array, proportions: NDArray[np.float64], mixing: float) -> NDArray[np.int64]:
-    """Whom each peer hears in the permutation with the least ⟨∇g, P⟩, shape (n,)."""
+    """The sender of each peer in the permutation with the least ⟨∇g, P⟩, shape (n,)."""
     from scipy.optimize import linear_sum_assignment  # slow to import
 
     bias = W @ proportions - proportions.mean(axis=0)

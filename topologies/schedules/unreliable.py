@@ -63,7 +63,7 @@ class Links:
         self.i, self.j = np.divmod(key[order[:, 0]], n)
 
     def without(self, dropped: NDArray[np.bool_]) -> sp.csr_array:
-        """Return W without some links: a peer keeps what it would have sent over them.
+        """Return W without some links: a peer keeps the weight that it would have sent over them.
 
         Columns sum to what they did; where W is symmetric and links are undirected, rows do too. Peers that keep all
         they have keep exactly that.
@@ -88,11 +88,11 @@ class Links:
 
 
 class Unreliable(Topology):
-    """A topology in which some links of another carry nothing in some rounds; a subclass says in `dropped` which.
+    """A topology in which some links of another carry nothing in some rounds; a subclass chooses them in `dropped`.
 
     Args:
         inner: the topology whose links may fail.
-        seed: seed of what is dropped.
+        seed: seed of the dropped links.
 
     Attributes:
         purpose: what its random numbers are for; it differs from that of its own kind within it.
@@ -138,7 +138,7 @@ class Unreliable(Topology):
 
     def _links_of(self, W: sp.csr_array) -> Links:
         if id(W) not in self._links:
-            self._links[id(W)] = W, Links(W, directed=self.directed)  # W is kept, so that its identity stays its own
+            self._links[id(W)] = W, Links(W, directed=self.directed)  # keeping W keeps its identity unique
             sizes = [kept.nnz for kept, _ in self._links.values()]
             while len(sizes) > 1 and (len(sizes) > _KEPT or sum(sizes) > _ENTRIES):
                 self._links.popitem(last=False)

@@ -57,7 +57,7 @@ def steady_consensus(
     m = values ** whole_number("steps", steps, 1, "the usual is 1") if multipliers is None else multipliers(values)
     largest = float(abs(1 - lr) * np.abs(m).max())
     if not largest < 1:
-        rule = "must be below 1, or the peers drift apart"
+        rule = "must be below 1, or the peers diverge"
         raise OptionError("the largest |(1 - lr) m_k|", largest, rule, "give other multipliers")
     n, d = centres.shape
     after = 1.0 if before_gossip else m

@@ -92,7 +92,7 @@ class _Stack:
         self.fill = self.products / entries.sum()
 
     def forward(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
-        """What each round makes of x (n,), less its mean: (rounds, n)."""
+        """The deviation from the mean after each round from x (n,): (rounds, n)."""
         y = self._first @ x
         for _ in range(self.steps - 1):
             y = self._later @ y

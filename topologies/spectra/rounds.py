@@ -25,7 +25,7 @@ class Rounds:
 
     Args:
         matrices: W_0, W_1, …, each (n, n); at least one.
-        sampled: whether they stand for others: W_t is drawn afresh in every round, or the period is longer than LONG.
+        sampled: whether the rounds are a sample: W_t is random, or the period is longer than LONG.
         sums: which of their sums are one (see `Topology`).
     """
 
@@ -55,7 +55,7 @@ class SupportMetrics(TypedDict):
 
 
 class TrafficMetrics(TypedDict):
-    """What a round sends; `Spectrum` explains the fields."""
+    """The messages of a round; `Spectrum` explains the fields."""
 
     degree_round_mean: float
     degree_round_max: int
@@ -73,7 +73,7 @@ def support_metrics(support: sp.csr_array | None, n: int, *, directed: bool) -> 
     """Edges, degrees and diameter of the graph of all who may talk.
 
     Args:
-        support: who hears whom, bool, shape (n, n); None: all hear all.
+        support: possible links, bool, shape (n, n), row i receives from column j; None: all.
         n: number of peers.
         directed: count each direction as an edge, and as degree the peers that one sends to.
     """
@@ -93,7 +93,7 @@ def support_metrics(support: sp.csr_array | None, n: int, *, directed: bool) -> 
 
 
 def traffic_metrics(matrices: Sequence[sp.csr_array], steps: int) -> tuple[TrafficMetrics, bool]:
-    """What is sent in some rounds, with Q gossip steps in each.
+    """The messages of some rounds, with Q gossip steps in each.
 
     Returns:
         The metrics, and whether the rounds differ in what is sent.

@@ -1,4 +1,4 @@
-"""The spectrum of a topology and what follows from it, in one dictionary."""
+"""The spectrum of a topology and derived metrics, in one dictionary."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _Odd = TypedDict("_Odd", {"lambda": float | None, "rounds_to_1e-6": int | None})
 
 
 class Spectrum(SupportMetrics, TrafficMetrics, _Odd):
-    """The numbers of a topology, ready for `json.dump`. What has no meaning for it, or would take too long, is None.
+    """The metrics of a topology, as values for `json.dump`; None if undefined or too slow to compute.
 
     D_t = W_t - J, J = 11ᵀ/n; where rows and columns do not both sum to one, gossip does not tend to J, and D_t =
     (I - J) W_t (I - J). Q is the number of gossip steps a round.
@@ -40,7 +40,7 @@ class Spectrum(SupportMetrics, TrafficMetrics, _Odd):
     Attributes:
         n: number of peers.
         period: rounds after which W_t repeats; None where drawn.
-        directed: whether a peer may hear another that does not hear it.
+        directed: whether links may be one-way.
         sums: "both", "rows" or "columns": which sums of W_t are one.
         biased: whether rows alone sum to one, also in expectation, so that the fixed point is no plain average. Then
             there is no gap.
@@ -91,13 +91,13 @@ class Spectrum(SupportMetrics, TrafficMetrics, _Odd):
 
 
 def spectrum(topology: Topology, steps: int = 1) -> Spectrum:
-    """Compute how fast a topology mixes and what it sends.
+    """Compute how fast a topology mixes and its messages.
 
     Up to 500 peers all is computed from dense matrices. Above, no n × n matrix is made: eigenvalues come with a
     residual of 1e-6 relative to 1 - λ (see `topologies.spectra.extremes`), mostly with an error of less than 1e-9.
 
     Args:
-        topology: one W, a period of them, or drawn afresh in every round. Of the last kind, and of periods over 1,000
+        topology: one W, a period of them, or random in every round. Of the last kind, and of periods over 1,000
             rounds, the first 40 to 500 rounds are used.
         steps: gossip steps Q a round, at least 1; it changes `vectors_per_round`, `lambda_q` and `rounds_to_1e-6`.
 

@@ -29,7 +29,7 @@ Array = NDArray[np.float64]
 PEERS, EDGES = 128, 1024  # at most: SCS takes about a minute
 _CLARABEL = 48  # peers up to which Clarabel takes seconds
 _TOLERANCE = 1e-3  # how near λ must provably come to the optimum, relative to the gap 1 - λ
-_GRID = 2.0**28  # weights are multiples of its inverse: sums of a row are exact, and alike on all machines
+_GRID = 2.0**28  # weights are multiples of its inverse: sums of a row are exact, and equal on all machines
 _NEGLIGIBLE = (1e-5, 1e-6, 1e-7)  # weights below it are left out, for the first with which λ suffers less than
 _LOSS = 1e-6  # of the gap
 

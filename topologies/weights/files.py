@@ -79,7 +79,7 @@ def weights_from_file(graph: nx.Graph, path: str | Path) -> sp.csr_array:
     axis = 0 if graph.is_directed() else 1
     if uneven(W, axis) is not None:
         turned = graph.is_directed() and uneven(W, 1) is None
-        raise _sum(path, W, axis, "its rows do: transpose it if a row is what a peer sends" if turned else "")
+        raise _sum(path, W, axis, "its rows do: transpose it if row i is what peer i sends" if turned else "")
     skew = None if graph.is_directed() else _skew(W)
     if skew is not None:
         i, j = skew
@@ -111,7 +111,7 @@ def topology_of_matrix(path: str | Path, W: sp.csr_array, dtype: Any = None) -> 
 
 
 def square_matrix(content: Any) -> sp.csr_array:
-    """What a file held, as a square matrix of finite numbers: csr, float64, sorted indices, no zeros stored.
+    """The content of a file, as a square matrix of finite numbers: csr, float64, sorted indices, no zeros stored.
 
     Raises:
         ValueError: if it is no such matrix.
