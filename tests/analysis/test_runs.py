@@ -44,7 +44,7 @@ def test_a_broken_line_in_the_middle_is_named(tmp_path):
     folder = write(tmp_path / "a", [row(0)])
     with (folder / "metrics.jsonl").open("a") as file:
         file.write('{"round": 1, \n{"round": 2}\n')
-    with pytest.raises(ValueError, match=r"metrics\.jsonl, line 2: is no evaluation"):
+    with pytest.raises(ValueError, match=r"metrics\.jsonl, line 2: is not an evaluation"):
         read_runs([folder])
 
 

@@ -183,7 +183,7 @@ def test_broken_folders_are_read_as_far_as_they_go_and_said(tmp_path):
     assert dict(zip(study.runs["run"], study.runs["state"], strict=True))["whole"] == "done"
     said = {
         "old": "was it written by another version",
-        "torn": "line 2: is no evaluation",
+        "torn": "line 2: is not an evaluation",
         "begun": "the run has just started",
         "lost": "it has no config.yaml",
         "whole": "cut short, or not JSON",

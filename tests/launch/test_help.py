@@ -34,7 +34,7 @@ def test_help_of_run_has_every_option(dfedsam):
         *("evaluate_every", "checkpoint_every", "cosine", "references", "draw_split", "out", "figure"),
     ):
         assert f"--{option} " in out
-    assert "every random number comes from it" in out  # from the docstring
+    assert "seed of all random numbers" in out  # from the docstring
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def test_files_are_known_by_their_suffix(tmp_path):
     ],
 )
 def test_a_file_names_registered_plug_ins_alone(name):
-    with pytest.raises(ValueError, match="must be a plug-in that is registered, because it stands in a file"):
+    with pytest.raises(ValueError, match="must be a registered plug-in, because it is named in a file"):
         make(name, 4, allow_import=False)
     with pytest.raises(ValueError, match="annotated to return"):  # typed by hand, but no topology: it is not called
         make(name, 4)

@@ -200,7 +200,7 @@ def test_saved_data_sets_and_folders_of_splits(tmp_path: Path) -> None:
         assert Source().has_test(folder) == has_test
         if has_test:
             assert Source().load(folder, classes=(0, 1), split="test").texts == ("x",)
-    with pytest.raises(ValueError, match=r"it must have the split dev, and has train, test"):
+    with pytest.raises(ValueError, match=r"it must have the split dev, but has train, test"):
         Source().load(str(tmp_path / "splits"), split="dev")
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match=r"it must hold a folder of images for each class, a saved data set"):
