@@ -1,4 +1,4 @@
-"""Short numpy buffers, which suit rows that are shorter than numpy's own buffers."""
+"""Short numpy buffers, which are faster for rows shorter than numpy's default buffers."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _NUMBERS = 2048
 
 @contextmanager
 def short_buffers() -> Iterator[None]:
-    """In this thread numpy's buffers are shorter than the peers' rows mostly are; also as a decorator.
+    """Make numpy's buffers in this thread shorter than most peers' rows; also usable as a decorator.
 
-    Into a buffer that is longer than a row, as numpy's own of 8,192 numbers often is, a factor a row is first written
-    again and again, which takes as long as the arithmetic.
+    numpy first copies one factor per row into a buffer that is longer than a row, as its default of 8,192 numbers often
+    is, which takes as long as the arithmetic.
     """
     before = np.setbufsize(_NUMBERS)
     try:

@@ -1,4 +1,4 @@
-"""The user's cache folder: what is slow to compute, and can be computed again."""
+"""The user's cache folder, for results that are slow to compute and can be recomputed."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def cache_folder() -> Path:
 
 
 def store(path: Path, content: bytes, *, replace: bool = True) -> None:
-    """Put `content` at `path`, whole or not at all, also when several processes do it at once.
+    """Write `content` to `path` atomically, even if several processes do so at the same time.
 
     A cache that cannot be written, as on a full or read-only disk, only costs time: such errors are ignored.
 
     Args:
-        path: the file; folders that are missing are made.
-        content: all of it.
-        replace: whether it replaces a file that is there; if not, the first of several writers wins.
+        path: the file; missing folders are created.
+        content: the file's content.
+        replace: whether to replace an existing file; otherwise the first of several writers wins.
     """
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -25,7 +25,7 @@ from dfedsam.errors import FileError
 from dfedsam.peers import Peers, segments
 from dfedsam.run_folder import temporary_name
 
-FORMAT = 2  # raised when readers of this version could no longer read the file
+FORMAT = 2  # increased when readers of this version could no longer read the file
 CHECKSUM = "checksum"
 """Name of the array that holds a CRC-32 of each peer's rows."""
 _DTYPES = {  # numpy's types under the names of the safetensors format
@@ -42,11 +42,11 @@ def save(path: Path | str, arrays: Mapping[str, NDArray], meta: Mapping[str, Any
     Args:
         path: the checkpoint; an older one is replaced once the new one is safely on disk.
         arrays: the block's part of the state, name → (b, …); names, types and widths are the same on every rank.
-        meta: what else is needed to go on; anything JSON can hold. The root's is kept.
-        communicator: who owns which rows.
+        meta: further values that a resume needs, in JSON's types; the root's are saved.
+        communicator: the partition of rows over ranks.
 
     Raises:
-        FileError: on every rank, when one of them could not write; the old checkpoint is still there.
+        FileError: on every rank, if one of them could not write; the old checkpoint is kept.
     """
     path = Path(path)
     temporary = communicator.broadcast(temporary_name(path))
@@ -79,7 +79,7 @@ def load(path: Path | str, communicator: Communicator) -> tuple[dict[str, NDArra
         raise FileError(path, f"cannot be read: it is cut short, or no safetensors file ({error})") from None
     stored = arrays.pop(CHECKSUM, None)
     if stored is None or not np.array_equal(stored, _checksums(arrays, len(communicator.block))):
-        raise FileError(path, "is damaged: its rows do not have their checksum", "restore it, or start the run anew")
+        raise FileError(path, "is damaged: its rows do not have their checksum", "restore it, or start the run again")
     return arrays, meta
 
 
@@ -144,13 +144,13 @@ def _rename(temporary: Path, path: Path) -> None:
     temporary.replace(path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
-        os.fsync(folder)  # the file's new name becomes as lasting as its content
+        os.fsync(folder)  # makes the file's new name durable
     finally:
         os.close(folder)
 
 
 def _together(path: Path, action: Callable[[], object], communicator: Communicator) -> None:
-    """Do something on every rank; raise on all of them if one fails."""
+    """Call a function on every rank; raise on all of them if one fails."""
     reason = None
     try:
         action()
@@ -170,7 +170,7 @@ def _meta(path: Path | str, metadata: Mapping[str, str] | None, peers: int) -> d
         raise FileError(path, problem, "give a checkpoint.safetensors of a run") from None
     if version != FORMAT:
         problem = f"has format {version}, and this version of dfedsam knows format {FORMAT}"
-        raise FileError(path, problem, "go on with the version that wrote it")
+        raise FileError(path, problem, "resume with the version that wrote it")
     if saved != peers:
         raise FileError(path, f"is of {saved} peers, and this run has {peers}")
     try:
@@ -180,5 +180,5 @@ def _meta(path: Path | str, metadata: Mapping[str, str] | None, peers: int) -> d
         return json.loads(text)
     except (KeyError, TypeError, ValueError, AttributeError):
         raise FileError(
-            path, "is damaged: its note does not have its checksum", "restore it, or start the run anew"
+            path, "is damaged: its note does not have its checksum", "restore it, or start the run again"
         ) from None

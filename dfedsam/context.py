@@ -1,4 +1,4 @@
-"""What a block of peers may do in a round: query its own minibatches, and gossip along the edges. Nothing else."""
+"""The capabilities of a block of peers in a round: query its own minibatches, and gossip along the edges."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class QueryCounter:
-    """What a block's peers have spent so far: `queries` and `gradients`, counts of shape (peers,)."""
+    """Counts of a block's peers so far: `queries` and `gradients`, each of shape (peers,)."""
 
     queries: NDArray[np.int64]
     gradients: NDArray[np.int64]
 
     @classmethod
     def zero(cls, peers: int) -> QueryCounter:
-        """Nothing spent yet."""
+        """All counts zero."""
         return cls(np.zeros(peers, np.int64), np.zeros(peers, np.int64))
 
 
@@ -40,11 +40,11 @@ class Oracle:
 
     Args:
         problem: the objective with the block's data.
-        batch: the minibatches, as `problem.minibatch` gave them, shape (p, …).
-        rows: which rows of the block these p peers are.
+        batch: the minibatches returned by `problem.minibatch`, shape (p, …).
+        rows: the rows of these p peers in the block.
         stream: the random numbers of this round, step and peers; `random` names their purpose.
         counter: counts every query of the block's peers.
-        cosines: the recorder's list: estimators append (rows, cosines with the exact gradients); None: nobody asks.
+        cosines: the recorder's list: estimators append (rows, cosines with the exact gradients); None: not recorded.
     """
 
     problem: Problem
@@ -58,7 +58,7 @@ class Oracle:
         """Query losses.
 
         Args:
-            candidates: shape (p, q, dim). Each counts as one query, or as many as the problem says.
+            candidates: shape (p, q, dim). Each counts as `problem.queries_per_loss` queries.
 
         Returns:
             Losses on each peer's minibatch, shape (p, q).
@@ -124,10 +124,10 @@ class RoundContext:
         counter: counts queries.
         communicator: carries rows between peers; only gossip uses it.
         weights: the mixing matrix W_t.
-        before_gossip: the recorder, called with x just before it is mixed.
-        rows: which rows of the block this context is about: all, or a chunk.
+        before_gossip: the recorder's function, called with x just before it is mixed.
+        rows: the rows of the block that this context covers: all, or a chunk.
         cosines: see Oracle.
-        participants: which of the block's peers take part in this round, shape (peers,); None: all.
+        participants: mask of the block's participants in this round, shape (peers,); None: all.
         server: the central server of a baseline; None for every decentralised algorithm.
     """
 
@@ -150,7 +150,7 @@ class RoundContext:
         Absent peers belong to no chunk.
 
         Args:
-            queries: candidates of a peer that are queried at once; 0 for an exact gradient, which is one row too.
+            queries: candidates of a peer that are queried at once; 0 for an exact gradient, which also takes one row.
             row_bytes: size of one candidate.
         """
         size = max(1, self.problem.chunk_bytes // (max(1, queries) * row_bytes))
@@ -169,9 +169,9 @@ class RoundContext:
         """Open the round's next gossip phase.
 
         Args:
-            x: the peers' models if these are what is mixed, shape (peers, dim), which the recorder is told; None for
-                any other vector, such as a tracked gradient.
-            update: what the local steps did, for a gossip that sends coefficients.
+            x: the peers' models if these are mixed, shape (peers, dim), for the recorder; None for any other vector,
+                such as a tracked gradient.
+            update: the local steps' update, for a gossip that sends coefficients.
         """
         if x is not None:
             self.before_gossip(x)
@@ -181,7 +181,7 @@ class RoundContext:
 
 
 def _segments(participants: NDArray[np.bool_] | None, peers: int) -> list[tuple[int, int]]:
-    """Where runs of neighbouring participants begin and end."""
+    """The start and end of each run of neighbouring participants."""
     if participants is None:
         return [(0, peers)]
     ends = np.flatnonzero(np.diff(participants.astype(np.int8), prepend=0, append=0))
@@ -190,7 +190,7 @@ def _segments(participants: NDArray[np.bool_] | None, peers: int) -> list[tuple[
 
 @dataclass
 class Server:
-    """What a central server can do, for baselines only; its fields are those of RoundContext."""
+    """A central server, for baselines only; its fields are those of RoundContext."""
 
     communicator: Communicator
     before_gossip: Callable[[NDArray], None]
@@ -201,16 +201,16 @@ class Server:
 
         Args:
             x: the block's models, shape (peers, dim).
-            weights: how much each counts, above 0, shape (peers,), which it sends along; None: all the same.
+            weights: weight of each peer, above 0, shape (peers,), which it also sends; None: equal weights.
         """
         self.before_gossip(x)
         return self.communicator.server_mean(x, weights, self.participants)
 
     def collect(self, rows: NDArray, reply: int) -> NDArray:
-        """What all peers send to the server: (peers, k) of the block to (all peers, k).
+        """Gather rows at the server: (peers, k) of the block to (all peers, k).
 
         Args:
-            rows: what the block's peers send.
-            reply: how many numbers of the same type the server then sends each peer back.
+            rows: the rows that the block's peers send.
+            reply: number of values, of the same type, in the server's reply to each peer.
         """
         return self.communicator.server_rows(rows, reply * rows.itemsize)

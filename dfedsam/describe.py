@@ -22,7 +22,7 @@ _NO_RESULT = (
 
 
 def describe(value: Any) -> Any:
-    """Turn a plug-in, and the plug-ins inside it, into dicts, lists and plain values that YAML can hold.
+    """Convert a plug-in, and nested ones, to dicts, lists and plain values for YAML.
 
     A class of ours is named by its public name, a user's by its import path or entry point.
     """

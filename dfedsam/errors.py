@@ -1,6 +1,6 @@
-"""The kinds of errors: bad input, found before anything is written, and a run that cannot go on.
+"""The kinds of errors: bad input, found before anything is written, and a run that cannot continue.
 
-All are structured and formatted here alone. The command line prints them in one line.
+All are structured and formatted only here. The command line prints them in one line.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ class OptionError(ValueError):
 
     Args:
         option: name of the option, with the options that lead to it: "algorithm.estimator.mu".
-        value: what it was set to.
-        rule: what is asked of it, after "it": "must be a whole number of at least 1".
+        value: its value.
+        rule: the requirement, after "it": "must be a whole number of at least 1".
         hint: what to do instead; empty if the rule says it.
 
     The message is "option is value: it rule; hint".
@@ -52,15 +52,15 @@ def options_within(option: str) -> Generator[None, None, None]:
 
 
 class RunError(RuntimeError):
-    """A run that cannot go on.
+    """A run that cannot continue.
 
     Args:
         message: what happened, and what usually helps.
         phase: what the peers were doing: "local step 2", "gossip choco", "evaluation"; None if unknown.
         round: 0-based round; None outside the rounds.
-        peers: the peers it happened to, in words (`dfedsam.peers.format_peers`); None for all.
+        peers: the affected peers, in words (`dfedsam.peers.format_peers`); None for all.
 
-    The message begins with those of round, phase and peers that are known.
+    The message begins with round, phase and peers, if known.
     """
 
     def __init__(
@@ -76,17 +76,17 @@ class RunError(RuntimeError):
 
 
 class BudgetExceeded(RunError):
-    """A query that the budget of the black box does not cover; it was not asked."""
+    """A query beyond the budget of the black box; it was not sent."""
 
 
 class FileError(ValueError):
-    """A file that cannot be read or written, or does not hold what it must.
+    """A file that cannot be read or written, or has invalid content.
 
     Args:
         path: the file.
-        problem: what is wrong with it, after "it": "is cut short".
+        problem: the problem, after "it": "is cut short".
         hint: what to do; empty if the problem says it.
-        line: 1-based number of the line at fault; None for the whole file.
+        line: 1-based number of the faulty line; None for the whole file.
 
     The message is "path, line 3: problem; hint".
     """

@@ -1,4 +1,4 @@
-"""What a run is: every option that its result depends on, checked and frozen."""
+"""The options of a run that determine its result, checked and frozen."""
 
 from __future__ import annotations
 
@@ -35,20 +35,19 @@ class Experiment:
     """The options of a run.
 
     Args:
-        objective: what is minimised.
-        topology: who talks to whom.
-        algorithm: what the peers do in a round.
-        rounds: rounds in all, at least 0.
-        seed: every random number comes from it, at least 0 and below 2⁶⁴.
+        objective: the function to minimise.
+        topology: the communication graph.
+        algorithm: the algorithm.
+        rounds: number of rounds, at least 0.
+        seed: seed of all random numbers, at least 0 and below 2⁶⁴.
         dtype: type of x, "float32" or "float64".
         evaluate_every: rounds between evaluations, at least 1; the start and the last round are always evaluated.
         evaluate_local: also evaluate each peer's own model (loss_local, accuracy_local, accuracy_worst).
         checkpoint_every: rounds between checkpoints, at least 1; the start and the last round always get one.
         cosine: record the mean cosine of the estimates with the exact gradients, if the objective gives gradients.
         references: also compute the objective's reference metrics, such as its first-order accuracy.
-        placement: which MPI rank owns which peers; changes no result. "contiguous": neighbouring peers share a rank;
-            "reorder": fewer edges cross ranks and less is sent between them; "metis": fewer still, by the extra
-            [metis].
+        placement: which MPI rank owns which peers; does not affect results. "contiguous": neighbouring peers share a
+            rank; "reorder": fewer edges cross ranks, so less is sent; "metis": fewer still, requires the extra [metis].
 
     Raises:
         OptionError: if a value is out of range, or the algorithm does not work on the topology.
@@ -85,7 +84,7 @@ class Experiment:
         return topology | {name: describe(getattr(self, name)) for name in names}
 
     def digest(self) -> str:
-        """Hash of all options that the state after a given round depends on; a checkpoint holds it."""
+        """Hash of all options on which the state after a round depends; stored in checkpoints."""
         values = {name: only_results(value) for name, value in self.description().items() if name not in _NO_RESULT}
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
@@ -94,9 +93,9 @@ class Experiment:
         return connect(self.topology.n, partial(place, self.topology, placement=self.placement))
 
     def is_evaluated(self, round: int) -> bool:
-        """Whether there is an evaluation after so many rounds."""
+        """Whether to evaluate after so many rounds."""
         return round == self.rounds or round % self.evaluate_every == 0
 
     def is_saved(self, round: int) -> bool:
-        """Whether there is a checkpoint after so many rounds."""
+        """Whether to save a checkpoint after so many rounds."""
         return round == self.rounds or round % self.checkpoint_every == 0

@@ -1,8 +1,8 @@
-"""One writer a folder: a lock that says who holds it, also to other machines on a shared file system.
+"""One writer per folder: a lock that names its holder, also to other machines on a shared file system.
 
-The file `.lock` is locked through the operating system, which releases it however a process ends. Beside it `.writer`
-names host and process, and its time is a heartbeat, by which a dead writer is recognised where locks of other machines
-cannot be seen.
+The file `.lock` is locked through the operating system, which releases it however a process ends. The file `.writer`
+names host and process, and its time is a heartbeat, which reveals a dead writer if locks of other machines are not
+visible.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LOCK, WRITER = ".lock", ".writer"
 
 @dataclass(frozen=True)
 class Writer:
-    """The process that writes a folder: its host, its number there, and when it last showed a sign of life."""
+    """The process that writes a folder: its host, its process number, and the time of its last heartbeat."""
 
     host: str
     process: int
@@ -63,8 +63,8 @@ class FolderLock:
         """Take the lock.
 
         Args:
-            wait: seconds to wait for a writer that is about to end; a writer on another machine that may be dead is
-                waited for until that is certain.
+            wait: seconds to wait for a writer that is about to end; if a writer on another machine may be dead, wait
+                until that is certain.
 
         Raises:
             FolderInUse: if another process has it.
@@ -83,14 +83,14 @@ class FolderLock:
         threading.Thread(target=self._keep_beating, daemon=True).start()
 
     def release(self) -> None:
-        """Let others write."""
+        """Release the lock."""
         self._end.set()
         with suppress(OSError):
             self._writer.unlink(missing_ok=True)
         self._lock.release()
 
     def _others_are_dead(self) -> bool:
-        """Whether nobody else writes: the lock is ours, but it may not be seen on another machine."""
+        """Whether nobody else writes: we hold the lock, but other machines may not see it."""
         other = _read_writer(self._folder)
         if other is None or other.is_here:
             return True
@@ -105,7 +105,7 @@ class FolderLock:
 
     def _in_use(self) -> FolderInUse:
         other = _read_writer(self._folder) or "another process"
-        return FolderInUse(self._folder, f"{other} is writing it", "wait for its end, or stop it")
+        return FolderInUse(self._folder, f"{other} is writing it", "wait until it ends, or stop it")
 
     def _beat(self) -> None:
         content = {"host": socket.gethostname(), "process": os.getpid()}
@@ -118,7 +118,7 @@ class FolderLock:
 
 
 def writer(folder: Path) -> Writer | None:
-    """Who writes a folder now, as far as can be told; None: nobody."""
+    """The current writer of a folder, as far as is known; None: nobody."""
     found = _read_writer(folder)
     if found is None or not (found.is_here or time.time() - found.time < _DEAD):
         return None

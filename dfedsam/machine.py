@@ -1,4 +1,4 @@
-"""Where this process runs: its MPI job as the launcher's environment describes it, and its cores. No heavy imports."""
+"""The environment of this process: its MPI job, from the launcher's variables, and its cores. No heavy imports."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def in_mpi_job(environ: Mapping[str, str] = os.environ) -> bool:
 
 
 def mpi_rank(environ: Mapping[str, str] = os.environ) -> int:
-    """This process's rank as its launcher says; 0 outside a job."""
+    """This process's rank by its launcher's variables; 0 outside a job."""
     return _first(environ, _RANK) or 0
 
 
 def mpi_size(environ: Mapping[str, str] = os.environ) -> int | None:
-    """The ranks of the job as its launcher says; None where it does not."""
+    """The number of ranks by the launcher's variables; None if unknown."""
     return _first(environ, _SIZE)
 
 
 def local_size(environ: Mapping[str, str] = os.environ) -> int:
-    """The job's ranks on this machine as the launcher says; 1 outside a job."""
+    """The job's ranks on this machine by the launcher's variables; 1 outside a job."""
     return _first(environ, _LOCAL_SIZE) or 1
 
 
@@ -42,12 +42,12 @@ def local_rank(environ: Mapping[str, str] = os.environ) -> int:
 
 
 def expected_sizes(environ: Mapping[str, str] = os.environ) -> dict[str, int]:
-    """What is known of the world's size before MPI is loaded: the variable that says it → the size."""
+    """The world's size as far as known before MPI is loaded: variable → size."""
     return {name: int(environ[name]) for name in (ASKED_RANKS, *_SIZE) if environ.get(name, "").isdecimal()}
 
 
 def without_mpi(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The environment of a process that must not take itself for a rank of this job."""
+    """The environment for a process that is not a rank of this job."""
     return {name: value for name, value in environ.items() if not name.startswith(_LAUNCHERS)}
 
 
@@ -67,7 +67,7 @@ def is_alive(process: int) -> bool:
 
 
 def cores() -> frozenset[int]:
-    """The cores that this process may run on; all of the machine's where the system does not say."""
+    """The cores that this process may run on; all of the machine's if the system does not tell."""
     if hasattr(os, "sched_getaffinity"):
         return frozenset(os.sched_getaffinity(0))
     return frozenset(range(os.cpu_count() or 1))
@@ -87,12 +87,12 @@ def share_cores(environ: MutableMapping[str, str], ranks: int) -> None:
 def threads_per_rank(allowed: Iterable[frozenset[int]], mine: frozenset[int]) -> int:
     """Threads for one process of a machine: an even share of the cores, at most its own, at least 1.
 
-    OMP_NUM_THREADS, where it is set, is an upper bound.
+    OMP_NUM_THREADS, if set, is an upper bound.
 
     Args:
-        allowed: the cores that each process of this machine may run on. Launchers that bind processes give each its
-            own, others give all of them the same.
-        mine: those of the process that asks.
+        allowed: the cores that each process of this machine may run on. They differ if the
+            launcher binds processes.
+        mine: the cores of this process.
     """
     sets = list(allowed)
     share = len(frozenset().union(*sets)) // len(sets)

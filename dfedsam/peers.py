@@ -1,4 +1,4 @@
-"""Sets of peers by their numbers, in rising order: how a message names them, and how they are cut into segments."""
+"""Sets of peers by their numbers, in rising order: their names in messages, and their division into segments."""
 
 from __future__ import annotations
 

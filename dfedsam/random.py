@@ -3,8 +3,8 @@
 Philox (Salmon et al., 2011, "Parallel random numbers: as easy as 1, 2, 3") turns a 128-bit key and a 256-bit counter
 into random words. Here the key holds the seed and the purpose, and the counter holds the round, the step and the
 position of the word, where each peer owns a fixed range of positions. A block of neighbouring peers is therefore one
-contiguous range, drawn in one call, and a peer gets the same numbers on whatever rank and beside whatever peers. In a
-block of scattered peers the counter goes on through the others' ranges, or leaps over many of them.
+contiguous range, drawn in one call, and a peer gets the same numbers on any rank and with any other peers in the block.
+In a block of scattered peers the counter goes on through the others' ranges, or leaps over many of them.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from numpy.typing import DTypeLike, NDArray
 from dfedsam.peers import Peers, segments
 
 _WORDS = 4  # 64-bit words that one Philox counter yields
-_LEAP = 128  # words that are drawn in the time that a leap takes
+_LEAP = 128  # words drawn in the time of a leap
 _FRESH = {"bit_generator": "Philox", "buffer": (0,) * _WORDS, "buffer_pos": _WORDS, "has_uint32": 0, "uinteger": 0}
 
 
 class _ThreadGenerator(threading.local):
-    """One generator a thread, whose state is set before each draw: making one takes twenty times as long."""
+    """One generator per thread, whose state is set before each draw: creating one takes twenty times as long."""
 
     def __init__(self) -> None:
         self.philox = np.random.Philox(key=0)
@@ -35,7 +35,7 @@ _generator = _ThreadGenerator()
 
 
 def generator(seed: int, purpose: str) -> np.random.Generator:
-    """A numpy Generator for what belongs to the whole network (a data split, a projection): the same on every rank."""
+    """A numpy Generator for the whole network (a data split, a projection): the same on every rank."""
     key = np.array([seed, zlib.crc32(purpose.encode())], dtype=np.uint64)
     return np.random.Generator(np.random.Philox(key=key))
 
@@ -48,10 +48,10 @@ class RandomStream:
 
     Args:
         seed: the run's seed, 0 ≤ seed < 2⁶⁴.
-        purpose: what the numbers are for; other purposes get independent numbers.
+        purpose: name of the use; different purposes get independent numbers.
         round: 0-based round.
         step: 0-based local step within the round.
-        peers: of the block, rising; row i of what is drawn belongs to peer `peers[i]` and depends on no other.
+        peers: peers of the block, rising; row i of a draw belongs to peer `peers[i]` and depends on no other.
     """
 
     seed: int
@@ -65,7 +65,7 @@ class RandomStream:
         return replace(self, peers=self.peers[rows])
 
     def _words(self, count: int) -> NDArray[np.uint64]:
-        """`count` random 64-bit words a peer, shape (peers, count)."""
+        """`count` random 64-bit words per peer, shape (peers, count)."""
         counters = -(-count // _WORDS)
         width = counters * _WORDS
         key = self.seed, zlib.crc32(self.purpose.encode())
@@ -90,11 +90,11 @@ class RandomStream:
         return unit.reshape(len(self.peers), *shape)
 
     def integers(self, below: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-        """`count` integers a peer, uniform on 0 … below[i] − 1 for row i; `below` has shape (peers,)."""
+        """`count` integers per peer, uniform on 0 … below[i] − 1 for row i; `below` has shape (peers,)."""
         return (self.uniform((count,)) * below[:, None]).astype(np.int64)
 
     def uint16(self, count: int) -> NDArray[np.uint16]:
-        """`count` whole numbers a peer, uniform on 0 … 2¹⁶ − 1, shape (peers, count)."""
+        """`count` whole numbers per peer, uniform on 0 … 2¹⁶ − 1, shape (peers, count)."""
         words = np.ascontiguousarray(self._words(-(-count // 4)), dtype="<u8")
         return words.view("<u2")[:, :count]
 

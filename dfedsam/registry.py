@@ -3,7 +3,7 @@
 A plug-in of ours has one public name in snake_case: the name of the function for a topology or a weight rule, and for a
 class its `public_name`, or else the class's name in snake_case. A package adds its own by an entry point of the group
 "dfedsam.plugins" whose name is KIND.NAME, such as `topology.wheel = "mypackage.graphs:wheel"`. Anything else is named
-by its import path, which is code: what a file names is imported only where the caller says so.
+by its import path, which is code: what a file names is imported only if the caller allows it.
 
 A kind is known by the last part of its option's name: `--algorithm.estimator` takes an estimator, `--topology.topology`
 another topology, `--topology.topologies` a list of them.
@@ -33,7 +33,7 @@ class Kind:
     """Plug-ins that an option can choose from.
 
     Args:
-        package: where they are. For classes its `__all__` is the list.
+        package: the package with the plug-ins; for classes its `__all__` lists them.
         base: their base class in that package; for functions the function of the package that lists them.
         returns: for functions, words of which the annotation of what they return must have one.
     """
@@ -85,23 +85,23 @@ def plugins(kind: str) -> dict[str, Plugin]:
     for name, entry in _entry_points(kind).items():
         try:
             known.setdefault(name, entry.load())
-        except Exception:  # whatever is wrong with it is said where it is chosen
+        except Exception:  # its error is reported when it is chosen
             continue
     return known
 
 
 def find(option: str, name: str, *, kind: str | None = None, code: bool = True) -> Plugin:
-    """The plug-in that a name means.
+    """Find the plug-in of a name.
 
     Args:
         option: the option it is the value of, for the message; its last part is the kind unless `kind` says it.
         name: a public name in any case, with or without underscores and hyphens; an import path; for a topology or
             weights also a file, which gives a partial of the function that reads it, or `networkx.NAME`.
         kind: key of KINDS.
-        code: whether an import path may be imported: false for what stands in a file that nobody vouches for.
+        code: whether an import path may be imported: false for names in untrusted files.
 
     Raises:
-        OptionError: if there is none, with the nearest name; if it is no plug-in of this kind; or if it may not be
+        OptionError: if there is none, with the nearest name; if it is not a plug-in of this kind; or if it may not be
             imported.
     """
     kind = kind or option.rpartition(".")[2]
@@ -116,14 +116,16 @@ def find(option: str, name: str, *, kind: str | None = None, code: bool = True) 
         return reader
     if is_import_path(name):
         if not code:
-            rule = "must be a plug-in that is registered, because it stands in a file, and an import path is code"
-            raise OptionError(option, name, rule, "name it on the command line, or trust the file by --allow-code")
+            rule = "must be a registered plug-in, because it is named in a file, and an import path is code"
+            raise OptionError(
+                option, name, rule, "name it on the command line, or, if you trust the file, add --allow-code"
+            )
         return _checked(option, name, kind, import_object(option, name))
     raise _unknown(option, name, kind, ours)
 
 
 def public_name(plugin: Plugin) -> str:
-    """What a plug-in is called in files: its public name, or its import path where it is not ours.
+    """The name of a plug-in in files: its public name, or its import path if it is not ours.
 
     Args:
         plugin: a class or a function.
@@ -148,7 +150,7 @@ def import_object(option: str, path: str) -> Plugin:
     module, _, attribute = path.rpartition(".")
     try:
         value = getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # a module of a user's, which may do anything when it is imported
+    except Exception as error:  # a user's module may raise anything when imported
         raise OptionError(option, path, f"must be importable, but {error}", "fix the path, or PYTHONPATH") from error
     if not callable(value):
         rule = f"must be a function or a class, but it is a {type(value).__name__}"
@@ -179,7 +181,7 @@ def match_name(name: str, known: Collection[str]) -> str | None:
 
 
 def nearest(name: str, known: Collection[str]) -> str | None:
-    """The one of `known` that is written most like `name`, for "did you mean"; None if none is near."""
+    """The one of `known` most similar to `name`, for "did you mean"; None if none is similar."""
     names = {_normalize(one): one for one in known}
     close = difflib.get_close_matches(_normalize(name), names, n=1, cutoff=0.5)
     return names[close[0]] if close else None
@@ -210,7 +212,7 @@ def make_named(plugin: Any) -> None:
 
 
 def _reader(kind: str, name: str) -> Plugin | None:
-    """What a package of functions makes of a name that is none of theirs, such as a file's; None if nothing."""
+    """The plug-in that a package of functions derives from another name, such as a file's; None if there is none."""
     return importlib.import_module(KINDS[kind].package).reader(kind, name)
 
 
@@ -236,11 +238,11 @@ def _load(option: str, entry: EntryPoint) -> Plugin:
         return entry.load()
     except Exception as error:
         rule = f"must be importable, but its entry point {entry.value} fails: {error}"
-        raise OptionError(option, entry.name.partition(".")[2], rule, "fix the package that has it") from error
+        raise OptionError(option, entry.name.partition(".")[2], rule, "fix the package that registers it") from error
 
 
 def _checked(option: str, name: str, kind: str, plugin: Plugin) -> Plugin:
-    """A plug-in of a user's, if it is of this kind."""
+    """A user's plug-in, if it is of this kind."""
     where = KINDS[kind]
     if where.functions:
         returns = str(getattr(plugin, "__annotations__", {}).get("return", ""))

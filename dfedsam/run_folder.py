@@ -1,9 +1,9 @@
 """The run folder: names of its files, their format, and how they are read and written.
 
 config.yaml            the settings; `dfedsam run --config` repeats the run
-topology.json          graph, spectrum, how the gossip mixes, and what theory predicts
-metrics.jsonl          one JSON object an evaluation
-checkpoint.safetensors the state from which `dfedsam resume` goes on
+topology.json          graph, spectrum, contraction of the gossip, and theory's predictions
+metrics.jsonl          one JSON object per evaluation
+checkpoint.safetensors the state from which `dfedsam resume` continues
 prompt.safetensors     the mean model
 references.json        reference metrics of the objective
 
@@ -22,7 +22,7 @@ from typing import Any
 from dfedsam.errors import FileError
 from dfedsam.lock import LOCK, WRITER, FolderLock
 
-FORMAT = 1  # of all files but the checkpoint; raised when readers of this version would misread them
+FORMAT = 1  # of all files except the checkpoint; increased when readers of this version would misread them
 CONFIG = "config.yaml"
 TOPOLOGY = "topology.json"
 METRICS = "metrics.jsonl"
@@ -31,14 +31,14 @@ PROMPT = "prompt.safetensors"
 REFERENCES = "references.json"
 Row = dict[str, Any]
 """One evaluation: its round and its metrics by name."""
-_TAIL = 1 << 16  # bytes at the end of metrics.jsonl in which the last rows are looked for
+_TAIL = 1 << 16  # bytes at the end of metrics.jsonl that are searched for the last rows
 
 
 class RunFolder:
     """A run's folder.
 
     Args:
-        path: where it is, or is to be.
+        path: its path; it need not exist.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -112,10 +112,10 @@ class RunFolder:
     def read_metrics(self, problems: list[str] | None = None) -> list[Row]:
         """All evaluations in order of rounds.
 
-        A last line that is damaged is left out: the run is writing it, or was killed while it did.
+        A damaged last line is skipped: the run is writing it, or was killed while writing.
 
         Args:
-            problems: gets a message for every other damaged line, which is then left out; None raises instead.
+            problems: receives a message for every other damaged line, which is skipped; None: raise instead.
 
         Raises:
             FileError: if the file is missing, or a line before the last is damaged.
@@ -163,13 +163,13 @@ class RunFolder:
         write_atomic(self.metrics, "".join(json.dumps(row) + "\n" for row in rows))
 
     def sync_metrics(self) -> None:
-        """Let metrics.jsonl outlast a loss of power, as the checkpoint does that is saved next."""
+        """Fsync metrics.jsonl, so that it survives a loss of power as the next checkpoint does."""
         with self.metrics.open("ab") as file:
             os.fsync(file.fileno())
 
     @contextmanager
     def writing(self) -> Generator[None, None, None]:
-        """Be the folder's only writer; a second call of the same object changes nothing.
+        """Lock the folder for writing; a second call of the same object changes nothing.
 
         Raises:
             FolderInUse: if another process is.
@@ -189,7 +189,7 @@ class RunFolder:
             lock.release()
 
     def is_unstarted(self) -> bool:
-        """Whether a run may begin in it: it holds nothing but what a run writes before its first checkpoint."""
+        """Whether a run may start in it: it holds only files that a run writes before its first checkpoint."""
         first = {CONFIG, TOPOLOGY, METRICS, LOCK, WRITER}
         names = {path.name for path in self.path.iterdir()}
         if not names <= first:
@@ -197,7 +197,7 @@ class RunFolder:
         return METRICS not in names or len(self.read_metrics()) <= 1
 
     def remove_unstarted(self) -> None:
-        """Remove a folder that was made for a run which did not come to its first checkpoint."""
+        """Remove the folder of a run that did not reach its first checkpoint."""
         with suppress(OSError, ValueError):
             if self.is_unstarted():
                 for path in self.path.iterdir():
@@ -205,11 +205,11 @@ class RunFolder:
                 self.path.rmdir()
 
     def is_complete(self, rounds: int, *, references: bool = False) -> bool:
-        """Whether the run has finished these rounds and written all it writes at its end.
+        """Whether the run has finished these rounds and written all its final files.
 
         Args:
-            rounds: rounds in all.
-            references: whether it was asked for reference metrics.
+            rounds: number of rounds.
+            references: whether reference metrics were requested.
         """
         row = self.last_row()
         if row is None or row["round"] != rounds or (references and not self.references.is_file()):
@@ -228,12 +228,12 @@ class RunFolder:
 
 
 def is_run(path: Path) -> bool:
-    """Whether a folder is a run's, as far as its files' names tell."""
+    """Whether a folder is a run's, judging by its files' names."""
     return (path / CONFIG).is_file() or (path / METRICS).is_file()
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:
-    """Write a file so that it is whole or unchanged at any time: under a name of its own, fsynced, renamed.
+    """Write a file so that it is whole or unchanged at any time: as a temporary file, fsynced and renamed.
 
     The file gets the permissions that the umask leaves.
     """
@@ -250,12 +250,12 @@ def write_atomic(path: Path, content: str | bytes) -> None:
 
 
 def temporary_name(path: Path) -> Path:
-    """A name beside `path` that no other process uses."""
+    """A temporary path in the same folder that no other process uses."""
     return path.with_name(f".{path.name[:200]}.{os.getpid()}.{os.urandom(4).hex()}.part")
 
 
 def load_yaml(path: Path) -> Any:
-    """What a YAML file holds; by the fast C reader where there is one.
+    """The content of a YAML file, by the fast C reader if available.
 
     Raises:
         FileError: if it cannot be read, or is not YAML.
@@ -293,10 +293,12 @@ def _rows(path: Path, lines: list[bytes], first: int | None, problems: list[str]
             rows.append(row)
         elif index < last or (row is not None and rows):
             number = None if first is None else first + index
-            error = FileError(path, "is no evaluation: a JSON object with a round above the one before", line=number)
+            error = FileError(
+                path, "is not an evaluation: a JSON object with a round above the previous one", line=number
+            )
             if problems is None:
                 raise FileError(path, error.problem, "restore the file, or remove that line", number)
-            problems.append(f"{error}; it is left out")
+            problems.append(f"{error}; it is skipped")
     return rows
 
 

@@ -1,4 +1,4 @@
-"""The loop over rounds, and what it gives back."""
+"""The loop over rounds, and its result."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Result:
-    """What a run gives back.
+    """The result of a run.
 
     Attributes:
-        experiment: what was run.
+        experiment: the experiment.
         rows: its evaluations, as in metrics.jsonl; the same on every rank.
         x: the models of this process's peers, shape (peers, dim); of all peers without MPI.
-        peer_metrics: loss, and accuracy where there is one, of each peer's own model at the last evaluation, metric →
+        peer_metrics: loss, and accuracy if available, of each peer's own model at the last evaluation, metric →
             (peers,); empty without `evaluate_local`.
-        stopped: why it ended before its last round: "interrupted", or the budget's message; None: it did not.
+        stopped: why the run ended early: "interrupted", or the budget's message; None: it did not.
         folder: its folder; None if nothing was written.
     """
 
@@ -65,21 +65,21 @@ class Result:
 
     @property
     def metrics(self) -> pd.DataFrame:
-        """One row an evaluation: its round, queries, bytes, loss, consensus distance and so on."""
+        """One row per evaluation: its round, queries, bytes, loss, consensus distance and so on."""
         import pandas as pd
 
         return pd.DataFrame(self.rows)
 
     @property
     def peers(self) -> pd.DataFrame:
-        """One row a peer: loss, and accuracy where there is one, of its own model at the last evaluation."""
+        """One row per peer: loss, and accuracy if available, of its own model at the last evaluation."""
         import pandas as pd
 
         return pd.DataFrame(self.peer_metrics).rename_axis("peer")
 
     @property
     def topology(self) -> Topology:
-        """Who talked to whom."""
+        """The communication graph."""
         return self.experiment.topology
 
     @property
@@ -93,7 +93,7 @@ class Result:
         return analysis.convergence(self.metrics, **options)
 
     def _repr_html_(self) -> str:
-        """A notebook's view: what was run, and the first and last evaluation."""
+        """A notebook's view: the experiment, and the first and last evaluation."""
         import html
 
         description = self.experiment.description()
@@ -115,16 +115,16 @@ def run(
     """Run an experiment.
 
     Args:
-        experiment: what is run.
+        experiment: the experiment.
         out: the run's folder, which must not exist yet; None writes nothing.
-        resume: go on from the checkpoint in `out` instead of starting.
-        callbacks: what else happens after each round, such as `Progress()`.
-        communicator: who owns which peers; by default `experiment.connect()`.
+        resume: continue from the checkpoint in `out` instead of starting.
+        callbacks: further callbacks, such as `Progress()`.
+        communicator: the partition of peers over ranks; by default `experiment.connect()`.
 
     Raises:
         OptionError: for bad input, before anything is written.
         FileError: for a folder that cannot be written, or is damaged.
-        RunError: if the run cannot go on; its last checkpoint is kept.
+        RunError: if the run cannot continue; its last checkpoint is kept.
     """
     communicator = communicator or experiment.connect()
     run = _begin(experiment, communicator)
@@ -216,29 +216,29 @@ def simulate(
     """Run a simulation.
 
     Args:
-        objective: what is minimised, such as `Quadratic(dim=50)`, or its public name.
+        objective: the function to minimise, such as `Quadratic(dim=50)`, or its public name.
         topology: a networkx graph (which gets Metropolis weights), a topology such as `make("ring", 16)`, or a name.
-        algorithm: what the peers do in a round, such as `DFedSAM(rho=0.05)`, or its public name.
-        peers: peers of a topology that is given by name, at least 2.
-        rounds: rounds in all, at least 0.
-        seed: every random number comes from it, at least 0.
+        algorithm: the algorithm, such as `DFedSAM(rho=0.05)`, or its public name.
+        peers: number of peers of a topology named by a string, at least 2.
+        rounds: number of rounds, at least 0.
+        seed: seed of all random numbers, at least 0.
         dtype: type of x.
-        evaluate_every: see `Experiment`, as for all that follow.
+        evaluate_every: rounds between evaluations.
         evaluate_local: also evaluate each peer's own model.
         checkpoint_every: rounds between checkpoints.
         cosine: record the mean cosine of the estimates with the exact gradients.
         references: also compute the objective's reference metrics.
         placement: which MPI rank owns which peers.
         out: the run's folder, which must not exist yet; without it nothing is written.
-        resume: go on from the checkpoint in `out`.
-        callbacks: what else happens after each round, such as `Progress()`.
+        resume: continue from the checkpoint in `out`.
+        callbacks: further callbacks, such as `Progress()`.
 
     Returns:
-        Its `metrics` are a pandas DataFrame, one row an evaluation.
+        Its `metrics` are a pandas DataFrame, one row per evaluation.
 
     Raises:
         OptionError: for bad input, before anything is written.
-        RunError: if the run cannot go on; its last checkpoint is kept.
+        RunError: if the run cannot continue; its last checkpoint is kept.
 
     Example:
         >>> from dfedsam import DFedSAM, Quadratic, make, simulate

@@ -1,4 +1,4 @@
-"""Rows with few nonzero entries, as columns and values: sums cost what the entries number, not what the rows span."""
+"""Rows with few nonzero entries, as columns and values: sums cost in proportion to these entries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The state of an algorithm as named arrays: what a checkpoint stores, and what absent peers keep.
+"""The state of an algorithm as named arrays, for checkpoints and absent peers.
 
 A state is a dataclass, or a dict, of arrays whose first axis is the block's peers, and of further states. None stands
 for an array that is not in use. Names of nested fields are joined by dots: {"x": …, "gossip.estimate": …}.
@@ -31,8 +31,8 @@ def with_arrays(state: S, named: Mapping[str, NDArray], prefix: str = "") -> S:
     """A state of the same structure with these arrays in place of its own.
 
     Args:
-        state: gives the structure: it has an array wherever `named` has one.
-        named: as `arrays` gives them.
+        state: a state with the structure: it has an array wherever `named` has one.
+        named: arrays by name, as returned by `arrays`.
         prefix: of the names, for nested states.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What every plug-in must do, as checks that our own tests use and users can run on theirs.
+"""Checks that every plug-in must pass, for our own tests and for users' plug-ins.
 
     from dfedsam.testing import check_algorithm
     check_algorithm(MyAlgorithm())
@@ -72,7 +72,7 @@ def check_algorithm(
         assert arrays.keys() == names, f"the state's arrays change after init: {names ^ arrays.keys()}"
         for name, array in arrays.items():
             assert len(array) == experiment.topology.n, f"{name} has {len(array)} rows: it must have one for each peer"
-    assert _rows(_alone(experiment)) == _rows(whole), "a second run gives other numbers"
+    assert _rows(_alone(experiment)) == _rows(whole), "a second run gives different numbers"
     _same(_alone(experiment, callbacks=[_OnePeerAtATime()]), whole, "chunks of one peer")
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "run")
@@ -80,7 +80,7 @@ def check_algorithm(
         _same(_alone(experiment, out=out, resume=True), whole, "a resume")
     if in_mpi_job():
         split = run(experiment, communicator=connect(experiment.topology.n))
-        assert _rows(split) == _rows(whole), "ranks give other numbers than one process"
+        assert _rows(split) == _rows(whole), "ranks give different numbers from one process"
 
 
 class _OnePeerAtATime(Callback):
@@ -110,8 +110,8 @@ def _rows(result: Result) -> list[Row]:
 
 
 def _same(result: Result, whole: Result, what: str) -> None:
-    assert _rows(result) == _rows(whole), f"{what} gives other metrics"
-    assert np.array_equal(result.x, whole.x), f"{what} gives other models"
+    assert _rows(result) == _rows(whole), f"{what} gives different metrics"
+    assert np.array_equal(result.x, whole.x), f"{what} gives different models"
 
 
 def check_topology(topology: Topology, rounds: int = 20) -> None:

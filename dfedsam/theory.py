@@ -1,4 +1,4 @@
-"""What theory predicts of a run, from the plug-ins' own methods; computed at its start and stored with its topology."""
+"""Theoretical predictions for a run, from the plug-ins' own methods; computed at its start and stored."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _SMALL_RHO = 0.02  # of the distance between a peer and its optimum: below it SA
 
 @dataclass(frozen=True, kw_only=True)
 class LocalSGD:
-    """A round of K steps x ← x − η ĝ(x) at a constant rate, followed by gossip: what an algorithm declares of itself.
+    """A round of K steps x ← x − η ĝ(x) at a constant rate, followed by gossip: as declared by an algorithm.
 
     Args:
         lr: η.
         steps: K.
-        estimator: what gives ĝ.
+        estimator: the estimator of ĝ.
         rho: ρ, the length of SAM's perturbation.
     """
 
@@ -82,7 +82,7 @@ class NoisyGossip:
 
     @property
     def _kept(self) -> float:
-        """The share of x − b_i that a round's local steps leave."""
+        """The factor by which one round's local steps multiply x − b_i."""
         return (1 - self.lr) ** self.local_steps
 
     @property
@@ -141,21 +141,21 @@ class NoisyGossip:
 def predict(
     topology: Topology, algorithm: Algorithm, objective: Objective, spectrum: Spectrum, rounds: Sequence[int]
 ) -> dict[str, Any]:
-    """What theory predicts of a run, ready for `json.dump`; what it says nothing of is None.
+    """The predictions for a run, as values for `json.dump`; None where there is no prediction.
 
     Args:
-        topology: the run's.
-        algorithm: likewise.
-        objective: likewise.
-        spectrum: of `topologies.spectrum`, for the gossip steps of a round.
+        topology: the run's topology.
+        algorithm: the run's algorithm.
+        objective: the run's objective.
+        spectrum: result of `topologies.spectrum`, for the gossip steps of a round.
         rounds: the rounds after which the run is evaluated, rising.
 
     Returns:
         `lambda_q` and `neighbours_q`, the contraction factor and the effective neighbours of a round's gossip;
         `eigenvalues` of W and the `multipliers` of gossip, without the mean's, falling, up to LARGEST peers of one
         symmetric W; `consensus_distance` and `error`, the steady state (after gossip), and `course`, {"round": …,
-        "consensus_distance": …}, where the closed form for quadratics holds; `rate`, what the algorithm's convergence
-        theorem says of its last round, up to constants.
+        "consensus_distance": …}, where the closed form for quadratics holds; `rate`, the bound of the algorithm's
+        convergence theorem for the last round, up to constants.
     """
     gossip = algorithm.gossip_of_x()
     prediction: dict[str, Any] = dict.fromkeys(

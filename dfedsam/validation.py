@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 
 from dfedsam.errors import OptionError
 
-_EQUAL_SHARES = "leave it out for equal shares"
+_EQUAL_SHARES = "omit it for equal shares"
 
 
 def whole_number(option: str, value: object, least: int, hint: str = "", *, most: int | None = None) -> int:
@@ -69,14 +69,14 @@ def as_probabilities(option: str, values: object, count: int, each: str) -> list
     Args:
         option: name of the option.
         values: a sequence of numbers; None stands for equal shares.
-        count: how many there must be.
-        each: what each of them is the share of, for the message.
+        count: the required number of values.
+        each: the item that each share belongs to, for the message.
     """
     if values is None:
         return [1 / count] * count
     if not isinstance(values, Sequence) or isinstance(values, str) or len(values) != count:
         raise OptionError(option, values, f"must be {count} numbers, one for each {each}", _EQUAL_SHARES)
-    shares = [share(option, value, "give numbers from 0 to 1", zero=True) for value in values]
+    shares = [share(option, value, "use numbers from 0 to 1", zero=True) for value in values]
     if abs(math.fsum(shares) - 1) > 1e-9:
         raise OptionError(option, list(values), f"must sum to 1, not to {math.fsum(shares):.10g}", _EQUAL_SHARES)
     return shares

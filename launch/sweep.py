@@ -16,7 +16,7 @@ from dfedsam.launch.sweeps.study import SPEC, Action, Study
 from dfedsam.machine import in_mpi_job, share_cores
 from dfedsam.validation import whole_number
 
-_ACTIONS: Mapping[Action, str] = {"done": "done", "resume": "go on", "start": "start"}
+_ACTIONS: Mapping[Action, str] = {"done": "done", "resume": "resume", "start": "start"}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What an algorithm is: hyper-parameters, a state of arrays with a row for each peer, and one round."""
+"""The interface of algorithms: hyper-parameters, a state of arrays with a row for each peer, and one round."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from dfedsam.validation import at_least, between, one_of, positive, whole_number
 from dfedsam.zeroth_order import Estimator, TwoPoint, perturb
 
 Schedule = Literal["constant", "inverse_root", "exponential", "linear", "cosine"]
-_FALLING = ("linear", "cosine")  # over lr_rounds
+_FALLING = ("linear", "cosine")  # schedules that fall over lr_rounds
 
 
 @dataclass(kw_only=True)
 class State:
-    """What the peers of a block keep between rounds; each algorithm has a subclass of its own.
+    """The state of a block's peers between rounds; each algorithm has its own subclass.
 
-    Its fields are arrays whose first axis is the peers, and states of gossip and estimator; None stands for what is not
-    in use. Which arrays there are is settled by `Algorithm.init` and never changes.
+    Its fields are arrays whose first axis is the peers, and states of gossip and estimator; None marks
+    unused ones. `Algorithm.init` determines the set of arrays, which never changes.
 
     Args:
         x: the peers' models, shape (peers, dim).
@@ -44,10 +44,10 @@ class Algorithm(ABC):
     Attributes:
         uses_server: whether it is a baseline with a central server, `context.server`.
         replayable: whether its rounds are plain local steps, whose coefficients a gossip may send in place of x.
-        adds_gradient_steps: whether all that peers add to what the last gossip phase returned are steps along estimated
-            gradients, and neither what mixing moved nor where a search ended: push-sum magnifies what is added.
-        mixes: what enters the gossip of x, in words: `consensus_distance_before_gossip` is that of this vector.
-        covered_gossip: which gossips theory covers besides polynomials in W: "compressed", "push_sum".
+        adds_gradient_steps: whether peers change the result of the last gossip phase only by steps along estimated
+            gradients, not by mixing terms or searches; push-sum amplifies such changes.
+        mixes: the vector that enters the gossip of x, in words; `consensus_distance_before_gossip` is measured on it.
+        covered_gossip: kinds of gossip, besides polynomials in W, that theory covers: "compressed", "push_sum".
     """
 
     uses_server: ClassVar[bool] = False
@@ -82,7 +82,7 @@ class Algorithm(ABC):
                 gossip.check_dim(problem.dim)
 
     def note(self, topology: Topology) -> str | None:
-        """What a user should know of this algorithm on the topology, said once at the start of a run; None: nothing."""
+        """A note for the user on this algorithm and topology, printed once at the start of a run; None: no note."""
         gossip = self.gossip_of_x()
         if gossip is None:
             return None
@@ -93,11 +93,11 @@ class Algorithm(ABC):
         return "; ".join(filter(None, notes)) or None
 
     def local_sgd(self) -> LocalSGD | None:
-        """The local steps of a round, where it is plain SGD at a constant rate followed by gossip; None otherwise."""
+        """The number of local steps if a round is plain SGD at a constant rate followed by gossip; None otherwise."""
         return None
 
     def convergence_rate(self, contraction: float, rounds: int) -> float | None:
-        """What the algorithm's theorem says of its convergence, up to constants; None where it has none.
+        """The algorithm's convergence rate by its theorem, up to constants; None if there is no theorem.
 
         Args:
             contraction: λ_Q, the contraction factor of a round's gossip, in [0, 1).
@@ -106,7 +106,7 @@ class Algorithm(ABC):
         return None
 
     def metrics(self, state: Any) -> dict[str, float]:
-        """Numbers of the state that belong among a run's metrics; the same on every rank."""
+        """Numbers of the state to include in a run's metrics; the same on every rank."""
         gossip = self.gossip_of_x()
         return {} if gossip is None else gossip.metrics(state.gossip)
 
@@ -115,20 +115,21 @@ class Algorithm(ABC):
         """The state before round 0.
 
         Args:
-            x: the problem's common start, a row for each peer of the block, shape (peers, dim); the state owns it.
+            x: the problem's common initial point, a row for each peer of the block, shape (peers, dim); the state owns
+                it.
             problem: the objective with the block's data.
         """
 
     @abstractmethod
     def round(self, state: Any, context: RoundContext) -> Any:
-        """One round. It owns the arrays of `state` and may overwrite them.
+        """Execute one round, which owns the arrays of `state` and may overwrite them.
 
         Args:
-            state: as `init` or the round before left it.
+            state: the state returned by `init` or by the previous round.
             context: this round's oracles, random numbers and edges.
 
         Returns:
-            The state afterwards.
+            The state after the round.
         """
 
 
@@ -142,7 +143,7 @@ class GradientMethod(Algorithm):
             (lr·lr_decay^t), "linear" (lr·(1 − t/T)) or "cosine" (lr·(1 + cos(πt/T))/2).
         lr_decay: the factor of "exponential", in (0, 1].
         lr_rounds: T of "linear" and "cosine": the rounds over which the rate falls, usually the run's; afterwards it
-            stays what it was in round T − 1.
+            keeps its value of round T − 1.
         estimator: how gradients are estimated.
         rho: ρ ≥ 0, the length of SAM's perturbation before each gradient, in units of x; 0 turns it off.
     """
@@ -182,12 +183,12 @@ class GradientMethod(Algorithm):
     def perturbed(
         self, oracle: Oracle, x: NDArray, state: Any, direction: NDArray | None = None, purpose: str = "ascent"
     ) -> tuple[NDArray, Any]:
-        """SAM's point x + ρ v/‖v‖, where the gradient is then estimated; x itself with ρ = 0.
+        """SAM's perturbed point x + ρ v/‖v‖, where the gradient is then estimated; x itself if ρ = 0.
 
         Args:
-            oracle: of the p peers.
+            oracle: oracle of the p peers.
             x: their models, shape (p, dim).
-            state: the estimator's, of these peers.
+            state: the estimator's state of these peers.
             direction: v, shape (p, dim), overwritten; None: an estimate at x.
             purpose: names the random numbers of that estimate.
 

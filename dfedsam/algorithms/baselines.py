@@ -1,4 +1,4 @@
-"""The two ends between which every topology lies: no communication at all, and an exact average in every round."""
+"""The two extremes of communication: none at all, and an exact average in every round."""
 
 from __future__ import annotations
 

@@ -15,11 +15,11 @@ from dfedsam.zeroth_order import cma
 
 @dataclass(frozen=True, kw_only=True)
 class BBT(CMASearch):
-    """CMA-ES as one machine with all data runs it: a round is a generation, a loss the mean of all peers' losses.
+    """CMA-ES on one machine with all data: a round is one generation, and a loss is the mean of all peers' losses.
 
     Source: Sun et al. (2022), "Black-box tuning for language-model-as-a-service", with peers of equal weight however
-    many examples they have, as for gossip. On one machine nothing travels; split over peers, candidates follow from the
-    seed, so that a round costs λ queries, and λ losses up and λ mean losses down for each peer.
+    many examples they have, as for gossip. On one machine nothing is sent; distributed over peers, candidates follow
+    from the seed, so that a round costs λ queries, and λ losses up and λ mean losses down for each peer.
     """
 
     uses_server = True

@@ -1,4 +1,4 @@
-"""CMA-ES instead of gradient estimates: what BBT, FedBPT and their kin share."""
+"""Search by CMA-ES instead of gradient estimates: the shared parts of BBT, FedBPT and related algorithms."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dfedsam.topologies import Topology
 from dfedsam.validation import one_of, positive, whole_number
 from dfedsam.zeroth_order import cma
 
-_ROUNDS_AHEAD = 64  # in which absent peers are looked for before a run
+_ROUNDS_AHEAD = 64  # checked for absent peers before a run
 
 
 @dataclass(kw_only=True)
@@ -34,7 +34,7 @@ class CMASearch(Algorithm):
     """Shared options of searches by CMA-ES (Hansen, 2016): x is the mean of a normal distribution that adapts.
 
     Args:
-        population: λ, candidates of a generation, at least 4.
+        population: λ, candidates per generation, at least 4.
         sigma: σ₁, the step size of the first generation, in units of x, above 0.
         covariance: "full" (peers hold d² numbers, so for d up to some hundred) or "diagonal" (sep-CMA-ES of Ros and
             Hansen, 2008, which learns the scales of the coordinates alone, (d + 2)/3 times as fast).
@@ -54,16 +54,16 @@ class CMASearch(Algorithm):
         return SearchState(x=x, search=cma.start(x, self.sigma, self.covariance))
 
     def parameters(self, dim: int, population: int) -> cma.CMAParameters:
-        """The constants for vectors of length `dim` and so many candidates."""
+        """The constants of CMA-ES for vectors of length `dim` and `population` candidates."""
         return cma.parameters(dim, population, diagonal=self.covariance == "diagonal")
 
     def tell_server(self, state: SearchState, candidates: NDArray, losses: NDArray) -> tuple[NDArray, cma.Search]:
-        """One generation of a search that all peers hold a copy of: its mean (1, dim) and distribution afterwards.
+        """One generation of a search of which all peers hold a copy; returns its new mean (1, dim) and distribution.
 
         Args:
-            state: of which the first row stands for all.
+            state: the state; its first row represents all.
             candidates: shape (λ, dim).
-            losses: theirs, shape (λ,).
+            losses: losses of the candidates, shape (λ,).
         """
         one, constants = rows_of(state, slice(0, 1)), self.parameters(state.x.shape[1], len(losses))
         return cma.tell(one.x, one.search, candidates[None], losses[None], constants)
@@ -74,7 +74,7 @@ class LocalCMASearch(CMASearch):
     """Shared by algorithms whose peers search on their own minibatches.
 
     Args:
-        population: λ, candidates of a generation, at least 4.
+        population: λ, candidates per generation, at least 4.
         generations: I, generations in a round, at least 1.
     """
 
@@ -86,12 +86,12 @@ class LocalCMASearch(CMASearch):
         whole_number("generations", self.generations, 1)
 
     def local_phase(self, x: NDArray, search: cma.Search, context: RoundContext) -> tuple[NDArray, cma.Search, NDArray]:
-        """The generations of a round of every peer.
+        """Execute every peer's generations of one round.
 
         Args:
             x: means, shape (peers, dim).
             search: the distributions around them.
-            context: of the round.
+            context: the round's context.
 
         Returns:
             New means and distributions, and σ at the start of each generation, shape (peers, I).

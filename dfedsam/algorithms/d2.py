@@ -1,4 +1,4 @@
-"""D²: D-PSGD with last round's step taken back, which removes the bias of heterogeneous data at one vector a round."""
+"""D²: D-PSGD without the bias of heterogeneous data, at one vector per round."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dfedsam.objectives.base import Problem
 from dfedsam.registry import public_name
 from dfedsam.topologies import Topology
 
-_LIMIT = -1 / 3 + 1e-9  # of the smallest eigenvalue, at or below which D² diverges; with room for its rounding
+_LIMIT = -1 / 3 + 1e-9  # D² diverges for smallest eigenvalues up to this one; with a margin for rounding
 
 
 @dataclass(kw_only=True)
@@ -30,8 +30,8 @@ class D2(GossipOneGradient):
 
     With ψ = x − η g this is x ← W (ψ + x − ψ of the round before). φ tends to η g_i, and its mean over the peers is
     zero; so that it stays zero in float32 runs too, φ is kept and W z − z is added up in float64. With exact gradients
-    D² reaches the optimum at a constant rate. It needs λ_min > −1/3; a W (or what several steps make of it) that may
-    break this is made lazy, (I + W)/2, and the run says so. Source: Tang et al. (2018), "D²: decentralized training
+    D² reaches the optimum at a constant rate. It needs λ_min > −1/3; a W (or a polynomial of it) that may
+    violate this is made lazy, (I + W)/2, with a note. Source: Tang et al. (2018), "D²: decentralized training
     over decentralized data", algorithm 1; Yuan et al. (2019), "Exact diffusion for distributed optimization and
     learning", which takes (I + W)/2 always. A round costs the estimator's queries and one vector per edge and
     direction.
@@ -48,9 +48,9 @@ class D2(GossipOneGradient):
         more = super().note(topology)
         smallest = self.gossip.smallest_multiplier(topology.weights(0))
         if smallest is None:
-            why = f"of the gossip {public_name(type(self.gossip))} it is not known"
+            why = f"that of the gossip {public_name(type(self.gossip))} is unknown"
         elif smallest <= _LIMIT:
-            why = f"here it may be {smallest:.3f}".replace("-", "−")
+            why = f"this one may be {smallest:.3f}".replace("-", "−")
         else:
             return more
         lazy = f"D2 mixes with (I + W)/2: it needs a smallest eigenvalue above −1/3, and {why}"

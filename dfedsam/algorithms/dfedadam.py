@@ -1,4 +1,4 @@
-"""DFedAdam: Adam's rates for each coordinate, taken after mixing, from momentum that is averaged over neighbours."""
+"""DFedAdam: Adam's step sizes per coordinate, computed after mixing from momentum averaged over neighbours."""
 
 from __future__ import annotations
 
@@ -27,16 +27,17 @@ class DFedAdam(GossipOneGradient):
     """m ← W (β₁ m + (1 − β₁) g), v ← β₂ v + (1 − β₂) m̂², then x ← W (x − η m̂/(√v̂ + ε)); hats undo the start at zero.
 
     An Adam on each peer's own estimate divides by that peer's noise, and the network's average then shrinks the noise
-    less than it shrinks the signal. Here noise is averaged first: over neighbours and over steps, while all is linear
-    in the estimates, and v sees what is left. SAM's perturbation (ρ > 0) goes along the mixed momentum, at no query.
+    less than it shrinks the signal. Here noise is averaged first, over neighbours and over steps, while everything is
+    linear in the estimates, and v sees only the remaining noise. SAM's perturbation (ρ > 0) goes along the mixed
+    momentum, at no query.
 
-    Where peers' data differ, so do their gradients at the optimum, their m and therefore their v. Coordinates then have
-    other rates at other peers, and the point where they end is off the optimum by an amount that does not shrink with
-    η, as for other adaptive methods (Chen et al., 2022, "On the convergence of decentralized adaptive gradient
-    methods"). D-PSGD's bias shrinks with η.
+    If the peers' data differ, so do their gradients at the optimum, their m and therefore their v. The step sizes of a
+    coordinate then differ among peers, and the limit is off the optimum by an amount that does not shrink with η, as
+    for other adaptive methods (Chen et al., 2022, "On the convergence of decentralized adaptive gradient methods").
+    D-PSGD's bias shrinks with η.
 
-    Source: Reddi et al. (2021), "Adaptive federated optimization" (FedAdam), whose server's mean is gossip here; a
-    second moment of the momentum, not of the gradient, is that of Wang et al. (2021), "Rethinking Adam: a twofold
+    Source: Reddi et al. (2021), "Adaptive federated optimization" (FedAdam), with gossip in place of the server's mean;
+    the second moment of the momentum, not of the gradient, is from Wang et al. (2021), "Rethinking Adam: a twofold
     exponential moving average approach". A round costs the estimator's queries, also with SAM, and two vectors per edge
     and direction.
 
@@ -44,7 +45,7 @@ class DFedAdam(GossipOneGradient):
         lr: η, about how far each coordinate moves in the first round, in units of x, above 0.
         beta1: β₁ of the momentum, from 0 to below 1.
         beta2: β₂ of its second moment, from 0 to below 1.
-        epsilon: ε, above 0, what keeps a coordinate without slope at rest.
+        epsilon: ε, above 0, which keeps coordinates with zero gradient at rest.
     """
 
     public_name = "dfedadam"

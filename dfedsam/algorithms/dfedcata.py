@@ -14,7 +14,7 @@ from dfedsam.validation import at_least, between
 
 @dataclass(kw_only=True)
 class DFedCataState(LocalState):
-    """`mixed`: y, what the last gossip gave, shape (peers, dim)."""
+    """`mixed`: y, the result of the last gossip, shape (peers, dim)."""
 
     mixed: NDArray
 
@@ -24,8 +24,8 @@ class DFedCata(GossipLocalSteps):
     """K times x ← x − η (ĝ + κ (x − x₀)) from x₀; then y⁺ = W x and x ← y⁺ + β (y⁺ − y).
 
     The pull κ to x₀, where the round began, makes the local objective a Moreau envelope; β is Nesterov's extrapolation
-    of what was mixed. Public code of this name extrapolates from the peer's last local model instead, y⁺ + β (y⁺ − x),
-    as OledFL does. Source: Li et al. (2024), "DFedCata", after Lin, Mairal and Harchaoui (2015), "A universal
+    of the mixed models. Public code of this name extrapolates from the peer's last local model instead, y⁺ + β (y⁺ −
+    x), as OledFL does. Source: Li et al. (2024), "DFedCata", after Lin, Mairal and Harchaoui (2015), "A universal
     catalyst for first-order optimization". A round costs K times the estimator's queries, twice that with SAM (ρ > 0),
     and one vector per edge and direction.
 

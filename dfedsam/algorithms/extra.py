@@ -1,4 +1,4 @@
-"""EXTRA: the first method that is exact at a constant rate, by the sum of all past disagreements."""
+"""EXTRA: exact at a constant learning rate, by a correction that sums all past disagreements."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fed-BBPT: SPSA-GC on every peer, and a server that averages their models by how much data they have."""
+"""Fed-BBPT: SPSA-GC on every peer, and a server that averages their models weighted by numbers of examples."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from dfedsam.zeroth_order import SPSA, Estimator
 
 @dataclass(kw_only=True)
 class FedBBPTState(State):
-    """What peers keep, and the estimator's state.
+    """The peers' state, with the estimator's.
 
     Args:
         m: the momentum, shape (peers, dim).
-        examples: how many training examples each peer has, shape (peers,).
+        examples: number of training examples of each peer, shape (peers,).
     """
 
     estimator: Any
@@ -43,7 +43,7 @@ class FedBBPT(Algorithm):
     Source: Lin et al. (2023), "Efficient federated prompt tuning for black-box large pre-trained models": a prompt
     generator (--objective.parameters prompt_generator) under SPSA-GC, which is that of BlackVIP (Oh et al., 2023). The
     paper's discrete prompts are --objective.parameters discrete_prompt --algorithm.estimator policy_gradient
-    --algorithm.beta 0 --algorithm.alpha 0. It does not say what becomes of m between rounds.
+    --algorithm.beta 0 --algorithm.alpha 0. It does not specify whether m is kept between rounds.
 
     Args:
         estimator: how ĝ is estimated.

@@ -1,4 +1,4 @@
-"""FedBPT: CMA-ES at every peer, and CMA-ES of a server on the means they reach."""
+"""FedBPT: CMA-ES at every peer, and CMA-ES by a server on the resulting means."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from dfedsam.zeroth_order import cma
 class FedBPT(LocalCMASearch):
     """I generations of every peer from the server's distribution; the server then ranks the n means by their losses.
 
-    To the server the means z_k are the candidates of one generation. They went further than its step size says, so it
-    is told them with σ' = 2 √(Σ_k Σ_j σ_kj² / (|S| λ)) over the better half S of the peers, whose step sizes in
-    generation j were σ_kj; and σ of the next round is that of this one times what the generation makes of σ'. The
-    objective's option perturb is the paper's r_p. Source: Sun et al. (2024), "FedBPT: efficient federated black-box
+    To the server the means z_k are the candidates of one generation. They moved further than its step size suggests, so
+    it uses σ' = 2 √(Σ_k Σ_j σ_kj² / (|S| λ)) over the better half S of the peers, whose step sizes in
+    generation j were σ_kj; σ of the next round is that of this one times the factor by which the generation changes σ'.
+    The objective's option perturb is the paper's r_p. Source: Sun et al. (2024), "FedBPT: efficient federated black-box
     prompt tuning for large language models" (arXiv:2310.01467), algorithm 1.
 
     A round costs I λ + 1 queries (twice that with perturb); d + 1 + I numbers up for each peer, and d + 1 and the

@@ -30,14 +30,14 @@ class GossipCMAESState(SearchState):
 class GossipCMAES(LocalCMASearch):
     """I generations of CMA-ES at every peer, then means, step sizes and covariances are averaged along the graph.
 
-    Nobody ranks the peers. Step sizes and the entries of diagonal covariances travel as logarithms, so that any gossip
-    leaves them above 0; of a full covariance its upper triangle travels as it is, so that gossip must be an average of
-    the peers' rows. Paths stay with their peers. A round
+    Peers are not ranked. Step sizes and the entries of diagonal covariances are sent as logarithms, so that they stay
+    positive under any gossip; of a full covariance the upper triangle is sent unchanged, so that gossip must be an
+    average of the peers' rows. Evolution paths are not sent. A round
     costs I λ queries, and each gossip step sends d + 1 + d (d + 1)/2 numbers along every edge in both directions, or
     2 d + 1 with a diagonal covariance.
 
     Args:
-        gossip: the gossip phase of either.
+        gossip: the gossip phase of both.
     """
 
     adds_gradient_steps = False
@@ -69,7 +69,7 @@ class GossipCMAES(LocalCMASearch):
         return state
 
     def _packed(self, search: cma.Search) -> NDArray:
-        """What travels of the distributions, shape (peers, 1 + entries)."""
+        """The parts of the distributions that are sent, shape (peers, 1 + entries)."""
         if self.covariance == "diagonal":
             entries = np.log(search.covariance)
         else:

@@ -16,7 +16,7 @@ from dfedsam.validation import between
 
 @dataclass(kw_only=True)
 class TrackingState(GradientState):
-    """What tracking keeps, and the state of the gossip of y.
+    """The state of gradient tracking, with that of the gossip of y.
 
     Args:
         y: the tracked gradient, shape (peers, dim).
@@ -32,7 +32,7 @@ class TrackingState(GradientState):
 
 @dataclass(frozen=True, kw_only=True)
 class GradientTracking(GossipOneGradient):
-    """DSGT: y ← W y + g − g of the round before, then x ← W (x − η y); the mean of y is always that of g.
+    """DSGT: y ← W y + g − (g of the previous round), then x ← W (x − η y); the mean of y is always that of g.
 
     With exact gradients it reaches the optimum at a constant rate, whatever the peers' data. Source: Pu and Nedić
     (2021), "Distributed stochastic gradient tracking methods", in its adapt-then-combine form. A round costs the
@@ -59,7 +59,7 @@ class GradientTracking(GossipOneGradient):
         return state
 
     def descent(self, y: NDArray, state: TrackingState) -> NDArray:
-        """What x descends along, shape (peers, dim), given the tracked gradient y."""
+        """The descent direction, shape (peers, dim), for the tracked gradient y."""
         return y
 
 
@@ -69,9 +69,9 @@ class MomentumTracking(GradientTracking):
 
     Source: Takezawa et al. (2022), "Momentum tracking: momentum acceleration for decentralized deep learning on
     heterogeneous data". For one W this is their tracking of the momentum, in adapt-then-combine form and from zero; on
-    a schedule W_t the two differ, since there momentum is tracked and here it is taken of what is tracked. The authors'
-    code combines first, x ← W x − η (u − c), and starts at c = u = (g_i − ḡ)/(1 − β). Both end at the same point. Costs
-    what gradient tracking costs.
+    a schedule W_t the two differ, since they track the momentum, and here the momentum is computed from the tracked
+    gradient. The authors' code combines first, x ← W x − η (u − c), and starts at c = u = (g_i − ḡ)/(1 − β). Both end
+    at the same point. Costs as gradient tracking.
 
     Args:
         momentum: β, 0 ≤ β < 1.

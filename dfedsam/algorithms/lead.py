@@ -29,16 +29,16 @@ class LeadState(GradientState):
 class Lead(OneGradient):
     """ŷ = h + C(x − η (g + D) − h), D ← D + γ/(2η) (I − W) ŷ, x ← x − η (g + D), where h moves a share α towards ŷ.
 
-    D converges to what sets a peer's gradient apart from the mean one, and what is left to compress goes to zero: with
-    exact gradients it reaches the optimum. Biased compressors are refused: with them D accumulates what they leave out.
+    D converges to the difference between a peer's gradient and the mean one, and the compressed vector goes to zero:
+    with exact gradients LEAD reaches the optimum. Biased compressors are rejected: D would accumulate their errors.
     The mean of D over the peers is zero; so that it stays zero in float32 runs too, D is added up in float64. Source:
     Liu, Li, Wang, Tang and Yan (2021), "Linear convergent decentralized optimization with compression", algorithm 1. A
     round costs the estimator's queries and one message per edge and direction; the peers hold three more arrays of the
     size of x.
 
     Args:
-        compressor: C, what is sent in place of a row; it must be unbiased. The default is the paper's.
-        gamma: γ, how fast the peers are drawn together, above 0; the paper takes 1. Theory covers γ < 2/((3ω + 1)β), ω
+        compressor: C, the compression of each row; it must be unbiased. The default is the paper's.
+        gamma: γ, the consensus step size, above 0; the paper takes 1. Theory covers γ < 2/((3ω + 1)β), ω
             the compressor's variance and β = ‖I − W‖₂; far above it coarse messages make the peers diverge.
         alpha: α, above 0 and at most 1; None: 1/(1 + ω).
     """

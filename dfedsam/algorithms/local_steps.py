@@ -1,4 +1,4 @@
-"""K local steps from queries alone: what DFedAvg, DFedSAM, D-PSGD and the baselines share."""
+"""K local steps from queries alone: the shared part of DFedAvg, DFedSAM, D-PSGD and the baselines."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ Perturbation = Literal["own", "same", "random", "momentum", "control_variate", "
 
 @dataclass(kw_only=True)
 class LocalState(State):
-    """What local steps keep.
+    """The state of local steps.
 
     Args:
         estimator: the estimator's state.
-        gossip: the gossip's state, where there is one.
-        momentum: m, shape (peers, dim), where it is kept between rounds.
+        gossip: the gossip's state, if any.
+        momentum: m, shape (peers, dim), if it is kept between rounds.
         last_start: x at the start of the last round, shape (peers, dim), for the perturbation "last_round".
     """
 
@@ -54,11 +54,12 @@ class LocalSteps(GradientMethod):
         momentum: β, 0 ≤ β < 1.
         keep_momentum: keep m between rounds; otherwise it starts at zero in each, as in DFedAvgM.
         weight_decay: λ ≥ 0: λ x is added to each g.
-        perturbation: v, the direction of SAM's perturbation: "own" (an estimate along directions of its own) or "same"
-            (an estimate along the directions that the descent then uses); or, at no query, "momentum",
-            "control_variate" (the estimator's), "last_round" (back along the whole last round, neighbours' local
-            included: Fan et al., 2024, "Locally estimated global perturbations are better than local perturbations for
-            federated sharpness-aware minimization"), or "random" (a random unit vector, for comparison).
+        perturbation: v, the direction of SAM's perturbation: "own" (an estimate along separate directions) or "same"
+            (an estimate along the same directions as the descent's); or, at no query, "momentum",
+            "control_variate" (the estimator's), "last_round" (against the displacement of the whole last round,
+            gossip included: Fan et al., 2024, "Locally estimated global perturbations are better than local
+            perturbations for federated sharpness-aware minimization"), or "random" (a random unit vector, for
+            comparison).
     """
 
     local_steps: int = 5
@@ -75,14 +76,12 @@ class LocalSteps(GradientMethod):
         one_of("perturbation", self.perturbation, get_args(Perturbation))
         estimator = public_name(type(self.estimator))
         if self.perturbation == "momentum" and not self.momentum:
-            raise OptionError(
-                "perturbation", "momentum", "must have a momentum to go along", "give momentum, such as 0.9"
-            )
+            raise OptionError("perturbation", "momentum", "needs a momentum", "set momentum, such as 0.9")
         if self.perturbation == "control_variate" and not self.estimator.knows_gradient:
             rule = f"must be kept by the estimator, but {estimator} keeps none"
             raise OptionError("perturbation", "control_variate", rule, "set estimator.control_variate")
         if self.perturbation == "same" and not self.estimator.repeats_directions:
-            rule = f"must find the same directions twice, but the estimator {estimator} takes new ones each time"
+            rule = f"needs the same directions twice, but the estimator {estimator} draws new ones each time"
             raise OptionError("perturbation", "same", rule, "choose momentum")
 
     def init(self, x: NDArray, problem: Problem) -> LocalState:
@@ -104,18 +103,18 @@ class LocalSteps(GradientMethod):
         correction: Callable[[NDArray, slice], NDArray] | None = None,
         update: LocalUpdate | None = None,
     ) -> None:
-        """The K local steps of a round, in place, for as many peers at a time as fit into the cache.
+        """Take the K local steps of a round, in place, for as many peers at a time as fit into the cache.
 
         Args:
-            state: of the block.
-            context: of the round.
-            correction: gives what is added to each estimate, from the models (p, dim) and which rows these are.
-            update: filled with the coefficients of the steps where they are to be replayed.
+            state: state of the block.
+            context: the round's context.
+            correction: function of the models (p, dim) and their rows; its result is added to each estimate.
+            update: receives the coefficients of the steps if gossip sends them.
         """
         start = None
         if state.last_start is not None:
             start = state.x.copy()
-            state.last_start -= start  # the way back
+            state.last_start -= start  # minus the displacement of the last round
         for rows, chunk in context.chunks(self.estimator.queries(state.x.shape[1]), state.x[0].nbytes):
             local = rows_of(state, rows)
             self._steps(local, chunk, correction, update)
@@ -129,7 +128,7 @@ class LocalSteps(GradientMethod):
         correction: Callable[[NDArray, slice], NDArray] | None,
         update: LocalUpdate | None,
     ) -> None:
-        """K steps of some peers, in place."""
+        """Take the K steps of some peers, in place."""
         x, m, lr = local.x, local.momentum, self.rate(context.round)
         if self.momentum and m is None:
             m = np.zeros_like(x)
@@ -155,18 +154,18 @@ class LocalSteps(GradientMethod):
             context.problem.project(x)
 
     def _perturbation(self, oracle: Oracle, local: LocalState, m: NDArray | None) -> tuple[NDArray | None, str]:
-        """SAM's direction (p, dim), or None and the purpose of the estimate that gives it."""
+        """SAM's direction (p, dim), or None and the random purpose of the estimate to use."""
         if self.rho == 0 or self.perturbation in ("own", "same"):
             return None, "descent" if self.perturbation == "same" else "ascent"
         if self.perturbation == "random":
             return np.ascontiguousarray(oracle.random("ascent").normal(local.x.shape[1:], local.x.dtype)), ""
         known = {"momentum": m, "last_round": local.last_start}
         direction = known.get(self.perturbation, self.estimator.known_gradient(local.estimator))
-        assert direction is not None  # as __post_init__ has made sure
+        assert direction is not None  # ensured by __post_init__
         return direction.copy(), ""
 
     def _recorded(self, oracle: Oracle, x: NDArray, update: LocalUpdate, k: int, lr: float) -> NDArray:
-        """The estimate at x (p, dim) of local step k, whose coefficients go into `update`."""
+        """The estimate at x (p, dim) of local step k; its coefficients are written to `update`."""
         coefficients, u = self.estimator.combination(oracle, x, "descent")
         q = coefficients.shape[1]
         update.coefficients[oracle.rows, k * q : (k + 1) * q] = -lr * coefficients
@@ -212,7 +211,7 @@ class GossipLocalSteps(LocalSteps):
                 raise OptionError(f"algorithm.{option}", getattr(self, option), rule)
 
     def local_update(self, state: LocalState, context: RoundContext) -> LocalUpdate | None:
-        """An empty record of a round that begins at x, where the gossip sends coefficients; None otherwise."""
+        """An empty record of a round that begins at x, if the gossip sends coefficients; None otherwise."""
         if not self.gossip.sends_coefficients:
             return None
         x, steps = state.x, range(self.local_steps)

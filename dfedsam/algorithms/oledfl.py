@@ -1,4 +1,4 @@
-"""OledFL: every round's local steps begin a little beyond the mixed model, away from where the last ones ended."""
+"""OledFL: local steps start from a point extrapolated beyond the mixed model, away from the last local model."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class OledFL(GossipLocalSteps):
     per edge and direction.
 
     Args:
-        beta: β ≥ 0, how far beyond; 0 is DFedAvg, or with ρ > 0 DFedSAM.
+        beta: β ≥ 0, the extrapolation; 0 is DFedAvg, or DFedSAM if ρ > 0.
     """
 
     public_name = "oledfl"

@@ -1,4 +1,4 @@
-"""One gradient estimate in a round: what the methods share that correct D-PSGD's bias or its momentum."""
+"""One gradient estimate per round: the shared part of methods that correct D-PSGD's bias or its momentum."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dfedsam.state import rows_of, set_rows
 
 @dataclass(kw_only=True)
 class GradientState(State):
-    """What they keep: the states of the estimator and of the gossip of x."""
+    """The states of the estimator and of the gossip of x."""
 
     estimator: Any
     gossip: Any
@@ -37,13 +37,13 @@ class OneGradient(GradientMethod):
     def gradient(
         self, context: RoundContext, x: NDArray, state: Any, direction: NDArray | None = None
     ) -> tuple[NDArray, Any]:
-        """Every peer's estimate on a minibatch of its own, at x or at SAM's perturbed point.
+        """Estimate every peer's gradient on its own minibatch, at x or at SAM's perturbed point.
 
         Args:
-            context: of the round.
+            context: the round's context.
             x: the block's models, shape (peers, dim).
-            state: the estimator's.
-            direction: what SAM's perturbation goes along, shape (peers, dim); None: an estimate of its own.
+            state: the estimator's state.
+            direction: direction of SAM's perturbation, shape (peers, dim); None: a separate estimate.
 
         Returns:
             Estimates, shape (peers, dim), 0 for absent peers, and the estimator's state.
@@ -60,7 +60,7 @@ class OneGradient(GradientMethod):
 
 @dataclass(frozen=True, kw_only=True)
 class GossipOneGradient(OneGradient):
-    """Shared by those of them that gossip.
+    """Shared by those of these algorithms that gossip.
 
     Args:
         gossip: the gossip phase.

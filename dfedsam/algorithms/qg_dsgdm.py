@@ -1,4 +1,4 @@
-"""QG-DSGDm: momentum from the change of the mixed model, which all peers share more than their own gradients."""
+"""QG-DSGDm: momentum from the change of the mixed model, which varies less over peers than local gradients do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Black boxes: models that answer queries with class scores. What is named here are their options, without torch."""
+"""Black boxes: models that answer queries with class scores. This module exports their options, without torch."""
 
 from dfedsam.blackbox.configs import (
     BlackBoxConfig,

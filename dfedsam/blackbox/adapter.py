@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from dfedsam.blackbox.loading import CAUSAL_LM, MASKED_LM, SENTENCE_ENCODER, load
 from dfedsam.blackbox.tokens import special_tokens
 
-_KINDS = {  # of black boxes: how transformers loads their models, and what peft calls the task
+_KINDS = {  # black box: transformers' class of the model, and peft's name of the task
     "causal_lm": (CAUSAL_LM, "CAUSAL_LM"),
     "endpoint": (CAUSAL_LM, "CAUSAL_LM"),
     "masked_lm": (MASKED_LM, "FEATURE_EXTRACTION"),
@@ -23,19 +23,19 @@ _KINDS = {  # of black boxes: how transformers loads their models, and what peft
 def export(run: Path, out: Path) -> list[Path]:
     """Write a run's mean prompt as a PEFT adapter.
 
-    peft puts an adapter's rows before all else, so the special tokens that the model's tokenizer begins a text with
-    become its first rows; texts are then to be given with those at their ends alone.
+    peft puts an adapter's rows before all other tokens. Therefore the special tokens at the start of a text become the
+    adapter's first rows, and users must pass texts with the special tokens at the end only.
 
     Args:
-        run: a run's folder, finished.
-        out: the adapter's folder, not there yet.
+        run: folder of a finished run.
+        out: the adapter's folder, which must not exist yet.
 
     Returns:
-        The files: adapter_config.json and adapter_model.safetensors, which peft reads; dfedsam.json, with what else a
-        user must know; and prompt.txt for a discrete prompt.
+        The files: adapter_config.json and adapter_model.safetensors, which peft reads; dfedsam.json, which describes
+        the input format; and prompt.txt for a discrete prompt.
 
     Raises:
-        ValueError: if the run has no prompt, or one that peft could not put where it belongs; nothing is written then.
+        ValueError: if the run has no prompt, or one that peft cannot place; nothing is written then.
     """
     prompt, notes = _read(run)
     kind, task = _KINDS[notes["blackbox"]]
@@ -52,7 +52,7 @@ def export(run: Path, out: Path) -> list[Path]:
         out.mkdir(parents=True)
     except OSError as error:
         raise ValueError(
-            f"out is {out}: it must be a folder that can be made ({error.strerror}); choose another"
+            f"out is {out}: it must be a folder that can be created ({error.strerror}); choose another"
         ) from None
     config = PromptTuningConfig(
         task_type=task,
@@ -69,7 +69,7 @@ def export(run: Path, out: Path) -> list[Path]:
         "load_model_with": kind,
         "template": notes["template"].removeprefix("{prompt}").rstrip(),
         "words": json.loads(notes["words"]),
-        "how_to_use": "Give the adapted model the filled template, from its first blank on, tokenised with "
+        "how_to_use": "Pass the filled template to the adapted model, from its first blank on, tokenised with "
         "add_special_tokens=False and followed by tokens_after; the adapter's rows stand for the tokenizer's first "
         "special tokens and the prompt.",
         "tokens_after": [] if kind == CAUSAL_LM else after,
@@ -83,23 +83,21 @@ def export(run: Path, out: Path) -> list[Path]:
 
 
 def _read(run: Path) -> tuple[torch.Tensor, dict[str, str]]:
-    """A run's soft prompt (tokens, width) and what was written beside it, where an adapter can be made of them."""
+    """A run's soft prompt (tokens, width) and its metadata, if they can become an adapter."""
     file = run / "prompt.safetensors"
     what = f"folder is {run}"
     if not file.is_file():
-        raise ValueError(
-            f"{what}: it must be a run's folder that has a prompt.safetensors; let the run come to its end"
-        )
+        raise ValueError(f"{what}: it must be a run's folder that has a prompt.safetensors; let the run finish first")
     try:
         with safe_open(file, "pt") as tensors:
             notes = tensors.metadata() or {}
             prompt = tensors.get_tensor("prompt") if "prompt" in tensors.keys() else None  # noqa: SIM118
-    except Exception as error:  # safetensors' own kinds
+    except Exception as error:  # safetensors has its own exceptions
         reason = (str(error).splitlines() or [""])[0]
         raise ValueError(f"{what}: its prompt.safetensors cannot be read ({reason})") from None
     if notes.get("parameters") == "prompt_generator":
         raise ValueError(
-            f"{what}: its prompt depends on the example, which an adapter cannot hold; use prompt.safetensors"
+            f"{what}: its prompt depends on the example, which an adapter cannot represent; use prompt.safetensors"
         )
     if prompt is None or notes.get("blackbox") not in _KINDS:
         raise ValueError(f"{what}: it holds no prompt of a model; an adapter is made for {', '.join(_KINDS)}")

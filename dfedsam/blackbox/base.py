@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 class BlackBox(ABC):
     """A model that answers with class scores, never with gradients or weights.
 
-    Prompts have the shape (peers, q, tokens, width), examples (peers, b): a row of indices for each peer, filled up
-    at its end with −1 where peers have fewer than b. Answers at filled-up places are 0.
+    Prompts have the shape (peers, q, tokens, width), examples (peers, b): a row of indices for each peer, padded
+    at its end with −1 if the peer has fewer than b. Scores of padding are 0.
 
     Attributes:
-        usage: what was asked of it.
+        usage: cost of its queries so far.
         prompt: the initial soft prompt, shape (tokens, width): the embeddings of the prompt's words.
         embedding_std: standard deviation of the entries of the model's token embeddings.
-        takes_soft_prompts: whether a prompt may be any embeddings.
-        takes_text_prompts: whether a prompt may be tokens of its vocabulary.
-        gives_scores: whether it answers with class scores; if not, with losses alone.
-        gives_gradients: whether `gradients` answers, which is for references only.
-        reads_texts: whether a query costs a forward pass of every example.
-        has_budget: whether it may raise BudgetExceeded, and not answer.
+        takes_soft_prompts: whether a prompt may be arbitrary embeddings.
+        takes_text_prompts: whether a prompt may be tokens of the model's vocabulary.
+        gives_scores: whether it answers with class scores; otherwise with losses only.
+        gives_gradients: whether `gradients` is available, which is for references only.
+        reads_texts: whether a query costs a forward pass for every example.
+        has_budget: whether it may raise BudgetExceeded instead of answering.
     """
 
     takes_soft_prompts: ClassVar[bool] = True
@@ -44,7 +44,7 @@ class BlackBox(ABC):
 
     @abstractmethod
     def scores(self, prompts: NDArray, examples: NDArray, *, count: bool = True) -> NDArray:
-        """Class scores (logits) of q prompts a peer on the peer's examples.
+        """Class scores (logits) of q prompts per peer on the peer's examples.
 
         Args:
             prompts: soft prompts, shape (peers, q, tokens, width).
@@ -58,17 +58,17 @@ class BlackBox(ABC):
     def losses(
         self, prompts: NDArray, examples: NDArray, labels: NDArray, *, count: bool = True, per_example: bool = False
     ) -> NDArray[np.float64]:
-        """Cross-entropies of q prompts a peer on its examples.
+        """Cross-entropies of q prompts per peer on its examples.
 
         Args:
             prompts: soft prompts, shape (peers, q, tokens, width).
             examples: example indices, shape (peers, b).
             labels: their classes, shape (peers, b).
             count: as in `scores`.
-            per_example: one loss for each example in place of their mean.
+            per_example: return one loss for each example instead of their mean.
 
         Returns:
-            Shape (peers, q), or (peers, q, b) where they are asked for by example.
+            Shape (peers, q), or (peers, q, b) if per_example.
         """
         losses = cross_entropies(self.scores(prompts, examples, count=count).astype(np.float64), labels[:, None])
         return losses * (examples >= 0)[:, None] if per_example else mean_over_examples(losses, examples)
@@ -83,11 +83,11 @@ class BlackBox(ABC):
         return score_metrics(self.scores(prompts[:, None], repeated, count=False)[:, 0], labels)
 
     def zero_shot(self, examples: NDArray) -> NDArray | None:
-        """Class scores without any prompt, shape (b, classes); None where there is no such thing."""
+        """Class scores without any prompt, shape (b, classes); None if that is impossible."""
         return None
 
     def gradients(self, prompts: NDArray, examples: NDArray, labels: NDArray) -> tuple[NDArray, NDArray]:
-        """Mean cross-entropy of one prompt a peer and its exact gradient, for references.
+        """Mean cross-entropy of one prompt per peer and its exact gradient, for references.
 
         Args:
             prompts: shape (peers, tokens, width).
@@ -98,24 +98,24 @@ class BlackBox(ABC):
             Losses, shape (peers,), and gradients, shape (peers, tokens, width).
 
         Raises:
-            ValueError: if it gives none.
+            ValueError: if gradients are not available.
         """
         raise ValueError(f"{type(self).__name__} gives no gradients; choose a zeroth-order estimator such as two_point")
 
     def vocabulary(self) -> Vocabulary:
-        """Its tokens, which discrete prompts are made of, where `takes_text_prompts`."""
+        """The model's vocabulary, from which discrete prompts are made, if `takes_text_prompts`."""
         raise NotImplementedError
 
     def preflight(self) -> None:  # noqa: B027  (most have nothing to check)
-        """Score what takes most memory, before a run writes anything; not counted.
+        """Score the query that takes most memory, before a run writes anything; not counted.
 
         Raises:
-            ValueError: if it does not fit.
+            ValueError: if it does not fit into memory.
         """
 
     @abstractmethod
     def model_card(self) -> dict[str, str]:
-        """Metadata saved with the prompt: where to insert it, and how to read off the class."""
+        """Metadata saved with the prompt: where to insert it, and how to determine the class."""
 
 
 def cross_entropies(scores: NDArray, labels: NDArray, axis: int = -1) -> NDArray:

@@ -1,7 +1,7 @@
 """A causal language model as a black-box classifier: the logits of the label words after the last token.
 
-Where the prompt stands after the text, what precedes it is read once for each example: its keys and values are kept,
-and a query costs the prompt's tokens and those that follow.
+If the prompt comes after the text, the tokens before it are processed once for each example: their keys and values are
+cached, and a query costs only the prompt's tokens and those that follow.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from dfedsam.blackbox.local import by_peer, pairs
 from dfedsam.blackbox.templates import Template
 
 _LOG = logging.getLogger(__name__)
-_KEPT_COST = 0.25  # of a token whose keys and values are kept in a batch, in tokens that are read
+_KEPT_COST = 0.25  # cost in a batch of a token with cached keys and values, in processed tokens
 Layers = list[tuple[torch.Tensor, torch.Tensor]]
 """Keys and values of one example, for each layer (heads, tokens, width)."""
 
 
 class CausalLM(LanguageModel):
-    """A causal language model, asked for the token after the template.
+    """A causal language model, queried for the token after the template.
 
-    Tokens are counted as a query costs them: with the prompt after the text, the text's own, read once, are left out.
+    Counted tokens are those a query costs: with the prompt after the text, the text's own tokens are not counted.
 
     Args:
-        task: what it classifies.
-        template: around the text.
-        cache_bytes: memory for keys and values; of examples beyond it they are recomputed at every call. Half of it is
-            reserved for the examples that are queried, as against evaluated.
-        **loading: type, device and attention, as of `load`.
+        task: the classification task.
+        template: the template around the text.
+        cache_bytes: memory for keys and values; those of further examples are recomputed at every call. Half of it is
+            reserved for training examples, which are queried, the rest is for evaluation.
+        **loading: type, device and attention, as for `load`.
     """
 
     def __init__(self, task: TaskSpec, *, template: Template, cache_bytes: float, **loading: Any) -> None:
@@ -45,14 +45,14 @@ class CausalLM(LanguageModel):
         self._kept: dict[int, Layers] = {}
         self._bytes = 0
         super().__init__(task, template=template, kind=CAUSAL_LM, **loading)
-        self._kept, self._bytes = {}, 0  # what the check of the shortcuts has kept
+        self._kept, self._bytes = {}, 0  # filled by the check of the shortcuts
 
     def _prepare(self) -> None:
         config = self.loaded.model.config.get_text_config()
         kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
         self.keeps = not self.template.prompt_first and kinds <= {"full_attention", "sliding_attention"}
         rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
-        if any(kind in str(rope) for kind in ("longrope", "dynamic")):  # positions that depend on the whole length
+        if any(kind in str(rope) for kind in ("longrope", "dynamic")):  # positions depend on the whole length
             longest = int(self._contents.lengths.max()) + len(self.prompt)
             trained = getattr(config, "original_max_position_embeddings", None) or rope.get(
                 "original_max_position_embeddings", config.max_position_embeddings
@@ -60,7 +60,7 @@ class CausalLM(LanguageModel):
             if longest > trained and (self.keeps or self._forward.batches.pads):
                 self.keeps = self._forward.batches.pads = False
                 _LOG.warning(
-                    "dfedsam: note: the model %s is not padded and keeps no keys and values: its positions depend on "
+                    "dfedsam: note: the model %s is not padded, and nothing is cached: its positions depend on "
                     "the whole length; it is slower",
                     self.task.model,
                 )
@@ -77,7 +77,7 @@ class CausalLM(LanguageModel):
         if not self.keeps or not tokens or torch.is_grad_enabled():
             return super()._scores(prompts, examples)
         prompt_ids, text_ids, mask = pairs(queries, examples)
-        order = np.argsort(text_ids, kind="stable")  # an example's queries side by side, for those that are not kept
+        order = np.argsort(text_ids, kind="stable")  # queries of one example are adjacent, if not cached
         prompt_ids, text_ids, flat = prompt_ids[order], text_ids[order], prompts.flatten(0, 1)
         offsets = self._contents.offsets[text_ids]
         rest = self._contents.lengths[text_ids] - offsets
@@ -92,10 +92,9 @@ class CausalLM(LanguageModel):
         return by_peer(scores[back], mask)
 
     def _continue(self, prompts: torch.Tensor, prompt_ids: NDArray, text_ids: NDArray) -> torch.Tensor:
-        """Scores (s, classes) of prompts after what precedes them in these examples.
+        """Scores (s, classes) of prompts after the preceding tokens of these examples.
 
-        Kept keys of unlike lengths are filled up at their starts, so that a sliding window sees the distances that
-        there are.
+        Cached keys of different lengths are padded at their starts, so that a sliding window sees the true distances.
         """
         contents, tokens = self._contents, prompts.shape[1]
         offsets = contents.offsets[text_ids]
@@ -126,9 +125,9 @@ class CausalLM(LanguageModel):
         )
 
     def _keys_and_values(self, text: int) -> Layers:
-        """Of what precedes the prompt in one example.
+        """Keys and values of the tokens before the prompt in one example.
 
-        Each is read by itself, so that no bit of it depends on which others were asked for, or when.
+        Each example is processed alone, so that no bit of the result depends on other examples.
         """
         if text in self._kept:
             return self._kept[text]
@@ -137,7 +136,7 @@ class CausalLM(LanguageModel):
         self._logits(np.zeros(1, np.int64), input_ids=ids[None], past_key_values=cache, use_cache=True)
         layers = [(layer.keys[0], layer.values[0]) for layer in cache.layers]
         if not layers:
-            raise RuntimeError("the model keeps no keys and values")
+            raise RuntimeError("the model returns no keys and values")
         size = sum(part.numel() * part.element_size() for layer in layers for part in layer)
         if self._bytes + size <= self._cache_bytes / (2 if self._evaluating else 1):
             self._kept[text] = layers
@@ -152,18 +151,18 @@ class CausalLM(LanguageModel):
 
 
 def _filled(part: torch.Tensor, length: int) -> torch.Tensor:
-    """Keys or values (heads, tokens, width) filled up at their start to `length` tokens."""
+    """Keys or values (heads, tokens, width) padded at their start to `length` tokens."""
     return torch.nn.functional.pad(part, (0, 0, length - part.shape[1], 0))
 
 
 class _KeptLayer(DynamicLayer):
     """Keys and values of some examples (examples, heads, tokens, width), each for several sequences.
 
-    They are copied where they are needed, once, beside the new ones.
+    They are copied once, together with the new ones, when needed.
 
     Args:
-        keys: of the examples.
-        values: of the examples.
+        keys: keys of the examples.
+        values: values of the examples.
         sequences: which example each sequence continues, shape (s,).
     """
 

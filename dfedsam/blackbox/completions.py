@@ -1,4 +1,4 @@
-"""The completions protocol over HTTP: the next token's log-probabilities, asked for until they come."""
+"""The completions protocol over HTTP: requests the next token's log-probabilities, with retries."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ import tenacity
 
 from dfedsam.errors import OptionError, RunError
 
-_RETRIED = (408, 409, 425, 429)  # statuses that pass, beside those from 500 on
-_MOST_BYTES = 1 << 22  # of an answer, which is some hundred numbers
+_RETRIED = (408, 409, 425, 429)  # temporary statuses, besides those from 500 on
+_MOST_BYTES = 1 << 22  # limit of an answer, which has some hundred numbers
 _LOCAL = ("localhost", "127.0.0.1", "::1")
-_ROUNDING = 1e-3  # by which a log-probability in 16 bits may pass 0
+_ROUNDING = 1e-3  # a log-probability in 16 bits may exceed 0 by this
 
 
 class EndpointError(RunError):
-    """An endpoint that does not answer, or not as it should; the message has the last answer's status."""
+    """The endpoint did not answer, or not correctly; the message has the last answer's status."""
 
 
 class _PassingError(Exception):
-    """A failure that may be over when the same is asked again."""
+    """A temporary failure: the same request may succeed later."""
 
     def __init__(self, message: str, wait: float = 0.0) -> None:
         super().__init__(message)
@@ -35,19 +35,20 @@ class _PassingError(Exception):
 
 
 class Completions:
-    """Asks an OpenAI-compatible server.
+    """A client of an OpenAI-compatible server.
 
     Args:
-        url: up to and with the version, such as http://localhost:8000/v1.
-        key_variable: the environment variable that holds the key; it is sent and written nowhere.
-        in_flight: connections.
-        retries: how often a request is made again after 408, 409, 425, 429, 5xx, a lost connection, no answer in time
-            or one that makes no sense.
-        timeout: seconds that an answer may take.
-        backoff: seconds before the first retry; doubled for each, up to a minute, and drawn from as much again.
+        url: address including the version, such as http://localhost:8000/v1.
+        key_variable: the environment variable that holds the key; it is sent, but never written anywhere.
+        in_flight: number of connections.
+        retries: how often a request is repeated after 408, 409, 425, 429, 5xx, a lost connection, a timeout or an
+            invalid answer.
+        timeout: time limit of an answer in seconds.
+        backoff: seconds before the first retry; doubled for each, up to a minute, plus a random time of up to the same
+            length.
 
     Raises:
-        OptionError: if a key would travel in clear to another machine.
+        OptionError: if a key would be sent unencrypted to another machine.
     """
 
     def __init__(
@@ -78,17 +79,17 @@ class Completions:
         )
         self._attempts = retries + 1
         self.longest = self._attempts * (2 * timeout + 61 + backoff)
-        """Seconds after which a request is over, with all its retries."""
+        """Maximum of seconds that a request takes with all its retries."""
 
     def top(self, body: dict[str, Any], before_each: Callable[[], None]) -> dict[str, float]:
-        """Log-probabilities of the most likely next tokens, by what the server calls them.
+        """Log-probabilities of the most likely next tokens, by the server's names of the tokens.
 
         Args:
             body: the request.
-            before_each: called before it is sent, and before each retry.
+            before_each: called before the request is sent, and before each retry.
 
         Raises:
-            EndpointError: if the server refuses, or does not answer sensibly after all retries.
+            EndpointError: if the server rejects the request, or does not answer correctly after all retries.
         """
 
         def attempt() -> dict[str, float]:
@@ -140,7 +141,7 @@ class Completions:
         return answer.status_code, answer.headers, bytes(content)
 
     def _without_key(self, text: str) -> str:
-        """A text of the server's, unless it repeats the key in any form."""
+        """The server's text, unless it repeats the key in any form."""
         if not self._key:
             return text
         letters, key = (("".join(filter(str.isalnum, one))).lower() for one in (text, self._key))
@@ -148,7 +149,7 @@ class Completions:
 
 
 def _log_probabilities(content: bytes) -> dict[str, float]:
-    """Those of an answer, checked."""
+    """The log-probabilities of an answer, checked."""
     try:
         top = json.loads(content)["choices"][0]["logprobs"]["top_logprobs"][0]
         values = {str(token): float(value) for token, value in top.items()}

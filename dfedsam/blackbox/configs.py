@@ -1,4 +1,4 @@
-"""The options of each black box, which build it from a task. No torch here."""
+"""The options of each black box, and how they build it from a task. Does not import torch."""
 
 from __future__ import annotations
 
@@ -29,28 +29,28 @@ class BlackBoxConfig(ABC):
 
     @abstractmethod
     def build(self, task: TaskSpec) -> BlackBox:
-        """Load the model and what it needs of the examples.
+        """Load the model and prepare the examples.
 
         Args:
-            task: what it classifies.
+            task: the classification task.
 
         Raises:
-            ValueError: for every mistake in the options, the model or the words, in one line.
+            ValueError: for any mistake in the options, the model or the words, in one line.
         """
 
     def words(self) -> tuple[str, ...]:
-        """The class words that it brings, in the order of the labels; () for none."""
+        """The built-in class words, in the order of the labels; () if there are none."""
         return ()
 
     def check_texts(self, seconds: tuple[str, ...], text_column: str) -> None:
-        """Check that it takes the examples: single texts, or pairs of them.
+        """Check that the black box accepts the examples: single texts, or pairs of texts.
 
         Args:
             seconds: the second text of each pair; () for single texts.
             text_column: the option, for the message.
 
         Raises:
-            OptionError: if it does not.
+            OptionError: if it does not accept them.
         """
         if seconds:
             rule = "must name one column: pairs of texts need a template"
@@ -59,13 +59,13 @@ class BlackBoxConfig(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class LocalConfig(BlackBoxConfig):
-    """What black boxes share whose model runs here.
+    """Shared options of black boxes whose model runs in this process.
 
     Args:
         precision: type of the model's weights: "run" (the run's dtype), "float32", or "bfloat16", which halves the
             memory and is fast on GPUs.
-        device: where it runs: "auto" (a GPU where there is one, shared out over the ranks of a machine), "cpu", "cuda",
-            "cuda:1", …, "mps". Batches are as large as its memory takes.
+        device: device of the model: "auto" (a GPU if there is one, distributed over the ranks of a machine), "cpu",
+            "cuda", "cuda:1", …, "mps". Batches are as large as its memory allows.
         attention: transformers' implementation of attention; "auto": its own choice for the model.
     """
 
@@ -80,10 +80,10 @@ class LocalConfig(BlackBoxConfig):
             raise OptionError("device", self.device, "must be auto, cpu, cuda, cuda:N or mps")
 
     def loading(self, task: TaskSpec) -> dict[str, Any]:
-        """How the model is loaded: its type and device, of torch, and its attention.
+        """How to load the model: torch's type and device, and the attention.
 
         Raises:
-            OptionError: if the device is not there.
+            OptionError: if the device does not exist.
         """
         import torch
 
@@ -99,9 +99,9 @@ class DualEncoderConfig(LocalConfig):
     """A sentence encoder: class scores are scaled cosines of a text's vector with the class words' vectors.
 
     Args:
-        mode: what the prompt is set before: "words" (the class words; texts are embedded once) or "text" (the examples'
-            texts, as in BBT and FedBPT; a query costs a forward pass of the minibatch).
-        scale: what cosines are multiplied by, the inverse of the temperature, above 0.
+        mode: the position of the prompt: before the "words" (class words; texts are embedded once) or before the "text"
+            (the examples, as in BBT and FedBPT; a query costs a forward pass of the minibatch).
+        scale: factor of the cosines, the inverse temperature, above 0.
     """
 
     public_name: ClassVar[str] = "dual_encoder"
@@ -147,7 +147,7 @@ class ImageTextConfig(LocalConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class TemplatedConfig(BlackBoxConfig):
-    """What black boxes share that set a text in a template."""
+    """Shared options of black boxes that insert a text into a template."""
 
     template_kind: ClassVar[Kind] = "causal"
     template: str = ""
@@ -156,7 +156,7 @@ class TemplatedConfig(BlackBoxConfig):
         self.parsed()
 
     def parsed(self) -> Template:
-        """The template, or that of the task it names."""
+        """The template, or that of the named task."""
         return Template.named(self.template, self.template_kind)
 
     def words(self) -> tuple[str, ...]:
@@ -168,7 +168,7 @@ class TemplatedConfig(BlackBoxConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class LanguageModelConfig(LocalConfig, TemplatedConfig):
-    """A language model that runs here."""
+    """Shared options of language models that run in this process."""
 
     def __post_init__(self) -> None:
         LocalConfig.__post_init__(self)
@@ -181,12 +181,12 @@ class MaskedLMConfig(LanguageModelConfig):
 
     Source: Sun et al. (2022), "Black-box tuning for language-model-as-a-service" (BBT), section 3. The soft prompt
     starts as the embeddings of real tokens, and z through a projection is added to them. Label words must be single
-    tokens; they are read as they stand in the template, after a blank where the mask has one before it (BBT's own code
-    omits that blank). Takes any model of transformers' AutoModelForMaskedLM.
+    tokens; they are tokenised as in the template, after a blank if the mask follows one (BBT's own code omits that
+    blank). Takes any model of transformers' AutoModelForMaskedLM.
 
     Args:
-        template: what the text is set in, with {prompt}, {text} (or {text1} and {text2}) and <mask>; or a task's name
-            for its template and words in BBT: sst2, yelp, ag_news, dbpedia, mrpc, rte, snli.
+        template: the template around the text, with {prompt}, {text} (or {text1} and {text2}) and <mask>; or the name
+            of a task for its template and words in BBT: sst2, yelp, ag_news, dbpedia, mrpc, rte, snli.
     """
 
     public_name: ClassVar[str] = "masked_lm"
@@ -203,13 +203,14 @@ class MaskedLMConfig(LanguageModelConfig):
 class CausalLMConfig(LanguageModelConfig):
     """A causal language model, such as GPT-2, Llama or Qwen: class scores are the label words' logits at the end.
 
-    With {prompt} after {text} the text's keys and values are computed once, and a query costs the prompt's tokens and
-    those after it alone. Takes any model of transformers' AutoModelForCausalLM.
+    With {prompt} after {text} the text's keys and values are computed once, and a query costs only the prompt's tokens
+    and those after it. Takes any model of transformers' AutoModelForCausalLM.
 
     Args:
-        template: what the text is set in, with {prompt} and {text} (or {text1} and {text2}); the label word follows it.
-            Or a task's name for a template of ours and BBT's words: sst2, yelp, ag_news, dbpedia, mrpc, rte, snli.
-        cache: memory for the texts' keys and values, in GiB, at least 0; those of texts beyond it are recomputed.
+        template: the template around the text, with {prompt} and {text} (or {text1} and {text2}); the label word
+            follows it. Or the name of a task for our template and BBT's words: sst2, yelp, ag_news, dbpedia, mrpc, rte,
+            snli.
+        cache: memory for the texts' keys and values, in GiB, at least 0; those of further texts are recomputed.
     """
 
     public_name: ClassVar[str] = "causal_lm"
@@ -232,28 +233,28 @@ class EndpointConfig(TemplatedConfig):
 
     The server speaks OpenAI's completions protocol with prompt_embeds, as `vllm serve --enable-prompt-embeds` does.
     The objective's `model` is a folder with the same model's tokenizer and weights, of which only the token embeddings
-    are read. One request for each prompt and example. Needs the extra: pip install "dfedsam[endpoint]".
+    are read. There is one request for each prompt and example. Requires pip install "dfedsam[endpoint]".
 
-    A budget is exact: before each request, retries among them, it is checked against what the file `cache_path` has
-    paid for in all, over all ranks and runs that share it, and a request beyond it is not sent. The run then drops the
-    unfinished round and stops; resumed with a larger budget, it takes from the file what was paid for already.
+    A budget is exact: before each request, including retries, it is compared with the total cost recorded in the file
+    `cache_path` by all ranks and runs that share it, and a request beyond it is not sent. The run then drops the
+    unfinished round and stops; resumed with a larger budget, it reads answers that are already paid for from the file.
 
     Args:
-        template: as of causal_lm: with {prompt} and {text} (or {text1} and {text2}), the label word follows; or a
-            task's name: sst2, yelp, ag_news, dbpedia, mrpc, rte, snli.
-        url: the server's address with its version, such as http://localhost:8000/v1; https where a key is sent
-            elsewhere than to this machine.
-        served: the model's name at the server; empty: the objective's `model`.
-        key_variable: the environment variable that holds the key; the key itself is sent, and written nowhere.
-        logprobs: most likely tokens asked for, at least 1; a label word that is not among them gets the least of
-            theirs.
-        in_flight: requests at once, at least 1.
-        retries: how often a request is made again after 408, 409, 425, 429, 5xx, no answer, or one that makes no sense.
-        timeout: seconds that an answer may take, above 0.
+        template: as for causal_lm: with {prompt} and {text} (or {text1} and {text2}), and the label word follows; or
+            the name of a task: sst2, yelp, ag_news, dbpedia, mrpc, rte, snli.
+        url: the server's address with its version, such as http://localhost:8000/v1; https if a key is sent
+            to another machine.
+        served: the server's name of the model; empty: the objective's `model`.
+        key_variable: the environment variable that holds the key; the key is sent, but never written anywhere.
+        logprobs: number of most likely tokens to request, at least 1; a label word that is not among them gets the
+            least of their log-probabilities.
+        in_flight: concurrent requests, at least 1.
+        retries: how often a request is repeated after 408, 409, 425, 429, 5xx, no answer, or an invalid answer.
+        timeout: time limit of an answer in seconds, above 0.
         backoff: seconds before the first retry, above 0; doubled for each further one, up to a minute.
         budget_requests: requests that may be paid for; 0 for no limit.
-        budget_tokens: tokens that may be sent, likewise.
-        cache_path: file that keeps every answer, so that none is paid for twice; empty: endpoint.sqlite in the cache
+        budget_tokens: tokens that may be sent; 0 for no limit.
+        cache_path: file that stores every answer, so that none is paid for twice; empty: endpoint.sqlite in the cache
             folder.
     """
 
@@ -291,7 +292,7 @@ class EndpointConfig(TemplatedConfig):
             from dfedsam.blackbox.completions import Completions
         except ImportError as error:
             rule = f"needs the package {error.name}"
-            raise OptionError("blackbox", "endpoint", rule, 'pip install "dfedsam[endpoint]" has it') from None
+            raise OptionError("blackbox", "endpoint", rule, 'pip install "dfedsam[endpoint]"') from None
         from dfedsam.blackbox.endpoint import Endpoint
         from dfedsam.blackbox.response_cache import ResponseCache
 
@@ -320,9 +321,9 @@ class FunctionConfig(BlackBoxConfig):
     """Any Python function: `losses(prompts, examples)`, called once for each peer.
 
     It takes prompts (q, tokens, width), which start at 0, and a list of b examples, each a dict with "text", "label"
-    (the class's number), "word" (its class word) and, for pairs, "text2". It gives the losses (q,), or class scores
-    (q, b, classes), from which the accuracy is known too. It must depend on its arguments alone. It is called once, on
-    one example, before the run.
+    (the class's number), "word" (its class word) and, for pairs, "text2". It returns the losses (q,), or class
+    scores (q, b, classes), which also determine the accuracy. It must depend only on its arguments. It is called once,
+    on one example, before the run.
 
     Args:
         path: its import path, such as mymodule.losses.
@@ -330,7 +331,7 @@ class FunctionConfig(BlackBoxConfig):
     """
 
     public_name: ClassVar[str] = "function"
-    runs_code: ClassVar[bool] = True  # so that a file may not choose it by itself
+    runs_code: ClassVar[bool] = True  # so that a file cannot choose it without permission
     path: str
     width: int = 16
 

@@ -1,7 +1,7 @@
 """A sentence encoder as a black-box classifier: class scores are scaled cosines of text vectors and word vectors.
 
-The soft prompt is set either before the class words ("words"), whose vectors are then compared with the examples', or
-before the examples' texts ("text"), as in BBT (Sun et al., 2022) and FedBPT (Sun et al., 2024). The side without the
+The soft prompt is inserted either before the class words ("words"), whose vectors are then compared with the examples',
+or before the examples' texts ("text"), as in BBT (Sun et al., 2022) and FedBPT (Sun et al., 2024). The side without the
 prompt is embedded once.
 """
 
@@ -28,10 +28,10 @@ class DualEncoder(LocalModel):
     """A sentence encoder with the texts and the class words loaded.
 
     Args:
-        task: what it classifies.
-        mode: what the prompt is set before: the class words, or the texts.
-        scale: what cosines are multiplied by.
-        **loading: type, device and attention, as of `load`.
+        task: the classification task.
+        mode: where the prompt goes: before the class words, or before the texts.
+        scale: factor of the cosines.
+        **loading: type, device and attention, as for `load`.
 
     Raises:
         OptionError: if the model cannot be loaded, a word or the prompt has no tokens, or the prompt leaves no room.
@@ -51,14 +51,14 @@ class DualEncoder(LocalModel):
                 f"must leave room for a text: to the model {task.model} it is {len(ids)} tokens long and leaves no room"
             )
             raise OptionError("prompt", task.prompt, rule, "give a few words")
-        # Where the folder or its tokenizer asks for shorter texts than the model reads, the prompt comes on top of them
+        # If the folder or its tokenizer limits texts below the model's limit, the prompt is not part of that limit
         asked = min(self.loaded.encoder.max_seq_length or tokenizer.model_max_length, tokenizer.model_max_length)
         self._most = min(task.max_tokens, room, max(asked - around, 1))
         words, texts = self._contents(task.words), self._contents(task.examples.texts)
         if words.lengths.min() == around:
             rule = "must have tokens: the model's tokenizer finds nothing in one of them"
             raise OptionError("words", ", ".join(task.words), rule)
-        # What passes through the model with a prompt, where it is also read without one, and the vectors of the rest
+        # The side that gets the prompt, where it is also read without one, and the vectors of the other side
         self._unprompted, bare = (words, texts) if mode == "words" else (texts, words)
         self._prompted = self._contents(task.words if mode == "words" else task.examples.texts, after_word=True)
         identity = f"{self.loaded.fingerprint} {self.loaded.encoder} {self.dtype} {self.device.type} "
@@ -83,7 +83,7 @@ class DualEncoder(LocalModel):
         return self._bare.to("cpu", self._out).numpy()
 
     def _contents(self, texts: Sequence[str], *, after_word: bool = False) -> Contents:
-        """Texts as they are at a start, or, `after_word`, as they are after the prompt."""
+        """Tokenise texts as at the start of an input or, if `after_word`, as after the prompt."""
         before, after = special_tokens(self.loaded.tokenizer)
         texts = [f" {text}" for text in texts] if after_word else texts
         bare = bare_tokens(self.loaded.tokenizer, texts, after_word=after_word)
@@ -106,7 +106,7 @@ class DualEncoder(LocalModel):
     def _pool(
         self, inputs: torch.Tensor, mask: torch.Tensor | None, text_ids: NDArray, lengths: NDArray
     ) -> torch.Tensor:
-        """Unit vectors (s, width), pooled as the encoder's folder says."""
+        """Unit vectors (s, width), pooled as configured in the encoder's folder."""
         attend = {} if mask is None else {"attention_mask": mask.to(torch.long)}
         vectors = self.loaded.encoder({"inputs_embeds": inputs, **attend})["sentence_embedding"]
         return vectors if self._normalizes else torch.nn.functional.normalize(vectors, dim=1)

@@ -1,4 +1,4 @@
-"""Vectors of texts, kept on disk, so that a text goes through a frozen encoder once."""
+"""Vectors of texts, stored on disk, so that each text is encoded only once."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from numpy.typing import NDArray
 
 from dfedsam.cache import cache_folder, store
 
-CHUNK = 256  # texts a file
+CHUNK = 256  # texts per file
 
 
 def cached_vectors(identity: str, ids: Sequence[Sequence[int]], embed: Callable[[NDArray], NDArray]) -> NDArray:
-    """The vectors of all texts, from the cache where they are there; those that are missing are computed and kept.
+    """The vectors of all texts, from the cache if stored; missing ones are computed and stored.
 
     Texts are taken in order of their length, CHUNK at a time, and each chunk is a file. The chunks are visited in a
-    random order: processes that start together compute different ones and find each other's.
+    random order: processes that start together compute different ones and read each other's.
 
     Args:
-        identity: names all that the vectors depend on beside the texts: weights, precision, versions.
+        identity: everything that the vectors depend on except the texts: weights, precision, versions.
         ids: the texts' token ids.
-        embed: gives the vectors (k, width) of the texts with these indices (k,).
+        embed: function that returns the vectors (k, width) of the texts with these indices (k,).
 
     Returns:
         Shape (texts, width).

@@ -1,4 +1,4 @@
-"""A language model behind an HTTP endpoint: soft prompts travel as embeddings, and label words' log-probabilities back.
+"""A language model behind an HTTP endpoint: soft prompts are sent as embeddings, log-probabilities are returned.
 
 The protocol is OpenAI's completions with `prompt_embeds`, as vLLM serves it with --enable-prompt-embeds: a tensor
 (tokens, width) as torch.save writes it, in base64. Without a soft prompt the plain text is sent.
@@ -31,22 +31,22 @@ from dfedsam.blackbox.templates import Template
 from dfedsam.blackbox.tokens import Filler, Vocabulary, label_tokens, prompt_tokens
 
 _LOG = logging.getLogger(__name__)
-_TRIED = 32  # answers after which most must have told the label words apart
+_TRIED = 32  # after so many answers, most must have distinguished the label words
 
 
 class Endpoint(BlackBox):
     """Class scores are the label words' log-probabilities as the next token; one request for each prompt and example.
 
-    A label word that is not among the `logprobs` most likely tokens gets the least of theirs.
+    A label word that is not among the `logprobs` most likely tokens gets the least of their log-probabilities.
 
     Args:
-        task: what it classifies; its model is a folder from which the tokenizer and the embeddings are read.
-        template: around the text; the label word follows it.
-        completions: asks the server.
-        cache: keeps the answers, and the budget.
-        served: the model's name at the server.
-        logprobs: how many of the most likely tokens are asked for.
-        in_flight: requests at once.
+        task: the classification task; its model is a folder from which the tokenizer and the embeddings are read.
+        template: the template around the text; the label word follows it.
+        completions: the client of the server.
+        cache: stores the answers, and the budget.
+        served: the server's name of the model.
+        logprobs: number of most likely tokens to request.
+        in_flight: concurrent requests.
 
     Raises:
         ValueError: for mistakes in the options, and if the server does not answer a first request.
@@ -82,7 +82,7 @@ class Endpoint(BlackBox):
         weakref.finalize(self, _close, self._team, self._completions, self._cache)
 
     def preflight(self) -> None:
-        """A held-out example with the initial prompt: the first evaluation asks for it too, and finds it kept."""
+        """Request a held-out example with the initial prompt; the first evaluation reads it from the cache."""
         last = np.array([[len(self._contents.ids) - 1]])
         try:
             self.scores(self.prompt[None, None], last, count=False)
@@ -120,18 +120,18 @@ class Endpoint(BlackBox):
         return Vocabulary(self._tokenizer, self._embed)
 
     def spent(self) -> dict[str, int]:
-        """Requests and tokens that the response cache has paid for in all."""
+        """The total requests and tokens paid for, as recorded in the response cache."""
         return self._cache.spent()
 
     def model_card(self) -> dict[str, str]:
         return {"template": self.template.text, "how_to_use": HOW_TO_USE}
 
     def _embed(self, ids: NDArray[np.int64]) -> NDArray:
-        """Embeddings (…, width) of tokens (…), as the model's own module gives them."""
+        """Embeddings (…, width) of tokens (…), from the model's own module."""
         return self._embeddings(torch.from_numpy(np.asarray(ids))).numpy().astype(self.task.dtype)
 
     def _in_order(self, ask: Callable[[int], list[float]], requests: Iterable[int]) -> Iterable[list[float]]:
-        """The answers to all, in order; after the first failure nothing more is asked."""
+        """The answers to all requests, in order; no further ones are sent after the first failure."""
         waiting = [self._team.submit(ask, one) for one in requests]
         try:
             for one in waiting:
@@ -153,7 +153,7 @@ class Endpoint(BlackBox):
         return self._body | {"prompt_embeds": base64.b64encode(file.getvalue()).decode()}
 
     def _answer(self, body: dict[str, Any], tokens: int) -> list[float]:
-        """The label words' log-probabilities, from the cache where they are there; each is paid for once.
+        """The label words' log-probabilities, from the cache if stored; each is paid for once.
 
         Raises:
             BudgetExceeded: if a request is needed that the budget does not cover.
@@ -162,7 +162,7 @@ class Endpoint(BlackBox):
         cache, key = self._cache, ResponseCache.key(self._completions.url, body, self._words)
         known = cache.get(key)
         while known is None and not cache.claim(key, self._completions.longest):
-            time.sleep(0.02)  # another thread, rank or run is asking the same
+            time.sleep(0.02)  # another thread, rank or run has sent the same request
             known = cache.get(key)
         if known is None:
             try:
@@ -179,14 +179,14 @@ class Endpoint(BlackBox):
         if len(top) < self._logprobs and not self._warned:
             self._warned = True
             _LOG.warning(
-                "dfedsam: note: the server gives %d log-probabilities where %d are asked for; label words that are not "
-                "among them get the least",
+                "dfedsam: note: the server returns %d log-probabilities instead of %d; label words that are not "
+                "among them get the least one",
                 *(len(top), self._logprobs),
             )
         return [next((top[name] for name in names if name in top), least) for names in self._names]
 
     def _watch_ties(self, scores: list[float]) -> None:
-        """Note an answer that does not tell the label words apart, and stop when most do not."""
+        """Record an answer that does not distinguish the label words, and stop if most do not."""
         with self._lock:
             self._answered += 1
             self._ties += len(set(scores)) == 1
@@ -196,13 +196,13 @@ class Endpoint(BlackBox):
         if answered >= _TRIED and ties > answered / 2:
             raise EndpointError(
                 f"logprobs is {self._logprobs}: {ties} of {answered} answers have none of the label words among the "
-                "most likely tokens that the server gives, so that no class is known; raise it, or the server's limit, "
-                "or choose likelier words or another template"
+                "most likely tokens that the server returns, so no class is known; raise it, or the server's limit, "
+                "or choose more likely words or another template"
             )
 
 
 def _close(team: ThreadPoolExecutor, completions: Completions, cache: ResponseCache) -> None:
-    """Give back threads, connections and the file.
+    """Release threads, connections and the file.
 
     The garbage collector may call this from any thread, one of the team's perhaps: no thread is waited for. None of
     them has work left, which would have kept the endpoint.

@@ -1,4 +1,4 @@
-"""Forward passes of a model over prompted token sequences, in batches that waste little and fit into memory."""
+"""Forward passes of a model over prompted token sequences, in batches with little padding that fit into memory."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from dfedsam.errors import OptionError
 
 _LOG = logging.getLogger(__name__)
 
-# On a CPU a pass costs per token and little more, so batches hold one length only, without padding, and stay small
-# enough for its caches. A GPU wants few large batches: lengths are rounded up and padded.
+# On a CPU the cost is almost proportional to tokens, so batches hold one length only, without padding, and stay small
+# enough for its caches. A GPU needs few large batches: lengths are rounded up and padded.
 _CPU_TOKENS, _GPU_TOKENS, _GPU_STEP = 1024, 65536, 8
 
 Reader = Callable[[torch.Tensor, torch.Tensor | None, NDArray, NDArray], torch.Tensor]
@@ -25,11 +25,11 @@ Reader = Callable[[torch.Tensor, torch.Tensor | None, NDArray, NDArray], torch.T
 
 @dataclass(frozen=True)
 class Contents:
-    """Tokenised texts, special tokens among them, and where in each a prompt goes.
+    """Tokenised texts, including special tokens, and the position of the prompt in each.
 
     Args:
         ids: token ids of each text.
-        lengths: their number, shape (n,).
+        lengths: number of tokens, shape (n,).
         offsets: number of tokens before the prompt, shape (n,).
     """
 
@@ -39,13 +39,13 @@ class Contents:
 
 
 class Batches:
-    """Cuts sequences into batches of like lengths; a batch that runs out of memory is halved, and so are later ones.
+    """Divides sequences into batches of similar lengths; if a batch runs out of memory, it and later ones are halved.
 
     Args:
-        device: where the model runs.
+        device: device of the model.
 
     Attributes:
-        pads: whether sequences of unlike lengths share a batch.
+        pads: whether sequences of different lengths share a batch.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -58,12 +58,12 @@ class Batches:
         return -(-lengths // _GPU_STEP) * _GPU_STEP if self.pads else lengths
 
     def run(self, keys: NDArray, costs: NDArray, forward: Callable[[NDArray], torch.Tensor]) -> torch.Tensor:
-        """What `forward` gives for all sequences, in their order, shape (s, …).
+        """Apply `forward` to all sequences, and return the results in their order, shape (s, …).
 
         Args:
             keys: only sequences with the same key share a batch, shape (s,).
-            costs: what a sequence counts for, in tokens, shape (s,); equal where the key is.
-            forward: takes the indices of some sequences (b,) and gives (b, …).
+            costs: cost of each sequence in tokens, shape (s,); equal for equal keys.
+            forward: function from the indices of some sequences (b,) to results (b, …).
 
         Raises:
             OptionError: if not even one sequence fits.
@@ -79,9 +79,9 @@ class Batches:
     def _next(
         self, group: NDArray, cost: int, forward: Callable[[NDArray], torch.Tensor], pieces: list[torch.Tensor]
     ) -> int:
-        """Run the first batch of a group; returns its size."""
+        """Run the first batch of a group, and return its size."""
         failed = 0
-        while True:  # batches of even sizes, lest the last be small and slow
+        while True:  # batches of equal sizes, since a small last one would be slow
             batch = np.array_split(group, -(-len(group) // self._capacity(cost)))[0]
             try:
                 pieces.append(forward(batch))
@@ -106,16 +106,16 @@ class Batches:
                 torch.cuda.empty_cache()
 
     def _capacity(self, cost: int) -> int:
-        """Sequences of this cost in a batch."""
+        """The number of sequences of this cost in a batch."""
         return max(1, ((_GPU_TOKENS if self.pads else _CPU_TOKENS) >> self.halvings) // cost)
 
 
 class BatchedForward:
-    """Runs a model: tokens and soft prompts in, what is read of it out. Gradients flow unless inference mode is on.
+    """Runs a model on tokens and soft prompts, and reads its output. Gradients flow unless inference mode is on.
 
     Args:
         loaded: the model.
-        read: runs it on a batch and takes what is wanted.
+        read: function that runs the model on a batch and reads its output.
     """
 
     def __init__(self, loaded: Loaded, read: Reader) -> None:
@@ -127,7 +127,7 @@ class BatchedForward:
     def __call__(
         self, contents: Contents, prompts: torch.Tensor, prompt_ids: NDArray, text_ids: NDArray
     ) -> torch.Tensor:
-        """What is read of prompted texts.
+        """The model's outputs for prompted texts.
 
         Args:
             contents: the texts.
@@ -147,11 +147,11 @@ class BatchedForward:
         )
 
     def embed(self, ids: Sequence[Sequence[int]], length: int) -> torch.Tensor:
-        """Embeddings of token sequences, as the model's own module gives them, shape (s, length, width).
+        """Embeddings of token sequences from the model's own module, shape (s, length, width).
 
         Args:
-            ids: the sequences; shorter ones are filled up at their ends.
-            length: tokens of each.
+            ids: the sequences; shorter ones are padded at their ends.
+            length: number of tokens of each.
         """
         filled = np.zeros((len(ids), length), np.int64)
         for row, own in zip(filled, ids, strict=True):

@@ -17,14 +17,14 @@ class Function(BlackBox):
     """Calls `function(prompts, examples)`, once for each peer.
 
     Args:
-        task: what it classifies.
+        task: the classification task.
         function: takes prompts (q, tokens, width) and a list of b dicts with "text" (and "text2" for pairs), "label"
-            (the class's number) and "word" (its class word); gives losses (q,), or class scores (q, b, classes).
-        path: its import path, for messages.
-        width: of the prompt's rows.
+            (the class's number) and "word" (its class word); returns losses (q,), or class scores (q, b, classes).
+        path: the function's import path, for messages.
+        width: length of the prompt's rows.
 
     Raises:
-        OptionError: if it fails, or answers in another shape, on the initial prompt and one example.
+        OptionError: if it fails, or returns a wrong shape, for the initial prompt and one example.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Function(BlackBox):
         return np.stack(self._answers(prompts, examples))
 
     def metrics(self, prompts: NDArray, examples: NDArray, labels: NDArray) -> dict[str, NDArray]:
-        """Losses (k,), and accuracies where the function gives scores."""
+        """Losses (k,), and accuracies if the function returns scores."""
         answer = self._ask(prompts, examples)
         return score_metrics(answer, labels) if answer.ndim == 3 else {"loss": answer}
 
@@ -71,24 +71,24 @@ class Function(BlackBox):
 
     def _check_scores(self) -> None:
         if not self.gives_scores:
-            raise OptionError("path", self._path, "must give scores (q, b, classes) for this, and gives losses")
+            raise OptionError("path", self._path, "must return scores (q, b, classes) for this, but returns losses")
 
     def _count(self, prompts: NDArray, examples: NDArray, count: bool) -> None:
         if count:
             self.usage.examples += prompts.shape[1] * int((examples >= 0).sum())
 
     def _answers(self, prompts: NDArray, examples: NDArray) -> list[NDArray]:
-        """What the function gives each peer."""
+        """The function's results for each peer."""
         return [self._ask(own, row[row >= 0]) for own, row in zip(prompts, examples, strict=True)]
 
     def _ask(self, prompts: NDArray, examples: NDArray) -> NDArray:
-        """What the function gives for prompts (q, tokens, width) on examples (b,), checked."""
+        """The function's result for prompts (q, tokens, width) on examples (b,), checked."""
         chosen = [self._examples[example] for example in examples.tolist()]
         try:
             answer = np.asarray(self._function(prompts, chosen), np.float64)
         except Exception as error:  # the user's own code may raise anything
             reason = " ".join(f"{type(error).__name__}: {error}".split())
-            raise RunError(f"path is {self._path}: it must give losses or class scores, but: {reason}") from error
+            raise RunError(f"path is {self._path}: it must return losses or class scores, but: {reason}") from error
         queries = len(prompts)
         shapes = ((queries,), (queries, len(examples), len(self.task.words)))
         if answer.shape not in shapes:

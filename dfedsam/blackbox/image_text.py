@@ -1,8 +1,8 @@
 """CLIP as a black-box classifier of images: class scores are its scaled cosines of an image's vector with the words'.
 
-The soft prompt is set before the class words, as in CoOp (Zhou et al., IJCV 2022), so that images pass through the
+The soft prompt is inserted before the class words, as in CoOp (Zhou et al., IJCV 2022), so that images pass through the
 model once; or it is a frame of pixels that is added to every image (Bahng et al. 2022, "Exploring visual prompts"), so
-that the words do.
+that the words pass through the model once.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class ImageText(LocalModel):
     """CLIP with the images and the class words loaded.
 
     Args:
-        task: what it classifies; its examples have images.
-        frame: width of the frame of pixels; 0: the prompt is set before the class words.
-        **loading: type, device and attention, as of `load`.
+        task: the classification task; its examples have images.
+        frame: width of the frame of pixels; 0: the prompt goes before the class words.
+        **loading: type, device and attention, as for `load`.
 
     Raises:
         OptionError: if the model cannot be loaded, an image cannot be read, a word or the prompt has no tokens or
@@ -58,7 +58,7 @@ class ImageText(LocalModel):
             with torch.inference_mode():
                 numbers = np.arange(len(task.words))
                 bare = self._forward(self._words, none, np.zeros_like(numbers), numbers)
-            self._bare = bare.clone()  # what inference mode has made takes part in no gradient
+            self._bare = bare.clone()  # tensors made in inference mode cannot be part of a gradient
             return
         identity = f"{loaded.fingerprint} {dtype} {device.type} {torch.__version__} {transformers.__version__} "
         identity += str(torch.get_num_threads())
@@ -79,11 +79,11 @@ class ImageText(LocalModel):
         if not self.frame:
             how = "Insert the rows of `prompt` as input embeddings after the leading special token, before the word."
             return {"template": "{prompt} {word}", "how_to_use": f"{how} {most}"}
-        how = f"Add `prompt`, a row a colour, to the outer {self.frame} pixels of the normalised image, line by line."
+        how = f"Add `prompt`, a row per colour, to the outer {self.frame} pixels of the normalised image, line by line."
         return {"frame": str(self.frame), "how_to_use": f"{how} {most}"}
 
     def _word_contents(self, task: TaskSpec) -> Contents:
-        """The class words' tokens; the soft prompt before them is made too."""
+        """Tokenise the class words, and set the soft prompt before them."""
         tokenizer = self.loaded.tokenizer
         before, after = special_tokens(tokenizer)
         self.prompt = self._embeddings(prompt_tokens(tokenizer, task, after_word=False))
@@ -94,14 +94,14 @@ class ImageText(LocalModel):
             raise OptionError("words", ", ".join(task.words), rule)
         tokens, reads = len(self.prompt), self.loaded.max_tokens
         if not self.frame and lengths.max() + tokens > reads:
-            rule = f"must be, with the longest class word's {lengths.max()} tokens, at most the {reads} that it reads"
+            rule = f"must be, with the longest class word's {lengths.max()} tokens, at most the model's {reads}"
             raise OptionError("prompt_tokens", tokens, rule, "lower it")
         return Contents(ids, lengths, np.full(len(ids), len(before)))
 
     def _set_frame(self) -> None:
         """The indices of the frame's pixels, and the initial frame, which changes nothing."""
         if 2 * self.frame >= self._size:
-            rule = f"must be less than half of the model's {self._size} pixels, so that something of the image is left"
+            rule = f"must be less than half of the model's {self._size} pixels, so that part of the image remains"
             raise OptionError("frame", self.frame, rule)
         outer = np.ones((self._size, self._size), bool)
         outer[self.frame : -self.frame, self.frame : -self.frame] = False
@@ -128,7 +128,7 @@ class ImageText(LocalModel):
         frames: torch.Tensor | None = None,
         frame_ids: NDArray | None = None,
     ) -> torch.Tensor:
-        """Unit vectors (s, width) of images, each with one of the frames (m, 3, pixels) where there are any."""
+        """Unit vectors (s, width) of images, each with one of the frames (m, 3, pixels), if any."""
 
         def forward(some: NDArray) -> torch.Tensor:
             images = pixels[torch.from_numpy(image_ids[some]).to(pixels.device)].to(self.device, self.dtype)
@@ -145,7 +145,7 @@ class ImageText(LocalModel):
     def _pool(
         self, inputs: torch.Tensor, mask: torch.Tensor | None, text_ids: NDArray, lengths: NDArray
     ) -> torch.Tensor:
-        """Unit vectors (s, width) of prompted words: CLIP's text half takes no embeddings, so they are put in."""
+        """Unit vectors (s, width) of prompted words: CLIP's text model takes no embeddings, so a hook inserts them."""
         ids = torch.zeros(inputs.shape[:2], dtype=torch.long, device=self.device)
         hook = self._forward.embeddings.register_forward_hook(lambda *_: inputs)
         try:
@@ -164,7 +164,7 @@ class ImageText(LocalModel):
 
 
 def _pixels(task: TaskSpec, size: int) -> torch.Tensor:
-    """The images as the model's own processor makes them, shape (n, 3, size, size)."""
+    """The images, preprocessed by the model's own processor, shape (n, 3, size, size)."""
     import PIL.Image
 
     processor = transformers.AutoImageProcessor.from_pretrained(locate(task.model), trust_remote_code=False)
@@ -179,7 +179,7 @@ def _pixels(task: TaskSpec, size: int) -> torch.Tensor:
     pixels = torch.stack(processed)
     if pixels.shape[2:] != (size, size):
         rule = (
-            f"must get images of {size} × {size} pixels, and its processor makes {pixels.shape[2]} × {pixels.shape[3]}"
+            f"must get images of {size} × {size} pixels, but its processor gives {pixels.shape[2]} × {pixels.shape[3]}"
         )
         raise OptionError("model", task.model, rule, "fix its preprocessor_config.json")
     return pixels

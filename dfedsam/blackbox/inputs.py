@@ -1,4 +1,4 @@
-"""What a black box is built from, and what its queries cost."""
+"""The inputs of a black box, and the cost of its queries."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import numpy as np
 from dfedsam.data.examples import Examples
 
 Mode = Literal["words", "text"]
-"""What the prompt of a dual encoder is set before."""
+"""The position of a dual encoder's prompt: before the class words, or before the text."""
 
 
 @dataclass
 class Usage:
-    """What the queries of a run have cost so far; the oracle counts the queries themselves.
+    """The cost of a run's queries so far; the oracle counts the queries themselves.
 
     Args:
-        examples: pairs of a prompt and an example that were scored.
-        tokens: tokens that went through the model for them, padding left out.
+        examples: number of scored pairs of a prompt and an example.
+        tokens: number of tokens processed for them, without padding.
     """
 
     examples: int = 0
@@ -28,7 +28,7 @@ class Usage:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskSpec:
-    """What a black box is built from: the classification task and the prompt to start with.
+    """The inputs of a black box: the classification task and the initial prompt.
 
     Args:
         model: folder or hub name of the model.
@@ -36,11 +36,11 @@ class TaskSpec:
         examples: all examples; queries refer to them by their index.
         prompt: words; the embeddings of their tokens are the initial soft prompt.
         prompt_tokens: length of the soft prompt, to which the words are repeated and cut; 0: as many as the words have.
-        max_tokens: texts are cut after so many tokens, special ones not counted, or where they would exceed, with the
-            prompt, what the model reads.
-        cut_at_peers: never put two peers into one batch, so that a peer's scores do not depend on who is beside it.
+        max_tokens: texts are cut after so many tokens, special ones not counted, or earlier if text and prompt would
+            exceed the model's limit.
+        cut_at_peers: never put two peers into one batch, so that a peer's scores do not depend on other peers.
         dtype: type of the peers' vectors, float32 or float64.
-        train: how many of the examples, the first ones, are training examples.
+        train: number of training examples, which come first.
     """
 
     model: str

@@ -1,4 +1,4 @@
-"""Language models as black-box classifiers: a text in a template, and the label words' logits at one token of it."""
+"""Language models as black-box classifiers: a text in a template, and the label words' logits at one token."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dfedsam.errors import OptionError
 
 _LOG = logging.getLogger(__name__)
 HOW_TO_USE = (
-    "Put the rows of `prompt` as input embeddings where the template has {prompt}; the class is the word whose token "
+    "Insert the rows of `prompt` as input embeddings at {prompt} in the template; the class is the word whose token "
     "has the greatest logit."
 )
 
@@ -26,14 +26,14 @@ HOW_TO_USE = (
 class LanguageModel(LocalModel):
     """A language model with the examples set in a template; class scores are its logits of the label words.
 
-    What makes it fast (logits of one token alone, padding, and a causal model's kept keys and values) is checked when
-    it is loaded: two texts must get the scores of a plain forward pass. A shortcut that changes them is not taken.
+    Shortcuts (logits of one token only, padding, a causal model's cached keys and values) are checked at loading: two
+    texts must get the scores of a plain forward pass. A shortcut that changes them is not used.
 
     Args:
-        task: what it classifies.
-        template: around the text; the prompt's embeddings go where it has {prompt}.
+        task: the classification task.
+        template: the template around the text; the prompt's embeddings replace {prompt}.
         kind: the auto class of transformers that loads the model.
-        **loading: type, device and attention, as of `load`.
+        **loading: type, device and attention, as for `load`.
 
     Raises:
         OptionError: if the model cannot be loaded, a label word is not one token, or the prompt leaves no room.
@@ -43,7 +43,7 @@ class LanguageModel(LocalModel):
         super().__init__(task, load(task.model, kind=kind, **loading), self._read)
         tokenizer = self.loaded.tokenizer
         if kind == MASKED_LM and tokenizer.mask_token is None:
-            raise OptionError("model", task.model, "must have a mask token, and its tokenizer has none")
+            raise OptionError("model", task.model, "must have a mask token, but its tokenizer has none")
         self.template = template
         self.prompt = self._embeddings(prompt_tokens(tokenizer, task, after_word=not template.prompt_first))
         self._filler = Filler(tokenizer, template, kind == MASKED_LM, tokenizer.mask_token if kind == MASKED_LM else "")
@@ -51,16 +51,16 @@ class LanguageModel(LocalModel):
         self._words = torch.tensor(self._labels(tokenizer), device=self.device)
         self._trims = True
         known = max(self._contents.ids, key=max)
-        self._embeddings(np.array([max(known), int(self._words.max())]))  # so that all tokens have embeddings
+        self._embeddings(np.array([max(known), int(self._words.max())]))  # checks that all tokens have embeddings
         self._prepare()
         self._verify()
 
     def _labels(self, tokenizer: Any) -> list[int]:
-        """The label words' tokens, as they are where the model is asked for them."""
+        """The label words' tokens, in the form they have at the position of the answer."""
         return label_tokens(tokenizer, self.task.words, after_word=True)
 
     def _prepare(self) -> None:
-        """What a subclass needs before it is first asked."""
+        """Prepare a subclass before its first query."""
 
     def _scores(self, prompts: torch.Tensor, examples: NDArray) -> torch.Tensor:
         prompt_ids, text_ids, mask = pairs(prompts.shape[1], examples)
@@ -72,7 +72,7 @@ class LanguageModel(LocalModel):
     def _read(
         self, inputs: torch.Tensor, mask: torch.Tensor | None, text_ids: NDArray, lengths: NDArray
     ) -> torch.Tensor:
-        """Logits of the label words where the answer is read, shape (s, classes)."""
+        """Logits of the label words at the position of the answer, shape (s, classes)."""
         attend = None if mask is None else mask.to(torch.long)
         return self._logits(self._answers(text_ids, lengths), inputs_embeds=inputs, attention_mask=attend)
 
@@ -97,13 +97,13 @@ class LanguageModel(LocalModel):
             hook.remove()
 
     def _shortcuts(self) -> dict[str, tuple[object, str]]:
-        """What makes it fast: a name for each, the object that has it, and its attribute, which is true."""
+        """The shortcuts: name, the object that uses it, and its boolean attribute."""
         batches = self._forward.batches
-        found: dict[str, tuple[object, str]] = {"logits of one token alone": (self, "_trims")}
+        found: dict[str, tuple[object, str]] = {"logits of one token only": (self, "_trims")}
         return found | ({"padded batches": (batches, "pads")} if batches.pads else {})
 
     def _verify(self) -> None:
-        """Take only shortcuts that give a plain forward pass's scores of two texts, the shortest and the longest.
+        """Disable shortcuts that change the scores of a plain forward pass for the shortest or the longest text.
 
         Raises:
             OptionError: if the model cannot be run with embeddings as its input.
@@ -124,13 +124,13 @@ class LanguageModel(LocalModel):
                 setattr(*shortcuts[name], False)
             if self._agrees(texts, expected):
                 _LOG.warning(
-                    "dfedsam: note: with the model %s, these change its scores and are not used: %s; it is slower",
+                    "dfedsam: note: with the model %s, shortcuts that change its scores are not used: %s; it is slower",
                     *(self.task.model, ", ".join(names)),
                 )
                 return
             for name in names:
                 setattr(*shortcuts[name], True)
-        raise OptionError("model", self.task.model, "must give the same scores again, and does not")
+        raise OptionError("model", self.task.model, "must give the same scores every time, but does not")
 
     def _agrees(self, texts: NDArray, expected: torch.Tensor) -> bool:
         """Whether two queries of the initial prompt on these texts get the scores (texts, classes)."""
@@ -157,9 +157,9 @@ class LanguageModel(LocalModel):
 
 
 class MaskedLM(LanguageModel):
-    """A masked language model, asked for the token at the template's mask; the prompt is that of BBT.
+    """A masked language model, queried for the token at the template's mask; the prompt is that of BBT.
 
-    Label words are read as they stand where the mask does: after a blank they are RoBERTa's tokens that begin with one.
+    Label words are tokenised at the position of the mask: after a blank they are RoBERTa's tokens that begin with one.
 
     Source: Sun et al. (2022), "Black-box tuning for language-model-as-a-service" (BBT), section 3.
     """

@@ -19,7 +19,7 @@ from dfedsam.machine import local_rank
 
 SENTENCE_ENCODER, MASKED_LM, CAUSAL_LM = "AutoModel", "AutoModelForMaskedLM", "AutoModelForCausalLM"
 IMAGE_TEXT = "CLIPModel"
-_FAMILIES = {  # what an error names: common families; any other of transformers' own kind is taken too
+_FAMILIES = {  # common families, for error messages; all others that transformers supports also work
     IMAGE_TEXT: "clip",
     MASKED_LM: "albert, bert, camembert, deberta, distilbert, electra, modernbert, mpnet, roberta, xlm-roberta",
     CAUSAL_LM: "gemma, gpt2, gpt_neox, llama, mistral, olmo, opt, phi, qwen2, qwen3, smollm3",
@@ -33,9 +33,9 @@ class Loaded:
     Args:
         model: the transformer.
         tokenizer: its tokenizer.
-        device: where it runs.
-        fingerprint: changes whenever its weights may have changed.
-        encoder: of a sentence encoder, sentence-transformers' modules, the transformer first; else None.
+        device: device of the model.
+        fingerprint: changes whenever the weights may have changed.
+        encoder: sentence-transformers' modules of a sentence encoder, the transformer first; otherwise None.
     """
 
     model: Any
@@ -46,9 +46,9 @@ class Loaded:
 
     @property
     def max_tokens(self) -> int:
-        """Most tokens that it reads."""
+        """The maximum number of tokens that the model reads."""
         most = getattr(self.model.config, "max_position_embeddings", None) or 1 << 30
-        if self.encoder is None:  # else the tokenizer's is what texts are to be cut to, which may be less
+        if self.encoder is None:  # otherwise the tokenizer's limit applies to texts, which may be lower
             most = min(most, self.tokenizer.model_max_length)
         for name, module in self.model.named_modules():
             if name.endswith("position_embeddings") and getattr(module, "padding_idx", None) is not None:
@@ -57,20 +57,20 @@ class Loaded:
 
 
 def find_device(name: str = "auto") -> torch.device:
-    """A device of torch by its name.
+    """Find a device of torch by its name.
 
     Args:
         name: "cpu", "cuda:1", …; "auto": this rank's GPU, by its number on its machine, else the CPU.
 
     Raises:
-        OptionError: if it is not there.
+        OptionError: if it does not exist.
     """
     if name.partition(":")[0] == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if int(name.partition(":")[2] or 0) >= count:
-            raise OptionError("device", name, f"must be there: torch sees {count} GPU(s) here", "take auto or cpu")
+            raise OptionError("device", name, f"must exist: torch sees {count} GPU(s) here", "choose auto or cpu")
     if name == "mps" and not torch.backends.mps.is_available():
-        raise OptionError("device", name, "must be there: torch sees no such GPU here", "take auto or cpu")
+        raise OptionError("device", name, "must exist: torch sees no such GPU here", "choose auto or cpu")
     if name != "auto":
         return torch.device(name)
     if not torch.cuda.is_available():
@@ -79,7 +79,7 @@ def find_device(name: str = "auto") -> torch.device:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error of torch's says that memory has run out, a GPU's or the machine's."""
+    """Whether an error of torch means that the memory of a GPU or of the machine is exhausted."""
     return isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error)
 
 
@@ -90,17 +90,17 @@ def load(
     device: torch.device | None = None,
     attention: str | None = None,
 ) -> Loaded:
-    """Load a model for forward passes, quietly. Code that comes with a model is never run.
+    """Load a model for forward passes, quietly. Code in a model's folder is never run.
 
     Args:
         name: a folder with a transformers model, or a hub name.
         dtype: type of the weights.
         kind: the auto class of transformers that it is loaded by.
-        device: where it is to run; None: as `find_device` finds it.
+        device: the device; None: that of `find_device`.
         attention: transformers' attn_implementation; None: its own choice.
 
     Raises:
-        OptionError: if it cannot be found or read, is of another kind, or does not fit into memory.
+        OptionError: if the model cannot be found or read, is of another kind, or does not fit into memory.
     """
     root, device = locate(name), device or find_device()
     more: dict[str, Any] = {"dtype": dtype} | ({"attn_implementation": attention} if attention else {})
@@ -114,13 +114,13 @@ def load(
 
 
 def load_embeddings(name: str) -> tuple[Any, int, torch.nn.Module]:
-    """What an endpoint's requests need of a causal language model's folder; the model itself is never loaded.
+    """Load the parts of a causal language model that an endpoint's requests need; the model itself is not loaded.
 
     Args:
         name: the folder, or a hub name.
 
     Returns:
-        The tokenizer, most tokens that the model reads, and its embedding module, float32.
+        The tokenizer, the maximum number of tokens that the model reads, and its embedding module, float32.
 
     Raises:
         OptionError: if the folder is not that of a causal language model, or has no token embeddings in safetensors
@@ -146,7 +146,7 @@ def load_embeddings(name: str) -> tuple[Any, int, torch.nn.Module]:
             embeddings.weight = torch.nn.Parameter(table, requires_grad=False)
             most = min(tokenizer.model_max_length, getattr(config, "max_position_embeddings", None) or 1 << 30)
             return tokenizer, most, embeddings
-    rule = f"must have {whole} in safetensors files, from which prompts are embedded, and {root} has none"
+    rule = f"must have {whole} in safetensors files, from which prompts are embedded, but {root} has none"
     raise OptionError("model", name, rule)
 
 
@@ -178,7 +178,7 @@ def _transformer(name: str, root: Path, kind: str, more: dict[str, Any]) -> tupl
     own_code = {} if kind == IMAGE_TEXT else {"trust_remote_code": False}
     model, report = auto.from_pretrained(root, output_loading_info=True, **own_code, **more)
     if report["missing_keys"]:
-        rule = f"must have all weights that {kind} needs, and lacks such as {min(report['missing_keys'])}"
+        rule = f"must have all weights that {kind} needs, but lacks {min(report['missing_keys'])}, for example"
         raise OptionError("model", name, rule, f"name one that was trained as such, of {_FAMILIES[kind]}")
     return model, tokenizer
 
@@ -189,29 +189,29 @@ def _check_kind(name: str, config: Any, kind: str) -> None:
 
     if kind == IMAGE_TEXT:
         if config.model_type != "clip":
-            raise OptionError("model", name, f"must be a clip model for image_text, and is {config.model_type}")
+            raise OptionError("model", name, f"must be a clip model for image_text, but is {config.model_type}")
         return
     masked, causal = transformers.MODEL_FOR_MASKED_LM_MAPPING, transformers.MODEL_FOR_CAUSAL_LM_MAPPING
     if kind == MASKED_LM:
         fits = type(config) in masked and not getattr(config, "is_encoder_decoder", False)
-    else:  # BERT and its like can be loaded so, and look ahead unless they are decoders
+    else:  # BERT and similar models can be loaded this way, but see later tokens unless they are decoders
         fits = type(config) in causal and (type(config) not in masked or getattr(config, "is_decoder", False))
     if not fits:
-        rule = f"must be of a family that {kind} supports, and is {config.model_type}"
+        rule = f"must be of a family that {kind} supports, but is {config.model_type}"
         raise OptionError("model", name, rule, f"name one of {_FAMILIES[kind]}, or of another family of that kind")
 
 
 @contextmanager
 def _as_option_errors(name: str, root: Path, device: torch.device | str = "cpu") -> Iterator[None]:
-    """What a library raises about a model's files, in one line that names the option."""
+    """Convert a library's errors about a model's files to one line that names the option."""
     try:
         yield
     except OptionError:
         raise
     except Exception as error:
         if is_out_of_memory(error):
-            rule, hint = f"must fit into the memory of {device}, which has no room for its weights", "a smaller model"
-            raise OptionError("model", name, rule, f"take the precision bfloat16, the device cpu, or {hint}") from None
+            rule, hint = f"must fit into the memory of {device}, which is too small for its weights", "a smaller model"
+            raise OptionError("model", name, rule, f"choose bfloat16, the device cpu, or {hint}") from None
         reason = (str(error).splitlines() or [""])[0]
         rule = f"must be readable, but {root} cannot be loaded ({type(error).__name__}: {reason[:300]})"
         raise OptionError("model", name, rule) from None
@@ -219,7 +219,7 @@ def _as_option_errors(name: str, root: Path, device: torch.device | str = "cpu")
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without transformers' notes and progress bars."""
+    """Silence transformers' notes and progress bars."""
     import transformers
 
     verbosity = transformers.logging.get_verbosity()
@@ -236,7 +236,7 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def _parameters_on_meta() -> Iterator[None]:
-    """Modules made inside have parameters without memory; buffers, such as an embedding's scale, are real."""
+    """A context in which new modules have parameters without memory; buffers, such as a scale, are real."""
     register = torch.nn.Module.register_parameter
 
     def without_memory(module: torch.nn.Module, name: str, parameter: torch.nn.Parameter | None) -> None:
@@ -251,7 +251,7 @@ def _parameters_on_meta() -> Iterator[None]:
 
 
 def _file_of(folder: Path, tensor: str) -> Path | None:
-    """The safetensors file of the folder that holds a tensor."""
+    """The safetensors file in the folder that holds a tensor."""
     from safetensors import safe_open
 
     index = folder / "model.safetensors.index.json"

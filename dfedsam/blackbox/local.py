@@ -1,4 +1,4 @@
-"""What black boxes share whose model runs here, in torch: batches over peers, usage, exact gradients."""
+"""Shared parts of black boxes whose model runs in this process, in torch: batches over peers, usage, gradients."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from dfedsam.errors import OptionError
 
 
 class LocalModel(BlackBox):
-    """A model of this process, its texts tokenised and its class words known.
+    """A model in this process, with tokenised texts and class words.
 
     Args:
-        task: what it classifies.
+        task: the classification task.
         loaded: the model.
-        read: what is read of a batch of prompted texts; see BatchedForward.
+        read: function that reads the output for a batch of prompted texts; see BatchedForward.
     """
 
     takes_text_prompts: ClassVar[bool] = True
@@ -70,7 +70,7 @@ class LocalModel(BlackBox):
         return losses.detach().to("cpu", self._out).numpy(), gradient.to("cpu", self._out).numpy()
 
     def preflight(self) -> None:
-        """One prompt on the longest text."""
+        """Score one prompt on the longest text."""
         sizes = [len(text) for text in self.task.examples.texts]
         self.scores(self.prompt[None, None], np.array([[np.argmax(sizes)]]), count=False)
 
@@ -78,7 +78,7 @@ class LocalModel(BlackBox):
         return Vocabulary(self.loaded.tokenizer, self._embeddings)
 
     def _embeddings(self, ids: NDArray[np.int64]) -> NDArray:
-        """The embeddings (…, width) of tokens (…), as the model's own module gives them."""
+        """Embeddings (…, width) of tokens (…), from the model's own module."""
         known = self._forward.embeddings.weight.shape[0]
         if ids.max(initial=0) >= known:
             rule = f"must embed all tokens of its tokenizer, but token {ids.max()} is beyond its {known} embeddings"
@@ -93,15 +93,15 @@ class LocalModel(BlackBox):
 
     @abstractmethod
     def _tokens(self, prompt: int, examples: NDArray) -> int:
-        """Tokens through the model for one prompt a peer of `prompt` tokens."""
+        """Number of tokens processed for one prompt of `prompt` tokens per peer."""
 
 
 def pairs(queries: int, examples: NDArray) -> tuple[NDArray, NDArray, NDArray[np.bool_]]:
-    """Each prompt of a peer with each example of the peer, as s sequences.
+    """Pair each prompt of a peer with each of its examples, as s sequences.
 
     Args:
         queries: q, prompts of each peer.
-        examples: example indices (peers, b), filled up with −1.
+        examples: example indices (peers, b), padded with −1.
 
     Returns:
         Prompt ids (s,), of the peers' prompts one after the other; example ids (s,); and where each sequence stands in
@@ -126,13 +126,13 @@ def cosine_scores(vectors: torch.Tensor, words: torch.Tensor, examples: NDArray,
 
     Args:
         vectors: unit vectors of all examples, shape (n, width).
-        words: those of the class words, shape (peers, q, classes, width).
-        examples: example indices (peers, b), filled up with −1.
-        scale: what cosines are multiplied by.
+        words: unit vectors of the class words, shape (peers, q, classes, width).
+        examples: example indices (peers, b), padded with −1.
+        scale: factor of the cosines.
     """
     peers, queries, classes = words.shape[:3]
     whole = words.new_zeros((peers, queries, examples.shape[1], classes))
-    for i, own in enumerate(words.flatten(1, 2)):  # a product of its own for each peer: bits do not depend on others
+    for i, own in enumerate(words.flatten(1, 2)):  # a separate product for each peer, so that no bit depends on others
         rows = torch.from_numpy(examples[i][examples[i] >= 0]).to(vectors.device)
         products = (scale * (vectors[rows] @ own.T)).view(len(rows), queries, classes)
         whole[i, :, : len(rows)] = products.transpose(0, 1)
@@ -140,7 +140,7 @@ def cosine_scores(vectors: torch.Tensor, words: torch.Tensor, examples: NDArray,
 
 
 def embedding_std(embeddings: torch.nn.Module) -> float:
-    """Standard deviation of the entries of a model's token embeddings, some models' scale included."""
+    """Standard deviation of the entries of a model's token embeddings, including the scale of some models."""
     table: torch.Tensor = embeddings.weight  # type: ignore[assignment]
     ids = torch.arange(min(len(table), 256), device=table.device)
     with torch.no_grad():

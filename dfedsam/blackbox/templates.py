@@ -1,4 +1,4 @@
-"""Templates: the words around a text that ask for its class, and the tasks for which BBT's come with the package."""
+"""Templates: the words around a text that ask for its class, and BBT's templates for common tasks."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _FIELD = re.compile(r"\{[^{}]*\}|<mask>")
 
 @cache
 def tasks() -> dict[str, dict]:
-    """By name: "words" in the order of the data sets' labels, and the templates "masked" and "causal"."""
+    """The tasks by name: "words" in the order of the data sets' labels, and the templates "masked" and "causal"."""
     return json.loads(files("dfedsam.blackbox").joinpath("tasks.json").read_text(encoding="utf-8"))
 
 
 def is_task(template: str) -> bool:
-    """Whether a template is given by the name of a task."""
+    """Whether a template is the name of a task."""
     return template in tasks()
 
 
@@ -40,14 +40,14 @@ class Template:
 
     @classmethod
     def named(cls, text: str, kind: Kind) -> Template:
-        """A template of the user's, or that of a task.
+        """Parse a user's template, or that of a task.
 
         Args:
-            text: either.
-            kind: for a masked or a causal model.
+            text: a template, or the name of a task.
+            kind: for a masked or for a causal model.
 
         Raises:
-            OptionError: if it is neither, or lacks what it must have.
+            OptionError: if it is neither, or lacks a required field.
         """
         if is_task(text):
             return cls(tasks()[text][kind])
@@ -60,33 +60,33 @@ class Template:
         allowed = ["{prompt}", "{text}", "{text1}", "{text2}", *mask]
         for field in fields:
             if field not in allowed:
-                raise OptionError("template", text, f"must have no {field}; there are {', '.join(allowed)}")
+                raise OptionError("template", text, f"must not have {field}; the fields are {', '.join(allowed)}")
         pair = "{text1}" in fields or "{text2}" in fields
         for field in ("{prompt}", *(("{text1}", "{text2}") if pair else ("{text}",)), *mask):
             if fields.count(field) != 1:
-                raise OptionError("template", text, f"must have {field} once, and has it {fields.count(field)} times")
+                raise OptionError("template", text, f"must have {field} once, but has it {fields.count(field)} times")
         if pair and "{text}" in fields:
             raise OptionError("template", text, "must have {text}, or {text1} and {text2}, not both")
         return cls(text)
 
     @property
     def pair(self) -> bool:
-        """Whether it takes two texts."""
+        """Whether the template takes two texts."""
         return "{text1}" in self.text
 
     @property
     def prompt_first(self) -> bool:
-        """Whether the prompt begins it."""
+        """Whether the template begins with the prompt."""
         return self.text.lstrip().startswith("{prompt}")
 
     def sides(self, *texts: str, mask: str = "") -> tuple[str, str]:
-        """What stands before and after the prompt, with one or two texts filled in, without a blank at the end."""
+        """The words before and after the prompt, with one or two texts filled in, without a blank at the end."""
         fields = dict(zip(("{text1}", "{text2}") if self.pair else ("{text}",), texts, strict=True)) | {MASK: mask}
         left, right = (_FIELD.sub(lambda field: fields[field[0]], side) for side in self.text.strip().split("{prompt}"))
         return left.rstrip(), right.rstrip()
 
     def check_texts(self, seconds: Sequence[str], text_column: str) -> None:
-        """Raise OptionError unless the examples are pairs where it takes pairs, and single texts where it does not."""
+        """Raise OptionError unless the examples are pairs or single texts, as the template requires."""
         if self.pair != bool(seconds):
             columns = (
                 "two columns with a comma between, for {text1} and {text2}" if self.pair else "one column, for {text}"

@@ -1,4 +1,4 @@
-"""Texts to tokens: special tokens, the prompt's words, label words, templates filled with texts, and the vocabulary."""
+"""Tokenising: special tokens, the prompt's words, label words, filled templates, and the vocabulary."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def bare_tokens(tokenizer: Any, texts: Sequence[str], *, after_word: bool = Fals
     """Token ids of texts without special tokens.
 
     Args:
-        tokenizer: the model's.
+        tokenizer: the model's tokenizer.
         texts: n texts.
-        after_word: as they are after another word: a text that goes on begins with its blank.
+        after_word: tokenise as after another word, so that a continuing text begins with a blank.
     """
     if not after_word:
         return tokenizer(list(texts), add_special_tokens=False).input_ids if texts else []
@@ -39,11 +39,11 @@ def bare_tokens(tokenizer: Any, texts: Sequence[str], *, after_word: bool = Fals
     whole = tokenizer([f"a{text}" for text in texts], add_special_tokens=False).input_ids
     if all(ids[: len(word)] == word for ids in whole):
         return [ids[len(word) :] for ids in whole]
-    return tokenizer(list(texts), add_special_tokens=False).input_ids  # a tokenizer that joins over blanks
+    return tokenizer(list(texts), add_special_tokens=False).input_ids  # a tokenizer that merges across blanks
 
 
 def word_tokens(tokenizer: Any, text: str, *, after_word: bool) -> list[int]:
-    """Token ids of words as they are at the start of a text, or after another word and a blank."""
+    """Token ids of words at the start of a text, or after another word and a blank."""
     return bare_tokens(tokenizer, [f" {text}" if after_word else text], after_word=after_word)[0]
 
 
@@ -51,12 +51,12 @@ def prompt_tokens(tokenizer: Any, task: TaskSpec, *, after_word: bool) -> NDArra
     """Token ids of the prompt's words, repeated and cut to the prompt's length, shape (tokens,).
 
     Raises:
-        OptionError: if they have no tokens.
+        OptionError: if the words have no tokens.
     """
     ids = word_tokens(tokenizer, task.prompt, after_word=after_word)
     if not ids:
-        rule = f"must have tokens: to the model {task.model} it has no tokens"
-        raise OptionError("prompt", task.prompt, rule, "give a word or more")
+        rule = f"must have tokens, but the model {task.model} finds none in it"
+        raise OptionError("prompt", task.prompt, rule, "use at least one word")
     length = task.prompt_tokens or len(ids)
     return np.array((ids * -(-length // len(ids)))[:length])
 
@@ -65,7 +65,7 @@ def label_tokens(tokenizer: Any, words: Sequence[str], *, after_word: bool) -> l
     """The token of each class word.
 
     Raises:
-        OptionError: for words that are not one token, or not one of their own.
+        OptionError: for words that are not one token, or share a token.
     """
     split = {word: word_tokens(tokenizer, word, after_word=after_word) for word in words}
     option, hint = ("words", ", ".join(words)), "choose other words"
@@ -78,19 +78,19 @@ def label_tokens(tokenizer: Any, words: Sequence[str], *, after_word: bool) -> l
     if unknown:
         raise OptionError(*option, f"must be known to the model, whose vocabulary lacks {', '.join(unknown)}", hint)
     if len(set(ids)) < len(ids):
-        raise OptionError(*option, "must be different tokens, but two of them are the same token to the model", hint)
+        raise OptionError(*option, "must be different tokens, but two of them are the same token of the model", hint)
     return ids
 
 
 @dataclass(frozen=True)
 class Filler:
-    """Fills a template with examples, and tokenises it around the prompt.
+    """Fills a template with examples, and tokenises the result around the prompt.
 
     Args:
-        tokenizer: the model's.
-        template: what texts are set in.
-        ends: whether the special tokens that end a text are put there; not where a label word follows.
-        mask: the mask token's text, which stands for <mask>; empty for a causal model.
+        tokenizer: the model's tokenizer.
+        template: the template.
+        ends: whether to add the special tokens at the end of a text; not if a label word follows.
+        mask: the mask token's text, which replaces <mask>; empty for a causal model.
     """
 
     tokenizer: Any
@@ -99,21 +99,21 @@ class Filler:
     mask: str = ""
 
     def fill(self, task: TaskSpec, reads: int, prompt: int) -> Contents:
-        """All examples in the template, tokenised, with the place of the prompt.
+        """All examples in the template, tokenised, with the position of the prompt.
 
-        Texts are cut after `task.max_tokens` tokens of their own, each of a pair, and further where the whole would be
-        longer than the model reads.
+        Texts, or each text of a pair, are cut after `task.max_tokens` tokens, and further if the whole would exceed the
+        model's limit.
 
         Args:
-            task: has the texts.
-            reads: most tokens that the model reads.
+            task: the task, with the texts.
+            reads: maximum number of tokens that the model reads.
             prompt: length of the prompt, in tokens.
 
         Raises:
             OptionError: if the prompt and the template leave no room for a text.
         """
         columns = [task.examples.texts, *([task.examples.seconds] if task.examples.seconds else [])]
-        if self.mask:  # a text that holds it would be read at the wrong place
+        if self.mask:  # a text with a mask token would be read at the wrong position
             columns = [tuple(text.replace(self.mask, " ") for text in column) for column in columns]
         sizes = [[len(ids) for ids in bare_tokens(self.tokenizer, column)] for column in columns]
         most, room = np.minimum(sizes, task.max_tokens), reads - prompt
@@ -122,9 +122,9 @@ class Filler:
             rule = (
                 f"must be fewer: with the template's {frame} tokens it leaves no room for a text in the {reads} tokens"
             )
-            hint = "give a shorter prompt or template"
+            hint = "use a shorter prompt or template"
             raise OptionError("prompt_tokens", prompt, f"{rule} that the model reads", hint)
-        while True:  # what a text counts for may change by a token or two where it is cut
+        while True:  # cutting may change the number of tokens by one or two
             texts = [
                 [self._cut(*one) for one in zip(*column, strict=True)]
                 for column in zip(columns, sizes, most, strict=True)
@@ -160,15 +160,15 @@ class Vocabulary:
     """A model's tokens as words to choose from: candidates of a discrete prompt.
 
     Args:
-        tokenizer: the model's.
-        embed: gives the embeddings (n, width) of token ids (n,).
+        tokenizer: the model's tokenizer.
+        embed: function that returns the embeddings (n, width) of token ids (n,).
     """
 
     tokenizer: Any
     embed: Callable[[NDArray[np.int64]], NDArray]
 
     def text(self, ids: Sequence[int]) -> str:
-        """Tokens as they read, with the blank before the first where it has one."""
+        """The text of tokens, with the blank before the first, if any."""
         return self.tokenizer.decode(list(ids), clean_up_tokenization_spaces=False)
 
     def frequent(self, texts: Sequence[str], count: int) -> list[int]:
@@ -179,12 +179,12 @@ class Vocabulary:
         return [token for _, token in sorted(known)[:count]]
 
     def sample(self, random: np.random.Generator, count: int) -> list[int]:
-        """`count` different tokens of the whole vocabulary, in order of their ids, special ones left out."""
+        """`count` different tokens of the whole vocabulary, in order of their ids, without special ones."""
         usual = np.setdiff1d(np.arange(len(self.tokenizer)), self.tokenizer.all_special_ids)
         return np.sort(random.permutation(usual)[:count]).tolist()
 
     def words(self, words: Sequence[str]) -> list[int]:
-        """The tokens of words as they are after a blank, each once.
+        """The tokens of words after a blank, each once.
 
         Raises:
             ValueError: for a word that is not one token; the message says which.

@@ -1,1 +1,1 @@
-"""What happens beside the rounds of a run: evaluation, checkpoints, files, progress, loggers, budget, absent peers."""
+"""Callbacks of a run: evaluation, checkpoints, files, progress, loggers, budget, absent peers."""

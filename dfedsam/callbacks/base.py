@@ -1,4 +1,4 @@
-"""A run in progress, and the hooks at which a callback sees it."""
+"""A run in progress, and the hooks of callbacks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 INTERRUPTED: Literal["interrupted"] = "interrupted"
-"""`Run.stopped` of a run that was asked to stop, as by Ctrl-C."""
+"""`Run.stopped` of a run that was stopped on request, as by Ctrl-C."""
 
 
 @dataclass
@@ -28,18 +28,18 @@ class Run:
 
     Attributes:
         experiment: its options.
-        communicator: who owns which peers.
+        communicator: the partition of peers over ranks.
         problem: the objective with the block's data.
         counter: the block's queries.
         state: the algorithm's state of the block.
-        folder: the run's; None if nothing is written.
+        folder: the run's folder; None if nothing is written.
         round: rounds completed.
-        row: the evaluation after these rounds; None if there is none.
+        row: the evaluation after these rounds, if any.
         rows: all evaluations so far.
         peer_metrics: the last evaluation of each peer's own model, metric → (peers,).
-        stopped: why the run ends before its last round: "interrupted", or the budget's message; None: it does not.
-        dropped: whether the budget ran out in the last round or its evaluation, which the checkpoint must not hold.
-        earlier_counts: the problem's own counts up to the checkpoint that this run was resumed from.
+        stopped: why the run ends before its last round: "interrupted", or the budget's message; None: it continues.
+        dropped: whether the budget ran out in the last round or its evaluation, which must not be saved.
+        earlier_counts: the problem's own counts up to the checkpoint from which this run was resumed.
         before_gossip: observer of x before gossip, for this round's context.
         cosines: collects cosines of estimates with exact gradients, for this round's context; None: not recorded.
     """
@@ -68,7 +68,7 @@ class Run:
 
     @property
     def participants(self) -> NDArray[np.bool_] | None:
-        """Which of the block's peers take part in round `round`, shape (peers,); None: all."""
+        """Mask of the block's participants in round `round`, shape (peers,); None: all."""
         import numpy as np
 
         present = self.experiment.topology.participants(self.round)
@@ -76,7 +76,7 @@ class Run:
 
     @property
     def seconds(self) -> float:
-        """Time spent, with that before a resume."""
+        """Elapsed seconds, including those before a resume."""
         return time.perf_counter() - self._start
 
     @seconds.setter
@@ -88,15 +88,16 @@ class Run:
 
         Args:
             reason: INTERRUPTED, or a message.
-            drop: whether the round must not be saved, since it could not be completed.
+            drop: whether to discard the round, because it could not be completed.
         """
         self.stopped, self.dropped = reason, drop
 
 
 class Callback:
-    """Something that happens beside the rounds; each hook does nothing unless overridden.
+    """Base class of callbacks; each hook does nothing unless overridden.
 
-    Hooks are called on every rank, in the order of the run's callbacks. One that communicates must be there on all.
+    Hooks are called on every rank, in the order of the run's callbacks. A callback that communicates must be present on
+    all ranks.
     """
 
     def on_start(self, run: Run) -> None:
@@ -112,11 +113,11 @@ class Callback:
         """Called once after the last round, also when the run was stopped; not when it failed."""
 
     def close(self) -> None:
-        """Called at last, however the run ended, if `on_start` was."""
+        """Called at the very end, even after a failure, if `on_start` was called."""
 
 
 def on_root(communicator: Communicator, action: Callable[[], T]) -> T:
-    """Do something on the root; every rank gets what it returns, or raises the OSError or ValueError that it raises."""
+    """Call a function on the root; every rank returns its result, or raises its OSError or ValueError."""
     value: Any = None
     error: Exception | None = None
     if communicator.is_root:
@@ -131,7 +132,7 @@ def on_root(communicator: Communicator, action: Callable[[], T]) -> T:
 
 
 def on_every_rank(communicator: Communicator, action: Callable[[], T]) -> T:
-    """Do something on every rank; if one of them raises OSError or ValueError, all of them raise the first one's."""
+    """Call a function on every rank; if one raises OSError or ValueError, all raise the first such error."""
     value: Any = None
     error: Exception | None = None
     try:

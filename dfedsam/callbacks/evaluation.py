@@ -42,13 +42,13 @@ def total_counts(run: Run) -> dict[str, int]:
 
 
 class Evaluation(Callback):
-    """Puts a row of metrics into the run, at the start and then every few rounds."""
+    """Adds a row of metrics to the run, at the start and then every few rounds."""
 
     def __init__(self) -> None:
         self._before: float | None = None
 
     def before_round(self, run: Run) -> None:
-        """Let a round that will be evaluated tell of x before gossip, and of its estimates."""
+        """Observe x before gossip and the estimates in a round that will be evaluated."""
         experiment = run.experiment
         due = experiment.is_evaluated(run.round + 1)
         self._before = None
@@ -56,7 +56,7 @@ class Evaluation(Callback):
         run.cosines = [] if due and experiment.cosine and run.problem.has_gradients else None
 
     def after_round(self, run: Run) -> None:
-        """Evaluate; if the budget does not cover it, the run ends with the checkpoint before.
+        """Evaluate; if the budget does not cover it, the run ends with the previous checkpoint.
 
         Raises:
             RunError: if the loss of the mean model is not finite, or the budget does not cover the first evaluation.
@@ -67,7 +67,7 @@ class Evaluation(Callback):
             metrics = self._metrics(run)
         except BudgetExceeded as error:
             if run.round == 0:
-                raise RunError(f"the budget does not cover the evaluation of the start: {error}; raise it") from None
+                raise RunError(f"the budget does not cover the initial evaluation: {error}; raise it") from None
             run.stop(str(error), drop=True)
             return
         run.row = {"round": run.round, **metrics, "seconds": run.seconds}
@@ -75,7 +75,7 @@ class Evaluation(Callback):
 
     def _observer(self, communicator: Communicator) -> Callable[[NDArray], None]:
         def observe(x: NDArray) -> None:
-            if self._before is None:  # an algorithm may mix other vectors after x
+            if self._before is None:  # an algorithm may gossip other vectors after x
                 self._before = consensus_distance(x, communicator)
 
         return observe
@@ -107,7 +107,7 @@ class Evaluation(Callback):
 
 
 def _evaluate(run: Run, x: NDArray, *, root: bool = False) -> dict[str, NDArray]:
-    """Evaluate models (k, dim), on the root alone if `root`; raise BudgetExceeded on all ranks if one of them does."""
+    """Evaluate models (k, dim), only on the root if `root`; raise BudgetExceeded on all ranks if one does."""
     exceeded, metrics = None, {}
     if run.communicator.is_root or not root:
         try:
@@ -129,7 +129,7 @@ def _local(metrics: dict[str, NDArray]) -> dict[str, float]:
 
 
 def _cosine(run: Run) -> dict[str, Any]:
-    """The mean cosine over the peers that made estimates; absent peers made none."""
+    """The mean cosine over the peers that estimated; absent peers did not."""
     if not run.cosines:
         return {}
     peers = len(run.communicator.block)

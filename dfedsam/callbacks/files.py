@@ -1,4 +1,4 @@
-"""The run's folder: settings and topology at the start, rows and checkpoints on the way, the mean model at the end."""
+"""Writes the run's folder: settings and topology first, then rows and checkpoints, finally the mean model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dfedsam.experiment import Experiment
 from dfedsam.run_folder import Row, RunFolder
 
 Out = Path | str | RunFolder | Iterator[Path]
-_QUERIES, _GRADIENTS = "meter.queries", "meter.gradients"  # the counter among a checkpoint's arrays
+_QUERIES, _GRADIENTS = "meter.queries", "meter.gradients"  # the query counter's arrays in a checkpoint
 _NOTE = {
     "experiment": str,
     "round": int,
@@ -32,15 +32,15 @@ _NOTE = {
 def open_folder(
     out: Out | None, communicator: Communicator, *, resume: bool
 ) -> Generator[RunFolder | None, None, None]:
-    """Make a run's folder, or open that of an earlier run, and be its only writer as long as the run lasts.
+    """Create or open a run's folder, and lock it for the duration of the run.
 
     Args:
-        out: where it is; of an iterator's paths the first that is free is taken; a RunFolder is there already.
-        communicator: the root makes it, and all ranks hear of a failure.
-        resume: whether it is there already.
+        out: its path, an iterator of paths of which the first free one is used, or an existing RunFolder.
+        communicator: the root creates the folder, and all ranks raise its errors.
+        resume: whether the folder exists already.
 
     Raises:
-        OptionError: if the folder of a fresh run is there already, or cannot be made.
+        OptionError: if the folder of a new run exists already, or cannot be created.
         FolderInUse: if another process writes it.
     """
     if out is None:
@@ -64,10 +64,10 @@ def _path(out: Path | str | Iterator[Path]) -> Path:
 
 
 def make_folder(out: Path | str | Iterator[Path]) -> RunFolder:
-    """Make the folder of a fresh run; of an iterator's paths the first that is free.
+    """Create the folder of a new run; of an iterator's paths the first free one.
 
     Raises:
-        OptionError: if it is there already, or cannot be made.
+        OptionError: if it exists already, or cannot be created.
     """
     chosen = isinstance(out, Path | str)
     while True:
@@ -78,25 +78,25 @@ def make_folder(out: Path | str | Iterator[Path]) -> RunFolder:
             if chosen:
                 raise exists_already(path) from None
         except OSError as error:
-            raise OptionError("out", path, f"must be a folder that can be made ({error.strerror})") from None
+            raise OptionError("out", path, f"must be a folder that can be created ({error.strerror})") from None
         else:
             return RunFolder(path)
 
 
 def exists_already(path: Path) -> OptionError:
-    """What is said of a fresh run's folder that is there."""
-    hint = f"choose another folder, or go on with it by `dfedsam resume {path}`"
+    """The error if the folder of a new run exists already."""
+    hint = f"choose another folder, or continue that run by `dfedsam resume {path}`"
     return OptionError("out", path, "must not exist yet, since nothing is ever overwritten", hint)
 
 
 def restore(run: Run, folder: RunFolder) -> None:
-    """Put a run to where its folder's checkpoint left it; nothing is written.
+    """Restore a run from its folder's checkpoint; nothing is written.
 
     A run that was killed before its first checkpoint starts again.
 
     Raises:
         FileError: if the checkpoint or the metrics are damaged, or do not belong together.
-        OptionError: if it is of another experiment.
+        OptionError: if it belongs to another experiment.
     """
     communicator = run.communicator
     if on_root(communicator, folder.is_unstarted):
@@ -107,7 +107,7 @@ def restore(run: Run, folder: RunFolder) -> None:
     try:
         run.state = state.with_arrays(run.state, arrays)
     except KeyError as error:
-        raise FileError(folder.checkpoint, f"has no array {error}", "go on with the version that wrote it") from None
+        raise FileError(folder.checkpoint, f"has no array {error}", "resume with the version that wrote it") from None
     communicator.messages, communicator.bytes = note["messages"], note["bytes"]
     run.round, run.seconds, run.earlier_counts = note["round"], note["seconds"], note["counts"]
     run.rows = on_root(communicator, lambda: _rows(folder, note))
@@ -116,7 +116,7 @@ def restore(run: Run, folder: RunFolder) -> None:
 def _check_note(folder: RunFolder, note: Row, experiment: Experiment) -> None:
     for name, kind in _NOTE.items():
         if type(note.get(name)) is not kind:
-            raise FileError(folder.checkpoint, f"has no sound {name}", "go on with the version that wrote it")
+            raise FileError(folder.checkpoint, f"has no valid {name}", "resume with the version that wrote it")
     if note["experiment"] != experiment.digest():
         hint = "resume a run with the settings it was started with; only rounds may grow"
         raise FileError(folder.checkpoint, "belongs to another experiment than the one described", hint)
@@ -138,14 +138,14 @@ class Files(Callback):
     """Writes config.yaml, topology.json and metrics.jsonl; at the end prompt.safetensors and references.json.
 
     Args:
-        folder: the run's.
+        folder: the run's folder.
     """
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
 
     def on_start(self, run: Run) -> None:
-        """Write the settings, which may ask for more rounds than before, and the rows up to the checkpoint."""
+        """Write the settings, possibly with more rounds than before, and the rows up to the checkpoint."""
 
         def write() -> None:
             self.folder.write_config(run.experiment.description())
@@ -177,17 +177,17 @@ class Checkpoints(Callback):
     """Saves the run's state every few rounds, after the start, after the last round, and when it is stopped.
 
     Args:
-        folder: the run's.
+        folder: the run's folder.
     """
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
 
     def after_round(self, run: Run) -> None:
-        """Save if it is time to.
+        """Save if a checkpoint is due.
 
         Raises:
-            FileError: on every rank, if it could not be written; the last checkpoint is kept.
+            FileError: on every rank, if writing fails; the last checkpoint is kept.
         """
         if not (run.stopped or run.experiment.is_saved(run.round)):
             return
@@ -206,7 +206,7 @@ class Checkpoints(Callback):
 
 
 def _topology(experiment: Experiment) -> Row:
-    """The graph, its spectrum for the run's gossip steps, how the gossip mixes on it, and what theory predicts."""
+    """The graph, its spectrum for the run's gossip steps, the contraction of the gossip, and theory's predictions."""
     topology, gossip = experiment.topology, experiment.algorithm.gossip_of_x()
     spectrum = topologies.spectrum(topology, 1 if gossip is None else gossip.num_steps(topology))
     mixing = {}

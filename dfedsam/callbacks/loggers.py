@@ -1,4 +1,4 @@
-"""A run's metrics also to TensorBoard, Weights & Biases or MLflow, each of which is an optional package."""
+"""Sends a run's metrics to TensorBoard, Weights & Biases or MLflow, which are optional packages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dfedsam.callbacks.base import Run
 
 Service = Literal["tensorboard", "wandb", "mlflow"]
-"""Each by the package, and the extra, of its name."""
+"""Services; each needs the package, and the extra, of the same name."""
 _Log = Callable[[dict[str, float], int], None]
 
 
@@ -23,7 +23,7 @@ def services(log: str | None) -> list[Service]:
     """The services that `--log` names, such as "tensorboard" or "tensorboard,wandb".
 
     Raises:
-        OptionError: for one that is not known, or whose package is not installed.
+        OptionError: for an unknown one, or one whose package is not installed.
     """
     names = [name.strip() for name in (log or "").split(",") if name.strip()]
     for name in names:
@@ -36,10 +36,10 @@ def services(log: str | None) -> list[Service]:
 
 
 class Logger(Callback):
-    """Sends every evaluation to a service, from the root alone.
+    """Sends every evaluation to a service, from the root only.
 
     Args:
-        service: which.
+        service: the service.
     """
 
     def __init__(self, service: Service) -> None:
@@ -48,10 +48,10 @@ class Logger(Callback):
         self._end: Callable[[], object] = lambda: None
 
     def on_start(self, run: Run) -> None:
-        """Begin a run of the service, or take up that of an earlier part of this run.
+        """Start a run of the service, or continue that of an earlier part of this run.
 
         Raises:
-            OptionError: if it cannot be started, as when a server is away or a key is missing.
+            OptionError: if it cannot be started, as when a server is down or a key is missing.
         """
         if not run.communicator.is_root:
             return
@@ -86,7 +86,7 @@ def _name(run: Run) -> str:
 
 
 def _tensorboard(run: Run) -> tuple[_Log, Callable[[], object]]:
-    """An event file in the run's folder; what an earlier part wrote beyond the checkpoint is purged."""
+    """An event file in the run's folder; entries of an earlier part beyond the checkpoint are purged."""
     from torch.utils.tensorboard import SummaryWriter
 
     folder = None if run.folder is None else str(run.folder.path)

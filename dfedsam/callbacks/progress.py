@@ -1,4 +1,4 @@
-"""Live progress: a bar with the latest metrics on a terminal and in notebooks, a plain line now and then elsewhere."""
+"""Live progress: a bar with the latest metrics on terminals and in notebooks, otherwise a line from time to time."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from dfedsam.run_folder import Row
 
 TERMINAL = "DFEDSAM_TERMINAL"
-"""Columns of the terminal that the output of MPI ranks ends up on."""
+"""Width of the terminal that shows the output of MPI ranks, in columns."""
 EVERY = 5.0  # seconds between plain lines
 
 
 class Progress(Callback):
-    """Shows how far a run is, from its root alone."""
+    """Shows the progress of a run, on the root only."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
         self._display: Display | None = None
 
     def open(self) -> None:
-        """Open the display, as before a long start."""
+        """Open the display, for instance before a long preparation."""
         if self._display is None:
             self._display = self._stack.enter_context(display())
 
@@ -43,30 +43,30 @@ class Progress(Callback):
             self._display.show(run.round, run.experiment.rounds, run.row)
 
     def close(self) -> None:
-        """Take the bar away, also after a failure."""
+        """Remove the bar, even after a failure."""
         self._stack.close()
 
 
 class Display(Protocol):
-    """Something that shows rounds and metrics."""
+    """A display of rounds and metrics."""
 
     def __enter__(self) -> Display: ...
 
     def __exit__(self, *exception: object) -> None: ...
 
     def show(self, round: int, rounds: int, row: Row | None) -> None:
-        """Show that so many rounds of all are complete, and the metrics if there are new ones."""
+        """Show the number of completed rounds, and new metrics, if any."""
 
 
 def display() -> Display:
-    """A bar where there is a terminal or a notebook, else lines."""
+    """A bar on a terminal or in a notebook, otherwise lines."""
     if TERMINAL in os.environ or (sys.stdout.isatty() and not in_mpi_job()) or "ipykernel" in sys.modules:
         return Bar()
     return Lines()
 
 
 class Clock:
-    """Estimates the time that remains from the rounds since it was made."""
+    """Estimates the remaining time from the rounds since its creation."""
 
     def __init__(self) -> None:
         self._start = time.monotonic()
@@ -93,7 +93,7 @@ class Lines:
         pass
 
     def show(self, round: int, rounds: int, row: Row | None) -> None:
-        """Print a line if it is time to."""
+        """Print a line if one is due."""
         remaining = self._clock.remaining(round, rounds)
         now = time.monotonic()
         if row is None or (now - self._last < self._every and round != rounds):

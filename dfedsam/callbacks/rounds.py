@@ -20,7 +20,7 @@ _LATER = 1.05  # times the round of one look, that of the next
 
 
 class AbsentPeers(Callback):
-    """Peers that do not take part in a round keep all they had."""
+    """Restores the state of peers that are absent in a round."""
 
     def __init__(self) -> None:
         self._kept: Any = None
@@ -33,24 +33,24 @@ class AbsentPeers(Callback):
         self._kept = rows_of(run.state, self._absent) if len(self._absent) else None
 
     def after_round(self, run: Run) -> None:
-        """Put them back."""
+        """Restore these rows."""
         if self._kept is not None:
             set_rows(run.state, self._absent, self._kept)
             self._kept = None
 
 
 class Budget(Callback):
-    """Ends the run in the round in which the black box refused a request that its budget does not cover.
+    """Ends the run in the round in which the black box rejected a request beyond its budget.
 
-    The black box answers zeros for the rest of that round, which is therefore dropped: x is again that of the round
-    before, and the checkpoint stays the last one that was saved.
+    The black box answers zeros for the rest of that round, which is therefore dropped: x is restored to the
+    previous round, and the last saved checkpoint stays.
     """
 
     def __init__(self) -> None:
         self._x: NDArray | None = None
 
     def before_round(self, run: Run) -> None:
-        """Keep x, if there is a budget at all."""
+        """Copy x, if there is a budget."""
         self._x = run.x.copy() if run.problem.has_budget else None
 
     def after_round(self, run: Run) -> None:
@@ -65,10 +65,10 @@ class Budget(Callback):
 
 
 class Interrupt(Callback):
-    """Ends the run after a checkpoint as soon as `requested` is true on any rank.
+    """Ends the run with a checkpoint as soon as `requested` returns true on any rank.
 
     Args:
-        requested: asked after every round; must be there on all ranks.
+        requested: called after every round; must be set on all ranks.
     """
 
     def __init__(self, requested: Callable[[], bool]) -> None:
@@ -110,6 +110,7 @@ class ConsensusWatch(Callback):
             if run.communicator.is_root:
                 _LOG.warning(
                     "dfedsam: note: round %d: the peers come apart: their consensus distance is %.3g, and was at most "
-                    "%.3g between a quarter and a half of these rounds; a smaller gamma%s usually helps",
+                    "%.3g between a quarter and a half of these rounds; a smaller gamma%s, or the gossip plain, "
+                    "usually helps",
                     *(run.round, now, rest, f" than {run.row['gamma']:.3g}" if "gamma" in run.row else ""),
                 )

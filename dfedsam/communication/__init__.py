@@ -1,4 +1,4 @@
-"""Which rank owns which peers, and how their rows travel: in one process, or over MPI ranks."""
+"""The partition of peers over ranks, and the exchange of their rows: in one process, or over MPI ranks."""
 
 import os
 
@@ -17,11 +17,11 @@ def connect(peers: int, assign: Assign | None = None) -> Communicator:
     In an MPI job an exception that nothing catches then ends all ranks.
 
     Args:
-        peers: peers in the whole network, at least one a rank.
-        assign: gives each peer its rank, where there are several; None: contiguous blocks.
+        peers: peers in the whole network, at least one per rank.
+        assign: assigns each peer to a rank, if there are several; None: contiguous blocks.
 
     Raises:
-        ValueError: fewer peers than ranks, no MPI library in a job, or a world of another size than was asked for.
+        ValueError: for fewer peers than ranks, no MPI library in a job, or a world of another size than requested.
     """
     if not in_mpi_job():
         asked = os.environ.get(ASKED_RANKS, "1")

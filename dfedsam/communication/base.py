@@ -1,4 +1,4 @@
-"""What peers can ask of a communicator: to mix with their neighbours, and a few numbers for the recorder."""
+"""The interface of communicators: mixing with neighbours, and a few reductions for the recorder."""
 
 from abc import ABC, abstractmethod
 from collections import OrderedDict
@@ -15,15 +15,15 @@ from dfedsam.communication.threads import ThreadPool
 from dfedsam.sparse_rows import SparseRows
 
 T = TypeVar("T")
-_MAX_PLANS = 32  # that are kept: more than the period of the usual schedules (2 log₂ n + 2)
-_MAX_ENTRIES = 1 << 25  # of their matrices, at some 24 bytes each: else matrices drawn afresh would pile up
+_MAX_PLANS = 32  # cached plans: more than the period of the usual schedules (2 log₂ n + 2)
+_MAX_ENTRIES = 1 << 25  # limit of entries in their matrices, about 24 bytes each, since redrawn matrices accumulate
 
 
 class MixingPlan(Protocol):
-    """How the rows of one W in one type are mixed; made once and kept while W is in use.
+    """How rows are mixed by one W in one type; made once and cached while W is in use.
 
-    `remote` numbers the peers whose rows are received, `receive` gives their messages in that order for those of the
-    block, and `add` adds both to `target`, once they are rows.
+    `remote` lists the peers whose rows are received, `receive` exchanges messages and returns theirs in that order, and
+    `add` adds decoded rows to `target`.
     """
 
     remote: NDArray[np.intp]
@@ -41,21 +41,21 @@ class MixingPlan(Protocol):
 
 
 class Communicator(ABC):
-    """Peers in blocks, one block a rank, and the ways in which rows travel between them.
+    """Peers in blocks, one block per rank, and the exchange of rows between them.
 
     Calls are collective: every rank makes the same ones in the same order. In the shapes below n stands for all peers,
     b for the block's and d for the width of a row.
 
     Args:
-        peers: peers in the whole network, at least one a rank.
-        size: ranks.
-        rank: this one's number, from 0.
-        threads: cores that this process can count as its own, at least 1.
-        assign: gives each peer its rank; None: contiguous blocks. No result depends on it.
+        peers: peers in the whole network, at least one per rank.
+        size: number of ranks.
+        rank: number of this rank, from 0.
+        threads: cores available to this process, at least 1.
+        assign: assigns each peer to a rank; None: contiguous blocks. No result depends on it.
 
     Attributes:
         partition: the peers of every rank.
-        block: the peers played here: a range, or an array of rising numbers.
+        block: the peers of this rank: a range, or an array of rising numbers.
         messages: rows that all peers have sent so far.
         bytes: bytes of those rows.
         pool: this process's threads.
@@ -76,20 +76,20 @@ class Communicator(ABC):
 
     @property
     def is_root(self) -> bool:
-        """True on the one process that writes files and speaks to the user."""
+        """True on the one process that writes files and prints messages."""
         return self.rank == 0
 
     def mix(self, W: csr_array, x: NDArray, out: NDArray | None = None) -> NDArray:
         """One gossip step: the block's rows of W @ X, where X stacks the rows of all peers.
 
         The sum over a row's neighbours is taken in the order of their numbers, in the type of `x`, so that the result
-        is bit for bit that of one process. The plan of who sends what is made once for each W, which is recognised by
-        its identity and must not be changed afterwards.
+        is bit for bit that of one process. The communication plan is made once for each W, which is recognised by its
+        identity and must not be changed afterwards.
 
         Args:
-            W: (n, n), row i holds the weights of what peer i takes in. Cast to the type of `x` once.
+            W: (n, n), row i holds the weights with which peer i averages. Cast to the type of `x` once.
             x: (b, d), the block's rows.
-            out: (b, d), C-contiguous, of the type of `x`, sharing no memory with it: where the result goes.
+            out: (b, d), C-contiguous, of the type of `x`, sharing no memory with it: receives the result.
 
         Returns:
             (b, d), in the type of `x`. Each off-diagonal nonzero of W, here or elsewhere, counts as a message of d
@@ -97,7 +97,7 @@ class Communicator(ABC):
         """
         if x.ndim != 2 or len(x) != len(self.block):
             raise ValueError(
-                f"x has shape {x.shape}: it must be ({len(self.block)}, d), a row for each peer played here"
+                f"x has shape {x.shape}: it must be ({len(self.block)}, d), a row for each peer of this rank"
             )
         if out is None:
             out = np.empty(x.shape, x.dtype)
@@ -118,18 +118,19 @@ class Communicator(ABC):
         target: NDArray,
         finish: Callable[[slice], None] | None = None,
     ) -> None:
-        """One gossip step of encoded rows: adds the block's rows of W @ X, where X stacks what all messages decode to.
+        """One gossip step of encoded rows: adds the block's rows of W @ X, where X stacks all decoded messages.
 
         Each off-diagonal nonzero of W, here or elsewhere, counts as a message of w bytes.
 
         Args:
             W: as in `mix`.
-            messages: (b, w), the block's; their w bytes are what travels along every edge.
-            own: (b, d), C-contiguous: what they decode to; or SparseRows, where these are few.
-            decode: messages (m, w) to rows (m, d) of the type of `own`, each message by itself, in any thread; a rank
-                decodes each message that reaches it from elsewhere once. To SparseRows where `own` are SparseRows.
-            target: (b, d), C-contiguous, of the type of `own`: what is added to, in the order of the peers' numbers.
-            finish: called with some rows of `target` once these are there, in any thread and order.
+            messages: (b, w), the block's; w bytes are sent along every edge.
+            own: (b, d), C-contiguous: the block's decoded messages; or SparseRows, if they have few entries.
+            decode: messages (m, w) to rows (m, d) of the type of `own`, each message separately, in any thread; a rank
+                decodes each received message once. Returns SparseRows if `own` are SparseRows.
+            target: (b, d), C-contiguous, of the type of `own`: receives the sums, added in the order of the peers'
+                numbers.
+            finish: called with some rows of `target` once these are complete, in any thread and order.
         """
         shape, like = (
             ((len(own.values), target.shape[1]), own.values) if isinstance(own, SparseRows) else (own.shape, own)
@@ -151,9 +152,9 @@ class Communicator(ABC):
         self._count(edges, messages.shape[1])
 
     def scratch(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray:
-        """A temporary array: it reuses the memory of the last one of this name, if that was as large.
+        """A temporary array, which reuses the memory of the last one of this name if that is large enough.
 
-        Asking the system for fresh memory in every round takes longer than the arithmetic of a gossip step.
+        Allocating new memory in every round takes longer than the arithmetic of a gossip step.
         """
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
         if name not in self._scratch or len(self._scratch[name]) < size:
@@ -161,7 +162,7 @@ class Communicator(ABC):
         return self._scratch[name][:size].view(dtype).reshape(shape)
 
     def receive(self, W: csr_array, messages: NDArray[np.uint8]) -> tuple[NDArray[np.intp], NDArray[np.uint8]]:
-        """The messages of the block's peers, and of all peers that they hear along W's links.
+        """The messages of the block's peers, and of all their in-neighbours in W.
 
         Args:
             W: as in `mix`; only its links matter.
@@ -179,14 +180,14 @@ class Communicator(ABC):
     def server_mean(
         self, x: NDArray, weights: NDArray | None = None, participants: NDArray[np.bool_] | None = None
     ) -> NDArray:
-        """The exact mean over the peers that take part, (b, d) → (d,) in the type of `x`, for server baselines only.
+        """The exact mean over the participants, (b, d) → (d,) in the type of `x`, for server baselines only.
 
-        Counts two messages for each of them: its row, with its weight where there are weights, and the mean back.
+        Counts two messages for each participant: its row, with its weight if there are weights, and the mean in return.
 
         Args:
             x: the block's rows, shape (b, d).
-            weights: how much each counts, shape (b,); None: all the same.
-            participants: which of the block's peers take part, shape (b,); None: all. The mean of none is 0.
+            weights: weight of each peer, shape (b,); None: equal weights.
+            participants: mask of the block's participants, shape (b,); None: all. The mean of none is 0.
         """
         count, shares = self.peers, weights
         if participants is not None:
@@ -202,7 +203,7 @@ class Communicator(ABC):
         return mean
 
     def server_rows(self, x: NDArray, reply: int) -> NDArray:
-        """The rows of all peers, (b, d) → (n, d): two messages a peer, its row and a reply of so many bytes."""
+        """The rows of all peers, (b, d) → (n, d): two messages per peer, its row and a reply of `reply` bytes."""
         self._count(self.peers, x.shape[1] * x.itemsize)
         self._count(self.peers, reply)
         return self.gather(x)
@@ -245,11 +246,11 @@ class Communicator(ABC):
             return self._plans[key][1:]
         rows = self._canonical(W)
         edges = rows.nnz - int(np.count_nonzero(rows.diagonal()))
-        cast = copy(rows)  # the same pattern; csr_array(rows, dtype) would check it anew in every round of a schedule
+        cast = copy(rows)  # the same pattern; csr_array(rows, dtype) would check it again in every round of a schedule
         cast.data = rows.data.astype(dtype, copy=False)
         if np.issubdtype(dtype, np.integer) and not np.array_equal(cast.data, rows.data):
             raise ValueError(f"x has type {dtype}: it cannot hold the weights of W; use a floating type")
-        made = (W, edges, self._make_plan(cast))  # W is kept, so that its identity stays its own
+        made = (W, edges, self._make_plan(cast))  # keeping W keeps its identity unique
         self._plans[key] = made
         while len(self._plans) > _MAX_PLANS or (len(self._plans) > 1 and self._planned_entries() > _MAX_ENTRIES):
             self._plans.popitem(last=False)[1][2].free()  # the same on every rank: calls come in the same order

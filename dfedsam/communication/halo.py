@@ -15,22 +15,22 @@ from dfedsam.sparse_rows import SparseRows
 if TYPE_CHECKING:
     from mpi4py import MPI
 
-_PANEL_BYTES = 8 << 20  # of rows that one rank sends at once
+_PANEL_BYTES = 8 << 20  # limit of the rows that one rank sends at once
 
 
 class Route(NamedTuple):
-    """The rows that travel for one W, as one rank sees them.
+    """The rows that one rank sends and receives for one W.
 
-    Every rank knows the whole of W, so each works out by itself what it receives and what it sends. A row is sent once
-    to each rank that needs it, whatever the number of peers there that do.
+    Every rank knows the whole W, so each computes its own sends and receives. A row is sent only once to each rank that
+    needs it, however many peers there do.
     """
 
     send: NDArray[np.intp]  # the block's rows to send, counted from its first, rank after rank
-    send_counts: NDArray[np.intp]  # (size,) how many of them go to each rank
+    send_counts: NDArray[np.intp]  # (size,) number of rows sent to each rank
     receive: NDArray[np.intp]  # the peers whose rows are received, rank after rank, rising in each
-    receive_counts: NDArray[np.intp]  # (size,) how many of them come from each rank
+    receive_counts: NDArray[np.intp]  # (size,) number of rows received from each rank
     most: int  # rows sent or received, whichever is more, by the busiest rank
-    pairs: tuple[tuple[int, int], ...]  # (receiver, sender) of all ranks that talk: the same on every rank
+    pairs: tuple[tuple[int, int], ...]  # (receiver, sender) of all communicating ranks: the same on every rank
 
     @classmethod
     def of(cls, W: csr_array, partition: Partition, rank: int) -> "Route":
@@ -59,7 +59,7 @@ class Route(NamedTuple):
 
 
 class HaloExchange:
-    """What the plans of one communicator share: the graphs of ranks that talk, and the buffers rows travel in.
+    """The shared part of a communicator's plans: graphs of communicating ranks, and message buffers.
 
     Graph communicators and requests are made and freed by all ranks in the same calls, never by the garbage collector.
 
@@ -78,7 +78,7 @@ class HaloExchange:
     def buffers(self, size: int) -> NDArray[np.uint8]:
         """Two buffers of at least `size` bytes, (2, ...). Growing them ends the requests bound to the old ones.
 
-        `size` must be the same on every rank, so that all of them bind their requests anew at the same call.
+        `size` must be the same on every rank, so that all of them rebind their requests in the same call.
         """
         if size > self._buffers.shape[1]:
             for plan in self.plans:
@@ -87,7 +87,7 @@ class HaloExchange:
         return self._buffers
 
     def join(self, route: Route) -> "MPI.Distgraphcomm | None":
-        """A communicator in which this rank's neighbours are those of `route`; None where no ranks talk at all.
+        """A communicator in which this rank's neighbours are those of `route`; None if no ranks communicate.
 
         Matrices between the same ranks share one: a schedule needs few of the about two thousand that MPI can give.
         """
@@ -101,7 +101,7 @@ class HaloExchange:
         return comm
 
     def leave(self, route: Route) -> None:
-        """Give the communicator back; the last to do so frees it."""
+        """Release the communicator; the last user frees it."""
         if not route.pairs:
             return
         comm, users = self._graphs.pop(route.pairs)
@@ -122,8 +122,8 @@ class _Binding(NamedTuple):
 class RankPlan:
     """How one rank mixes with one W in one type.
 
-    Wide rows go panel by panel of columns, so that the rows on their way take little memory. All ranks cut the same
-    panels; the last one overlaps the one before rather than being narrower, so that one request serves them all.
+    Wide rows are sent in panels of columns, so that messages take little memory. All ranks use the same panels; the
+    last one overlaps the one before rather than being narrower, so that one request serves all panels.
 
     Args:
         W: (n, n), canonical, in the type of the rows.
@@ -186,13 +186,13 @@ class RankPlan:
         self._sums.add(own, remote, target, self._halo.pool, add=True, finish=finish)
 
     def unbind(self) -> None:
-        """End the requests, whose buffers are about to go; they are bound anew when next needed."""
+        """End the requests, whose buffers are about to be freed; they are rebound when next needed."""
         for binding in self._bindings.values():
             binding.request.Free()
         self._bindings.clear()
 
     def free(self) -> None:
-        """Give back what MPI holds for this plan."""
+        """Free this plan's MPI objects."""
         self.unbind()
         self._halo.plans.remove(self)
         self._halo.leave(self._route)

@@ -1,4 +1,4 @@
-"""The arithmetic of mixing: sparse rows of W times rows of x, added to what is there already, in a fixed order.
+"""The arithmetic of mixing: sparse rows of W times rows of x, accumulated in a fixed order.
 
 Everything that must not depend on the split of the peers over ranks goes through `accumulate`, which adds one product
 after another in the order of the stored columns. So a row of W may be cut into pieces and its sum is still the same
@@ -26,7 +26,7 @@ except ImportError:  # a scipy that has moved it: same sums in the same order, s
 
 _CACHED_BYTES = 1 << 19  # of output that is set to zero and added to while in cache
 _AT_ONCE = 1 << 16  # scattered entries that are gathered and added at once
-_CAST_NUMBERS = 1 << 18  # that are cast at once, so that they stay in cache
+_CAST_NUMBERS = 1 << 18  # numbers cast at once, so that they stay in cache
 
 
 class WeightRows(NamedTuple):
@@ -52,7 +52,7 @@ class WeightRows(NamedTuple):
             columns: the entries' new column numbers.
             row: the row of each entry.
             piece: the piece that each entry goes to, from 0.
-            pieces: how many there are.
+            pieces: number of pieces.
         """
         height = len(self.indptr) - 1
         order = np.argsort(piece.astype(np.int8), kind="stable")  # few bits: sorted by counting
@@ -89,7 +89,7 @@ def accumulate(rows: WeightRows, x: NDArray | SparseRows, out: NDArray) -> None:
 
 
 def _accumulate_entries(rows: WeightRows, x: SparseRows, out: NDArray) -> None:
-    """`accumulate` for rows of few entries: products with zeros are left out, which changes no sum."""
+    """`accumulate` for rows of few entries: products with zeros are skipped, which changes no sum."""
     row = np.repeat(np.arange(len(out)) * out.shape[1], np.diff(rows.indptr))
     first, last = int(rows.indptr[0]), int(rows.indptr[-1])
     count = max(1, _AT_ONCE // x.values.shape[1])
@@ -109,14 +109,14 @@ def multiply(
     add: bool = False,
     finish: Callable[[slice], None] | None = None,
 ) -> None:
-    """out = Σ rows @ x over the pieces, in their order; every thread takes some of the output's rows.
+    """out = Σ rows @ x over the pieces, in their order; every thread computes some of the output's rows.
 
     Args:
         pieces: rows (b sparse rows each) with the x they apply to, as in `accumulate`.
-        out: (b, d), C-contiguous, whatever it holds.
+        out: (b, d), C-contiguous, with any content.
         pool: the threads; scipy's inner loop runs without the interpreter's lock.
-        add: add to what `out` holds.
-        finish: called in these threads with some rows of `out` once they are there, while the cache has them.
+        add: add to the content of `out` instead of replacing it.
+        finish: called in these threads with some rows of `out` once they are complete, while they are in cache.
     """
     row_bytes = out.shape[1] * out.itemsize
     if any(isinstance(x, SparseRows) for _, x in pieces):
@@ -161,12 +161,12 @@ def add_rows(x: NDArray, out: NDArray, order: NDArray[np.intp] | None = None) ->
 
 
 class RankSums:
-    """How a rank adds up W's products with its own rows and with those it received, in the order of the peers' numbers.
+    """How a rank sums W's products with its own and with received rows, in the order of the peers' numbers.
 
-    That order is the one in which one process adds, so the sums are the same, bit for bit. In most rows it falls into
-    three pieces: peers of other ranks, then own ones, then again some of others. These are added one after another,
-    straight from where the rows lie. Where own and other peers alternate more often, which happens only in blocks that
-    are not contiguous, the rows that take part are first put side by side.
+    A single process adds in the same order, so the sums are the same, bit for bit. In most rows the order has three
+    pieces: peers of other ranks, then own peers, then again peers of other ranks. These are added one after another,
+    without copying the rows. If own and other peers alternate more often, which happens only in blocks that are not
+    contiguous, the rows are first copied into one array.
 
     Args:
         rows: the block's rows of W, with the numbers of the peers as columns, rising.
@@ -238,7 +238,7 @@ def _alternations(indptr: NDArray, row: NDArray[np.intp], own: NDArray[np.bool_]
 
 
 def _renumber(columns: NDArray[np.intp], count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Which of `count` columns occur, rising, and the columns counted among these alone."""
+    """Which of `count` columns occur, rising, and the columns renumbered among these."""
     occurs = np.zeros(count, bool)
     occurs[columns] = True
     return np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[columns]

@@ -45,7 +45,7 @@ def world() -> "MPI.Intracomm":
         if asked != size:
             raise ValueError(
                 f"the MPI world has {size} rank{'s' * (size != 1)}, but {name} is {asked}: launcher and MPI library "
-                f"are of different makers; use the mpirun that belongs to {MPI.get_vendor()[0]}"
+                f"belong to different MPI implementations; use the mpirun of {MPI.get_vendor()[0]}"
             )
     return MPI.COMM_WORLD
 
@@ -53,7 +53,7 @@ def world() -> "MPI.Intracomm":
 def abort_on_error(comm: "MPI.Comm") -> None:
     """Let an exception that nothing catches end all ranks: it is printed, then the job is aborted.
 
-    Without it the other ranks would wait for ever for the one that has stopped.
+    Otherwise the other ranks would wait forever for the one that has stopped.
     """
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -68,7 +68,7 @@ def abort_on_error(comm: "MPI.Comm") -> None:
 def abort(status: int) -> NoReturn:
     """End this process with an exit status, and in an MPI job all the other ranks with it.
 
-    For errors that are reported in a line of their own: leaving one rank by `sys.exit` would let the others wait.
+    For errors that are reported in one line: if one rank left by `sys.exit`, the others would wait forever.
     """
     if in_mpi_job() and "mpi4py.MPI" in sys.modules:
         from mpi4py import MPI
@@ -81,7 +81,7 @@ def abort(status: int) -> NoReturn:
 def flush_output(seconds: float = 2) -> None:
     """Flush what this process wrote and wait up to `seconds` for the launcher to read it from its pipes.
 
-    A launcher that is told to abort may drop what it has not read yet, and with it the reason.
+    A launcher that aborts may drop output that it has not read yet, and with it the reason.
     """
     end = time.monotonic() + seconds
     for stream in sys.stdout, sys.stderr:
@@ -91,7 +91,7 @@ def flush_output(seconds: float = 2) -> None:
 
 
 def _unread_bytes(stream: TextIO) -> int:
-    """Bytes of a pipe that its reader has yet to take; 0 for a terminal, a file and what has no descriptor."""
+    """Unread bytes of a pipe; 0 for a terminal, a file, or a stream without a descriptor."""
     try:
         import fcntl
         import termios
@@ -116,7 +116,7 @@ class MPICommunicator(Communicator):
         comm = world() if comm is None else comm
         here = comm.Split_type(_shared())
         mine = cores()
-        # the root's, since what cuts graphs may do otherwise on a machine of another kind
+        # the root's, since graph partitioners may differ between machines
         agreed = None if assign is None else lambda size: comm.bcast(np.asarray(assign(size)))
         super().__init__(peers, comm.size, comm.rank, threads_per_rank(here.allgather(mine), mine), agreed)
         here.Free()
@@ -142,7 +142,7 @@ class MPICommunicator(Communicator):
         return out
 
     def _total_by_columns(self, rows: NDArray) -> NDArray[np.float64]:
-        """Sum of all peers' rows, (b, d) → (d,): each rank gets some columns of all the rows, and adds these up."""
+        """Sum of all peers' rows, (b, d) → (d,): each rank sums some columns of all rows."""
         out = np.empty(rows.shape[1], np.float64)
         longest = int(self.partition.lengths.max())
         panel = max(1, _PANEL_BYTES // (longest * rows.itemsize))

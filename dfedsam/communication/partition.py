@@ -1,4 +1,4 @@
-"""Which rank owns which peers: a block for each rank, contiguous unless a placement says otherwise."""
+"""The partition of peers over ranks: a block per rank, contiguous unless there is a placement."""
 
 from collections.abc import Callable
 
@@ -30,14 +30,14 @@ class Partition:
     Args:
         peers: n, peers in the whole network, at least `size`.
         size: ranks, at least 1.
-        assign: gives each peer its rank, where there are several; None: contiguous blocks.
+        assign: assigns each peer to a rank, if there are several; None: contiguous blocks.
 
     Attributes:
         contiguous: whether every block is a range, one after another.
         owner: the rank of each peer, shape (n,).
         lengths: peers of each rank, shape (size,).
         order: the peers, block after block, shape (n,).
-        position: where in `order` each peer is, shape (n,).
+        position: position of each peer in `order`, shape (n,).
 
     Raises:
         ValueError: fewer peers than ranks, or `assign` leaves a rank without any.
@@ -71,5 +71,5 @@ class Partition:
         return positions if self.contiguous else self.order[positions.start : positions.stop]
 
     def positions(self, rank: int) -> range:
-        """Where in `order` the block of a rank is."""
+        """The positions of a rank's block in `order`."""
         return range(self._ends[rank], self._ends[rank + 1])

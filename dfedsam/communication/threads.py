@@ -14,7 +14,7 @@ class ThreadPool:
     """Threads for work on rows.
 
     Args:
-        size: how many, at least 1; none is started before there is work for two.
+        size: number of threads, at least 1; they are started only when there is work for two.
     """
 
     def __init__(self, size: int) -> None:
@@ -35,7 +35,7 @@ class ThreadPool:
         """Call work(rows) on chunks of neighbouring rows, small enough for the cache, that cover range(count).
 
         Args:
-            work: what is done with some rows, whatever the others: it may be called in any thread and order.
+            work: processes some rows independently of the others, so it may be called in any thread and order.
             count: rows in all.
             row_bytes: of one row of the widest array that `work` reads or writes.
         """

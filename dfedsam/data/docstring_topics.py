@@ -1,6 +1,6 @@
 """Docstring topics: the embedded data set. First paragraphs of the docstrings of four installed libraries, by topic.
 
-Real text that is there on every machine this package is installed on. The sources are read with `ast` and never
+Real text that exists on every machine with this package. The sources are read with `ast` and never
 imported.
 """
 
@@ -29,14 +29,14 @@ TOPICS = {
 }
 PER_CLASS = 1000  # reading stops here: the whole of torch would take ten seconds
 WORDS = range(5, 41)
-_FORM = 1  # raise when what is read changes, so that old caches are not taken
+_FORM = 1  # increase when the selection changes, to invalidate old caches
 
 
 def load() -> Examples:
     """At most 1,000 examples of each class and equally many of each; the same for the same versions of the libraries.
 
-    The first paragraph of the docstring of each public function, class and method counts, where it has 5 to 40 words;
-    tests and private names are left out, as is what occurs twice. Files are read in a fixed shuffled order.
+        The texts are the first paragraphs of docstrings of public functions, classes and methods, if they have 5 to 40
+    words, without tests, private names and duplicates. Files are read in a fixed shuffled order.
 
     Raises:
         ValueError: if one of the four libraries is not installed.
@@ -80,7 +80,7 @@ def _root(library: str) -> Path:
 def _missing(library: str) -> str:
     return (
         f"data is docstring_topics: it reads the sources of {', '.join(TOPICS)}, but {library} is not installed; "
-        f"install it, or give a file"
+        f"install it, or choose a file"
     )
 
 
@@ -107,7 +107,7 @@ def _paragraphs(root: Path) -> list[str]:
 
 
 def _sources(root: Path) -> list[Path]:
-    """Python files of public folders, tests left out, in an order that depends on their names alone."""
+    """Python files of public folders, without tests, in an order that depends only on their names."""
     files: list[Path] = []
     for folder, below, names in os.walk(root):
         below[:] = [name for name in below if not name.startswith("_") and name not in ("test", "tests", "testing")]

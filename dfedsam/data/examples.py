@@ -1,4 +1,4 @@
-"""Labelled texts, and what every data set shares: a held-out part, a smaller sample, and perturbed texts."""
+"""Labelled texts, and operations on every data set: holding out, sampling, and perturbing texts."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class Examples:
 
     Args:
         texts: n texts.
-        seconds: where the examples are pairs of texts, the second of each; else empty.
+        seconds: second texts if the examples are pairs; otherwise empty.
         labels: their classes, 0 … classes − 1, shape (n,).
         classes: the labels as the data have them, in the order of their numbers.
-        images: where the examples are images, the files' contents; their texts are then empty.
-        names: the classes' names in the same order; None where the data do not say.
+        images: contents of the image files if the examples are images; their texts are then empty.
+        names: the classes' names in the same order; None if unknown.
     """
 
     texts: tuple[str, ...]
@@ -78,7 +78,7 @@ def held_out(examples: Examples, share: float, generator: np.random.Generator) -
         message = (
             f"data has {sizes.min()} example(s) of the class {name}: at least 2 are needed, one of them to be held out"
         )
-        raise ValueError(f"{message}; give more data, or a test file")
+        raise ValueError(f"{message}; use more data, or a test file")
     counts = np.clip(np.rint(share * sizes).astype(np.int64), 1, sizes - 1)
     test = draw(examples.labels, counts, generator)
     train = np.setdiff1d(np.arange(len(examples.labels)), test)

@@ -28,14 +28,14 @@ FORMATS = {
 
 @dataclass(frozen=True)
 class Source:
-    """How files and data sets are read. Nothing is written beside the user's files.
+    """How files and data sets are read. Nothing is written next to the user's files.
 
     Labels may be whole numbers or strings; classes are numbered in the sorted order of the labels.
 
     Args:
-        text_column: name of the column with the texts; two names, commas between, where each example is a pair.
+        text_column: name of the column with the texts; two names separated by a comma if each example is a pair.
         label_column: name of the column with the labels.
-        encoding: of files of text.
+        encoding: encoding of text files.
     """
 
     text_column: str = "text"
@@ -51,18 +51,18 @@ class Source:
             source: path of a file (.csv, .tsv, .jsonl, .json with a JSON object a line, .parquet; also with .gz), of a
                 folder that the library datasets saved, that has such files by split, or that has a folder of images
                 for each class; or the name of a hub data set.
-            option: the option it is the value of, for messages.
-            classes: the labels that there may be, in the order of their numbers; () takes those that there are.
+            option: the option that has this value, for messages.
+            classes: the allowed labels, in the order of their numbers; (): those in the data.
             split: which split of a folder or hub data set.
 
         Raises:
-            OptionError: for a file that is missing or malformed, a column that is not there, an empty text or label, a
+            OptionError: for a file that is missing or malformed, a missing column, an empty text or label, a
                 label that is not one of `classes`, or fewer than two classes.
         """
         rows = self._rows(source, option, split)
         columns = self._columns(rows, source)
         if not len(rows):
-            raise OptionError(option, source, "must have rows, and has none", "give a file with examples")
+            raise OptionError(option, source, "must have rows, but has none", "choose a file with examples")
         table = _Table(rows, option, source)
         labels, known, names = table.numbered(self.label_column, classes)
         if type(rows.features[columns[0]]).__name__ == "Image":
@@ -80,7 +80,7 @@ class Source:
         return ((folder / "dataset_dict.json").is_file() and (folder / "test").is_dir()) or bool(_files(folder, "test"))
 
     def _columns(self, rows: Any, source: str) -> list[str]:
-        """The text columns, which are there beside a label column."""
+        """The text columns, checked to exist together with a label column."""
         whole = self.text_column in rows.column_names  # a column's name may hold a comma
         columns = [self.text_column] if whole else [name.strip() for name in self.text_column.split(",", maxsplit=1)]
         for option, column in (*(("text_column", column) for column in columns), ("label_column", self.label_column)):
@@ -105,10 +105,10 @@ class Source:
             return _datasets().load_dataset(source, split=split)
         except Exception as error:
             rule = (
-                "must be a file or a data set: there is no such file, and no data set of that name can be had from the "
+                "must be a file or a data set: there is no such file, and no such data set can be loaded from the "
                 f"hub or its cache ({_reason(error)})"
             )
-            hint = f"give a path that ends in {', '.join(FORMATS)}, or go online"
+            hint = f"use a path that ends in {', '.join(FORMATS)}, or go online"
             raise OptionError(option, source, rule, hint) from None
 
     def _folder(self, folder: Path, option: str, source: str, split: str) -> Any:
@@ -121,7 +121,7 @@ class Source:
             if not isinstance(rows, datasets.DatasetDict):
                 return rows
             if split not in rows:
-                raise OptionError(option, source, f"must have the split {split}, and has {', '.join(rows)}")
+                raise OptionError(option, source, f"must have the split {split}, but has {', '.join(rows)}")
             return rows[split]
         files = _files(folder, split)
         if files:
@@ -166,7 +166,7 @@ class Source:
 
 @dataclass(frozen=True)
 class _Table:
-    """Rows of a data set, and how messages call it."""
+    """Rows of a data set, and its name in messages."""
 
     rows: Any
     option: str
@@ -190,7 +190,7 @@ class _Table:
         number = {label: i for i, label in enumerate(classes)}
         for label in present:
             if label not in number:
-                rule = f"must have the classes {', '.join(map(str, classes))} alone, and has the label {label}"
+                rule = f"must have the classes {', '.join(map(str, classes))} only, but has the label {label}"
                 self._refuse(rule, labels.index(label))
         if len(classes) < 2:
             self._refuse(f"must have two classes or more: all its labels are {classes[0]}")
@@ -202,10 +202,10 @@ class _Table:
         labels = list(self.rows[column])
         for row, label in enumerate(labels):
             if label is None or label == "" or label != label:
-                self._refuse("must have a label in every row, and one has no label", row)
+                self._refuse("must have a label in every row, but one has none", row)
             if not isinstance(label, (int, float, str)):
                 kind = type(label).__name__
-                self._refuse(f"must have whole numbers or names as labels, and the column {column} has a {kind}", row)
+                self._refuse(f"must have whole numbers or names as labels, but the column {column} has a {kind}", row)
         if isinstance(labels[0], float):  # whole numbers, where a reader took the column for fractions
             for row, label in enumerate(labels):
                 if not float(label).is_integer():
@@ -218,7 +218,7 @@ class _Table:
         raise OptionError(self.option, self.source, f"{rule}{where}")
 
     def _line(self, row: int) -> str:
-        """The line of a file of lines that a row stands in, where it is known."""
+        """The line number of a row in a file of lines, if known."""
         suffix = _format(Path(self.source))
         if not Path(self.source).is_file() or suffix == ".parquet":
             return ""
@@ -244,7 +244,7 @@ def _files(folder: Path, split: str) -> list[Path]:
 
 
 def _unzipped(path: Path, scratch: Path) -> Path:
-    """A file as the library reads it: unpacked into `scratch` where it is gzipped."""
+    """A file that the library can read: unpacked into `scratch` if it is gzipped."""
     if path.suffix.lower() != ".gz":
         return path.resolve()
     plain = scratch / path.stem
@@ -271,7 +271,7 @@ def _contents(rows: Any, column: str) -> tuple[bytes, ...]:
 
 
 def _datasets() -> Any:
-    """The library, quiet: its errors reach the user as ours, in one line."""
+    """A context that silences the library, whose errors become ours, in one line."""
     import datasets
 
     datasets.disable_progress_bars()

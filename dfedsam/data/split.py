@@ -1,4 +1,4 @@
-"""How the examples are dealt to the peers. Each split is a plug-in: options, and one method that deals."""
+"""How the examples are divided among the peers. Each split is a plug-in: options and one method."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -11,17 +11,16 @@ from dfedsam import validation
 
 @dataclass(frozen=True, kw_only=True)
 class Split(ABC):
-    """Deals examples to peers."""
+    """Assigns examples to peers."""
 
     @abstractmethod
     def shares(self, labels: NDArray, peers: int, generator: np.random.Generator) -> list[NDArray]:
-        """The examples' numbers that each peer would like, every example once; a part may be empty."""
+        """A first assignment of example numbers to peers, every example once; a part may be empty."""
 
     def split(self, labels: NDArray, peers: int, min_examples: int, generator: np.random.Generator) -> list[NDArray]:
-        """Deal every example to exactly one peer.
+        """Assign every example to exactly one peer.
 
-        A peer that its share leaves with fewer than `min_examples` takes what it lacks, drawn at random, from the
-        peers that have most.
+        A peer with fewer than `min_examples` gets the missing ones, drawn at random, from the peers that have most.
 
         Args:
             labels: class of each example, shape (n,).
@@ -30,7 +29,7 @@ class Split(ABC):
             generator: the random numbers, from the run's seed; the same on every rank.
 
         Returns:
-            One array of example numbers a peer, in rising order.
+            One array of example numbers per peer, in rising order.
 
         Raises:
             ValueError: if there are fewer than peers · min_examples examples.
@@ -39,7 +38,7 @@ class Split(ABC):
         if peers * min_examples > len(labels):
             raise ValueError(
                 f"min_examples is {min_examples}: {peers} peers with {min_examples} each need {peers * min_examples} "
-                f"training examples, but there are {len(labels)}; take fewer peers, a smaller min_examples or more data"
+                f"training examples, but there are {len(labels)}; use fewer peers, a smaller min_examples or more data"
             )
         parts = [generator.permutation(part) for part in self.shares(labels, peers, generator)]
         sizes = np.array([len(part) for part in parts])
@@ -62,7 +61,7 @@ class IID(Split):
 
 @dataclass(frozen=True, kw_only=True)
 class Dirichlet(Split):
-    """Each class is dealt in proportions drawn from a Dirichlet distribution (Hsu et al., 2019, arXiv:1909.06335).
+    """Each class is divided in proportions drawn from a Dirichlet distribution (Hsu et al., 2019, arXiv:1909.06335).
 
     Args:
         alpha: concentration, above 0: 0.1 gives most peers one or two classes, 100 is almost IID.
@@ -91,7 +90,7 @@ class Shards(Split):
     """Examples sorted by class and cut into equal shards, some for each peer (McMahan et al., 2017, section 3).
 
     Args:
-        per_peer: shards a peer gets, at least 1; about the greatest number of classes it sees.
+        per_peer: shards per peer, at least 1; roughly an upper bound of a peer's number of classes.
     """
 
     per_peer: int = 2

@@ -1,4 +1,4 @@
-"""Gossip: what one exchange phase does."""
+"""Gossip: the communication phase of a round."""
 
 from dfedsam.gossip.base import Gossip, GossipState
 from dfedsam.gossip.ceca import Ceca

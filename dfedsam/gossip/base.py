@@ -1,4 +1,4 @@
-"""What a gossip is: how the peers' rows mix along the edges of W_t in one exchange phase."""
+"""The interface of gossip: how the peers' rows mix along the edges of W_t in one phase."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ Needs = Literal["rows", "columns", "symmetric", "links"]
 
 @dataclass
 class GossipState:
-    """What a gossip keeps between rounds: arrays whose first axis is the block's peers. This one keeps nothing."""
+    """A gossip's state between rounds: arrays whose first axis is the block's peers. This one is empty."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gossip(ABC, Generic[S]):
-    """One exchange phase. Class attributes declare what it needs of W and what it promises; `check` enforces the needs.
+    """One gossip phase. Class attributes declare its requirements on W, which `check` enforces, and its guarantees.
 
     Attributes:
         needs: what W_t must be: its "rows", or its "columns", sum to one; one "symmetric" matrix for all rounds, with
             rows that sum to one; the same "links" in all rounds, whatever their weights.
-        instead: what to choose where W does not fit, for the message.
+        instead: alternative if W does not fit, for the message.
         is_exact: whether whole rows are sent, so that x becomes P(W) x up to rounding.
-        keeps_mean: whether the mean of the peers' rows stays what it is where rows and columns of W_t sum to one.
-        needs_increments: whether x must be what the last phase returned plus what the peers added to it since.
+        keeps_mean: whether the mean of the peers' rows is preserved if rows and columns of W_t sum to one.
+        needs_increments: whether x must be the last phase's result plus the peers' increments since.
         sends_coefficients: whether it sends the coefficients of local steps in place of x: `channel.update` has them.
     """
 
@@ -54,7 +54,7 @@ class Gossip(ABC, Generic[S]):
         """Check that W_t is what this gossip needs; called before round 0.
 
         Raises:
-            OptionError: if it is not; the hint says what to choose instead.
+            OptionError: if it is not; the hint names an alternative.
         """
         name = public_name(type(self))
         if self.needs == "symmetric":
@@ -72,7 +72,7 @@ class Gossip(ABC, Generic[S]):
         """Raise OptionError unless rows of length `dim` can be exchanged; called before anything is written."""
 
     def note(self, topology: Topology) -> str | None:
-        """What a user should know of this gossip on the topology, said once at the start of a run; None: nothing."""
+        """A note for the user on this gossip and topology, printed once at the start of a run; None: no note."""
         return None
 
     @abstractmethod
@@ -81,44 +81,44 @@ class Gossip(ABC, Generic[S]):
 
     @abstractmethod
     def __call__(self, x: NDArray, state: S, channel: Channel) -> tuple[NDArray, S]:
-        """Mix the rows of x (peers, dim) along the edges of W_t; returns x and the state afterwards.
+        """Mix the rows of x (peers, dim) along the edges of W_t, and return x and the new state.
 
         It owns x and the state, and may overwrite both.
         """
 
     def difference(self, x: NDArray, state: S, channel: Channel) -> tuple[NDArray[np.float64], S]:
-        """What this phase adds to the rows of x (peers, dim), in float64, and the state afterwards.
+        """The increment of the rows of x (peers, dim) in this phase, in float64, and the new state.
 
-        A gossip that is a polynomial in W takes it from `Channel.difference`, so that it vanishes where peers agree,
-        whatever the type of x. For any other it is the mixed x less x, with the rounding of both.
+        A gossip that is a polynomial in W computes it by `Channel.difference`, so that it vanishes if peers agree,
+        whatever the type of x. For any other gossip it is the mixed x minus x, with the rounding of both.
         """
         mixed, state = self(x.copy(), state, channel)
         return np.subtract(mixed, x, dtype=np.float64), state
 
     def metrics(self, state: S) -> dict[str, float]:
-        """Numbers that belong into a run's metrics, such as a step size that was tuned; the same on every rank."""
+        """Numbers to include in a run's metrics, such as a tuned step size; the same on every rank."""
         return {}
 
     def num_steps(self, topology: Topology) -> int:
-        """Q, the gossip steps of one phase on this topology: so many messages travel along every edge."""
+        """Q, the gossip steps of one phase on this topology: the number of messages along every edge."""
         return 1
 
     def multipliers(self, eigenvalues: NDArray, W: csr_array) -> NDArray | None:
-        """What one phase multiplies the eigenvectors of a symmetric W by: the eigenvalues of P_Q(W).
+        """The factors by which one phase multiplies the eigenvectors of a symmetric W: the eigenvalues of P_Q(W).
 
         Apart from the first eigenvalue, 1, the modulus of the multiplier must be largest at λ₂ or at λ_min.
 
         Args:
-            eigenvalues: of W, any of them, shape (k,).
+            eigenvalues: any eigenvalues of W, shape (k,).
             W: symmetric, shape (n, n).
 
         Returns:
-            Shape (k,); None where the phase is no polynomial in W.
+            Shape (k,); None if the phase is not a polynomial in W.
         """
         return None
 
     def spectral_contraction(self, W: csr_array) -> float | None:
-        """‖P_Q(W) − J‖₂ for a symmetric W, from the multipliers of λ_min and λ₂; None where there are none."""
+        """‖P_Q(W) − J‖₂ for a symmetric W, from the multipliers of λ_min and λ₂; None if there are none."""
         multipliers = self.multipliers(np.array(spectrum_ends(W)), W)
         return None if multipliers is None else float(np.abs(multipliers).max())
 
@@ -128,11 +128,11 @@ class Gossip(ABC, Generic[S]):
         return None if contraction is None else -contraction
 
     def contraction_factor(self, topology: Topology, plain: float | None) -> float | None:
-        """λ_Q: what one phase leaves at most of the peers' distance from their mean.
+        """λ_Q: the factor by which one phase contracts the peers' distance from their mean, at least.
 
         Args:
-            topology: the run's.
-            plain: λ_Q of as many steps of plain gossip on it; None where that has none.
+            topology: the run's topology.
+            plain: λ_Q of as many steps of plain gossip on it, if it exists.
 
         Returns:
             ‖P_Q(W) − J‖₂ for one symmetric W; None where no such number exists.
@@ -142,10 +142,10 @@ class Gossip(ABC, Generic[S]):
         return self.spectral_contraction(topology.weights(0))
 
     def mixing_summary(self, topology: Topology, plain: float | None) -> dict[str, Any]:
-        """How one phase mixes on the topology, ready for `json.dump`.
+        """The mixing of one phase on the topology, as values for `json.dump`.
 
         Args:
-            topology: the run's.
+            topology: the run's topology.
             plain: as in `contraction_factor`.
 
         Returns:
@@ -162,10 +162,10 @@ class Gossip(ABC, Generic[S]):
 
 @dataclass(frozen=True, kw_only=True)
 class MultiStepGossip(Gossip[S]):
-    """A gossip whose phase has as many steps as its user asks for.
+    """A gossip with a given number of steps.
 
     Args:
-        steps: Q, gossip steps a round, at least 1.
+        steps: Q, gossip steps per round, at least 1.
     """
 
     steps: int = 1
@@ -184,8 +184,8 @@ def require_static_symmetric(option: str, name: str, topology: Topology, instead
     Args:
         option: the option that needs it, such as "gossip" or "algorithm".
         name: its value.
-        topology: the run's.
-        instead: what works on any W whose rows and columns sum to one, as a hint: "choose …".
+        topology: the run's topology.
+        instead: an alternative for any W whose rows and columns sum to one, as a hint: "choose …".
     """
     rule = "must have one symmetric W for all rounds, but "
     if topology.sums != "both":

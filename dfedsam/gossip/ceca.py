@@ -26,10 +26,10 @@ class Ceca(Gossip[GossipState]):
     """x_i ← the mean of all x, by ⌈log₂ n⌉ exchanges along the links of the topology `ceca`.
 
     In an exchange each peer sends one vector and receives one, and adds it to the sum of the peers before it, which it
-    keeps apart from its own vector (`topologies.schedules.ceca`). A phase sends n ⌈log₂ n⌉ vectors. Source: Ding, Jin,
-    Ying, Yuan and Yin (2023), "DSGD-CECA: decentralized SGD with communication-optimal exact consensus algorithm",
-    arXiv 2306.00256. Departs from it in that all exchanges belong to one phase, where the paper has gradient steps
-    between them: there x is averaged over a period of rounds, here in every round.
+    stores separately from its own vector (`topologies.schedules.ceca`). A phase sends n ⌈log₂ n⌉ vectors. Source: Ding,
+    Jin, Ying, Yuan and Yin (2023), "DSGD-CECA: decentralized SGD with communication-optimal exact consensus algorithm",
+    arXiv 2306.00256. Unlike in the paper, all exchanges belong to one phase; the paper has gradient steps between them,
+    so that x is averaged over a period of rounds, here in every round.
     """
 
     instead = "choose the topology ceca"

@@ -1,4 +1,4 @@
-"""What one gossip phase may use: W_t, the communicator, random numbers and, where it is asked for, the local update."""
+"""The capabilities of one gossip phase: W_t, the communicator, random numbers and, optionally, the local update."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LocalUpdate:
-    """What a block's local steps of one round added to x, as scalars: Σ coefficients · directions.
+    """The update of x by a block's local steps in one round, as scalars: Σ coefficients · directions.
 
     Args:
         base: x before the local steps, shape (peers, dim).
         coefficients: a scalar for each local step and direction, shape (peers, K · q), filled in as the steps are made.
-        directions: (round, peers) to the directions of those peers in that round, shape (p, K · q, dim).
+        directions: function of (round, peers) that returns these peers' directions in that round, (p, K · q, dim).
     """
 
     base: NDArray
@@ -42,7 +42,7 @@ class Channel:
         weights: the mixing matrix W_t, shape (n, n).
         communicator: carries the block's rows to its neighbours.
         stream: this phase's random numbers for the block's peers; its steps are the gossip steps.
-        update: what the local steps did, for a gossip that sends their coefficients; None otherwise.
+        update: the local steps' update, for a gossip that sends their coefficients; None otherwise.
     """
 
     weights: csr_array
@@ -55,15 +55,15 @@ class Channel:
 
         Args:
             x: the block's rows, shape (peers, d).
-            out: where the result goes, of the shape and type of x; None: a new array.
+            out: array for the result, of the shape and type of x; None: a new array.
         """
         return self.communicator.mix(self.weights, x, out=out)
 
     def difference(self, x: NDArray) -> NDArray[np.float64]:
-        """(W_t − I) x: what one gossip step adds to the block's rows x (peers, d); rows of W_t must sum to one.
+        """(W_t − I) x: the increment of the block's rows x (peers, d) in one step; rows of W_t must sum to one.
 
-        Rows travel in the type of x, and are added up in float64. So the result does not carry the rounding of x, and
-        where peers agree it is 0 to 10⁻¹⁶ of x: a method that sums it over rounds does not drift in float32.
+        Rows are sent in the type of x, and summed in float64. So the result does not contain the rounding of x, and
+        if peers agree it is 0 to 10⁻¹⁶ of x: a method that sums it over rounds does not drift in float32.
         """
         own, target = x.astype(np.float64), np.zeros(x.shape)
         messages = np.ascontiguousarray(x).view(np.uint8).reshape(len(x), -1)
@@ -72,7 +72,7 @@ class Channel:
         return target
 
     def step(self, step: int) -> Channel:
-        """The channel of one gossip step, 0-based, whose random numbers are its own."""
+        """The channel of one gossip step, 0-based, with random numbers of its own."""
         return replace(self, stream=replace(self.stream, step=step))
 
 

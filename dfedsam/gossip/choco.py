@@ -1,4 +1,4 @@
-"""CHOCO: peers send compressed changes of what their neighbours know of them."""
+"""CHOCO: peers send compressed differences to their neighbours' estimates of them."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class ChocoState(CompressedState):
     """The state of CHOCO.
 
     Args:
-        estimate: x̂, what a peer's neighbours know of it, shape (peers, dim).
+        estimate: x̂, the neighbours' estimate of a peer, shape (peers, dim).
         correction: γ (s − x̂), shape (peers, dim).
-        gamma: γ, the same number for each peer, shape (peers,); 0 before it is found.
+        gamma: γ, the same number for each peer, shape (peers,); 0 before it is determined.
     """
 
     estimate: NDArray
@@ -41,21 +41,21 @@ class ChocoState(CompressedState):
 class Choco(Compressed[ChocoState]):
     """q = C(x − x̂), x̂ ← x̂ + q, s ← s + W q, x ← x + γ (s − x̂), Q times.
 
-    x̂ is what a peer's neighbours know of it and s = Σ_j w_ij x̂_j what it knows of them: x̂ and γ (s − x̂) are kept
-    across rounds, so that the error of compression is made up for later, and with C(x) = x and γ = 1 a step is plain
-    gossip. Every step sends one message along every edge in both directions; the peers hold two more arrays of the size
-    of x, and the process one that all its steps share, unless C leaves few entries. Source: Koloskova, Stich and Jaggi
-    (2019), "Decentralized stochastic optimization and gossip algorithms with compressed communication", algorithm 1;
-    several steps a round with x̂ kept as in Hashemi et al. (2022), "On the benefits of multiple gossip steps in
-    communication-constrained decentralized federated learning" (DeLi-CoCo). Here x̂ starts at the common start, which
-    all know, in place of 0.
+    x̂ is the neighbours' estimate of a peer and s = Σ_j w_ij x̂_j its weighted estimate of them: x̂ and γ (s − x̂) are kept
+    across rounds, so that compression errors are corrected later. With C(x) = x and γ = 1 a step is plain gossip. Every
+    step sends one message along every edge in both directions; the peers hold two more arrays of the size of x, and the
+    process one that all its steps share, unless C leaves few entries. Source: Koloskova, Stich and Jaggi (2019),
+    "Decentralized stochastic optimization and gossip algorithms with compressed communication", algorithm 1; several
+    steps a round with x̂ kept as in Hashemi et al. (2022), "On the benefits of multiple gossip steps in
+    communication-constrained decentralized federated learning" (DeLi-CoCo). Here x̂ starts at the common initial x
+    instead of 0.
 
     Args:
-        compressor: C, what is sent in place of a row.
+        compressor: C, the compression of each row.
         gamma: γ, the consensus step size: a number above 0; "theory", which is safe and thousands of times too small;
-            or "tuned", found before the first exchange by trials on this W with this compressor, which may take some
+            or "tuned", by trials on this W with this compressor before the first gossip, which may take a few
             seconds. One that is too large makes the peers diverge, some only after thousands of steps.
-        steps: Q, gossip steps a round, at least 1.
+        steps: Q, gossip steps per round, at least 1.
     """
 
     needs = "symmetric"
@@ -76,7 +76,7 @@ class Choco(Compressed[ChocoState]):
         return ChocoState(np.zeros(len(x)), x.copy(), np.zeros_like(x), np.full(len(x), gamma))
 
     def metrics(self, state: ChocoState) -> dict[str, float]:
-        """γ, once it is found."""
+        """γ, once it is determined."""
         return {"gamma": float(state.gamma[0])} if state.gamma[0] else {}
 
     def __call__(self, x: NDArray, state: ChocoState, channel: Channel) -> tuple[NDArray, ChocoState]:
@@ -104,7 +104,7 @@ class Choco(Compressed[ChocoState]):
         return f"gamma is {state.gamma[0]:.3g}{rule}: choose a smaller one, or the gamma tuned"
 
     def _find_gamma(self, x: NDArray, channel: Channel) -> float:
-        """γ by theory or trials: the root finds it and the others wait, so that it is the same everywhere."""
+        """γ by theory or trials, computed on the root and broadcast, so that it is the same on every rank."""
         gamma, dim, W = None, x.shape[1], channel.weights
         if channel.communicator.is_root and self.gamma == "theory":
             gamma = theoretical_step_size(W, _delta(self.compressor, dim))

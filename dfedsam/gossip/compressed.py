@@ -1,4 +1,4 @@
-"""What compressed gossips share: a peer sends the message of a row, and adds up what its neighbours' messages say."""
+"""Shared parts of compressed gossip: a peer sends an encoded row, and sums its neighbours' decoded rows."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CompressedStep:
-    """One compressed step of a block: which rows z are sent, and where C(z) is added.
+    """One compressed step of a block: the rows z to send, and the arrays to which C(z) is added.
 
         z = source(rows);  estimate += a C(z);  then target += b (W − I) C(z);  finish(rows)
 
     Both functions are called with some neighbouring rows at a time, in any thread and order, and once for each row.
 
     Args:
-        source: gives some rows z of the block, shape (p, dim), as a new array or as these rows of `estimate`.
+        source: returns some rows z of the block, shape (p, dim), as a new array or as these rows of `estimate`.
         estimate: shape (peers, dim).
         target: shape (peers, dim), C-contiguous; of the type of `estimate`, or float64 to add up without its rounding.
         growth: notices where z grows without bound.
         estimate_scale: a.
         target_scale: b.
-        finish: called once these rows of `target` are there; None: nothing is left to do.
+        finish: called when rows of `target` are complete; None: nothing to do.
     """
 
     source: Callable[[slice], NDArray]
@@ -120,15 +120,15 @@ def _in_type(rows: NDArray | SparseRows, dtype: np.dtype) -> NDArray | SparseRow
 
 @dataclass(frozen=True)
 class GrowthCheck:
-    """Ends a run in which the rows that peers must send grow without bound, as they do where a gossip diverges.
+    """Ends a run in which the rows to send grow without bound, because the gossip diverges.
 
     Args:
-        largest: the largest ‖z‖² of the rows z that each peer sent while the gossip settled, shape (peers,); filled in
+        largest: the largest ‖z‖² of the rows z that each peer sent in the initial rounds, shape (peers,); updated
             here.
-        settling: rounds that this takes.
-        bound: how many times ‖z‖ may grow beyond that.
-        phase: what the error calls the phase.
-        hint: the option that may be the cause, its value and what to do.
+        settling: number of initial rounds.
+        bound: the largest allowed growth of ‖z‖ beyond that, as a factor.
+        phase: name of the phase in the error.
+        hint: the probable cause (option and value) and what to do.
     """
 
     largest: NDArray
@@ -147,7 +147,7 @@ class GrowthCheck:
         if not (fine.all() and np.isfinite(squares).all()):
             peers = format_peers(np.asarray(stream.peers)[~(fine & np.isfinite(squares))])
             raise RunError(
-                f"what must be sent has grown beyond bound, so the peers diverge; {self.hint}",
+                f"the rows to send have grown beyond bound, so the peers diverge; {self.hint}",
                 phase=self.phase,
                 round=stream.round,
                 peers=peers,
@@ -156,7 +156,7 @@ class GrowthCheck:
 
 @dataclass
 class CompressedState(GossipState):
-    """What every compressed gossip keeps.
+    """The state of every compressed gossip.
 
     Args:
         largest: see `GrowthCheck`, shape (peers,).
@@ -173,11 +173,11 @@ class Compressed(MultiStepGossip[C]):
     """Q steps, in each of which every peer sends one compressed row to its neighbours.
 
     Args:
-        compressor: what is sent in place of a row.
-        steps: Q, gossip steps a round, at least 1.
+        compressor: the compression of each row.
+        steps: Q, gossip steps per round, at least 1.
 
     Attributes:
-        bound: how many times what a peer sends may grow beyond what it sent while the gossip settled.
+        bound: the largest allowed growth of a peer's rows beyond those of the initial rounds, as a factor.
     """
 
     is_exact = False
@@ -207,11 +207,11 @@ class Compressed(MultiStepGossip[C]):
 
     @abstractmethod
     def hint(self, state: C) -> str:
-        """The option that may be the cause where it diverges, its value and what to do."""
+        """The probable cause of divergence (option and value) and what to do."""
 
 
 def settling_steps(compressor: Compressor, dim: int) -> int:
-    """Steps after which what is left to send is no longer that of the start: ten times all of it, at most 500."""
+    """Steps after which the initial difference has been sent: ten times its size in messages, at most 500."""
     delta = compressor.delta(dim)
     return min(500, ceil(10 / delta)) if delta else 100
 

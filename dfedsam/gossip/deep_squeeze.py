@@ -1,4 +1,4 @@
-"""DeepSqueeze: compressed rows, with what was left out added to the next."""
+"""DeepSqueeze: compressed rows with error feedback."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class DeepSqueezeState(CompressedState):
     """The state of DeepSqueeze.
 
     Args:
-        error: e, what C has left out so far, shape (peers, dim).
+        error: e, the accumulated compression error, shape (peers, dim).
     """
 
     error: NDArray
@@ -27,19 +27,19 @@ class DeepSqueezeState(CompressedState):
 class DeepSqueeze(Compressed[DeepSqueezeState]):
     """v = x + e, c = C(v), e ← v − c, x ← x + γ (W − I) c, Q times.
 
-    It remembers nothing of other peers, so that W may change from round to round. But it compresses x itself and not
-    its changes: the peers end at a distance that shrinks with γ, where CHOCO's goes to zero. Every step sends one
+    It keeps no estimates of other peers, so W may change from round to round. But it compresses x itself and not its
+    changes: the final distance between peers shrinks with γ, while that of CHOCO goes to zero. Every step sends one
     message along every edge in both directions; the peers hold one more array of the size of x. Source: Tang et al.
     (2019), "DeepSqueeze: decentralization meets error-compensated compression", algorithm 1.
 
     Args:
-        compressor: C, what is sent in place of a row.
+        compressor: C, the compression of each row.
         gamma: γ, the consensus step size, above 0; it should not exceed the compressor's δ by much.
-        steps: Q, gossip steps a round, at least 1.
+        steps: Q, gossip steps per round, at least 1.
     """
 
     instead = "choose the gossip push_sum, or undirected links"
-    bound: ClassVar[float] = 1e10  # e may hold all of x, which may be far longer than the first steps
+    bound: ClassVar[float] = 1e10  # e may contain all of x, which may be far larger than the first steps
 
     gamma: float = 0.1
 

@@ -1,4 +1,4 @@
-"""LEAD's procedure COMM: how far each peer is from its neighbours, as far as compressed messages say."""
+"""LEAD's procedure COMM: each peer's difference from its neighbours, by compressed messages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class DisagreementState(CompressedState):
     """The state of COMM.
 
     Args:
-        h: what a peer's neighbours hold of it, shape (peers, dim).
+        h: the neighbours' estimate of a peer, shape (peers, dim).
         difference: (I − W) h, in float64, so that its mean over the peers stays zero, shape (peers, dim).
     """
 
@@ -32,13 +32,13 @@ class DisagreementState(CompressedState):
 
 @dataclass(frozen=True, kw_only=True)
 class Disagreement:
-    """y ↦ (I − W) ŷ with ŷ = h + C(y − h): what LEAD's dual variable takes in; h moves a share α of the way to ŷ.
+    """y ↦ (I − W) ŷ with ŷ = h + C(y − h): the increment of LEAD's dual variable; h moves a share α of the way to ŷ.
 
     Every call sends one message along every edge in both directions. Source: Liu et al. (2021), "Linear convergent
     decentralized optimization with compression", the procedure COMM.
 
     Args:
-        compressor: C, what is sent in place of a row; it must be unbiased.
+        compressor: C, the compression of each row; it must be unbiased.
         alpha: α, above 0 and at most 1; None: 1/(1 + ω), ω of the compressor.
     """
 
@@ -48,7 +48,7 @@ class Disagreement:
     def __post_init__(self) -> None:
         make_named(self)
         if self.alpha is not None:
-            share("alpha", self.alpha, "leave it out for one that suits the compressor")
+            share("alpha", self.alpha, "omit it for one that suits the compressor")
 
     def check(self, dim: int) -> None:
         """Check that rows of length `dim` can be compressed without bias; called before anything is written.
@@ -59,7 +59,7 @@ class Disagreement:
         with options_within("compressor"):
             self.compressor.check(dim)
         if self.compressor.variance(dim) is None:
-            rule = "must be unbiased, so that what is left to send goes to zero"
+            rule = "must be unbiased, so that the difference to send goes to zero"
             hint = "choose block_quantizer, qsgd with unbiased true, or none"
             raise OptionError("compressor", public_name(type(self.compressor)), rule, hint)
 

@@ -1,4 +1,4 @@
-"""Flooding: peers pass on the coefficients of zeroth-order steps, and replay everyone's directions from the seed."""
+"""Flooding: peers forward the coefficients of zeroth-order steps, and regenerate all directions from the seed."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ class FloodState(GossipState):
 
 @dataclass(frozen=True, kw_only=True)
 class Flood(MultiStepGossip[FloodState]):
-    """x_i ← x_i + (1/n) Σ_j of what peer j's local steps did in the last round that has reached i.
+    """x_i ← x_i + (1/n) Σ_j (peer j's update in the latest round that has reached i).
 
     Every peer keeps the newest coefficients it knows of each other one and sends them to its neighbours: n · K · q
-    numbers along every edge, whatever the length of x. What peer j did reaches i after as many gossip steps as links
-    lie between them, and i replays j's directions from the seed. So all peers follow the exact average of all steps,
-    each delayed by distance; once the steps end, all agree after a diameter of rounds. The mixing weights do not
+    numbers along every edge, whatever the length of x. Peer j's update reaches i after as many gossip steps as links
+    lie between them, and i regenerates j's directions from the seed. So all peers follow the exact average of all
+    steps, each delayed by distance; once the steps end, all agree after a diameter of rounds. The mixing weights do not
     matter, only the links. Source: SeedFlood (2026, arXiv 2602.18181).
 
     Args:
-        steps: Q, links that coefficients travel in a round, at least 1.
+        steps: Q, links that coefficients pass in a round, at least 1.
     """
 
     needs = "links"
@@ -60,7 +60,7 @@ class Flood(MultiStepGossip[FloodState]):
             raise OptionError("gossip", "flood", rule, "choose the gossip plain")
 
     def mixing_summary(self, topology: Topology, plain: float | None) -> dict[str, Any]:
-        """As for any gossip, and `exact_after`: rounds until what a peer did is known to all."""
+        """As for any gossip, and `exact_after`: rounds until all peers know an update."""
         exact_after = -(-diameter(topology.weights(0)) // self.steps)
         return {**super().mixing_summary(topology, plain), "exact_after": exact_after}
 
@@ -68,7 +68,7 @@ class Flood(MultiStepGossip[FloodState]):
         return FloodState(np.zeros((len(x), 0, 0), x.dtype))
 
     def __call__(self, x: NDArray, state: FloodState, channel: Channel) -> tuple[NDArray, FloodState]:
-        """Raises ValueError unless `channel.update` says what the local steps did."""
+        """Mix; raises ValueError unless `channel.update` has the local steps' update."""
         update, communicator = channel.update, channel.communicator
         if update is None:
             raise ValueError("flood sends the coefficients of local steps: its channel must have an update")
@@ -90,9 +90,9 @@ class Flood(MultiStepGossip[FloodState]):
 
 
 def _replay(x: NDArray, coefficients: NDArray, update: LocalUpdate, round: int) -> None:
-    """Add to x (peers, dim) what all peers' coefficients (peers, n, K · q) moved along their directions of a round."""
+    """Add to x (peers, dim) the updates of all peers in a round, from their coefficients (peers, n, K · q)."""
     peers, n, count = coefficients.shape
-    for low in range(0, n, _SOURCES):  # the same cuts on every rank: the same sums
+    for low in range(0, n, _SOURCES):  # the same chunks on every rank, so the same sums
         sources = range(low, min(low + _SOURCES, n))
         directions = update.directions(round, sources).reshape(len(sources) * count, -1)
         rows = coefficients[:, low : sources.stop].reshape(peers, 1, -1)
@@ -101,10 +101,10 @@ def _replay(x: NDArray, coefficients: NDArray, update: LocalUpdate, round: int) 
 
 @cache_by_id
 def routes(W: csr_array) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Links between any two peers, and the neighbour through which a peer hears of another.
+    """Distances in links between peers, and the neighbour from which a peer receives another's coefficients.
 
     Returns:
-        Both (n, n), row i for receiver i. A peer hears of itself through itself.
+        Both (n, n), row i for receiver i. A peer is its own neighbour here.
     """
     hears = (abs(W) > 0).astype(float)
     distance, before = shortest_path(hears.T, unweighted=True, return_predecessors=True)  # from j, along what is sent

@@ -26,7 +26,7 @@ class Plain(MultiStepGossip[GossipState]):
     iterations for distributed averaging"; Q > 1 as in DFedSAM-MGS (Shi et al., 2023).
 
     Args:
-        steps: Q, gossip steps a round, at least 1.
+        steps: Q, gossip steps per round, at least 1.
     """
 
     instead = "choose the gossip push_sum, or undirected links"

@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from dfedsam.gossip.channel import Channel
     from dfedsam.topologies import Topology
 
-_MAX_STEPS = 12  # of finite-time gossip; beyond, rounding eats what exactness gains
+_MAX_STEPS = 12  # of finite-time gossip; beyond, rounding errors cancel the gain
 
 
 @dataclass(frozen=True, kw_only=True)
 class Accelerated(MultiStepGossip[GossipState]):
     """x₁ = A x₀, x_{q+1} = ω_{q+1} A x_q + (1 − ω_{q+1}) x_{q−1} with A = (W − mI)/(1 − m).
 
-    Each step sends one vector along every edge in both directions, as plain gossip does; the peers hold one array more
-    while it lasts. P(W) keeps the mean, and may have negative entries.
+    Each step sends one vector along every edge in both directions, as plain gossip does; the peers need one more array
+    meanwhile. P(W) keeps the mean, and may have negative entries.
 
     Args:
-        steps: Q, gossip steps a round, at least 1.
+        steps: Q, gossip steps per round, at least 1.
     """
 
     needs = "symmetric"
@@ -97,7 +97,7 @@ class Chebyshev(Accelerated):
     distributed optimization in networks", algorithm 2; the recurrence is that of Golub and Varga (1961).
 
     Args:
-        steps: Q, gossip steps a round, at least 1.
+        steps: Q, gossip steps per round, at least 1.
         shifted: use both ends of the spectrum, as the paper does; otherwise [−λ, λ], λ = max(λ₂, −λ_min), which is
             never better.
     """
@@ -127,7 +127,7 @@ class SecondOrder(Accelerated):
     rapid, coarse, distributed load balancing".
 
     Args:
-        steps: Q, gossip steps a round, at least 1.
+        steps: Q, gossip steps per round, at least 1.
     """
 
     def center_and_radius(self, low: float, high: float) -> tuple[float, float]:
@@ -144,7 +144,7 @@ class FiniteTime(Gossip[GossipState]):
     """x ← (W − λ_j I) x / (1 − λ_j) over the distinct eigenvalues λ_j ≠ 1 of W: the product is J, so Q is their number.
 
     Each step sends one vector along every edge in both directions. A ring of n has ⌊n/2⌋ of them, a hypercube log₂ n,
-    a star and Petersen's graph two; more than 12 are refused. Source: Sundaram and Hadjicostis (2007), "Finite-time
+    a star and Petersen's graph two; more than 12 are rejected. Source: Sundaram and Hadjicostis (2007), "Finite-time
     distributed consensus in graphs with time-invariant topologies"; Kibangou (2011).
     """
 

@@ -28,7 +28,7 @@ class PushSumState(GossipState):
 
 @dataclass(frozen=True, kw_only=True)
 class PushSum(MultiStepGossip[PushSumState]):
-    """X ← W X and w ← W w, Q times, with columns of W that sum to one; peers go on from x = X / w.
+    """X ← W X and w ← W w, Q times, with columns of W that sum to one; peers continue from x = X / w.
 
     X takes in what the local steps added to x, unscaled, so that the mean of X moves by the plain mean of all peers'
     steps and x tends to it: unbiased on any strongly connected digraph. With D-PSGD this is stochastic gradient push
@@ -37,7 +37,7 @@ class PushSum(MultiStepGossip[PushSumState]):
     gradient push for distributed deep learning", algorithm 1.
 
     Args:
-        steps: Q, gossip steps a round, at least 1.
+        steps: Q, gossip steps per round, at least 1.
     """
 
     needs = "columns"
@@ -58,5 +58,5 @@ class PushSum(MultiStepGossip[PushSumState]):
         return x, PushSumState(sums)
 
     def contraction_factor(self, topology: Topology, plain: float | None) -> float | None:
-        """That of plain gossip; where only the columns of W sum to one, that of the long run."""
+        """λ_Q of plain gossip; if only the columns of W sum to one, the asymptotic rate."""
         return plain

@@ -1,4 +1,4 @@
-"""γ, the consensus step size of compressed gossip: by theory, or by trials of nothing but consensus."""
+"""γ, the consensus step size of compressed gossip: by theory, or by trials of consensus alone."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def theoretical_step_size(W: csr_array, delta: float) -> float:
 
 
 def tune_step_size(make: Callable[[float], Gossip[Any]], delta: float, W: csr_array, dim: int) -> float:
-    """γ found by trials of consensus alone, below those with which peers come together steadily for a long time.
+    """γ by trials of consensus alone, below the values with which consensus converges steadily for a long time.
 
-    Compressed gossip is positively homogeneous: what is left of Gaussian rows after a long time shrinks or grows by the
+    Compressed gossip is positively homogeneous: the remaining error of Gaussian rows finally shrinks or grows by the
     largest factor of the error recursion, as in a power iteration. A γ that is too large often does well at first and
     diverges slowly, after thousands of steps. So short trials only find the γ that is fastest at first. Long ones, in
     which every entry is sent 40 times, up to 4,000 steps, lower it until the second half of the trial is about as fast
     as the time before, or half as fast as without compression, with that γ and with the next smaller one, of which
-    three quarters are taken where δ is small. Some noise now and then stands for local steps; networks of few peers
+    three quarters are taken where δ is small. Occasional noise imitates local steps; networks of few peers
     are tried in several copies. Where even 4,000 steps are few, γ is lowered in proportion. The result depends on W and
     the compressor alone.
 
@@ -87,10 +87,10 @@ def tune_step_size(make: Callable[[float], Gossip[Any]], delta: float, W: csr_ar
 
 
 def _is_steady(logs: list[float], due: float) -> bool:
-    """Whether peers come together in the second half of a long trial as they should.
+    """Whether consensus converges in the second half of a long trial at the required rate.
 
     Args:
-        logs: what `trial` gives.
+        logs: result of `trial`.
         due: the rate per step without compression.
     """
     if logs[-1] <= log(_DONE) or logs[-1] >= log(_DIVERGED):
@@ -104,13 +104,13 @@ def _is_steady(logs: list[float], due: float) -> bool:
 def trial(gossip: Gossip[Any], W: csr_array, dim: int, steps: int) -> list[float]:
     """Log of the largest distance of a peer from the mean, as a share of the first, after every few steps.
 
-    It ends early where nothing is left, or the peers have diverged.
+    It ends early on consensus or divergence.
 
     Args:
         gossip: of one step.
         W: (n, n).
         dim: length of the rows.
-        steps: how many, at most.
+        steps: maximum number of steps.
     """
     from dfedsam.communication.single_process import SingleProcess
 
@@ -137,9 +137,9 @@ def trial(gossip: Gossip[Any], W: csr_array, dim: int, steps: int) -> list[float
 
 
 def trial_network(W: csr_array, dim: int) -> csr_array:
-    """W itself, or where it has many peers, the weights among some that are near to each other.
+    """W itself or, if it has many peers, the weights among some neighbouring ones.
 
-    How large γ may be depends on what peers and their neighbours do to each other, and on ‖I − W‖₂, to which I − W of
+    The largest stable γ depends on local interactions, and on ‖I − W‖₂, to which I − W of
     the smaller network is scaled. It is a ball around the peer that gives its neighbours most weight.
 
     Args:

@@ -1,4 +1,4 @@
-"""Objectives: what is minimised."""
+"""Objectives: the functions to minimise."""
 
 from dfedsam.objectives.base import Objective, Problem
 from dfedsam.objectives.logistic_regression import LogisticRegression

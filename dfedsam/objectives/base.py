@@ -1,4 +1,4 @@
-"""What is minimised: an Objective holds the options, and the Problem it builds answers for a block of peers."""
+"""The interface of objectives: an Objective holds options, and builds a Problem for a block of peers."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ ALL_ROWS = slice(None)
 class Problem(ABC):
     """An objective with its data in memory, for one block of peers.
 
-    Every method is a pure function of its arguments, and row i of an answer depends on row i of the arguments alone.
+    Every method is a pure function of its arguments, and row i of a result depends only on row i of the arguments.
 
     Attributes:
         dim: length of a peer's vector.
-        has_gradients: whether `gradients` answers.
-        categorical: how a vector is the distributions that discrete prompts are drawn from; None: it is none.
-        chunk_bytes: candidates are asked for in chunks of a block of about this size, so that they stay in the cache.
-        queries_per_loss: queries that one loss of one candidate counts for.
+        has_gradients: whether `gradients` is available.
+        categorical: how a vector represents the distributions of discrete prompts; None: it does not.
+        chunk_bytes: candidates are queried in chunks of about this size, so that they stay in the cache.
+        queries_per_loss: number of queries counted for one loss of one candidate.
         num_scores: class scores of a candidate on a peer's minibatch, the same ones each time; 0: it gives losses only.
-        has_budget: whether queries may be refused because a budget does not cover them.
-        budget_exhausted: once one was, the budget's message: losses are 0 from then on, and the round is to be dropped.
+        has_budget: whether a budget may reject queries.
+        budget_exhausted: the budget's message once it rejected a query; losses are then 0, and the round must be
+            dropped.
     """
 
     dim: int
@@ -49,28 +50,28 @@ class Problem(ABC):
 
     @abstractmethod
     def minibatch(self, stream: RandomStream, rows: slice = ALL_ROWS) -> NDArray:
-        """One minibatch a peer, shape (p, …): indices of examples, or noise; whatever `losses` reads.
+        """One minibatch per peer, shape (p, …): indices of examples, or noise, as read by `losses`.
 
         Args:
             stream: random numbers of the p peers.
-            rows: which rows of the block they are.
+            rows: their rows in the block.
         """
 
     @abstractmethod
     def losses(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
-        """Losses of q candidates a peer on its minibatch: these are the queries.
+        """Losses of q candidates per peer on its minibatch: the queries.
 
         Args:
             x: candidates, shape (p, q, dim).
             batch: these peers' minibatches, shape (p, …).
-            rows: which p rows of the block the peers are.
+            rows: the p rows of these peers in the block.
 
         Returns:
             Losses, shape (p, q).
         """
 
     def example_losses(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
-        """One loss for each example: as `losses`, but shape (p, q, b), 0 where a peer's minibatch is filled up.
+        """One loss for each example: as `losses`, but shape (p, q, b), 0 for padding of a peer's minibatch.
 
         Raises:
             ValueError: if the objective has no examples, or its black box gives means only.
@@ -78,12 +79,12 @@ class Problem(ABC):
         raise ValueError(f"{type(self).__name__} gives no losses by example")
 
     def scores(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
-        """What losses are made of, where `num_scores` is above 0: queries too.
+        """The class scores behind the losses, if `num_scores` is above 0; these are queries too.
 
         Args:
             x: candidates, shape (p, q, dim).
             batch: these peers' minibatches, shape (p, …).
-            rows: which p rows of the block the peers are.
+            rows: the p rows of these peers in the block.
 
         Returns:
             Scores, shape (p, q, num_scores).
@@ -114,12 +115,12 @@ class Problem(ABC):
         """
 
     def project(self, x: NDArray) -> None:
-        """Move x (p, dim) to the nearest points that stand for a model, in place; by default all do."""
+        """Project x (p, dim) to the nearest valid models, in place; by default all are valid."""
         if self.categorical is not None:
             self.categorical.project(x)
 
     def sizes(self) -> NDArray[np.float64] | None:
-        """Training examples of each peer of the block, shape (peers,); None where there are no data."""
+        """Training examples of each peer of the block, shape (peers,); None without data."""
         return None
 
     def references(self) -> dict[str, float]:
@@ -127,7 +128,7 @@ class Problem(ABC):
         return {}
 
     def counts(self) -> dict[str, int]:
-        """What this process's queries have cost, such as examples and tokens; nothing by default."""
+        """The cost of this process's queries, such as examples and tokens; empty by default."""
         return {}
 
     def save(self, mean: NDArray, path: Path) -> None:
@@ -148,7 +149,7 @@ class Objective(ABC):
 
     @abstractmethod
     def build(self, peers: int, block: Peers, seed: int, dtype: DTypeLike) -> Problem:
-        """Load or draw the data and keep what the block's peers need.
+        """Load or draw the data that the block's peers need.
 
         Args:
             peers: peers in the whole network.
@@ -157,11 +158,11 @@ class Objective(ABC):
             dtype: type of x, float32 or float64.
 
         Raises:
-            ValueError: for every mistake in the options or the data, in one line.
+            ValueError: for any mistake in the options or the data, in one line.
         """
 
     def quadratics(self) -> Quadratics | None:
-        """The peers' objectives, where they are f_i(x) = ½‖x − b_i‖² and theory is exact; None otherwise."""
+        """The peers' objectives, if they are f_i(x) = ½‖x − b_i‖² and theory is exact; None otherwise."""
         return None
 
     def class_counts(self, peers: int, seed: int) -> tuple[tuple[str, ...], NDArray[np.int64]]:

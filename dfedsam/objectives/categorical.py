@@ -1,4 +1,4 @@
-"""Vectors that are distributions over tokens: what discrete prompts are drawn from, each row by itself."""
+"""Vectors that represent distributions over tokens, from which discrete prompts are drawn."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ FORMS = get_args(Form)
 class Categorical:
     """A vector (tokens · candidates) as `tokens` distributions over `candidates` each.
 
-    A choice of one candidate a token is the vector that is 1 where a candidate is chosen and 0 elsewhere.
+    A choice of one candidate per token is the vector that is 1 where a candidate is chosen and 0 elsewhere.
 
     Args:
         tokens: L, distributions.
-        candidates: V, what each chooses from.
+        candidates: V, the number of candidates of each.
         form: the vector holds "probabilities", or "logits", of which the softmax is taken.
     """
 
@@ -36,11 +36,11 @@ class Categorical:
         return np.full(self.tokens * self.candidates, fill)
 
     def rows(self, x: NDArray) -> NDArray:
-        """View x (…, tokens · candidates) as (…, tokens, candidates), in the same memory where it can be."""
+        """View x (…, tokens · candidates) as (…, tokens, candidates), in the same memory if possible."""
         return x.reshape(*x.shape[:-1], self.tokens, self.candidates)
 
     def probabilities(self, x: NDArray) -> NDArray:
-        """Those of x (…, tokens · candidates), shape (…, tokens, candidates); what is off the simplex is projected."""
+        """Those of x (…, tokens · candidates), shape (…, tokens, candidates); points off the simplex are projected."""
         rows = self.rows(x)
         if self.form == "probabilities":
             return on_simplex(rows)
@@ -48,12 +48,12 @@ class Categorical:
         return chances / chances.sum(axis=-1, keepdims=True)
 
     def project(self, x: NDArray) -> None:
-        """Move x (p, tokens · candidates) to the nearest probabilities, in place; logits stay what they are."""
+        """Move x (p, tokens · candidates) to the nearest probabilities, in place; logits stay unchanged."""
         if self.form == "probabilities":
             x[:] = on_simplex(self.rows(x)).reshape(x.shape)
 
     def draw(self, chances: NDArray, draws: RandomStream, count: int) -> NDArray:
-        """`count` choices a peer from probabilities (p, tokens, candidates), shape (p, count, tokens · candidates)."""
+        """Draw `count` choices per peer, (p, count, tokens · candidates), by the chances (p, tokens, candidates)."""
         ends = np.cumsum(chances, axis=-1, dtype=np.float64)
         ends /= ends[..., -1:]
         places = draws.uniform((count, self.tokens))

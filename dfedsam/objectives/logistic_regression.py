@@ -33,17 +33,17 @@ class LogisticRegression(Objective):
     """Multinomial logistic regression, x = the (classes, features + 1) weights and biases, row by row.
 
     Args:
-        data: "synthetic" (one Gaussian a class), or a CSV or Parquet file of numeric columns and a label column.
+        data: "synthetic" (one Gaussian per class), or a CSV or Parquet file of numeric columns and a label column.
         label_column: the file's column of classes.
         features: synthetic features, at least 1.
         classes: synthetic classes, at least 2.
-        examples: synthetic training examples a peer, at least 1; as many again, over all, are held out.
+        examples: synthetic training examples per peer, at least 1; the same number in total is held out.
         separation: distance of a synthetic class's centre from the origin, in standard deviations, above 0.
         test_share: share of a file's rows that is held out, above 0 and below 1.
-        batch_size: examples a minibatch, drawn with replacement, at least 1.
+        batch_size: examples per minibatch, drawn with replacement, at least 1.
         l2: strength of the penalty ½·l2·‖x‖², at least 0.
         split: how the examples are split over the peers.
-        min_examples: examples that every peer gets at least.
+        min_examples: minimum number of examples per peer.
     """
 
     holds_out: ClassVar[bool] = True
@@ -107,7 +107,7 @@ class LogisticRegression(Objective):
         path = Path(self.data)
         if not path.is_file():
             raise OptionError(
-                "data", path, "must be a file: there is no such file", 'give CSV or Parquet, or "synthetic"'
+                "data", path, "must be a file: there is no such file", 'use CSV or Parquet, or "synthetic"'
             )
         try:
             table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)

@@ -1,4 +1,4 @@
-"""Quadratics: the objective of which everything has a closed form."""
+"""Quadratics: the objective with closed forms for everything."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class Quadratic(Objective):
     """f_i(x) = ½ Σ_j a_j (x_j − b_ij)², with b_i = c + heterogeneity · z_i and z_i ~ N(0, I).
 
     The common centre c ~ N(0, I) and the z_i come from the seed. A minibatch ξ ~ N(0, noise² I) adds ξᵀx to a loss,
-    so gradients carry noise of variance noise² a coordinate. A seed gives the same optima and noise, up to rounding, in
-    float32 and float64. Peers start at 0.
+    so gradients carry noise of variance noise² per coordinate. A seed gives the same optima and noise, up to rounding,
+    in float32 and float64. Peers start at 0.
 
     Args:
         dim: length of x, at least 1.
-        heterogeneity: spread of the peers' optima a coordinate, at least 0.
-        noise: σ, the standard deviation of the gradient noise a coordinate, at least 0.
+        heterogeneity: standard deviation of the peers' optima per coordinate, at least 0.
+        noise: σ, the standard deviation of the gradient noise per coordinate, at least 0.
         condition: ratio of the largest to the smallest curvature a_j, at least 1; the a_j run from 1/condition to 1.
     """
 
@@ -43,7 +43,7 @@ class Quadratic(Objective):
         at_least("condition", self.condition, 1)
 
     def quadratics(self) -> Quadratics | None:
-        """Themselves, where all curvatures are 1."""
+        """This objective, if all curvatures are 1."""
         if self.condition != 1:
             return None
         return Quadratics(dim=self.dim, heterogeneity=self.heterogeneity, noise=self.noise)

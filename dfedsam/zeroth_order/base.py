@@ -34,7 +34,7 @@ class Estimator(ABC):
     def check(self, problem: Problem) -> None:
         """Raise OptionError unless it can estimate this objective's gradients; called before anything is written."""
         if problem.categorical is not None:
-            rule = "must work without slopes along directions, which discrete prompts do not have"
+            rule = "must not need directional derivatives, which discrete prompts do not have"
             raise OptionError("estimator", public_name(type(self)), rule, "choose policy_gradient")
 
     def at(self, step: int) -> Estimator:
@@ -55,8 +55,8 @@ class Estimator(ABC):
 
         Args:
             oracle: of these peers, in one local step.
-            x: where, shape (p, dim).
-            state: theirs; the estimator owns its arrays and may overwrite them.
+            x: the models, shape (p, dim).
+            state: the peers' state; the estimator owns its arrays and may overwrite them.
             purpose: names the random numbers: the same name draws the same ones.
 
         Returns:
@@ -64,27 +64,27 @@ class Estimator(ABC):
         """
 
     def __call__(self, oracle: Oracle, x: NDArray, state: Any, purpose: str) -> tuple[NDArray, Any]:
-        """Do as `estimate`, and record the cosines with the exact gradients where the run asks for them."""
+        """Call `estimate`, and record the cosines with the exact gradients if the run requests them."""
         g, state = self.estimate(oracle, x, state, purpose)
         record_cosines(oracle, x, g)
         return g, state
 
     def excess_variance(self, dim: int) -> float | None:
-        """E‖ĝ − ∇‖²/‖∇‖² on a linear function of `dim` variables; None where no closed form holds."""
+        """E‖ĝ − ∇‖²/‖∇‖² on a linear function of `dim` variables; None without a closed form."""
         return None
 
     @property
     def knows_gradient(self) -> bool:
-        """Whether `known_gradient` tells anything."""
+        """Whether `known_gradient` is available."""
         return False
 
     def known_gradient(self, state: Any) -> NDArray | None:
-        """What the state tells of the gradient without a query, shape (p, dim); None where it tells nothing."""
+        """The state's estimate of the gradient without a query, shape (p, dim); None if there is none."""
         return None
 
     @property
     def replayed_directions(self) -> int:
-        """Directions, derived from the seed alone, that one estimate combines; 0 if it is no such combination."""
+        """Number of directions, derived from the seed alone, that one estimate combines; 0 if it does not."""
         return 0
 
     def combination(self, oracle: Oracle, x: NDArray, purpose: str) -> tuple[NDArray, NDArray]:
@@ -97,7 +97,7 @@ class Estimator(ABC):
 
 
 def record_cosines(oracle: Oracle, x: NDArray, g: NDArray) -> None:
-    """Tell the recorder the cosines of estimates g (p, dim) at x (p, dim) with the exact gradients, where it asks."""
+    """Record the cosines of estimates g (p, dim) at x (p, dim) with the exact gradients, if requested."""
     if oracle.cosines is not None:
         exact = oracle.problem.gradients(x, oracle.batch, oracle.rows)
         oracle.cosines.append((oracle.rows, cosines(g, exact)))

@@ -1,4 +1,4 @@
-"""CMA-ES for many peers at once: each searches with a normal distribution of its own, by the ranks of losses alone.
+"""CMA-ES for many peers at once: each searches with its own normal distribution, using only the ranks of losses.
 
 Source: Hansen (2016), "The CMA evolution strategy: a tutorial" (arXiv:1604.00772); its equations are cited. Row i of
 every array is peer i's, and what is returned for it depends on no other row.
@@ -23,7 +23,7 @@ _MIN_SIGMA, _MAX_SIGMA = 1e-30, 1e30
 
 @dataclass
 class Search:
-    """The distributions of p peers around their means, which are kept apart.
+    """The distributions of p peers around their means, which are stored separately.
 
     Args:
         sigma: step sizes, shape (p,).
@@ -77,7 +77,7 @@ def parameters(dim: int, population: int, *, diagonal: bool = False) -> CMAParam
 
     A diagonal covariance learns (dim + 2)/3 times as fast and gives no candidate a negative weight, as in Ros and
     Hansen (2008), "A simple modification in CMA-ES achieving linear time and space complexity". A full covariance is
-    decomposed anew every 1/(10 · dim · (c_1 + c_mu)) generations, as in Hansen's own code.
+    decomposed again every 1/(10 · dim · (c_1 + c_mu)) generations, as in Hansen's own code.
 
     Args:
         dim: d, at least 1.
@@ -239,7 +239,7 @@ def _whitened(search: Search, y: NDArray) -> NDArray:
 
 
 def _gain(rate: float, constants: CMAParameters) -> float:
-    """What a step is multiplied with in a path of this rate, so that an undirected path is N(0, C)."""
+    """The factor of a step in a path of this rate, so that an undirected path is N(0, C)."""
     return float(np.sqrt(rate * (2 - rate) * constants.mu_eff))
 
 

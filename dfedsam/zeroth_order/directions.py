@@ -54,10 +54,10 @@ def directions_without_replacement(
 ) -> NDArray:
     """The next directions of each peer's cycle, shape (peers, count, dim).
 
-    A cycle is an orthogonal basis of the peer's own: the discrete cosine transform with random signs, in random order,
-    as in fast Johnson-Lindenstrauss transforms (Ailon and Chazelle, 2009). So E[u uᵀ] = I, and each has length √dim. A
-    cycle has dim // count positions; the few directions that remain beyond them are not used. A linear function is then
-    known after one cycle from its values along u, where directions that are drawn anew each time leave 1/e of it.
+    A cycle is an orthogonal basis, different for each peer: the discrete cosine transform with random signs, in random
+    order, as in fast Johnson-Lindenstrauss transforms (Ailon and Chazelle, 2009). So E[u uᵀ] = I, and each has length
+    √dim. A cycle has dim // count positions; the few directions that remain beyond them are not used. A linear function
+    is then known after one cycle from its values along u, whereas independent draws leave 1/e of it.
 
     Args:
         stream: the random numbers of the peers; purpose, round and step do not matter, since a cycle is keyed by its

@@ -19,7 +19,7 @@ from dfedsam.zeroth_order.directions import Distribution, directions, relative_v
 
 @dataclass
 class ControlVariate:
-    """What an estimator with a control variate keeps: h, what each peer knows of its gradient, shape (peers, dim)."""
+    """The state of the control variate: h, each peer's running gradient estimate, shape (peers, dim)."""
 
     control_variate: NDArray
 
@@ -31,7 +31,7 @@ class RandomDirections(Estimator):
     With the control variate h, which starts at zero, the estimate is h + mean_q (s_q − u_qᵀh) u_q, and then
     h ← h + Σ_q (s_q − u_qᵀh) u_q/(d + q − 1). It stays unbiased; its variance is that of ∇ − h in place of ∇; and at a
     fixed ∇, E‖∇ − h‖² shrinks by 1 − q/(d + q − 1) with each estimate (±1 and sphere directions), at no extra query. It
-    pays once a peer has queried about d derivatives, most where the peers' own gradients are far larger than their
+    pays off once a peer has queried about d derivatives, most where the peers' own gradients are far larger than their
     mean. Source: Hanzely, Mishchenko and Richtárik (2018), "SEGA: variance reduction via gradient sketching", with q
     directions.
 
@@ -62,7 +62,7 @@ class RandomDirections(Estimator):
     def estimate(
         self, oracle: Oracle, x: NDArray, state: ControlVariate | None, purpose: str
     ) -> tuple[NDArray, ControlVariate | None]:
-        # In small products, one for each peer: no peer's bits depend on another.
+        # One small product for each peer, so that no peer's bits depend on another.
         if state is None:
             coefficients, u = self.combination(oracle, x, purpose)
             return np.matmul(coefficients[:, None], u)[:, 0], None

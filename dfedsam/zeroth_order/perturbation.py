@@ -11,7 +11,7 @@ def perturb(x: NDArray, direction: NDArray, rho: float) -> NDArray:
 
     Args:
         x: models, shape (peers, dim).
-        direction: v, the gradient or what stands for it, shape (peers, dim); overwritten.
+        direction: v, the gradient or a substitute, shape (peers, dim); overwritten.
         rho: ρ ≥ 0, the length of the perturbation, in units of x.
 
     Returns:

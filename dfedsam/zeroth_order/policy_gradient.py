@@ -25,8 +25,8 @@ class PolicyGradient(Estimator):
     a token whose distribution has become certain does not move again. Logits never reach 0.
 
     Source: Diao et al. (2023), "Black-box prompt learning for pre-trained language models" (BDPL). There ∇ log p is 1/P
-    for what was drawn and −1/P for what was not; in this sum that is exactly twice what is taken here, 1/P and 0. So
-    BDPL's steps are those of twice its learning rate here.
+    for what was drawn and −1/P for what was not; in this sum that is exactly twice our 1/P and 0. So
+    BDPL's steps correspond to twice its learning rate here.
 
     Args:
         samples: I, prompts drawn for an estimate, at least 2.
@@ -45,7 +45,7 @@ class PolicyGradient(Estimator):
             raise OptionError(
                 "estimator",
                 "policy_gradient",
-                "must draw discrete prompts, and this objective has none",
+                "needs discrete prompts, but this objective has none",
                 "choose --objective prompt_tuning --objective.parameters discrete_prompt, or the estimator two_point",
             )
 

@@ -18,11 +18,11 @@ from dfedsam.zeroth_order.directions import directions_without_replacement, rema
 
 @dataclass
 class ScoreSketchState:
-    """What each peer knows of its scores.
+    """Each peer's sketch of its scores.
 
     Args:
         jacobian: J, shape (peers, scores, dim).
-        position: how many sets of directions it has used, shape (peers,).
+        position: number of sets of directions used so far, shape (peers,).
     """
 
     jacobian: NDArray
@@ -41,16 +41,17 @@ class ScoreSketch(Estimator):
 
     Directions come without replacement: d orthogonal ones make a cycle, and ℓ of them, from d down to q, remain unused.
     With linear scores J is exact along all directions used, so the estimate is unbiased, its variance is that of a
-    gradient of the part of the scores that J does not know, E‖J − ∂s/∂x‖² falls within a cycle as ℓ/d does, and after
-    it, where q divides d, J and all further estimates are exact. With other scores J lags by up to a cycle. The loss's
-    gradient changes at each step, since r does; J changes slowly.
+    gradient of the part of the scores that J does not capture, E‖J − ∂s/∂x‖² falls within a cycle as ℓ/d does, and
+    after it, where q divides d, J and all further estimates are exact. With other scores J lags by up to a cycle. The
+    loss's gradient changes at each step, since r does; J changes slowly.
 
     Source: SEGA's control variate (Hanzely, Mishchenko and Richtárik, 2018), kept not of the gradient but of the
     Jacobian before it in the chain rule (as in Gauss and Newton's method); the update is Broyden's (1965) for q
     orthogonal secants, and "sketch and project" of a Jacobian (Gower, Richtárik and Bach, 2021, "Stochastic
     quasi-gradient methods: variance reduction via Jacobian sketching").
 
-    It needs the same examples in each query (objective.batch_size 0), and keeps examples × classes × d numbers a peer.
+    It needs the same examples in each query (objective.batch_size 0), and keeps examples × classes × d numbers per
+    peer.
 
     Args:
         directions: q, random directions of an estimate, from 1 to d.
@@ -69,7 +70,7 @@ class ScoreSketch(Estimator):
     def check(self, problem: Problem) -> None:
         super().check(problem)
         if not problem.num_scores:
-            rule = "must query the class scores of the same examples each time, which this objective does not give"
+            rule = "needs class scores of the same examples in each query, which this objective does not provide"
             hint = "choose prompt_tuning with batch_size 0 and perturb 0, or the estimator one_sided"
             raise OptionError("estimator", "score_sketch", rule, hint)
         if self.directions > problem.dim:
@@ -86,7 +87,7 @@ class ScoreSketch(Estimator):
     def estimate(
         self, oracle: Oracle, x: NDArray, state: ScoreSketchState, purpose: str
     ) -> tuple[NDArray, ScoreSketchState]:
-        # In products of one peer each: no peer's bits depend on another.
+        # One product for each peer, so that no peer's bits depend on another.
         jacobian, position, q, dim = state.jacobian, state.position, self.directions, x.shape[1]
         u = directions_without_replacement(oracle.random(purpose), position, q, dim, x.dtype)
         candidates = np.empty((len(x), q + 1, dim), x.dtype)

@@ -24,7 +24,7 @@ class SPSA(Estimator):
 
     Source: Spall (1992), "Multivariate stochastic approximation using a simultaneous perturbation gradient
     approximation"; the distribution of δ and the gains are those of Oh et al. (2023), "BlackVIP: black-box visual
-    prompting for robust transfer learning" (SPSA-GC), which Fed-BBPT takes.
+    prompting for robust transfer learning" (SPSA-GC), which Fed-BBPT uses.
 
     Args:
         samples: q, samples of δ in an estimate, at least 1.

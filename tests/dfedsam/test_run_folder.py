@@ -51,7 +51,7 @@ def test_a_damaged_line_is_an_error_and_drops_no_row(folder, line):
     lines = folder.metrics.read_text().splitlines()
     folder.metrics.write_bytes("\n".join([*lines[:2], line, *lines[3:], ""]).encode("latin-1"))
     before = folder.metrics.read_bytes()
-    with pytest.raises(FileError, match=r"metrics\.jsonl, line 3: is no evaluation"):
+    with pytest.raises(FileError, match=r"metrics\.jsonl, line 3: is not an evaluation"):
         folder.read_metrics()
     problems: list[str] = []
     assert folder.read_metrics(problems) == [*ROWS[:2], *ROWS[3:]]

@@ -107,7 +107,7 @@ def replace_entry(W):
 @pytest.mark.parametrize(
     ("check", "plugin", "message"),
     [
-        (testing.check_algorithm, Restless(), "a second run gives other numbers"),
+        (testing.check_algorithm, Restless(), "a second run gives different numbers"),
         (testing.check_objective, Mixed(dim=3), "a block's losses differ"),
         (testing.check_estimator, Thrifty(), r"queries\(dim\) says"),
         (testing.check_gossip, Drifting(), "moves the peers' mean"),

@@ -213,7 +213,7 @@ CASES = {
     "a model that is no masked language model": (
         "run --objective prompt_tuning --objective.data enough.csv --objective.blackbox masked_lm --peers 2"
         " --objective.min_examples 1 --objective.blackbox.template sst2 --objective.model gpt",
-        "model is gpt: it must be of a family that AutoModelForMaskedLM supports, and is gpt2; name one of albert",
+        "model is gpt: it must be of a family that AutoModelForMaskedLM supports, but is gpt2; name one of albert",
     ),
     "a black box without its path": (
         "run --objective prompt_tuning --objective.blackbox function",
@@ -253,7 +253,7 @@ CASES = {
     ),
     "no discrete prompts to draw": (
         "run --algorithm.estimator policy_gradient",
-        "estimator is policy_gradient: it must draw discrete prompts.*discrete_prompt",
+        "estimator is policy_gradient: it needs discrete prompts.*discrete_prompt",
     ),
     "gains of a server's algorithm": ("run --algorithm FedBBPT --algorithm.a 0", "algorithm.a is 0.0.*above 0"),
     "a form of no distribution": (

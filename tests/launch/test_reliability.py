@@ -64,8 +64,8 @@ def contents(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda lines: [*lines[:1], "{", *lines[2:]], "metrics.jsonl, line 2: is no evaluation"),
-        (lambda lines: [*lines[:1], "", *lines[2:]], "metrics.jsonl, line 2: is no evaluation"),
+        (lambda lines: [*lines[:1], "{", *lines[2:]], "metrics.jsonl, line 2: is not an evaluation"),
+        (lambda lines: [*lines[:1], "", *lines[2:]], "metrics.jsonl, line 2: is not an evaluation"),
         (lambda lines: [], "has 0 evaluations up to round 3, and the run made 4"),
         (lambda lines: lines[:2], "has 2 evaluations up to round 3, and the run made 4"),
         (lambda lines: [*lines[:2], *lines[3:]], "has 3 evaluations up to round 3, and the run made 4"),
@@ -111,7 +111,7 @@ def test_a_run_that_goes_on_is_not_resumed_beside_it(dfedsam, tmp_path):
         wait_for(lambda: rows(tmp_path / "a") > 20)
         said = dfedsam("resume", "a", "--rounds", "200000")
         assert (said.status, said.err.count("\n")) == (2, 1)
-        assert f"a: process {job.pid} is writing it; wait for its end, or stop it" in said.err
+        assert f"a: process {job.pid} is writing it; wait until it ends, or stop it" in said.err
         job.send_signal(signal.SIGTERM)
         job.communicate(timeout=60)
         assert job.returncode == 143

@@ -1,4 +1,4 @@
-"""Compressors: what a peer sends in place of its row."""
+"""Compressors: encodings of rows in fewer bytes."""
 
 from dfedsam.gossip.compressors.base import Compressor
 from dfedsam.gossip.compressors.floats import BFloat16, Float16, NoCompression

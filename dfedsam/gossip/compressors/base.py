@@ -1,4 +1,4 @@
-"""What a compressor is: rows to fixed-width messages of bytes, and back."""
+"""The interface of compressors: rows to fixed-width messages of bytes, and back."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Compressor(ABC):
-    """Turns a peer's row into a message of bytes, which is what travels along each of its edges, and back.
+    """Encodes a peer's row as a message of bytes, which is sent along each of its edges, and decodes it.
 
-    A row's message depends on that row and its peer's random numbers alone. Real numbers inside messages travel in the
-    type of x, 32 bits in a float32 run. What is decoded is C(x); C need not be linear. Theory knows two kinds, and a
-    method says which it needs: contractive compressors have a `delta`, unbiased ones a `variance`.
+    A row's message depends only on that row and its peer's random numbers. Real numbers inside messages have the
+    type of x, 32 bits in a float32 run. The decoded row is C(x); C need not be linear. Theory distinguishes two kinds,
+    of which methods need one or the other: contractive compressors have a `delta`, unbiased ones a `variance`.
     """
 
     def check(self, dim: int) -> None:  # noqa: B027  (most compressors take rows of any length)
@@ -32,13 +32,13 @@ class Compressor(ABC):
 
     @abstractmethod
     def write(self, x: NDArray, stream: RandomStream, messages: NDArray[np.uint8], decoded: NDArray) -> None:
-        """Write the messages of some rows, and what they decode to.
+        """Write the messages of some rows, and their decoded rows.
 
         Args:
             x: the rows, shape (p, dim), C-contiguous, left as they are.
             stream: the random numbers of these p peers.
-            messages: where the messages go, shape (p, width).
-            decoded: where C(x) goes, shape (p, dim), C-contiguous, of the type of x.
+            messages: receives the messages, shape (p, width).
+            decoded: receives C(x), shape (p, dim), C-contiguous, of the type of x.
         """
 
     @abstractmethod
@@ -55,7 +55,7 @@ class Compressor(ABC):
         return messages
 
     def entries(self, dim: int) -> int | None:
-        """k where C(x) has so few entries other than zero that it is kept as these, in `SparseRows`; else None.
+        """k, if C(x) has so few nonzero entries that it is stored as `SparseRows`; otherwise None.
 
         A compressor that returns a number has `write_entries` and `decode_entries` too.
         """
@@ -72,7 +72,7 @@ class Compressor(ABC):
         raise NotImplementedError
 
     def scaled_down(self, dim: int) -> tuple[Compressor, int]:
-        """A compressor that does to shorter rows what this one does to rows of length `dim`, and their length.
+        """A compressor that acts on shorter rows as this one on rows of length `dim`, and their length.
 
         Step sizes are tuned with it. Without an override nothing is shortened.
         """
@@ -80,10 +80,10 @@ class Compressor(ABC):
 
     @abstractmethod
     def delta(self, dim: int) -> float | None:
-        """δ in (0, 1] for which E‖C(x) − x‖² ≤ (1 − δ)‖x‖² holds for every x; None where C contracts by no such δ."""
+        """δ in (0, 1] for which E‖C(x) − x‖² ≤ (1 − δ)‖x‖² holds for every x; None if C has no such δ."""
 
     def variance(self, dim: int) -> float | None:
-        """ω for which E C(x) = x and E‖C(x) − x‖² ≤ ω‖x‖² hold for every x; None where C is biased."""
+        """ω for which E C(x) = x and E‖C(x) − x‖² ≤ ω‖x‖² hold for every x; None if C is biased."""
         return None
 
 

@@ -20,7 +20,7 @@ _LOWEST = -100  # exponents of rows below it are scaled as if they were it
 
 @dataclass(frozen=True, kw_only=True)
 class NoCompression(Compressor):
-    """C(x) = x, in 32 d bits: with it a compressed gossip does what it would do without, up to rounding."""
+    """C(x) = x, in 32 d bits: with it a compressed gossip equals the uncompressed one, up to rounding."""
 
     public_name: ClassVar[str] = "none"
 
@@ -48,8 +48,8 @@ class NoCompression(Compressor):
 class Float16(Compressor):
     """IEEE's half precision, in 16 d + 16 bits: 11 bits of precision down to 2⁻²⁸ of a row's largest entry.
 
-    A row is first scaled by a power of two, whose exponent travels in 16 bits: entries neither overflow nor vanish
-    because a row as a whole is large or small. Ties round away from zero. δ = 1 − 2⁻²¹.
+    A row is first scaled by a power of two, whose exponent is sent in 16 bits: large or small rows neither overflow nor
+    vanish. Ties round away from zero. δ = 1 − 2⁻²¹.
     """
 
     def width(self, dim: int, dtype: DTypeLike) -> int:

@@ -1,4 +1,4 @@
-"""Low rank: a row as a matrix, of which two thin factors are sent."""
+"""Low rank: a row is viewed as a matrix, and two thin factors of it are sent."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class LowRank(Compressor):
-    """C(X) = P Pᵀ X for the row as a matrix X (m, n), in 32 r (m + n) bits: P = orth(X G) and XᵀP are what is sent.
+    """C(X) = P Pᵀ X for the row as a matrix X (m, n), in 32 r (m + n) bits: P = orth(X G) and XᵀP are sent.
 
     One step of a subspace iteration from a Gaussian G (n, r), n ≤ m, which all peers draw from the seed for every round
     and step. C is an orthogonal projection; onto the range of X G nothing less than X's share in G's range is kept, so
@@ -29,7 +29,7 @@ class LowRank(Compressor):
 
     Args:
         rank: r, at least 1 and at most n.
-        columns: n, to give rows their true shape, such as the number of a prompt's tokens; about √d where it is None.
+        columns: n, to give rows their true shape, such as the number of a prompt's tokens; None: about √d.
             A last line that is not full is filled with zeros.
     """
 

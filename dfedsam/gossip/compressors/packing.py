@@ -1,4 +1,4 @@
-"""Small whole numbers side by side in bytes, so that only a message as a whole is rounded up to whole bytes."""
+"""Packing of small whole numbers into bytes, so that only the whole message is rounded up to whole bytes."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ def packed(count: int, bits: int) -> int:
 
 
 def pack(numbers: NDArray, bits: int) -> NDArray[np.uint8]:
-    """Numbers of `bits` bits each, a row a message: (p, count) → (p, packed(count, bits)).
+    """Pack numbers of `bits` bits each, one row per message: (p, count) → (p, packed(count, bits)).
 
     A number's whole bytes come first, a plane of bytes each for all numbers of the row; the bits above them follow,
     packed tightly.
@@ -45,7 +45,7 @@ def unpack(messages: NDArray[np.uint8], bits: int, count: int) -> NDArray:
 
 
 def _joins(bits: int) -> int:
-    """How often neighbours must be joined, two by two, until whole bytes come out."""
+    """How often neighbours must be joined in pairs to give whole bytes."""
     return next(joins for joins in range(4) if (bits << joins) % 8 == 0)
 
 

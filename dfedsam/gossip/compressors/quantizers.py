@@ -64,9 +64,9 @@ class QSGD(Compressor):
 
     Divided by τ = 1 + ω, ω = min(d/s², √d/s), it contracts with δ = 1/τ, as CHOCO and DeepSqueeze need it. Left
     undivided it is unbiased with variance ω‖x‖², as LEAD needs it. The rounding takes 16 random bits, of which eight
-    entries share one draw, four of them its mirror image; every entry by itself is right on average, to 2⁻¹⁷ of a
-    level. Source: Alistarh et al. (2017), "QSGD: communication-efficient SGD via gradient quantization and encoding";
-    the division by τ as in Koloskova, Stich and Jaggi (2019).
+    entries share, four of them mirrored; every entry is unbiased up to 2⁻¹⁷ of a level. Source: Alistarh et al. (2017),
+    "QSGD: communication-efficient SGD via gradient quantization and encoding"; the division by τ as in Koloskova, Stich
+    and Jaggi (2019).
 
     Args:
         levels: s, 1 to 32767; 7 takes 4 bits an entry, 1 two and 127 eight.
@@ -103,19 +103,19 @@ class QSGD(Compressor):
         messages[:, x.itemsize :] = pack(numbers, self.bits)
 
     def rounded(self, x: NDArray, draws: NDArray[np.uint16], out: NDArray) -> tuple[NDArray, NDArray]:
-        """The norms (p, 1), and s + l as whole numbers (p, dim), of rows of x (p, dim).
+        """The norms (p, 1), and s + l as whole numbers (p, dim), of rows x (p, dim).
 
         Args:
             x: the rows.
             draws: as for `_round_at_random`.
-            out: (p, dim), where l goes.
+            out: (p, dim), receives l.
         """
         norm = _norms(x)
         np.multiply(x, x.dtype.type(self.levels * _BELOW_ONE) / np.where(norm > 0, norm, 1), out=out)
         return norm, _round_at_random(out, draws, self.levels)
 
     def unit(self, norm: NDArray, dim: int) -> NDArray:
-        """What l is multiplied by, (p, 1)."""
+        """The factors of l, (p, 1)."""
         return norm * norm.dtype.type(1 / (self.levels * _BELOW_ONE * (1 if self.unbiased else self.tau(dim))))
 
     def decode(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, stream: RandomStream) -> NDArray:
@@ -137,7 +137,7 @@ class QSGD(Compressor):
 
 @dataclass(frozen=True, kw_only=True)
 class BlockQuantizer(Compressor):
-    """C(x) = ‖x‖_∞ l/s for each block of a row by itself, s = 2^{b−1}: l_j is s x_j/‖x‖_∞ rounded up or down at random.
+    """C(x) = ‖x‖_∞ l/s for each block of a row, s = 2^{b−1}: l_j is s x_j/‖x‖_∞ rounded up or down at random.
 
     Unbiased with variance ω‖x‖², ω = min(m/(4s²), (1 + √m)/(2s)) for blocks of m entries; much less for rows without
     single large entries. It takes d (b + 1) + 32 ⌈d/m⌉ bits: l has the 2s + 1 values from −s to s. The rounding is that

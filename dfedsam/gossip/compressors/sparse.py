@@ -30,7 +30,7 @@ class Sparse(Compressor):
 
     Args:
         fraction: share of the entries that are sent, in (0, 1]; k = fraction · d, rounded, at least 1.
-        k: how many, 1 to d, in place of the fraction.
+        k: number of entries, 1 to d, instead of the fraction.
     """
 
     fraction: float = 0.1
@@ -85,7 +85,7 @@ class Sparse(Compressor):
 
 @dataclass(frozen=True, kw_only=True)
 class TopK(Sparse):
-    """The k entries of largest modulus and their places, in k (32 + ⌈log₂ d⌉) bits; of equal ones the first.
+    """The k entries of largest modulus and their positions, in k (32 + ⌈log₂ d⌉) bits; of equal ones the first.
 
     δ = k/d, reached where all entries are equally large. Source: Alistarh et al. (2018), "The convergence of sparsified
     gradient methods".
@@ -124,7 +124,7 @@ def _largest(x: NDArray, k: int) -> NDArray[np.intp]:
     low = _low(modulus, k)
     if low is None:
         return np.flatnonzero(_chosen(modulus, k))
-    flat = np.flatnonzero(modulus >= low)  # hardly more than k in a row, and far sooner selected among
+    flat = np.flatnonzero(modulus >= low)  # hardly more than k in a row, and much faster to select from
     counts = np.diff(np.searchsorted(flat, np.arange(p + 1) * dim))
     return flat[_first_of(modulus.reshape(-1)[flat], counts, k)]
 
@@ -157,7 +157,7 @@ def _low(modulus: NDArray, k: int) -> NDArray | None:
 
 
 def _first_of(values: NDArray, counts: NDArray[np.intp], k: int) -> NDArray[np.bool_]:
-    """Which of the values, `counts[i]` of row i one after another, are the k largest of their row."""
+    """Mask of the k largest values of each row; `counts[i]` consecutive values belong to row i."""
     filled = np.zeros((len(counts), counts.max()), values.dtype)  # after the others, which are k or more
     there = np.arange(filled.shape[1]) < counts[:, None]
     filled[there] = values
@@ -166,10 +166,10 @@ def _first_of(values: NDArray, counts: NDArray[np.intp], k: int) -> NDArray[np.b
 
 @dataclass(frozen=True, kw_only=True)
 class RandomK(Sparse):
-    """k entries in 32 k bits: all peers send the same ones, drawn anew from the seed for every round and step.
+    """k entries in 32 k bits: all peers send the same ones, redrawn from the seed for every round and step.
 
-    So no places travel. The entries are not scaled up: δ = k/d, an equality on average. Source: Stich, Cordonnier and
-    Jaggi (2018), "Sparsified SGD with memory".
+    So no positions are sent. The entries are not scaled up: δ = k/d, an equality on average. Source: Stich, Cordonnier
+    and Jaggi (2018), "Sparsified SGD with memory".
     """
 
     def width(self, dim: int, dtype: DTypeLike) -> int:
@@ -194,5 +194,5 @@ class RandomK(Sparse):
 
 @lru_cache(maxsize=4)
 def _drawn(k: int, dim: int, stream: RandomStream) -> NDArray[np.intp]:
-    """k of dim places, rising."""
+    """k of dim positions, rising."""
     return np.sort(np.argpartition(stream.uniform((dim,))[0], k - 1)[:k])

@@ -1,1 +1,1 @@
-"""Prompt tuning: options, what a peer's vector says about the prompt, and the problem in memory."""
+"""Prompt tuning: options, the map from a peer's vector to the prompt, and the problem in memory."""

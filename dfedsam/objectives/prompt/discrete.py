@@ -1,4 +1,4 @@
-"""Discrete prompts: a peer's vector is a distribution over tokens for each place of the prompt."""
+"""Discrete prompts: a peer's vector is a distribution over tokens for each position of the prompt."""
 
 from __future__ import annotations
 
@@ -26,22 +26,21 @@ _FREQUENT, _MODEL = "frequent", "model"
 
 @dataclass(frozen=True, kw_only=True)
 class DiscretePrompt(PromptParameters):
-    """A prompt of real tokens, each drawn from a distribution of its own over candidates; dim = tokens · candidates.
+    """A prompt of real tokens, each drawn from its own distribution over candidates; dim = tokens · candidates.
 
-    The distributions start uniform, and the estimator must be policy_gradient. What is evaluated, and written as
-    prompt.txt, are the most likely tokens. The objective's prompt_tokens is the prompt's length; its prompt is not
-    used.
+    The distributions start uniform, and the estimator must be policy_gradient. The most likely tokens are evaluated,
+    and written as prompt.txt. The objective's prompt_tokens is the prompt's length; its prompt is not used.
 
     Source: Diao et al. (2023), "Black-box prompt learning for pre-trained language models" (BDPL), which takes
     candidates by their pointwise mutual information in the training texts.
 
     Args:
-        candidates: what tokens are chosen from: "frequent" (those that the training texts of all peers have most often:
-            sums that peers would take before the run), "model" (drawn from the whole vocabulary), or a file with a word
-            a line, each one token of the model.
-        count: V, how many of them, at least 2; a file's are all taken.
+        candidates: the candidate tokens: "frequent" (the most frequent ones in the training texts of all peers, which
+            would need sums over peers before the run), "model" (drawn from the whole vocabulary), or a file with one
+            word per line, each a single token of the model.
+        count: V, number of candidates, at least 2; those of a file are all used.
         form: a peer's vector holds "probabilities", projected on the simplex after each step, as in BDPL, or "logits",
-            which any algorithm may move freely.
+            without constraints.
     """
 
     candidates: str = _FREQUENT
@@ -55,12 +54,12 @@ class DiscretePrompt(PromptParameters):
     def build(self, black_box: BlackBox, task: TaskSpec, seed: int) -> PromptMap:
         if not black_box.takes_text_prompts:
             name = snake_case(type(black_box).__name__)
-            rule = f"must read tokens for discrete prompts to be made of, and {name} reads none"
+            rule = f"must take tokens, of which discrete prompts consist, but {name} takes none"
             raise OptionError("blackbox", name, rule, "choose other parameters, such as full_prompt")
         vocabulary = black_box.vocabulary()
         ids = self._ids(vocabulary, task, seed)
         if len(ids) < 2:
-            rule = f"must give at least 2 tokens to choose from, and gives {len(ids)}"
+            rule = f"must have at least 2 tokens to choose from, but has {len(ids)}"
             raise OptionError("candidates", self.candidates, rule, "name more")
         return _Tokens(np.array(ids), len(black_box.prompt), self.form, vocabulary)
 
@@ -74,13 +73,13 @@ class DiscretePrompt(PromptParameters):
             words = Path(self.candidates).read_text(encoding="utf-8").split()
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is not UTF-8"
-            rule = f"must be {_FREQUENT}, {_MODEL} or a file with a word a line ({reason})"
+            rule = f"must be {_FREQUENT}, {_MODEL} or a file with one word per line ({reason})"
             raise OptionError("candidates", self.candidates, rule) from None
         try:
             return vocabulary.words(words)
         except ValueError as error:
             rule = f"must hold words that are one token of the model each, but {error}"
-            raise OptionError("candidates", self.candidates, rule, "leave it out") from None
+            raise OptionError("candidates", self.candidates, rule, "omit it") from None
 
 
 class _Tokens(PromptMap):

@@ -1,4 +1,4 @@
-"""A prompt generator: a peer's vector is a small neural network, which makes a prompt of each example's features."""
+"""A prompt generator: a peer's vector is a small neural network that maps an example's features to a prompt."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from dfedsam.random import generator
 
 @dataclass(frozen=True, kw_only=True)
 class PromptGenerator(RandomProjection):
-    """A prompt of its own for each example: p = A z + p₀, where z = W₂ tanh(W₁ f + b₁) + b₂ and f are its features.
+    """A separate prompt for each example: p = A z + p₀, where z = W₂ tanh(W₁ f + b₁) + b₂ and f are its features.
 
     The vector is W₁, b₁, W₂ and b₂, row by row; W₁ starts random and the others at 0, so that all start with p₀. f is
-    √width times the text's unit vector by a frozen sentence encoder of the peers' own; A is as in random_projection.
-    Any estimator of losses tunes it, and FedBBPT by SPSA-GC as its paper has it. In a dual encoder's mode "words" the
-    class words go through the model anew for each example, so that "text" is the cheaper one.
+    √width times the text's unit vector by a frozen sentence encoder that the peers run themselves; A is as in
+    random_projection. Any estimator of losses tunes it; the paper uses FedBBPT with SPSA-GC. In a dual encoder's mode
+    "words" the class words are encoded again for each example, so that "text" is cheaper.
 
     Source: Lin et al. (2023), "Efficient federated prompt tuning for black-box large pre-trained models" (Fed-BBPT),
     whose coordinator is that of BlackVIP (Oh et al., 2023): frozen encoder, trainable trigger, trainable decoder. Here
@@ -34,7 +34,7 @@ class PromptGenerator(RandomProjection):
         encoder: a folder with a sentence encoder, or a hub name: how the peers compute features. It is not queried.
         scale: BBT's α, above 0.
         sigma: the intended size of z's entries, above 0.
-        distribution: of A: "normal", "uniform" or "orthonormal".
+        distribution: distribution of A's entries: "normal", "uniform" or "orthonormal".
     """
 
     hidden: int = 8
@@ -86,14 +86,14 @@ class MLP:
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Of the parameters, in the order in which they lie in a vector."""
+        """Names and shapes of the parameters, in their order in a vector."""
         width = self.inputs.shape[1]
         shapes: dict[str, tuple[int, ...]] = {"first.weight": (self.hidden, width), "first.bias": (self.hidden,)}
         return shapes | {"second.weight": (self.outputs, self.hidden), "second.bias": (self.outputs,)}
 
     @property
     def dim(self) -> int:
-        """Parameters in all."""
+        """The number of parameters."""
         return sum(int(np.prod(shape)) for shape in self.shapes.values())
 
     def parameters(self, x: NDArray) -> dict[str, NDArray]:
@@ -106,9 +106,9 @@ class MLP:
         }
 
     def __call__(self, x: NDArray, examples: NDArray) -> NDArray:
-        """What vectors (…, dim) give for examples (…, b), shape (…, b, outputs).
+        """The network's output for vectors (…, dim) and examples (…, b), shape (…, b, outputs).
 
-        In products of matrices of one vector each: no bit of a row depends on which others are beside it.
+        Each vector has its own matrix products, so that no bit of a row depends on other rows.
         """
         own = self.parameters(x)
         hidden = (

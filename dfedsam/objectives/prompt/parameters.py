@@ -1,4 +1,4 @@
-"""What a peer's vector says about the soft prompt: the prompt itself, or a few numbers through a random projection."""
+"""Maps from a peer's vector to the soft prompt: the identity, or a random projection."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class PromptMap(ABC):
     Attributes:
         dim: number of parameters.
         unit: the step in one parameter that moves the prompt's numbers by about one.
-        categorical: how parameters are distributions over tokens, where they are.
-        has_gradients: whether `pull_back` answers.
-        per_example: whether each example has a prompt of its own, which `prompts_for` gives in place of `prompts`.
+        categorical: how parameters represent distributions over tokens, if they do.
+        has_gradients: whether `pull_back` is available.
+        per_example: whether each example has its own prompt, by `prompts_for` instead of `prompts`.
     """
 
     dim: int
@@ -45,7 +45,7 @@ class PromptMap(ABC):
         """Soft prompts (…, tokens, width) of parameters (…, dim)."""
 
     def prompts_for(self, x: NDArray, examples: NDArray) -> NDArray:
-        """Soft prompts (…, b, tokens, width) that parameters (…, dim) make of examples (…, b), where `per_example`."""
+        """Soft prompts (…, b, tokens, width) of parameters (…, dim) for examples (…, b), if `per_example`."""
         raise NotImplementedError
 
     def pull_back(self, gradients: NDArray) -> NDArray:
@@ -53,15 +53,15 @@ class PromptMap(ABC):
         raise NotImplementedError
 
     def text(self, x: NDArray) -> str | None:
-        """The prompt of parameters (dim,) as text; None where it is not made of real tokens."""
+        """The prompt of parameters (dim,) as text; None if it does not consist of real tokens."""
         return None
 
     def tensors(self, x: NDArray) -> dict[str, NDArray]:
-        """What is saved of parameters (dim,), by name."""
+        """The arrays to save for parameters (dim,), by name."""
         return {"prompt": self.prompts(x[None])[0]}
 
     def card(self, card: dict[str, str]) -> dict[str, str]:
-        """The metadata saved with them, from those of the black box."""
+        """The metadata saved with them, based on the black box's."""
         return card
 
 
@@ -75,11 +75,11 @@ class PromptParameters(ABC):
 
         Args:
             black_box: its prompt is the initial one.
-            task: what it was built from.
-            seed: the run's seed, from which what is random is drawn.
+            task: the task of the black box.
+            seed: the run's seed, for random maps.
 
         Raises:
-            ValueError: for what does not suit the black box, in one line.
+            ValueError: if the options do not suit the black box, in one line.
         """
 
 
@@ -118,7 +118,7 @@ class RandomProjection(PromptParameters):
         scale: BBT's α, above 0.
         sigma: the intended size of z's entries, above 0.
         distribution: "normal" or "uniform" entries of A, or "orthonormal": orthogonal columns of equal length, so that
-            all directions of z move the prompt alike; dim must then be at most tokens · width.
+            all directions of z move the prompt equally far; dim must then be at most tokens · width.
     """
 
     dim: int = 500
@@ -138,10 +138,8 @@ class RandomProjection(PromptParameters):
         unit = rng.uniform(-1, 1, shape) * 3**0.5 if self.distribution == "uniform" else rng.standard_normal(shape)
         if self.distribution == "orthonormal":
             if self.dim > prompt.size:
-                rule = (
-                    f"must be at most the prompt's {prompt.size} numbers (tokens times width) where it is orthonormal"
-                )
-                raise OptionError("dim", self.dim, rule, "lower it, or take normal")
+                rule = f"must be at most the prompt's {prompt.size} numbers (tokens times width) if orthonormal"
+                raise OptionError("dim", self.dim, rule, "lower it, or choose normal")
             unit = np.linalg.qr(unit)[0] * prompt.size**0.5
         deviation = self.scale * black_box.embedding_std / (self.dim**0.5 * self.sigma)
         return _Projection((unit * deviation).astype(prompt.dtype), prompt)

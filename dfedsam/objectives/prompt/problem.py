@@ -27,23 +27,23 @@ _LR = 0.01
 
 
 class PromptProblem(Problem):
-    """What `PromptTuning.build` gives.
+    """The problem that `PromptTuning.build` returns.
 
-    Examples are called by their index among all texts: training examples first, then held-out ones, and, where losses
-    are divided by those on perturbed texts, the training examples' perturbed texts. A minibatch that is shorter than
-    the widest is filled up with −1 at its end.
+    Examples are identified by their index among all texts: training examples first, then held-out ones and, if losses
+    are divided by those on perturbed texts, the perturbed training texts. Minibatches shorter than the longest are
+    padded with −1 at the end.
 
     Args:
-        black_box: what is queried.
-        prompt_map: what a vector says about the prompt.
+        black_box: the black box.
+        prompt_map: the map from a vector to the prompt.
         labels: classes of the training and then the held-out examples, shape (n,).
-        train: how many of them are training examples.
+        train: number of training examples.
         shards: for each peer of the network the indices of its training examples.
         block: the peers of this process.
         classes: number of classes.
         batch_size: examples in a minibatch; 0: all of the peer's.
         perturbed: whether losses are divided by those on perturbed texts.
-        by_peer: whether a peer's prompts are computed by themselves, so that no bit depends on other peers.
+        by_peer: whether each peer's prompts are computed separately, so that no bit depends on other peers.
         card: metadata saved with the prompt.
         seed: the run's seed.
         dtype: type of x.
@@ -115,7 +115,7 @@ class PromptProblem(Problem):
         """One loss for each example, shape (p, q, b).
 
         Source of the ratios: Sun et al. (2024), "FedBPT: efficient federated black-box prompt tuning for large language
-        models". A prompt that makes some class likely whatever the text says gains nothing by them.
+        models". They give no advantage to a prompt that favours a class regardless of the text.
         """
         labels = self.labels[batch][:, None]
         if not self._perturbed:
@@ -177,7 +177,7 @@ class PromptProblem(Problem):
         return {"examples": self.black_box.usage.examples, "tokens": self.black_box.usage.tokens}
 
     def save(self, mean: NDArray, path: Path) -> None:
-        """Write what the mean vector stands for, by default the soft prompt (tokens, width), and how to use it."""
+        """Write the mean vector's prompt, by default the soft prompt (tokens, width), with metadata."""
         mean, card = mean.astype(self.dtype), self.map.card(self.card | self.black_box.model_card())
         text = self.map.text(mean)
         if text is not None:
@@ -187,7 +187,7 @@ class PromptProblem(Problem):
         write_atomic(path, save(tensors, card))
 
     def _within_budget(self, ask: Callable[[], Answer], otherwise: Answer) -> Answer:
-        """What `ask` gives; once the budget is spent nothing more is asked, and it is `otherwise`."""
+        """The result of `ask`, or `otherwise` once the budget is exhausted; no further query is sent then."""
         if self.budget_exhausted:
             return otherwise
         try:
@@ -198,15 +198,15 @@ class PromptProblem(Problem):
 
     def _prompts(self, x: NDArray) -> NDArray:
         """Soft prompts (p, q, tokens, width) of candidates (p, q, dim)."""
-        if self._by_peer:  # a product of matrices may round a row by its neighbours
+        if self._by_peer:  # the rounding of a row in a matrix product may depend on other rows
             return np.concatenate([self.map.prompts(own[None]) for own in x])
         return self.map.prompts(x)
 
     def _scores(self, x: NDArray, examples: NDArray, *, count: bool = True) -> NDArray:
-        """Class scores (p, q, b, classes) of candidates (p, q, dim) on examples (p, b), filled up with −1.
+        """Class scores (p, q, b, classes) of candidates (p, q, dim) on examples (p, b), padded with −1.
 
-        A query is one candidate on one minibatch, however many prompts it makes there: where each example has its own,
-        the black box gets every example as a peer of its own.
+        A query is one candidate on one minibatch, however many prompts it has there: if each example has its own
+        prompt, the black box gets every example as a separate peer.
         """
         if not self.map.per_example:
             return self.black_box.scores(self._prompts(x), examples, count=count)
@@ -218,7 +218,7 @@ class PromptProblem(Problem):
         return scores.swapaxes(1, 2)
 
     def _held_out_scores(self, x: NDArray) -> NDArray:
-        """Class scores (b, classes) of one vector (dim,) on the held-out examples, where each has its own prompt."""
+        """Class scores (b, classes) of one vector (dim,) on the held-out examples, if each has its own prompt."""
         most = max(1, _PROMPT_BYTES // self.black_box.prompt.nbytes)
         chunks = np.split(self.test, range(most, len(self.test), most))
         return np.concatenate([self._scores(x[None, None], chunk[None], count=False)[0, 0] for chunk in chunks])
@@ -239,7 +239,7 @@ def first_order(
 
     Args:
         black_box: one that gives gradients.
-        prompt_map: what a vector says about the prompt.
+        prompt_map: the map from a vector to the prompt.
         examples: indices of the training examples, shape (n,).
         labels: classes by index.
         seed: the run's seed.

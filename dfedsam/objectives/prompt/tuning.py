@@ -1,4 +1,4 @@
-"""Prompt tuning: minimise the cross-entropy of a frozen, black-box classifier over the soft prompt it is given."""
+"""Prompt tuning: minimise the cross-entropy of a frozen, black-box classifier over its soft prompt."""
 
 from __future__ import annotations
 
@@ -39,33 +39,33 @@ class PromptTuning(Objective):
         data: "docstring_topics" (four topics, no download), a file (CSV, TSV, JSON lines or Parquet, also gzipped), a
             data set saved by the library datasets, a folder with such files by split (train.csv, test.csv), a folder
             with a folder of images for each class, or a hub name.
-        test: a file or hub name with the held-out examples; empty: the test split of `data` where it has one, else a
-            share of `data` is held out, drawn by the seed.
+        test: a file or hub name with the held-out examples; empty: the test split of `data` or, without
+            one, a random share of `data`.
         test_share: that share, above 0 and below 1.
-        text_column: the column with the texts, or with the images ("image" in a folder of them); two columns with a
-            comma between where each example is a pair, which a template then takes as {text1} and {text2}.
+        text_column: the column with the texts, or with the images ("image" in a folder of them); two columns,
+            separated by a comma, if each example is a pair, for {text1} and {text2} of a template.
         label_column: the column with the labels, whole numbers or strings.
-        encoding: of files of text, such as latin-1 or utf-16.
-        words: a word or phrase for each class, commas between, in the sorted order of the labels: "terrible, great".
-            Empty: those of the blackbox's task, or the classes' own names, where the data have them.
-        blackbox: what makes class scores of prompts and texts: a sentence encoder, a masked or a causal language model,
-            or an import path.
+        encoding: encoding of text files, such as latin-1 or utf-16.
+        words: a word or phrase for each class, separated by commas, in the sorted order of the labels: "terrible,
+            great". Empty: those of the blackbox's task, or the names of the classes if the data have them.
+        blackbox: the model that computes class scores from prompts and texts: a sentence encoder, a masked or a causal
+            language model, …, or an import path.
         model: a folder with a transformers model of that kind, or a hub name.
         prompt: words whose embeddings are the initial soft prompt.
-        prompt_tokens: tokens of the soft prompt, to which the words are repeated and cut; 0: as many as the words have.
-        parameters: what a peer's vector is: the full soft prompt, z through a random projection, distributions over the
-            tokens of a discrete prompt, or a network that makes a prompt of each example.
-        batch_size: examples in a minibatch, drawn without replacement; 0 takes all examples of the peer, which costs
-            next to nothing in a dual encoder's mode "words".
-        perturb: r_p, from 0 to below 1. Above 0, what is minimised is the mean over examples of the loss on the text
-            divided by that on a perturbed one, so that a prompt does not win by a bias to some class (FedBPT, Sun et
-            al., 2024): this share of a text's words is replaced by words of the training texts, drawn once a run (the
-            paper draws tokens). A candidate then costs two queries. Evaluations are of the plain loss.
+        prompt_tokens: length of the soft prompt, to which the words are repeated and cut; 0: that of the words.
+        parameters: the meaning of a peer's vector: the full soft prompt, z of a random projection, distributions over
+            the tokens of a discrete prompt, or a network that generates a prompt for each example.
+        batch_size: examples in a minibatch, drawn without replacement; 0: all examples of the peer, which costs
+            almost nothing in a dual encoder's mode "words".
+        perturb: r_p, from 0 to below 1. Above 0, the objective is the mean over examples of the loss on the text
+            divided by that on a perturbed text, which gives no advantage to a bias towards some class (FedBPT, Sun et
+            al., 2024). This share of a text's words is replaced by words of the training texts, drawn once per run (the
+            paper draws tokens). A candidate then costs two queries. Evaluations use the plain loss.
         split: how the training examples are split over the peers.
-        min_examples: training examples that every peer gets at least.
-        train_limit: training examples at most, in the classes' proportions; 0 for no limit.
-        test_limit: held-out examples at most; 0 for no limit. Unless the mode is "words", an evaluation passes each of
-            them through the model for each prompt: a few hundred are enough.
+        min_examples: minimum number of training examples per peer.
+        train_limit: maximum number of training examples, in the classes' proportions; 0 for no limit.
+        test_limit: maximum number of held-out examples; 0 for no limit. Unless the mode is "words", an evaluation
+            passes each of them through the model for each prompt: a few hundred are enough.
         max_tokens: texts are cut after so many tokens.
         cut_at_peers: never put two peers into one batch of the model; with one thread the results are then the same
             bit for bit however the peers are partitioned over processes.
@@ -105,7 +105,7 @@ class PromptTuning(Objective):
             validation.whole_number(name, getattr(self, name), 0)
         if not self.prompt.strip():
             raise OptionError(
-                "prompt", "empty", "must have a word or more, whose embeddings are the initial soft prompt"
+                "prompt", "empty", "must have at least one word, whose embeddings are the initial soft prompt"
             )
 
     def build(self, peers: int, block: Peers, seed: int, dtype: DTypeLike) -> PromptProblem:
@@ -189,10 +189,12 @@ class PromptTuning(Objective):
         words = tuple(word.strip() for word in self.words.split(",")) if self.words.strip() else self.blackbox.words()
         words = words or examples.names
         if words is None:
-            rule = f"must be {count} words, commas between: {self.data} has {count} classes without names"
+            rule = f"must be {count} words, separated by commas: {self.data} has {count} classes without names"
             raise OptionError("words", "empty", rule)
         if len(words) != count or "" in words or len(set(words)) != count:
-            rule = f"must be {count} different words, commas between, since {self.data} has {count} classes ({names})"
+            rule = (
+                f"must be {count} different words, separated by commas, since {self.data} has {count} classes ({names})"
+            )
             raise OptionError("words", ", ".join(words), rule)
         if examples.names and set(words) == {str(label) for label in examples.classes}:
             return examples.names  # the labels are the words themselves: each its own

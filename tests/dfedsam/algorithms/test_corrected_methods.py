@@ -157,13 +157,13 @@ def test_the_path_is_that_of_the_formulas(name):
 
 def test_d2_is_lazy_only_where_it_must_be():
     ring = topologies.make("ring", N)
-    assert D2().note(ring).endswith("(I + W)/2: it needs a smallest eigenvalue above −1/3, and here it may be −0.333")
+    assert D2().note(ring).endswith("(I + W)/2: it needs a smallest eigenvalue above −1/3, and this one may be −0.333")
     assert D2(gossip=Plain(steps=2)).note(ring) is None
     assert D2(gossip=Plain(steps=3)).note(ring) is None
     assert D2().note(topologies.make("complete", N)) is None
-    assert D2(gossip=Chebyshev(steps=2)).note(ring).endswith("and here it may be −0.383")
+    assert D2(gossip=Chebyshev(steps=2)).note(ring).endswith("and this one may be −0.383")
     assert D2(gossip=Chebyshev(steps=8)).note(ring) is None
-    assert "and of the gossip choco it is not known" in D2(gossip=Choco()).note(ring)
+    assert "and that of the gossip choco is unknown" in D2(gossip=Choco()).note(ring)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -86,14 +86,14 @@ def test_rates_fall_as_they_say():
 @pytest.mark.parametrize(
     ("make_it", "message"),
     [
-        (lambda: DFedSAM(perturbation="momentum"), "perturbation is momentum: it must have a momentum"),
+        (lambda: DFedSAM(perturbation="momentum"), "perturbation is momentum: it needs a momentum"),
         (
             lambda: DFedSAM(perturbation="control_variate"),
             "perturbation is control_variate: it must be kept by the estimator, but two_point keeps none",
         ),
         (
             lambda: DFedSAM(perturbation="same", estimator=ScoreSketch()),
-            "perturbation is same: .* score_sketch takes new ones each time",
+            "perturbation is same: .* score_sketch draws new ones each time",
         ),
         (lambda: DPSGD(lr_schedule="cosine"), "lr_rounds is 0: it must be"),
         (

@@ -172,7 +172,7 @@ def test_texts_are_cut_where_the_model_stops_reading(encoder_folder: Path) -> No
 
 
 def test_a_prompt_of_no_tokens(encoder_folder: Path) -> None:
-    with pytest.raises(ValueError, match=r"prompt is .: it must have tokens: to the model .* it has no tokens"):
+    with pytest.raises(ValueError, match=r"prompt is .: it must have tokens, but the model .* finds none in it"):
         box(encoder_folder, prompt="\u200b")
 
 

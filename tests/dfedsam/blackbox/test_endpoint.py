@@ -146,7 +146,7 @@ def test_a_server_that_gives_too_few_log_probabilities(
     server.most_logprobs = 1
     made = endpoint(server, tmp_path).build(task(folders["gpt2"]))
     made.preflight()
-    assert any("gives 1 log-probabilities where 1000 are asked for" in message for message in caplog.messages)
+    assert any("returns 1 log-probabilities instead of 1000" in message for message in caplog.messages)
     assert any("none of the label words" in message for message in caplog.messages)
     notes = len(caplog.messages)
     more = np.concatenate([prompts, prompts + 1, prompts + 2], axis=1)
@@ -175,7 +175,7 @@ def test_a_budget_is_exact_over_ranks_and_nothing_is_paid_twice(server, folders,
     cache = tmp_path / "answers.sqlite"
     heard = on_two_ranks(cache, server.url, folders["gpt2"], 17)
     assert server.requests == server.answered == 17  # to the last
-    assert any(f"budget_requests is 17: 17 are paid for already, as {cache} says" in one for one in heard)
+    assert any(f"budget_requests is 17: 17 are paid for already, according to {cache}" in one for one in heard)
     assert on_two_ranks(cache, server.url, folders["gpt2"], 0) == ["['', '']\n"] * 2
     assert server.requests == 45  # of three seeds, each answer once
     bodies = [json.dumps(body, sort_keys=True) for body in server.bodies]
@@ -221,8 +221,8 @@ def test_a_problem_whose_budget_is_spent_asks_no_more_and_says_so(server, folder
     assert server.requests == 7  # one before the start, six examples
     assert first.losses(x + 1, batch).tolist() == [[0.0]] * 3
     assert first.budget_exhausted == (
-        f"budget_requests is 10: 10 are paid for already, as {tmp_path / 'answers.sqlite'} says; resume with a larger "
-        "budget to go on"
+        "budget_requests is 10: 10 are paid for already, according to "
+        f"{tmp_path / 'answers.sqlite'}; resume with a larger budget to continue"
     )
     with pytest.raises(BudgetExceeded, match="budget_requests is 10"):
         first.evaluate(x[:1, 0])
@@ -313,5 +313,5 @@ def test_only_the_table_of_embeddings_is_read(folders: dict[str, Path], tmp_path
     for kind in ("gpt2", "llama"):
         model = CausalLMConfig().build(task(folders[kind]))
         np.testing.assert_array_equal(load_embeddings(str(folders[kind]))[2].weight, model._forward.embeddings.weight)  # type: ignore
-    with pytest.raises(ValueError, match="supports, and is roberta"):
+    with pytest.raises(ValueError, match="supports, but is roberta"):
         load_embeddings(str(folders["roberta"]))

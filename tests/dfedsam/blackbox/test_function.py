@@ -68,7 +68,7 @@ def build(reviews, name: str):
     ("name", "message"),
     [
         ("wrong", r"wrong: its answer has the shape \(2,\); it must be losses \(1,\) or class scores \(1, 1, 2\)"),
-        ("fails", "fails: it must give losses or class scores, but: KeyError: 'no such text'"),
+        ("fails", "fails: it must return losses or class scores, but: KeyError: 'no such text'"),
         ("absent", "absent: it must be importable"),
         ("KEY", "KEY: it must be a function or a class, but it is a str"),
     ],

@@ -225,14 +225,14 @@ def test_a_batch_that_does_not_fit_is_halved(
         ("gpt2", CausalLMConfig(), {"words": ("badgraph", "great")}, r"badgraph is \d+ \(Ġ"),
         ("bert", MaskedLMConfig(), {"words": ("dreadful", "great")}, "vocabulary lacks dreadful"),
         ("bert", MaskedLMConfig(), {"words": ("Great", "great")}, "two of them are the same token"),
-        ("bert", MaskedLMConfig(), {"prompt": "\u200b"}, "prompt is .* has no tokens"),
+        ("bert", MaskedLMConfig(), {"prompt": "\u200b"}, "prompt is .* finds none in it"),
         (
             "gpt2",
             MaskedLMConfig(),
             {},
-            r"must be of a family that AutoModelForMaskedLM supports, and is gpt2; name one of .*roberta",
+            r"must be of a family that AutoModelForMaskedLM supports, but is gpt2; name one of .*roberta",
         ),
-        ("roberta", CausalLMConfig(), {}, "AutoModelForCausalLM supports, and is roberta; .*gpt2"),
+        ("roberta", CausalLMConfig(), {}, "AutoModelForCausalLM supports, but is roberta; .*gpt2"),
     ],
 )
 def test_what_only_the_model_shows(
@@ -244,22 +244,22 @@ def test_what_only_the_model_shows(
 
 
 def test_an_encoder_has_no_head(encoder_folder: Path) -> None:
-    with pytest.raises(ValueError, match="all weights that AutoModelForMaskedLM needs, and lacks such as cls"):
+    with pytest.raises(ValueError, match="all weights that AutoModelForMaskedLM needs, but lacks cls"):
         box(encoder_folder, MaskedLMConfig())
 
 
 @pytest.mark.parametrize(
     ("kind", "template", "message"),
     [
-        (MaskedLMConfig, "{prompt} {text} It was .", "it must have <mask> once, and has it 0 times"),
+        (MaskedLMConfig, "{prompt} {text} It was .", "it must have <mask> once, but has it 0 times"),
         (MaskedLMConfig, "{prompt} It was <mask> .", "must have {text} once"),
         (MaskedLMConfig, "{text} It was <mask> .", "must have {prompt} once"),
-        (MaskedLMConfig, "{prompt} {text} {text} <mask>", "must have {text} once, and has it 2 times"),
+        (MaskedLMConfig, "{prompt} {text} {text} <mask>", "must have {text} once, but has it 2 times"),
         (MaskedLMConfig, "{prompt} {text1} <mask>", "must have {text2} once"),
         (MaskedLMConfig, "{prompt} {text1} {text2} {text} <mask>", "{text}, or {text1} and {text2}, not both"),
         (MaskedLMConfig, "sst3", "template is sst3: it must be one of sst2, yelp, ag_news"),
-        (CausalLMConfig, "{prompt} {text} It was <mask>", "must have no <mask>"),
-        (CausalLMConfig, "{prompt} {sentence}", "must have no {sentence}"),
+        (CausalLMConfig, "{prompt} {text} It was <mask>", "must not have <mask>"),
+        (CausalLMConfig, "{prompt} {sentence}", "must not have {sentence}"),
     ],
 )
 def test_templates_that_will_not_do(kind: type, template: str, message: str) -> None:

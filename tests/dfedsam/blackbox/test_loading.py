@@ -89,7 +89,7 @@ def test_gpus_are_dealt_by_local_rank(environment: dict, expected: int, monkeypa
     assert loading.find_device() == torch.device("cuda", expected)
     assert loading.find_device("cuda:1") == torch.device("cuda:1")
     assert loading.find_device("cpu") == torch.device("cpu")
-    with pytest.raises(ValueError, match=r"device is cuda:2: it must be there: torch sees 2 GPU\(s\) here"):
+    with pytest.raises(ValueError, match=r"device is cuda:2: it must exist: torch sees 2 GPU\(s\) here"):
         loading.find_device("cuda:2")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert loading.find_device() == torch.device("cpu")
@@ -102,6 +102,6 @@ def test_weights_that_have_no_room(encoder_folder: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(torch.nn.Module, "to", full)
     with pytest.raises(
         ValueError,
-        match=r"it must fit into the memory of cpu, which has no room for its weights",
+        match=r"it must fit into the memory of cpu, which is too small for its weights",
     ):
         loading.load(str(encoder_folder), torch.float32, device=torch.device("cpu"))

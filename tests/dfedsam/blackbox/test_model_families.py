@@ -147,7 +147,7 @@ def test_a_shortcut_that_changes_scores_is_not_taken_and_said(
     assert not made.keeps  # type: ignore[attr-defined]
     assert made._trims
     (note,) = caplog.messages
-    assert "these change its scores and are not used: kept keys and values; it is slower" in note
+    assert "shortcuts that change its scores are not used: kept keys and values; it is slower" in note
     agrees(made, plain(tmp_path, CausalLMConfig.template), monkeypatch)
 
 
@@ -228,7 +228,7 @@ def test_what_a_model_cannot_do_is_said_with_its_name(tmp_path: Path) -> None:
             box(tmp_path, CausalLMConfig(), dtype=np.dtype(np.float64))
     bart = {"vocab_size": 420, "d_model": 16, "encoder_layers": 1, "decoder_layers": 1, "pad_token_id": 1}
     build(tmp_path, "BartForConditionalGeneration", bart, "BartConfig")
-    with pytest.raises(ValueError, match="it must be of a family that AutoModelForMaskedLM supports, and is bart"):
+    with pytest.raises(ValueError, match="it must be of a family that AutoModelForMaskedLM supports, but is bart"):
         box(tmp_path, MaskedLMConfig())
 
 

@@ -73,7 +73,7 @@ def test_test_labels_are_numbered_as_the_training_labels(tmp_path: Path) -> None
         ({"text": ["x", "y"], "klass": [0, 1]}, r"label_column is label: it must be a column: .* has text, klass"),
         ({"words": ["x", "y"], "label": [0, 1]}, r"text_column is text: it must be a column: .* has words, label"),
         ({"text": ["x", None], "label": [0, 1]}, r"the column text has none \(row 2, line 3\)"),
-        ({"text": ["x", "y", "z"], "label": [0, 1, None]}, r"one has no label \(row 3, line 4\)"),
+        ({"text": ["x", "y", "z"], "label": [0, 1, None]}, r"one has none \(row 3, line 4\)"),
         ({"text": ["x", "y"], "label": [0.5, 1.0]}, "labels are fractions"),
         ({"text": ["x", "y"], "label": [1, 1]}, "all its labels are 1"),
         ({"text": [], "label": []}, "no rows|cannot be read"),
@@ -86,7 +86,7 @@ def test_mistakes_in_the_columns(tmp_path: Path, rows: dict, message: str) -> No
 
 
 def test_a_label_that_training_has_not(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"test is .*: it must have the classes 0, 2 alone, and has the label 1"):
+    with pytest.raises(ValueError, match=r"test is .*: it must have the classes 0, 2 only, but has the label 1"):
         Source().load(str(write(tmp_path, ".csv", ROWS)), option="test", classes=(0, 2))
 
 
@@ -210,7 +210,7 @@ def test_saved_data_sets_and_folders_of_splits(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ({"text": ["x\ny", "z"], "label": ["a", ""]}, r"one has no label \(row 2, line 4\)"),
+        ({"text": ["x\ny", "z"], "label": ["a", ""]}, r"one has none \(row 2, line 4\)"),
         ({"text": ["x", "y", "z"], "label": [1, 2, 0.5]}, r"its labels are fractions \(row 3, line 4\)"),
     ],
 )
@@ -221,7 +221,7 @@ def test_messages_name_the_line(tmp_path: Path, rows: dict, message: str) -> Non
 
 def test_labels_of_many_classes_and_columns_that_are_one(tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").write_text('{"text": "x", "label": [0, 1]}\n{"text": "y", "label": [1]}\n')
-    with pytest.raises(ValueError, match=r"names as labels, and the column label has a list \(row 1, line 1"):
+    with pytest.raises(ValueError, match=r"names as labels, but the column label has a list \(row 1, line 1"):
         Source().load(str(tmp_path / "x.jsonl"))
     path = write(tmp_path, ".csv", ROWS)
     with pytest.raises(ValueError, match="label_column is text: it must be another column than the texts'"):

@@ -157,7 +157,7 @@ def test_what_is_no_number_is_noticed():
     gossip = Choco(gamma=0.1)
     state = gossip.init(x)
     x[2, 3] = np.nan
-    with pytest.raises(RunError, match="peer 2: what must be sent has grown beyond bound"):
+    with pytest.raises(RunError, match="peer 2: the rows to send have grown beyond bound"):
         gossip(x, state, Channel(topologies.make("ring", 4).weights(0), SingleProcess(4), key(4)))
 
 

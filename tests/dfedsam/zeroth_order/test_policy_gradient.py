@@ -120,9 +120,9 @@ def test_peers_agree_on_the_best_prompt(form: str, lr: float, tmp_path) -> None:
 
 def test_estimators_say_before_the_run_what_they_cannot_do(tmp_path) -> None:
     options = {"topology": topologies.make("ring", 5), "out": tmp_path / "run"}
-    with pytest.raises(ValueError, match="estimator is policy_gradient: it must draw discrete prompts"):
+    with pytest.raises(ValueError, match="estimator is policy_gradient: it needs discrete prompts"):
         simulate(**options, objective=Quadratic(), algorithm=DPSGD(estimator=PolicyGradient()))
-    with pytest.raises(ValueError, match="estimator is two_point: it must work without slopes"):
+    with pytest.raises(ValueError, match="estimator is two_point: it must not need directional derivatives"):
         simulate(**options, objective=Tabled("logits"), algorithm=DPSGD(estimator=TwoPoint()))
     assert not (tmp_path / "run").exists()
     for bad in ({"samples": 1}, {"clip": -1}):

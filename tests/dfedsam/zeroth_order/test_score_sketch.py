@@ -91,7 +91,7 @@ def test_it_beats_losses_alone_at_equal_queries():
 
 def test_what_it_cannot_work_on_is_refused():
     algorithm: Algorithm = DFedSAM(estimator=ScoreSketch())
-    with pytest.raises(ValueError, match="must query the class scores of the same examples each time"):
+    with pytest.raises(ValueError, match="needs class scores of the same examples in each query"):
         algorithm.check_problem(Quadratic().build(2, range(2), 0, np.float64))
     with pytest.raises(
         ValueError, match="directions is 13: it must be at most 12, since no more directions are orthogonal"

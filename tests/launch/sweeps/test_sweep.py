@@ -60,7 +60,7 @@ def test_only_what_is_missing_is_played(dfedsam):
     assert "3/3 done" in dfedsam("sweep", "studies/small").out  # the folder stands for its file
     assert played("studies/small") == after
     longer = write(base={"rounds": 5}, grid={"topology": ["ring"]})
-    assert "go on" in dfedsam("sweep", longer, "--dry-run").out
+    assert "resume" in dfedsam("sweep", longer, "--dry-run").out
     assert dfedsam("sweep", longer).status == 0
     assert (
         dfedsam("run", "--config", "studies/small/runs/topology=ring,seed=0/config.yaml", "--out", "whole").status == 0

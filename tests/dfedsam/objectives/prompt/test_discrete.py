@@ -121,5 +121,5 @@ def losses(prompts: np.ndarray, examples: list) -> np.ndarray:
 
 
 def test_a_black_box_without_tokens_has_no_discrete_prompts(options) -> None:
-    with pytest.raises(ValueError, match="blackbox is function: it must read tokens"):
+    with pytest.raises(ValueError, match="blackbox is function: it must take tokens"):
         build(options("bert", FunctionConfig(path=f"{__name__}.losses"), DiscretePrompt()))
