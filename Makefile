@@ -22,6 +22,7 @@ lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/pyright --pythonpath $(BIN)/python --project .ci/pyright.json  # strict: topologies and the core
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.test

@@ -5,7 +5,7 @@ All are structured and formatted only here. The command line prints them in one 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -43,7 +43,7 @@ class OptionError(ValueError):
 
 
 @contextmanager
-def options_within(option: str) -> Iterator[None]:
+def options_within(option: str) -> Generator[None, None, None]:
     """Give options in errors their full names: within "algorithm", `gossip` becomes `algorithm.gossip`."""
     try:
         yield

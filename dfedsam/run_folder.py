@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -168,7 +168,7 @@ class RunFolder:
             os.fsync(file.fileno())
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
+    def writing(self) -> Generator[None, None, None]:
         """Lock the folder for writing; a second call of the same object changes nothing.
 
         Raises:
@@ -277,7 +277,7 @@ def without_format(path: Path | str, settings: Row) -> Row:
         FileError: if this version does not know the format.
     """
     found = settings.get("format", FORMAT)
-    if found != FORMAT or isinstance(found, bool):
+    if isinstance(found, bool) or found != FORMAT:
         problem = f"has format {found}, and this version of dfedsam knows format {FORMAT}"
         raise FileError(path, problem, "read it with the version that wrote it")
     return {name: value for name, value in settings.items() if name != "format"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -29,7 +29,9 @@ _NOTE = {
 
 
 @contextmanager
-def open_folder(out: Out | None, communicator: Communicator, *, resume: bool) -> Iterator[RunFolder | None]:
+def open_folder(
+    out: Out | None, communicator: Communicator, *, resume: bool
+) -> Generator[RunFolder | None, None, None]:
     """Create or open a run's folder, and lock it for the duration of the run.
 
     Args:

@@ -110,6 +110,7 @@ class ConsensusWatch(Callback):
             if run.communicator.is_root:
                 _LOG.warning(
                     "dfedsam: note: round %d: the peers come apart: their consensus distance is %.3g, and was at most "
-                    "%.3g between a quarter and a half of these rounds; a smaller gamma%s usually helps",
+                    "%.3g between a quarter and a half of these rounds; a smaller gamma%s, or the gossip plain, "
+                    "usually helps",
                     *(run.round, now, rest, f" than {run.row['gamma']:.3g}" if "gamma" in run.row else ""),
                 )

@@ -261,7 +261,7 @@ class Communicator(ABC):
 
     def _canonical(self, W: csr_array) -> csr_array:
         """W with its columns sorted, without repeated or zero entries."""
-        if W.shape != (self.peers, self.peers):
+        if W.shape != (self.peers, self.peers):  # pyright: ignore[reportUnnecessaryComparison]  (scipy's stub: None)
             raise ValueError(f"W has shape {W.shape}: it must be ({self.peers}, {self.peers}), a row for each peer")
         if W.has_canonical_format and np.all(W.data):
             return W
