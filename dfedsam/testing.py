@@ -218,9 +218,9 @@ def check_compressor(compressor: Compressor, dim: int = 50) -> None:
     decoded = compressor.decode(messages, dim, x.dtype, stream)
     one = slice(2, 3)
     alone = compressor.encode(x[one], stream.part(one))
-    assert np.array_equal(alone, messages[one]), "a row's message depends on the rows beside it"
+    assert np.array_equal(alone, messages[one]), "a row's message depends on other rows"
     assert np.array_equal(compressor.decode(alone, dim, x.dtype, stream.part(one)), decoded[one]), (
-        "what a message decodes to depends on the messages beside it"
+        "a decoded row depends on other messages"
     )
     row = x[:1].astype(np.float64)
     streams = [RandomStream(0, "compress", t, 0, range(1)) for t in range(_DRAWS)]

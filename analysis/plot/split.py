@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dfedsam.analysis.plot.style import COLOURS, HATCHES, PAGE, SEQUENTIAL, new_figure, plain, rc_context
 
-_MOST_BARS = 40  # peers whose hatched bars can still be told apart
+_MOST_BARS = 40  # peers whose hatched bars are still distinguishable
 _NAMED = 24  # classes whose names fit next to a map
 
 

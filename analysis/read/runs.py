@@ -245,14 +245,14 @@ def _run_row(run: _Run, table: Settings, failed: Mapping[str, str], notes: list[
 def _evaluations(read: Sequence[_Run], runs: pd.DataFrame) -> pd.DataFrame:
     lines = [row for run in read for row in run.rows]
     codes = np.repeat(np.arange(len(read)), [len(run.rows) for run in read])
-    beside = [*(name for name in RUN_COLUMNS if name in runs), *(n for n in runs if str(n).startswith(REFERENCE))]
-    columns = {name: runs[name].to_numpy()[codes] for name in beside}
+    added = [*(name for name in RUN_COLUMNS if name in runs), *(n for n in runs if str(n).startswith(REFERENCE))]
+    columns = {name: runs[name].to_numpy()[codes] for name in added}
     frame = pd.DataFrame(lines)
     if {"error", "consensus_distance"} <= set(frame):
         frame["error_local"] = frame["error"] + frame["consensus_distance"]
     courses = [_course(run.topology) for run in read]
     predicted = [c.get(row["round"], np.nan) for c, run in zip(courses, read, strict=True) for row in run.rows]
-    frame = pd.concat([pd.DataFrame(columns), frame.drop(columns=beside, errors="ignore")], axis=1)
+    frame = pd.concat([pd.DataFrame(columns), frame.drop(columns=added, errors="ignore")], axis=1)
     return frame.assign(theory=np.array(predicted, dtype=np.float64))
 
 

@@ -101,8 +101,8 @@ class Shards(Split):
     def shares(self, labels: NDArray, peers: int, generator: np.random.Generator) -> list[NDArray]:
         order = generator.permutation(len(labels))
         shards = np.array_split(order[np.argsort(labels[order], kind="stable")], peers * self.per_peer)
-        dealt = generator.permutation(len(shards)).reshape(peers, self.per_peer)
-        return [np.concatenate([shards[number] for number in numbers]) for numbers in dealt]
+        assigned = generator.permutation(len(shards)).reshape(peers, self.per_peer)
+        return [np.concatenate([shards[number] for number in numbers]) for numbers in assigned]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -100,7 +100,7 @@ def to_dict(graph: nx.Graph | Topology, **more: Any) -> dict[str, Any]:
         graph: directed or not, peers 0..n-1; or a topology. Of one that changes from round to round the edges of all
             rounds are written, and a key "schedule", {"period": rounds or None, "any_pair": whether any two peers may
             meet, of which no edges are written}. `from_file` refuses that.
-        **more: what shall stand beside it, such as `spectrum=` or `description=`.
+        **more: further top-level entries, such as `spectrum=` or `description=`.
 
     Returns:
         {"directed": False, "multigraph": False, "graph": ..., "nodes": [{"id": 0, ...}, ...], "edges": [{"source": 0,
