@@ -1,0 +1,196 @@
+"""How long a peer computes in a round."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfedsam.errors import OptionError
+from dfedsam.random import RandomStream, generator
+from dfedsam.validation import at_least, positive, share
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compute(ABC):
+    """A compute profile: seconds that each peer computes in a round."""
+
+    @abstractmethod
+    def seconds(self, stream: RandomStream, queries: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Seconds of every peer in one round, shape (n,).
+
+        Args:
+            stream: of the round, for all n peers; what is drawn depends on seed, round and peer alone.
+            queries: how many each peer asks in the round, shape (n,).
+        """
+
+    def check(self, n: int) -> None:  # noqa: B027  (most profiles fit any number of peers)
+        """Raise OptionError unless the profile fits a network of n peers."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constant(Compute):
+    """All peers take the same time in every round.
+
+    Args:
+        mean: seconds a round, at least 0.
+    """
+
+    mean: float = 0.1
+
+    def __post_init__(self) -> None:
+        at_least("mean", self.mean, 0)
+
+    def seconds(self, stream: RandomStream, queries: NDArray[np.float64]) -> NDArray[np.float64]:  # noqa: ARG002
+        return np.full(len(stream.peers), float(self.mean))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exponential(Compute):
+    """Exponentially distributed times, independent over peers and rounds: a barrier of n peers then takes H_n means.
+
+    Args:
+        mean: seconds a round, above 0.
+    """
+
+    mean: float = 0.1
+
+    def __post_init__(self) -> None:
+        positive("mean", self.mean)
+
+    def seconds(self, stream: RandomStream, queries: NDArray[np.float64]) -> NDArray[np.float64]:  # noqa: ARG002
+        return -self.mean * np.log1p(-_uniform(stream))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogNormal(Compute):
+    """Log-normally distributed times, independent over peers and rounds.
+
+    Args:
+        mean: seconds a round on average, above 0.
+        sigma: standard deviation of the logarithm, at least 0.
+    """
+
+    mean: float = 0.1
+    sigma: float = 0.5
+
+    def __post_init__(self) -> None:
+        positive("mean", self.mean)
+        at_least("sigma", self.sigma, 0)
+
+    def seconds(self, stream: RandomStream, queries: NDArray[np.float64]) -> NDArray[np.float64]:  # noqa: ARG002
+        normal = stream.normal((1,), np.float64)[:, 0]
+        return self.mean * np.exp(self.sigma * normal - self.sigma**2 / 2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pareto(Compute):
+    """Pareto distributed times, independent over peers and rounds: a heavy tail of stragglers.
+
+    Args:
+        mean: seconds a round on average, above 0.
+        alpha: exponent of the tail, above 1; below 2 the variance is infinite.
+    """
+
+    mean: float = 0.1
+    alpha: float = 2.5
+
+    def __post_init__(self) -> None:
+        positive("mean", self.mean)
+        if not (math.isfinite(self.alpha) and self.alpha > 1):
+            raise OptionError("alpha", self.alpha, "must be finite and above 1, so that there is a mean", "2.5 is mild")
+
+    def seconds(self, stream: RandomStream, queries: NDArray[np.float64]) -> NDArray[np.float64]:  # noqa: ARG002
+        least = self.mean * (self.alpha - 1) / self.alpha
+        return least * (1 - _uniform(stream)) ** (-1 / self.alpha)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TwoPoint(Compute):
+    """A fixed share of slow peers, the same ones in all rounds.
+
+    Args:
+        mean: seconds a round of a peer that is not slow, above 0.
+        slow: share of slow peers, in [0, 1]; which they are follows from the seed.
+        factor: how many times longer they take, at least 1.
+    """
+
+    mean: float = 0.1
+    slow: float = 0.1
+    factor: float = 10.0
+
+    def __post_init__(self) -> None:
+        positive("mean", self.mean)
+        share("slow", self.slow, zero=True)
+        at_least("factor", self.factor, 1)
+
+    def seconds(self, stream: RandomStream, queries: NDArray[np.float64]) -> NDArray[np.float64]:  # noqa: ARG002
+        n = len(stream.peers)
+        times = np.full(n, float(self.mean))
+        slow = generator(stream.seed, "slow peers").permutation(n)[: round(self.slow * n)]
+        times[slow] *= self.factor
+        return times
+
+
+@dataclass(frozen=True, kw_only=True)
+class FromFile(Compute):
+    """Each peer's own time, the same in all rounds.
+
+    Args:
+        file: one number of seconds per line, a line per peer, above 0.
+    """
+
+    file: Path | str
+
+    def check(self, n: int) -> None:
+        times = self._times()
+        if len(times) != n:
+            raise OptionError("file", self.file, f"must have a line for each of {n} peers, but it has {len(times)}")
+
+    def seconds(self, stream: RandomStream, queries: NDArray[np.float64]) -> NDArray[np.float64]:  # noqa: ARG002
+        return self._times()
+
+    def _times(self) -> NDArray[np.float64]:
+        times = read_numbers("file", self.file).ravel()
+        if not (times > 0).all():
+            raise OptionError("file", self.file, "must hold seconds above 0")
+        return times
+
+
+@dataclass(frozen=True, kw_only=True)
+class PerQuery(Compute):
+    """Time in proportion to the queries that a peer asks in the round.
+
+    Args:
+        seconds_per_query: above 0.
+    """
+
+    seconds_per_query: float = 0.01
+
+    def __post_init__(self) -> None:
+        positive("seconds_per_query", self.seconds_per_query)
+
+    def seconds(self, stream: RandomStream, queries: NDArray[np.float64]) -> NDArray[np.float64]:  # noqa: ARG002
+        return self.seconds_per_query * queries
+
+
+def read_numbers(option: str, path: Path | str) -> NDArray[np.float64]:
+    """A CSV file of numbers, shape (rows, columns).
+
+    Raises:
+        OptionError: if it cannot be read or holds anything else.
+    """
+    try:
+        return np.loadtxt(path, delimiter=",", ndmin=2, dtype=np.float64)
+    except OSError as error:
+        raise OptionError(option, path, f"must be readable, but: {error.strerror}", "fix the path") from None
+    except ValueError as error:
+        raise OptionError(option, path, f"must hold numbers separated by commas, but: {error}") from None
+
+
+def _uniform(stream: RandomStream) -> NDArray[np.float64]:
+    return stream.uniform((1,))[:, 0]

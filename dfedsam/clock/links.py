@@ -1,0 +1,165 @@
+"""How long a message takes from one peer to another."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfedsam.clock.compute import read_numbers
+from dfedsam.errors import OptionError
+from dfedsam.topologies.underlay import Underlay, read_underlay
+from dfedsam.validation import at_least, one_of, positive
+
+Sharing = Literal["none", "degree"]
+
+
+@dataclass(frozen=True)
+class Edges:
+    """The directed edges along which one gossip step sends.
+
+    Args:
+        n: peers.
+        senders: j of each edge, shape (m,).
+        receivers: i of each edge, shape (m,).
+    """
+
+    n: int
+    senders: NDArray[np.intp]
+    receivers: NDArray[np.intp]
+
+    @cached_property
+    def out_degrees(self) -> NDArray[np.intp]:
+        """Messages that each peer sends, shape (n,)."""
+        return np.bincount(self.senders, minlength=self.n)
+
+    @cached_property
+    def in_degrees(self) -> NDArray[np.intp]:
+        """Messages that each peer receives, shape (n,)."""
+        return np.bincount(self.receivers, minlength=self.n)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Links(ABC):
+    """A link profile: seconds from the moment a peer starts to send until its neighbour has the message."""
+
+    def check(self, n: int) -> None:  # noqa: B027  (most profiles fit any number of peers)
+        """Raise OptionError unless the profile fits a network of n peers."""
+
+    @abstractmethod
+    def seconds(self, edges: Edges, size: float) -> NDArray[np.float64]:
+        """Seconds of a message of `size` bytes along each edge when all of them are sent at once, shape (m,)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UniformLinks(Links):
+    """All links alike: α + m/β, the α–β model (Hockney, 1994).
+
+    Args:
+        latency: α in seconds, at least 0.
+        bandwidth: β in bits per second, above 0.
+        sharing: "degree": a peer's messages of one step share its uplink, and what it receives its downlink; "none":
+            each message has the whole bandwidth.
+    """
+
+    latency: float = 1e-3
+    bandwidth: float = 1e9
+    sharing: Sharing = "degree"
+
+    def __post_init__(self) -> None:
+        at_least("latency", self.latency, 0)
+        positive("bandwidth", self.bandwidth)
+        one_of("sharing", self.sharing, get_args(Sharing))
+
+    def seconds(self, edges: Edges, size: float) -> NDArray[np.float64]:
+        transmission = 8 * size / self.bandwidth
+        if self.sharing == "none":
+            return np.full(len(edges.senders), self.latency + transmission)
+        busiest = np.maximum(edges.out_degrees[edges.senders], edges.in_degrees[edges.receivers])
+        return self.latency + busiest * transmission
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatrixLinks(Links):
+    """Latency and bandwidth of every pair of peers from files; each message has its link for itself.
+
+    Args:
+        latency: CSV of n × n seconds; row j, column i: from peer j to peer i.
+        bandwidth: CSV of n × n bits per second.
+    """
+
+    latency: Path | str
+    bandwidth: Path | str
+
+    def check(self, n: int) -> None:
+        for option, matrix, least in (("latency", self._latency, 0), ("bandwidth", self._bandwidth, None)):
+            value = getattr(self, option)
+            if matrix.shape != (n, n):
+                rows, columns = matrix.shape
+                raise OptionError(option, value, f"must be {n} × {n}, a row per peer, but it is {rows} × {columns}")
+            pairs = matrix[~np.eye(n, dtype=bool)]
+            if not (pairs >= 0).all() if least == 0 else not (pairs > 0).all():
+                bound = "at least 0" if least == 0 else "above 0"
+                raise OptionError(option, value, f"must hold numbers {bound} for every pair of peers")
+
+    @cached_property
+    def _latency(self) -> NDArray[np.float64]:
+        return read_numbers("latency", self.latency)
+
+    @cached_property
+    def _bandwidth(self) -> NDArray[np.float64]:
+        return read_numbers("bandwidth", self.bandwidth)
+
+    def seconds(self, edges: Edges, size: float) -> NDArray[np.float64]:
+        pair = edges.senders, edges.receivers
+        return self._latency[pair] + 8 * size / self._bandwidth[pair]
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnderlayLinks(Links):
+    """Peers at the sites of a real network: latency along its shortest paths, bandwidth of access links and core.
+
+    A message from j to i takes ℓ(j, i) + max(out_j · m/β_access, in_i · m/β_access, m · hops/β_core), where ℓ is
+    `latency_base` + `latency_per_km` · length of the path. Source: Marfoq, Xu, Neglia and Vidal (2020),
+    "Throughput-optimal topology design for cross-silo federated learning", equation 3.
+
+    Args:
+        file: gaia, aws_north_america, geant, exodus, ebone, or a GML file with distances in km or coordinates.
+        access: bandwidth of a peer's own link in bits per second, above 0, which its messages of a step share.
+        core: bandwidth of the links between sites in bits per second, above 0.
+        latency_base: seconds of any message, at least 0.
+        latency_per_km: seconds per kilometre, at least 0.
+    """
+
+    file: str = "gaia"
+    access: float = 1e10
+    core: float = 1e9
+    latency_base: float = 4e-3
+    latency_per_km: float = 8.5e-6
+
+    def __post_init__(self) -> None:
+        positive("access", self.access)
+        positive("core", self.core)
+        at_least("latency_base", self.latency_base, 0)
+        at_least("latency_per_km", self.latency_per_km, 0)
+
+    @cached_property
+    def underlay(self) -> Underlay:
+        """The network beneath."""
+        return read_underlay(self.file, "file")
+
+    def check(self, n: int) -> None:
+        sites = len(self.underlay.sites)
+        if sites < n:
+            raise OptionError("file", self.file, f"must have a site for each of {n} peers, but it has {sites}")
+
+    def seconds(self, edges: Edges, size: float) -> NDArray[np.float64]:
+        pair, bits = (edges.senders, edges.receivers), 8 * size
+        latency = self.latency_base + self.latency_per_km * self.underlay.kilometres[pair]
+        busiest = np.maximum(edges.out_degrees[edges.senders], edges.in_degrees[edges.receivers])
+        return latency + np.maximum(busiest * bits / self.access, bits * self.underlay.hops[pair] / self.core)

@@ -1,0 +1,112 @@
+"""Underlays: the cycle times of Marfoq et al. (2020), Table 3, distances, and Karp's theorem against enumeration."""
+
+from itertools import permutations
+
+import networkx as nx
+import numpy as np
+import pytest
+
+from dfedsam.errors import OptionError
+from dfedsam.topologies.underlay import (
+    Underlay,
+    bounded_tree_of,
+    cycle_time,
+    read_underlay,
+    spanning_tree_of,
+    tour_of,
+    underlay_of,
+)
+
+MESSAGE, COMPUTATION = 44_961_717, 0.0254  # bits and seconds: iNaturalist in the authors' code
+ACCESS, CORE = 1e10, 1e9
+PUBLISHED = {  # sites; milliseconds a round of star, spanning tree and ring
+    "gaia": (11, 390.9, 138.1, 118.1),
+    "aws_north_america": (22, 288.1, 89.7, 81.0),
+    "geant": (40, 634.4, 101.0, 109.0),
+    "exodus": (79, 911.9, 145.3, 104.5),
+    "ebone": (87, 901.7, 121.8, 94.7),
+}
+
+
+def milliseconds(underlay: Underlay, edges: list[tuple[int, int]]) -> float:
+    """Cycle time of an overlay with these directed edges."""
+    n = len(underlay.sites)
+    senders, receivers = np.array(edges).T
+    sent, received = np.bincount(senders, minlength=n)[senders], np.bincount(receivers, minlength=n)[receivers]
+    core = MESSAGE / underlay.available_bandwidth(CORE)[senders, receivers]
+    transmission = np.maximum.reduce([sent * MESSAGE / ACCESS, received * MESSAGE / ACCESS, core])
+    delays = COMPUTATION + underlay.latency()[senders, receivers] + transmission
+    everyone = np.arange(n)
+    own = np.full(n, COMPUTATION)
+    return 1e3 * cycle_time(n, np.r_[senders, everyone], np.r_[receivers, everyone], np.r_[delays, own])
+
+
+def both_ways(edges):
+    return [*edges, *((j, i) for i, j in edges)]
+
+
+def weights(underlay: Underlay) -> np.ndarray:
+    core = MESSAGE / underlay.available_bandwidth(CORE)
+    return COMPUTATION + underlay.latency() + np.maximum(MESSAGE / ACCESS, core)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_the_cycle_times_of_marfoq_table_3(name):
+    underlay = read_underlay(name)
+    n, star, tree, ring = PUBLISHED[name]
+    assert len(underlay.sites) == n
+    up = milliseconds(underlay, both_ways([(0, j) for j in range(1, n)]))  # a server round goes up and down
+    assert 2 * up - 1e3 * COMPUTATION == pytest.approx(star, rel=1e-3)
+    assert milliseconds(underlay, both_ways(spanning_tree_of(weights(underlay)))) == pytest.approx(tree, rel=1e-3)
+    tour = tour_of(weights(underlay))
+    assert sorted(tour) == list(range(n))
+    ours = milliseconds(underlay, list(zip(tour, tour[1:] + tour[:1], strict=True)))
+    assert 0.9 * ring < ours < 1.001 * ring  # 2-opt shortens their tour where it can
+
+
+def test_the_cycle_time_is_the_largest_mean_of_a_circuit():
+    rng = np.random.default_rng(0)
+    for n in (2, 3, 5):
+        delays = rng.random((n, n))
+        senders, receivers = np.nonzero(delays > 0.3)
+        circuits = (
+            np.mean([delays[a, b] for a, b in zip(path, path[1:] + path[:1], strict=True)])
+            for k in range(1, n + 1)
+            for path in permutations(range(n), k)
+            if all(delays[a, b] > 0.3 for a, b in zip(path, path[1:] + path[:1], strict=True))
+        )
+        expected = max(circuits, default=-np.inf)
+        assert cycle_time(n, senders, receivers, delays[senders, receivers]) == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_bounded_tree_spans_and_keeps_its_degree():
+    cost = weights(read_underlay("geant"))
+    for degree in (2, 3, 5):
+        tree = nx.Graph(bounded_tree_of(cost, degree))
+        assert nx.is_tree(tree)
+        assert len(tree) == len(cost)
+        assert max(d for _, d in tree.degree()) <= degree
+
+
+def test_coordinates_give_great_circle_distances_and_paths_add_up():
+    graph = nx.path_graph(3)
+    for i, longitude in enumerate((0.0, 90.0, 180.0)):
+        graph.nodes[i].update(lat=0.0, lon=longitude)
+    underlay = underlay_of(graph)
+    quarter = np.pi / 2 * 6371
+    np.testing.assert_allclose(underlay.kilometres[0], [0, quarter, 2 * quarter])
+    np.testing.assert_array_equal(underlay.hops[0], [0, 1, 2])
+
+
+def test_what_is_no_underlay_is_refused(tmp_path):
+    with pytest.raises(OptionError, match="underlay is gia: it must be one of .*did you mean gaia"):
+        read_underlay("gia")
+    with pytest.raises(OptionError, match="distance between 0 and 1 in km"):
+        underlay_of(nx.path_graph(2))
+    graph = nx.Graph([(0, 1), (2, 3)])
+    nx.set_edge_attributes(graph, 1.0, "distance")
+    with pytest.raises(OptionError, match="must be connected"):
+        underlay_of(graph)
+    (tmp_path / "odd.gml").write_text("graph [ node [")
+    with pytest.raises(OptionError, match="must be a GML file"):
+        read_underlay(tmp_path / "odd.gml")
