@@ -45,7 +45,7 @@ class Constant(Compute):
     def __post_init__(self) -> None:
         at_least("mean", self.mean, 0)
 
-    def seconds(self, stream: RandomStream, queries: NDArray[np.float64]) -> NDArray[np.float64]:  # noqa: ARG002
+    def seconds(self, stream: RandomStream, queries: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.full(len(stream.peers), float(self.mean))
 
 
@@ -62,7 +62,7 @@ class Exponential(Compute):
     def __post_init__(self) -> None:
         positive("mean", self.mean)
 
-    def seconds(self, stream: RandomStream, queries: NDArray[np.float64]) -> NDArray[np.float64]:  # noqa: ARG002
+    def seconds(self, stream: RandomStream, queries: NDArray[np.float64]) -> NDArray[np.float64]:
         return -self.mean * np.log1p(-_uniform(stream))
 
 
@@ -82,7 +82,7 @@ class LogNormal(Compute):
         positive("mean", self.mean)
         at_least("sigma", self.sigma, 0)
 
-    def seconds(self, stream: RandomStream, queries: NDArray[np.float64]) -> NDArray[np.float64]:  # noqa: ARG002
+    def seconds(self, stream: RandomStream, queries: NDArray[np.float64]) -> NDArray[np.float64]:
         normal = stream.normal((1,), np.float64)[:, 0]
         return self.mean * np.exp(self.sigma * normal - self.sigma**2 / 2)
 
@@ -104,7 +104,7 @@ class Pareto(Compute):
         if not (math.isfinite(self.alpha) and self.alpha > 1):
             raise OptionError("alpha", self.alpha, "must be finite and above 1, so that there is a mean", "2.5 is mild")
 
-    def seconds(self, stream: RandomStream, queries: NDArray[np.float64]) -> NDArray[np.float64]:  # noqa: ARG002
+    def seconds(self, stream: RandomStream, queries: NDArray[np.float64]) -> NDArray[np.float64]:
         least = self.mean * (self.alpha - 1) / self.alpha
         return least * (1 - _uniform(stream)) ** (-1 / self.alpha)
 
@@ -128,7 +128,7 @@ class TwoPoint(Compute):
         share("slow", self.slow, zero=True)
         at_least("factor", self.factor, 1)
 
-    def seconds(self, stream: RandomStream, queries: NDArray[np.float64]) -> NDArray[np.float64]:  # noqa: ARG002
+    def seconds(self, stream: RandomStream, queries: NDArray[np.float64]) -> NDArray[np.float64]:
         n = len(stream.peers)
         times = np.full(n, float(self.mean))
         slow = generator(stream.seed, "slow peers").permutation(n)[: round(self.slow * n)]
@@ -151,7 +151,7 @@ class FromFile(Compute):
         if len(times) != n:
             raise OptionError("file", self.file, f"must have a line for each of {n} peers, but it has {len(times)}")
 
-    def seconds(self, stream: RandomStream, queries: NDArray[np.float64]) -> NDArray[np.float64]:  # noqa: ARG002
+    def seconds(self, stream: RandomStream, queries: NDArray[np.float64]) -> NDArray[np.float64]:
         return self._times()
 
     def _times(self) -> NDArray[np.float64]:
@@ -174,7 +174,7 @@ class PerQuery(Compute):
     def __post_init__(self) -> None:
         positive("seconds_per_query", self.seconds_per_query)
 
-    def seconds(self, stream: RandomStream, queries: NDArray[np.float64]) -> NDArray[np.float64]:  # noqa: ARG002
+    def seconds(self, stream: RandomStream, queries: NDArray[np.float64]) -> NDArray[np.float64]:
         return self.seconds_per_query * queries
 
 

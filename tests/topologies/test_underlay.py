@@ -99,7 +99,7 @@ def test_coordinates_give_great_circle_distances_and_paths_add_up():
 
 
 def test_what_is_no_underlay_is_refused(tmp_path):
-    with pytest.raises(OptionError, match="underlay is gia: it must be one of .*did you mean gaia"):
+    with pytest.raises(OptionError, match=r"underlay is gia: it must be one of .*did you mean gaia"):
         read_underlay("gia")
     with pytest.raises(OptionError, match="distance between 0 and 1 in km"):
         underlay_of(nx.path_graph(2))
