@@ -189,9 +189,12 @@ class RunFolder:
             lock.release()
 
     def is_unstarted(self) -> bool:
-        """Whether a run may start in it: it holds only files that a run writes before its first checkpoint."""
+        """Whether a run may start in it: it holds only files that a run writes before its first checkpoint.
+
+        Temporary files that a killed process left behind do not count.
+        """
         first = {CONFIG, TOPOLOGY, METRICS, LOCK, WRITER}
-        names = {path.name for path in self.path.iterdir()}
+        names = {path.name for path in self.path.iterdir()} - {path.name for path in self.path.glob(".*.part")}
         if not names <= first:
             return False
         return METRICS not in names or len(self.read_metrics()) <= 1

@@ -253,7 +253,7 @@ def test_the_ending_chooses_the_format(tmp_path):
 
 def test_what_is_refused(tmp_path):
     folder = write(tmp_path / "a", [row(0)])
-    with pytest.raises(ValueError, match="x is epochs: it must be of rounds, queries, bytes"):
+    with pytest.raises(ValueError, match="x is epochs: it must be one of rounds, queries, bytes"):
         convergence(read_runs([folder]), x=["epochs"])
     with pytest.raises(ValueError, match=r"out is .*figure\.doc: it must end in one of"):
         plot_runs([folder], tmp_path / "figure.doc")

@@ -121,7 +121,7 @@ def test_points_in_space_are_not_drawn_as_they_are():
 def test_a_directed_graph_has_arrows_and_eigenvalues_in_the_plane():
     topology = make("directed_exponential", 16)
     graph_axes, plane = drawing.draw_topology(topology).axes
-    assert "each sends to 4, hears 4" in graph_axes.get_title()
+    assert "each sends to 4, receives from 4" in graph_axes.get_title()
     arrows = [patch for patch in graph_axes.patches if isinstance(patch, FancyArrowPatch)]
     assert len(arrows) == 64 - 8  # i → i + 8 and back are one arrow with two heads
     drawn = np.concatenate([np.asarray(dots.get_offsets()) for dots in plane.collections])

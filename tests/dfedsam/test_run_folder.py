@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from dfedsam.errors import FileError
-from dfedsam.run_folder import FORMAT, RunFolder, write_atomic
+from dfedsam.run_folder import FORMAT, RunFolder, temporary_name, write_atomic
 
 ROWS = [{"round": t, "loss": 1.0 / (t + 1)} for t in range(5)]
 
@@ -142,3 +142,18 @@ def test_neither_numpy_nor_torch_is_needed():
     code = "import sys, dfedsam.run_folder, dfedsam.cache; print({'numpy', 'torch', 'yaml'} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+@pytest.mark.parametrize("names", [(), ("config.yaml",), ("config.yaml", "topology.json", "metrics.jsonl", ".lock")])
+@pytest.mark.parametrize("interrupted", ["config.yaml", "topology.json", "checkpoint.safetensors"])
+def test_a_run_may_start_in_a_folder_that_a_kill_left_before_the_first_checkpoint(names, interrupted, tmp_path):
+    """Also if it was killed while it wrote a file, which then stands under its temporary name."""
+    for name in names:
+        (tmp_path / name).touch()
+    temporary_name(tmp_path / interrupted).write_bytes(b"half")
+    folder = RunFolder(tmp_path)
+    assert folder.is_unstarted()
+    with folder.writing():
+        assert not list(tmp_path.glob(".*.part"))
+    (tmp_path / "notes.txt").write_text("the user's")
+    assert not folder.is_unstarted()
