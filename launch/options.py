@@ -31,6 +31,7 @@ _PLUGINS = {
     "algorithm": "the steps of a round: dfedsam, dfedsam_mg, dpsgd, …, or an import path",
     "objective": "the function to minimise: quadratic, logistic_regression, prompt_tuning, or an import path",
 }
+_ONLY = {"clock": "simulated"}  # optional plug-ins whose options mean this one where none is named
 _CHOSEN: set[str | int] = {"topology", "objective", "algorithm"}  # fields of Experiment that the table above describes
 _SWEEP_KEYS = ("base", "grid", "zip", "seeds", "search")
 _ACTIONS = ("config", "print_config", "allow_code", "help")  # not part of an experiment file
@@ -90,8 +91,12 @@ def read(files: list[Tree], pairs: list[Pair], *, code: bool = True) -> Settings
     """
     merged = trees.expand_all(dict(DEFAULTS), code=True)
     typed = trees.as_tree((option, True if value is None else value) for option, value in pairs)
-    for tree in (*files, trees.expand_all(typed, code=code)):
+    for tree in files:
         merged = trees.over(merged, tree)
+    for option, name in _ONLY.items():
+        if option in typed and option not in merged:
+            typed[option] = {"class_path": name} | typed[option]
+    merged = trees.over(merged, trees.expand_all(typed, code=code))
     with parser.missing_values(dict(pairs)):
         values = trees.instantiate(experiment_parser().parse_object(merged))
     own = {option: values.pop(option) for option in _own()}

@@ -61,7 +61,7 @@ class Evaluation(Callback):
         Raises:
             RunError: if the loss of the mean model is not finite, or the budget does not cover the first evaluation.
         """
-        if not run.experiment.is_evaluated(run.round):
+        if not (run.over or run.experiment.is_evaluated(run.round)):
             return
         try:
             metrics = self._metrics(run)
@@ -103,6 +103,7 @@ class Evaluation(Callback):
         gradients = float(communicator.gather(run.counter.gradients).mean())
         row |= {"gradients": gradients} if gradients else {}
         row |= {name: value / n for name, value in total_counts(run).items()}
+        row |= {} if run.clock is None else run.clock.metrics
         return row | run.experiment.algorithm.metrics(run.state)
 
 

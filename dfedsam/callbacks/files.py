@@ -108,6 +108,10 @@ def restore(run: Run, folder: RunFolder) -> None:
         run.state = state.with_arrays(run.state, arrays)
     except KeyError as error:
         raise FileError(folder.checkpoint, f"has no array {error}", "resume with the version that wrote it") from None
+    if run.clock is not None:
+        run.clock.restore(
+            run.round, {name: communicator.gather(arrays[name]) for name in run.clock.arrays(communicator.block)}
+        )
     communicator.messages, communicator.bytes = note["messages"], note["bytes"]
     run.round, run.seconds, run.earlier_counts = note["round"], note["seconds"], note["counts"]
     run.rows = on_root(communicator, lambda: _rows(folder, note))
@@ -189,7 +193,7 @@ class Checkpoints(Callback):
         Raises:
             FileError: on every rank, if writing fails; the last checkpoint is kept.
         """
-        if not (run.stopped or run.experiment.is_saved(run.round)):
+        if not (run.stopped or run.over or run.experiment.is_saved(run.round)):
             return
         on_root(run.communicator, self.folder.sync_metrics)
         note = {
@@ -202,6 +206,8 @@ class Checkpoints(Callback):
             "evaluations": len(run.rows),
         }
         arrays = state.arrays(run.state) | {_QUERIES: run.counter.queries, _GRADIENTS: run.counter.gradients}
+        if run.clock is not None:
+            arrays |= run.clock.arrays(run.communicator.block)
         checkpoint.save(self.folder.checkpoint, arrays, note, run.communicator)
 
 
