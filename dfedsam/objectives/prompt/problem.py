@@ -30,8 +30,8 @@ class PromptProblem(Problem):
     """The problem that `PromptTuning.build` returns.
 
     Examples are identified by their index among all texts: training examples first, then held-out ones, those for
-    validation and, if losses are divided by those on perturbed texts, the perturbed training texts. Minibatches shorter than the longest are
-    padded with −1 at the end.
+    validation and, if losses are divided by those on perturbed texts, the perturbed training texts. Minibatches shorter
+    than the longest are padded with −1 at the end.
 
     Args:
         black_box: the black box.
