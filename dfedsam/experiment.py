@@ -82,7 +82,8 @@ class Experiment:
         """Every option as plain values, in the form of an experiment file; feeding it back repeats the run."""
         names = [field.name for field in fields(self) if field.name != "topology"]
         topology = {"topology": describe(self.topology.identity()), "peers": self.topology.n}
-        return topology | {name: describe(getattr(self, name)) for name in names}
+        values = topology | {name: describe(getattr(self, name)) for name in names}
+        return {name: value for name, value in values.items() if value is not None}
 
     def digest(self) -> str:
         """Hash of all options on which the state after a round depends; stored in checkpoints."""
