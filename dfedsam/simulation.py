@@ -135,6 +135,7 @@ def run(
         files = [] if run.folder is None else [Files(run.folder)]
         saves = [] if run.folder is None else [Checkpoints(run.folder)]
         every = [AbsentPeers(), Budget(), Evaluation(), ConsensusWatch(), *files, *callbacks, *saves]
+        run.callbacks = every
         for callback in every:
             stack.callback(callback.close)
             callback.on_start(run)
