@@ -45,7 +45,8 @@ class Experiment:
         seed: seed of all random numbers, at least 0 and below 2⁶⁴.
         dtype: type of x, "float32" or "float64".
         evaluate_every: rounds between evaluations, at least 1; the start and the last round are always evaluated.
-        evaluate_local: also evaluate each peer's own model (loss_local, accuracy_local, accuracy_worst).
+        evaluate_local: also evaluate each peer's own model (loss_local, accuracy_local, accuracy_worst, and
+            the same of validation examples).
         checkpoint_every: rounds between checkpoints, at least 1; the start and the last round always get one.
         cosine: record the mean cosine of the estimates with the exact gradients, if the objective gives gradients.
         references: also compute the objective's reference metrics, such as its first-order accuracy.

@@ -137,6 +137,7 @@ def run(
         files = [] if run.folder is None else [Files(run.folder)]
         saves = [] if run.folder is None else [Checkpoints(run.folder)]
         every = [AbsentPeers(), Budget(), Timing(), Evaluation(), ConsensusWatch(), *files, *callbacks, *saves]
+        run.callbacks = every
         for callback in every:
             stack.callback(callback.close)
             callback.on_start(run)
@@ -162,8 +163,7 @@ def _begin(experiment: Experiment, communicator: Communicator) -> Run:
     x = np.tile(problem.start().astype(experiment.dtype), (len(block), 1))
     with np.errstate(over="ignore", invalid="ignore"):
         state = experiment.algorithm.init(x, problem)
-    clock = experiment.start_clock()
-    return Run(experiment, communicator, problem, QueryCounter.zero(len(block)), state, clock=clock)
+    return Run(experiment, communicator, problem, QueryCounter.zero(len(block)), state)
 
 
 def _round(run: Run) -> Any:

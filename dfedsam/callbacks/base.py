@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -46,6 +46,10 @@ class Run:
         before_gossip: observer of x before gossip, for this round's context.
         cosines: collects cosines of estimates with exact gradients, for this round's context; None: not recorded.
         clock: simulated time; None without a clock.
+        kept: arrays that callbacks keep between rounds, one row for each of the block's peers, by names with the
+            callback's own before them ("privacy.spent"). They are saved in checkpoints, and present again in `on_start`
+            of a resumed run.
+        callbacks: the run's callbacks, in their order.
     """
 
     experiment: Experiment
@@ -65,6 +69,8 @@ class Run:
     before_gossip: Callable[[NDArray], None] = lambda _: None
     cosines: list[tuple[slice, NDArray]] | None = None
     clock: SynchronousTime | None = None
+    kept: dict[str, NDArray] = field(default_factory=dict)
+    callbacks: Sequence[Callback] = ()
     _start: float = field(default_factory=time.perf_counter)
 
     @property
@@ -123,6 +129,13 @@ class Callback:
 
     def after_round(self, run: Run) -> None:
         """Called after every round, and for round 0 of a fresh run: `run.round` rounds are complete."""
+
+    def metrics(self, run: Run) -> Row:
+        """Numbers to add to an evaluation after `run.round` rounds; the same on every rank.
+
+        Called by the evaluation, and so before `after_round` of callbacks that come after it.
+        """
+        return {}
 
     def on_end(self, run: Run) -> None:
         """Called once after the last round, also when the run was stopped; not when it failed."""

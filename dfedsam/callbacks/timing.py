@@ -15,8 +15,12 @@ class Timing(Callback):
         self._queries: NDArray[np.int64] | None = None
 
     def on_start(self, run: Run) -> None:
-        """A resumed run may be over."""
-        self._end_if_over(run)
+        """Start the clock, or let it go on from a checkpoint; a resumed run may be over."""
+        run.clock = run.experiment.start_clock()
+        kept = {name: array for name, array in run.kept.items() if name.startswith("clock.")}
+        if run.clock is not None and kept:
+            run.clock.restore({name: run.communicator.gather(array) for name, array in kept.items()})
+        self._keep(run)
 
     def before_round(self, run: Run) -> None:
         """Record the round's gossip steps."""
@@ -37,9 +41,17 @@ class Timing(Callback):
             communicator.count(run.clock.late, exchanges[0][1])
         run.clock.advance(before, exchanges, queries, run.experiment.topology.participants(before))
         self._queries = None
-        self._end_if_over(run)
+        self._keep(run)
+
+    def metrics(self, run: Run) -> dict[str, float]:
+        """Simulated seconds, and the share of them spent waiting."""
+        return {} if run.clock is None else run.clock.metrics
 
     @staticmethod
-    def _end_if_over(run: Run) -> None:
+    def _keep(run: Run) -> None:
+        """Keep what a checkpoint needs, and say whether the time of the run is over."""
+        if run.clock is not None:
+            mine = np.asarray(run.communicator.block)
+            run.kept.update({name: array[mine] for name, array in run.clock.arrays().items()})
         until = run.experiment.until
         run.over = until is not None and run.clock is not None and run.clock.metrics["time"] >= until

@@ -14,7 +14,6 @@ from scipy.sparse import csr_array
 
 from dfedsam.clock.base import Clock
 from dfedsam.clock.links import Edges
-from dfedsam.peers import Peers
 from dfedsam.random import RandomStream
 from dfedsam.topologies.schedules.unreliable import Links as TopologyLinks
 
@@ -155,13 +154,12 @@ class SynchronousTime:
         idle = float(self.waited.mean()) / total if total else 0.0
         return {"time": float(self.now.max()), "time_mean": total, "idle": idle}
 
-    def arrays(self, block: Peers) -> dict[str, NDArray[np.float64]]:
-        """What a checkpoint holds of the block's peers."""
-        rows = np.asarray(block)
-        return {"clock.now": self.now[rows], "clock.waited": self.waited[rows]}
+    def arrays(self) -> dict[str, NDArray[np.float64]]:
+        """What a checkpoint holds, a row for each peer."""
+        return {"clock.now": self.now, "clock.waited": self.waited}
 
-    def restore(self, round: int, arrays: dict[str, NDArray[np.float64]]) -> None:
-        """Go on after `round` rounds, from the arrays of all peers."""
+    def restore(self, arrays: dict[str, NDArray[np.float64]]) -> None:
+        """Go on from the arrays of a checkpoint."""
         self.now, self.waited = arrays["clock.now"], arrays["clock.waited"]
 
     def _computed(
