@@ -1,4 +1,37 @@
 # What `from dfedsam import ...` offers. lazy_loader reads this file and loads a name when it is first used.
+from .adversary import (
+    ALIE as ALIE,
+)
+from .adversary import (
+    IPM as IPM,
+)
+from .adversary import (
+    Adversary as Adversary,
+)
+from .adversary import (
+    ConstantAttack as ConstantAttack,
+)
+from .adversary import (
+    Dissensus as Dissensus,
+)
+from .adversary import (
+    LabelFlip as LabelFlip,
+)
+from .adversary import (
+    Mimic as Mimic,
+)
+from .adversary import (
+    RandomNoise as RandomNoise,
+)
+from .adversary import (
+    SignFlip as SignFlip,
+)
+from .adversary import (
+    Silent as Silent,
+)
+from .adversary import (
+    Spectral as Spectral,
+)
 from .algorithms import (
     BBT as BBT,
 )
@@ -101,6 +134,48 @@ from .callbacks.base import (
 from .callbacks.progress import (
     Progress as Progress,
 )
+from .clock import (
+    Clock as Clock,
+)
+from .clock import (
+    Compute as Compute,
+)
+from .clock import (
+    Constant as Constant,
+)
+from .clock import (
+    Exponential as Exponential,
+)
+from .clock import (
+    Links as Links,
+)
+from .clock import (
+    LogNormal as LogNormal,
+)
+from .clock import (
+    MatrixLinks as MatrixLinks,
+)
+from .clock import (
+    Pareto as Pareto,
+)
+from .clock import (
+    PerPeer as PerPeer,
+)
+from .clock import (
+    PerQuery as PerQuery,
+)
+from .clock import (
+    TimeModel as TimeModel,
+)
+from .clock import (
+    TwoSpeeds as TwoSpeeds,
+)
+from .clock import (
+    UnderlayLinks as UnderlayLinks,
+)
+from .clock import (
+    UniformLinks as UniformLinks,
+)
 from .data.split import (
     IID as IID,
 )
@@ -129,6 +204,18 @@ from .experiment import (
     Experiment as Experiment,
 )
 from .gossip import (
+    GTS as GTS,
+)
+from .gossip import (
+    IOS as IOS,
+)
+from .gossip import (
+    NNA as NNA,
+)
+from .gossip import (
+    Balance as Balance,
+)
+from .gossip import (
     Ceca as Ceca,
 )
 from .gossip import (
@@ -136,6 +223,12 @@ from .gossip import (
 )
 from .gossip import (
     Choco as Choco,
+)
+from .gossip import (
+    Clipped as Clipped,
+)
+from .gossip import (
+    CSPlus as CSPlus,
 )
 from .gossip import (
     DeepSqueeze as DeepSqueeze,
@@ -147,7 +240,16 @@ from .gossip import (
     Flood as Flood,
 )
 from .gossip import (
+    GeometricMedian as GeometricMedian,
+)
+from .gossip import (
     Gossip as Gossip,
+)
+from .gossip import (
+    Krum as Krum,
+)
+from .gossip import (
+    Median as Median,
 )
 from .gossip import (
     Plain as Plain,
@@ -156,7 +258,13 @@ from .gossip import (
     PushSum as PushSum,
 )
 from .gossip import (
+    RobustGossip as RobustGossip,
+)
+from .gossip import (
     SecondOrder as SecondOrder,
+)
+from .gossip import (
+    TrimmedMean as TrimmedMean,
 )
 from .gossip.compressors import (
     QSGD as QSGD,

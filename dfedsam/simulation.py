@@ -17,6 +17,7 @@ from dfedsam.callbacks.base import Callback, Run
 from dfedsam.callbacks.evaluation import Evaluation
 from dfedsam.callbacks.files import Checkpoints, Files, Out, open_folder, restore
 from dfedsam.callbacks.rounds import AbsentPeers, Budget, ConsensusWatch
+from dfedsam.callbacks.timing import Timing
 from dfedsam.communication.base import Communicator
 from dfedsam.context import QueryCounter, RoundContext, Server
 from dfedsam.errors import RunError
@@ -32,7 +33,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from scipy.sparse import csr_array
 
+    from dfedsam.adversary import Adversary
     from dfedsam.algorithms import Algorithm
+    from dfedsam.clock import Clock
     from dfedsam.objectives import Objective
     from dfedsam.topologies import Topology
     from dfedsam.topologies.placement import Placement
@@ -134,14 +137,14 @@ def run(
             restore(run, run.folder)
         files = [] if run.folder is None else [Files(run.folder)]
         saves = [] if run.folder is None else [Checkpoints(run.folder)]
-        every = [AbsentPeers(), Budget(), Evaluation(), ConsensusWatch(), *files, *callbacks, *saves]
+        every = [AbsentPeers(), Budget(), Timing(), Evaluation(), ConsensusWatch(), *files, *callbacks, *saves]
         run.callbacks = every
         for callback in every:
             stack.callback(callback.close)
             callback.on_start(run)
         if not run.rows:
             _after_round(run, every)
-        while run.stopped is None and run.round < experiment.rounds:
+        while not (run.stopped or run.over) and run.round < experiment.rounds:
             for callback in every:
                 callback.before_round(run)
             run.state = _round(run)
@@ -161,18 +164,23 @@ def _begin(experiment: Experiment, communicator: Communicator) -> Run:
     x = np.tile(problem.start().astype(experiment.dtype), (len(block), 1))
     with np.errstate(over="ignore", invalid="ignore"):
         state = experiment.algorithm.init(x, problem)
-    return Run(experiment, communicator, problem, QueryCounter.zero(len(block)), state)
+    run = Run(experiment, communicator, problem, QueryCounter.zero(len(block)), state)
+    if experiment.attackers is not None:
+        run.honest = ~experiment.attackers.mask
+        if experiment.attackers.adversary.flips_labels:
+            problem.flip_labels(np.flatnonzero(~run.honest[np.asarray(block)]))
+    return run
 
 
 def _round(run: Run) -> Any:
     """The state after the next round."""
     experiment, communicator = run.experiment, run.communicator
     stream = RandomStream(experiment.seed, "", run.round, 0, communicator.block)
-    weights = experiment.topology.weights(run.round)
+    weights = run.weights
     server = Server(communicator, run.before_gossip, run.participants) if experiment.algorithm.uses_server else None
     context = RoundContext(
         run.round, run.problem, stream, run.counter, communicator, weights, run.before_gossip, ALL_ROWS, run.cosines,
-        run.participants, server,
+        run.participants, server, experiment.attackers,
     )  # fmt: skip
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found, and said in one line
@@ -210,6 +218,9 @@ def simulate(
     cosine: bool = False,
     references: bool = False,
     placement: Placement = "contiguous",
+    clock: Clock | None = None,
+    adversary: Adversary | None = None,
+    until: float | None = None,
     out: Path | str | None = None,
     resume: bool = False,
     callbacks: Sequence[Callback] = (),
@@ -230,6 +241,9 @@ def simulate(
         cosine: record the mean cosine of the estimates with the exact gradients.
         references: also compute the objective's reference metrics.
         placement: which MPI rank owns which peers.
+        adversary: which peers attack, such as `ALIE(peers=3)`.
+        clock: simulated time, such as `Clock(compute=Exponential(mean=0.1))`.
+        until: simulated seconds after which the run ends.
         out: the run's folder, which must not exist yet; without it nothing is written.
         resume: continue from the checkpoint in `out`.
         callbacks: further callbacks, such as `Progress()`.
@@ -267,5 +281,8 @@ def simulate(
         cosine=cosine,
         references=references,
         placement=placement,
+        clock=clock,
+        adversary=adversary,
+        until=until,
     )
     return run(experiment, out=out, resume=resume, callbacks=callbacks)

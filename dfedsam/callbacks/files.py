@@ -164,7 +164,7 @@ class Files(Callback):
 
     def on_end(self, run: Run) -> None:
         """Write the mean model, and the references if the run is complete."""
-        mean = mean_model(run.x, run.communicator)
+        mean = mean_model(run.x, run.communicator, run.honest)
 
         def write() -> None:
             if run.experiment.references and run.stopped is None:
@@ -191,7 +191,7 @@ class Checkpoints(Callback):
         Raises:
             FileError: on every rank, if writing fails; the last checkpoint is kept.
         """
-        if not (run.stopped or run.experiment.is_saved(run.round)):
+        if not (run.stopped or run.over or run.experiment.is_saved(run.round)):
             return
         on_root(run.communicator, self.folder.sync_metrics)
         note = {

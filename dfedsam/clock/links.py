@@ -67,6 +67,8 @@ class UniformLinks(Links):
             each message has the whole bandwidth.
     """
 
+    public_name = "uniform"
+
     latency: float = 1e-3
     bandwidth: float = 1e9
     sharing: Sharing = "degree"
@@ -92,6 +94,8 @@ class MatrixLinks(Links):
         latency: CSV of n × n seconds; row j, column i: from peer j to peer i.
         bandwidth: CSV of n × n bits per second.
     """
+
+    public_name = "matrix"
 
     latency: Path | str
     bandwidth: Path | str
@@ -135,6 +139,8 @@ class UnderlayLinks(Links):
         latency_base: seconds of any message, at least 0.
         latency_per_km: seconds per kilometre, at least 0.
     """
+
+    public_name = "underlay"
 
     file: str = "gaia"
     access: float = 1e10

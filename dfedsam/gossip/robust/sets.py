@@ -39,9 +39,9 @@ class IOS(WeightingRule):
 
 @dataclass(frozen=True, kw_only=True)
 class Krum(WeightingRule):
-    """x_i ← that of x_i and the neighbours' rows whose distances to its k − f − 1 nearest others are smallest (k + 1 rows).
+    """x_i ← that row of x_i and its neighbours' which is closest to its nearest others.
 
-    It needs k ≥ f + 2 neighbours, and for its proof k ≥ 2f + 2. Source: Blanchard et al. (2017), "Machine learning with
+    That is, whose sum of squared distances to the k − f − 1 nearest of the k + 1 rows is smallest. It needs k ≥ f + 2 neighbours, and for its proof k ≥ 2f + 2. Source: Blanchard et al. (2017), "Machine learning with
     adversaries: Byzantine tolerant gradient descent"; as gossip, BRIDGE-K. Costs k² inner products.
     """
 
@@ -60,8 +60,8 @@ class GeometricMedian(WeightingRule):
     """The smoothed geometric median of x_i and the neighbours' rows, weighted by W: eight steps of Weiszfeld's method.
 
     z ← Σ_j α_j x_j / Σ_j α_j with α_j = w_j / max(ν, ‖x_j − z‖), from the weighted mean. It tolerates attackers of less
-    than half the weight; f is not used. Source: Pillutla, Kakade and Harchaoui (2022), "Robust aggregation for federated
-    learning". Costs k² inner products.
+    than half the weight; f is not used. Source: Pillutla, Kakade and Harchaoui (2022), "Robust aggregation for
+    federated learning". Costs k² inner products.
 
     Args:
         nu: ν, the smoothing, in units of x, above 0.
@@ -108,7 +108,7 @@ class CoordinateRule(RobustGossip):
 class TrimmedMean(CoordinateRule):
     """The mean of x_i and the neighbours' values without the f largest and f smallest, coordinate by coordinate.
 
-    Source: Yang, Fang, Liu and others (2022), "BRIDGE: Byzantine-resilient decentralized gradient descent" (BRIDGE-T). It
+    Source: Fang, Yang and Bajwa (2022), "BRIDGE: Byzantine-resilient decentralized gradient descent" (BRIDGE-T). It
     needs 2f + 1 neighbours, and on thin graphs it may cut the network: what only one neighbour knows is always trimmed.
     Costs a sort of k numbers per coordinate.
     """
@@ -127,8 +127,8 @@ class TrimmedMean(CoordinateRule):
 class Median(CoordinateRule):
     """The median of x_i and the neighbours' values, coordinate by coordinate; f is not used.
 
-    It tolerates attackers that are fewer than half of a neighbourhood, but may cut a thin network, as trimmed_mean does.
-    Source: BRIDGE-M, as trimmed_mean. Costs a sort of k + 1 numbers per coordinate.
+    It tolerates attackers that are fewer than half of a neighbourhood, but may cut a thin network, as trimmed_mean
+    does. Source: BRIDGE-M, as trimmed_mean. Costs a sort of k + 1 numbers per coordinate.
     """
 
     neighbours_needed = (0, 2)

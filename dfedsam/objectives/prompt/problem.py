@@ -71,6 +71,7 @@ class PromptProblem(Problem):
         self.black_box, self.map, self.labels, self.shards = black_box, prompt_map, labels, shards
         self.train, self.test, self.validation = np.split(np.arange(len(labels)), np.cumsum(counts))
         self.card, self.seed, self.dtype = card, seed, dtype
+        self._classes = classes
         self._batch_size, self._perturbed, self._by_peer = batch_size, perturbed, by_peer
         self._own = [shards[peer] for peer in block]
         self._widest = max(map(len, shards))
@@ -83,6 +84,12 @@ class PromptProblem(Problem):
 
     def start(self) -> NDArray:
         return self.map.start().astype(self.dtype)
+
+    def flip_labels(self, rows: NDArray[np.intp]) -> None:
+        self.labels = self.labels.copy()
+        for row in rows.tolist():
+            own = self._own[row]
+            self.labels[own] = self._classes - 1 - self.labels[own]
 
     def minibatch(self, stream: RandomStream, rows: slice = ALL_ROWS) -> NDArray:
         """Indices of each peer's examples, drawn without replacement, shape (p, b)."""
