@@ -24,8 +24,8 @@ _ROWS, _BOTH = frozenset({"rows"}), frozenset({"rows", "scalars"})
 class Dissensus(Adversary):
     """Push each honest peer away from its honest neighbours: x_i − ε Σ_{honest j} w_ij (x_j − x_i) / b_i.
 
-    b_i is the weight of the attackers at i. ε is the scale; 1 just undoes the honest neighbours' pull on plain gossip. Source: He, Karimireddy and Jaggi (2022),
-    "Byzantine-robust decentralized learning via ClippedGossip".
+    b_i is the weight of the attackers at i. ε is the scale; 1 just undoes the honest neighbours' pull on plain gossip.
+    Source: He, Karimireddy and Jaggi (2022), "Byzantine-robust decentralized learning via ClippedGossip".
     """
 
     forges = _ROWS
@@ -54,8 +54,8 @@ class ALIE(Adversary):
     """A little is enough: mean − c z₀ · standard deviation of the honest peers' rows, coordinate by coordinate.
 
     z₀ = Φ⁻¹((n − m − s)/(n − m)) with s = ⌊n/2 + 1⌋ − m, for m attackers of n peers, is the largest shift that still
-    hides among the honest ones. Source: Baruch, Baruch and Goldberg (2019), "A little is enough: circumventing defenses for
-    distributed learning". c is the scale.
+    hides among the honest ones. Source: Baruch, Baruch and Goldberg (2019), "A little is enough: circumventing defenses
+    for distributed learning". c is the scale.
     """
 
     public_name = "alie"

@@ -62,10 +62,10 @@ class CSPlus(WeightingRule):
     """F-RG with CS+: clip all to the distance that leaves the farthest 2b outside.
 
     x_i ← x_i + Σ_j w_ij (x_j − x_i) min(1, τ_i/r_j), τ_i the distance at which the sorted neighbours' weights reach
-    their total less 2b_i, with b_i the f largest weights. With unit weights it converges up to f < μ₂/2 attackers around each
-    peer, μ₂ that of the honest graph, and no rule can do much better. Keeps the mean only with f = 0. Source: Gaucher,
-    Dieuleveut and Hendrikx (2025), "Unified breakdown analysis for Byzantine robust gossip". Costs one distance per
-    edge.
+    their total less 2b_i, with b_i the f largest weights. With unit weights it converges up to f < μ₂/2 attackers
+    around each peer, μ₂ that of the honest graph, and no rule can do much better. Keeps the mean only with f = 0.
+    Source: Gaucher, Dieuleveut and Hendrikx (2025), "Unified breakdown analysis for Byzantine robust gossip". Costs one
+    distance per edge.
     """
 
     public_name = "cs_plus"

@@ -41,8 +41,9 @@ class IOS(WeightingRule):
 class Krum(WeightingRule):
     """x_i ← that row of x_i and its neighbours' which is closest to its nearest others.
 
-    That is, whose sum of squared distances to the k − f − 1 nearest of the k + 1 rows is smallest. It needs k ≥ f + 2 neighbours, and for its proof k ≥ 2f + 2. Source: Blanchard et al. (2017), "Machine learning with
-    adversaries: Byzantine tolerant gradient descent"; as gossip, BRIDGE-K. Costs k² inner products.
+    That is, whose sum of squared distances to the k − f − 1 nearest of the k + 1 rows is smallest. It needs k ≥ f + 2
+    neighbours, and for its proof k ≥ 2f + 2. Source: Blanchard et al. (2017), "Machine learning with adversaries:
+    Byzantine tolerant gradient descent"; as gossip, BRIDGE-K. Costs k² inner products.
     """
 
     neighbours_needed = (2, 2)
