@@ -76,6 +76,7 @@ class Experiment:
         check_placement(self.placement)
         verify(self.topology)
         self.algorithm.check(self.topology)
+        object.__setattr__(self, "algorithm", self.algorithm.for_rounds(self.rounds))
 
     def description(self) -> dict[str, Any]:
         """Every option as plain values, in the form of an experiment file; feeding it back repeats the run."""
