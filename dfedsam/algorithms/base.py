@@ -75,7 +75,7 @@ class Algorithm(ABC):
         """Raise OptionError unless this algorithm works on the topology; called before round 0."""
         gossip, me = self.gossip_of_x(), public_name(type(self))
         if self.needs_symmetric:
-            require_static_symmetric("algorithm", me, topology, f"choose the algorithm {self.instead}")
+            require_static_symmetric("algorithm", me, topology, f"choose {self.instead}")
         absent = (t for t in range(_ROUNDS_AHEAD) if topology.participants(t) is not None)
         if self.needs_all_peers and (t := next(absent, None)) is not None:
             rule = f"must have all peers in every round, which its server needs, but some are absent in round {t}"

@@ -119,10 +119,9 @@ class NIDS(Corrected):
         x, c = state.x, state.correction
         g, state.estimator = self.gradient(context, x, state.estimator)
         state.x = z = (x + (c - self.rate(context.round) * g)).astype(x.dtype)
-        if context.round == 0:
-            context.before_gossip(z)
-        else:
-            difference, state.gossip = self.gossip.difference(z, state.gossip, context.channel(z))  # W z − z
+        channel = context.channel(z)
+        if context.round:
+            difference, state.gossip = self.gossip.difference(z, state.gossip, channel)  # W z − z
             difference *= self.gamma
             state.x = (z + difference).astype(x.dtype)
             c += difference
@@ -159,13 +158,12 @@ class ProxSkip(Corrected):
         g, state.estimator = self.gradient(context, x, state.estimator)
         state.x = z = (x + (c - self.rate(context.round) * g)).astype(x.dtype)
         coin = replace(context.stream, purpose="coin", peers=range(1)).uniform((1,))[0, 0]
-        if coin >= self.probability:
-            context.before_gossip(z)
-            return state
-        difference, state.gossip = self.gossip.difference(z, state.gossip, context.channel(z))  # W z − z
-        difference *= self.gamma
-        state.x = (z + difference).astype(x.dtype)
-        c += self.probability * difference
+        channel = context.channel(z)
+        if coin < self.probability:
+            difference, state.gossip = self.gossip.difference(z, state.gossip, channel)  # W z − z
+            difference *= self.gamma
+            state.x = (z + difference).astype(x.dtype)
+            c += self.probability * difference
         return state
 
 
