@@ -315,6 +315,9 @@ from .zeroth_order import (
     SPSA as SPSA,
 )
 from .zeroth_order import (
+    Adam as Adam,
+)
+from .zeroth_order import (
     CoordinateWise as CoordinateWise,
 )
 from .zeroth_order import (
@@ -324,6 +327,9 @@ from .zeroth_order import (
     Exact as Exact,
 )
 from .zeroth_order import (
+    HiSo as HiSo,
+)
+from .zeroth_order import (
     OneSided as OneSided,
 )
 from .zeroth_order import (
@@ -331,6 +337,12 @@ from .zeroth_order import (
 )
 from .zeroth_order import (
     ScoreSketch as ScoreSketch,
+)
+from .zeroth_order import (
+    Sign as Sign,
+)
+from .zeroth_order import (
+    Tilted as Tilted,
 )
 from .zeroth_order import (
     TwoPoint as TwoPoint,
