@@ -22,7 +22,7 @@ from dfedsam.topologies import (
     to_dict,
     verify,
 )
-from dfedsam.topologies.matrices import adjacency_matrix
+from dfedsam.topologies.graph import adjacency_matrix
 
 WRITERS = {
     ".edgelist": nx.write_edgelist,
