@@ -86,7 +86,7 @@ def from_file(
         raise OptionError("path", path, f"must hold a graph or a matrix, but: {error}") from None
     except (ValueError, nx.NetworkXException) as error:
         raise OptionError("path", path, f"must hold a graph or a matrix, but: {error}") from None
-    graph = _connected(graph, path, largest, notes)
+    graph = _connected(graph, n, path, largest, notes)
     if n is not None and n != graph.n:
         hint = f"give --peers {graph.n}, or another file"
         raise OptionError("peers", n, f"must be {graph.n}, as in {path}", hint)
@@ -187,14 +187,14 @@ def _keeps_directions(graph: Graph, notes: list[str]) -> bool:
     return True
 
 
-def _connected(graph: Graph, path: Path, largest: bool, notes: list[str]) -> Graph:
-    """The graph without peers that have no edge, or its largest part where that is asked for.
+def _connected(graph: Graph, n: int | None, path: Path, largest: bool, notes: list[str]) -> Graph:
+    """The graph without peers that have no edge, unless n counts them, or its largest part where that is asked for.
 
     Raises:
         OptionError: if it is not connected.
     """
     joined = np.bincount(graph.edges.ravel(), minlength=graph.n) > 0
-    if joined.any() and not joined.all():
+    if n != graph.n and joined.any() and not joined.all():
         notes.append(f"{np.count_nonzero(~joined)} peers without an edge are dropped")
         graph = _among(graph, joined)
     part = graph.parts()

@@ -28,8 +28,8 @@ class Ceca(Gossip[GossipState]):
     In an exchange each peer sends one vector and receives one, and adds it to the sum of the peers before it, which it
     stores separately from its own vector (`topologies.schedules.one_peer`). A phase sends n ⌈log₂ n⌉ vectors. Source:
     Ding, Jin, Ying, Yuan and Yin (2023), "DSGD-CECA: decentralized SGD with communication-optimal exact consensus
-    algorithm", arXiv 2306.00256. Unlike in the paper, all exchanges belong to one phase; the paper has gradient steps between them,
-    so that x is averaged over a period of rounds, here in every round.
+    algorithm", arXiv 2306.00256. Unlike in the paper, all exchanges belong to one phase; the paper has gradient steps
+    between them, so that x is averaged over a period of rounds, here in every round.
     """
 
     instead = "choose the topology ceca"
