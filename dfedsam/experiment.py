@@ -84,6 +84,7 @@ class Experiment:
         check_placement(self.placement)
         verify(self.topology)
         self._check_clock()
+        object.__setattr__(self, "algorithm", self.algorithm.for_rounds(self.rounds))
 
     def _check_clock(self) -> None:
         topology, gossip = self.topology, self.algorithm.gossip_of_x()

@@ -16,6 +16,9 @@ from dfedsam import (
     BBT,
     D2,
     DPSGD,
+    GTHSGD,
+    KGT,
+    LTADMM,
     SGP,
     SPSA,
     CentralAverage,
@@ -31,6 +34,8 @@ from dfedsam import (
     DFedCata,
     DFedSAM,
     DFedSAMMG,
+    DiLoCo,
+    DiNNO,
     Exact,
     Experiment,
     Extra,
@@ -48,6 +53,7 @@ from dfedsam import (
     OledFL,
     OneSided,
     Plain,
+    ProxSkip,
     QGDSGDm,
     Quadratic,
     RandomK,
@@ -55,6 +61,7 @@ from dfedsam import (
     ScoreSketch,
     SecondOrder,
     TwoPoint,
+    WangElia,
     run,
     topologies,
 )
@@ -107,6 +114,13 @@ ALGORITHMS = [
     GossipCMAES(sigma=0.3, generations=2, covariance="diagonal", gossip=Chebyshev(steps=2)),
     DFedAvg(lr=0.05, estimator=SPSA()),
     FedBBPT(a=0.05),
+    WangElia(lr=0.05),
+    ProxSkip(lr=0.05, probability=0.5, rho=0.1),
+    GTHSGD(lr=0.05),
+    KGT(lr=0.02, local_steps=2),
+    DiNNO(lr=0.02, local_steps=2),
+    LTADMM(lr=0.02, local_steps=2),
+    DiLoCo(lr=0.05),
 ]
 PEERS = 7
 
