@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from dfedsam.blackbox.inputs import Bill
 from dfedsam.objectives.categorical import Categorical
 from dfedsam.peers import Peers
 from dfedsam.random import RandomStream
@@ -114,6 +115,13 @@ class Problem(ABC):
             BudgetExceeded: if the budget does not cover it.
         """
 
+    def validate(self, x: NDArray) -> dict[str, NDArray]:
+        """As `evaluate`, but on the validation examples; empty if there are none.
+
+        A search chooses by these metrics, so that it does not choose on the examples whose metrics are reported.
+        """
+        return {}
+
     def project(self, x: NDArray) -> None:
         """Project x (p, dim) to the nearest valid models, in place; by default all are valid."""
         if self.categorical is not None:
@@ -126,6 +134,14 @@ class Problem(ABC):
     def references(self) -> dict[str, float]:
         """Metrics that a run is compared with, such as the zero-shot accuracy; none by default."""
         return {}
+
+    def rehearse(self) -> Bill | None:
+        """Answer at once and at random from now on; None if the answers cost next to nothing, and stay true.
+
+        Returns:
+            What the model will have to read, with each query and evaluation.
+        """
+        return None
 
     def counts(self) -> dict[str, int]:
         """The cost of this process's queries, such as examples and tokens; empty by default."""
@@ -146,6 +162,11 @@ class Objective(ABC):
     """
 
     holds_out: ClassVar[bool] = False
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether queries go to a service, which may cost money."""
+        return False
 
     @abstractmethod
     def build(self, peers: int, block: Peers, seed: int, dtype: DTypeLike) -> Problem:

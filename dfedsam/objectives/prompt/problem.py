@@ -12,10 +12,12 @@ from safetensors.numpy import save
 from scipy.special import softmax
 
 from dfedsam.blackbox.base import BlackBox, cross_entropies, mean_over_examples, score_metrics
+from dfedsam.blackbox.inputs import Bill
 from dfedsam.errors import BudgetExceeded
 from dfedsam.objectives.base import ALL_ROWS, Problem
 from dfedsam.objectives.prompt.parameters import PromptMap
 from dfedsam.peers import Peers
+from dfedsam.phases import track
 from dfedsam.random import RandomStream, generator
 from dfedsam.run_folder import write_atomic
 
@@ -29,15 +31,15 @@ _LR = 0.01
 class PromptProblem(Problem):
     """The problem that `PromptTuning.build` returns.
 
-    Examples are identified by their index among all texts: training examples first, then held-out ones and, if losses
-    are divided by those on perturbed texts, the perturbed training texts. Minibatches shorter than the longest are
-    padded with −1 at the end.
+    Examples are identified by their index among all texts: training examples first, then held-out ones, those for
+    validation and, if losses are divided by those on perturbed texts, the perturbed training texts. Minibatches shorter
+    than the longest are padded with −1 at the end.
 
     Args:
         black_box: the black box.
         prompt_map: the map from a vector to the prompt.
-        labels: classes of the training and then the held-out examples, shape (n,).
-        train: number of training examples.
+        labels: classes of the training, held-out and validation examples, shape (n,).
+        counts: how many of these are for training, and held out.
         shards: for each peer of the network the indices of its training examples.
         block: the peers of this process.
         classes: number of classes.
@@ -56,7 +58,7 @@ class PromptProblem(Problem):
         black_box: BlackBox,
         prompt_map: PromptMap,
         labels: NDArray[np.int64],
-        train: int,
+        counts: tuple[int, int],
         shards: list[NDArray],
         block: Peers,
         *,
@@ -69,7 +71,7 @@ class PromptProblem(Problem):
         dtype: np.dtype,
     ) -> None:
         self.black_box, self.map, self.labels, self.shards = black_box, prompt_map, labels, shards
-        self.train, self.test = np.arange(train), np.arange(train, len(labels))
+        self.train, self.test, self.validation = np.split(np.arange(len(labels)), np.cumsum(counts))
         self.card, self.seed, self.dtype = card, seed, dtype
         self._batch_size, self._perturbed, self._by_peer = batch_size, perturbed, by_peer
         self._own = [shards[peer] for peer in block]
@@ -149,12 +151,18 @@ class PromptProblem(Problem):
 
     def evaluate(self, x: NDArray) -> dict[str, NDArray]:
         """Loss and accuracy on the held-out examples, each (k,)."""
+        return self._metrics(x, self.test)
+
+    def validate(self, x: NDArray) -> dict[str, NDArray]:
+        return self._metrics(x, self.validation) if len(self.validation) else {}
+
+    def _metrics(self, x: NDArray, examples: NDArray) -> dict[str, NDArray]:
         if self.budget_exhausted:
             raise BudgetExceeded(self.budget_exhausted)
-        labels = self.labels[self.test]
+        labels = self.labels[examples]
         if not self.map.per_example:
-            return self.black_box.metrics(self._prompts(x[:, None])[:, 0], self.test, labels)
-        metrics = [score_metrics(self._held_out_scores(one)[None], labels) for one in x]
+            return self.black_box.metrics(self._prompts(x[:, None])[:, 0], examples, labels)
+        metrics = [score_metrics(self._scores_of_one(one, examples)[None], labels) for one in x]
         return {name: np.concatenate([own[name] for own in metrics]) for name in metrics[0]}
 
     def sizes(self) -> NDArray[np.float64]:
@@ -172,6 +180,11 @@ class PromptProblem(Problem):
             first_order(self.black_box, self.map, self.train, self.labels, self.seed, self.dtype)[None]
         )
         return metrics | {f"first_order_{name}": float(best[name][0]) for name in ("accuracy", "loss")}
+
+    def rehearse(self) -> Bill:
+        bill = Bill()
+        self.black_box.rehearse(bill)
+        return bill
 
     def counts(self) -> dict[str, int]:
         return {"examples": self.black_box.usage.examples, "tokens": self.black_box.usage.tokens}
@@ -217,10 +230,10 @@ class PromptProblem(Problem):
         scores[mask] = alone
         return scores.swapaxes(1, 2)
 
-    def _held_out_scores(self, x: NDArray) -> NDArray:
-        """Class scores (b, classes) of one vector (dim,) on the held-out examples, if each has its own prompt."""
+    def _scores_of_one(self, x: NDArray, examples: NDArray) -> NDArray:
+        """Class scores (b, classes) of one vector (dim,) on examples (b,), if each has its own prompt."""
         most = max(1, _PROMPT_BYTES // self.black_box.prompt.nbytes)
-        chunks = np.split(self.test, range(most, len(self.test), most))
+        chunks = np.split(examples, range(most, len(examples), most))
         return np.concatenate([self._scores(x[None, None], chunk[None], count=False)[0, 0] for chunk in chunks])
 
 
@@ -254,7 +267,7 @@ def first_order(
     rng, x = generator(seed, "first-order reference"), torch.from_numpy(prompt_map.start().astype(np.float64))
     adam = torch.optim.Adam([x], lr=_LR * prompt_map.unit, eps=1e-12)
     falling = torch.optim.lr_scheduler.LambdaLR(adam, lambda step: 1 - step / steps)
-    for _ in range(steps):
+    for _ in track("first-order reference", range(steps)):
         batch = np.sort(rng.permutation(examples)[:_TEXT_BATCH]) if black_box.reads_texts else examples
         prompt = prompt_map.prompts(x.numpy().astype(dtype)[None])
         _, gradient = black_box.gradients(prompt, batch[None], labels[batch][None])
