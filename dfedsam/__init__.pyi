@@ -39,13 +39,34 @@ from .algorithms import (
     D2 as D2,
 )
 from .algorithms import (
+    DLM as DLM,
+)
+from .algorithms import (
     DPSGD as DPSGD,
+)
+from .algorithms import (
+    GTHSGD as GTHSGD,
+)
+from .algorithms import (
+    KGT as KGT,
+)
+from .algorithms import (
+    LED as LED,
+)
+from .algorithms import (
+    LTADMM as LTADMM,
+)
+from .algorithms import (
+    NIDS as NIDS,
 )
 from .algorithms import (
     SGP as SGP,
 )
 from .algorithms import (
     Algorithm as Algorithm,
+)
+from .algorithms import (
+    AugDGM as AugDGM,
 )
 from .algorithms import (
     CentralAverage as CentralAverage,
@@ -73,6 +94,12 @@ from .algorithms import (
 )
 from .algorithms import (
     DFedSAMMG as DFedSAMMG,
+)
+from .algorithms import (
+    DiLoCo as DiLoCo,
+)
+from .algorithms import (
+    DiNNO as DiNNO,
 )
 from .algorithms import (
     Extra as Extra,
@@ -105,7 +132,13 @@ from .algorithms import (
     OledFL as OledFL,
 )
 from .algorithms import (
+    ProxSkip as ProxSkip,
+)
+from .algorithms import (
     QGDSGDm as QGDSGDm,
+)
+from .algorithms import (
+    WangElia as WangElia,
 )
 from .blackbox import (
     BlackBoxConfig as BlackBoxConfig,
@@ -348,6 +381,9 @@ from .zeroth_order import (
     SPSA as SPSA,
 )
 from .zeroth_order import (
+    Adam as Adam,
+)
+from .zeroth_order import (
     CoordinateWise as CoordinateWise,
 )
 from .zeroth_order import (
@@ -357,6 +393,9 @@ from .zeroth_order import (
     Exact as Exact,
 )
 from .zeroth_order import (
+    HiSo as HiSo,
+)
+from .zeroth_order import (
     OneSided as OneSided,
 )
 from .zeroth_order import (
@@ -364,6 +403,12 @@ from .zeroth_order import (
 )
 from .zeroth_order import (
     ScoreSketch as ScoreSketch,
+)
+from .zeroth_order import (
+    Sign as Sign,
+)
+from .zeroth_order import (
+    Tilted as Tilted,
 )
 from .zeroth_order import (
     TwoPoint as TwoPoint,

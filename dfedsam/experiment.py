@@ -89,6 +89,7 @@ class Experiment:
         verify(self.topology)
         self._check_clock()
         self._check_adversary()
+        object.__setattr__(self, "algorithm", self.algorithm.for_rounds(self.rounds))
 
     def _check_clock(self) -> None:
         topology, gossip = self.topology, self.algorithm.gossip_of_x()

@@ -22,7 +22,7 @@ from dfedsam.communication.base import Communicator
 from dfedsam.context import QueryCounter, RoundContext, Server
 from dfedsam.errors import RunError
 from dfedsam.experiment import DType, Experiment
-from dfedsam.objectives.base import ALL_ROWS
+from dfedsam.objectives.base import ALL_ROWS, Problem
 from dfedsam.peers import format_peers
 from dfedsam.random import RandomStream
 from dfedsam.run_folder import Row
@@ -130,7 +130,7 @@ def run(
         RunError: if the run cannot continue; its last checkpoint is kept.
     """
     communicator = communicator or experiment.connect()
-    run = _begin(experiment, communicator)
+    run = begin(experiment, communicator)
     with ExitStack() as stack:
         run.folder = stack.enter_context(open_folder(out, communicator, resume=resume))
         if resume and run.folder is not None:
@@ -147,8 +147,7 @@ def run(
         while not (run.stopped or run.over) and run.round < experiment.rounds:
             for callback in every:
                 callback.before_round(run)
-            run.state = _round(run)
-            run.round += 1
+            play_round(run)
             _after_round(run, every)
         for callback in every:
             callback.on_end(run)
@@ -156,10 +155,16 @@ def run(
         return Result(experiment, rows, run.x, run.peer_metrics, run.stopped, run.folder and run.folder.path)
 
 
-def _begin(experiment: Experiment, communicator: Communicator) -> Run:
-    """The run before its first round: all peers at the objective's common start."""
+def begin(experiment: Experiment, communicator: Communicator, problem: Problem | None = None) -> Run:
+    """The run before its first round: all peers at the objective's common start.
+
+    Args:
+        experiment: the experiment.
+        communicator: the partition of peers over ranks.
+        problem: the objective with the block's data; None: it is built.
+    """
     block = communicator.block
-    problem = experiment.objective.build(experiment.topology.n, block, experiment.seed, experiment.dtype)
+    problem = problem or experiment.objective.build(experiment.topology.n, block, experiment.seed, experiment.dtype)
     experiment.algorithm.check_problem(problem)
     x = np.tile(problem.start().astype(experiment.dtype), (len(block), 1))
     with np.errstate(over="ignore", invalid="ignore"):
@@ -172,8 +177,12 @@ def _begin(experiment: Experiment, communicator: Communicator) -> Run:
     return run
 
 
-def _round(run: Run) -> Any:
-    """The state after the next round."""
+def play_round(run: Run) -> None:
+    """Play the next round.
+
+    Raises:
+        RunError: if it cannot be played.
+    """
     experiment, communicator = run.experiment, run.communicator
     stream = RandomStream(experiment.seed, "", run.round, 0, communicator.block)
     weights = run.weights
@@ -184,7 +193,7 @@ def _round(run: Run) -> Any:
     )  # fmt: skip
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found, and said in one line
-            return experiment.algorithm.round(run.state, context)
+            run.state = experiment.algorithm.round(run.state, context)
     except (RunError, ValueError):
         raise
     except ArithmeticError as error:  # of options far out of scale: no fault of the program
@@ -193,6 +202,7 @@ def _round(run: Run) -> Any:
     except Exception as error:
         peers = format_peers(communicator.block)
         raise RunError(f"{type(error).__name__}: {error}", round=run.round, peers=peers) from error
+    run.round += 1
 
 
 def _after_round(run: Run, callbacks: Sequence[Callback]) -> None:

@@ -74,7 +74,7 @@ class Evaluation(Callback):
         if not (run.over or run.experiment.is_evaluated(run.round)):
             return
         try:
-            metrics = self._metrics(run)
+            metrics = self.metrics_of(run)
         except BudgetExceeded as error:
             if run.round == 0:
                 raise RunError(f"the budget does not cover the initial evaluation: {error}; raise it") from None
@@ -90,7 +90,7 @@ class Evaluation(Callback):
 
         return observe
 
-    def _metrics(self, run: Run) -> Row:
+    def metrics_of(self, run: Run) -> Row:
         """All metrics; the same on every rank."""
         communicator, n, x = run.communicator, run.communicator.peers, run.x
         row: Row = {

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from dfedsam.blackbox.inputs import Bill
 from dfedsam.errors import OptionError
 from dfedsam.objectives.categorical import Categorical
 from dfedsam.peers import Peers
@@ -143,6 +144,14 @@ class Problem(ABC):
         """Metrics that a run is compared with, such as the zero-shot accuracy; none by default."""
         return {}
 
+    def rehearse(self) -> Bill | None:
+        """Answer at once and at random from now on; None if the answers cost next to nothing, and stay true.
+
+        Returns:
+            What the model will have to read, with each query and evaluation.
+        """
+        return None
+
     def counts(self) -> dict[str, int]:
         """The cost of this process's queries, such as examples and tokens; empty by default."""
         return {}
@@ -162,6 +171,11 @@ class Objective(ABC):
     """
 
     holds_out: ClassVar[bool] = False
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether queries go to a service, which may cost money."""
+        return False
 
     @abstractmethod
     def build(self, peers: int, block: Peers, seed: int, dtype: DTypeLike) -> Problem:
