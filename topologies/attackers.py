@@ -8,8 +8,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
-from dfedsam.topologies.spectra.extremes import fiedler, small
-from dfedsam.topologies.spectra.symmetric import laplacian
+from dfedsam.topologies.spectra.extremes import fiedler, laplacian, small
 from dfedsam.topologies.topology import Topology
 
 _CANDIDATES = 8  # peers of a large graph whose removal is tried exactly, those of the largest first-order effect
