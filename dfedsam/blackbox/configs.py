@@ -26,6 +26,7 @@ class BlackBoxConfig(ABC):
     """The options of a black box."""
 
     takes_images: ClassVar[bool] = False
+    is_remote: ClassVar[bool] = False
 
     @abstractmethod
     def build(self, task: TaskSpec) -> BlackBox:
@@ -259,6 +260,7 @@ class EndpointConfig(TemplatedConfig):
     """
 
     public_name: ClassVar[str] = "endpoint"
+    is_remote: ClassVar[bool] = True
     template: str = "{text} {prompt} It was"
     url: str = "http://localhost:8000/v1"
     served: str = ""

@@ -160,9 +160,7 @@ class UnderlayLinks(Links):
         return read_underlay(self.file, "file")
 
     def check(self, n: int) -> None:
-        sites = len(self.underlay.sites)
-        if sites < n:
-            raise OptionError("file", self.file, f"must have a site for each of {n} peers, but it has {sites}")
+        self.underlay.require_sites(n, "file", self.file)
 
     def seconds(self, edges: Edges, size: float) -> NDArray[np.float64]:
         pair, bits = (edges.senders, edges.receivers), 8 * size

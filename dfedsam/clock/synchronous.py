@@ -94,6 +94,10 @@ class SynchronousTime:
         self._leave: NDArray[np.float64] | None = None
         self._hub: int | None = None
 
+    def edges(self, weights: csr_array) -> Edges:
+        """The edges along which a gossip step with this W sends."""
+        return self._pattern(weights).edges
+
     def weights(
         self, round: int, weights: csr_array, size: float, present: NDArray[np.bool_] | None = None
     ) -> csr_array:
