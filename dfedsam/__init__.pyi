@@ -96,6 +96,9 @@ from .algorithms import (
     MomentumTracking as MomentumTracking,
 )
 from .algorithms import (
+    NetworkDANE as NetworkDANE,
+)
+from .algorithms import (
     OledFL as OledFL,
 )
 from .algorithms import (

@@ -50,6 +50,7 @@ from dfedsam import (
     LocalOnly,
     LogisticRegression,
     MomentumTracking,
+    NetworkDANE,
     OledFL,
     OneSided,
     Plain,
@@ -121,6 +122,7 @@ ALGORITHMS = [
     DiNNO(lr=0.02, local_steps=2),
     LTADMM(lr=0.02, local_steps=2),
     DiLoCo(lr=0.05),
+    NetworkDANE(lr=0.02, local_steps=2),
 ]
 PEERS = 7
 
