@@ -26,11 +26,11 @@ def quadratics():
 
 def theirs(out):
     import networkx as nx
-    from decent_array import Array, interoperability
-    from decent_bench.agents import Agent
-    from decent_bench.algorithms import p2p
-    from decent_bench.costs import QuadraticCost
-    from decent_bench.networks import P2PNetwork
+    from decent_array import Array, interoperability  # pyright: ignore[reportMissingImports]
+    from decent_bench.agents import Agent  # pyright: ignore[reportMissingImports]
+    from decent_bench.algorithms import p2p  # pyright: ignore[reportMissingImports]
+    from decent_bench.costs import QuadraticCost  # pyright: ignore[reportMissingImports]
+    from decent_bench.networks import P2PNetwork  # pyright: ignore[reportMissingImports]
 
     interoperability.set_backend("numpy")
     received = Agent.messages  # 0.3.0 adds up neighbours' vectors in the first one's memory, in DLM and DiNNO

@@ -80,8 +80,8 @@ class OwnHessiansProblem(Problem):
     def start(self):
         return np.zeros(DIM)
 
-    def minibatch(self, draws, rows=slice(None)):
-        return np.empty((len(draws.peers), 0))
+    def minibatch(self, stream, rows=slice(None)):
+        return np.empty((len(stream.peers), 0))
 
     def losses(self, x, batch, rows=slice(None)):
         raise NotImplementedError
@@ -97,7 +97,7 @@ PROBLEM = OwnHessians().build(N, range(N), 0, np.dtype(np.float64))
 
 
 def gradients(x):
-    return PROBLEM.gradients(x, None)
+    return PROBLEM.gradients(x, np.empty((N, 0)))
 
 
 def aug_dgm():
