@@ -6,13 +6,34 @@ from .algorithms import (
     D2 as D2,
 )
 from .algorithms import (
+    DLM as DLM,
+)
+from .algorithms import (
     DPSGD as DPSGD,
+)
+from .algorithms import (
+    GTHSGD as GTHSGD,
+)
+from .algorithms import (
+    KGT as KGT,
+)
+from .algorithms import (
+    LED as LED,
+)
+from .algorithms import (
+    LTADMM as LTADMM,
+)
+from .algorithms import (
+    NIDS as NIDS,
 )
 from .algorithms import (
     SGP as SGP,
 )
 from .algorithms import (
     Algorithm as Algorithm,
+)
+from .algorithms import (
+    AugDGM as AugDGM,
 )
 from .algorithms import (
     CentralAverage as CentralAverage,
@@ -40,6 +61,12 @@ from .algorithms import (
 )
 from .algorithms import (
     DFedSAMMG as DFedSAMMG,
+)
+from .algorithms import (
+    DiLoCo as DiLoCo,
+)
+from .algorithms import (
+    DiNNO as DiNNO,
 )
 from .algorithms import (
     Extra as Extra,
@@ -72,7 +99,13 @@ from .algorithms import (
     OledFL as OledFL,
 )
 from .algorithms import (
+    ProxSkip as ProxSkip,
+)
+from .algorithms import (
     QGDSGDm as QGDSGDm,
+)
+from .algorithms import (
+    WangElia as WangElia,
 )
 from .blackbox import (
     BlackBoxConfig as BlackBoxConfig,
@@ -100,6 +133,48 @@ from .callbacks.base import (
 )
 from .callbacks.progress import (
     Progress as Progress,
+)
+from .clock import (
+    Clock as Clock,
+)
+from .clock import (
+    Compute as Compute,
+)
+from .clock import (
+    Constant as Constant,
+)
+from .clock import (
+    Exponential as Exponential,
+)
+from .clock import (
+    Links as Links,
+)
+from .clock import (
+    LogNormal as LogNormal,
+)
+from .clock import (
+    MatrixLinks as MatrixLinks,
+)
+from .clock import (
+    Pareto as Pareto,
+)
+from .clock import (
+    PerPeer as PerPeer,
+)
+from .clock import (
+    PerQuery as PerQuery,
+)
+from .clock import (
+    TimeModel as TimeModel,
+)
+from .clock import (
+    TwoSpeeds as TwoSpeeds,
+)
+from .clock import (
+    UnderlayLinks as UnderlayLinks,
+)
+from .clock import (
+    UniformLinks as UniformLinks,
 )
 from .data.split import (
     IID as IID,

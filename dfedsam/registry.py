@@ -7,6 +7,11 @@ by its import path, which is code: what a file names is imported only if the cal
 
 A kind is known by the last part of its option's name: `--algorithm.estimator` takes an estimator, `--topology.topology`
 another topology, `--topology.topologies` a list of them.
+
+To add a kind: write its base class and plug-ins in a package, add it to KINDS, and give `Experiment` (or a plug-in) a
+field whose name is the kind, such as `clock: Clock | None = None`, described under Args. The command line, experiment
+files, run folders, sweeps, help and completion follow from these two. None, the default of an optional kind, means that
+it is off, and is written `--clock none` over a file that sets it.
 """
 
 from __future__ import annotations
@@ -36,11 +41,14 @@ class Kind:
         package: the package with the plug-ins; for classes its `__all__` lists them.
         base: their base class in that package; for functions the function of the package that lists them.
         returns: for functions, words of which the annotation of what they return must have one.
+        usual: for an optional kind, the plug-in whose options are set if none is named: with it `--clock.wait barrier`
+            is enough to turn the clock on.
     """
 
     package: str
     base: str
     returns: tuple[str, ...] = ()
+    usual: str = ""
 
     @property
     def functions(self) -> bool:
@@ -59,6 +67,9 @@ KINDS = {
     "split": Kind("dfedsam.data.split", "Split"),
     "parameters": Kind("dfedsam.objectives", "PromptParameters"),
     "blackbox": Kind("dfedsam.blackbox", "BlackBoxConfig"),
+    "clock": Kind("dfedsam.clock", "TimeModel", usual="simulated"),
+    "compute": Kind("dfedsam.clock", "Compute"),
+    "links": Kind("dfedsam.clock", "Links"),
 }
 LISTS = {"topologies": "topology"}  # options that take several plug-ins, and their kind
 
@@ -169,10 +180,10 @@ def is_import_path(name: str) -> bool:
 
 
 def is_plugin(value: object, base: type) -> bool:
-    """Whether a value is a class derived from `base`."""
+    """Whether a value is a class derived from `base`, or `base` itself, and not abstract."""
     if get_origin(value) is not None:  # dict[str, int], which Python 3.10 takes for a type
         return False
-    return isinstance(value, type) and issubclass(value, base) and value is not base
+    return isinstance(value, type) and issubclass(value, base) and not inspect.isabstract(value)
 
 
 def match_name(name: str, known: Collection[str]) -> str | None:
@@ -206,7 +217,7 @@ def make_named(plugin: Any) -> None:
             continue
         if isinstance(value, str):
             object.__setattr__(plugin, field.name, find(field.name, value)())
-        elif not isinstance(value, base_class(kind)):
+        elif not isinstance(value, base_class(kind)) and not (value is None and field.default is None):
             base = f"{KINDS[kind].package}.{KINDS[kind].base}"
             raise OptionError(field.name, value, f"must be a name, or an instance of a class derived from {base}")
 
@@ -224,7 +235,7 @@ def _ours(kind: str) -> dict[str, Plugin]:
         return dict(getattr(package, where.base)())
     base = getattr(package, where.base)
     values = [getattr(package, name) for name in getattr(package, "__all__", dir(package))]
-    return {public_name(value): value for value in values if is_plugin(value, base) and not inspect.isabstract(value)}
+    return {public_name(value): value for value in values if is_plugin(value, base)}
 
 
 @cache
@@ -250,7 +261,7 @@ def _checked(option: str, name: str, kind: str, plugin: Plugin) -> Plugin:
             gives = "a networkx graph or a Topology" if kind == "topology" else "W, a scipy.sparse.csr_array"
             rule = f"must be a function that is annotated to return {gives}"
             raise OptionError(option, name, rule, "annotate it, or fix the path")
-    elif not is_plugin(plugin, base_class(kind)) or inspect.isabstract(plugin):
+    elif not is_plugin(plugin, base_class(kind)):
         raise OptionError(option, name, f"must be a class derived from {where.package}.{where.base}")
     return plugin
 

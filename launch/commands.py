@@ -194,6 +194,8 @@ def topology(
     objective: str | None = None,
     seed: int = 0,
     steps: int = 1,
+    underlay: str | None = None,
+    message: str = "1MB",
     json: bool = False,
     csv: bool = False,
     draw: Path | None = None,
@@ -218,6 +220,9 @@ def topology(
         objective: objective whose data the topology uses, for topologies computed from data (stl_fw).
         seed: seed of random graphs and schedules.
         steps: gossip steps Q per round, at least 1.
+        underlay: also show the seconds of a round on a physical network: gaia, aws_north_america, geant, exodus, ebone,
+            or a GML file, with a peer at each site unless --peers says otherwise.
+        message: size of a message on the underlay: 512kB, 45MB.
         json: print all metrics as JSON instead of a table.
         csv: print all metrics as CSV.
         draw: draw one topology and its spectrum into this file: .png, .pdf or .svg.
@@ -229,6 +234,7 @@ def topology(
         dfedsam topology davis --weights metropolis,best_constant,fastest
         dfedsam topology grid --peers 16 --topology.rows 2 --steps 4 --draw grid.png
         dfedsam topology link_failures --topology.topology torus --topology.p 0.1
+        dfedsam topology ring mst star complete --underlay geant --message 45MB
         dfedsam topology friends.graphml --json
     """
     import json as text
@@ -251,7 +257,7 @@ def topology(
         )
     shared = {"peers": peers, "weights": weights, "objective": objective, "seed": seed}
     pairs = [(option, str(value)) for option, value in shared.items() if value is not None]
-    rows = topologies.rows(names, [*pairs, *dotted], steps)
+    rows = topologies.rows(names, [*pairs, *dotted], steps, underlay, message)
     if json:
         print(topologies.as_json(rows))
     elif csv:

@@ -49,7 +49,8 @@ def _add(made: argparse.ArgumentParser, name: str, command: Any, words: list[str
             added = made.add_argument(f"--{action.dest}", nargs="?" if flag else None)
         _offer(added, action.dest if action.dest != "names" else "topology", parser.choices(hint))
     if name in ("run", "topology"):
-        for option, hint in _inner(words, ["topology", *(("algorithm", "objective") if name == "run" else ())]):
+        heads = [action.dest for action in typed._actions if action.dest in registry.KINDS and name == "run"]
+        for option, hint in _inner(words, heads or ["topology"]):
             _offer(made.add_argument(f"--{option}"), option, parser.choices(hint))
 
 
@@ -72,7 +73,8 @@ def _offer(action: argparse.Action, option: str, choices: list[str]) -> None:
 def _inner(words: list[str], heads: list[str]) -> Iterator[tuple[str, Any]]:
     """The options, with their types, of the plug-ins chosen on the command line or by default."""
     chosen = {option: value for option, value in trees.split(words)[1] if value}
-    todo = [(head, chosen.get(head, options.DEFAULTS[head])) for head in heads]
+    usual = {head: options.DEFAULTS.get(head, registry.KINDS[head].usual) for head in heads}
+    todo = [(head, name) for head in heads if (name := chosen.get(head) or usual[head])]
     while todo:
         option, name = todo.pop()
         kind = registry.kind_of(option)

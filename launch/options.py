@@ -90,8 +90,16 @@ def read(files: list[Tree], pairs: list[Pair], *, code: bool = True) -> Settings
     """
     merged = trees.expand_all(dict(DEFAULTS), code=True)
     typed = trees.as_tree((option, True if value is None else value) for option, value in pairs)
-    for tree in (*files, trees.expand_all(typed, code=code)):
+    for tree in files:
         merged = trees.over(merged, tree)
+    for option, value in typed.items():
+        usual = registry.KINDS[option].usual if option in registry.KINDS else ""
+        if usual and value and "class_path" not in value and merged.get(option) is None:
+            typed[option] = {"class_path": usual} | value
+    merged = trees.over(merged, trees.expand_all(typed, code=code))
+    for option in DEFAULTS:
+        if merged[option] is None:
+            raise OptionError(option, "none", "must be the name of one", f"--{option}.help lists them")
     with parser.missing_values(dict(pairs)):
         values = trees.instantiate(experiment_parser().parse_object(merged))
     own = {option: values.pop(option) for option in _own()}
@@ -152,7 +160,7 @@ def settings(what: str, tree: Any, *, code: bool = False) -> Tree:
             sweep = "this is a sweep's file: run it by `dfedsam sweep`" if key in _SWEEP_KEYS else ""
             raise UnknownOption(key, known, hint=sweep, file=what)
         if registry.kind_of(key) and not (
-            isinstance(value, str) or (isinstance(value, dict) and "class_path" in value)
+            isinstance(value, str | None) or (isinstance(value, dict) and "class_path" in value)
         ):
             raise OptionError(key, value, "must be a name, or have a class_path and optional init_args")
     return trees.expand_all(tree, code=code)
@@ -217,6 +225,8 @@ class _Formatter(DefaultHelpFormatter, argparse.RawDescriptionHelpFormatter):
     def _get_help_string(self, action: argparse.Action) -> str:
         if action.dest in (*_PLUGINS, *_own(), *_ACTIONS):
             return action.help or ""
+        if action.dest in registry.KINDS:
+            return f"{action.help} --{action.dest}.help lists them"
         return super()._get_help_string(action)
 
 
@@ -237,6 +247,8 @@ def _add_experiment(made: Parser) -> None:
     made.add_class_arguments(Experiment, as_group=False, skip=_CHOSEN, instantiate=False)
     made.add_function_arguments(_command, as_group=False, skip={"peers", "ranks", "out"})
     for action in made._actions:
+        if action.dest in registry.KINDS:
+            action.metavar = "NAME"
         if action.dest.endswith(".help"):
             action.help = argparse.SUPPRESS
 

@@ -22,6 +22,7 @@ from dfedsam.launch.errors import MissingValue, UnknownOption
 Tree = dict[str, Any]
 Pair = tuple[str, str | None]  # an option's name without dashes, and its value, if any
 _EXAMPLE = "[ring, {class_path: random_regular, init_args: {degree: 4}}]"
+_OFF = ("none", "null")  # names for no plug-in, where that is allowed
 _PLUGIN_KEYS = {"class_path", "init_args"}
 _FORM = "must be a name, or have a class_path and optional init_args"
 
@@ -100,7 +101,7 @@ def expand(option: str, value: Any, *, code: bool) -> Any:
     return _expand_plugin(option, kind, value, code) if kind is not None and value is not None else value
 
 
-def _expand_plugin(option: str, kind: str, value: Any, code: bool) -> Tree:
+def _expand_plugin(option: str, kind: str, value: Any, code: bool) -> Tree | None:
     form = {"class_path": value} if isinstance(value, str) else value
     if not (isinstance(form, dict) and form and set(form) <= _PLUGIN_KEYS):
         raise OptionError(option, form, _FORM)
@@ -108,6 +109,10 @@ def _expand_plugin(option: str, kind: str, value: Any, code: bool) -> Tree:
     if "class_path" in form:
         if not isinstance(form["class_path"], str):
             raise OptionError(f"{option}.class_path", form["class_path"], "must be a name, or an import path")
+        if form["class_path"].lower() in _OFF:
+            if options:
+                raise MissingValue(f"{option}.{next(iter(options))}", None, f"cannot be set, because {option} is none")
+            return None
         plugin = registry.find(option, form["class_path"], kind=kind, code=code)
         cls = factories.option_class(kind, getattr(plugin, "func", plugin))  # a file's name is a partial of its reader
         if getattr(cls, "runs_code", False) and not code:

@@ -8,7 +8,10 @@ import pytest
 from dfedsam import registry
 from dfedsam.algorithms import DPSGD, DFedSAM, DFedSAMMG
 from dfedsam.data.split import Dirichlet
+from dfedsam.errors import OptionError
+from dfedsam.experiment import Experiment
 from dfedsam.gossip import Plain
+from dfedsam.gossip.compressors import Compressor, RandomK, TopK
 from dfedsam.launch import factories, options
 from dfedsam.objectives import PromptTuning, Quadratic
 from dfedsam.zeroth_order import OneSided, TwoPoint
@@ -160,3 +163,44 @@ def test_every_number_of_an_algorithm_must_be_one(dfedsam, name):
         said = dfedsam("run", "--algorithm", name, f"--algorithm.{field}", "many")
         assert said.status == 2
         assert f"algorithm.{field} is many: it must be a" in said.err
+
+
+@pytest.fixture
+def with_a_compressor(monkeypatch):
+    """Experiments with one more field, an optional plug-in of a registered kind: all that a new kind needs."""
+
+    @dataclasses.dataclass(frozen=True, kw_only=True)
+    class Compressed(Experiment):
+        """An experiment.
+
+        Args:
+            compressor: what shortens messages.
+        """
+
+        compressor: Compressor | None = None
+
+    Compressed.__annotations__["compressor"] = Compressor | None
+    monkeypatch.setattr("dfedsam.experiment.Experiment", Compressed)
+    monkeypatch.setitem(
+        registry.KINDS, "compressor", dataclasses.replace(registry.KINDS["compressor"], usual="random_k")
+    )
+    options.experiment_parser.cache_clear()
+    yield
+    options.experiment_parser.cache_clear()
+
+
+@pytest.mark.usefixtures("with_a_compressor")
+def test_an_optional_plugin_needs_only_its_field(tmp_path):
+    assert parse().simulation["compressor"] is None
+    assert parse("--compressor", "topk", "--compressor.k", "3").simulation["compressor"] == TopK(k=3)
+    assert parse("--compressor.k", "3").simulation["compressor"] == RandomK(k=3)
+    file = tmp_path / "experiment.yaml"
+    for text in ("topk", "{class_path: topk, init_args: {k: 3}}"):
+        file.write_text(f"compressor: {text}")
+        assert isinstance(parse("--config", str(file)).simulation["compressor"], TopK)
+        assert parse("--config", str(file), "--compressor", "none").simulation["compressor"] is None
+        assert parse("--config", str(file), "--compressor.k", "4").simulation["compressor"] == TopK(k=4)
+    with pytest.raises(OptionError, match=r"compressor\.k cannot be set, because compressor is none"):
+        parse("--compressor", "none", "--compressor.k", "4")
+    with pytest.raises(OptionError, match="algorithm is none: it must be"):
+        parse("--algorithm", "none")
