@@ -85,9 +85,9 @@ class Endpoint(BlackBox):
 
     def preflight(self, prompt: NDArray) -> None:
         """Request a held-out example; the first evaluation reads it from the cache."""
-        last = np.array([[len(self.task.examples.texts) - 1]])
+        first = np.array([[min(self.task.train, len(self.task.examples.texts) - 1)]])
         try:
-            self._numbers(prompt[None, None], last, count=False)
+            self._numbers(prompt[None, None], first, count=False)
         except EndpointError as error:
             raise ValueError(str(error)) from None
 
