@@ -82,6 +82,7 @@ def sweep(
     out: Path | None = None,
     log: str | None = None,
     dry_run: bool = False,
+    plan: bool = False,
     only: int | None = None,
     restarts: int = 1,
     slurm: bool = False,
@@ -117,6 +118,8 @@ def sweep(
         out: the study's folder (default: studies/NAME for NAME.yaml).
         log: also send each run's metrics to tensorboard, wandb or mlflow.
         dry_run: list the runs to execute, or print the batch script; write nothing.
+        plan: print what the runs will cost in queries, bytes and time, and write nothing; `dfedsam plan FILE` also
+            takes prices.
         only: execute only run number K, counted from 0, in this process or on the ranks of this MPI job.
         restarts: how often a run on MPI ranks continues from its last checkpoint, on one rank fewer, after a rank was
             lost.
@@ -141,11 +144,32 @@ def sweep(
     for name, value in job.items():
         if not slurm:
             raise OptionError(name, value, "is a setting of a batch script", "add --slurm")
+    from dfedsam.launch.plan import Prices
+
     options = Options(
+        plan=Prices() if plan else None,
         jobs=jobs, ranks=ranks, log=log, dry_run=dry_run, only=only, slurm=job if slurm else None,
         restarts=restarts, allow_code=allow_code,
     )  # fmt: skip
     return execute(file, out, options)
+
+
+def plan(argv: list[str]) -> int:
+    """Forecast what a run will ask, pay, send and take, before it is started.
+
+    Takes the options of `dfedsam run`. Queries, tokens and bytes are counted exactly, without asking a service; time
+    and memory come from a few seconds of the run's first rounds on this machine, with as many MPI ranks where it has
+    the cores, else from the α–β model. Nothing is written. Of a sweep's file, it sums over the runs of the study.
+
+    Examples:
+        dfedsam plan --config demo.yaml --ranks 2
+        dfedsam plan topology_ablation.yaml
+        dfedsam plan --config FILE.yaml --price-input 0.15 --price-output 0.60 --requests-per-minute 500
+    """
+    from dfedsam.launch import parser
+    from dfedsam.launch import plan as plans
+
+    return plans.main(argv, *parser.prose(plan))
 
 
 def status(folder: Path, *, all: bool = False) -> int:
@@ -389,5 +413,6 @@ def doctor() -> int:
 
 
 COMMANDS: dict[str, Callable[..., int]] = {
-    command.__name__: command for command in (run, resume, sweep, status, watch, topology, plot, report, export, doctor)
+    command.__name__: command
+    for command in (run, resume, sweep, plan, status, watch, topology, plot, report, export, doctor)
 }

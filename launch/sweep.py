@@ -8,13 +8,16 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dfedsam.errors import OptionError
 from dfedsam.launch.sweeps import plan, spec
 from dfedsam.launch.sweeps.study import SPEC, Action, Study
 from dfedsam.machine import in_mpi_job, share_cores
 from dfedsam.validation import whole_number
+
+if TYPE_CHECKING:
+    from dfedsam.launch.plan import Prices
 
 _ACTIONS: Mapping[Action, str] = {"done": "done", "resume": "resume", "start": "start"}
 
@@ -32,6 +35,8 @@ class Options:
         restarts: how often a run continues from its last checkpoint after one of its ranks was lost.
         slurm: options of a batch script, such as {"partition": "cpu"}; None: no batch job.
         allow_code: whether the file may name plug-ins by import paths.
+        plan: prices, to print what the runs will cost and write nothing; None: execute them.
+        plan_json: whether to print it as JSON.
     """
 
     jobs: int | None = None
@@ -42,6 +47,8 @@ class Options:
     restarts: int = 1
     slurm: Mapping[str, Any] | None = None
     allow_code: bool = False
+    plan: Prices | None = None
+    plan_json: bool = False
 
     def __post_init__(self) -> None:
         for name, least in (("jobs", 1), ("ranks", 1), ("only", 0), ("restarts", 0)):
@@ -86,6 +93,11 @@ def sweep(file: Path, out: Path | None, options: Options) -> int:
     todo = [(number, run) for number, run in enumerate(jobs) if actions[number] != "done"]
     if options.slurm is not None:
         return _slurm(study, sweep, cells, todo, options)
+    if options.plan is not None:
+        from dfedsam.launch.plan import plan_study
+
+        plan_study(cells, [run for _, run in todo], options.jobs or 1, options.plan, as_json=options.plan_json)
+        return 0
     if options.dry_run:
         for run, action in zip(jobs, actions, strict=True):
             print(f"{_ACTIONS[action]:<8} {study.folder(run).path}")

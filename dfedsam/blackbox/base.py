@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.blackbox.inputs import Usage
+from dfedsam.blackbox.inputs import Bill, Usage
 
 if TYPE_CHECKING:
     from dfedsam.blackbox.tokens import Vocabulary
@@ -118,6 +118,10 @@ class BlackBox(ABC):
         Raises:
             ValueError: if it does not fit into memory.
         """
+
+    def rehearse(self, bill: Bill) -> None:
+        """Answer at once and at random from now on, and add to `bill` what queries and evaluations would cost."""
+        raise NotImplementedError
 
     @abstractmethod
     def model_card(self) -> dict[str, str]:

@@ -28,6 +28,7 @@ class BlackBoxConfig(ABC):
     """The options of a black box."""
 
     takes_images: ClassVar[bool] = False
+    is_remote: ClassVar[bool] = False
 
     @abstractmethod
     def build(self, task: TaskSpec) -> BlackBox:
@@ -274,6 +275,7 @@ class EndpointConfig(TemplatedConfig):
     """
 
     public_name: ClassVar[str] = "endpoint"
+    is_remote: ClassVar[bool] = True
     template: str = "{text} {prompt} It was"
     protocol: EndpointProtocol = "completions"
     system: str = "Answer with one word: {words}."

@@ -28,6 +28,21 @@ class Usage:
     unmatched: int | None = None
 
 
+@dataclass
+class Bill:
+    """What a rehearsal would have cost; unlike `Usage`, evaluations are part of it.
+
+    Args:
+        requests: to a service; 0 for a model in this process.
+        prompt_tokens: tokens that the model reads.
+        completion_tokens: tokens that a service writes.
+    """
+
+    requests: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
 @dataclass(frozen=True, kw_only=True)
 class TaskSpec:
     """The inputs of a black box: the classification task and the initial prompt.

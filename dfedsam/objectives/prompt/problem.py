@@ -12,10 +12,12 @@ from safetensors.numpy import save
 from scipy.special import softmax
 
 from dfedsam.blackbox.base import BlackBox, cross_entropies, mean_over_examples, score_metrics
+from dfedsam.blackbox.inputs import Bill
 from dfedsam.errors import BudgetExceeded
 from dfedsam.objectives.base import ALL_ROWS, Problem
 from dfedsam.objectives.prompt.parameters import PromptMap
 from dfedsam.peers import Peers
+from dfedsam.phases import track
 from dfedsam.random import RandomStream, generator
 from dfedsam.run_folder import write_atomic
 
@@ -71,6 +73,7 @@ class PromptProblem(Problem):
         self.black_box, self.map, self.labels, self.shards = black_box, prompt_map, labels, shards
         self.train, self.test, self.validation = np.split(np.arange(len(labels)), np.cumsum(counts))
         self.card, self.seed, self.dtype = card, seed, dtype
+        self._classes = classes
         self._batch_size, self._perturbed, self._by_peer = batch_size, perturbed, by_peer
         self._own = [shards[peer] for peer in block]
         self._widest = max(map(len, shards))
@@ -83,6 +86,12 @@ class PromptProblem(Problem):
 
     def start(self) -> NDArray:
         return self.map.start().astype(self.dtype)
+
+    def flip_labels(self, rows: NDArray[np.intp]) -> None:
+        self.labels = self.labels.copy()
+        for row in rows.tolist():
+            own = self._own[row]
+            self.labels[own] = self._classes - 1 - self.labels[own]
 
     def minibatch(self, stream: RandomStream, rows: slice = ALL_ROWS) -> NDArray:
         """Indices of each peer's examples, drawn without replacement, shape (p, b)."""
@@ -185,6 +194,11 @@ class PromptProblem(Problem):
         )
         return metrics | {f"first_order_{name}": float(best[name][0]) for name in ("accuracy", "loss")}
 
+    def rehearse(self) -> Bill:
+        bill = Bill()
+        self.black_box.rehearse(bill)
+        return bill
+
     def counts(self) -> dict[str, int]:
         usage = self.black_box.usage
         unmatched = {} if usage.unmatched is None else {"unmatched_answers": usage.unmatched}
@@ -268,7 +282,7 @@ def first_order(
     rng, x = generator(seed, "first-order reference"), torch.from_numpy(prompt_map.start().astype(np.float64))
     adam = torch.optim.Adam([x], lr=_LR * prompt_map.unit, eps=1e-12)
     falling = torch.optim.lr_scheduler.LambdaLR(adam, lambda step: 1 - step / steps)
-    for _ in range(steps):
+    for _ in track("first-order reference", range(steps)):
         batch = np.sort(rng.permutation(examples)[:_TEXT_BATCH]) if black_box.reads_texts else examples
         prompt = prompt_map.prompts(x.numpy().astype(dtype)[None])
         _, gradient = black_box.gradients(prompt, batch[None], labels[batch][None])

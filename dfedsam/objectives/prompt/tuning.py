@@ -114,6 +114,10 @@ class PromptTuning(Objective):
                 "prompt", "empty", "must have at least one word, whose embeddings are the initial soft prompt"
             )
 
+    @property
+    def is_remote(self) -> bool:
+        return self.blackbox.is_remote
+
     def build(self, peers: int, block: Peers, seed: int, dtype: DTypeLike) -> PromptProblem:
         train, test, more, words = self._examples(seed)
         shards = self._shards(train, peers, seed)
