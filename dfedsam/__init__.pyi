@@ -1,4 +1,37 @@
 # What `from dfedsam import ...` offers. lazy_loader reads this file and loads a name when it is first used.
+from .adversary import (
+    ALIE as ALIE,
+)
+from .adversary import (
+    IPM as IPM,
+)
+from .adversary import (
+    Adversary as Adversary,
+)
+from .adversary import (
+    ConstantAttack as ConstantAttack,
+)
+from .adversary import (
+    Dissensus as Dissensus,
+)
+from .adversary import (
+    LabelFlip as LabelFlip,
+)
+from .adversary import (
+    Mimic as Mimic,
+)
+from .adversary import (
+    RandomNoise as RandomNoise,
+)
+from .adversary import (
+    SignFlip as SignFlip,
+)
+from .adversary import (
+    Silent as Silent,
+)
+from .adversary import (
+    Spectral as Spectral,
+)
 from .algorithms import (
     BBT as BBT,
 )
@@ -207,6 +240,18 @@ from .experiment import (
     Experiment as Experiment,
 )
 from .gossip import (
+    GTS as GTS,
+)
+from .gossip import (
+    IOS as IOS,
+)
+from .gossip import (
+    NNA as NNA,
+)
+from .gossip import (
+    Balance as Balance,
+)
+from .gossip import (
     Ceca as Ceca,
 )
 from .gossip import (
@@ -214,6 +259,12 @@ from .gossip import (
 )
 from .gossip import (
     Choco as Choco,
+)
+from .gossip import (
+    Clipped as Clipped,
+)
+from .gossip import (
+    CSPlus as CSPlus,
 )
 from .gossip import (
     DeepSqueeze as DeepSqueeze,
@@ -225,7 +276,16 @@ from .gossip import (
     Flood as Flood,
 )
 from .gossip import (
+    GeometricMedian as GeometricMedian,
+)
+from .gossip import (
     Gossip as Gossip,
+)
+from .gossip import (
+    Krum as Krum,
+)
+from .gossip import (
+    Median as Median,
 )
 from .gossip import (
     Plain as Plain,
@@ -234,7 +294,13 @@ from .gossip import (
     PushSum as PushSum,
 )
 from .gossip import (
+    RobustGossip as RobustGossip,
+)
+from .gossip import (
     SecondOrder as SecondOrder,
+)
+from .gossip import (
+    TrimmedMean as TrimmedMean,
 )
 from .gossip.compressors import (
     QSGD as QSGD,

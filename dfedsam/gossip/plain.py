@@ -29,6 +29,7 @@ class Plain(MultiStepGossip[GossipState]):
         steps: Q, gossip steps per round, at least 1.
     """
 
+    admits_attackers = True
     instead = "choose the gossip push_sum, or undirected links"
 
     def __call__(self, x: NDArray, state: GossipState, channel: Channel) -> tuple[NDArray, GossipState]:
