@@ -28,6 +28,8 @@ extensions = [
     "mathml",
     "docstrings",
     "reference",
+    "schema",
+    "tests_role",
     "whole_text",
 ]
 exclude_patterns = ["_build", "gallery/*", "gallery_pages/*.ipynb", "**/README.md"]
