@@ -1,5 +1,11 @@
 # What `from dfedsam import ...` offers. lazy_loader reads this file and loads a name when it is first used.
 from .algorithms import (
+    ADPSGD as ADPSGD,
+)
+from .algorithms import (
+    ADSGD as ADSGD,
+)
+from .algorithms import (
     BBT as BBT,
 )
 from .algorithms import (
@@ -30,7 +36,13 @@ from .algorithms import (
     SGP as SGP,
 )
 from .algorithms import (
+    A2CiD2 as A2CiD2,
+)
+from .algorithms import (
     Algorithm as Algorithm,
+)
+from .algorithms import (
+    AsynchronousDFedSAM as AsynchronousDFedSAM,
 )
 from .algorithms import (
     AugDGM as AugDGM,
