@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
@@ -45,6 +45,18 @@ class Finding:
     found: str
     advice: str = ""
     needed: bool = True
+
+
+def doctor() -> int:
+    """Check whether this machine can run experiments, and explain how to install what is missing.
+
+    Checks packages, the MPI library and its launcher (by starting two ranks that exchange data), cores and threads,
+    GPUs, and the demo's model and data. The exit status is 1 if something required is missing.
+
+    Examples:
+        dfedsam doctor
+    """
+    return report(findings())
 
 
 def report(found: Iterable[Finding]) -> int:

@@ -1,45 +1,76 @@
-"""Help of plug-ins: a list of all of a kind, and the options of one from its signature and docstring."""
+"""Help from signatures and docstrings: of commands, of the experiment's options, and of plug-ins."""
 
 from __future__ import annotations
 
 import inspect
 import re
 import textwrap
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any, get_origin
+import types
+import typing
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Literal
 
 from dfedsam import registry
-from dfedsam.launch import factories
-from dfedsam.launch.errors import MissingValue
+from dfedsam.launch import arguments, options
+from dfedsam.launch.arguments import EMPTY, MissingValue
 
 WIDTH = 100
-_COLUMN = 25  # column of the descriptions: after the longest name
+_INDENT = 24  # column of the texts of options
+_COLUMN = 25  # column of the descriptions of topologies: after the longest name
+_PLUGINS = {
+    "topology": "the communication graph: ring, erdos_renyi, base, link_failures, …, a graph file, or an import path; "
+    "dfedsam topology --list shows all",
+    "algorithm": "the steps of a round: dfedsam, dfedsam_mg, dpsgd, …, or an import path",
+    "objective": "the function to minimise: quadratic, logistic_regression, prompt_tuning, or an import path",
+}
 
 
-@dataclass(frozen=True)
-class Option:
-    """One option of a plug-in: its type as written, its default, and its text in the docstring."""
+def command_help(command: Callable[..., int]) -> str:
+    """The help of a command: its docstring and options."""
+    own = arguments.options_of(command)
+    first = positional(command)
+    words = [] if first is None else [f"{first.upper()}{f' [{first.upper()} …]' * takes_several(command)}"]
+    texts, lines = _texts(command), []
+    for name, one in own.items():
+        if name != first and not name.startswith("_"):
+            lines += _entry(f"--{name}" + f" {_metavar(one.hint)}" * (one.hint is not bool), texts[name])
+    head = [] if first is None else _entry(first.upper(), texts[first])
+    return _page(command, [command.__name__, *words, "[--OPTION VALUE …]"], [*head, *lines])
 
-    type: str
-    default: Any
-    text: str
+
+def run_help(command: Callable[..., int]) -> str:
+    """The help of `dfedsam run`, with all options of an experiment."""
+    from dfedsam.experiment import Experiment
+
+    own = arguments.options_of(options.command)
+    texts = _texts(Experiment) | _texts(options.command) | _PLUGINS
+    all_options = {"config": own["config"], **options.experiment_options(), **own}
+    lines: list[str] = []
+    for name, one in all_options.items():
+        kind = name in registry.KINDS
+        text = texts[name] + f" --{name}.help lists them" * (kind and name not in _PLUGINS)
+        default = "" if name in own or kind else _default(name, one.default)
+        flag = one.hint is bool and name in own  # --quiet alone says it
+        lines += _entry(f"--{name}" + f" {'NAME' if kind else _metavar(one.hint)}" * (not flag), f"{text} {default}")
+    return _page(command, ["run", "[--config FILE.yaml]", "[--OPTION VALUE …]"], lines)
 
 
-def options(kind: str, plugin: registry.Plugin) -> dict[str, Option]:
-    """The options of a plug-in by name."""
-    from docstring_parser import parse
+def prose(command: Callable[..., int]) -> tuple[str, str]:
+    """A command's docstring without its arguments: the text, and the examples."""
+    text, _, examples = (inspect.getdoc(command) or "").partition("\n\nExamples:\n")
+    return text.partition("\n\nArgs:\n")[0], inspect.cleandoc(examples)
 
-    cls = factories.option_class(kind, plugin)
-    texts = {
-        param.arg_name: param.description or ""
-        for source in reversed(inspect.getmro(cls))
-        for param in parse(source.__doc__ or "").params
-    }
-    return {
-        name: Option(_type(parameter.annotation), parameter.default, " ".join(texts.get(name, "").split()))
-        for name, parameter in inspect.signature(cls).parameters.items()
-    }
+
+def positional(command: Callable[..., int]) -> str | None:
+    """The parameter that receives words that belong to no option."""
+    first = next(iter(inspect.signature(command).parameters.values()), None)
+    return first.name if first is not None and first.kind is first.POSITIONAL_OR_KEYWORD else None
+
+
+def takes_several(command: Callable[..., int]) -> bool:
+    """Whether that parameter takes several words."""
+    name = positional(command)
+    return name is not None and typing.get_origin(arguments.options_of(command)[name].hint) is list
 
 
 def plugin_help(option: str, name: str | None) -> str:
@@ -53,10 +84,9 @@ def plugin_help(option: str, name: str | None) -> str:
         option = f"{option.rpartition('.')[0]}.{listed}".lstrip(".")
     kind = registry.kind_of(option)
     if kind is None:
-        raise MissingValue(option, None, "is not a plug-in, so it has no help of its own; see --help")
+        raise MissingValue(option, "is not a plug-in, so it has no help of its own; see --help")
     if name:
-        plugin = registry.find(option, name)
-        return _one(option, kind, getattr(plugin, "func", plugin))  # a file's name is a partial of its reader
+        return _one(option, kind, registry.find(option, name))
     if kind == "topology":
         return topologies_list(option)
     return weights_list(option) if kind == "weights" else _kind(option, kind)
@@ -68,11 +98,11 @@ def topologies_list(option: str = "topology") -> str:
     Args:
         option: the option that takes them, for the hint about their options.
     """
+    from dfedsam.topologies.registry import GRAPH_SUFFIXES, W_SUFFIXES
+
     lines = []
     for group, plugins in _groups().items():
         lines += [group, *_lines("topology", plugins), ""]
-    from dfedsam.topologies.registry import GRAPH_SUFFIXES, W_SUFFIXES
-
     lines += [
         "others",
         _line("FILE", f"A graph ({', '.join(GRAPH_SUFFIXES)})"),
@@ -103,7 +133,7 @@ def table() -> list[dict[str, Any]]:
         {
             "group": group,
             "name": name,
-            "text": sentence(plugin),
+            "text": _sentence(plugin),
             "options": dict(_defaults("weights" if group == "weights" else "topology", plugin)),
         }
         for group, plugins in groups.items()
@@ -111,33 +141,50 @@ def table() -> list[dict[str, Any]]:
     ]
 
 
-def sentence(plugin: registry.Plugin) -> str:
-    """The first sentence of a plug-in's docstring, without its source."""
-    first = re.split(r"(?<=\.)\s", " ".join((inspect.getdoc(plugin) or "").split("\n\n")[0].split()))[0]
-    return re.sub(r"\s*\([^()]*\d{4}[^()]*\)\.$", ".", first).replace("`", "")
+def _page(command: Callable[..., int], usage: list[str], entries: list[str]) -> str:
+    text, examples = prose(command)
+    end = ["examples:", *(f"  {line}" for line in examples.splitlines())]
+    return "\n".join([" ".join(["usage: dfedsam", *usage]), "", text, "", "options:", *entries, "", *end])
+
+
+def _entry(head: str, text: str) -> list[str]:
+    """An option and its text, which begins beside it if there is room."""
+    indent = " " * _INDENT
+    lines = textwrap.wrap(" ".join(text.split()), WIDTH, initial_indent=indent, subsequent_indent=indent)
+    head = f"  {head}"
+    if len(head) > _INDENT - 2 or not lines:
+        return [head, *lines]
+    return [f"{head:<{_INDENT}}{lines[0].lstrip()}", *lines[1:]]
+
+
+def _texts(function: Callable[..., Any]) -> dict[str, str]:
+    """What docstrings say of each option, those of base classes too."""
+    from docstring_parser import parse
+
+    sources = reversed(inspect.getmro(function)) if isinstance(function, type) else [function]
+    return {one.arg_name: one.description or "" for source in sources for one in parse(source.__doc__ or "").params}
 
 
 def _one(option: str, kind: str, plugin: registry.Plugin) -> str:
-    name = registry.public_name(plugin)
-    lines = [f"--{option} {name}", "", *_prose(inspect.getdoc(plugin) or ""), ""]
-    own = options(kind, plugin)
-    lines.append(
-        f"Options (in a file: {option}: {{class_path: {name}, init_args: {{…}}}}):" if own else "It has no options."
-    )
-    for key, value in own.items():
-        head = f"  --{option}.{key} {_metavar(key, value.type)}".rstrip()
-        text = " ".join(part for part in (value.text, _default(key, value.default)) if part)
+    """One plug-in: its text, and its options."""
+    made = arguments.signature_of(kind, plugin)
+    name, own, texts = registry.public_name(made), arguments.plugin_options(kind, plugin), _texts(made)
+    lines = [f"--{option} {name}", "", *_prose(inspect.getdoc(made) or ""), ""]
+    where = f"Options (in a file: {option}: {{class_path: {name}, init_args: {{…}}}}):"
+    lines.append(where if own else "It has no options.")
+    for key, one in own.items():
+        parts = [texts.get(key, ""), _default(key, one.default)]
         if registry.kind_of(key) or registry.list_kind(key):
-            text += f" Names and options: --{option}.{key}.help"
-        lines += [head, *textwrap.wrap(text, WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 8)]
+            parts.append(f"Names and options: --{option}.{key}.help")
+        metavar = "NAME,NAME,…" if registry.list_kind(key) else "NAME" if registry.kind_of(key) else _metavar(one.hint)
+        lines += _entry(f"--{option}.{key} {metavar}", " ".join(filter(None, parts)))
     return "\n".join(lines)
 
 
 def _kind(option: str, kind: str) -> str:
     lines = [f"--{option} NAME, where NAME is (in any case, with or without _ and -)"]
     for name, plugin in registry.plugins(kind).items():
-        first = re.split(r"(?<=\.)\s", " ".join(_prose(inspect.getdoc(plugin) or "")))[0]
-        lines += [f"  {name}", *textwrap.wrap(first, WIDTH, initial_indent=" " * 8, subsequent_indent=" " * 8)]
+        lines += _entry(name, re.split(r"(?<=\.)\s", " ".join(_prose(inspect.getdoc(plugin) or "")))[0])
     return "\n".join([*lines, "  … or the import path of your own class", f"Options of one: --{option}.help NAME"])
 
 
@@ -149,27 +196,37 @@ def _prose(doc: str) -> list[str]:
     return [line for paragraph in paragraphs for line in textwrap.wrap(paragraph, WIDTH)]
 
 
-def _type(annotation: Any) -> str:
-    if annotation in (inspect.Parameter.empty, Any):
-        return ""
-    simple = isinstance(annotation, type) and get_origin(annotation) is None
-    return annotation.__name__ if simple else str(annotation)
-
-
-def _metavar(key: str, type_: str) -> str:
-    if registry.list_kind(key):
-        return "NAME,NAME,…"
-    return "NAME" if registry.kind_of(key) else re.sub(r"\b(\w+\.)+(?=\w)", "", type_).removesuffix(" | None")
+def _metavar(hint: Any) -> str:
+    """A type as it stands beside an option: int, {own,same}, or float or {theory,tuned}."""
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        return f"{{{','.join(map(str, inner))}}}"
+    if origin is typing.Union or origin is types.UnionType:
+        return " or ".join(_metavar(one) for one in inner if one is not types.NoneType)
+    if hint is bool:
+        return "{true,false}"
+    return "[…]" if origin else getattr(hint, "__name__", str(hint)).replace("Any", "VALUE")
 
 
 def _default(key: str, default: Any) -> str:
-    if default is inspect.Parameter.empty:
+    if default is EMPTY:
         return "(required)"
-    if key == "seed":
-        return "(default: the run's seed)"
-    if default is None:
-        return ""  # the text explains it
-    return f"(default: {registry.public_name(type(default)) if registry.kind_of(key) else default})"
+    if default is None:  # the text explains it
+        return "(default: the run's seed)" if key == "seed" else ""
+    return f"(default: {plugin_name(key, default)})"
+
+
+def plugin_name(key: str, default: Any) -> Any:
+    """A default value; a plug-in by its name."""
+    if not registry.kind_of(key) or default is None or isinstance(default, str):
+        return default
+    return default["class_path"] if isinstance(default, dict) else registry.public_name(type(default))
+
+
+def _sentence(plugin: registry.Plugin) -> str:
+    """The first sentence of a plug-in's docstring, without its source."""
+    first = re.split(r"(?<=\.)\s", " ".join((inspect.getdoc(plugin) or "").split("\n\n")[0].split()))[0]
+    return re.sub(r"\s*\([^()]*\d{4}[^()]*\)\.$", ".", first).replace("`", "")
 
 
 def _groups() -> dict[str, dict[str, registry.Plugin]]:
@@ -183,7 +240,7 @@ def _groups() -> dict[str, dict[str, registry.Plugin]]:
 
 def _lines(kind: str, plugins: dict[str, registry.Plugin]) -> list[str]:
     return [
-        _line(name, sentence(plugin), [_written(*one) for one in _defaults(kind, plugin)])
+        _line(name, _sentence(plugin), [_written(*one) for one in _defaults(kind, plugin)])
         for name, plugin in plugins.items()
     ]
 
@@ -205,13 +262,9 @@ def _defaults(kind: str, plugin: registry.Plugin) -> Iterator[tuple[str, Any]]:
     """Options and their defaults as plain values, None without a default. The option `weights` of graphs is omitted."""
     from dfedsam.describe import describe
 
-    for key, option in options(kind, plugin).items():
-        if key == "weights" and option.default is None:
-            continue
-        default = None if option.default is inspect.Parameter.empty else option.default
-        if registry.kind_of(key) and default is not None:
-            default = registry.public_name(type(default))
-        yield key, 0 if key == "seed" else describe(default)
+    for key, one in arguments.plugin_options(kind, plugin).items():
+        if key != "weights" or one.default is not None:
+            yield key, 0 if key == "seed" else None if one.default is EMPTY else describe(plugin_name(key, one.default))
 
 
 def _written(key: str, default: Any) -> str:

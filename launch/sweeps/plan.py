@@ -13,8 +13,8 @@ from dfedsam.launch.sweeps.spec import Point, Sweep
 
 if TYPE_CHECKING:
     from dfedsam.experiment import Experiment
+    from dfedsam.launch.arguments import Pair
     from dfedsam.launch.options import Settings
-    from dfedsam.launch.trees import Pair
 
 _LONGEST = 200  # characters of a name; file systems allow 255 bytes, including a suffix
 
@@ -58,12 +58,12 @@ class Run:
 
     def build(self) -> Experiment:
         """The run's experiment, checked as far as possible without data. Raises ValueError, with the run's name."""
-        from dfedsam.launch import run
+        from dfedsam.launch.build import build, check_ranks
 
         settings = self.settings
         try:
-            experiment = run.build(settings)
-            run.check_ranks(settings.own["ranks"], experiment.topology.n)
+            experiment = build(settings)
+            check_ranks(settings.own["ranks"], experiment.topology.n)
         except ValueError as error:
             raise ValueError(f"run {self.name}: {error}") from error
         return experiment
