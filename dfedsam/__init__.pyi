@@ -101,6 +101,48 @@ from .callbacks.base import (
 from .callbacks.progress import (
     Progress as Progress,
 )
+from .clock import (
+    Clock as Clock,
+)
+from .clock import (
+    Compute as Compute,
+)
+from .clock import (
+    Constant as Constant,
+)
+from .clock import (
+    Exponential as Exponential,
+)
+from .clock import (
+    Links as Links,
+)
+from .clock import (
+    LogNormal as LogNormal,
+)
+from .clock import (
+    MatrixLinks as MatrixLinks,
+)
+from .clock import (
+    Pareto as Pareto,
+)
+from .clock import (
+    PerPeer as PerPeer,
+)
+from .clock import (
+    PerQuery as PerQuery,
+)
+from .clock import (
+    TimeModel as TimeModel,
+)
+from .clock import (
+    TwoSpeeds as TwoSpeeds,
+)
+from .clock import (
+    UnderlayLinks as UnderlayLinks,
+)
+from .clock import (
+    UniformLinks as UniformLinks,
+)
 from .data.split import (
     IID as IID,
 )

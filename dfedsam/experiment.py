@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from copy import copy
 from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any, Literal, get_args
 
 from dfedsam.algorithms import Algorithm
+from dfedsam.clock import Clock, SynchronousTime
 from dfedsam.communication import connect
 from dfedsam.communication.base import Communicator
 from dfedsam.describe import describe, only_results
@@ -16,7 +18,7 @@ from dfedsam.errors import OptionError
 from dfedsam.objectives import Objective
 from dfedsam.topologies import Topology, verify
 from dfedsam.topologies.placement import Placement, check_placement, place
-from dfedsam.validation import one_of, whole_number
+from dfedsam.validation import one_of, positive, whole_number
 
 DType = Literal["float32", "float64"]
 _NO_RESULT = (
@@ -27,6 +29,7 @@ _NO_RESULT = (
     "cosine",
     "references",
     "placement",
+    "until",
 )  # options that may change when a run is resumed
 
 
@@ -42,12 +45,15 @@ class Experiment:
         seed: seed of all random numbers, at least 0 and below 2⁶⁴.
         dtype: type of x, "float32" or "float64".
         evaluate_every: rounds between evaluations, at least 1; the start and the last round are always evaluated.
-        evaluate_local: also evaluate each peer's own model (loss_local, accuracy_local, accuracy_worst).
+        evaluate_local: also evaluate each peer's own model (loss_local, accuracy_local, accuracy_worst, and
+            the same of validation examples).
         checkpoint_every: rounds between checkpoints, at least 1; the start and the last round always get one.
         cosine: record the mean cosine of the estimates with the exact gradients, if the objective gives gradients.
         references: also compute the objective's reference metrics, such as its first-order accuracy.
         placement: which MPI rank owns which peers; does not affect results. "contiguous": neighbouring peers share a
             rank; "reorder": fewer edges cross ranks, so less is sent; "metis": fewer still, requires the extra [metis].
+        clock: simulated time: how long peers compute, how long messages travel, and whom a peer waits for.
+        until: simulated seconds after which the run ends, above 0, if `rounds` have not ended it.
 
     Raises:
         OptionError: if a value is out of range, or the algorithm does not work on the topology.
@@ -65,6 +71,8 @@ class Experiment:
     cosine: bool = False
     references: bool = False
     placement: Placement = "contiguous"
+    clock: Clock | None = None
+    until: float | None = None
 
     def __post_init__(self) -> None:
         whole_number("rounds", self.rounds, 0)
@@ -75,7 +83,23 @@ class Experiment:
         whole_number("checkpoint_every", self.checkpoint_every, 1)
         check_placement(self.placement)
         verify(self.topology)
-        self.algorithm.check(self.topology)
+        self._check_clock()
+
+    def _check_clock(self) -> None:
+        topology, gossip = self.topology, self.algorithm.gossip_of_x()
+        if self.clock is not None:
+            self.clock.check(topology, asynchronous=False)
+            if self.clock.m is not None:
+                topology = copy(topology)
+                topology.period = None  # which links are dropped changes from round to round
+                if gossip is not None and not gossip.is_exact:
+                    rule = "must not drop messages of a gossip that does not send whole rows"
+                    raise OptionError("clock.wait", self.clock.wait, rule, "choose the gossip plain, or neighbourhood")
+        self.algorithm.check(topology)
+        if self.until is not None:
+            positive("until", self.until)
+            if self.clock is None:
+                raise OptionError("until", self.until, "needs simulated time", "set clock, such as --clock simulated")
 
     def description(self) -> dict[str, Any]:
         """Every option as plain values, in the form of an experiment file; feeding it back repeats the run."""
@@ -88,6 +112,10 @@ class Experiment:
         """Hash of all options on which the state after a round depends; stored in checkpoints."""
         values = {name: only_results(value) for name, value in self.description().items() if name not in _NO_RESULT}
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+    def start_clock(self) -> SynchronousTime | None:
+        """Simulated time before round 0; None without a clock."""
+        return None if self.clock is None else SynchronousTime(self.clock, self.topology.n, self.seed)
 
     def connect(self) -> Communicator:
         """The communicator over the ranks of this MPI job, or over this process alone."""

@@ -67,6 +67,9 @@ KINDS = {
     "split": Kind("dfedsam.data.split", "Split"),
     "parameters": Kind("dfedsam.objectives", "PromptParameters"),
     "blackbox": Kind("dfedsam.blackbox", "BlackBoxConfig"),
+    "clock": Kind("dfedsam.clock", "TimeModel", usual="simulated"),
+    "compute": Kind("dfedsam.clock", "Compute"),
+    "links": Kind("dfedsam.clock", "Links"),
 }
 LISTS = {"topologies": "topology"}  # options that take several plug-ins, and their kind
 

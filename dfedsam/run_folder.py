@@ -207,15 +207,18 @@ class RunFolder:
                     path.unlink()
                 self.path.rmdir()
 
-    def is_complete(self, rounds: int, *, references: bool = False) -> bool:
+    def is_complete(self, rounds: int, *, references: bool = False, until: float | None = None) -> bool:
         """Whether the run has finished these rounds and written all its final files.
 
         Args:
             rounds: number of rounds.
             references: whether reference metrics were requested.
+            until: simulated seconds that also end it; None: only its rounds do.
         """
         row = self.last_row()
-        if row is None or row["round"] != rounds or (references and not self.references.is_file()):
+        if row is None or (references and not self.references.is_file()):
+            return False
+        if row["round"] != rounds and (until is None or row.get("time", 0) < until):
             return False
         try:
             return self.prompt.stat().st_mtime_ns >= self.metrics.stat().st_mtime_ns

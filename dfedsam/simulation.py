@@ -17,6 +17,7 @@ from dfedsam.callbacks.base import Callback, Run
 from dfedsam.callbacks.evaluation import Evaluation
 from dfedsam.callbacks.files import Checkpoints, Files, Out, open_folder, restore
 from dfedsam.callbacks.rounds import AbsentPeers, Budget, ConsensusWatch
+from dfedsam.callbacks.timing import Timing
 from dfedsam.communication.base import Communicator
 from dfedsam.context import QueryCounter, RoundContext, Server
 from dfedsam.errors import RunError
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
     from dfedsam.algorithms import Algorithm
+    from dfedsam.clock import Clock
     from dfedsam.objectives import Objective
     from dfedsam.topologies import Topology
     from dfedsam.topologies.placement import Placement
@@ -134,13 +136,14 @@ def run(
             restore(run, run.folder)
         files = [] if run.folder is None else [Files(run.folder)]
         saves = [] if run.folder is None else [Checkpoints(run.folder)]
-        every = [AbsentPeers(), Budget(), Evaluation(), ConsensusWatch(), *files, *callbacks, *saves]
+        every = [AbsentPeers(), Budget(), Timing(), Evaluation(), ConsensusWatch(), *files, *callbacks, *saves]
+        run.callbacks = every
         for callback in every:
             stack.callback(callback.close)
             callback.on_start(run)
         if not run.rows:
             _after_round(run, every)
-        while run.stopped is None and run.round < experiment.rounds:
+        while not (run.stopped or run.over) and run.round < experiment.rounds:
             for callback in every:
                 callback.before_round(run)
             run.state = _round(run)
@@ -167,7 +170,7 @@ def _round(run: Run) -> Any:
     """The state after the next round."""
     experiment, communicator = run.experiment, run.communicator
     stream = RandomStream(experiment.seed, "", run.round, 0, communicator.block)
-    weights = experiment.topology.weights(run.round)
+    weights = run.weights
     server = Server(communicator, run.before_gossip, run.participants) if experiment.algorithm.uses_server else None
     context = RoundContext(
         run.round, run.problem, stream, run.counter, communicator, weights, run.before_gossip, ALL_ROWS, run.cosines,
@@ -209,6 +212,8 @@ def simulate(
     cosine: bool = False,
     references: bool = False,
     placement: Placement = "contiguous",
+    clock: Clock | None = None,
+    until: float | None = None,
     out: Path | str | None = None,
     resume: bool = False,
     callbacks: Sequence[Callback] = (),
@@ -229,6 +234,8 @@ def simulate(
         cosine: record the mean cosine of the estimates with the exact gradients.
         references: also compute the objective's reference metrics.
         placement: which MPI rank owns which peers.
+        clock: simulated time, such as `Clock(compute=Exponential(mean=0.1))`.
+        until: simulated seconds after which the run ends.
         out: the run's folder, which must not exist yet; without it nothing is written.
         resume: continue from the checkpoint in `out`.
         callbacks: further callbacks, such as `Progress()`.
@@ -266,5 +273,7 @@ def simulate(
         cosine=cosine,
         references=references,
         placement=placement,
+        clock=clock,
+        until=until,
     )
     return run(experiment, out=out, resume=resume, callbacks=callbacks)

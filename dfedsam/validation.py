@@ -57,6 +57,12 @@ def between(option: str, value: object, low: float, high: float, hint: str = "",
     return number
 
 
+def share_or_file(option: str, value: object) -> None:
+    """Raise OptionError unless `value` is a share, at least 0 and below 1, or a name that is not empty."""
+    if not (isinstance(value, str) and value):
+        between(option, value, 0, 1, "or name a file", open_high=True)
+
+
 def one_of(option: str, value: object, choices: Collection[object], hint: str = "") -> None:
     """Raise OptionError unless `value` is one of `choices`."""
     if value not in choices:

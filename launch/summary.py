@@ -21,6 +21,8 @@ _LINES = {
     "cosine": ("cosine with the gradient", "{:.3f}"),
     "queries": ("queries per peer", "{:,.0f}"),
     "bytes": ("sent per peer", None),
+    "time": ("simulated seconds", "{:,.4g}"),
+    "idle": ("share of them idle", "{:.1%}"),
     "seconds": ("seconds", "{:.1f}"),
 }
 _FILES = {  # files of a run's folder and their contents

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dfedsam import registry
 from dfedsam.errors import OptionError
-from dfedsam.launch import arguments, build, help, options, tables, topology_metrics
+from dfedsam.launch import arguments, build, cycle_times, help, options, tables, topology_metrics
 from dfedsam.launch.arguments import MissingValue, Pair, Tree
 from dfedsam.validation import whole_number
 
@@ -27,6 +27,8 @@ def topology(
     objective: str | None = None,
     seed: int = 0,
     steps: int = 1,
+    underlay: str | None = None,
+    message: str = "1MB",
     json: bool = False,
     csv: bool = False,
     draw: Path | None = None,
@@ -51,6 +53,9 @@ def topology(
         objective: objective whose data the topology uses, for topologies computed from data (stl_fw).
         seed: seed of random graphs and schedules.
         steps: gossip steps Q per round, at least 1.
+        underlay: also show the seconds of a round on a physical network: gaia, aws_north_america, geant, exodus, ebone,
+            or a GML file, with a peer at each site unless --peers says otherwise.
+        message: size of a message on the underlay: 512kB, 45MB.
         json: print all metrics as JSON instead of a table.
         csv: print all metrics as CSV.
         draw: draw one topology and its spectrum into this file: .png, .pdf or .svg.
@@ -61,6 +66,7 @@ def topology(
         dfedsam topology davis --weights metropolis,best_constant,fastest
         dfedsam topology grid --peers 16 --topology.rows 2 --steps 4 --draw grid.png
         dfedsam topology link_failures --topology.topology torus --topology.p 0.1
+        dfedsam topology ring mst star complete --underlay geant --message 45MB
         dfedsam topology friends.graphml --json
     """
     if list:
@@ -76,7 +82,7 @@ def topology(
         )
     shared = {"peers": peers, "weights": weights, "objective": objective, "seed": seed}
     pairs = [(option, str(value)) for option, value in shared.items() if value is not None]
-    found = _rows(names, [*pairs, *_dotted], steps)
+    found = _rows(names, [*pairs, *_dotted], steps, underlay, message)
     if json:
         print(_as_json(found))
     elif csv:
@@ -86,6 +92,9 @@ def topology(
     if draw is not None:
         print(_draw(found[0], draw))
     return 0
+
+
+_SHARED = ("seed", "underlay", "message")  # options that are the same for all rows
 
 
 @dataclass
@@ -102,7 +111,9 @@ class Row:
         return {"topology": self.name, **(self.metrics or {"error": self.error})}
 
 
-def _rows(names: Sequence[str], pairs: Sequence[Pair], steps: int) -> list[Row]:
+def _rows(
+    names: Sequence[str], pairs: Sequence[Pair], steps: int, underlay: str | None = None, message: str = "1MB"
+) -> list[Row]:
     """Build, check and measure topologies; if several are named, the row of one that cannot be built shows why.
 
     Args:
@@ -110,13 +121,20 @@ def _rows(names: Sequence[str], pairs: Sequence[Pair], steps: int) -> list[Row]:
         pairs: options of the experiment, `weights` (a rule or several) and `weights.OPTION`, and `topology.OPTION`,
             which applies to those of several topologies that have it.
         steps: gossip steps Q a round.
+        underlay: the physical network on which the time of a round is measured, if any.
+        message: size of a message on it, such as 45MB.
 
     Raises:
         OptionError: for an unknown name, or an option that none of the topologies has.
         ValueError: if none can be built.
     """
+    if underlay is not None:
+        pairs = _on_underlay(pairs, names, underlay, message)
     chosen = list(_choose(names, pairs))
     found = [_row(one, steps, alone=len(chosen) == 1) for one in chosen]
+    if underlay is not None:
+        for row in found:
+            _add_time(row, underlay, message)
     if all(row.error for row in found):
         raise ValueError(f"{found[0].name}: {found[0].error}")
     return found
@@ -128,9 +146,11 @@ def _show(found: Sequence[Row]) -> None:
         said = [] if found[0].topology is None else [f"note: {note}" for note in found[0].topology.notes]
         print("\n".join([found[0].name, *topology_metrics.lines(found[0].metrics), *said]))
         return
-    empty = ["–"] * len(topology_metrics.COLUMNS)
+    columns = [*topology_metrics.COLUMNS.values()]
+    columns += ["s a round"] if any("cycle_time" in row.metrics for row in found) else []
+    empty = ["–"] * len(columns)
     tables.show(
-        ["topology", *topology_metrics.COLUMNS.values(), ""],
+        ["topology", *columns, ""],
         [
             [row.name, *empty, "does not fit" if row.error.startswith("peers is") else "cannot be made"]
             if row.error
@@ -207,6 +227,22 @@ def _row(pairs: list[Pair], steps: int, *, alone: bool) -> Row:
         return Row(name, None, {}, " ".join(str(error).split()))
 
 
+def _on_underlay(pairs: Sequence[Pair], names: Sequence[str], underlay: str, message: str) -> list[Pair]:
+    """The options with as many peers as the underlay has sites, and with it for the topologies made for one."""
+    from dfedsam.topologies.underlay import read_underlay
+
+    sites, known = len(read_underlay(underlay).sites), {option for option, _ in pairs}
+    usual = {"peers": str(sites), "topology.underlay": underlay, "topology.message": str(cycle_times.size(message))}
+    taken = {"peers", *(f"topology.{option}" for name in names for option in _known(name))}
+    return [*pairs, *((option, value) for option, value in usual.items() if option in taken - known)]
+
+
+def _add_time(row: Row, underlay: str, message: str) -> None:
+    if row.topology is not None:
+        row.metrics["cycle_time"], exact = cycle_times.cycle_time(row.topology, underlay, cycle_times.size(message))
+        row.metrics["approximate"] = [*row.metrics["approximate"], *([] if exact else ["cycle_time"])]
+
+
 def label(form: Tree) -> str:
     """The label of a topology: `grid`, `random_regular(degree=8)`, `friends.graphml`."""
     plugin = registry.find("topology", form["class_path"], kind=None)
@@ -216,7 +252,9 @@ def label(form: Tree) -> str:
 
 
 def _with_options(name: str, form: Tree) -> str:
-    written = [f"{key}={_written(key, value)}" for key, value in form.get("init_args", {}).items() if key != "seed"]
+    written = [
+        f"{key}={_written(key, value)}" for key, value in form.get("init_args", {}).items() if key not in _SHARED
+    ]
     return f"{name}({', '.join(written)})" if written else name
 
 

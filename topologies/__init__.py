@@ -16,6 +16,7 @@ from dfedsam.topologies.graphs.classic import (
     tree,
 )
 from dfedsam.topologies.graphs.clustered import barbell, caveman, lollipop, two_cliques
+from dfedsam.topologies.graphs.designs import bounded_tree, christofides, mst
 from dfedsam.topologies.graphs.expanders import margulis, paley, petersen
 from dfedsam.topologies.graphs.files import from_file, to_dict
 from dfedsam.topologies.graphs.lattices import (
@@ -85,10 +86,12 @@ __all__ = [
     "base",
     "best_constant",
     "binary_tree",
+    "bounded_tree",
     "cache_by_id",
     "caveman",
     "ceca",
     "chordal_ring",
+    "christofides",
     "circulant",
     "complete",
     "complete_bipartite",
@@ -128,6 +131,7 @@ __all__ = [
     "matcha",
     "max_degree",
     "metropolis",
+    "mst",
     "od_equidyn",
     "one_peer_exponential",
     "one_peer_grid",

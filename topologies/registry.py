@@ -30,6 +30,7 @@ GROUPS = {  # names of topologies, which `dfedsam.topologies` exports
         *("erdos_renyi", "random_regular", "watts_strogatz", "barabasi_albert", "random_geometric"),
         "stochastic_block_model",
     ),
+    "made for an underlay": ("mst", "christofides", "bounded_tree"),
     "directed graphs": ("directed_ring", "directed_exponential", "random_out"),
     "schedules": (
         *("one_peer_exponential", "one_peer_hypercube", "one_peer_ring", "one_peer_grid", "hyper_hypercube"),

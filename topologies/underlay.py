@@ -38,6 +38,12 @@ class Underlay:
     kilometres: NDArray[np.float64]
     hops: NDArray[np.int64]
 
+    def require_sites(self, n: int, option: str, name: object) -> None:
+        """Raise OptionError, with the option that named the underlay, unless it has a site for each of n peers."""
+        if len(self.sites) < n:
+            rule = f"must have a site for each of {n} peers, but it has {len(self.sites)}"
+            raise OptionError(option, name, rule, "give fewer peers, or another underlay")
+
     def latency(self, base: float = 4e-3, per_km: float = 8.5e-6) -> NDArray[np.float64]:
         """One-way latency in seconds, shape (n, n): base + per_km · length of the shortest path.
 

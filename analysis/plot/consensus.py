@@ -33,10 +33,9 @@ _ZERO = 1e-14  # share of the largest distance: zero up to rounding, as in the c
 def consensus_rounds(evaluations: pd.DataFrame) -> Figure:
     """Draw (1/n) Σ‖x_i − x̄‖² against rounds on a logarithmic axis: a curve per topology, its mean and its seeds.
 
-        Dashes are theory: on noisy quadratics the closed form for every round, in expectation over optima and noise.
-        There is
-    a row for each number of gossip steps Q and a column for each heterogeneity, at most three of each; of several sizes
-    the largest is drawn.
+    Dashes are theory: on noisy quadratics the closed form for every round, in expectation over optima and noise. There
+    is a row for each number of gossip steps Q and a column for each heterogeneity, at most three of each; of several
+    sizes the largest is drawn.
 
     Args:
         evaluations: table of `Study`.

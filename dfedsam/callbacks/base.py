@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from scipy.sparse import csr_array
 
+    from dfedsam.clock import SynchronousTime
     from dfedsam.communication.base import Communicator
     from dfedsam.context import QueryCounter
     from dfedsam.experiment import Experiment
@@ -37,11 +39,17 @@ class Run:
         row: the evaluation after these rounds, if any.
         rows: all evaluations so far.
         peer_metrics: the last evaluation of each peer's own model, metric → (peers,).
+        over: whether the simulated time of the run is over.
         stopped: why the run ends before its last round: "interrupted", or the budget's message; None: it continues.
         dropped: whether the budget ran out in the last round or its evaluation, which must not be saved.
         earlier_counts: the problem's own counts up to the checkpoint from which this run was resumed.
         before_gossip: observer of x before gossip, for this round's context.
         cosines: collects cosines of estimates with exact gradients, for this round's context; None: not recorded.
+        clock: simulated time; None without a clock.
+        kept: arrays that callbacks keep between rounds, one row for each of the block's peers, by names with the
+            callback's own before them ("privacy.spent"). They are saved in checkpoints, and present again in `on_start`
+            of a resumed run.
+        callbacks: the run's callbacks, in their order.
     """
 
     experiment: Experiment
@@ -54,17 +62,30 @@ class Run:
     row: Row | None = None
     rows: list[Row] = field(default_factory=list)
     peer_metrics: dict[str, NDArray] = field(default_factory=dict)
+    over: bool = False
     stopped: str | None = None
     dropped: bool = False
     earlier_counts: dict[str, int] = field(default_factory=dict)
     before_gossip: Callable[[NDArray], None] = lambda _: None
     cosines: list[tuple[slice, NDArray]] | None = None
+    clock: SynchronousTime | None = None
+    kept: dict[str, NDArray] = field(default_factory=dict)
+    callbacks: Sequence[Callback] = ()
     _start: float = field(default_factory=time.perf_counter)
 
     @property
     def x(self) -> NDArray:
         """The block's models (peers, dim)."""
         return self.state.x
+
+    @property
+    def weights(self) -> csr_array:
+        """W of round `round`: the topology's, or what the clock's waiting rule leaves of it."""
+        topology = self.experiment.topology
+        W = topology.weights(self.round)
+        if self.clock is None:
+            return W
+        return self.clock.weights(self.round, W, self.x[0].nbytes, topology.participants(self.round))
 
     @property
     def participants(self) -> NDArray[np.bool_] | None:
@@ -108,6 +129,13 @@ class Callback:
 
     def after_round(self, run: Run) -> None:
         """Called after every round, and for round 0 of a fresh run: `run.round` rounds are complete."""
+
+    def metrics(self, run: Run) -> Row:
+        """Numbers to add to an evaluation after `run.round` rounds; the same on every rank.
+
+        Called by the evaluation, and so before `after_round` of callbacks that come after it.
+        """
+        return {}
 
     def on_end(self, run: Run) -> None:
         """Called once after the last round, also when the run was stopped; not when it failed."""

@@ -61,7 +61,7 @@ class Evaluation(Callback):
         Raises:
             RunError: if the loss of the mean model is not finite, or the budget does not cover the first evaluation.
         """
-        if not run.experiment.is_evaluated(run.round):
+        if not (run.over or run.experiment.is_evaluated(run.round)):
             return
         try:
             metrics = self._metrics(run)
@@ -103,6 +103,8 @@ class Evaluation(Callback):
         gradients = float(communicator.gather(run.counter.gradients).mean())
         row |= {"gradients": gradients} if gradients else {}
         row |= {name: value / n for name, value in total_counts(run).items()}
+        for callback in run.callbacks:
+            row |= callback.metrics(run)
         return row | run.experiment.algorithm.metrics(run.state)
 
 
@@ -112,6 +114,7 @@ def _evaluate(run: Run, x: NDArray, *, root: bool = False) -> dict[str, NDArray]
     if run.communicator.is_root or not root:
         try:
             metrics = run.problem.evaluate(x)
+            metrics |= {f"validation_{name}": values for name, values in run.problem.validate(x).items()}
         except BudgetExceeded as error:
             exceeded = str(error)
     exceeded = run.communicator.first(exceeded)
@@ -121,11 +124,9 @@ def _evaluate(run: Run, x: NDArray, *, root: bool = False) -> dict[str, NDArray]
 
 
 def _local(metrics: dict[str, NDArray]) -> dict[str, float]:
-    row = {"loss_local": float(metrics["loss"].mean())}
-    if "accuracy" in metrics:
-        row["accuracy_local"] = float(metrics["accuracy"].mean())
-        row["accuracy_worst"] = float(metrics["accuracy"].min())
-    return row
+    names = [name for name in metrics if name.removeprefix("validation_") in ("loss", "accuracy")]
+    row = {f"{name}_local": float(metrics[name].mean()) for name in names}
+    return row | {f"{name}_worst": float(metrics[name].min()) for name in names if name.endswith("accuracy")}
 
 
 def _cosine(run: Run) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from dfedsam.run_folder import Row, RunFolder
 
 Out = Path | str | RunFolder | Iterator[Path]
 _QUERIES, _GRADIENTS = "meter.queries", "meter.gradients"  # the query counter's arrays in a checkpoint
+_KEPT = "kept."  # before the names of arrays that callbacks keep
 _NOTE = {
     "experiment": str,
     "round": int,
@@ -103,11 +104,12 @@ def restore(run: Run, folder: RunFolder) -> None:
         return
     arrays, note = on_every_rank(communicator, lambda: checkpoint.load(folder.checkpoint, communicator))
     _check_note(folder, note, run.experiment)
-    run.counter = QueryCounter(arrays.pop(_QUERIES), arrays.pop(_GRADIENTS))
     try:
+        run.counter = QueryCounter(arrays[_QUERIES], arrays[_GRADIENTS])
         run.state = state.with_arrays(run.state, arrays)
     except KeyError as error:
         raise FileError(folder.checkpoint, f"has no array {error}", "resume with the version that wrote it") from None
+    run.kept = {name.removeprefix(_KEPT): array for name, array in arrays.items() if name.startswith(_KEPT)}
     communicator.messages, communicator.bytes = note["messages"], note["bytes"]
     run.round, run.seconds, run.earlier_counts = note["round"], note["seconds"], note["counts"]
     run.rows = on_root(communicator, lambda: _rows(folder, note))
@@ -189,7 +191,7 @@ class Checkpoints(Callback):
         Raises:
             FileError: on every rank, if writing fails; the last checkpoint is kept.
         """
-        if not (run.stopped or run.experiment.is_saved(run.round)):
+        if not (run.stopped or run.over or run.experiment.is_saved(run.round)):
             return
         on_root(run.communicator, self.folder.sync_metrics)
         note = {
@@ -202,6 +204,7 @@ class Checkpoints(Callback):
             "evaluations": len(run.rows),
         }
         arrays = state.arrays(run.state) | {_QUERIES: run.counter.queries, _GRADIENTS: run.counter.gradients}
+        arrays |= {f"{_KEPT}{name}": array for name, array in run.kept.items()}
         checkpoint.save(self.folder.checkpoint, arrays, note, run.communicator)
 
 

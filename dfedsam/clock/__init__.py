@@ -4,23 +4,25 @@ Everything is a function of profiles, topology, message size and seed, never of 
 run changes none of its numbers.
 """
 
-from dfedsam.clock.compute import Compute, Constant, Exponential, FromFile, LogNormal, Pareto, PerQuery, TwoPoint
+from dfedsam.clock.base import Clock, TimeModel
+from dfedsam.clock.compute import Compute, Constant, Exponential, LogNormal, Pareto, PerPeer, PerQuery, TwoSpeeds
 from dfedsam.clock.links import Links, MatrixLinks, UnderlayLinks, UniformLinks
-from dfedsam.clock.synchronous import Clock, SynchronousTime
+from dfedsam.clock.synchronous import SynchronousTime
 
 __all__ = [
     "Clock",
     "Compute",
     "Constant",
     "Exponential",
-    "FromFile",
     "Links",
     "LogNormal",
     "MatrixLinks",
     "Pareto",
+    "PerPeer",
     "PerQuery",
     "SynchronousTime",
-    "TwoPoint",
+    "TimeModel",
+    "TwoSpeeds",
     "UnderlayLinks",
     "UniformLinks",
 ]

@@ -6,6 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,13 @@ from dfedsam.validation import at_least, positive, share
 
 @dataclass(frozen=True, kw_only=True)
 class Compute(ABC):
-    """A compute profile: seconds that each peer computes in a round."""
+    """A compute profile: seconds that each peer computes in a round.
+
+    Attributes:
+        needs_queries: whether they depend on how many queries a peer asks.
+    """
+
+    needs_queries: ClassVar[bool] = False
 
     @abstractmethod
     def seconds(self, stream: RandomStream, queries: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -110,7 +117,7 @@ class Pareto(Compute):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TwoPoint(Compute):
+class TwoSpeeds(Compute):
     """A fixed share of slow peers, the same ones in all rounds.
 
     Args:
@@ -118,6 +125,8 @@ class TwoPoint(Compute):
         slow: share of slow peers, in [0, 1]; which they are follows from the seed.
         factor: how many times longer they take, at least 1.
     """
+
+    public_name = "two_point"
 
     mean: float = 0.1
     slow: float = 0.1
@@ -137,7 +146,7 @@ class TwoPoint(Compute):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FromFile(Compute):
+class PerPeer(Compute):
     """Each peer's own time, the same in all rounds.
 
     Args:
@@ -168,6 +177,8 @@ class PerQuery(Compute):
     Args:
         seconds_per_query: above 0.
     """
+
+    needs_queries = True
 
     seconds_per_query: float = 0.01
 

@@ -67,6 +67,8 @@ class UniformLinks(Links):
             each message has the whole bandwidth.
     """
 
+    public_name = "uniform"
+
     latency: float = 1e-3
     bandwidth: float = 1e9
     sharing: Sharing = "degree"
@@ -92,6 +94,8 @@ class MatrixLinks(Links):
         latency: CSV of n × n seconds; row j, column i: from peer j to peer i.
         bandwidth: CSV of n × n bits per second.
     """
+
+    public_name = "matrix"
 
     latency: Path | str
     bandwidth: Path | str
@@ -136,6 +140,8 @@ class UnderlayLinks(Links):
         latency_per_km: seconds per kilometre, at least 0.
     """
 
+    public_name = "underlay"
+
     file: str = "gaia"
     access: float = 1e10
     core: float = 1e9
@@ -154,9 +160,7 @@ class UnderlayLinks(Links):
         return read_underlay(self.file, "file")
 
     def check(self, n: int) -> None:
-        sites = len(self.underlay.sites)
-        if sites < n:
-            raise OptionError("file", self.file, f"must have a site for each of {n} peers, but it has {sites}")
+        self.underlay.require_sites(n, "file", self.file)
 
     def seconds(self, edges: Edges, size: float) -> NDArray[np.float64]:
         pair, bits = (edges.senders, edges.receivers), 8 * size

@@ -2,50 +2,77 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from dfedsam.clock.compute import Compute, Constant
-from dfedsam.clock.links import Edges, Links, UniformLinks
+from dfedsam.clock.base import Clock
+from dfedsam.clock.links import Edges
 from dfedsam.random import RandomStream
-from dfedsam.validation import one_of
+from dfedsam.topologies.schedules.unreliable import Links as TopologyLinks
 
-Wait = Literal["neighbourhood", "barrier"]
+Way = Literal["up", "down"]
+Exchange = tuple[csr_array | Way, int]
+"""One gossip step: its W, and the bytes of a message; or the way to a server, or from it."""
+_KEPT = 16  # matrices whose edges are kept
 
 
-@dataclass(frozen=True, kw_only=True)
-class Clock:
-    """What simulated time is made of.
+@dataclass
+class _Pattern:
+    """The edges of one W, sorted by receiver, and what is derived from them."""
 
-    Args:
-        compute: how long peers compute.
-        links: how long messages travel.
-        wait: whom a peer waits for in a gossip step: "neighbourhood", for its own neighbours, as MPI's neighbour
-            exchange does; "barrier", for all peers.
-    """
+    weights: csr_array
+    edges: Edges
 
-    compute: Compute = Constant()
-    links: Links = UniformLinks()
-    wait: Wait = "neighbourhood"
+    @classmethod
+    def of(cls, weights: csr_array) -> _Pattern:
+        n = len(weights.indptr) - 1
+        rows = np.repeat(np.arange(n), np.diff(weights.indptr))
+        sent = (weights.indices != rows) & (weights.data != 0)
+        return cls(weights, Edges(n, weights.indices[sent].astype(np.intp), rows[sent]))
 
-    def __post_init__(self) -> None:
-        one_of("wait", self.wait, get_args(Wait))
+    @cached_property
+    def heads(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """The peers that receive anything, and the first edge of each."""
+        return np.unique(self.edges.receivers, return_index=True)
 
-    def check(self, n: int) -> None:
-        """Raise OptionError unless the profiles fit a network of n peers."""
-        self.compute.check(n)
-        self.links.check(n)
+    @cached_property
+    def links(self) -> tuple[TopologyLinks, NDArray[np.intp]]:
+        """The undirected links, and the link of each edge."""
+        links, edges = TopologyLinks(self.weights, directed=False), self.edges
+        pairs = np.minimum(edges.senders, edges.receivers), np.maximum(edges.senders, edges.receivers)
+        return links, np.searchsorted(links.i * edges.n + links.j, pairs[0] * edges.n + pairs[1])
+
+    def latest(self, ready: NDArray[np.float64], arrivals: NDArray[np.float64]) -> NDArray[np.float64]:
+        """When each peer is ready and has all its messages, shape (n,), for the arrival of each edge's message."""
+        latest = ready.copy()
+        heads, starts = self.heads
+        if len(heads):
+            latest[heads] = np.maximum(latest[heads], np.maximum.reduceat(arrivals, starts))
+        return latest
+
+    def fastest(self, m: int, ready: NDArray[np.float64], arrivals: NDArray[np.float64]) -> NDArray[np.float64]:
+        """When each peer is ready and has m messages, or all if it gets fewer, shape (n,)."""
+        heads, starts = self.heads
+        order = np.lexsort((arrivals, self.edges.receivers))
+        last = starts + np.minimum(m, self.edges.in_degrees[heads]) - 1
+        leave = ready.copy()
+        leave[heads] = np.maximum(leave[heads], arrivals[order][last])
+        return leave
 
 
 class SynchronousTime:
     """Simulated time of a run, advanced round by round.
 
-    t_i ← max over j in N(i) and i of (t_j + d(j, i)) in each gossip step, after t_i ← t_i + c_i for the computation:
-    the recursion of Marfoq et al. (2020), equation 4, with random computation times.
+    t_i ← t_i + c_i for the computation, and then in each gossip step t_i ← max over j in N(i) and i of t_j + d(j, i):
+    the recursion of Marfoq et al. (2020), equation 4, with random computation times. A server of a baseline stands at
+    the site of the peer that is nearest to all others.
 
     Args:
         clock: the profiles.
@@ -55,34 +82,71 @@ class SynchronousTime:
     Attributes:
         now: when each peer is ready for the next round, in seconds, shape (n,).
         waited: seconds that each has waited so far for others' messages, shape (n,).
+        late: messages of this round that came too late to be used, under the rule "fastest_m".
     """
 
     def __init__(self, clock: Clock, n: int, seed: int) -> None:
-        clock.check(n)
         self.clock, self.seed = clock, seed
         self.now = np.zeros(n)
         self.waited = np.zeros(n)
-        self._weights: csr_array | None = None
+        self.late = 0
+        self._patterns: OrderedDict[int, _Pattern] = OrderedDict()
+        self._leave: NDArray[np.float64] | None = None
+        self._hub: int | None = None
 
-    def advance(self, round: int, weights: csr_array, *, steps: int, size: float, queries: NDArray[np.float64]) -> None:
+    def edges(self, weights: csr_array) -> Edges:
+        """The edges along which a gossip step with this W sends."""
+        return self._pattern(weights).edges
+
+    def weights(
+        self, round: int, weights: csr_array, size: float, present: NDArray[np.bool_] | None = None
+    ) -> csr_array:
+        """The W that a round mixes with: W_t, or under "fastest_m" what is left of it.
+
+        Args:
+            round: 0-based.
+            weights: W_t, symmetric under "fastest_m".
+            size: bytes of one message.
+            present: mask of the participants, shape (n,); None: all.
+        """
+        self._leave, self.late = None, 0
+        if self.clock.m is None:
+            return weights
+        pattern = self._pattern(weights)
+        ready = self._computed(round, np.zeros(len(self.now)), present)
+        arrivals = ready[pattern.edges.senders] + self.clock.links.seconds(pattern.edges, size)
+        self._leave = pattern.fastest(self.clock.m, ready, arrivals)
+        late = arrivals > self._leave[pattern.edges.receivers]
+        links, link_of = pattern.links
+        dropped = np.bincount(link_of, late, len(links.i)) > 0
+        self.late = 2 * int(dropped.sum())
+        return links.without(dropped) if self.late else weights
+
+    def advance(
+        self,
+        round: int,
+        exchanges: Iterable[Exchange],
+        queries: NDArray[np.float64],
+        present: NDArray[np.bool_] | None = None,
+    ) -> None:
         """Let one round pass.
 
         Args:
             round: 0-based.
-            weights: W_t; its off-diagonal entries are the edges.
-            steps: Q, gossip steps of the round; 0 for a round without communication.
-            size: bytes of one message.
+            exchanges: the gossip steps, in their order.
             queries: how many each peer asks in the round, shape (n,).
+            present: mask of the participants, shape (n,); None: all.
         """
-        stream = RandomStream(self.seed, "compute time", round, 0, range(len(self.now)))
-        ready = self.now + self.clock.compute.seconds(stream, queries)
-        edges = self._edges_of(weights)
-        delays = self.clock.links.seconds(edges, size) if steps else np.zeros(0)
-        for _ in range(steps):
-            arrived = self._step(edges, ready, delays)
-            self.waited += arrived - ready
+        ready = self._computed(round, queries, present)
+        waited = np.zeros_like(ready)
+        for link, size in exchanges:
+            arrived = self._step(link, size, ready)
+            waited += arrived - ready
             ready = arrived
-        self.now = ready
+        if present is not None and present.any():  # who was absent is back no earlier than the first of the others
+            ready[~present] = np.maximum(self.now[~present], ready[present].min())
+            waited[~present] = 0
+        self.now, self.waited = ready, self.waited + waited
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -94,24 +158,56 @@ class SynchronousTime:
         idle = float(self.waited.mean()) / total if total else 0.0
         return {"time": float(self.now.max()), "time_mean": total, "idle": idle}
 
-    def _step(self, edges: Edges, ready: NDArray[np.float64], delays: NDArray[np.float64]) -> NDArray[np.float64]:
-        """When each peer has all messages of a gossip step that starts at `ready`, shape (n,)."""
-        if not len(delays):
-            return ready
-        arrivals = ready[edges.senders] + delays
-        if self.clock.wait == "barrier":
-            return np.full_like(ready, max(arrivals.max(), ready.max()))
-        latest = ready.copy()
-        heads, starts = self._heads
-        latest[heads] = np.maximum(latest[heads], np.maximum.reduceat(arrivals, starts))
-        return latest
+    def arrays(self) -> dict[str, NDArray[np.float64]]:
+        """What a checkpoint holds, a row for each peer."""
+        return {"clock.now": self.now, "clock.waited": self.waited}
 
-    def _edges_of(self, weights: csr_array) -> Edges:
-        """The edges of W, sorted by receiver; kept as long as W is the same object."""
-        if self._weights is not weights:
-            rows = np.repeat(np.arange(len(weights.indptr) - 1), np.diff(weights.indptr))
-            sent = (weights.indices != rows) & (weights.data != 0)
-            self._weights = weights
-            self._edges = Edges(len(weights.indptr) - 1, weights.indices[sent].astype(np.intp), rows[sent])
-            self._heads = np.unique(self._edges.receivers, return_index=True)
-        return self._edges
+    def restore(self, arrays: dict[str, NDArray[np.float64]]) -> None:
+        """Go on from the arrays of a checkpoint."""
+        self.now, self.waited = arrays["clock.now"], arrays["clock.waited"]
+
+    def _computed(
+        self, round: int, queries: NDArray[np.float64], present: NDArray[np.bool_] | None
+    ) -> NDArray[np.float64]:
+        stream = RandomStream(self.seed, "compute time", round, 0, range(len(self.now)))
+        seconds = self.clock.compute.seconds(stream, queries)
+        return self.now + (seconds if present is None else np.where(present, seconds, 0))
+
+    def _step(self, link: csr_array | Way, size: float, ready: NDArray[np.float64]) -> NDArray[np.float64]:
+        """When each peer has all messages of a gossip step that starts at `ready`, shape (n,)."""
+        if isinstance(link, str):
+            return self._server(link, size, ready)
+        if self._leave is not None:  # the step in which messages come late, before `weights` left these out
+            leave, self._leave = self._leave, None
+            return leave
+        pattern = self._pattern(link)
+        arrivals = ready[pattern.edges.senders] + self.clock.links.seconds(pattern.edges, size)
+        if self.clock.wait == "barrier":
+            return np.full_like(ready, max(arrivals.max(initial=0), ready.max()))
+        return pattern.latest(ready, arrivals)
+
+    def _server(self, way: Way, size: float, ready: NDArray[np.float64]) -> NDArray[np.float64]:
+        n = len(ready)
+        if self._hub is None:
+            self._hub = min(range(n), key=lambda hub: self.clock.links.seconds(_spokes(n, hub, "up"), size).max())
+        edges = _spokes(n, self._hub, way)
+        arrivals = ready[edges.senders] + self.clock.links.seconds(edges, size)
+        arrived = ready.copy()
+        np.maximum.at(arrived, edges.receivers, arrivals)
+        return arrived
+
+    def _pattern(self, weights: csr_array) -> _Pattern:
+        """The edges of W; kept for the last few matrices, which the pattern keeps alive and so recognisable."""
+        key = id(weights)
+        if key not in self._patterns:
+            self._patterns[key] = _Pattern.of(weights)
+            if len(self._patterns) > _KEPT:
+                self._patterns.popitem(last=False)
+        return self._patterns[key]
+
+
+def _spokes(n: int, hub: int, way: Way) -> Edges:
+    """The edges of a star: "up" to its hub, or "down" from there."""
+    others = np.delete(np.arange(n), hub)
+    ends = others, np.full(n - 1, hub)
+    return Edges(n, *(ends if way == "up" else ends[::-1]))

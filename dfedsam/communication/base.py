@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable
 from copy import copy
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -58,6 +58,7 @@ class Communicator(ABC):
         block: the peers of this rank: a range, or an array of rising numbers.
         messages: rows that all peers have sent so far.
         bytes: bytes of those rows.
+        exchanges: W, or the way to a server or from it, and bytes of a message, of every exchange; None: not recorded.
         pool: this process's threads.
     """
 
@@ -70,6 +71,7 @@ class Communicator(ABC):
         self.threads = threads
         self.messages = 0
         self.bytes = 0
+        self.exchanges: list[tuple[csr_array | Literal["up", "down"], int]] | None = None
         self.pool = ThreadPool(threads)
         self._scratch: dict[str, NDArray[np.uint8]] = {}
         self._plans: OrderedDict[tuple[int, np.dtype], tuple[csr_array, int, MixingPlan]] = OrderedDict()
@@ -106,7 +108,7 @@ class Communicator(ABC):
         edges, plan = self._plan(W, x.dtype)
         if x.size:
             plan.mix(np.ascontiguousarray(x), out)
-        self._count(edges, x.shape[1] * x.itemsize)
+        self.count(edges, x.shape[1] * x.itemsize, W)
         return out
 
     def add_encoded(
@@ -149,7 +151,7 @@ class Communicator(ABC):
 
             self.pool.map_chunks(work, len(received), target.shape[1] * target.itemsize)
         plan.add(own, remote, target, finish)
-        self._count(edges, messages.shape[1])
+        self.count(edges, messages.shape[1], W)
 
     def scratch(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray:
         """A temporary array, which reuses the memory of the last one of this name if that is large enough.
@@ -174,7 +176,7 @@ class Communicator(ABC):
         edges, plan = self._plan(W, W.dtype)
         peers = np.concatenate([np.asarray(self.block), plan.remote])
         order = np.argsort(peers)
-        self._count(edges, messages.shape[1])
+        self.count(edges, messages.shape[1], W)
         return peers[order], np.concatenate([messages, plan.receive(messages)])[order]
 
     def server_mean(
@@ -198,14 +200,14 @@ class Communicator(ABC):
         else:
             sums, share = self.total(x * shares[:, None].astype(np.float64)), self.total(shares)
             mean = (sums / np.where(share > 0, share, 1)).astype(x.dtype)
-        self._count(count, mean.nbytes + (0 if weights is None else x.itemsize))
-        self._count(count, mean.nbytes)
+        self.count(count, mean.nbytes + (0 if weights is None else x.itemsize), "up")
+        self.count(count, mean.nbytes, "down")
         return mean
 
     def server_rows(self, x: NDArray, reply: int) -> NDArray:
         """The rows of all peers, (b, d) → (n, d): two messages per peer, its row and a reply of `reply` bytes."""
-        self._count(self.peers, x.shape[1] * x.itemsize)
-        self._count(self.peers, reply)
+        self.count(self.peers, x.shape[1] * x.itemsize, "up")
+        self.count(self.peers, reply, "down")
         return self.gather(x)
 
     @abstractmethod
@@ -235,9 +237,18 @@ class Communicator(ABC):
     def _make_plan(self, rows: csr_array) -> MixingPlan:
         """A plan for a canonical matrix of all peers in the type of the rows."""
 
-    def _count(self, messages: int, size: int) -> None:
+    def count(self, messages: int, size: int, link: csr_array | Literal["up", "down"] | None = None) -> None:
+        """Count messages that peers have sent.
+
+        Args:
+            messages: how many.
+            size: bytes of each.
+            link: the W along whose edges they went, or the way to a server, or from it; None: `exchanges` omits them.
+        """
         self.messages += messages
         self.bytes += messages * size
+        if self.exchanges is not None and link is not None:
+            self.exchanges.append((link, size))
 
     def _plan(self, W: csr_array, dtype: np.dtype) -> tuple[int, MixingPlan]:
         key = id(W), dtype

@@ -35,7 +35,7 @@ _FORM = 1  # increase when the selection changes, to invalidate old caches
 def load() -> Examples:
     """At most 1,000 examples of each class and equally many of each; the same for the same versions of the libraries.
 
-        The texts are the first paragraphs of docstrings of public functions, classes and methods, if they have 5 to 40
+    The texts are the first paragraphs of docstrings of public functions, classes and methods, if they have 5 to 40
     words, without tests, private names and duplicates. Files are read in a fixed shuffled order.
 
     Raises:

@@ -78,7 +78,7 @@ def held_out(examples: Examples, share: float, generator: np.random.Generator) -
         message = (
             f"data has {sizes.min()} example(s) of the class {name}: at least 2 are needed, one of them to be held out"
         )
-        raise ValueError(f"{message}; use more data, or a test file")
+        raise ValueError(f"{message}; use more data, or a file of held-out examples")
     counts = np.clip(np.rint(share * sizes).astype(np.int64), 1, sizes - 1)
     test = draw(examples.labels, counts, generator)
     train = np.setdiff1d(np.arange(len(examples.labels)), test)

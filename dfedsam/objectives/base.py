@@ -114,6 +114,13 @@ class Problem(ABC):
             BudgetExceeded: if the budget does not cover it.
         """
 
+    def validate(self, x: NDArray) -> dict[str, NDArray]:
+        """As `evaluate`, but on the validation examples; empty if there are none.
+
+        A search chooses by these metrics, so that it does not choose on the examples whose metrics are reported.
+        """
+        return {}
+
     def project(self, x: NDArray) -> None:
         """Project x (p, dim) to the nearest valid models, in place; by default all are valid."""
         if self.categorical is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -16,16 +16,18 @@ from dfedsam.objectives.base import ALL_ROWS, Objective, Problem
 from dfedsam.peers import Peers
 from dfedsam.random import RandomStream, generator
 from dfedsam.registry import make_named
-from dfedsam.validation import at_least, between, positive, whole_number
+from dfedsam.validation import at_least, between, positive, share_or_file, whole_number
 
 
 class _Data(NamedTuple):
-    """Features (n, features), classes (n,), which examples are held out (n,), and the classes' names."""
+    """Features (n, features), classes (n,), the classes' names, and the indices of each part of the examples."""
 
     features: NDArray
     labels: NDArray[np.int64]
-    held_out: NDArray[np.bool_]
     names: tuple[str, ...]
+    train: NDArray[np.int64]
+    test: NDArray[np.int64]
+    validation: NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +42,9 @@ class LogisticRegression(Objective):
         examples: synthetic training examples per peer, at least 1; the same number in total is held out.
         separation: distance of a synthetic class's centre from the origin, in standard deviations, above 0.
         test_share: share of a file's rows that is held out, above 0 and below 1.
+        validation: share of the training examples, below 1, that is taken from them by the seed, for validation; or,
+            for data from a file, another such file; 0 for none. Evaluations then also give validation_loss and
+            validation_accuracy, by which to choose options.
         batch_size: examples per minibatch, drawn with replacement, at least 1.
         l2: strength of the penalty ½·l2·‖x‖², at least 0.
         split: how the examples are split over the peers.
@@ -55,6 +60,7 @@ class LogisticRegression(Objective):
     examples: int = 64
     separation: float = 2.0
     test_share: float = 0.2
+    validation: float | str = 0.0
     batch_size: int = 32
     l2: float = 1e-3
     split: Split = Dirichlet(alpha=0.3)
@@ -67,6 +73,9 @@ class LogisticRegression(Objective):
         whole_number("examples", self.examples, 1)
         positive("separation", self.separation)
         between("test_share", self.test_share, 0.01, 0.99)
+        share_or_file("validation", self.validation)
+        if self.data == "synthetic" and isinstance(self.validation, str):
+            raise OptionError("validation", self.validation, "must be a share of synthetic data")
         whole_number("batch_size", self.batch_size, 1)
         at_least("l2", self.l2, 0)
         whole_number("min_examples", self.min_examples, 1)
@@ -76,7 +85,8 @@ class LogisticRegression(Objective):
         data = self._data(peers, seed)
         features = np.concatenate([data.features, np.ones((len(data.features), 1))], axis=1).astype(dtype)
         shards = self._shards(data, peers, seed)
-        return LogisticRegressionProblem(self, features, data.labels, [shards[i] for i in block], data.held_out)
+        held_out = data.test, data.validation
+        return LogisticRegressionProblem(self, features, data.labels, [shards[i] for i in block], *held_out)
 
     def class_counts(self, peers: int, seed: int) -> tuple[tuple[str, ...], NDArray[np.int64]]:
         data = self._data(peers, seed)
@@ -85,12 +95,16 @@ class LogisticRegression(Objective):
 
     def _shards(self, data: _Data, peers: int, seed: int) -> list[NDArray[np.int64]]:
         """Each peer's example indices."""
-        train = np.flatnonzero(~data.held_out)
-        parts = self.split.split(data.labels[train], peers, self.min_examples, generator(seed, "split"))
-        return [train[part] for part in parts]
+        parts = self.split.split(data.labels[data.train], peers, self.min_examples, generator(seed, "split"))
+        return [data.train[part] for part in parts]
 
     def _data(self, peers: int, seed: int) -> _Data:
-        return self._synthetic(peers, seed) if self.data == "synthetic" else self._read(seed)
+        data = self._synthetic(peers, seed) if self.data == "synthetic" else self._read(seed)
+        if isinstance(self.validation, str) or not self.validation:
+            return data
+        order = generator(seed, "validation examples").permutation(data.train)
+        count = max(1, round(self.validation * len(order)))
+        return data._replace(train=np.sort(order[count:]), validation=np.sort(order[:count]))
 
     def _synthetic(self, peers: int, seed: int) -> _Data:
         rng = generator(seed, "logistic regression data")
@@ -99,31 +113,47 @@ class LogisticRegression(Objective):
         centres *= self.separation / np.linalg.norm(centres, axis=1, keepdims=True)
         labels = np.arange(2 * count) % self.classes
         features = centres[labels] + rng.standard_normal((2 * count, self.features))
-        return _Data(features, labels, np.arange(2 * count) >= count, tuple(map(str, range(self.classes))))
+        names, indices = tuple(map(str, range(self.classes))), np.arange(2 * count)
+        return _Data(features, labels, names, indices[:count], indices[count:], indices[:0])
 
     def _read(self, seed: int) -> _Data:
         import pandas as pd
 
-        path = Path(self.data)
+        values, classes = self._table("data", self.data)
+        labels, names = pd.factorize(classes, sort=True)
+        held_out = generator(seed, "test split").random(len(values)) < self.test_share
+        train, test = np.flatnonzero(~held_out), np.flatnonzero(held_out)
+        mean, deviation = values.mean(axis=0), np.maximum(values.std(axis=0), 1e-12)
+        if isinstance(self.validation, str):
+            more, classes = self._table("validation", self.validation)
+            known = pd.Index(names).get_indexer(pd.Index(classes))
+            if more.shape[1] != values.shape[1] or (known < 0).any():
+                raise OptionError("validation", self.validation, "must have the columns and classes of the data")
+            values, labels = np.concatenate([values, more]), np.concatenate([labels, known])
+        values = (values - mean) / deviation
+        rest = np.arange(len(held_out), len(values))
+        return _Data(values, labels.astype(np.int64), tuple(map(str, names)), train, test, rest)
+
+    def _table(self, option: str, file: str) -> tuple[NDArray[np.float64], Any]:
+        """The numeric columns of a file (n, features), and its column of classes."""
+        import pandas as pd
+
+        path = Path(file)
         if not path.is_file():
             raise OptionError(
-                "data", path, "must be a file: there is no such file", 'use CSV or Parquet, or "synthetic"'
+                option, path, "must be a file: there is no such file", 'use CSV or Parquet, or "synthetic" data'
             )
         try:
             table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
         except Exception as error:
-            raise OptionError("data", path, f"cannot be read as a table ({str(error).splitlines()[0]})") from error
+            raise OptionError(option, path, f"cannot be read as a table ({str(error).splitlines()[0]})") from error
         if self.label_column not in table:
             rule = f"must be a column: {path} has no such column; it has {', '.join(map(str, table))}"
             raise OptionError("label_column", self.label_column, rule)
         numeric = table.drop(columns=self.label_column).select_dtypes("number")
         if numeric.shape[1] == 0 or bool(numeric.isna().to_numpy().any()):
-            raise OptionError("data", path, "must have at least one numeric column besides the label, and no gaps")
-        labels, names = pd.factorize(table[self.label_column], sort=True)
-        values = numeric.to_numpy(np.float64)
-        values = (values - values.mean(axis=0)) / np.maximum(values.std(axis=0), 1e-12)
-        held_out = generator(seed, "test split").random(len(table)) < self.test_share
-        return _Data(values, labels.astype(np.int64), held_out, tuple(map(str, names)))
+            raise OptionError(option, path, "must have at least one numeric column besides the label, and no gaps")
+        return numeric.to_numpy(np.float64), table[self.label_column]
 
 
 class LogisticRegressionProblem(Problem):
@@ -134,7 +164,8 @@ class LogisticRegressionProblem(Problem):
         features: of all examples, with a last column of ones, shape (n, features + 1), in the type of x.
         labels: their classes, shape (n,).
         shards: example indices of each peer of the block.
-        held_out: which examples are for evaluation, shape (n,).
+        test: indices of the examples for evaluation.
+        validation: indices of those for validation.
     """
 
     has_gradients = True
@@ -145,12 +176,14 @@ class LogisticRegressionProblem(Problem):
         features: NDArray,
         labels: NDArray[np.int64],
         shards: list[NDArray[np.int64]],
-        held_out: NDArray[np.bool_],
+        test: NDArray[np.int64],
+        validation: NDArray[np.int64],
     ) -> None:
         self.options = options
         self.classes = int(labels.max()) + 1
         self.dim = self.classes * features.shape[1]
-        self._test = features[held_out], labels[held_out]
+        self._test = features[test], labels[test]
+        self._validation = features[validation], labels[validation]
         self._counts = np.array([len(part) for part in shards])
         self._first = np.cumsum(self._counts) - self._counts
         self._features = features[np.concatenate(shards)]
@@ -197,7 +230,12 @@ class LogisticRegressionProblem(Problem):
 
     def evaluate(self, x: NDArray) -> dict[str, NDArray]:
         """Held-out loss (with the penalty) and accuracy, each (k,), in float64; one model at a time."""
-        features, labels = self._test
+        return self._metrics(x, *self._test)
+
+    def validate(self, x: NDArray) -> dict[str, NDArray]:
+        return self._metrics(x, *self._validation) if len(self._validation[1]) else {}
+
+    def _metrics(self, x: NDArray, features: NDArray, labels: NDArray[np.int64]) -> dict[str, NDArray]:
         loss, accuracy = np.empty(len(x)), np.empty(len(x))
         for i, row in enumerate(x):
             logits = self._logits(row[None, None], features[None])[0, 0]

@@ -73,7 +73,7 @@ class Study:
             _same_settings(folder, experiment)
         if folder.is_unstarted():
             return "start"
-        if folder.is_complete(experiment.rounds, references=experiment.references):
+        if folder.is_complete(experiment.rounds, references=experiment.references, until=experiment.until):
             return "done"
         if not folder.checkpoint.is_file():
             problem = f"has evaluations, but no {CHECKPOINT} to continue from"

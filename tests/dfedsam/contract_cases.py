@@ -58,6 +58,7 @@ from dfedsam import (
     run,
     topologies,
 )
+from dfedsam.clock import Clock, Exponential, PerQuery, UniformLinks
 from dfedsam.communication import connect
 from dfedsam.registry import public_name
 from tests.dfedsam.communication.cases import drawn
@@ -121,9 +122,12 @@ def label(plugin: Any) -> str:
     return public_name(type(plugin)) + (f"({', '.join(changed)})" if changed else "")
 
 
-def case(objective: Any, algorithm: Any, topology: str = "ring") -> tuple[str, tuple[Any, str, Any]]:
+def case(
+    objective: Any, algorithm: Any, topology: str = "ring", clock: Clock | None = None
+) -> tuple[str, tuple[Any, str, Any, Clock | None]]:
     """A case by its name."""
-    return f"{label(objective)} {topology} {label(algorithm)}", (objective, topology, algorithm)
+    name = f"{label(objective)} {topology} {label(algorithm)}{f' {label(clock)}' if clock else ''}"
+    return name, (objective, topology, algorithm, clock)
 
 
 PEERS = 7
@@ -134,10 +138,12 @@ CASES = dict(
         case(Quadratic(dim=13, heterogeneity=0, condition=5.0), SAM, "star"),
         case(LogisticRegression(), SAM, "erdos_renyi"),
         case(LogisticRegression(classes=2), DPSGD(lr=0.1, estimator=Exact(), weight_decay=0.1), "erdos_renyi"),
+        case(Quadratic(dim=13), SAM, clock=Clock(compute=PerQuery(), links=UniformLinks(latency=0.1))),
+        case(Quadratic(dim=13), DFedSAMMG(), "complete", Clock(compute=Exponential(), wait="fastest_m", m=3)),
         case(LinearScores(), DFedSAM(lr=0.05, rho=0.1, estimator=ScoreSketch(directions=3))),
     ]
 )
-assert len(CASES) == len(ALGORITHMS) + 4
+assert len(CASES) == len(ALGORITHMS) + 6
 
 
 def run_case(
@@ -150,7 +156,7 @@ def run_case(
     placement: str = "contiguous",
 ) -> list[dict]:
     """Run one case and return its rows without the clock; placement "drawn" scatters the peers over the ranks."""
-    objective, graph, algorithm = CASES[name]
+    objective, graph, algorithm, clock = CASES[name]
     experiment = Experiment(
         objective=objective,
         topology=topologies.make(graph, PEERS, seed=4),
@@ -160,6 +166,7 @@ def run_case(
         dtype=dtype,  # pyright: ignore[reportArgumentType]
         checkpoint_every=2,
         cosine=True,
+        clock=clock,
         placement="contiguous" if placement == "drawn" else placement,  # pyright: ignore[reportArgumentType]
     )
     communicator = connect(PEERS, partial(drawn, PEERS)) if placement == "drawn" else None

@@ -37,6 +37,7 @@ from dfedsam import (
     simulate,
     topologies,
 )
+from dfedsam.callbacks.base import Callback
 from dfedsam.callbacks.rounds import Interrupt
 from dfedsam.checkpoint import load
 from dfedsam.communication.single_process import SingleProcess
@@ -278,6 +279,31 @@ def test_stop_ends_after_the_round_with_a_checkpoint_and_resume_ends_the_same(tm
     resumed = run(experiment, out=tmp_path / "a", resume=True)
     assert resumed.stopped is None
     assert watched(resumed.rows) == watched(run(experiment).rows)
+
+
+def test_what_callbacks_keep_and_record_survives_a_resume(tmp_path):
+    class Total(Callback):
+        def on_start(self, run):
+            run.kept.setdefault("total.norms", np.zeros(len(run.communicator.block)))
+
+        def after_round(self, run):
+            run.kept["total.norms"] += np.linalg.norm(run.x, axis=1)
+
+        def metrics(self, run):
+            return {"total": float(run.communicator.gather(run.kept["total.norms"]).sum())}
+
+    options = {
+        "objective": Quadratic(dim=4),
+        "topology": "ring",
+        "peers": 5,
+        "algorithm": DPSGD(),
+        "checkpoint_every": 2,
+    }
+    whole = simulate(rounds=6, callbacks=[Total()], **options)
+    simulate(rounds=4, callbacks=[Total()], out=tmp_path / "run", **options)
+    rest = simulate(rounds=6, callbacks=[Total()], out=tmp_path / "run", resume=True, **options)
+    assert list(whole["total"]) == list(rest["total"])
+    assert whole["total"].iloc[1] == 0 < whole["total"].iloc[2]
 
 
 def test_a_folder_is_never_overwritten_and_another_experiment_never_resumed(tmp_path):

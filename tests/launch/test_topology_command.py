@@ -197,3 +197,14 @@ def test_messages_a_round_count_each_gossip_step_once(dfedsam):
     for steps in (1, 4):
         metrics = json.loads(dfedsam("topology", "ring", "--peers", "16", "--steps", str(steps), "--json").out)
         assert metrics["vectors_per_round"] == 32 * steps
+
+
+def test_the_seconds_of_a_round_on_an_underlay(dfedsam):
+    """A peer at each site; the tree of least cost has Marfoq's cycle time of Table 3 without the computation."""
+    said = dfedsam("topology", "ring", "mst", "one_peer_ring", "--underlay", "gaia", "--message", "5620214B")
+    assert said.status == 0
+    assert "s a round" in said.out
+    rows = json.loads(dfedsam("topology", "ring", "mst", "--underlay", "Gaia", "--message", "5620214", "--json").out)
+    assert [row["n"] for row in rows] == [11, 11]
+    assert rows[1]["cycle_time"] == pytest.approx(0.1381 - 0.0254, rel=1e-3)
+    assert rows[0]["cycle_time"] > rows[1]["cycle_time"]

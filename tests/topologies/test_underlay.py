@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from dfedsam.errors import OptionError
+from dfedsam.topologies import make
 from dfedsam.topologies.underlay import (
     Underlay,
     bounded_tree_of,
@@ -110,3 +111,19 @@ def test_what_is_no_underlay_is_refused(tmp_path):
     (tmp_path / "odd.gml").write_text("graph [ node [")
     with pytest.raises(OptionError, match="must be a GML file"):
         read_underlay(tmp_path / "odd.gml")
+
+
+def test_designs_are_topologies_and_cost_less_than_chance():
+    """Trees and rings on Géant: of the spanning trees the least costs least, and a ring by Christofides beats the
+    ring in the order of the sites."""
+    cost = read_underlay("geant").latency()
+
+    def total(name, **options):
+        return sum(cost[i, j] for i, j in make(name, 40, **options).graph(0).edges())
+
+    trees = [total("mst", message=0), *(total("bounded_tree", message=0, degree=d) for d in (4, 3, 2))]
+    assert trees == sorted(trees)
+    assert total("christofides", message=0) < 0.8 * total("ring")
+    assert max(d for _, d in make("bounded_tree", 40, degree=2).graph(0).degree()) == 2
+    with pytest.raises(OptionError, match="underlay is gaia: it must have a site for each of 12 peers, but it has 11"):
+        make("mst", 12, underlay="gaia")

@@ -29,15 +29,15 @@ _LR = 0.01
 class PromptProblem(Problem):
     """The problem that `PromptTuning.build` returns.
 
-    Examples are identified by their index among all texts: training examples first, then held-out ones and, if losses
-    are divided by those on perturbed texts, the perturbed training texts. Minibatches shorter than the longest are
-    padded with −1 at the end.
+    Examples are identified by their index among all texts: training examples first, then held-out ones, those for
+    validation and, if losses are divided by those on perturbed texts, the perturbed training texts. Minibatches shorter
+    than the longest are padded with −1 at the end.
 
     Args:
         black_box: the black box.
         prompt_map: the map from a vector to the prompt.
-        labels: classes of the training and then the held-out examples, shape (n,).
-        train: number of training examples.
+        labels: classes of the training, held-out and validation examples, shape (n,).
+        counts: how many of these are for training, and held out.
         shards: for each peer of the network the indices of its training examples.
         block: the peers of this process.
         classes: number of classes.
@@ -56,7 +56,7 @@ class PromptProblem(Problem):
         black_box: BlackBox,
         prompt_map: PromptMap,
         labels: NDArray[np.int64],
-        train: int,
+        counts: tuple[int, int],
         shards: list[NDArray],
         block: Peers,
         *,
@@ -69,7 +69,7 @@ class PromptProblem(Problem):
         dtype: np.dtype,
     ) -> None:
         self.black_box, self.map, self.labels, self.shards = black_box, prompt_map, labels, shards
-        self.train, self.test = np.arange(train), np.arange(train, len(labels))
+        self.train, self.test, self.validation = np.split(np.arange(len(labels)), np.cumsum(counts))
         self.card, self.seed, self.dtype = card, seed, dtype
         self._batch_size, self._perturbed, self._by_peer = batch_size, perturbed, by_peer
         self._own = [shards[peer] for peer in block]
@@ -149,12 +149,18 @@ class PromptProblem(Problem):
 
     def evaluate(self, x: NDArray) -> dict[str, NDArray]:
         """Loss and accuracy on the held-out examples, each (k,)."""
+        return self._metrics(x, self.test)
+
+    def validate(self, x: NDArray) -> dict[str, NDArray]:
+        return self._metrics(x, self.validation) if len(self.validation) else {}
+
+    def _metrics(self, x: NDArray, examples: NDArray) -> dict[str, NDArray]:
         if self.budget_exhausted:
             raise BudgetExceeded(self.budget_exhausted)
-        labels = self.labels[self.test]
+        labels = self.labels[examples]
         if not self.map.per_example:
-            return self.black_box.metrics(self._prompts(x[:, None])[:, 0], self.test, labels)
-        metrics = [score_metrics(self._held_out_scores(one)[None], labels) for one in x]
+            return self.black_box.metrics(self._prompts(x[:, None])[:, 0], examples, labels)
+        metrics = [score_metrics(self._scores_of_one(one, examples)[None], labels) for one in x]
         return {name: np.concatenate([own[name] for own in metrics]) for name in metrics[0]}
 
     def sizes(self) -> NDArray[np.float64]:
@@ -217,10 +223,10 @@ class PromptProblem(Problem):
         scores[mask] = alone
         return scores.swapaxes(1, 2)
 
-    def _held_out_scores(self, x: NDArray) -> NDArray:
-        """Class scores (b, classes) of one vector (dim,) on the held-out examples, if each has its own prompt."""
+    def _scores_of_one(self, x: NDArray, examples: NDArray) -> NDArray:
+        """Class scores (b, classes) of one vector (dim,) on examples (b,), if each has its own prompt."""
         most = max(1, _PROMPT_BYTES // self.black_box.prompt.nbytes)
-        chunks = np.split(self.test, range(most, len(self.test), most))
+        chunks = np.split(examples, range(most, len(examples), most))
         return np.concatenate([self._scores(x[None, None], chunk[None], count=False)[0, 0] for chunk in chunks])
 
 

@@ -42,6 +42,9 @@ class PromptTuning(Objective):
         test: a file or hub name with the held-out examples; empty: the test split of `data` or, without
             one, a random share of `data`.
         test_share: that share, above 0 and below 1.
+        validation: share of the training examples, below 1, that is taken from them by the seed, for validation; or a
+            file, folder or hub name with such examples; 0 for none. Evaluations then also give validation_loss and
+            validation_accuracy, by which to choose options.
         text_column: the column with the texts, or with the images ("image" in a folder of them); two columns,
             separated by a comma, if each example is a pair, for {text1} and {text2} of a template.
         label_column: the column with the labels, whole numbers or strings.
@@ -63,9 +66,10 @@ class PromptTuning(Objective):
             paper draws tokens). A candidate then costs two queries. Evaluations use the plain loss.
         split: how the training examples are split over the peers.
         min_examples: minimum number of training examples per peer.
-        train_limit: maximum number of training examples, in the classes' proportions; 0 for no limit.
-        test_limit: maximum number of held-out examples; 0 for no limit. Unless the mode is "words", an evaluation
-            passes each of them through the model for each prompt: a few hundred are enough.
+        train_limit: maximum number of training examples, with those for validation, in the classes' proportions; 0 for
+            no limit.
+        test_limit: maximum number of held-out examples, and of those for validation; 0 for no limit. Unless the mode is
+            "words", an evaluation passes each of them through the model for each prompt: a few hundred are enough.
         max_tokens: texts are cut after so many tokens.
         cut_at_peers: never put two peers into one batch of the model; with one thread the results are then the same
             bit for bit however the peers are partitioned over processes.
@@ -76,6 +80,7 @@ class PromptTuning(Objective):
     data: str = DOCSTRING_TOPICS
     test: str = ""
     test_share: float = 0.25
+    validation: float | str = 0.0
     text_column: str = "text"
     label_column: str = "label"
     encoding: str = "utf-8"
@@ -98,6 +103,7 @@ class PromptTuning(Objective):
         make_named(self)
         validation.positive("test_share", self.test_share)
         validation.between("test_share", self.test_share, 0, 1, open_high=True)
+        validation.share_or_file("validation", self.validation)
         validation.between("perturb", self.perturb, 0, 1, "FedBPT takes 0.6 on SST-2", open_high=True)
         for name in ("max_tokens", "min_examples"):
             validation.whole_number(name, getattr(self, name), 1)
@@ -109,11 +115,12 @@ class PromptTuning(Objective):
             )
 
     def build(self, peers: int, block: Peers, seed: int, dtype: DTypeLike) -> PromptProblem:
-        train, test, words = self._examples(seed)
+        train, test, more, words = self._examples(seed)
         shards = self._shards(train, peers, seed)
         from dfedsam.objectives.prompt.problem import PromptProblem  # here, since it brings safetensors
 
-        examples = train.joined(test)
+        examples = train.joined(test) if more is None else train.joined(test).joined(more)
+        labels = examples.labels
         if self.perturb:
             examples = examples.joined(perturbed(train, self.perturb, generator(seed, "perturbed texts")))
         task = TaskSpec(
@@ -139,8 +146,8 @@ class PromptTuning(Objective):
         return PromptProblem(
             black_box,
             self.parameters.build(black_box, task, seed),
-            np.concatenate([train.labels, test.labels]),
-            len(train.labels),
+            labels,
+            (len(train.labels), len(test.labels)),
             shards,
             block,
             classes=len(words),
@@ -154,19 +161,19 @@ class PromptTuning(Objective):
 
     def class_counts(self, peers: int, seed: int) -> tuple[tuple[str, ...], NDArray[np.int64]]:
         """See Objective.class_counts. Loads the data, no model."""
-        train, _, words = self._examples(seed)
+        train, _, _, words = self._examples(seed)
         shards = self._shards(train, peers, seed)
         return words, np.stack([np.bincount(train.labels[shard], minlength=len(words)) for shard in shards])
 
     def _shards(self, train: Examples, peers: int, seed: int) -> list[NDArray]:
         return self.split.split(train.labels, peers, self.min_examples, generator(seed, "data split"))
 
-    def _examples(self, seed: int) -> tuple[Examples, Examples, tuple[str, ...]]:
-        """Training and held-out examples and the class words."""
+    def _examples(self, seed: int) -> tuple[Examples, Examples, Examples | None, tuple[str, ...]]:
+        """Training, held-out and validation examples, and the class words."""
+        source = files.Source(self.text_column, self.label_column, self.encoding)
         if self.data == DOCSTRING_TOPICS:
             whole, test = docstring_topics.load(), None
         else:
-            source = files.Source(self.text_column, self.label_column, self.encoding)
             whole, test = source.load(self.data), None
             if self.test or source.has_test(self.data):
                 test = source.load(self.test or self.data, "test" if self.test else "data", whole.classes, split="test")
@@ -181,7 +188,13 @@ class PromptTuning(Objective):
         self.blackbox.check_texts(whole.seconds, self.text_column)
         words = self._words(whole)
         train = limited(train, self.train_limit, generator(seed, "training examples"))
-        return train, limited(test, self.test_limit, generator(seed, "test examples")), words
+        test = limited(test, self.test_limit, generator(seed, "test examples"))
+        rng, more = generator(seed, "validation examples"), None
+        if isinstance(self.validation, str):
+            more = source.load(self.validation, "validation", whole.classes, split="validation")
+        elif self.validation:
+            train, more = held_out(train, self.validation, rng)
+        return train, test, None if more is None else limited(more, self.test_limit, rng), words
 
     def _words(self, examples: Examples) -> tuple[str, ...]:
         """One word for each class, in the order of the classes' numbers."""

@@ -3,17 +3,18 @@
 import numpy as np
 import pytest
 
+from dfedsam import Chebyshev, DFedSAM, DFedSAMMG, Quadratic, simulate
 from dfedsam.clock import (
     Clock,
     Constant,
     Exponential,
-    FromFile,
     LogNormal,
     MatrixLinks,
     Pareto,
+    PerPeer,
     PerQuery,
     SynchronousTime,
-    TwoPoint,
+    TwoSpeeds,
     UnderlayLinks,
     UniformLinks,
 )
@@ -27,7 +28,7 @@ INSTANT = UniformLinks(latency=0, bandwidth=1e30)
 def rounds(clock: Clock, topology: str, n: int, count: int, *, steps: int = 1, size: float = 0) -> SynchronousTime:
     time, weights = SynchronousTime(clock, n, seed=0), make(topology, n, seed=1).weights(0)
     for t in range(count):
-        time.advance(t, weights, steps=steps, size=size, queries=np.ones(n))
+        time.advance(t, [(weights, size)] * steps, np.ones(n))
     return time
 
 
@@ -76,7 +77,7 @@ def test_a_peer_draws_its_time_wherever_it_is_played():
 
 
 def test_slow_peers_set_the_pace_of_a_synchronous_round():
-    time = rounds(Clock(compute=TwoPoint(mean=1, slow=0.25, factor=10), links=INSTANT), "complete", 8, 5)
+    time = rounds(Clock(compute=TwoSpeeds(mean=1, slow=0.25, factor=10), links=INSTANT), "complete", 8, 5)
     assert time.metrics["time"] == pytest.approx(50)
     assert time.metrics["idle"] == pytest.approx(0.75 * 0.9)
 
@@ -84,7 +85,7 @@ def test_slow_peers_set_the_pace_of_a_synchronous_round():
 def test_profiles_from_files_and_per_query(tmp_path):
     (tmp_path / "times.csv").write_text("1\n2\n4\n")
     stream = RandomStream(0, "compute time", 0, 0, range(3))
-    np.testing.assert_array_equal(FromFile(file=tmp_path / "times.csv").seconds(stream, np.ones(3)), [1, 2, 4])
+    np.testing.assert_array_equal(PerPeer(file=tmp_path / "times.csv").seconds(stream, np.ones(3)), [1, 2, 4])
     asked = np.array([8.0, 0.0, 4.0])
     np.testing.assert_allclose(PerQuery(seconds_per_query=0.5).seconds(stream, asked), asked / 2)
     np.savetxt(tmp_path / "latency.csv", np.arange(9).reshape(3, 3), delimiter=",")
@@ -98,8 +99,8 @@ def test_profiles_from_files_and_per_query(tmp_path):
     ("clock", "message"),
     [
         (lambda folder: UnderlayLinks(file="gaia"), "file is gaia: it must have a site for each of 16 peers.*11"),
-        (lambda folder: FromFile(file=folder / "three.csv"), "must have a line for each of 16 peers, but it has 3"),
-        (lambda folder: FromFile(file=folder / "none.csv"), "must be readable"),
+        (lambda folder: PerPeer(file=folder / "three.csv"), "must have a line for each of 16 peers, but it has 3"),
+        (lambda folder: PerPeer(file=folder / "none.csv"), "must be readable"),
         (
             lambda folder: MatrixLinks(latency=folder / "three.csv", bandwidth=folder / "three.csv"),
             "must be 16 × 16, a row per peer, but it is 3 × 1",
@@ -109,9 +110,9 @@ def test_profiles_from_files_and_per_query(tmp_path):
 def test_what_does_not_fit_the_network_is_refused(clock, message, tmp_path):
     (tmp_path / "three.csv").write_text("1\n2\n3\n")
     profile = clock(tmp_path)
-    options = {"compute": profile} if isinstance(profile, FromFile) else {"links": profile}
+    options = {"compute": profile} if isinstance(profile, PerPeer) else {"links": profile}
     with pytest.raises(OptionError, match=message):
-        Clock(**options).check(16)
+        Clock(**options).check(make("complete", 16), asynchronous=False)
 
 
 @pytest.mark.parametrize(
@@ -122,9 +123,87 @@ def test_what_does_not_fit_the_network_is_refused(clock, message, tmp_path):
         lambda: UnderlayLinks(access=-1e9),
         lambda: Exponential(mean=0),
         lambda: Pareto(alpha=1),
-        lambda: TwoPoint(slow=1.5),
+        lambda: TwoSpeeds(slow=1.5),
     ],
 )
 def test_numbers_out_of_range_are_refused(make_profile):
     with pytest.raises(OptionError):
         make_profile()
+
+
+def quadratic(rounds=6, algorithm=None, topology="complete", **options):
+    """A short run on a quadratic."""
+    algorithm = algorithm or DFedSAM(lr=0.1)
+    return simulate(
+        objective=Quadratic(dim=4), topology=topology, peers=6, algorithm=algorithm, rounds=rounds, **options
+    )
+
+
+def test_a_clock_that_loses_no_message_changes_no_number():
+    """But for the time that waiting takes, runs with any such clock and without one are the same."""
+    plain, found = quadratic().metrics.drop(columns="seconds"), []
+    for wait in ("neighbourhood", "barrier"):
+        metrics = quadratic(clock=Clock(compute=Exponential(), wait=wait)).metrics
+        found.append(metrics["time_mean"].iloc[-1])
+        np.testing.assert_array_equal(metrics[plain.columns], plain)
+    assert found[0] < found[1]
+
+
+def test_waiting_for_the_fastest_keeps_the_weight_of_late_messages_at_both_ends():
+    clock = Clock(compute=TwoSpeeds(mean=1, slow=0.2, factor=50), links=INSTANT, wait="fastest_m", m=3)
+    time, W = SynchronousTime(clock, 5, seed=0), make("complete", 5).weights(0)
+    (slow,) = np.flatnonzero(clock.compute.seconds(RandomStream(0, "compute time", 0, 0, range(5)), np.ones(5)) > 1)
+    left = time.weights(0, W, 8).toarray()
+    np.testing.assert_allclose(left, left.T)
+    np.testing.assert_allclose(left.sum(axis=1), 1)
+    others = np.delete(np.arange(5), slow)
+    np.testing.assert_allclose(left[slow], np.eye(5)[slow])
+    np.testing.assert_allclose(left[np.ix_(others, others)], 0.2 * (1 + np.eye(4)))
+    assert time.late == 8
+    time.advance(0, [(W, 8)], np.ones(5))
+    np.testing.assert_allclose(time.now, np.where(np.arange(5) == slow, 50, 1), rtol=1e-6)
+
+
+def test_late_messages_are_sent_all_the_same():
+    """Bytes are those of the whole graph, and with m all neighbours no number changes."""
+    slow = TwoSpeeds(slow=0.2)
+    whole = quadratic(clock=Clock(compute=slow, wait="fastest_m", m=5)).metrics.drop(columns="seconds")
+    neighbourhood = quadratic(clock=Clock(compute=slow)).metrics
+    np.testing.assert_array_equal(whole, neighbourhood[whole.columns])
+    some = quadratic(clock=Clock(compute=slow, wait="fastest_m", m=2)).metrics
+    np.testing.assert_array_equal(some["bytes"], whole["bytes"])
+    assert some["time_mean"].iloc[-1] < whole["time_mean"].iloc[-1]
+    assert some["consensus_distance"].iloc[-1] > whole["consensus_distance"].iloc[-1]
+
+
+def test_a_server_costs_the_way_up_and_down():
+    links = UniformLinks(latency=0.01, bandwidth=8e6, sharing="none")
+    time = SynchronousTime(Clock(compute=Constant(mean=0.5), links=links), 4, seed=0)
+    time.advance(0, [("up", 1000), ("down", 2000)], np.ones(4))
+    np.testing.assert_allclose(sorted(time.now), [0.511, 0.523, 0.523, 0.523])
+
+
+def test_a_run_ends_once_its_simulated_time_is_over(tmp_path):
+    clock = Clock(compute=Constant(mean=1), links=INSTANT)
+    result = quadratic(rounds=9, clock=clock, until=2.5, evaluate_every=4, out=tmp_path / "run")
+    assert list(result.metrics["time"]) == pytest.approx([0, 3])
+    assert result.stopped is None
+    later = quadratic(rounds=9, clock=clock, until=4.5, evaluate_every=4, out=tmp_path / "run", resume=True)
+    assert list(later.metrics["time"]) == pytest.approx([0, 3, 4, 5])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"wait": "none"}, "clock.wait is none: it belongs to asynchronous"),
+        ({"wait": "fastest_m", "m": 6}, "clock.m is 6: it must be at most 5, the smallest number of neighbours"),
+    ],
+)
+def test_a_waiting_rule_that_does_not_fit_is_refused(options, message):
+    with pytest.raises(OptionError, match=message):
+        quadratic(clock=Clock(**options))
+
+
+def test_fewer_messages_than_gossip_needs_are_refused():
+    with pytest.raises(OptionError, match="one symmetric W for all rounds"):
+        quadratic(algorithm=DFedSAMMG(gossip=Chebyshev()), clock=Clock(wait="fastest_m", m=1))

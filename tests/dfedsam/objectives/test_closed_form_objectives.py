@@ -134,3 +134,27 @@ def test_losses_by_example_have_the_losses_as_their_mean(l2):
     losses = problem.example_losses(x, batch)
     assert losses.shape == (4, 3, 32)
     np.testing.assert_allclose(losses.mean(axis=2), problem.losses(x, batch), rtol=1e-12)
+
+
+def test_validation_examples_are_taken_from_the_training_examples(tmp_path):
+    plain, some = (LogisticRegression(split=IID(), validation=share) for share in (0.0, 0.25))
+    whole, rest = (objective.build(4, range(4), 0, np.float64) for objective in (plain, some))
+    assert (whole.sizes().sum(), rest.sizes().sum(), len(rest._validation[1])) == (256, 192, 64)
+    x = np.random.default_rng(0).normal(size=(3, whole.dim))
+    assert whole.validate(x) == {}
+    for name, value in whole.evaluate(x).items():
+        np.testing.assert_array_equal(rest.evaluate(x)[name], value)
+    taken = {tuple(row) for row in rest._validation[0]}
+    assert taken | {tuple(row) for row in rest._features} == {tuple(row) for row in whole._features}
+    chances = x[0].reshape(4, -1) @ rest._validation[0].T
+    losses = np.log(np.exp(chances).sum(axis=0)) - chances[rest._validation[1], np.arange(64)]
+    np.testing.assert_allclose(rest.validate(x)["loss"][0], losses.mean() + 0.0005 * x[0] @ x[0], rtol=1e-12)
+    table = pd.DataFrame({"a": np.arange(60.0), "label": np.arange(60) % 2})
+    table.to_csv(tmp_path / "data.csv")
+    table.assign(a=2.0, label=1).to_csv(tmp_path / "more.csv")
+    files = {"data": str(tmp_path / "data.csv"), "validation": str(tmp_path / "more.csv")}
+    problem = LogisticRegression(**files, split=IID()).build(2, range(2), 0, np.float64)
+    np.testing.assert_allclose(problem._validation[0][:, 1], (2 - 29.5) / np.arange(60).std())
+    table.assign(label=7).to_csv(tmp_path / "more.csv")
+    with pytest.raises(ValueError, match=r"more.csv: it must have the columns and classes"):
+        LogisticRegression(**files).build(2, range(2), 0, np.float64)

@@ -406,3 +406,19 @@ def test_a_folder_with_a_test_split_brings_the_held_out_examples(options: dict, 
     problem = build(options, data=str(tmp_path))
     assert (len(problem.train), len(problem.test)) == (40, 20)
     assert problem.labels[problem.test].tolist() == table["label"][40:].tolist()
+
+
+def test_validation_examples_are_neither_trained_on_nor_reported(options: dict, reviews: Path) -> None:
+    whole, some = build(options), build(options, validation=0.3)
+    assert sorted([*some.train, *some.test, *some.validation]) == list(range(len(whole.labels)))
+    assert 0 < len(some.validation) < len(some.train) == some.sizes().sum()
+    x = near_start(whole, 2)
+    assert whole.validate(x) == {}
+    for name, value in whole.evaluate(x).items():
+        np.testing.assert_allclose(some.evaluate(x)[name], value, rtol=1e-12)
+    scores = some.black_box.scores(some.map.prompts(x)[:, None], np.tile(some.validation, (2, 1)))[:, 0]
+    right = scores.argmax(axis=-1) == some.labels[some.validation]
+    np.testing.assert_array_equal(some.validate(x)["accuracy"], right.mean(axis=1))
+    file = build(options, validation=str(reviews))
+    assert len(file.validation) == len(whole.labels)
+    assert file.sizes().sum() == whole.sizes().sum()

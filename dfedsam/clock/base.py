@@ -1,0 +1,92 @@
+"""The options of simulated time."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+
+from dfedsam.clock.compute import Compute, Constant
+from dfedsam.clock.links import Links, UniformLinks
+from dfedsam.errors import OptionError, options_within
+from dfedsam.registry import make_named
+from dfedsam.validation import one_of, whole_number
+
+if TYPE_CHECKING:
+    from dfedsam.topologies import Topology
+
+Wait = Literal["neighbourhood", "barrier", "fastest_m", "none"]
+
+
+class TimeModel(ABC):
+    """What simulated time is made of; `Clock` is the one there is."""
+
+    @abstractmethod
+    def check(self, topology: Topology, *, asynchronous: bool) -> None:
+        """Raise OptionError unless it fits the network; called before round 0."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clock(TimeModel):
+    """Simulated time: how long peers compute, how long messages travel, and whom a peer waits for.
+
+    Args:
+        compute: how long a peer computes in a round, or between two wakings of an asynchronous run.
+        links: how long messages travel.
+        wait: whom a peer waits for in a gossip step: "neighbourhood", for its neighbours, as MPI's neighbour exchange
+            does; "barrier", for all peers; "fastest_m", for its m first neighbours: both ends of a link keep the weight
+            of what comes later in either direction, so W stays doubly stochastic, which takes an acknowledgement that
+            costs no time here. "none": for nobody, which is how asynchronous algorithms run. None: "none" for these,
+            else "neighbourhood".
+        m: neighbours that "fastest_m" waits for, at least 1.
+    """
+
+    public_name = "simulated"
+
+    compute: Compute = Constant()
+    links: Links = UniformLinks()
+    wait: Wait | None = None
+    m: int | None = None
+
+    def __post_init__(self) -> None:
+        make_named(self)
+        if self.wait is not None:
+            one_of("wait", self.wait, get_args(Wait))
+        if (self.m is None) == (self.wait == "fastest_m"):
+            raise OptionError("m", self.m, "must be set for wait fastest_m, and for no other", "set both, or neither")
+        if self.m is not None:
+            whole_number("m", self.m, 1)
+            if self.compute.needs_queries:
+                rule = "must not wait for some neighbours only where times depend on the queries of the same round"
+                raise OptionError("wait", self.wait, rule, "choose another compute profile, or neighbourhood")
+
+    def check(self, topology: Topology, *, asynchronous: bool) -> None:
+        """Raise OptionError unless the profiles and the waiting rule fit the network and the algorithm."""
+        with options_within("clock"):
+            self._check_rule(topology, asynchronous)
+            with options_within("compute"):
+                self.compute.check(topology.n)
+            with options_within("links"):
+                self.links.check(topology.n)
+
+    def _check_rule(self, topology: Topology, asynchronous: bool) -> None:
+        if asynchronous and self.wait not in (None, "none"):
+            rule = "must be none for an asynchronous algorithm, whose peers never wait"
+            raise OptionError(
+                "wait", self.wait, rule, "leave it out, or choose a synchronous algorithm such as dfedsam"
+            )
+        if not asynchronous and self.wait == "none":
+            raise OptionError("wait", self.wait, "belongs to asynchronous algorithms", "choose adsgd or ad_psgd")
+        if self.m is None:
+            return
+        if topology.directed or topology.sums != "both":
+            rule = "must have undirected links and weights whose rows and columns sum to one: both ends keep theirs"
+            raise OptionError("wait", self.wait, rule, "choose another topology, or neighbourhood")
+        smallest = min(
+            (int(np.diff(topology.weights(t).indptr).min()) - 1 for t in range(topology.period or 0)), default=self.m
+        )
+        if self.m > smallest:
+            rule = f"must be at most {smallest}, the smallest number of neighbours"
+            raise OptionError("m", self.m, rule, "choose a smaller one, or a denser graph")
