@@ -78,9 +78,9 @@ def call(command: Callable[..., int], argv: list[str]) -> int:
         OptionError: for an option that is unknown, missing, or has a value of the wrong type.
     """
     from dfedsam.errors import OptionError
-    from dfedsam.launch import arguments, help
+    from dfedsam.launch import arguments, help, signatures
 
-    known = dict(arguments.options_of(command))
+    known = dict(signatures.options_of(command))
     takes_dotted = known.pop("_dotted", None) is not None
     words, pairs = arguments.split(argv, [*(name for name, one in known.items() if one.hint is bool), "help"])
     for option, value in pairs:
@@ -92,14 +92,14 @@ def call(command: Callable[..., int], argv: list[str]) -> int:
     tree = {option: arguments.value_of(text) for option, text in pairs if (option, text) not in dotted}
     first, several = help.positional(command), help.takes_several(command)
     if words and first is None:
-        raise arguments.MissingValue(words[0], arguments.NO_OPTION)
+        raise signatures.MissingValue(words[0], arguments.NO_OPTION)
     if len(words) > 1 and not several:
         raise OptionError(str(first), " ".join(words), "must be a single one", "a name with blanks needs quotes")
     if words:
         tree[str(first)] = words if several else words[0]
-    elif first is not None and known[first].default is arguments.EMPTY:
+    elif first is not None and known[first].default is signatures.EMPTY:
         example = help.prose(command)[1].partition("\n")[0]
-        raise arguments.MissingValue(first, f"is missing: it has no default; name it, as in `{example}`")
+        raise signatures.MissingValue(first, f"is missing: it has no default; name it, as in `{example}`")
     return command(**arguments.bind(known, tree), **({"_dotted": tuple(dotted)} if takes_dotted else {}))
 
 

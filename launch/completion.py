@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args, get_origin
 import argcomplete
 
 from dfedsam import registry
-from dfedsam.launch import arguments, help, options
+from dfedsam.launch import arguments, help, options, signatures
 from dfedsam.launch.commands import COMMANDS, load
 
 
@@ -36,7 +36,7 @@ def _words() -> list[str]:
 
 
 def _add(made: argparse.ArgumentParser, name: str, command: Callable[..., int], words: list[str]) -> None:
-    own = arguments.options_of(options.command if name == "run" else command)
+    own = signatures.options_of(options.command if name == "run" else command)
     known = options.experiment_options() | own if name == "run" else own
     for option, one in known.items():
         if option == help.positional(command):
@@ -82,8 +82,8 @@ def _inner(words: list[str], heads: list[str]) -> Iterator[tuple[str, Any]]:
             plugin = registry.find(option, name, code=False)
         except ValueError:  # not typed completely yet, or off
             continue
-        for key, one in arguments.plugin_options(registry.kind_of(option) or "", plugin).items():
+        for key, one in signatures.plugin_options(registry.kind_of(option) or "", plugin).items():
             path = f"{option}.{key}"
             yield path, one.hint
-            if registry.kind_of(key) and (path in chosen or one.default not in (None, arguments.EMPTY)):
+            if registry.kind_of(key) and (path in chosen or one.default not in (None, signatures.EMPTY)):
                 todo.append((path, chosen.get(path) or help.plugin_name(key, one.default)))

@@ -8,11 +8,13 @@ import textwrap
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from dfedsam import registry
-from dfedsam.launch import arguments, options
-from dfedsam.launch.arguments import EMPTY, MissingValue
+from dfedsam.launch import options as experiment
+from dfedsam.launch import signatures
+from dfedsam.launch.signatures import EMPTY, MissingValue
 
 WIDTH = 100
 _INDENT = 24  # column of the texts of options
@@ -27,7 +29,7 @@ _PLUGINS = {
 
 def command_help(command: Callable[..., int]) -> str:
     """The help of a command: its docstring and options."""
-    own = arguments.options_of(command)
+    own = signatures.options_of(command)
     first = positional(command)
     words = [] if first is None else [f"{first.upper()}{f' [{first.upper()} …]' * takes_several(command)}"]
     texts, lines = _texts(command), []
@@ -42,9 +44,9 @@ def run_help(command: Callable[..., int]) -> str:
     """The help of `dfedsam run`, with all options of an experiment."""
     from dfedsam.experiment import Experiment
 
-    own = arguments.options_of(options.command)
-    texts = _texts(Experiment) | _texts(options.command) | _PLUGINS
-    all_options = {"config": own["config"], **options.experiment_options(), **own}
+    own = signatures.options_of(experiment.command)
+    texts = _texts(Experiment) | _texts(experiment.command) | _PLUGINS
+    all_options = {"config": own["config"], **experiment.experiment_options(), **own}
     lines: list[str] = []
     for name, one in all_options.items():
         kind = name in registry.KINDS
@@ -70,7 +72,26 @@ def positional(command: Callable[..., int]) -> str | None:
 def takes_several(command: Callable[..., int]) -> bool:
     """Whether that parameter takes several words."""
     name = positional(command)
-    return name is not None and typing.get_origin(arguments.options_of(command)[name].hint) is list
+    return name is not None and typing.get_origin(signatures.options_of(command)[name].hint) is list
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a plug-in: its type in words, its default, and its text in the docstring."""
+
+    type: str
+    default: Any
+    text: str
+
+
+def options(kind: str, plugin: registry.Plugin) -> dict[str, Option]:
+    """The options of a plug-in by name."""
+    texts, found = _texts(signatures.signature_of(kind, plugin)), {}
+    for key, one in signatures.plugin_options(kind, plugin).items():
+        type_ = "NAME,NAME,…" if registry.list_kind(key) else "NAME" if registry.kind_of(key) else _metavar(one.hint)
+        default = one.default["class_path"] if isinstance(one.default, dict) else one.default
+        found[key] = Option(type_, default, " ".join(texts.get(key, "").split()))
+    return found
 
 
 def plugin_help(option: str, name: str | None) -> str:
@@ -133,7 +154,7 @@ def table() -> list[dict[str, Any]]:
         {
             "group": group,
             "name": name,
-            "text": _sentence(plugin),
+            "text": sentence(plugin),
             "options": dict(_defaults("weights" if group == "weights" else "topology", plugin)),
         }
         for group, plugins in groups.items()
@@ -167,17 +188,16 @@ def _texts(function: Callable[..., Any]) -> dict[str, str]:
 
 def _one(option: str, kind: str, plugin: registry.Plugin) -> str:
     """One plug-in: its text, and its options."""
-    made = arguments.signature_of(kind, plugin)
-    name, own, texts = registry.public_name(made), arguments.plugin_options(kind, plugin), _texts(made)
+    made = signatures.signature_of(kind, plugin)
+    name, own = registry.public_name(made), options(kind, plugin)
     lines = [f"--{option} {name}", "", *_prose(inspect.getdoc(made) or ""), ""]
     where = f"Options (in a file: {option}: {{class_path: {name}, init_args: {{…}}}}):"
     lines.append(where if own else "It has no options.")
     for key, one in own.items():
-        parts = [texts.get(key, ""), _default(key, one.default)]
+        parts = [one.text, _default(key, one.default)]
         if registry.kind_of(key) or registry.list_kind(key):
             parts.append(f"Names and options: --{option}.{key}.help")
-        metavar = "NAME,NAME,…" if registry.list_kind(key) else "NAME" if registry.kind_of(key) else _metavar(one.hint)
-        lines += _entry(f"--{option}.{key} {metavar}", " ".join(filter(None, parts)))
+        lines += _entry(f"--{option}.{key} {one.type}", " ".join(filter(None, parts)))
     return "\n".join(lines)
 
 
@@ -218,12 +238,12 @@ def _default(key: str, default: Any) -> str:
 
 def plugin_name(key: str, default: Any) -> Any:
     """A default value; a plug-in by its name."""
-    if not registry.kind_of(key) or default is None or isinstance(default, str):
+    if not registry.kind_of(key) or default is None or default is EMPTY or isinstance(default, str):
         return default
     return default["class_path"] if isinstance(default, dict) else registry.public_name(type(default))
 
 
-def _sentence(plugin: registry.Plugin) -> str:
+def sentence(plugin: registry.Plugin) -> str:
     """The first sentence of a plug-in's docstring, without its source."""
     first = re.split(r"(?<=\.)\s", " ".join((inspect.getdoc(plugin) or "").split("\n\n")[0].split()))[0]
     return re.sub(r"\s*\([^()]*\d{4}[^()]*\)\.$", ".", first).replace("`", "")
@@ -240,7 +260,7 @@ def _groups() -> dict[str, dict[str, registry.Plugin]]:
 
 def _lines(kind: str, plugins: dict[str, registry.Plugin]) -> list[str]:
     return [
-        _line(name, _sentence(plugin), [_written(*one) for one in _defaults(kind, plugin)])
+        _line(name, sentence(plugin), [_written(*one) for one in _defaults(kind, plugin)])
         for name, plugin in plugins.items()
     ]
 
@@ -262,7 +282,7 @@ def _defaults(kind: str, plugin: registry.Plugin) -> Iterator[tuple[str, Any]]:
     """Options and their defaults as plain values, None without a default. The option `weights` of graphs is omitted."""
     from dfedsam.describe import describe
 
-    for key, one in arguments.plugin_options(kind, plugin).items():
+    for key, one in signatures.plugin_options(kind, plugin).items():
         if key != "weights" or one.default is not None:
             yield key, 0 if key == "seed" else None if one.default is EMPTY else describe(plugin_name(key, one.default))
 

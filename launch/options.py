@@ -10,8 +10,9 @@ from typing import Any
 from dfedsam import registry
 from dfedsam.describe import describe
 from dfedsam.errors import OptionError
-from dfedsam.launch import arguments, plain_yaml
-from dfedsam.launch.arguments import MissingValue, Option, Pair, Tree, UnknownOption
+from dfedsam.launch import arguments, plain_yaml, signatures
+from dfedsam.launch.arguments import Pair, Tree
+from dfedsam.launch.signatures import MissingValue, Option, UnknownOption
 from dfedsam.run_folder import without_format
 
 EXPERIMENTS = Path(__file__).with_name("experiments")  # shipped experiments
@@ -73,7 +74,7 @@ def experiment_options() -> dict[str, Option]:
     """All options of a run that an experiment file may set, by name."""
     from dfedsam.experiment import Experiment
 
-    fields, own = arguments.options_of(Experiment), arguments.options_of(command)
+    fields, own = signatures.options_of(Experiment), signatures.options_of(command)
     first = {name: Option(fields[name].hint, default) for name, default in DEFAULTS.items()}
     first |= {name: own[name] for name in ("peers", "ranks", "out")}
     return first | {name: one for name, one in {**fields, **own}.items() if name not in (*first, *ACTIONS)}
@@ -101,7 +102,7 @@ def read(files: list[Tree], pairs: list[Pair], *, code: bool = True) -> Settings
             merged[option] = {"class_path": usual} | value
     options = experiment_options()
     values = {name: one.default for name, one in options.items()} | arguments.bind(options, merged)
-    own = {name: values.pop(name) for name in arguments.options_of(command) if name in values}
+    own = {name: values.pop(name) for name in signatures.options_of(command) if name in values}
     return Settings(values, values.pop("topology"), own)
 
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from dfedsam import registry
 from dfedsam.errors import OptionError
-from dfedsam.launch import arguments, build, cycle_times, help, options, tables, topology_metrics
-from dfedsam.launch.arguments import MissingValue, Pair, Tree
+from dfedsam.launch import arguments, build, cycle_times, help, options, signatures, tables, topology_metrics
+from dfedsam.launch.arguments import Pair, Tree
+from dfedsam.launch.signatures import MissingValue
 from dfedsam.validation import whole_number
 
 if TYPE_CHECKING:
@@ -208,7 +209,7 @@ def _choose(names: Sequence[str], pairs: Sequence[Pair]) -> Iterator[list[Pair]]
 
 def _known(name: str) -> set[str]:
     form = arguments.as_tree([("topology", name)])["topology"]
-    return set(arguments.plugin_options("topology", registry.find("topology", form["class_path"])))
+    return set(signatures.plugin_options("topology", registry.find("topology", form["class_path"])))
 
 
 def _row(pairs: list[Pair], steps: int, *, alone: bool) -> Row:
