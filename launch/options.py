@@ -10,14 +10,14 @@ from typing import Any
 from dfedsam import registry
 from dfedsam.describe import describe
 from dfedsam.errors import OptionError
-from dfedsam.launch import arguments, plain_yaml, signatures
+from dfedsam.launch import arguments, endpoints, plain_yaml, signatures
 from dfedsam.launch.arguments import Pair, Tree
 from dfedsam.launch.signatures import MissingValue, Option, UnknownOption
 from dfedsam.run_folder import without_format
 
 EXPERIMENTS = Path(__file__).with_name("experiments")  # shipped experiments
 DEFAULTS = {"topology": "ring", "algorithm": "dfedsam", "objective": "quadratic"}
-ACTIONS = ("config", "print_config", "allow_code", "help")  # not part of an experiment file
+ACTIONS = ("config", "print_config", "allow_code", "allow_endpoint", "help")  # not part of an experiment file
 _SWEEP_KEYS = ("base", "grid", "zip", "seeds", "search")
 
 
@@ -50,6 +50,7 @@ def command(
     verbose: bool = False,
     print_config: bool = False,
     allow_code: bool = False,
+    allow_endpoint: bool = False,
 ) -> None:
     """Options of `dfedsam run` that are not part of the experiment.
 
@@ -66,6 +67,8 @@ def command(
         verbose: print every evaluation with all its metrics, instead of the progress.
         print_config: print all settings, as a file for --config, and exit.
         allow_code: allow import paths of your own plug-ins in files; this runs their code.
+        allow_endpoint: let files choose where prompts, texts and a key are sent; once allowed, an address need not be
+            confirmed again. $DFEDSAM_ENDPOINTS lists those that are always allowed.
     """
 
 
@@ -80,19 +83,24 @@ def experiment_options() -> dict[str, Option]:
     return first | {name: one for name, one in {**fields, **own}.items() if name not in (*first, *ACTIONS)}
 
 
-def read(files: list[Tree], pairs: list[Pair], *, code: bool = True) -> Settings:
+def read(
+    files: list[Tree], pairs: list[Pair], *, code: bool = True, typed: bool = True, endpoint: bool = False
+) -> Settings:
     """Merge the settings of files, as `read_file` returns them, with command-line options, which take precedence.
 
     Args:
         files: settings; later files take precedence.
         pairs: options of the command line.
         code: whether import paths in the options may be imported: true for options that a user has typed.
+        typed: whether the user has typed the options, rather than a sweep's file.
+        endpoint: whether files may name addresses and secrets that the user has not confirmed.
 
     Raises:
         OptionError: for an option that is unknown, missing, or has an invalid value.
     """
     merged = arguments.expand_all(dict(DEFAULTS), code=True)
-    for tree in (*files, arguments.expand_all(arguments.as_tree(pairs), code=code)):
+    last = arguments.expand_all(arguments.as_tree(pairs), code=code)
+    for tree in (*files, last):
         merged |= {option: arguments.over(option, merged.get(option), value) for option, value in tree.items()}
     for option, value in merged.items():
         usual = registry.KINDS[option].usual if option in registry.KINDS else ""
@@ -100,6 +108,7 @@ def read(files: list[Tree], pairs: list[Pair], *, code: bool = True) -> Settings
             raise OptionError(option, "none", "must be the name of one", f"--{option}.help lists them")
         if usual and value and "class_path" not in value:
             merged[option] = {"class_path": usual} | value
+    endpoints.check(merged, last if typed else {}, allowed=endpoint)
     options = experiment_options()
     values = {name: one.default for name, one in options.items()} | arguments.bind(options, merged)
     own = {name: values.pop(name) for name in signatures.options_of(command) if name in values}

@@ -79,7 +79,8 @@ def parse(argv: list[str]) -> options.Settings | None:
     if words:
         raise MissingValue(words[0], arguments.NO_OPTION)
     files = [options.read_file(value, code="allow_code" in asked) for option, value in pairs if option == "config"]
-    settings = options.read(files, [pair for pair in pairs if pair[0] not in options.ACTIONS])
+    typed = [pair for pair in pairs if pair[0] not in options.ACTIONS]
+    settings = options.read(files, typed, endpoint="allow_endpoint" in asked)
     if "print_config" in asked:
         print(options.to_yaml(settings), end="")
         return None
@@ -98,6 +99,7 @@ def resume(
     quiet: bool = False,
     verbose: bool = False,
     allow_code: bool = False,
+    allow_endpoint: bool = False,
 ) -> int:
     """Continue a stopped or killed run from its last checkpoint, or extend it by more rounds.
 
@@ -114,6 +116,8 @@ def resume(
         quiet: print nothing but errors.
         verbose: print every evaluation with all its metrics, instead of the progress.
         allow_code: allow import paths of your own plug-ins in the folder's settings; this runs their code.
+        allow_endpoint: let the folder's settings choose where prompts, texts and a key are sent, even if you have not
+            typed that address before.
 
     Examples:
         dfedsam resume runs/a
@@ -128,10 +132,10 @@ def resume(
     tree = options.read_file(str(RunFolder(folder).config), code=allow_code)
     changed = {"rounds": rounds, "ranks": ranks, "placement": placement}
     pairs: list[Pair] = [(name, str(value)) for name, value in changed.items() if value is not None]
-    experiment = build(options.read([tree], pairs))
+    experiment = build(options.read([tree], pairs, endpoint=allow_endpoint))
     if _starts_ranks(ranks, experiment.topology.n) and ranks is not None:
         kept = {"rounds": rounds, "placement": placement, "log": log, "figure": figure}
-        argv = _resume(folder, kept | _flags(quiet=quiet, verbose=verbose, allow_code=allow_code))
+        argv = _resume(folder, kept | _flags(quiet=quiet, verbose=verbose, allow_code=allow_code, allow_endpoint=True))
         return start(ranks, argv, restarts=restarts, again=lambda _: argv)
     return as_command(experiment, folder, resume=True, log=log, figure=figure, level=shown)
 
@@ -144,7 +148,7 @@ def _start(argv: list[str], out: Path | None, experiment: Experiment, own: dict[
     os.environ[_RESERVED] = str(folder.path)
     more = {name: own[name] for name in ("log", "figure")}
     allowed = "allow_code" in dict(arguments.split(argv)[1])
-    more |= _flags(quiet=own["quiet"], verbose=own["verbose"], allow_code=allowed)
+    more |= _flags(quiet=own["quiet"], verbose=own["verbose"], allow_code=allowed, allow_endpoint=True)
     command = ["run", *argv, "--out", str(folder.path)]
 
     def again(count: int) -> list[str]:

@@ -44,6 +44,7 @@ def sweep(
     quiet: bool = False,
     verbose: bool = False,
     allow_code: bool = False,
+    allow_endpoint: bool = False,
 ) -> int:
     """Execute many runs from one file, on this machine or as a SLURM array.
 
@@ -82,6 +83,7 @@ def sweep(
         quiet: print nothing but errors and failed runs.
         verbose: also say when each run ends.
         allow_code: allow import paths of your own plug-ins in the file; this runs their code.
+        allow_endpoint: let the file choose where prompts, texts and a key are sent.
 
     Examples:
         dfedsam sweep topology_ablation.yaml --jobs 2
@@ -98,7 +100,7 @@ def sweep(
     read = spec.read(path, code=allow_code)
     if log is not None:
         read.base["log"] = log
-    cells = plan.plan(read, ranks)
+    cells = plan.plan(read, ranks, endpoint=allow_endpoint)
     runs = [run for cell in cells for run in cell.jobs]
     study = Study(folder)
     if only is not None:
@@ -108,6 +110,7 @@ def sweep(
     actions = _actions(study, cells, print_what)
     todo = [(number, run) for number, run in enumerate(runs) if actions[number] != "done"]
     more = [*(["--log", log] if log else []), *(["--allow_code"] if allow_code else [])]
+    more += ["--allow_endpoint"] if allow_endpoint else []
     if slurm:
         return _slurm(study, read, cells, todo, job, more, dry_run=dry_run)
     if dry_run:

@@ -259,6 +259,7 @@ class EndpointConfig(TemplatedConfig):
     """
 
     public_name: ClassVar[str] = "endpoint"
+    confirmed: ClassVar[tuple[str, ...]] = ("url", "key_variable")  # a file alone may not choose them
     template: str = "{text} {prompt} It was"
     url: str = "http://localhost:8000/v1"
     served: str = ""
