@@ -6,7 +6,10 @@ docstring the help. Modules are loaded when a command runs, so that `dfedsam --h
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 
@@ -106,9 +109,38 @@ def report(
 
     if target is not None and not math.isfinite(target):
         raise OptionError("target", target, "must be a finite number, such as 0.7")
-    options = {"out": out, "metric": metric, "target": target, "style": style, "animate": animate or None}
-    print(write_report(folders, **{name: value for name, value in options.items() if value is not None}))
+    to = Path(out) if out else (folders[0] if len(folders) == 1 else Path()) / "report"
+    options = {"metric": metric, "target": target, "style": style, "animate": animate or None}
+    with _sole_writer(to):
+        print(write_report(folders, to, **{name: value for name, value in options.items() if value is not None}))
     return 0
+
+
+@contextmanager
+def _sole_writer(folder: Path) -> Generator[None, None, None]:
+    """Lock a folder that need not exist, and gets no file of the lock's: it is locked in the cache folder.
+
+    Raises:
+        FolderInUse: if another process writes it.
+    """
+    from dfedsam.cache import cache_folder
+    from dfedsam.lock import FolderInUse, FolderLock
+
+    place = cache_folder() / "locks" / sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        lock = FolderLock(place)
+    except OSError:  # no cache: do without
+        yield
+        return
+    try:
+        lock.acquire()
+    except FolderInUse as error:
+        raise FolderInUse(folder, error.problem, error.hint) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def export(folder: Path, *, out: Path) -> int:

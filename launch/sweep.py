@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,14 @@ from dfedsam.callbacks.loggers import services
 from dfedsam.errors import OptionError
 from dfedsam.launch.execute import Level, level
 from dfedsam.launch.execute import notes as run_notes
+from dfedsam.launch.options import EXPERIMENTS
 from dfedsam.launch.sweeps import plan, spec
 from dfedsam.launch.sweeps import slurm as batch
 from dfedsam.launch.sweeps.execute import Outcome, execute_only
 from dfedsam.launch.sweeps.pool import Pool
 from dfedsam.launch.sweeps.progress import Progress, shown
 from dfedsam.launch.sweeps.study import SPEC, Action, Study
-from dfedsam.machine import in_mpi_job, share_cores
+from dfedsam.machine import in_mpi_job, mpi_rank, share_cores
 from dfedsam.validation import whole_number
 
 Todo = Sequence[tuple[int, plan.Run]]  # runs with their numbers among all
@@ -102,7 +103,7 @@ def sweep(
         read.base["log"] = log
     cells = plan.plan(read, ranks, endpoint=allow_endpoint)
     runs = [run for cell in cells for run in cell.jobs]
-    study = Study(folder)
+    study, source = Study(folder), path if path.exists() else EXPERIMENTS / path
     if only is not None:
         return _only(study, read, cells, only, print_what)
     if in_mpi_job():
@@ -112,13 +113,13 @@ def sweep(
     more = [*(["--log", log] if log else []), *(["--allow_code"] if allow_code else [])]
     more += ["--allow_endpoint"] if allow_endpoint else []
     if slurm:
-        return _slurm(study, read, cells, todo, job, more, dry_run=dry_run)
+        return _slurm(study, read, cells, source, todo, job, more, dry_run=dry_run)
     if dry_run:
         for run, action in zip(runs, actions, strict=True):
             print(f"{action:<8} {study.folder(run).path}")
         print(f"{len(runs)} runs, {len(runs) - len(todo)} of them done; nothing was written")
         return 0
-    study.create(read, cells)
+    study.create(read, cells, source)
     progress = Progress(len(runs), len(runs) - len(todo), min(jobs or 1, max(1, len(todo))))
     return _execute(study, read, cells, Pool(study.path, todo, progress, more, restarts), print_what)
 
@@ -182,8 +183,7 @@ def _execute(study: Study, sweep: spec.Sweep, cells: list[plan.Cell], pool: Pool
     with shown(progress, level) as show:
         stopped = pool.run(show, ended)
     if search and not stopped:
-        chosen = [study.select(cell, search) for cell in cells]
-        _say(_search_notes(search, chosen, held_out=_holds_out(cells)), level)
+        _say(study.finish_search(cells, search), level)
     if level != "quiet":
         print(progress.line())
         if stopped:
@@ -195,44 +195,21 @@ def _execute(study: Study, sweep: spec.Sweep, cells: list[plan.Cell], pool: Pool
     return 1 if progress.ended["failed"] else 0
 
 
-def _holds_out(cells: list[plan.Cell]) -> bool:
-    """Whether results are of held-out examples."""
-    return any(cell.runs[0].settings.simulation["objective"].holds_out for cell in cells)
-
-
-def _search_notes(search: spec.Search, chosen: list[Any], *, held_out: bool) -> Iterator[str]:
-    """What a reader of the results should know of how they were chosen.
-
-    Args:
-        search: what was searched.
-        chosen: the value chosen in each cell; None where there is none.
-        held_out: whether the metric is of held-out examples.
-    """
-    if held_out:
-        yield (
-            f"{search.option} was chosen by {search.metric} on the held-out examples that the results are of too, which"
-            " flatters them: say so, or run the chosen values again with seeds that the search has not seen"
-        )
-    values = [value for value in search.values if isinstance(value, (int, float)) and not isinstance(value, bool)]
-    ends = (min(values), max(values)) if len(values) > 1 else ()
-    if count := sum(value in ends for value in chosen if value is not None):
-        yield (
-            f"in {count} of {len(chosen)} cells the best {search.option} is the smallest or the largest of those "
-            "searched, so a better one may lie beyond"
-        )
-
-
 def _only(study: Study, sweep: spec.Sweep, cells: list[plan.Cell], only: int, level: Level) -> int:
     jobs = [(cell, run) for cell in cells for run in cell.jobs]
     if only >= len(jobs):
         raise OptionError("only", only, f"must be below the number of runs, {len(jobs)}")
-    return execute_only(study.path, sweep, *jobs[only], level)
+    status = execute_only(study.path, sweep, *jobs[only], level)
+    if sweep.search and mpi_rank() == 0 and all(study.is_done(run) for cell in cells for run in cell.runs):
+        study.finish_search(cells, sweep.search)  # the last task of an array
+    return status
 
 
 def _slurm(
     study: Study,
     sweep: spec.Sweep,
     cells: list[plan.Cell],
+    source: Path,
     todo: Todo,
     job: Mapping[str, Any],
     more: Sequence[str],
@@ -252,7 +229,7 @@ def _slurm(
     if dry_run:
         print("\n".join(scripts), end="")
         return 0
-    study.create(sweep, cells)
+    study.create(sweep, cells, source)
     jobs = [batch.submit(text, study.path / name) for name, text in zip(batch.names(scripts), scripts, strict=True)]
     print(f"submitted job {', '.join(jobs)}: {len(todo)} runs; see dfedsam status {study.path}")
     return 0
