@@ -1,4 +1,37 @@
 # What `from dfedsam import ...` offers. lazy_loader reads this file and loads a name when it is first used.
+from .adversary import (
+    ALIE as ALIE,
+)
+from .adversary import (
+    IPM as IPM,
+)
+from .adversary import (
+    Adversary as Adversary,
+)
+from .adversary import (
+    ConstantAttack as ConstantAttack,
+)
+from .adversary import (
+    Dissensus as Dissensus,
+)
+from .adversary import (
+    LabelFlip as LabelFlip,
+)
+from .adversary import (
+    Mimic as Mimic,
+)
+from .adversary import (
+    RandomNoise as RandomNoise,
+)
+from .adversary import (
+    SignFlip as SignFlip,
+)
+from .adversary import (
+    Silent as Silent,
+)
+from .adversary import (
+    Spectral as Spectral,
+)
 from .algorithms import (
     BBT as BBT,
 )
@@ -6,13 +39,34 @@ from .algorithms import (
     D2 as D2,
 )
 from .algorithms import (
+    DLM as DLM,
+)
+from .algorithms import (
     DPSGD as DPSGD,
+)
+from .algorithms import (
+    GTHSGD as GTHSGD,
+)
+from .algorithms import (
+    KGT as KGT,
+)
+from .algorithms import (
+    LED as LED,
+)
+from .algorithms import (
+    LTADMM as LTADMM,
+)
+from .algorithms import (
+    NIDS as NIDS,
 )
 from .algorithms import (
     SGP as SGP,
 )
 from .algorithms import (
     Algorithm as Algorithm,
+)
+from .algorithms import (
+    AugDGM as AugDGM,
 )
 from .algorithms import (
     CentralAverage as CentralAverage,
@@ -40,6 +94,12 @@ from .algorithms import (
 )
 from .algorithms import (
     DFedSAMMG as DFedSAMMG,
+)
+from .algorithms import (
+    DiLoCo as DiLoCo,
+)
+from .algorithms import (
+    DiNNO as DiNNO,
 )
 from .algorithms import (
     Extra as Extra,
@@ -72,7 +132,13 @@ from .algorithms import (
     OledFL as OledFL,
 )
 from .algorithms import (
+    ProxSkip as ProxSkip,
+)
+from .algorithms import (
     QGDSGDm as QGDSGDm,
+)
+from .algorithms import (
+    WangElia as WangElia,
 )
 from .blackbox import (
     BlackBoxConfig as BlackBoxConfig,
@@ -171,6 +237,18 @@ from .experiment import (
     Experiment as Experiment,
 )
 from .gossip import (
+    GTS as GTS,
+)
+from .gossip import (
+    IOS as IOS,
+)
+from .gossip import (
+    NNA as NNA,
+)
+from .gossip import (
+    Balance as Balance,
+)
+from .gossip import (
     Ceca as Ceca,
 )
 from .gossip import (
@@ -178,6 +256,12 @@ from .gossip import (
 )
 from .gossip import (
     Choco as Choco,
+)
+from .gossip import (
+    Clipped as Clipped,
+)
+from .gossip import (
+    CSPlus as CSPlus,
 )
 from .gossip import (
     DeepSqueeze as DeepSqueeze,
@@ -189,7 +273,16 @@ from .gossip import (
     Flood as Flood,
 )
 from .gossip import (
+    GeometricMedian as GeometricMedian,
+)
+from .gossip import (
     Gossip as Gossip,
+)
+from .gossip import (
+    Krum as Krum,
+)
+from .gossip import (
+    Median as Median,
 )
 from .gossip import (
     Plain as Plain,
@@ -198,7 +291,13 @@ from .gossip import (
     PushSum as PushSum,
 )
 from .gossip import (
+    RobustGossip as RobustGossip,
+)
+from .gossip import (
     SecondOrder as SecondOrder,
+)
+from .gossip import (
+    TrimmedMean as TrimmedMean,
 )
 from .gossip.compressors import (
     QSGD as QSGD,
@@ -282,6 +381,9 @@ from .zeroth_order import (
     SPSA as SPSA,
 )
 from .zeroth_order import (
+    Adam as Adam,
+)
+from .zeroth_order import (
     CoordinateWise as CoordinateWise,
 )
 from .zeroth_order import (
@@ -291,6 +393,9 @@ from .zeroth_order import (
     Exact as Exact,
 )
 from .zeroth_order import (
+    HiSo as HiSo,
+)
+from .zeroth_order import (
     OneSided as OneSided,
 )
 from .zeroth_order import (
@@ -298,6 +403,12 @@ from .zeroth_order import (
 )
 from .zeroth_order import (
     ScoreSketch as ScoreSketch,
+)
+from .zeroth_order import (
+    Sign as Sign,
+)
+from .zeroth_order import (
+    Tilted as Tilted,
 )
 from .zeroth_order import (
     TwoPoint as TwoPoint,

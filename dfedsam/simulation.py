@@ -22,7 +22,7 @@ from dfedsam.communication.base import Communicator
 from dfedsam.context import QueryCounter, RoundContext, Server
 from dfedsam.errors import RunError
 from dfedsam.experiment import DType, Experiment
-from dfedsam.objectives.base import ALL_ROWS
+from dfedsam.objectives.base import ALL_ROWS, Problem
 from dfedsam.peers import format_peers
 from dfedsam.random import RandomStream
 from dfedsam.run_folder import Row
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from scipy.sparse import csr_array
 
+    from dfedsam.adversary import Adversary
     from dfedsam.algorithms import Algorithm
     from dfedsam.clock import Clock
     from dfedsam.objectives import Objective
@@ -129,7 +130,7 @@ def run(
         RunError: if the run cannot continue; its last checkpoint is kept.
     """
     communicator = communicator or experiment.connect()
-    run = _begin(experiment, communicator)
+    run = begin(experiment, communicator)
     with ExitStack() as stack:
         run.folder = stack.enter_context(open_folder(out, communicator, resume=resume))
         if resume and run.folder is not None:
@@ -146,8 +147,7 @@ def run(
         while not (run.stopped or run.over) and run.round < experiment.rounds:
             for callback in every:
                 callback.before_round(run)
-            run.state = _round(run)
-            run.round += 1
+            play_round(run)
             _after_round(run, every)
         for callback in every:
             callback.on_end(run)
@@ -155,30 +155,45 @@ def run(
         return Result(experiment, rows, run.x, run.peer_metrics, run.stopped, run.folder and run.folder.path)
 
 
-def _begin(experiment: Experiment, communicator: Communicator) -> Run:
-    """The run before its first round: all peers at the objective's common start."""
+def begin(experiment: Experiment, communicator: Communicator, problem: Problem | None = None) -> Run:
+    """The run before its first round: all peers at the objective's common start.
+
+    Args:
+        experiment: the experiment.
+        communicator: the partition of peers over ranks.
+        problem: the objective with the block's data; None: it is built.
+    """
     block = communicator.block
-    problem = experiment.objective.build(experiment.topology.n, block, experiment.seed, experiment.dtype)
+    problem = problem or experiment.objective.build(experiment.topology.n, block, experiment.seed, experiment.dtype)
     experiment.algorithm.check_problem(problem)
     x = np.tile(problem.start().astype(experiment.dtype), (len(block), 1))
     with np.errstate(over="ignore", invalid="ignore"):
         state = experiment.algorithm.init(x, problem)
-    return Run(experiment, communicator, problem, QueryCounter.zero(len(block)), state)
+    run = Run(experiment, communicator, problem, QueryCounter.zero(len(block)), state)
+    if experiment.attackers is not None:
+        run.honest = ~experiment.attackers.mask
+        if experiment.attackers.adversary.flips_labels:
+            problem.flip_labels(np.flatnonzero(~run.honest[np.asarray(block)]))
+    return run
 
 
-def _round(run: Run) -> Any:
-    """The state after the next round."""
+def play_round(run: Run) -> None:
+    """Play the next round.
+
+    Raises:
+        RunError: if it cannot be played.
+    """
     experiment, communicator = run.experiment, run.communicator
     stream = RandomStream(experiment.seed, "", run.round, 0, communicator.block)
     weights = run.weights
     server = Server(communicator, run.before_gossip, run.participants) if experiment.algorithm.uses_server else None
     context = RoundContext(
         run.round, run.problem, stream, run.counter, communicator, weights, run.before_gossip, ALL_ROWS, run.cosines,
-        run.participants, server,
+        run.participants, server, experiment.attackers,
     )  # fmt: skip
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found, and said in one line
-            return experiment.algorithm.round(run.state, context)
+            run.state = experiment.algorithm.round(run.state, context)
     except (RunError, ValueError):
         raise
     except ArithmeticError as error:  # of options far out of scale: no fault of the program
@@ -187,6 +202,7 @@ def _round(run: Run) -> Any:
     except Exception as error:
         peers = format_peers(communicator.block)
         raise RunError(f"{type(error).__name__}: {error}", round=run.round, peers=peers) from error
+    run.round += 1
 
 
 def _after_round(run: Run, callbacks: Sequence[Callback]) -> None:
@@ -213,6 +229,7 @@ def simulate(
     references: bool = False,
     placement: Placement = "contiguous",
     clock: Clock | None = None,
+    adversary: Adversary | None = None,
     until: float | None = None,
     out: Path | str | None = None,
     resume: bool = False,
@@ -234,6 +251,7 @@ def simulate(
         cosine: record the mean cosine of the estimates with the exact gradients.
         references: also compute the objective's reference metrics.
         placement: which MPI rank owns which peers.
+        adversary: which peers attack, such as `ALIE(peers=3)`.
         clock: simulated time, such as `Clock(compute=Exponential(mean=0.1))`.
         until: simulated seconds after which the run ends.
         out: the run's folder, which must not exist yet; without it nothing is written.
@@ -274,6 +292,7 @@ def simulate(
         references=references,
         placement=placement,
         clock=clock,
+        adversary=adversary,
         until=until,
     )
     return run(experiment, out=out, resume=resume, callbacks=callbacks)

@@ -29,15 +29,25 @@ _PLUGINS = {
 
 def command_help(command: Callable[..., int]) -> str:
     """The help of a command: its docstring and options."""
-    own = signatures.options_of(command)
-    first = positional(command)
+    first, own = positional(command), dict(signatures.options_of(command))
+    own.pop("_dotted", None)
     words = [] if first is None else [f"{first.upper()}{f' [{first.upper()} …]' * takes_several(command)}"]
-    texts, lines = _texts(command), []
-    for name, one in own.items():
-        if name != first and not name.startswith("_"):
-            lines += _entry(f"--{name}" + f" {_metavar(one.hint)}" * (one.hint is not bool), texts[name])
-    head = [] if first is None else _entry(first.upper(), texts[first])
-    return _page(command, [command.__name__, *words, "[--OPTION VALUE …]"], [*head, *lines])
+    head = [] if first is None else _entry(first.upper(), _texts(command)[first])
+    own.pop(first or "", None)
+    return _page(command, [command.__name__, *words, "[--OPTION VALUE …]"], [*head, *_entries(own, _texts(command))])
+
+
+def plan_help(command: Callable[..., int], prices: type) -> str:
+    """The help of `dfedsam plan`: its own options, which are the fields of a dataclass."""
+    usage = ["plan", "[STUDY.yaml]", "[--config FILE.yaml]", "[--OPTION VALUE …]"]
+    return _page(command, usage, _entries(signatures.options_of(prices), _texts(prices)))
+
+
+def _entries(options: dict[str, signatures.Option], texts: dict[str, str]) -> list[str]:
+    lines = []
+    for name, one in options.items():
+        lines += _entry(f"--{name}" + f" {_metavar(one.hint)}" * (one.hint is not bool), texts[name])
+    return lines
 
 
 def run_help(command: Callable[..., int]) -> str:

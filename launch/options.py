@@ -17,7 +17,8 @@ from dfedsam.run_folder import without_format
 
 EXPERIMENTS = Path(__file__).with_name("experiments")  # shipped experiments
 DEFAULTS = {"topology": "ring", "algorithm": "dfedsam", "objective": "quadratic"}
-ACTIONS = ("config", "print_config", "allow_code", "allow_endpoint", "help")  # not part of an experiment file
+FLAGS = ("print_config", "allow_code", "allow_endpoint")  # options without a value
+ACTIONS = ("config", *FLAGS)  # not part of an experiment file
 _SWEEP_KEYS = ("base", "grid", "zip", "seeds", "search")
 
 

@@ -41,7 +41,11 @@ def run(argv: list[str]) -> int:
     from dfedsam.callbacks.files import exists_already
     from dfedsam.callbacks.loggers import services
 
-    settings = parse(argv)
+    words, pairs = arguments.split(argv, [*options.FLAGS, "help"])
+    if "help" in dict(pairs):
+        print(help.run_help(run))
+        return 0
+    settings = parse(words, pairs)
     if settings is None:
         return 0
     own = settings.own
@@ -61,21 +65,21 @@ def run(argv: list[str]) -> int:
     return as_command(experiment, folder, log=own["log"], figure=own["figure"], level=shown)
 
 
-def parse(argv: list[str]) -> options.Settings | None:
-    """Read the options of `dfedsam run`; None after printing the help or the settings, if these were requested.
+def parse(words: list[str], pairs: list[Pair]) -> options.Settings | None:
+    """Settings from a command line; None after printing the help of a plug-in or the settings, if asked to.
+
+    Args:
+        words: its words that belong to no option.
+        pairs: its options.
 
     Raises:
         ValueError: for invalid options, in one line.
     """
-    words, pairs = arguments.split(argv, [name for name in options.ACTIONS if name != "config"])
     asked = dict(pairs)
     for option, value in pairs:
         if option.endswith(".help"):
             print(help.plugin_help(option.removesuffix(".help"), value))
             return None
-    if "help" in asked:
-        print(help.run_help(run))
-        return None
     if words:
         raise MissingValue(words[0], arguments.NO_OPTION)
     files = [options.read_file(value, code="allow_code" in asked) for option, value in pairs if option == "config"]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,18 +12,15 @@ from typing import Any
 from dfedsam.callbacks.loggers import services
 from dfedsam.errors import OptionError
 from dfedsam.launch.execute import Level, level
-from dfedsam.launch.execute import notes as run_notes
-from dfedsam.launch.options import EXPERIMENTS
-from dfedsam.launch.sweeps import plan, spec
-from dfedsam.launch.sweeps import slurm as batch
+from dfedsam.launch.plan import Prices, plan_study
+from dfedsam.launch.sweeps import plan as plans
+from dfedsam.launch.sweeps import slurm as slurms
 from dfedsam.launch.sweeps.execute import Outcome, execute_only
+from dfedsam.launch.sweeps.pending import Pending, pending, read, say
 from dfedsam.launch.sweeps.pool import Pool
 from dfedsam.launch.sweeps.progress import Progress, shown
-from dfedsam.launch.sweeps.study import SPEC, Action, Study
 from dfedsam.machine import in_mpi_job, mpi_rank, share_cores
 from dfedsam.validation import whole_number
-
-Todo = Sequence[tuple[int, plan.Run]]  # runs with their numbers among all
 
 
 def sweep(
@@ -35,6 +31,7 @@ def sweep(
     out: Path | None = None,
     log: str | None = None,
     dry_run: bool = False,
+    plan: bool = False,
     only: int | None = None,
     restarts: int = 1,
     slurm: bool = False,
@@ -73,6 +70,8 @@ def sweep(
         out: the study's folder (default: studies/NAME for NAME.yaml).
         log: also send each run's metrics to tensorboard, wandb or mlflow.
         dry_run: list the runs to execute, or print the batch script; write nothing.
+        plan: print what the runs will cost in queries, bytes and time, and write nothing; `dfedsam plan FILE` also
+            takes prices.
         only: execute only run number K, counted from 0, in this process or on the ranks of this MPI job.
         restarts: how often a run on MPI ranks continues from its last checkpoint, on one rank fewer, after a rank was
             lost.
@@ -93,35 +92,27 @@ def sweep(
     """
     numbers = {"jobs": (jobs, 1), "ranks": (ranks, 1), "only": (only, 0), "restarts": (restarts, 0)}
     job = _checked(numbers, slurm, {"partition": partition, "time": time, "account": account, "launcher": launcher})
-    if jobs is not None:
-        job["parallel"] = jobs
-    print_what = level(quiet, verbose)
     services(log)
-    path, folder = _paths(file, out)
-    read = spec.read(path, code=allow_code)
-    if log is not None:
-        read.base["log"] = log
-    cells = plan.plan(read, ranks, endpoint=allow_endpoint)
-    runs = [run for cell in cells for run in cell.jobs]
-    study, source = Study(folder), path if path.exists() else EXPERIMENTS / path
+    how = level(quiet, verbose)
     if only is not None:
-        return _only(study, read, cells, only, print_what)
+        return _only(read(file, out, ranks, log, allow_code, allow_endpoint), only, how)
     if in_mpi_job():
         raise ValueError("a sweep starts its own MPI jobs: start it outside mpirun, or execute one run with --only K")
-    actions = _actions(study, cells, print_what)
-    todo = [(number, run) for number, run in enumerate(runs) if actions[number] != "done"]
+    study = pending(file, out, ranks=ranks, log=log, code=allow_code, endpoint=allow_endpoint, level=how)
     more = [*(["--log", log] if log else []), *(["--allow_code"] if allow_code else [])]
     more += ["--allow_endpoint"] if allow_endpoint else []
     if slurm:
-        return _slurm(study, read, cells, source, todo, job, more, dry_run=dry_run)
-    if dry_run:
-        for run, action in zip(runs, actions, strict=True):
-            print(f"{action:<8} {study.folder(run).path}")
-        print(f"{len(runs)} runs, {len(runs) - len(todo)} of them done; nothing was written")
-        return 0
-    study.create(read, cells, source)
-    progress = Progress(len(runs), len(runs) - len(todo), min(jobs or 1, max(1, len(todo))))
-    return _execute(study, read, cells, Pool(study.path, todo, progress, more, restarts), print_what)
+        job |= {} if jobs is None else {"parallel": jobs}
+        return _slurm(study, job, more, dry_run=dry_run)
+    if plan:
+        plan_study(study.cells, [run for _, run in study.todo], jobs or 1, Prices())
+    elif dry_run:
+        for run, action in zip(study.runs, study.actions, strict=True):
+            print(f"{action:<8} {study.folder.folder(run).path}")
+        print(f"{len(study.runs)} runs, {len(study.runs) - len(study.todo)} of them done; nothing was written")
+    else:
+        return _execute(study, jobs or 1, more, restarts, how)
+    return 0
 
 
 def _checked(numbers: dict[str, tuple[int | None, int]], slurm: bool, job: dict[str, Any]) -> dict[str, Any]:
@@ -136,100 +127,62 @@ def _checked(numbers: dict[str, tuple[int | None, int]], slurm: bool, job: dict[
     return job
 
 
-def _paths(path: Path, out: Path | None) -> tuple[Path, Path]:
-    """The sweep's file and the study's folder; a folder with a sweep.yaml is a study."""
-    if path.is_dir():
-        path = path / SPEC
-    if out is not None:
-        return path, out
-    is_study = path.name == SPEC and (path.parent / "runs").is_dir()
-    return path, path.parent if is_study else Path("studies", path.stem)
-
-
-def _actions(study: Study, cells: list[plan.Cell], level: Level) -> list[Action]:
-    """The pending action of every job; all runs are built, so that any mistake is found now."""
-    notes: Counter[str] = Counter()
-    actions: list[Action] = []
-    for cell in cells:
-        selected = bool(cell.candidates) and all(study.is_done(run) for run in cell.runs)
-        for run in cell.jobs:
-            experiment = run.build()
-            notes.update(run_notes(experiment))
-            action = study.pending(run, experiment)
-            actions.append("done" if selected else action)
-    _say((f"{note} ({count} runs)" for note, count in notes.items()), level)
-    return actions
-
-
-def _say(notes: Iterable[str], level: Level) -> None:
-    for note in notes:
-        if level != "quiet":
-            print(f"dfedsam: note: {note}", file=sys.stderr)
-
-
-def _execute(study: Study, sweep: spec.Sweep, cells: list[plan.Cell], pool: Pool, level: Level) -> int:
-    progress, search = pool.progress, sweep.search
+def _execute(study: Pending, jobs: int, more: Sequence[str], restarts: int, level: Level) -> int:
+    folder, search, total = study.folder, study.sweep.search, len(study.runs)
+    folder.create(study.sweep, study.cells, study.source)
+    progress = Progress(total, total - len(study.todo), min(jobs, max(1, len(study.todo))))
     share_cores(os.environ, progress.jobs)
-    cell_of = {id(run): cell for cell in cells for run in cell.jobs}
+    cell_of = {id(run): cell for cell in study.cells for run in cell.jobs}
 
-    def ended(run: plan.Run, outcome: Outcome) -> None:
+    def ended(run: plans.Run, outcome: Outcome) -> None:
         if outcome.ending in ("failed", "elsewhere"):
             print(f"{outcome.ending}: {run.name}: {outcome.reason}", file=sys.stderr)
         elif level == "verbose":
             print(f"{outcome.ending}: {run.name}", flush=True)
         if search and outcome.ending in ("done", "failed"):
-            study.select(cell_of[id(run)], search)
+            folder.select(cell_of[id(run)], search)
 
     with shown(progress, level) as show:
-        stopped = pool.run(show, ended)
+        stopped = Pool(folder.path, study.todo, progress, more, restarts).run(show, ended)
     if search and not stopped:
-        _say(study.finish_search(cells, search), level)
+        say(folder.finish_search(study.cells, search), level)
     if level != "quiet":
         print(progress.line())
         if stopped:
-            print(f"stopped as requested; continue with: dfedsam sweep {study.path}")
+            print(f"stopped as requested; continue with: dfedsam sweep {folder.path}")
     if stopped:
         return stopped
     if search:  # a candidate may fail
-        return 1 if any(study.failure(run) for cell in cells for run in cell.runs) else 0
+        return 1 if any(folder.failure(run) for cell in study.cells for run in cell.runs) else 0
     return 1 if progress.ended["failed"] else 0
 
 
-def _only(study: Study, sweep: spec.Sweep, cells: list[plan.Cell], only: int, level: Level) -> int:
-    jobs = [(cell, run) for cell in cells for run in cell.jobs]
+def _only(study: Pending, only: int, level: Level) -> int:
+    jobs, search = [(cell, run) for cell in study.cells for run in cell.jobs], study.sweep.search
     if only >= len(jobs):
         raise OptionError("only", only, f"must be below the number of runs, {len(jobs)}")
-    status = execute_only(study.path, sweep, *jobs[only], level)
-    if sweep.search and mpi_rank() == 0 and all(study.is_done(run) for cell in cells for run in cell.runs):
-        study.finish_search(cells, sweep.search)  # the last task of an array
+    status = execute_only(study.folder.path, study.sweep, *jobs[only], level)
+    finals = (run for cell in study.cells for run in cell.runs)
+    if search and mpi_rank() == 0 and all(study.folder.is_done(run) for run in finals):  # the last task of an array
+        study.folder.finish_search(study.cells, search)
     return status
 
 
-def _slurm(
-    study: Study,
-    sweep: spec.Sweep,
-    cells: list[plan.Cell],
-    source: Path,
-    todo: Todo,
-    job: Mapping[str, Any],
-    more: Sequence[str],
-    *,
-    dry_run: bool,
-) -> int:
-    settings = batch.read(sweep.slurm, job)
+def _slurm(study: Pending, job: Mapping[str, Any], more: Sequence[str], *, dry_run: bool) -> int:
+    settings, path = slurms.read(study.sweep.slurm, job), study.folder.path
     if not dry_run:
-        batch.check_sbatch()
-    if not todo:
+        slurms.check_sbatch()
+    if not study.todo:
         print("all runs are done: nothing was submitted")
         return 0
-    count = todo[0][1].count
+    count = study.todo[0][1].count
     if count > 1 and not settings.launcher:
-        settings = replace(settings, launcher=batch.find_launcher())
-    scripts = batch.scripts(settings, study.path, [number for number, _ in todo], count, more)
+        settings = replace(settings, launcher=slurms.find_launcher())
+    scripts = slurms.scripts(settings, path, [number for number, _ in study.todo], count, more)
     if dry_run:
         print("\n".join(scripts), end="")
         return 0
-    study.create(sweep, cells, source)
-    jobs = [batch.submit(text, study.path / name) for name, text in zip(batch.names(scripts), scripts, strict=True)]
-    print(f"submitted job {', '.join(jobs)}: {len(todo)} runs; see dfedsam status {study.path}")
+    study.folder.create(study.sweep, study.cells, study.source)
+    jobs = [slurms.submit(text, path / name) for name, text in zip(slurms.names(scripts), scripts, strict=True)]
+    print(f"submitted job {', '.join(jobs)}: {len(study.todo)} runs; see dfedsam status {path}")
     return 0

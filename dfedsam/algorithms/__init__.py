@@ -3,29 +3,36 @@
 from dfedsam.algorithms.base import Algorithm, GradientMethod, State
 from dfedsam.algorithms.baselines import CentralAverage, LocalOnly
 from dfedsam.algorithms.bbt import BBT, FedAvgBBT
-from dfedsam.algorithms.d2 import D2
-from dfedsam.algorithms.decentlam import DecentLaM
+from dfedsam.algorithms.corrections import D2, NIDS, Extra, ProxSkip, WangElia
 from dfedsam.algorithms.dfedadam import DFedAdam
 from dfedsam.algorithms.dfedadmm import DFedADMM
-from dfedsam.algorithms.dfedavg import DFedAvg, DFedAvgM
+from dfedsam.algorithms.dfedavg import DPSGD, SGP, DFedAvg, DFedAvgM
 from dfedsam.algorithms.dfedcata import DFedCata
 from dfedsam.algorithms.dfedsam import DFedSAM, DFedSAMMG
-from dfedsam.algorithms.dpsgd import DPSGD, SGP
-from dfedsam.algorithms.extra import Extra
+from dfedsam.algorithms.diloco import DiLoCo
+from dfedsam.algorithms.edge_multipliers import DLM, LTADMM, DiNNO
 from dfedsam.algorithms.fedbbpt import FedBBPT
 from dfedsam.algorithms.fedbpt import FedBPT
 from dfedsam.algorithms.gossip_cmaes import GossipCMAES
-from dfedsam.algorithms.gradient_tracking import GradientTracking, MomentumTracking
+from dfedsam.algorithms.gradient_tracking import GTHSGD, AugDGM, GradientTracking, MomentumTracking
 from dfedsam.algorithms.lead import Lead
+from dfedsam.algorithms.local_tracking import KGT, LED
+from dfedsam.algorithms.momentum import DecentLaM, QGDSGDm
 from dfedsam.algorithms.oledfl import OledFL
-from dfedsam.algorithms.qg_dsgdm import QGDSGDm
 
 __all__ = [
     "BBT",
     "D2",
+    "DLM",
     "DPSGD",
+    "GTHSGD",
+    "KGT",
+    "LED",
+    "LTADMM",
+    "NIDS",
     "SGP",
     "Algorithm",
+    "AugDGM",
     "CentralAverage",
     "DFedADMM",
     "DFedAdam",
@@ -35,6 +42,8 @@ __all__ = [
     "DFedSAM",
     "DFedSAMMG",
     "DecentLaM",
+    "DiLoCo",
+    "DiNNO",
     "Extra",
     "FedAvgBBT",
     "FedBBPT",
@@ -46,6 +55,8 @@ __all__ = [
     "LocalOnly",
     "MomentumTracking",
     "OledFL",
+    "ProxSkip",
     "QGDSGDm",
     "State",
+    "WangElia",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, get_args
 
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dfedsam.context import Oracle, RoundContext
 from dfedsam.errors import OptionError, options_within
 from dfedsam.gossip import Gossip
+from dfedsam.gossip.base import require_static_symmetric
 from dfedsam.objectives.base import Problem
 from dfedsam.registry import make_named, public_name
 from dfedsam.theory import LocalSGD
@@ -21,6 +22,8 @@ from dfedsam.zeroth_order import Estimator, TwoPoint, perturb
 
 Schedule = Literal["constant", "inverse_root", "exponential", "linear", "cosine"]
 _FALLING = ("linear", "cosine")  # schedules that fall over lr_rounds
+_ROUNDS_AHEAD = 64  # checked for absent peers before a run; a later absence ends it
+GossipKind = Literal["compressed", "push_sum"]
 
 
 @dataclass(kw_only=True)
@@ -47,32 +50,54 @@ class Algorithm(ABC):
         adds_gradient_steps: whether peers change the result of the last gossip phase only by steps along estimated
             gradients, not by mixing terms or searches; push-sum amplifies such changes.
         mixes: the vector that enters the gossip of x, in words; `consensus_distance_before_gossip` is measured on it.
-        covered_gossip: kinds of gossip, besides polynomials in W, that theory covers: "compressed", "push_sum".
+        covered_gossip: kinds of gossip, besides polynomials in W, that theory covers.
+        refused_gossip: kinds with which it diverges; of the others, and not covered, the user is told.
+        needs_symmetric: whether W must be symmetric and the same in all rounds.
+        needs_all_peers: whether all peers must take part in every round.
+        instead: the algorithm to choose instead, for the messages.
     """
 
     uses_server: ClassVar[bool] = False
     replayable: ClassVar[bool] = False
     adds_gradient_steps: ClassVar[bool] = True
     mixes: ClassVar[str] = "x after the round's steps"
-    covered_gossip: ClassVar[frozenset[Literal["compressed", "push_sum"]]] = frozenset()
+    covered_gossip: ClassVar[frozenset[GossipKind]] = frozenset()
+    refused_gossip: ClassVar[frozenset[GossipKind]] = frozenset()
+    needs_symmetric: ClassVar[bool] = False
+    needs_all_peers: ClassVar[bool] = False
+    instead: ClassVar[str] = "gradient_tracking"
 
     def gossip_of_x(self) -> Gossip | None:
-        """The gossip that mixes the peers' x, or None if nothing does."""
-        return None
+        """The gossip that mixes the peers' x: the option `gossip`; None if there is none."""
+        return getattr(self, "gossip", None)
 
     def check(self, topology: Topology) -> None:
         """Raise OptionError unless this algorithm works on the topology; called before round 0."""
-        gossip = self.gossip_of_x()
+        gossip, me = self.gossip_of_x(), public_name(type(self))
+        if self.needs_symmetric:
+            require_static_symmetric("algorithm", me, topology, f"choose {self.instead}")
+        absent = (t for t in range(_ROUNDS_AHEAD) if topology.participants(t) is not None)
+        if self.needs_all_peers and (t := next(absent, None)) is not None:
+            rule = f"must have all peers in every round, which its server needs, but some are absent in round {t}"
+            raise OptionError("algorithm", me, rule, f"choose a topology without absences, or {self.instead}")
         if gossip is None:
             return
         with options_within("algorithm"):
             gossip.check(topology)
+        name = public_name(type(gossip))
         if gossip.sends_coefficients and not self.replayable:
-            rule = f"must consist of plain local steps for the gossip {public_name(type(gossip))}, which replays them"
-            raise OptionError("algorithm", public_name(type(self)), rule, "choose dpsgd, dfedavg or dfedsam")
+            rule = f"must consist of plain local steps for the gossip {name}, which replays them"
+            raise OptionError("algorithm", me, rule, "choose dpsgd, dfedavg or dfedsam")
         if gossip.needs_increments and not self.adds_gradient_steps and topology.sums != "both":
-            rule = f"must add only gradient steps for the gossip {public_name(type(gossip))}, which magnifies them"
-            raise OptionError("algorithm", public_name(type(self)), rule, "choose dpsgd, dfedsam or gradient_tracking")
+            rule = f"must add only gradient steps for the gossip {name}, which magnifies them"
+            raise OptionError("algorithm", me, rule, "choose dpsgd, dfedsam or gradient_tracking")
+        if _kind(gossip) in self.refused_gossip:
+            rule = f"must send uncompressed rows for the algorithm {me}, which adds up the errors of this one"
+            raise OptionError("algorithm.gossip", name, rule, "choose the gossip plain, or the algorithm lead")
+
+    def for_rounds(self, rounds: int) -> Algorithm:
+        """This algorithm, with the options that follow the run's number of rounds filled in."""
+        return self
 
     def check_problem(self, problem: Problem) -> None:
         """Raise OptionError unless this algorithm can minimise the problem; called before anything is written."""
@@ -86,7 +111,7 @@ class Algorithm(ABC):
         gossip = self.gossip_of_x()
         if gossip is None:
             return None
-        kind = "push_sum" if gossip.needs_increments else None if gossip.is_exact else "compressed"
+        kind = _kind(gossip)
         notes = [gossip.note(topology)]
         if kind is not None and kind not in self.covered_gossip:
             notes.append(f"theory does not cover {public_name(type(self))} with the gossip {public_name(type(gossip))}")
@@ -133,6 +158,11 @@ class Algorithm(ABC):
         """
 
 
+def _kind(gossip: Gossip) -> GossipKind | None:
+    """Its kind; None for polynomials in W."""
+    return "push_sum" if gossip.needs_increments else None if gossip.is_exact else "compressed"
+
+
 @dataclass(frozen=True, kw_only=True)
 class GradientMethod(Algorithm):
     """Shared options of algorithms that descend along estimated gradients.
@@ -142,8 +172,8 @@ class GradientMethod(Algorithm):
         lr_schedule: the rate of round t = 0, 1, …: "constant", "inverse_root" (lr/√(t+1)), "exponential"
             (lr·lr_decay^t), "linear" (lr·(1 − t/T)) or "cosine" (lr·(1 + cos(πt/T))/2).
         lr_decay: the factor of "exponential", in (0, 1].
-        lr_rounds: T of "linear" and "cosine": the rounds over which the rate falls, usually the run's; afterwards it
-            keeps its value of round T − 1.
+        lr_rounds: T of "linear" and "cosine": the rounds over which the rate falls; afterwards it keeps its value of
+            round T − 1. 0: the rounds of the run as first started.
         estimator: how gradients are estimated.
         rho: ρ ≥ 0, the length of SAM's perturbation before each gradient, in units of x; 0 turns it off.
     """
@@ -160,9 +190,13 @@ class GradientMethod(Algorithm):
         positive("lr", self.lr)
         one_of("lr_schedule", self.lr_schedule, get_args(Schedule))
         between("lr_decay", self.lr_decay, 1e-9, 1)
-        least = 1 if self.lr_schedule in _FALLING else 0
-        whole_number("lr_rounds", self.lr_rounds, least, "give the rounds over which a linear or cosine rate falls")
+        whole_number("lr_rounds", self.lr_rounds, 0)
         at_least("rho", self.rho, 0)
+
+    def for_rounds(self, rounds: int) -> Algorithm:
+        if self.lr_schedule in _FALLING and not self.lr_rounds:
+            return replace(self, lr_rounds=max(1, rounds))
+        return self
 
     def check_problem(self, problem: Problem) -> None:
         super().check_problem(problem)

@@ -11,15 +11,11 @@ from numpy.typing import NDArray
 
 from dfedsam.algorithms.base import Algorithm, State
 from dfedsam.context import RoundContext
-from dfedsam.errors import OptionError
 from dfedsam.objectives.base import Problem
-from dfedsam.registry import make_named, public_name
+from dfedsam.registry import make_named
 from dfedsam.state import rows_of, set_rows
-from dfedsam.topologies import Topology
 from dfedsam.validation import one_of, positive, whole_number
 from dfedsam.zeroth_order import cma
-
-_ROUNDS_AHEAD = 64  # checked for absent peers before a run
 
 
 @dataclass(kw_only=True)
@@ -40,6 +36,8 @@ class CMASearch(Algorithm):
             Hansen, 2008, which learns the scales of the coordinates alone, (d + 2)/3 times as fast).
     """
 
+    instead = "fedavg_bbt"
+
     population: int = 20
     sigma: float = 1.0
     covariance: cma.Covariance = "full"
@@ -52,6 +50,10 @@ class CMASearch(Algorithm):
 
     def init(self, x: NDArray, problem: Problem) -> SearchState:
         return SearchState(x=x, search=cma.start(x, self.sigma, self.covariance))
+
+    def metrics(self, state: SearchState) -> dict[str, float]:
+        """σ, if the peers share one search."""
+        return {"sigma": float(state.search.sigma[0])} if self.needs_all_peers else super().metrics(state)
 
     def parameters(self, dim: int, population: int) -> cma.CMAParameters:
         """The constants of CMA-ES for vectors of length `dim` and `population` candidates."""
@@ -116,12 +118,3 @@ def broadcast(state: SearchState, mean: NDArray, search: cma.Search) -> None:
     """Give every peer the server's search, whose arrays have one row, in place."""
     state.x[:] = mean
     set_rows(state.search, slice(None), search)
-
-
-def require_all_peers(algorithm: Algorithm, topology: Topology) -> None:
-    """Raise OptionError if peers are absent in one of the first rounds; a later absence ends the run."""
-    for t in range(_ROUNDS_AHEAD):
-        if topology.participants(t) is not None:
-            rule = f"must have all peers in every round, which its server needs, but some are absent in round {t}"
-            hint = "choose a topology without absences, or fedavg_bbt"
-            raise OptionError("algorithm", public_name(type(algorithm)), rule, hint)

@@ -8,16 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.algorithms.one_gradient import GossipOneGradient, MomentumState
+from dfedsam.algorithms.one_gradient import GossipOneGradient, GradientState
 from dfedsam.context import RoundContext
 from dfedsam.objectives.base import Problem
 from dfedsam.validation import between, positive
 
 
 @dataclass(kw_only=True)
-class DFedAdamState(MomentumState):
+class DFedAdamState(GradientState):
     """`momentum`: m after mixing; `second`: v, shape (peers, dim); and the state of the gossip of m."""
 
+    momentum: NDArray
     second: NDArray
     gossip_momentum: Any
 

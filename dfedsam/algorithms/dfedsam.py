@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dfedsam.algorithms.local_steps import GossipLocalSteps, LocalState
-from dfedsam.context import RoundContext
+from dfedsam.algorithms.local_steps import GossipLocalSteps
 from dfedsam.gossip import Gossip, Plain
 
 
@@ -28,12 +27,6 @@ class DFedSAM(GossipLocalSteps):
         """1/√(KT) + 1/T + (λ_Q + 1)/(√K T^{3/2} (1 − λ_Q)²): how the squared gradient falls (theorem 1)."""
         K, T = self.local_steps, rounds
         return 1 / (K * T) ** 0.5 + 1 / T + (contraction + 1) / (K**0.5 * T**1.5 * (1 - contraction) ** 2)
-
-    def round(self, state: LocalState, context: RoundContext) -> LocalState:
-        update = self.local_update(state, context)
-        self.local_phase(state, context, update=update)
-        state.x, state.gossip = self.gossip(state.x, state.gossip, context.channel(state.x, update))
-        return state
 
 
 @dataclass(frozen=True, kw_only=True)

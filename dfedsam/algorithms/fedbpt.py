@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.algorithms.cma_search import LocalCMASearch, SearchState, broadcast, require_all_peers
+from dfedsam.algorithms.cma_search import LocalCMASearch, SearchState, broadcast
 from dfedsam.context import RoundContext
-from dfedsam.topologies import Topology
 from dfedsam.zeroth_order import cma
 
 
@@ -35,12 +34,7 @@ class FedBPT(LocalCMASearch):
 
     public_name = "fedbpt"
     uses_server = True
-
-    def check(self, topology: Topology) -> None:
-        require_all_peers(self, topology)
-
-    def metrics(self, state: SearchState) -> dict[str, float]:
-        return {"sigma": float(state.search.sigma[0])}
+    needs_all_peers = True
 
     def round(self, state: SearchState, context: RoundContext) -> SearchState:
         assert context.server is not None

@@ -44,9 +44,6 @@ class GossipCMAES(LocalCMASearch):
 
     gossip: Gossip = Plain()
 
-    def gossip_of_x(self) -> Gossip:
-        return self.gossip
-
     def check(self, topology: Topology) -> None:
         super().check(topology)
         if self.covariance == "full" and (not self.gossip.is_exact or self.gossip.needs_increments):

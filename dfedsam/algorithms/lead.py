@@ -3,26 +3,43 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.algorithms.one_gradient import GradientState, OneGradient
+from dfedsam.algorithms.base import State
+from dfedsam.algorithms.one_gradient import OneGradient
 from dfedsam.context import RoundContext
-from dfedsam.errors import options_within
-from dfedsam.gossip.base import require_static_symmetric
+from dfedsam.errors import OptionError, options_within
+from dfedsam.gossip.channel import Channel
+from dfedsam.gossip.compressed import CompressedStep, GrowthCheck, settling_steps
 from dfedsam.gossip.compressors import BlockQuantizer, Compressor
-from dfedsam.gossip.disagreement import Disagreement
 from dfedsam.objectives.base import Problem
-from dfedsam.topologies import Topology
-from dfedsam.validation import positive
+from dfedsam.registry import public_name
+from dfedsam.validation import positive, share
+
+_BOUND = 1e3  # as of compressed gossips
+_HINT = "a lower lr, gamma or alpha, or a finer compressor, usually helps"
 
 
 @dataclass(kw_only=True)
-class LeadState(GradientState):
-    """`dual`: D, in float64, shape (peers, dim); `gossip` is the state of the compressed exchange."""
+class LeadState(State):
+    """The state of LEAD.
 
+    Args:
+        estimator: the estimator's state.
+        dual: D, in float64, shape (peers, dim).
+        h: the neighbours' estimate of what a peer sends, shape (peers, dim).
+        difference: (I − W) h, in float64, so that its mean over the peers stays zero, shape (peers, dim).
+        largest: see `GrowthCheck`, shape (peers,).
+    """
+
+    estimator: Any
     dual: NDArray[np.float64]
+    h: NDArray
+    difference: NDArray[np.float64]
+    largest: NDArray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +61,8 @@ class Lead(OneGradient):
     """
 
     mixes = "x − η (g + D)"
+    needs_symmetric = True
+    instead = "dpsgd with the gossip deep_squeeze"
 
     compressor: Compressor = BlockQuantizer()
     gamma: float = 0.5
@@ -52,29 +71,58 @@ class Lead(OneGradient):
     def __post_init__(self) -> None:
         super().__post_init__()
         positive("gamma", self.gamma, "0.5 is usual")
-        self._exchange()  # checks alpha
-
-    def check(self, topology: Topology) -> None:
-        require_static_symmetric("algorithm", "lead", topology, "choose dpsgd with the gossip deep_squeeze")
+        if self.alpha is not None:
+            share("alpha", self.alpha, "omit it for one that suits the compressor")
 
     def check_problem(self, problem: Problem) -> None:
         super().check_problem(problem)
-        with options_within("algorithm"):
-            self._exchange().check(problem.dim)
+        self._check_compressor(problem.dim)
 
     def init(self, x: NDArray, problem: Problem) -> LeadState:
-        gossip = self._exchange().init(x)  # h starts at x
-        return LeadState(x=x, estimator=self.estimator.init(x, problem), gossip=gossip, dual=np.zeros(x.shape))
+        self._check_compressor(x.shape[1])
+        return LeadState(
+            x=x,
+            estimator=self.estimator.init(x, problem),
+            dual=np.zeros(x.shape),
+            h=x.copy(),  # the common start, which all know
+            difference=np.zeros(x.shape),
+            largest=np.zeros(len(x)),
+        )
 
     def round(self, state: LeadState, context: RoundContext) -> LeadState:
         x, dual, rate = state.x, state.dual, self.rate(context.round)
         g, state.estimator = self.gradient(context, x, state.estimator)
         y = (x - rate * (g + dual)).astype(x.dtype)
-        disagreement, state.gossip = self._exchange()(y, state.gossip, context.channel(y))
+        disagreement = self._exchange(y, state, context.channel(y))
         disagreement *= self.gamma / (2 * rate)
         dual += disagreement
         state.x = (x - rate * (g + dual)).astype(x.dtype)
         return state
 
-    def _exchange(self) -> Disagreement:
-        return Disagreement(compressor=self.compressor, alpha=self.alpha)
+    def _exchange(self, y: NDArray, state: LeadState, channel: Channel) -> NDArray[np.float64]:
+        """(I − W) ŷ for the block's y (peers, dim); the paper's procedure COMM."""
+        h, difference, dim = state.h, state.difference, y.shape[1]
+        variance = self.compressor.variance(dim)
+        assert variance is not None  # as `check_problem` has made sure
+        alpha = 1 / (1 + variance) if self.alpha is None else self.alpha
+        change, total = np.zeros(y.shape), np.empty(y.shape)  # change: (I − W) C(y − h)
+
+        def source(rows: slice) -> NDArray:
+            return y[rows] - h[rows]
+
+        def finish(rows: slice) -> None:
+            np.add(difference[rows], change[rows], out=total[rows])
+            difference[rows] += alpha * change[rows]
+
+        growth = GrowthCheck(state.largest, settling_steps(self.compressor, dim), _BOUND, "algorithm lead", _HINT)
+        step = CompressedStep(source, h, change, growth, alpha, target_scale=-1.0, finish=finish)
+        step.run(self.compressor, channel.step(0))
+        return total
+
+    def _check_compressor(self, dim: int) -> None:
+        with options_within("algorithm.compressor"):
+            self.compressor.check(dim)
+        if self.compressor.variance(dim) is None:
+            rule = "must be unbiased, so that the difference to send goes to zero"
+            hint = "choose block_quantizer, qsgd with unbiased true, or none"
+            raise OptionError("algorithm.compressor", public_name(type(self.compressor)), rule, hint)

@@ -176,7 +176,7 @@ class LocalSteps(GradientMethod):
 
 @dataclass(frozen=True, kw_only=True)
 class GossipLocalSteps(LocalSteps):
-    """Shared by algorithms whose peers take K local steps and then gossip.
+    """Shared by algorithms whose peers take K local steps and then gossip: x ← W (x after the steps).
 
     Args:
         gossip: the gossip phase.
@@ -184,11 +184,14 @@ class GossipLocalSteps(LocalSteps):
 
     gossip: Gossip = Plain()
 
-    def gossip_of_x(self) -> Gossip:
-        return self.gossip
-
     def initial_fields(self, x: NDArray, problem: Problem) -> dict[str, Any]:
         return super().initial_fields(x, problem) | {"gossip": self.gossip.init(x)}
+
+    def round(self, state: Any, context: RoundContext) -> Any:
+        update = self.local_update(state, context)
+        self.local_phase(state, context, update=update)
+        state.x, state.gossip = self.gossip(state.x, state.gossip, context.channel(state.x, update))
+        return state
 
     def local_sgd(self) -> LocalSGD | None:
         plain = self.replayable and self.lr_schedule == "constant" and not (self.momentum or self.weight_decay)

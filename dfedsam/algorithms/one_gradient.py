@@ -23,13 +23,6 @@ class GradientState(State):
     gossip: Any
 
 
-@dataclass(kw_only=True)
-class MomentumState(GradientState):
-    """`momentum`: m, shape (peers, dim)."""
-
-    momentum: NDArray
-
-
 @dataclass(frozen=True, kw_only=True)
 class OneGradient(GradientMethod):
     """Shared by algorithms in which every peer estimates one gradient in a round; twice the queries with ρ > 0."""
@@ -67,9 +60,6 @@ class GossipOneGradient(OneGradient):
     """
 
     gossip: Gossip = Plain()
-
-    def gossip_of_x(self) -> Gossip:
-        return self.gossip
 
     def initial_fields(self, x: NDArray, problem: Problem) -> dict[str, Any]:
         """The fields of GradientState before round 0, for x (peers, dim)."""

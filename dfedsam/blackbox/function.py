@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.blackbox.base import BlackBox, score_metrics
-from dfedsam.blackbox.inputs import TaskSpec, Usage
+from dfedsam.blackbox.inputs import Bill, TaskSpec, Usage
 from dfedsam.errors import OptionError, RunError
 
 
@@ -31,7 +31,8 @@ class Function(BlackBox):
         self, task: TaskSpec, function: Callable[[NDArray, list[dict[str, Any]]], Any], *, path: str, width: int
     ) -> None:
         self.usage, self.task, self._function, self._path = Usage(), task, function, path
-        self.prompt = np.zeros((task.prompt_tokens or 1, width), task.dtype)
+        self.prompt_tokens = task.prompt_tokens or 1
+        self.prompt = np.zeros((self.prompt_tokens, width), task.dtype)
         self.embedding_std = 1.0
         examples = task.examples
         self._examples = [
@@ -65,6 +66,14 @@ class Function(BlackBox):
         """Losses (k,), and accuracies if the function returns scores."""
         answer = self._ask(prompts, examples)
         return score_metrics(answer, labels) if answer.ndim == 3 else {"loss": answer}
+
+    def rehearse(self, bill: Bill) -> None:
+        rng, classes = np.random.default_rng(0), len(self.task.words)
+
+        def ask(prompts: NDArray, examples: NDArray) -> NDArray:
+            return rng.random((len(prompts), len(examples), classes) if self.gives_scores else len(prompts))
+
+        self._ask = ask
 
     def model_card(self) -> dict[str, str]:
         return {"how_to_use": f"Call {self._path} with it."}

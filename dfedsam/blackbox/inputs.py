@@ -20,10 +20,27 @@ class Usage:
     Args:
         examples: number of scored pairs of a prompt and an example.
         tokens: number of tokens processed for them, without padding.
+        unmatched: number of answers that are none of the class words, of a black box that answers with words.
     """
 
     examples: int = 0
     tokens: int = 0
+    unmatched: int | None = None
+
+
+@dataclass
+class Bill:
+    """What a rehearsal would have cost; unlike `Usage`, evaluations are part of it.
+
+    Args:
+        requests: to a service; 0 for a model in this process.
+        prompt_tokens: tokens that the model reads.
+        completion_tokens: tokens that a service writes.
+    """
+
+    requests: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

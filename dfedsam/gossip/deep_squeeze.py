@@ -34,31 +34,38 @@ class DeepSqueeze(Compressed[DeepSqueezeState]):
 
     Args:
         compressor: C, the compression of each row.
-        gamma: γ, the consensus step size, above 0; it should not exceed the compressor's δ by much.
+        gamma: γ, the consensus step size, above 0; None: half the compressor's δ, with which peers come
+            together on any W; far above δ they diverge.
         steps: Q, gossip steps per round, at least 1.
     """
 
     instead = "choose the gossip push_sum, or undirected links"
     bound: ClassVar[float] = 1e10  # e may contain all of x, which may be far larger than the first steps
 
-    gamma: float = 0.1
+    gamma: float | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        positive("gamma", self.gamma)
+        if self.gamma is not None:
+            positive("gamma", self.gamma, "omit it for one that suits the compressor")
 
     def init(self, x: NDArray) -> DeepSqueezeState:
         self.check_dim(x.shape[1])
         return DeepSqueezeState(np.zeros(len(x)), np.zeros_like(x))
 
     def step(self, x: NDArray, state: DeepSqueezeState, growth: GrowthCheck) -> CompressedStep:
-        error = state.error
+        error, gamma = state.error, self._gamma(x.shape[1])
 
         def source(rows: slice) -> NDArray:
             error[rows] += x[rows]
             return error[rows]
 
-        return CompressedStep(source, error, x, growth, estimate_scale=-1, target_scale=self.gamma)
+        return CompressedStep(source, error, x, growth, estimate_scale=-1, target_scale=gamma)
 
     def hint(self, state: DeepSqueezeState) -> str:
-        return f"gamma is {self.gamma:g}: choose a smaller one, or the gossip choco"
+        return f"gamma is {self._gamma(state.error.shape[1]):.3g}: choose a smaller one, or the gossip choco"
+
+    def _gamma(self, dim: int) -> float:
+        delta = self.compressor.delta(dim)
+        assert delta is not None  # as `check_dim` has made sure
+        return delta / 2 if self.gamma is None else self.gamma

@@ -29,6 +29,7 @@ class Plain(MultiStepGossip[GossipState]):
         steps: Q, gossip steps per round, at least 1.
     """
 
+    admits_attackers = True
     instead = "choose the gossip push_sum, or undirected links"
 
     def init(self, x: NDArray) -> GossipState:

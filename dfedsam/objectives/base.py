@@ -9,6 +9,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from dfedsam.blackbox.inputs import Bill
+from dfedsam.errors import OptionError
 from dfedsam.objectives.categorical import Categorical
 from dfedsam.peers import Peers
 from dfedsam.random import RandomStream
@@ -121,6 +123,14 @@ class Problem(ABC):
         """
         return {}
 
+    def flip_labels(self, rows: NDArray[np.intp]) -> None:
+        """Turn the class c of every training example of these rows of the block into C − 1 − c, as attackers do.
+
+        Raises:
+            OptionError: if the examples have no classes.
+        """
+        raise OptionError("adversary", "label_flip", "must have an objective with classes", "choose sign_flip")
+
     def project(self, x: NDArray) -> None:
         """Project x (p, dim) to the nearest valid models, in place; by default all are valid."""
         if self.categorical is not None:
@@ -133,6 +143,14 @@ class Problem(ABC):
     def references(self) -> dict[str, float]:
         """Metrics that a run is compared with, such as the zero-shot accuracy; none by default."""
         return {}
+
+    def rehearse(self) -> Bill | None:
+        """Answer at once and at random from now on; None if the answers cost next to nothing, and stay true.
+
+        Returns:
+            What the model will have to read, with each query and evaluation.
+        """
+        return None
 
     def counts(self) -> dict[str, int]:
         """The cost of this process's queries, such as examples and tokens; empty by default."""
@@ -153,6 +171,11 @@ class Objective(ABC):
     """
 
     holds_out: ClassVar[bool] = False
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether queries go to a service, which may cost money."""
+        return False
 
     @abstractmethod
     def build(self, peers: int, block: Peers, seed: int, dtype: DTypeLike) -> Problem:

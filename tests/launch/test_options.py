@@ -12,13 +12,13 @@ from dfedsam.errors import OptionError
 from dfedsam.experiment import Experiment
 from dfedsam.gossip import Plain
 from dfedsam.gossip.compressors import Compressor, RandomK, TopK
-from dfedsam.launch import build, options, run
+from dfedsam.launch import arguments, build, options, run
 from dfedsam.objectives import PromptTuning, Quadratic
 from dfedsam.zeroth_order import OneSided, TwoPoint
 
 
 def parse(*argv: str) -> options.Settings:
-    settings = run.parse(list(argv))
+    settings = run.parse(*arguments.split(argv, options.FLAGS))
     assert settings is not None
     return settings
 
@@ -115,7 +115,7 @@ def test_another_plugin_keeps_the_options_that_it_has_too(file):
 
 def test_the_printed_settings_are_a_file_for_the_same_settings(file, tmp_path, capsys):
     argv = ["--config", file, "--topology", "watts_strogatz", "--topology.p", "0.5", "--seed", "3"]
-    assert run.parse([*argv, "--print_config"]) is None
+    assert run.parse(*arguments.split([*argv, "--print_config"], options.FLAGS)) is None
     printed = tmp_path / "printed.yaml"
     printed.write_text(capsys.readouterr().out)
     assert "class_path: dfedsam_mg" in printed.read_text()

@@ -114,6 +114,10 @@ class PromptTuning(Objective):
                 "prompt", "empty", "must have at least one word, whose embeddings are the initial soft prompt"
             )
 
+    @property
+    def is_remote(self) -> bool:
+        return self.blackbox.is_remote
+
     def build(self, peers: int, block: Peers, seed: int, dtype: DTypeLike) -> PromptProblem:
         train, test, more, words = self._examples(seed)
         shards = self._shards(train, peers, seed)
@@ -135,7 +139,11 @@ class PromptTuning(Objective):
             train=len(train.labels),
         )
         black_box = self.blackbox.build(task)
-        black_box.preflight()
+        self.parameters.check(black_box)
+        prompt_map = self.parameters.build(black_box, task, seed)
+        black_box.preflight(
+            black_box.prompt if prompt_map.per_example else prompt_map.prompts(prompt_map.start().astype(dtype))
+        )
         card = {
             "model": self.model,
             "blackbox": public_name(type(self.blackbox)),
@@ -145,7 +153,7 @@ class PromptTuning(Objective):
         }
         return PromptProblem(
             black_box,
-            self.parameters.build(black_box, task, seed),
+            prompt_map,
             labels,
             (len(train.labels), len(test.labels)),
             shards,

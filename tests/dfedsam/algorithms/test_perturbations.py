@@ -83,6 +83,16 @@ def test_rates_fall_as_they_say():
     assert cosine.rate(3) == cosine.rate(9) == pytest.approx(1 - 0.5**0.5)
 
 
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])
+def test_a_falling_rate_follows_the_rounds_of_the_run(schedule):
+    options = {"objective": Quadratic(dim=3), "topology": make("ring", 4), "rounds": 7}
+    follows, by_hand = (
+        simulate(**options, algorithm=DPSGD(lr_schedule=schedule, lr_rounds=rounds)) for rounds in (0, 7)
+    )
+    np.testing.assert_array_equal(follows.x, by_hand.x)
+    assert follows.experiment.digest() == by_hand.experiment.digest()
+
+
 @pytest.mark.parametrize(
     ("make_it", "message"),
     [
@@ -95,7 +105,7 @@ def test_rates_fall_as_they_say():
             lambda: DFedSAM(perturbation="same", estimator=ScoreSketch()),
             "perturbation is same: .* score_sketch draws new ones each time",
         ),
-        (lambda: DPSGD(lr_schedule="cosine"), "lr_rounds is 0: it must be"),
+        (lambda: DPSGD(lr_schedule="cosine", lr_rounds=-1), "lr_rounds is -1: it must be"),
         (
             lambda: play(DPSGD(estimator=TwoPoint(control_variate=True), gossip=Flood())),
             "estimator is two_point: it must combine directions .* without control_variate",

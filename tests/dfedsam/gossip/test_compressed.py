@@ -89,6 +89,13 @@ def test_the_mean_is_kept_and_a_small_gamma_brings_the_peers_together(kind, comp
     assert found[-1] < 0.7 * found[0]
 
 
+@pytest.mark.parametrize("compressor", COMPRESSORS, ids=repr)
+@pytest.mark.parametrize("name", ["ring", "star"])
+def test_the_default_gamma_of_deep_squeeze_brings_the_peers_together(name, compressor):
+    found, _ = distances(DeepSqueeze(compressor=compressor), topologies.make(name, 8), 50, 400)
+    assert found[-1] < 0.6 * found[0]
+
+
 def test_every_edge_and_step_counts_the_bytes_of_a_message():
     topology = topologies.make("star", 5)
     for compressor in COMPRESSORS:

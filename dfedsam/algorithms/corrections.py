@@ -1,0 +1,207 @@
+"""Exact at a constant rate, at one gradient a round: D-PSGD with a correction that sums all past disagreements."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfedsam.algorithms.base import GradientMethod
+from dfedsam.algorithms.one_gradient import GossipOneGradient, GradientState
+from dfedsam.context import RoundContext
+from dfedsam.gossip import Gossip
+from dfedsam.objectives.base import Problem
+from dfedsam.registry import public_name
+from dfedsam.topologies import Topology
+from dfedsam.validation import share
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+_LIMIT = -1 / 3 + 1e-9  # D² diverges for smallest eigenvalues up to this one; with a margin for rounding
+
+
+@dataclass(kw_only=True)
+class CorrectionState(GradientState):
+    """`correction`: c, in float64, shape (peers, dim)."""
+
+    correction: NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corrected(GossipOneGradient):
+    """Shared by methods with a correction c, which starts at zero and adds up (W − I) of what is sent.
+
+    Its mean over the peers is zero; so that it stays zero in float32 runs too, c is added up in float64. It tends to
+    the difference between a peer's gradient and the mean one, times a factor; so with exact gradients the peers reach
+    the optimum. A round costs the estimator's queries, and one vector per edge and direction unless the method says
+    otherwise.
+    """
+
+    needs_symmetric = True
+    refused_gossip = frozenset({"compressed"})
+
+    def init(self, x: NDArray, problem: Problem) -> CorrectionState:
+        return CorrectionState(**self.initial_fields(x, problem), correction=np.zeros(x.shape))
+
+
+@dataclass(frozen=True, kw_only=True)
+class D2(Corrected):
+    """z = x − η g + c, x ← W z, c ← c + W z − z: D², also known as exact diffusion.
+
+    With ψ = x − η g this is x ← W (ψ + x − ψ of the round before). It needs λ_min > −1/3; a W (or a polynomial of it)
+    that may violate this is made lazy, (I + W)/2, with a note. Source: Tang et al. (2018), "D²: decentralized training
+    over decentralized data", algorithm 1; Yuan et al. (2019), "Exact diffusion for distributed optimization and
+    learning", which takes (I + W)/2 always.
+    """
+
+    mixes = "x − η g + c"
+
+    def note(self, topology: Topology) -> str | None:
+        """Whether W is made lazy, and why."""
+        return "; ".join(filter(None, [lazy_note(self, topology), super().note(topology)])) or None
+
+    def round(self, state: CorrectionState, context: RoundContext) -> CorrectionState:
+        x, c = state.x, state.correction
+        g, state.estimator = self.gradient(context, x, state.estimator)
+        z = (x + (c - self.rate(context.round) * g)).astype(x.dtype)
+        difference, state.gossip = self.gossip.difference(z, state.gossip, context.channel(z))  # W z − z
+        difference *= laziness(self.gossip, context.weights)
+        state.x = (z + difference).astype(x.dtype)
+        c += difference
+        return state
+
+
+def laziness(gossip: Gossip, W: csr_array) -> float:
+    """The share of W z − z by which exact diffusion mixes: 1, or ½ if W may have an eigenvalue of −1/3 or less."""
+    smallest = gossip.smallest_multiplier(W)
+    return 0.5 if smallest is None or smallest <= _LIMIT else 1.0
+
+
+def lazy_note(algorithm: GradientMethod, topology: Topology) -> str | None:
+    """Whether W is made lazy, and why."""
+    gossip = algorithm.gossip_of_x()
+    if gossip is None or laziness(gossip, topology.weights(0)) == 1:
+        return None
+    smallest = gossip.smallest_multiplier(topology.weights(0))
+    if smallest is None:
+        why = f"that of the gossip {public_name(type(gossip))} is unknown"
+    else:
+        why = f"this one may be {smallest:.3f}".replace("-", "−")
+    name = type(algorithm).__name__
+    return f"{name} mixes with (I + W)/2: it needs a smallest eigenvalue above −1/3, and {why}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NIDS(Corrected):
+    """z = x − η g + c, x ← W̃ z, c ← c + W̃ z − z with W̃ = I − γ (I − W), from x¹ = x⁰ − η g: NIDS.
+
+    This is x⁺ = W̃ (2x − x⁻ − η (g − g⁻)). Whatever W is, it converges for all η < 2/L on L-smooth objectives. Source:
+    Li, Shi and Yan (2019), "A decentralized proximal-gradient method with network independent step-sizes and separated
+    convergence rates", equation 9, with one η for all peers. The first round sends nothing.
+
+    Args:
+        gamma: γ, above 0 and at most 1/2, which the paper takes; of a W with eigenvalues of 0 and more, at most 1.
+    """
+
+    public_name = "nids"
+    mixes = "x − η g + c"
+
+    gamma: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        share("gamma", self.gamma)
+
+    def round(self, state: CorrectionState, context: RoundContext) -> CorrectionState:
+        x, c = state.x, state.correction
+        g, state.estimator = self.gradient(context, x, state.estimator)
+        state.x = z = (x + (c - self.rate(context.round) * g)).astype(x.dtype)
+        channel = context.channel(z)
+        if context.round:
+            difference, state.gossip = self.gossip.difference(z, state.gossip, channel)  # W z − z
+            difference *= self.gamma
+            state.x = (z + difference).astype(x.dtype)
+            c += difference
+        return state
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProxSkip(Corrected):
+    """z = x − η g + c; with probability p x ← W̃ z and c ← c + p (W̃ z − z), W̃ = I − γ (I − W); otherwise x ← z.
+
+    Peers take about 1/p local steps between two exchanges, without drifting apart; the coin is common to all and comes
+    from the seed. A round is one step. Source: Mishchenko et al. (2022), "ProxSkip: yes! Local gradient steps provably
+    lead to communication acceleration! Finally!", decentralised as SplitSkip with ψ the indicator of consensus; with
+    γ = 1/(2χ) Guo et al. (2023), "Revisiting decentralized ProxSkip: achieving linear speedup". A round costs the
+    estimator's queries, and p vectors per edge and direction on average.
+
+    Args:
+        probability: p, in (0, 1].
+        gamma: γ, above 0 and at most 1/2; of a W with eigenvalues of 0 and more, at most 1.
+    """
+
+    mixes = "x − η g + c"
+
+    probability: float = 0.2
+    gamma: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        share("probability", self.probability)
+        share("gamma", self.gamma)
+
+    def round(self, state: CorrectionState, context: RoundContext) -> CorrectionState:
+        x, c = state.x, state.correction
+        g, state.estimator = self.gradient(context, x, state.estimator)
+        state.x = z = (x + (c - self.rate(context.round) * g)).astype(x.dtype)
+        coin = replace(context.stream, purpose="coin", peers=range(1)).uniform((1,))[0, 0]
+        channel = context.channel(z)
+        if coin < self.probability:
+            difference, state.gossip = self.gossip.difference(z, state.gossip, channel)  # W z − z
+            difference *= self.gamma
+            state.x = (z + difference).astype(x.dtype)
+            c += self.probability * difference
+        return state
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extra(Corrected):
+    """x ← W x − η g + c, and then c ← c + ½ (W x − x) of the x before.
+
+    This is x⁺ = (I + W) x − ½(I + W) x⁻ − (η g − η⁻ g⁻) with x¹ = W x⁰ − η g⁰, summed up. Source: Shi et al. (2015),
+    "EXTRA: an exact first-order algorithm for decentralized consensus optimization", equation 2.13.
+    """
+
+    mixes = "x before the round's step"
+
+    def round(self, state: CorrectionState, context: RoundContext) -> CorrectionState:
+        x, c = state.x, state.correction
+        g, state.estimator = self.gradient(context, x, state.estimator)
+        difference, state.gossip = self.gossip.difference(x, state.gossip, context.channel(x))  # W x − x
+        state.x = (x + (difference - self.rate(context.round) * g + c)).astype(x.dtype)
+        c += 0.5 * difference
+        return state
+
+
+@dataclass(frozen=True, kw_only=True)
+class WangElia(Corrected):
+    """x⁺ = x − K (x + z) − η g, z ← z + K x with K = ½ (I − W): proportional and integral feedback of disagreement.
+
+    Source: Wang and Elia (2010), "Control approach to distributed optimization", in discrete time. c is z. A round
+    costs the estimator's queries and two vectors per edge and direction.
+    """
+
+    mixes = "x before the round's step"
+
+    def round(self, state: CorrectionState, context: RoundContext) -> CorrectionState:
+        x, z = state.x, state.correction
+        g, state.estimator = self.gradient(context, x, state.estimator)
+        both = (x + z).astype(x.dtype)
+        difference, state.gossip = self.gossip.difference(both, state.gossip, context.channel(x))  # W (x + z) − x − z
+        integral, state.gossip = self.gossip.difference(x, state.gossip, context.channel())  # W x − x
+        state.x = (x + (0.5 * difference - self.rate(context.round) * g)).astype(x.dtype)
+        z -= 0.5 * integral
+        return state

@@ -1,0 +1,115 @@
+"""Agreement along edges as constraints, by augmented Lagrangians: DLM, DiNNO and LT-ADMM."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfedsam.algorithms.local_steps import GossipLocalSteps, LocalState
+from dfedsam.context import RoundContext
+from dfedsam.objectives.base import Problem
+from dfedsam.validation import positive
+
+
+@dataclass(kw_only=True)
+class MultiplierState(LocalState):
+    """The state of the multipliers, both in float64, so that their means over the peers stay zero.
+
+    Args:
+        multiplier: p, the sum of the multipliers of a peer's edges, shape (peers, dim).
+        disagreement: c (I − W) x, shape (peers, dim).
+    """
+
+    multiplier: NDArray[np.float64]
+    disagreement: NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DLM(GossipLocalSteps):
+    """x ← x − η (g + p + c (I − W) x), then p ← p + c (I − W) x of the new x: decentralised linearised ADMM.
+
+    p tends to the difference between the mean gradient and the peer's own, so that with exact gradients the peers reach
+    the optimum. The paper's penalty on an edge is c w_ij here: with the weights max_degree its Laplacian is
+    (I − W) times the largest degree plus one. Source: Ling, Shi, Wu and Ribeiro (2015), "DLM: Decentralized linearized
+    alternating direction method of multipliers", with one η for all peers. K = 1 by default; more steps keep p and
+    c (I − W) x of the round's start. A round costs K times the estimator's queries and one vector per edge and
+    direction. η should be below 1/(L + 2c) on L-smooth objectives.
+
+    Args:
+        penalty: c, above 0.
+    """
+
+    public_name = "dlm"
+    needs_symmetric = True
+    refused_gossip = frozenset({"compressed"})
+    adds_gradient_steps = False
+
+    local_steps: int = 1
+    penalty: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive("penalty", self.penalty)
+
+    def init(self, x: NDArray, problem: Problem) -> MultiplierState:
+        zero = np.zeros(x.shape)
+        return MultiplierState(**self.initial_fields(x, problem), multiplier=zero, disagreement=zero.copy())
+
+    def round(self, state: MultiplierState, context: RoundContext) -> MultiplierState:
+        scale, pull = self.weights(context)
+        force, start = scale * (state.multiplier + state.disagreement), state.x.copy()
+        self.local_phase(state, context, correction=lambda x, rows: force[rows] + pull[rows] * (x - start[rows]))
+        difference, state.gossip = self.gossip.difference(state.x, state.gossip, context.channel(state.x))
+        state.disagreement = -self.penalty * difference
+        state.multiplier += state.disagreement
+        return state
+
+    def weights(self, context: RoundContext) -> tuple[float, NDArray]:
+        """The factor of p + c (I − W) x in a local step's gradient, and of x's way since the start, (peers, 1)."""
+        return 1.0, np.zeros((len(context.stream.peers), 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiNNO(DLM):
+    """K steps on f_i(θ) + θᵀp + c Σ_j w_ij ‖θ − (x_i + x_j)/2‖² from θ = x; then p ← p + c (I − W) x of the new x.
+
+    Source: Yu, Vincent and Schwager (2022), "DiNNO: distributed neural network optimization for multi-robot
+    collaborative learning", algorithm 1 with plain steps, and c w_ij in place of ρ on each edge. With K = 1 it is DLM.
+    Costs as DLM.
+    """
+
+    public_name = "dinno"
+
+    local_steps: int = 5
+
+    def weights(self, context: RoundContext) -> tuple[float, NDArray]:
+        shares = np.asarray(context.weights.diagonal())[np.asarray(context.stream.peers)]
+        return 1.0, 2 * self.penalty * (1 - shares)[:, None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LTADMM(DLM):
+    """K steps φ ← φ − η g − β (p + c (I − W) x) from φ = x; then p ← p + c (I − W) x of the new x.
+
+    ADMM with local training. The paper keeps z_ij for each edge; their sums over a peer's edges, which are all that
+    counts, follow from p and (I − W) x, if all z_ij start at ρ x⁰, its relaxation is ½ and ρ = 2c w_ij. Source: Ren,
+    Bastianello, Johansson and Parisini (2025), "Communication-efficient stochastic distributed learning" (LT-ADMM).
+    With K = 1 and β = η it is DLM. Costs as DLM.
+
+    Args:
+        dual_lr: β, above 0.
+    """
+
+    public_name = "lt_admm"
+
+    local_steps: int = 5
+    dual_lr: float = 0.01
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive("dual_lr", self.dual_lr)
+
+    def weights(self, context: RoundContext) -> tuple[float, NDArray]:
+        return self.dual_lr / self.rate(context.round), super().weights(context)[1]

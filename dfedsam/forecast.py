@@ -1,0 +1,255 @@
+"""The cost of a run before it is spent: what it asks and sends, counted exactly, and its time, from a few rounds.
+
+A rehearsal plays the rounds with a black box that answers at once and at random: nothing that is counted depends on the
+answers. Time comes from rounds that are really played, for a few seconds, with the files of a run.
+"""
+
+from __future__ import annotations
+
+import math
+import resource
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from statistics import fmean
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfedsam import simulation, state
+from dfedsam.blackbox.inputs import Bill
+from dfedsam.buffers import short_buffers
+from dfedsam.callbacks.base import Callback, Run
+from dfedsam.callbacks.evaluation import Evaluation
+from dfedsam.callbacks.files import Checkpoints, Files
+from dfedsam.callbacks.rounds import AbsentPeers
+from dfedsam.communication.base import Communicator
+from dfedsam.experiment import Experiment
+from dfedsam.objectives.base import Problem
+from dfedsam.phases import listening
+from dfedsam.run_folder import RunFolder
+
+SECONDS = 4.0  # of rounds that are played to time them
+_LEAST = 8  # rounds that are rehearsed at least
+_COUNTS = ("queries", "gradients", "messages", "bytes", "requests", "prompt_tokens", "completion_tokens")
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a run asks and sends, over all peers.
+
+    Args:
+        queries: queries of all peers.
+        gradients: exact gradients of all peers.
+        messages: rows that peers send.
+        bytes: bytes of these rows.
+        requests: requests to a service, those for evaluations included, and without those whose answers are stored.
+        prompt_tokens: tokens that the model reads, those of evaluations included.
+        completion_tokens: tokens that a service writes.
+    """
+
+    queries: int
+    gradients: int
+    messages: int
+    bytes: int
+    requests: int
+    prompt_tokens: int
+    completion_tokens: int
+
+
+@dataclass
+class Speed:
+    """Seconds of a run's parts, and its memory.
+
+    Args:
+        start: until the first round, evaluation and checkpoint.
+        rounds: of each round that was played.
+        evaluations: of each evaluation.
+        checkpoints: of each checkpoint.
+        references: of the reference metrics.
+        memory: peak memory of a rank, in bytes.
+        rows: bytes of the state of all peers.
+    """
+
+    start: float = 0.0
+    rounds: list[float] = field(default_factory=list)
+    evaluations: list[float] = field(default_factory=list)
+    checkpoints: list[float] = field(default_factory=list)
+    references: float = 0.0
+    memory: int = 0
+    rows: int = 0
+
+    def parts(self, experiment: Experiment) -> dict[str, float]:
+        """Seconds of each part of a whole run."""
+        evaluated = sum(map(experiment.is_evaluated, range(1, experiment.rounds + 1)))
+        saved = sum(map(experiment.is_saved, range(1, experiment.rounds + 1)))
+        return {
+            "start": self.start,
+            "rounds": experiment.rounds * _usual(self.rounds),
+            "evaluations": self.evaluations[0] + evaluated * _usual(self.evaluations),
+            "checkpoints": self.checkpoints[0] + saved * _usual(self.checkpoints),
+            "references": self.references,
+        }
+
+
+def _usual(times: Sequence[float]) -> float:
+    """The mean time without the first, which warms up, and without the slowest tenth, which something disturbed."""
+    later = sorted(times[1:] or times)
+    return fmean(later[: math.ceil(0.9 * len(later))]) if later else 0.0
+
+
+@short_buffers()
+def calibrate(experiment: Experiment, communicator: Communicator, seconds: float = SECONDS) -> tuple[Speed, Problem]:
+    """Play the first rounds of a run, with its files in a temporary folder, and time them; a collective call.
+
+    Args:
+        experiment: the run.
+        communicator: the partition of peers over ranks.
+        seconds: how long to play; at least one round is played.
+
+    Returns:
+        The times, and the objective with its data, for a rehearsal.
+    """
+    speed, begin = Speed(), time.perf_counter()
+    run = simulation.begin(experiment, communicator)
+    with tempfile.TemporaryDirectory(prefix="dfedsam-") as scratch:
+        folder = RunFolder(communicator.broadcast(scratch))
+        evaluation, saves = Evaluation(), Checkpoints(folder)
+        run.callbacks = [AbsentPeers(), evaluation, Files(folder), saves]
+        timed = {evaluation: speed.evaluations, saves: speed.checkpoints}
+        for callback in run.callbacks:
+            callback.on_start(run)
+        speed.start = time.perf_counter() - begin
+        _after(run, timed)
+        end = time.perf_counter() + seconds
+        while run.round < experiment.rounds:
+            for callback in run.callbacks:
+                callback.before_round(run)
+            _time(speed.rounds, lambda: simulation.play_round(run))
+            _after(run, timed)
+            if communicator.agree(time.perf_counter() > end):
+                break
+        if len(speed.evaluations) == 1 and experiment.rounds:
+            _time(speed.evaluations, lambda: evaluation.metrics_of(run))
+    if experiment.references and communicator.is_root:
+        speed.references = _reference_seconds(run.problem, seconds)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    speed.memory = int(communicator.gather(np.full(len(communicator.block), peak)).max())
+    rows = sum(array.nbytes for array in state.arrays(run.state).values()) / len(communicator.block)
+    speed.rows = int(rows * communicator.peers)
+    return speed, run.problem
+
+
+def _after(run: Run, timed: dict[Callback, list[float]]) -> None:
+    run.row = None
+    for callback in run.callbacks:
+        before = time.perf_counter()
+        callback.after_round(run)
+        due = run.experiment.is_saved if isinstance(callback, Checkpoints) else run.experiment.is_evaluated
+        if callback in timed and due(run.round):
+            timed[callback].append(time.perf_counter() - before)
+
+
+def _time(times: list[float], action: Callable[[], object]) -> None:
+    begin = time.perf_counter()
+    action()
+    times.append(time.perf_counter() - begin)
+
+
+class _Enough(Exception):
+    """Ends the reference metrics once their time is known."""
+
+
+def _reference_seconds(problem: Problem, seconds: float) -> float:
+    """The time of the reference metrics, from as much of their progress as a few seconds allow."""
+    begin = time.perf_counter()
+    forecast = 0.0
+
+    def progress(_: str, done: int, total: int) -> None:
+        nonlocal forecast
+        passed = time.perf_counter() - begin
+        if done:
+            forecast = passed * total / done
+        if passed > seconds and done:
+            raise _Enough
+
+    with suppress(_Enough), listening(progress):
+        problem.references()
+        return time.perf_counter() - begin
+    return forecast
+
+
+@short_buffers()
+def rehearse(experiment: Experiment, communicator: Communicator, problem: Problem | None = None) -> Counts:
+    """Count what a run asks and sends; a collective call.
+
+    Rounds are rehearsed until they repeat; where they never do, all of them are.
+
+    Args:
+        experiment: the run.
+        communicator: the partition of peers over ranks; its counts begin again.
+        problem: the objective with its data, if it is there already. Its black box answers at random from now on.
+    """
+    communicator.messages = communicator.bytes = 0
+    run = simulation.begin(experiment, communicator, problem)
+    bill = run.problem.rehearse()
+    evaluation, absent = Evaluation(), AbsentPeers()
+    run.callbacks = [absent, evaluation]
+    counts = _Counter(run, bill or Bill())
+
+    def evaluate() -> None:
+        if bill is not None:
+            evaluation.metrics_of(run)
+
+    evaluate()
+    total, rounds, more = counts.new(), [], []
+    period = None if bill is not None and bill.requests else experiment.topology.period
+    while run.round < experiment.rounds and not _repeats(rounds, more, period):
+        for callback in run.callbacks:
+            callback.before_round(run)
+        simulation.play_round(run)
+        absent.after_round(run)
+        rounds.append(counts.new())
+        if experiment.is_evaluated(run.round):
+            evaluate()
+            more.append(counts.new())
+    rest = range(run.round, experiment.rounds)
+    if rest and period:
+        rounds += [rounds[len(rounds) - period + t % period] for t in range(len(rest))]
+        if not more:
+            evaluate()
+            more.append(counts.new())
+        more += more[-1:] * sum(experiment.is_evaluated(t + 1) for t in rest)
+    if bill is not None and bill.requests and experiment.references:
+        run.problem.references()
+    total = total + sum(rounds, 0 * total) + sum(more, 0 * total) + counts.new()
+    return Counts(**dict(zip(_COUNTS, total.tolist(), strict=True)))
+
+
+class _Counter:
+    """Counts over all peers, as increments."""
+
+    def __init__(self, run: Run, bill: Bill) -> None:
+        self._run, self._bill = run, bill
+        self._last = np.zeros(len(_COUNTS), np.int64)
+
+    def new(self) -> NDArray[np.int64]:
+        """What was added since the last call."""
+        communicator, counter = self._run.communicator, self._run.counter
+        rows = np.zeros((len(communicator.block), 5), np.int64)
+        rows[:, 0], rows[:, 1] = counter.queries, counter.gradients
+        rows[0, 2:] = self._bill.requests, self._bill.prompt_tokens, self._bill.completion_tokens
+        sums = communicator.gather(rows).sum(axis=0)
+        now = np.array([*sums[:2], communicator.messages, communicator.bytes, *sums[2:]])
+        new, self._last = now - self._last, now
+        return new
+
+
+def _repeats(rounds: Sequence[NDArray], more: Sequence[NDArray], period: int | None) -> bool:
+    """Whether the last three periods of rounds, and the last two evaluations, were alike, so that all others are."""
+    if period is None or len(rounds) < max(_LEAST, 3 * period) or len(rounds) % period:
+        return False
+    last = np.array(rounds[-3 * period :]).reshape(3, period, -1)
+    return bool((last == last[0]).all()) and (len(more) < 2 or bool((more[-1] == more[-2]).all()))

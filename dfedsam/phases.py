@@ -1,0 +1,36 @@
+"""What a process does before and after the rounds, such as embedding texts, for whoever shows it to the user."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
+Listener = Callable[[str, int, int], None]
+"""Called with what is done, such as "embedding texts", how many parts are done, and their number; 0 if unknown."""
+_listeners: list[Listener] = []
+
+
+@contextmanager
+def listening(listener: Listener) -> Generator[None, None, None]:
+    """Call a function with every report of this process meanwhile."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
+
+
+def report(what: str, done: int = 0, total: int = 0) -> None:
+    """Tell the listeners what happens now; `done` of `total` parts are complete."""
+    for listener in _listeners:
+        listener(what, done, total)
+
+
+def track(what: str, parts: Sequence[T]) -> Iterable[T]:
+    """Yield the parts, and report each."""
+    for done, part in enumerate(parts):
+        report(what, done, len(parts))
+        yield part
+    report(what, len(parts), len(parts))

@@ -1,0 +1,55 @@
+"""`dfedsam plan`: the table, prices, ranks beyond the machine's, and studies."""
+
+import json
+
+import pytest
+
+from dfedsam.launch.plan import Plan, Prices
+from dfedsam.machine import cores
+
+SMALL = ("--peers", "4", "--rounds", "3", "--objective.dim", "5")
+
+
+def test_a_plan_counts_and_writes_nothing(dfedsam, tmp_path):
+    said = dfedsam("plan", *SMALL, "--json")
+    plan = json.loads(said.out)
+    assert (plan["queries_per_peer"], plan["bytes"]) == (3 * 5 * 2 * 8, 3 * 8 * 5 * 4)
+    assert plan["seconds"] > 0
+    assert not list(tmp_path.iterdir())
+
+
+def test_more_ranks_than_cores_follow_the_alpha_beta_model(dfedsam):
+    ranks, peers = len(cores()) + 2, 4 * (len(cores()) + 2)
+    more = ("--ranks", str(ranks), "--latency", "2.0", "--bandwidth", "1e300", "--json")
+    plan = json.loads(dfedsam("plan", *SMALL, "--peers", str(peers), *more).out)
+    assert plan["parts"]["messages"] == pytest.approx(3 * 2 * 2.0)  # a round has one step, from two neighbouring ranks
+
+
+def test_a_study_is_the_sum_of_its_runs(dfedsam, tmp_path):
+    (tmp_path / "study.yaml").write_text(
+        "base: {peers: 4, rounds: 3}\ngrid: {objective.dim: [5, 10], topology: [ring, complete]}\nseeds: 2\n"
+    )
+    plan = json.loads(dfedsam("plan", str(tmp_path / "study.yaml"), "--json").out)
+    assert (plan["runs"], plan["bytes"]) == (8, 2 * 3 * 4 * (5 + 10) * (8 + 12))
+    assert "8 runs" in dfedsam("sweep", str(tmp_path / "study.yaml"), "--plan").out
+    assert not (tmp_path / "studies").exists()
+
+
+@pytest.mark.parametrize(("option", "value", "message"), [
+    ("--price-input", "$2", "price_input is $2: it must be a number"),
+    ("--price-output", "-1", "price_output is -1.0: it must be finite and at least 0; without a currency"),
+    ("--requests-per-minute", "0", "requests_per_minute is 0.0: it must be a finite number above 0"),
+])  # fmt: skip
+def test_bad_prices_are_refused(dfedsam, option, value, message):
+    said = dfedsam("plan", *SMALL, option, value)
+    assert said.status == 2
+    assert message in said.err
+
+
+def test_money_and_waiting_for_a_service():
+    from dfedsam.forecast import Counts
+
+    counts = Counts(10, 0, 0, 0, requests=120, prompt_tokens=3_000_000, completion_tokens=1_000_000)
+    plan = Plan(1, 2, 1, counts, None, {}, Prices(price_input=0.5, price_output=2.0, requests_per_minute=60))
+    assert (plan.money, plan.seconds) == (3.5, 120.0)
+    assert "price             3.50" in plan.table()
