@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Collection, Iterable
-from functools import partial
 from typing import Any
 
 from dfedsam import registry
@@ -213,18 +212,25 @@ def _plugin(name: str, kind: str, form: Tree, default: Any) -> Any:
     if "class_path" not in form and (default is None or default is EMPTY):
         raise MissingValue(name, f"needs a name first: --{name} NAME; --{name}.help lists them")
     cls = registry.find(name, form["class_path"], kind=kind) if "class_path" in form else type(default)
-    is_default = cls is type(default)
-    make = partial(dataclasses.replace, default) if is_default else cls
-    options = options_of(cls)
-    if is_default:  # its options need not be those of its class
+    options, kept = options_of(cls), _chosen(default)
+    if cls is type(default):  # an option need not have its class's default
         options = {key: Option(one.hint, getattr(default, key)) for key, one in options.items()}
     values = bind(options, form.get("init_args", {}), name)
+    values = {key: value for key, value in kept.items() if key in options} | values
     try:
-        return make(**values)
+        return cls(**values)
     except OptionError as error:
         raise error.within(name) from error
     except ValueError as error:  # from a plug-in that raises no OptionError
         raise ValueError(f"{name}.{error}") from error
+
+
+def _chosen(default: Any) -> dict[str, Any]:
+    """The options in which a default differs from its class's: another plug-in in its place keeps those that it has."""
+    if not dataclasses.is_dataclass(default):
+        return {}
+    usual = {key: one.default for key, one in options_of(type(default)).items()}
+    return {key: getattr(default, key) for key, value in usual.items() if getattr(default, key) != value}
 
 
 def _function(name: str, kind: str, form: Tree, default: Any) -> Tree:
