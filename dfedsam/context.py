@@ -17,6 +17,7 @@ from dfedsam.random import RandomStream
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
+    from dfedsam.adversary import Attackers
     from dfedsam.communication.base import Communicator
     from dfedsam.objectives.base import Problem
 
@@ -129,6 +130,7 @@ class RoundContext:
         cosines: see Oracle.
         participants: mask of the block's participants in this round, shape (peers,); None: all.
         server: the central server of a baseline; None for every decentralised algorithm.
+        attackers: who forges messages; None: nobody.
     """
 
     round: int
@@ -142,6 +144,7 @@ class RoundContext:
     cosines: list[tuple[slice, NDArray]] | None = None
     participants: NDArray[np.bool_] | None = None
     server: Server | None = None
+    attackers: Attackers | None = None
     _phases: int = 0
 
     def chunks(self, queries: int, row_bytes: int) -> Iterator[tuple[slice, RoundContext]]:
@@ -177,7 +180,7 @@ class RoundContext:
             self.before_gossip(x)
         self._phases += 1
         stream = replace(self.stream, purpose=f"gossip {self._phases}")
-        return Channel(self.weights, self.communicator, stream, update)
+        return Channel(self.weights, self.communicator, stream, update, self.attackers)
 
 
 def _segments(participants: NDArray[np.bool_] | None, peers: int) -> list[tuple[int, int]]:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from scipy.sparse import csr_array
 
+    from dfedsam.adversary import Adversary
     from dfedsam.algorithms import Algorithm
     from dfedsam.clock import Clock
     from dfedsam.objectives import Objective
@@ -175,7 +176,12 @@ def begin(experiment: Experiment, communicator: Communicator, problem: Problem |
     x = np.tile(problem.start().astype(experiment.dtype), (len(block), 1))
     with np.errstate(over="ignore", invalid="ignore"):
         state = experiment.algorithm.init(x, problem)
-    return Run(experiment, communicator, problem, QueryCounter.zero(len(block)), state)
+    run = Run(experiment, communicator, problem, QueryCounter.zero(len(block)), state)
+    if experiment.attackers is not None:
+        run.honest = ~experiment.attackers.mask
+        if experiment.attackers.adversary.flips_labels:
+            problem.flip_labels(np.flatnonzero(~run.honest[np.asarray(block)]))
+    return run
 
 
 def play_round(run: Run) -> None:
@@ -190,7 +196,7 @@ def play_round(run: Run) -> None:
     server = Server(communicator, run.before_gossip, run.participants) if experiment.algorithm.uses_server else None
     context = RoundContext(
         run.round, run.problem, stream, run.counter, communicator, weights, run.before_gossip, ALL_ROWS, run.cosines,
-        run.participants, server,
+        run.participants, server, experiment.attackers,
     )  # fmt: skip
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found, and said in one line
@@ -230,6 +236,7 @@ def simulate(
     references: bool = False,
     placement: Placement = "contiguous",
     clock: Clock | None = None,
+    adversary: Adversary | None = None,
     until: float | None = None,
     out: Path | str | None = None,
     resume: bool = False,
@@ -251,6 +258,7 @@ def simulate(
         cosine: record the mean cosine of the estimates with the exact gradients.
         references: also compute the objective's reference metrics.
         placement: which MPI rank owns which peers.
+        adversary: which peers attack, such as `ALIE(peers=3)`.
         clock: simulated time, such as `Clock(compute=Exponential(mean=0.1))`.
         until: simulated seconds after which the run ends.
         out: the run's folder, which must not exist yet; without it nothing is written.
@@ -291,6 +299,7 @@ def simulate(
         references=references,
         placement=placement,
         clock=clock,
+        adversary=adversary,
         until=until,
     )
     return run(experiment, out=out, resume=resume, callbacks=callbacks)

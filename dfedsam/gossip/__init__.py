@@ -9,19 +9,43 @@ from dfedsam.gossip.flood import Flood
 from dfedsam.gossip.plain import Plain
 from dfedsam.gossip.polynomial import Chebyshev, FiniteTime, SecondOrder
 from dfedsam.gossip.push_sum import PushSum
+from dfedsam.gossip.robust import (
+    GTS,
+    IOS,
+    NNA,
+    Balance,
+    Clipped,
+    CSPlus,
+    GeometricMedian,
+    Krum,
+    Median,
+    RobustGossip,
+    TrimmedMean,
+)
 
 __all__ = [
+    "GTS",
+    "IOS",
+    "NNA",
+    "Balance",
+    "CSPlus",
     "Ceca",
     "Channel",
     "Chebyshev",
     "Choco",
+    "Clipped",
     "DeepSqueeze",
     "FiniteTime",
     "Flood",
+    "GeometricMedian",
     "Gossip",
     "GossipState",
+    "Krum",
     "LocalUpdate",
+    "Median",
     "Plain",
     "PushSum",
+    "RobustGossip",
     "SecondOrder",
+    "TrimmedMean",
 ]

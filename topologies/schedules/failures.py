@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
 from dfedsam.topologies.make import Spec
-from dfedsam.topologies.randomness import of_pairs
-from dfedsam.topologies.schedules.nested import common_period
+from dfedsam.topologies.schedule import common_period, of_pairs
 from dfedsam.topologies.schedules.unreliable import Links, Unreliable, reliable
 from dfedsam.topologies.topology import Topology
 from dfedsam.validation import as_probabilities, share, whole_number

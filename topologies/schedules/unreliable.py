@@ -17,10 +17,9 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
-from dfedsam.topologies.make import Spec, make
+from dfedsam.topologies.make import Spec, called, make
 from dfedsam.topologies.matrices import diagonal
-from dfedsam.topologies.randomness import Events
-from dfedsam.topologies.schedules.nested import called, levels
+from dfedsam.topologies.schedule import Events, levels
 from dfedsam.topologies.spectra.contraction import contraction_of
 from dfedsam.topologies.topology import Topology
 

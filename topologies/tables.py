@@ -1,31 +1,36 @@
-"""Readers of graph files, one table by suffix: from a file to a networkx graph, or to a square matrix.
-
-A reader keeps the file's labels; `files` makes the graph a network of peers. Files may be compressed (.gz, .bz2).
-"""
+"""Tables of text: edges, neighbours, or the rows of a matrix, and edges as arrays. Files may be compressed."""
 
 from __future__ import annotations
 
-import json
+import bz2
+import gzip
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.topologies.weights.files import MATRIX_READERS, opened
+from dfedsam.topologies.graph import Graph
 
 Form = Literal["edges", "neighbours", "adjacency", "weights"]
-Content = nx.Graph | Any
-"""A graph, or a square matrix, dense or sparse."""
+Content = nx.Graph | Graph | Any
+"""A graph with the file's labels, or a square matrix, dense or sparse."""
 
 _HEADERS = {"source", "target", "from", "to", "node1", "node2", "u", "v", "src", "dst", "fromnodeid", "tonodeid"}
-_SCHEDULE = (
-    "it changes from round to round, and the file has only the union of its rounds; "
-    "use the topology of the run's config.yaml"
-)
+_LARGE = 1 << 20  # bytes of a list of edges from which it is read as an array, if its peers are whole numbers
+_COMPRESSED: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open}
+TABLES: dict[str, Form | None] = {  # files of text by suffix, and what they hold
+    ".edgelist": "edges",
+    ".edges": "edges",
+    ".el": "edges",
+    ".txt": None,
+    ".tsv": None,
+    ".csv": None,
+    ".adjlist": "neighbours",
+}
 
 
 def format_of(path: Path) -> str:
@@ -36,23 +41,32 @@ def format_of(path: Path) -> str:
     return suffixes[-1] if suffixes else ""
 
 
-def read(path: Path, form: Form | None, *, directed: bool) -> tuple[Content, list[str]]:
-    """The content of a file, and notes on how it was read.
+def read_table(path: Path, form: Form | None, *, directed: bool) -> tuple[Content, list[str]]:
+    """The content of a file of text, and notes on how it was read; arguments as for `readers.content_of`."""
+    meant = form or TABLES[format_of(path)]
+    if meant == "edges" and path.stat().st_size > _LARGE and (edges := _large(path)) is not None:
+        return numbered(edges, directed=directed), []
+    return _Table(path, directed, meant).read()
 
-    Args:
-        path: the file; its suffix is in READERS.
-        form: what a table of text or a matrix means; None: what it can only mean.
-        directed: whether the edges of a list have a direction.
 
-    Raises:
-        ValueError: if it cannot be read so, or in two ways.
-    """
-    suffix = format_of(path)
-    if suffix in MATRIX_READERS and suffix not in _TABLES:
-        return MATRIX_READERS[suffix](path), []
-    if suffix in _TABLES:
-        return _Table(path, directed, form or _TABLES[suffix]).read()
-    return _numbered(READERS[suffix](path)), []
+def numbered(edges: NDArray[np.integer], n: int | None = None, *, directed: bool = False) -> Graph:
+    """The graph of an array of edges: of the peers 0..n-1, or of those that it names, in the order of their numbers."""
+    if edges.ndim != 2 or edges.shape[1] != 2 or edges.dtype.kind not in "iu" or not edges.size:
+        raise ValueError("edges must be whole numbers in two columns")
+    if n is not None:
+        if edges.min() < 0 or edges.max() >= n:
+            raise ValueError(f"its edges must be of peers from 0 to {n - 1}, by its n")
+        return Graph(n, edges, directed)
+    peers, ends = np.unique(edges, return_inverse=True)
+    labels = {} if peers[0] == 0 and peers[-1] == len(peers) - 1 else dict(enumerate(peers.tolist()))
+    facts = {peer: {"label": str(label)} for peer, label in labels.items()}
+    return Graph(len(peers), ends.reshape(-1, 2).astype(np.int32), directed, peer_facts=facts)
+
+
+def opened(path: Path, mode: str) -> Any:
+    """A file that may be compressed (.gz, .bz2), as binary ("rb") or as text ("rt")."""
+    opener: Callable[..., Any] = _COMPRESSED.get(path.suffix.lower(), open)
+    return opener(path, mode, encoding="utf-8-sig") if "t" in mode else opener(path, mode)
 
 
 @dataclass
@@ -67,7 +81,7 @@ class _Table:
 
     def __init__(self, path: Path, directed: bool, form: Form | None) -> None:
         self.lines, self.directed, self.form = list(_lines(path)), directed, form
-        self.networkx = any(line.startswith("# GMT") for line in _text(path).splitlines()[:5])
+        self.networkx = any(line.startswith("# GMT") for line in text_of(path).splitlines()[:5])
         self.notes: list[str] = []
 
     def read(self) -> tuple[Content, list[str]]:
@@ -75,8 +89,9 @@ class _Table:
         form = self.form or self._form(count)
         if form in ("adjacency", "weights"):
             return self._matrix(), self.notes
-        graph = self._neighbours(count) if form == "neighbours" else self._edges(count)
-        return _numbered(graph), self.notes
+        several = form == "neighbours" and any(line.data for line in self.lines)
+        graph = self._blocks() if several else self._neighbours(count) if form == "neighbours" else self._edges(count)
+        return relabelled(graph), self.notes
 
     def _count(self) -> int | None:
         """The number of peers, where the first line has that alone, as in decentralizepy's files."""
@@ -162,6 +177,20 @@ class _Table:
             raise ValueError("some names have blanks in them; write it with delimiter='\\t'")
         return self._of_count(graph, count)
 
+    def _blocks(self) -> nx.Graph:
+        """Networkx's multiline form: a peer and how many neighbours follow, one a line."""
+        graph, rest = self._empty(None), iter(self.lines)
+        for line in rest:
+            if len(line.fields) != 2 or not line.fields[1].isdecimal():
+                raise ValueError(f"line {line.number} must hold a peer and how many lines of neighbours follow")
+            graph.add_node(line.fields[0])
+            for _ in range(int(line.fields[1])):
+                neighbour = next(rest, None)
+                if neighbour is None or len(neighbour.fields) != 1:
+                    raise ValueError(f"line {line.number} must be followed by {line.fields[1]} lines of one neighbour")
+                graph.add_edge(line.fields[0], neighbour.fields[0])
+        return graph
+
     def _empty(self, count: int | None) -> nx.Graph:
         graph: nx.Graph = nx.DiGraph() if self.directed else nx.Graph()
         graph.add_nodes_from(map(str, range(count or 0)))
@@ -184,56 +213,27 @@ class _Table:
             self.lines = self.lines[1:]
 
 
-def _gml(path: Path) -> nx.Graph:
+def _large(path: Path) -> NDArray[np.int64] | None:
+    """The edges of a long list, shape (m, 2), or None where it does not hold whole numbers alone."""
+    with opened(path, "rt") as file:
+        head = [line for line in (file.readline() for _ in range(100)) if line[:1] not in "#%"]
+    mark = next((mark for mark in "\t;," if all(mark in line for line in head if line.strip())), None)
     try:
-        return nx.read_gml(path)
-    except nx.NetworkXError:  # labels are missing, or are not unique
-        return nx.read_gml(path, label="id")
+        with opened(path, "rt") as file:
+            return np.loadtxt(file, np.int64, comments=["#", "%"], delimiter=mark, usecols=(0, 1), ndmin=2)
+    except ValueError:
+        return None
 
 
-def _json(path: Path) -> nx.Graph:
-    """Networkx's node-link and adjacency forms, Cytoscape's, D3's, and the topology.json of a run folder."""
-    try:
-        data = json.loads(_text(path))
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-    data = cast(dict[str, Any], data) if isinstance(data, dict) else {}
-    if data.get("schedule"):
-        raise ValueError(_SCHEDULE)
-    if isinstance(data.get("elements"), dict):
-        return nx.cytoscape_graph({"data": [], "directed": False, "multigraph": False, **data})
-    if isinstance(data.get("adjacency"), list):
-        return nx.adjacency_graph(data)
-    nodes, edges = data.get("nodes"), data.get("edges", data.get("links"))
-    if not isinstance(nodes, list) or not isinstance(edges, list):
-        raise ValueError("it must be an object with lists of nodes and edges")
-    return _node_link(data, cast(list[dict[str, Any]], nodes), cast(list[dict[str, Any]], edges))
-
-
-def _node_link(data: dict[str, Any], nodes: list[dict[str, Any]], edges: list[dict[str, Any]]) -> nx.Graph:
-    graph: nx.Graph = nx.DiGraph() if data.get("directed") else nx.Graph()
-    graph.graph.update(data.get("graph", {}))
-    for place, node in enumerate(nodes):  # without an id edges name the node's place, as D3 has it
-        facts = {key: value for key, value in node.items() if key != "id"}
-        if "id" not in node and "name" in node:
-            facts["label"] = node["name"]
-        graph.add_node(node.get("id", place), **facts)
-    known = set(graph)
-    for edge in edges:
-        if not {edge["source"], edge["target"]} <= known:
-            raise ValueError(f"the edge {edge['source']}–{edge['target']} names a peer that is not among the nodes")
-        graph.add_edge(edge["source"], edge["target"])
-    return graph
-
-
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """The text of a file that may be compressed."""
     with opened(path, "rt") as file:
         return file.read()
 
 
 def _lines(path: Path) -> Iterator[_Line]:
     """Line numbers and fields, without comments (# and %) and empty lines."""
-    texts = [line.partition("#")[0].strip() for line in _text(path).splitlines()]
+    texts = [line.partition("#")[0].strip() for line in text_of(path).splitlines()]
     texts = ["" if text.startswith("%") else text for text in texts]
     heads = [text.partition("{")[0].rstrip(" ,\t") for text in texts]
     used = [head for head in heads if head]
@@ -246,7 +246,7 @@ def _lines(path: Path) -> Iterator[_Line]:
         yield _Line(number, fields, "{" in text)
 
 
-def _numbered(graph: nx.Graph) -> nx.Graph:
+def relabelled(graph: nx.Graph) -> nx.Graph:
     """Labels that read as whole numbers become numbers, if all do and no two become the same (01 and 1)."""
     if not all(str(label).isdecimal() for label in graph):
         return graph
@@ -260,24 +260,3 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-_TABLES: dict[str, Form | None] = {  # files of text by suffix, and what they hold
-    ".edgelist": "edges",
-    ".edges": "edges",
-    ".el": "edges",
-    ".txt": None,
-    ".tsv": None,
-    ".csv": None,
-    ".adjlist": "neighbours",
-}
-READERS: dict[str, Callable[[Path], nx.Graph]] = {  # graphs by suffix
-    ".graphml": lambda path: nx.read_graphml(path),
-    ".gml": _gml,
-    ".gexf": lambda path: nx.read_gexf(path),
-    ".net": lambda path: nx.read_pajek(path),
-    ".json": _json,
-    ".g6": lambda path: nx.read_graph6(path),
-    ".s6": lambda path: nx.read_sparse6(path),
-}
-SUFFIXES = (*_TABLES, *READERS, *(suffix for suffix in MATRIX_READERS if suffix not in _TABLES))

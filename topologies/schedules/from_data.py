@@ -1,8 +1,9 @@
-"""A topology computed from the data: every peer receives from peers with the classes that it lacks."""
+"""Topologies made from the data: from the share of each class among each peer's examples."""
 
 from __future__ import annotations
 
-from typing import cast
+from itertools import combinations, pairwise
+from typing import Literal, cast
 
 import numpy as np
 import scipy.sparse as sp
@@ -10,11 +11,13 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
 from dfedsam.errors import OptionError
-from dfedsam.topologies.graphs.helpers import checked_peers
-from dfedsam.topologies.schedule import Periodic
+from dfedsam.topologies.graph import Graph
+from dfedsam.topologies.graphs.helpers import checked_peers, in_networkx, of_edges
+from dfedsam.topologies.schedule import Periodic, generator
 from dfedsam.topologies.topology import Topology
-from dfedsam.validation import at_least, whole_number
+from dfedsam.validation import at_least, one_of, whole_number
 
+_LEAST_GAIN = 1e-12  # of skew: below it is rounding
 MOST = 2048  # at most: an assignment problem over all pairs of peers is solved for each neighbour
 _DIGITS = 10  # of the costs: equal ones stay equal whatever the rounding errors, so that all ranks choose the same
 _SAME_COMPONENT = 1e-9  # extra cost of hearing a peer that is in the same component already
@@ -124,3 +127,86 @@ def checked_proportions(n: int, proportions: NDArray[np.floating] | None, name: 
             "divide counts by their sum"
         )
     return shares
+
+
+@in_networkx
+def d_cliques(
+    n: int,
+    class_proportions: NDArray[np.floating] | None = None,
+    clique_size: int = 10,
+    between: Literal["all", "ring"] = "all",
+    swaps: int = 1000,
+    seed: int = 0,
+) -> Graph:
+    """D-Cliques by greedy swaps: cliques of peers in each of which the classes are mixed as among all peers.
+
+    The peers are divided into cliques at random. Then, so many times, two cliques are drawn, and a swap of two of their
+    peers, drawn among those that lower the sum of their skews; a clique's skew is Σ_l |p_C(l) - p(l)|, its mean
+    proportions against those of all peers. One edge joins two cliques, at those of their peers with the fewest such
+    edges. Departs from the paper in that each peer counts the same in p, however many examples it has; its clique
+    averaging and momentum belong to an algorithm, and its fractal and small-world edges between cliques are not here.
+    Source: Bellet, Kermarrec and Lavoie (2022), "D-Cliques: compensating for data heterogeneity with topology in
+    decentralized federated learning", arXiv 2104.07365.
+
+    Args:
+        n: number of peers, at least 2.
+        class_proportions: shape (n, classes), no entry negative, each row's sum 1 (or 0, of a peer without examples); a
+            run passes those of its objective.
+        clique_size: maximum number of peers in a clique, at least 2; usually the number of classes.
+        between: which cliques an edge joins: "all" pairs, or neighbours on a "ring".
+        swaps: how many times two cliques are drawn, at least 0.
+        seed: at least 0.
+
+    Raises:
+        OptionError: if an option is out of range.
+        ValueError: if class_proportions is missing or invalid.
+    """
+    n = checked_peers(n)
+    clique_size = whole_number("clique_size", clique_size, 2, "the usual is the number of classes")
+    one_of("between", between, ("all", "ring"))
+    swaps = whole_number("swaps", swaps, 0, "the usual is 1000")
+    seed = whole_number("seed", seed, 0, "give 0 or more")
+    proportions = checked_proportions(n, class_proportions, "d_cliques")
+    rng = generator(seed, "d_cliques")
+    order = rng.permutation(n)
+    cliques = [order[start : start + clique_size] for start in range(0, n, clique_size)]
+    for _ in range(swaps if len(cliques) > 1 else 0):
+        first, second = rng.choice(len(cliques), size=2, replace=False)
+        _swap(cliques[first], cliques[second], proportions, rng)
+    members = [sorted(clique.tolist()) for clique in cliques]
+    within = [pair for clique in members for pair in combinations(clique, 2)]
+    graph = of_edges("d_cliques", n, [*within, *_joins(n, members, between)])
+    graph.facts["seed"] = seed
+    return graph
+
+
+def skew(peers: NDArray[np.integer], proportions: NDArray[np.float64]) -> float:
+    """Σ_l |p_C(l) - p(l)| of the clique of these peers."""
+    return float(np.abs(proportions[peers].mean(axis=0) - proportions.mean(axis=0)).sum())
+
+
+def _swap(
+    first: NDArray[np.integer], second: NDArray[np.integer], proportions: NDArray[np.float64], rng: np.random.Generator
+) -> None:
+    """Swap, in place, a pair of peers drawn among those that lower the two cliques' skews."""
+    mean, own, other = proportions.mean(axis=0), proportions[first], proportions[second]
+    moved = other[None, :, :] - own[:, None, :]  # what the first clique's sum gains by each swap
+    skews = np.abs(own.mean(axis=0) + moved / len(first) - mean).sum(axis=2)
+    skews += np.abs(other.mean(axis=0) - moved / len(second) - mean).sum(axis=2)
+    better = np.argwhere(skews < skew(first, proportions) + skew(second, proportions) - _LEAST_GAIN)
+    if len(better):
+        i, j = better[rng.integers(len(better))]
+        first[i], second[j] = second[j], first[i]
+
+
+def _joins(n: int, cliques: list[list[int]], between: Literal["all", "ring"]) -> list[tuple[int, int]]:
+    """An edge between two cliques, for all pairs or around a ring."""
+    edges, counts = [], [0] * n  # of each peer to other cliques
+    numbers = range(len(cliques))
+    closing = [(0, len(cliques) - 1)] if len(cliques) > 2 else []
+    for a, b in combinations(numbers, 2) if between == "all" else [*pairwise(numbers), *closing]:
+        u, v = (min(cliques[c], key=counts.__getitem__) for c in (a, b))
+        edges.append((min(u, v), max(u, v)))
+        counts[u] += 1
+        counts[v] += 1
+    return edges
