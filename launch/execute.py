@@ -98,16 +98,10 @@ def execute(
     from dfedsam.callbacks.rounds import Interrupt
     from dfedsam.simulation import run
 
-    progress = Progress()
-    shown = Evaluations() if level == "verbose" else progress
+    shown = Evaluations() if level == "verbose" else Progress()
     callbacks = [*([] if level == "quiet" else [Notes(), shown]), *map(Logger, services(log)), Interrupt(stop)]
     start = time.perf_counter()
-    try:
-        if level == "normal" and communicator.is_root:
-            progress.open()
-        result = run(experiment, out=out, resume=resume, callbacks=callbacks, communicator=communicator)
-    finally:
-        progress.close()
+    result = run(experiment, out=out, resume=resume, callbacks=callbacks, communicator=communicator)
     if communicator.is_root and result.folder is not None:
         slow = result.stopped != INTERRUPTED and time.perf_counter() - start > FIGURE_AFTER
         if figure or (figure is None and slow):
