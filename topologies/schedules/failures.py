@@ -20,7 +20,7 @@ _P = "the usual is 0.1"
 _PERIODS = "the usual is [1, 2, 4]"
 
 
-def link_failures(n: int, topology: Spec = "ring", p: float = 0.1, memory: float = 0.0, seed: int = 0) -> Topology:
+def link_failures(n: int, topology: Spec = "ring", p: float = 0.1, seed: int = 0, memory: float = 0.0) -> Topology:
     """Each link is down with probability p in each round, independently of all others.
 
     Without memory it is independent of other rounds too; with it failures come in bursts of 1/((1 - memory)(1 - p))
@@ -34,8 +34,8 @@ def link_failures(n: int, topology: Spec = "ring", p: float = 0.1, memory: float
         n: number of peers.
         topology: whose links fail: a graph, a schedule, or another unreliable network.
         p: probability that a link is down, in [0, 1].
-        memory: probability that a link stays as it is, in [0, 1); otherwise it is drawn anew.
         seed: at least 0; also the inner topology's.
+        memory: probability that a link stays as it is, in [0, 1); otherwise it is drawn anew.
 
     Raises:
         OptionError: if p or memory is out of range, the inner topology cannot be made or is biased, or its links change
@@ -56,8 +56,8 @@ def peer_dropout(
     topology: Spec = "ring",
     p: float | None = None,
     absences: Sequence[Sequence[int]] | None = None,
-    memory: float = 0.0,
     seed: int = 0,
+    memory: float = 0.0,
 ) -> Topology:
     """Each peer is absent with probability p in each round, or in stated rounds: it does no work, its links are down.
 
@@ -70,13 +70,13 @@ def peer_dropout(
         topology: how the peers are joined: a graph, a schedule, or another unreliable network.
         p: probability that a peer is absent, in [0, 1]; None takes 0.1, or 0 where `absences` is given.
         absences: stated absences [peer, first round, last round], both ends included, rounds counted from 0.
+        seed: at least 0; also the inner topology's.
         memory: probability that a peer stays absent or present, in [0, 1); otherwise it is drawn anew. Absences last
             1/((1 - memory)(1 - p)) rounds on average.
-        seed: at least 0; also the inner topology's.
 
     Raises:
-        OptionError: if p or memory is out of range, an absence is not of a peer of this network or ends before it begins, or the
-            inner topology cannot be made or is biased.
+        OptionError: if p or memory is out of range, an absence is not of a peer of this network or ends before it
+            begins, or the inner topology cannot be made or is biased.
     """
     p = share("p", (0.1 if absences is None else 0.0) if p is None else p, _P, zero=True)
     memory = between("memory", memory, 0, 1, open_high=True)
