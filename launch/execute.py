@@ -56,15 +56,9 @@ def execute(
     from dfedsam.callbacks.rounds import Interrupt
     from dfedsam.simulation import run
 
-    progress = Progress()
-    callbacks = [*([progress] if show else []), *map(Logger, services(log)), Interrupt(stop)]
+    callbacks = [*([Progress()] if show else []), *map(Logger, services(log)), Interrupt(stop)]
     start = time.perf_counter()
-    try:
-        if show and communicator.is_root:
-            progress.open()
-        result = run(experiment, out=out, resume=resume, callbacks=callbacks, communicator=communicator)
-    finally:
-        progress.close()
+    result = run(experiment, out=out, resume=resume, callbacks=callbacks, communicator=communicator)
     if communicator.is_root and result.folder is not None:
         slow = result.stopped != INTERRUPTED and time.perf_counter() - start > FIGURE_AFTER
         if figure or (figure is None and show and slow):

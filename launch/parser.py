@@ -184,7 +184,7 @@ def missing_values(values: dict[str, str | None]) -> Iterator[None]:
         raise
 
 
-def command_parser(command: Callable[..., int]) -> Parser:
+def command_parser(command: Callable[..., Any]) -> Parser:
     """The parser of a command's options."""
     made = Parser(add_help=False, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_function_arguments(command, as_group=False, skip={_DOTTED})

@@ -130,6 +130,20 @@ def read_study(folders: Iterable[Path | str] | Path | str, *, strict: bool = Fal
     return _study(paths, runs, failed, notes)
 
 
+def as_evaluations(
+    name: str, config: dict[str, Any], rows: list[dict[str, Any]], topology: dict[str, Any]
+) -> pd.DataFrame:
+    """The metrics of a run that is in memory, with the columns that `read_runs` gives for its folder.
+
+    Args:
+        name: the run's name.
+        config: its settings, as in config.yaml.
+        rows: its evaluations.
+        topology: the content of topology.json.
+    """
+    return _study([], [_Run(Path(name), config, rows, {}, topology)], {}, []).evaluations
+
+
 def find_runs(folder: Path) -> list[Path]:
     """The run folders in a study or in a folder of runs, or the run itself, by name.
 

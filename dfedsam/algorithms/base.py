@@ -55,11 +55,13 @@ class Algorithm(ABC):
         covered_gossip: kinds of gossip, besides polynomials in W, that theory covers.
         refused_gossip: kinds with which it diverges; of the others, and not covered, the user is told.
         needs_symmetric: whether W must be symmetric and the same in all rounds.
+        irregular: whether rounds send different numbers of messages on one W, as where a coin decides.
         needs_all_peers: whether all peers must take part in every round.
         instead: the algorithm to choose instead, for the messages.
     """
 
     uses_server: ClassVar[bool] = False
+    irregular: ClassVar[bool] = False
     replayable: ClassVar[bool] = False
     adds_gradient_steps: ClassVar[bool] = True
     mixes: ClassVar[str] = "x after the round's steps"

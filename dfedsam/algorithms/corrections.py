@@ -144,6 +144,7 @@ class ProxSkip(Corrected):
     """
 
     mixes = "x − η g + c"
+    irregular = True
 
     probability: float = 0.2
     gamma: float = 0.5

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from numpy.polynomial.chebyshev import chebval
 
+from dfedsam import phases
 from dfedsam.callbacks.progress import Lines, duration, size
 from tests.launch.command import SMALL, metrics
 
@@ -128,6 +129,20 @@ def test_plain_lines_come_now_and_then(capsys):
     first, last = capsys.readouterr().out.splitlines()
     assert first.startswith("round 0/5: loss 0.5, accuracy 61.0%")
     assert last.startswith("round 5/5")
+
+
+def test_long_phases_are_shown_with_their_time(capsys):
+    lines = Lines(every=0)
+    with phases.listening(lines.phase):
+        for _ in phases.track("embedding texts", range(2)):
+            pass
+        phases.report("evaluating")
+        phases.progress(5, 10)
+        phases.report("")
+        phases.progress(6, 10)
+    shown = re.sub(r", 0:0. left", "", capsys.readouterr().out).splitlines()
+    assert shown[:3] == ["embedding texts: 0 of 2", "embedding texts: 1 of 2", "embedding texts: 2 of 2"]
+    assert shown[3:] == ["evaluating …", "evaluating: 5 of 10"]
 
 
 def test_a_live_bar_where_a_terminal_lies_behind(dfedsam, monkeypatch):
