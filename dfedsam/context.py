@@ -17,6 +17,7 @@ from dfedsam.random import RandomStream
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
+    from dfedsam.adversary import Attackers
     from dfedsam.clock import AsynchronousTime
     from dfedsam.communication.base import Communicator
     from dfedsam.objectives.base import Problem
@@ -132,6 +133,7 @@ class RoundContext:
         events: the wakings of an asynchronous algorithm; None for all others.
         first_step: number of this context's first local step.
         server: the central server of a baseline; None for every decentralised algorithm.
+        attackers: who forges messages; None: nobody.
     """
 
     round: int
@@ -145,6 +147,7 @@ class RoundContext:
     cosines: list[tuple[slice, NDArray]] | None = None
     participants: NDArray[np.bool_] | None = None
     server: Server | None = None
+    attackers: Attackers | None = None
     events: AsynchronousTime | None = None
     first_step: int = 0
     _phases: int = 0
@@ -202,7 +205,7 @@ class RoundContext:
             self.before_gossip(x)
         self._phases += 1
         stream = replace(self.stream, purpose=f"gossip {self._phases}")
-        return Channel(self.weights, self.communicator, stream, update)
+        return Channel(self.weights, self.communicator, stream, update, self.attackers)
 
 
 def _segments(participants: NDArray[np.bool_] | None, peers: int) -> list[tuple[int, int]]:

@@ -6,16 +6,18 @@ import hashlib
 import json
 from copy import copy
 from dataclasses import dataclass, fields
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Literal, get_args
 
+from dfedsam.adversary import Adversary, Attackers
 from dfedsam.algorithms import Algorithm
 from dfedsam.clock import AsynchronousTime, Clock, RunTime, SynchronousTime
 from dfedsam.communication import connect
 from dfedsam.communication.base import Communicator
 from dfedsam.describe import describe, only_results
-from dfedsam.errors import OptionError
+from dfedsam.errors import OptionError, options_within
 from dfedsam.objectives import Objective, Problem
+from dfedsam.registry import public_name
 from dfedsam.topologies import Topology, verify
 from dfedsam.topologies.placement import Placement, check_placement, place
 from dfedsam.validation import one_of, positive, whole_number
@@ -54,6 +56,7 @@ class Experiment:
             rank; "reorder": fewer edges cross ranks, so less is sent; "metis": fewer still, requires the extra [metis].
         clock: simulated time: how long peers compute, how long messages travel, and whom a peer waits for; without it,
             an asynchronous algorithm takes a clock with its defaults.
+        adversary: which peers attack, and what they send; the metrics are then those of honest peers.
         until: simulated seconds after which the run ends, above 0, if `rounds` have not ended it.
 
     Raises:
@@ -74,6 +77,7 @@ class Experiment:
     placement: Placement = "contiguous"
     clock: Clock | None = None
     until: float | None = None
+    adversary: Adversary | None = None
 
     def __post_init__(self) -> None:
         whole_number("rounds", self.rounds, 0)
@@ -85,6 +89,7 @@ class Experiment:
         check_placement(self.placement)
         verify(self.topology)
         self._check_clock()
+        self._check_adversary()
         object.__setattr__(self, "algorithm", self.algorithm.for_rounds(self.rounds))
 
     def _check_clock(self) -> None:
@@ -104,6 +109,35 @@ class Experiment:
             positive("until", self.until)
             if self.clock is None:
                 raise OptionError("until", self.until, "needs simulated time", "set clock, such as --clock simulated")
+
+    def _check_adversary(self) -> None:
+        if self.adversary is None:
+            return
+        name, gossip = public_name(type(self.adversary)), self.algorithm.gossip_of_x()
+        if gossip is None or self.algorithm.uses_server:
+            rule = "must gossip, since attackers forge messages between peers"
+            raise OptionError("algorithm", public_name(type(self.algorithm)), rule, "choose dpsgd or dfedsam")
+        if not gossip.admits_attackers:
+            rule = f"must send plain rows or scalars for the adversary {name} to forge"
+            hint = "choose plain, flood, or a robust gossip such as clipped or cs_plus"
+            raise OptionError("algorithm.gossip", public_name(type(gossip)), rule, hint)
+        sent = "scalars" if gossip.sends_coefficients else "rows"
+        if sent not in self.adversary.forges:
+            rule = f"must be able to forge {sent}, which the gossip {public_name(type(gossip))} sends"
+            raise OptionError("adversary", name, rule, "choose alie or sign_flip")
+        _ = self.attackers
+
+    @cached_property
+    def attackers(self) -> Attackers | None:
+        """The attackers; None without an adversary.
+
+        Raises:
+            OptionError: if there are too many, or they cut the graph of honest peers.
+        """
+        if self.adversary is None:
+            return None
+        with options_within("adversary"):
+            return Attackers(self.adversary, self.adversary.attackers(self.topology, self.seed), self.topology)
 
     def description(self) -> dict[str, Any]:
         """Every option as plain values, in the form of an experiment file; feeding it back repeats the run."""

@@ -67,6 +67,7 @@ KINDS = {
     "split": Kind("dfedsam.data.split", "Split"),
     "parameters": Kind("dfedsam.objectives", "PromptParameters"),
     "blackbox": Kind("dfedsam.blackbox", "BlackBoxConfig"),
+    "adversary": Kind("dfedsam.adversary", "Adversary"),
     "clock": Kind("dfedsam.clock", "TimeModel", usual="simulated"),
     "compute": Kind("dfedsam.clock", "Compute"),
     "links": Kind("dfedsam.clock", "Links"),

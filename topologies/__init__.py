@@ -5,11 +5,16 @@ spectrum(make("torus", 16))["gap"]      # 0.4
 """
 
 from dfedsam.topologies.factories import factory, weight_factory
+from dfedsam.topologies.files import from_file, to_dict
 from dfedsam.topologies.graphs.classic import (
     binary_tree,
     complete,
     complete_bipartite,
+    davis,
+    florentine,
     from_edges,
+    karate,
+    les_miserables,
     path,
     ring,
     star,
@@ -18,7 +23,6 @@ from dfedsam.topologies.graphs.classic import (
 from dfedsam.topologies.graphs.clustered import barbell, caveman, lollipop, two_cliques
 from dfedsam.topologies.graphs.designs import bounded_tree, christofides, mst
 from dfedsam.topologies.graphs.expanders import margulis, paley, petersen
-from dfedsam.topologies.graphs.files import from_file, to_dict
 from dfedsam.topologies.graphs.lattices import (
     chordal_ring,
     circulant,
@@ -39,26 +43,34 @@ from dfedsam.topologies.graphs.random import (
     stochastic_block_model,
     watts_strogatz,
 )
-from dfedsam.topologies.graphs.social import davis, florentine, karate, les_miserables
 from dfedsam.topologies.make import make
 from dfedsam.topologies.registry import find, find_rule, reader, rules, table
 from dfedsam.topologies.schedule import Drawn, Periodic
-from dfedsam.topologies.schedules.ceca import ceca
 from dfedsam.topologies.schedules.combined import random_choice, round_robin
-from dfedsam.topologies.schedules.d_cliques import d_cliques
-from dfedsam.topologies.schedules.epidemic import el_local, el_oracle
 from dfedsam.topologies.schedules.equitopo import d_equistatic, od_equidyn, ou_equidyn, u_equistatic
 from dfedsam.topologies.schedules.failures import latency, link_failures, peer_dropout
 from dfedsam.topologies.schedules.finite_time import base, hyper_hypercube, simple_base
+from dfedsam.topologies.schedules.from_data import d_cliques, stl_fw
 from dfedsam.topologies.schedules.matcha import matcha
-from dfedsam.topologies.schedules.one_peer import one_peer_exponential, one_peer_grid, one_peer_hypercube, one_peer_ring
-from dfedsam.topologies.schedules.randomized import pairwise, random_matching, random_neighbours
-from dfedsam.topologies.schedules.stl_fw import stl_fw
-from dfedsam.topologies.spectra.consensus import steady_consensus
+from dfedsam.topologies.schedules.one_peer import (
+    ceca,
+    one_peer_exponential,
+    one_peer_grid,
+    one_peer_hypercube,
+    one_peer_ring,
+)
+from dfedsam.topologies.schedules.randomized import el_local, el_oracle, pairwise, random_matching, random_neighbours
 from dfedsam.topologies.spectra.contraction import expected_contraction
 from dfedsam.topologies.spectra.neighbours import effective_neighbours
 from dfedsam.topologies.spectra.spectrum import Spectrum, spectrum
-from dfedsam.topologies.spectra.symmetric import cache_by_id, distinct_eigenvalues, eigenvalues, slem, spectrum_ends
+from dfedsam.topologies.spectra.symmetric import (
+    cache_by_id,
+    distinct_eigenvalues,
+    eigenvalues,
+    slem,
+    spectrum_ends,
+    steady_consensus,
+)
 from dfedsam.topologies.topology import Static, Topology
 from dfedsam.topologies.verify import verify
 from dfedsam.topologies.weights.fastest import fastest, fastest_nonnegative

@@ -1,4 +1,4 @@
-"""Builds a topology from a user's specification: a name with options, a file, a function, or a graph."""
+"""Builds a topology from a user's specification: a name with options, a file, a function, a graph, or arrays."""
 
 from __future__ import annotations
 
@@ -10,23 +10,28 @@ from typing import Any, cast
 
 import networkx as nx
 import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
 
 from dfedsam import registry
 from dfedsam.errors import OptionError
-from dfedsam.topologies.normalize import normalize_graph
+from dfedsam.topologies.graph import AnyGraph, Graph, as_graph, of_adjacency, simple
+from dfedsam.topologies.matrices import is_adjacency, square_matrix
 from dfedsam.topologies.registry import find, find_rule, registered_only
 from dfedsam.topologies.topology import Description, Static, Topology
 from dfedsam.topologies.verify import contraction_factor
+from dfedsam.topologies.weights.files import topology_of_matrix
 from dfedsam.topologies.weights.rules import WeightRule, metropolis, out_degree
 
 Spec = str | dict[str, Any]
 """A topology, or a weight rule, within another's options: its name, or {"class_path": name, "init_args": options}."""
 _UNMIXED = 1e-9  # how near to 1 λ may come
+_WRITTEN = 100_000  # edges of a graph up to which they are all written down where nothing else rebuilds it
 PASSED = ("class_proportions",)  # options that a run finds itself, from its objective and seed: not written down
 
 
 def make(
-    name: Spec | Callable[..., nx.Graph | Topology] | nx.Graph | Topology,
+    name: Spec | Callable[..., AnyGraph | Topology] | AnyGraph | Topology | sp.sparray | NDArray[Any],
     n: int | None = None,
     seed: int | None = None,
     *,
@@ -39,7 +44,8 @@ def make(
     Args:
         name: a public name (`ring`), a file, an import path, a function, or {"class_path": one of these, "init_args":
             options}. A function is called as `function(n, **options)`, without n where it has no such parameter, and
-            gives a graph or a whole `Topology`. A graph or a topology is taken as it is.
+            gives a graph or a whole `Topology`. A graph or a topology is taken as it is. An array of whole numbers of
+            shape (m, 2) holds edges; a sparse matrix (n, n) of zeros and ones is an adjacency matrix, another one W.
         n: number of peers; None if the graph determines it itself, as a file does.
         seed: passed on if the function has an option `seed` and `options` do not set it.
         weights: weight rule for a graph (see `find_rule`); None takes Metropolis weights, for a directed graph those of
@@ -64,17 +70,17 @@ def make(
     if isinstance(name, Topology):
         return _sized(name, n)
     rule = None if weights is None else find_rule(weights)
-    if isinstance(name, nx.Graph):
-        return _sized(_static(name, rule, _edges_of(name)), n)
+    if isinstance(name, (nx.Graph, Graph, np.ndarray)) or sp.issparse(name):
+        return _sized(_of_arrays(cast(Any, name), n, rule), n)
     function = cast(Callable[..., Any], find(name) if isinstance(name, str) else name)
     if isinstance(function, partial):  # options fixed by the name: a file's path
         function, options = function.func, {**function.keywords, **options}
     arguments = _bind(name, function, n, seed, {key: value for key, value in options.items() if value is not None})
-    result = function(**arguments)
+    result = getattr(function, "arrays", function)(**arguments)
     written = {key: _written(value) for key, value in arguments.items() if key not in ("n", *PASSED)}
     description: Description = {"class_path": registry.public_name(function), "init_args": written}
-    if isinstance(result, nx.Graph):
-        topology: Topology = _static(result, rule, description)
+    if isinstance(result, (nx.Graph, Graph)):
+        topology: Topology = _static(as_graph(result), rule, description)
     elif not isinstance(result, Topology):
         raise ValueError(f"topology {name} gave a {type(result).__name__}: it must be a networkx graph or a Topology")
     elif rule is not None:
@@ -91,14 +97,59 @@ def has_size(function: Callable[..., Any]) -> bool:
     return "n" in inspect.signature(function).parameters
 
 
-def _static(graph: nx.Graph, rule: WeightRule | None, description: Description) -> Static:
+def called(spec: Any) -> str:
+    """A user's name of a topology, without the options."""
+    if isinstance(spec, dict):
+        spec = spec["class_path"]
+    return spec if isinstance(spec, str) else getattr(spec, "__name__", type(spec).__name__)
+
+
+def static_graph(spec: Any, n: int, seed: int, outer: str) -> Graph:
+    """The graph of an inner topology that is the same in every round; its weights are not used.
+
+    Args:
+        spec: the inner topology as the user gave it.
+        n: number of peers.
+        seed: the outer topology's seed.
+        outer: the outer topology's name, for the error.
+
+    Raises:
+        OptionError: if it is directed or a schedule, or cannot be made.
+    """
+    inner = make(spec, n, seed)
+    if inner.period != 1 or inner.directed:
+        rule = f"must be undirected and the same in every round for {outer}"
+        raise OptionError("topology", called(spec), rule, "take a graph, such as ring or torus")
+    return inner.arrays if isinstance(inner, Static) else as_graph(inner.graph(0))
+
+
+def _of_arrays(given: AnyGraph | sp.sparray | NDArray[Any], n: int | None, rule: WeightRule | None) -> Topology:
+    """The topology of a graph, of edges or of a matrix."""
+    if sp.issparse(given):
+        matrix = square_matrix(given)
+        if rule is None and not is_adjacency(matrix):
+            return topology_of_matrix("W", matrix, dtype=given.dtype)
+        graph = of_adjacency(matrix)
+    else:
+        graph = as_graph(given)
+        if isinstance(given, np.ndarray):  # the last peers may have no edge
+            graph = simple(Graph(max(n or 0, graph.n), graph.edges))
+    description: Description = {"class_path": "from_edges", "init_args": {}}
+    if graph.size <= _WRITTEN:
+        edges = list(map(list, graph.networkx.edges())) if isinstance(given, nx.Graph) else graph.edges.tolist()
+        description["init_args"] = {"edges": edges, **({"directed": True} if graph.directed else {})}
+    topology = _static(graph, rule, description)
+    if graph.size > _WRITTEN:
+        topology.description = None
+    return topology
+
+
+def _static(graph: Graph, rule: WeightRule | None, description: Description) -> Static:
     """A graph with its weights: those of the rule, else the usual ones."""
-    used = rule or (out_degree if graph.is_directed() else metropolis)
+    used = rule or (out_degree if graph.directed else metropolis)
     if rule is not None:
         description["init_args"]["weights"] = rule.description
-    topology = Static(graph, used(graph), sums=used.sums, description=description)
-    topology.notes = tuple(graph.graph.get("notes", ()))
-    return topology
+    return Static(graph, used(graph), sums=used.sums, description=description)
 
 
 def _mixing_notes(topology: Topology) -> tuple[str, ...]:
@@ -108,15 +159,6 @@ def _mixing_notes(topology: Topology) -> tuple[str, ...]:
         return ()
     unmixed = abs(contraction_factor(W) - 1) <= _UNMIXED
     return ("W does not mix: λ is 1, so that the peers never come together",) if unmixed else ()
-
-
-def _edges_of(graph: nx.Graph) -> Description:
-    """What rebuilds a graph that was given as one: all its edges."""
-    edges = [list(edge) for edge in normalize_graph(graph).edges()]
-    options: dict[str, Any] = {"edges": edges}
-    if graph.is_directed():
-        options["directed"] = True
-    return {"class_path": "from_edges", "init_args": options}
 
 
 def _bind(
@@ -151,9 +193,7 @@ def _sized(topology: Topology, n: int | None, name: str = "") -> Topology:
 
 def _written(value: Any) -> Any:
     """An option as plain values, so that a run's settings can hold it."""
-    if isinstance(value, Topology):
-        return value.description
-    if isinstance(value, WeightRule):
+    if isinstance(value, (Topology, WeightRule)):
         return value.description
     if isinstance(value, Mapping):
         items = cast(Mapping[str, Any], value).items()

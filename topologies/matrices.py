@@ -1,35 +1,65 @@
-"""Sparse matrices of graphs: adjacency, diagonals, and W from pairs of peers or from offsets around a ring."""
+"""Sparse matrices: diagonals, unions, and W from links, from pairs of peers, or from offsets around a ring."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
+from typing import Any
 
-import networkx as nx
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
+from dfedsam.topologies.graph import pattern
 
-def adjacency_matrix(graph: nx.Graph) -> sp.csr_array:
-    """A of shape (n, n), float64, sorted indices: 1 where an edge leads from the row's peer to the column's.
-
-    Edge weights are ignored.
-
-    Args:
-        graph: peers 0..n-1 in order; directed or not, no self-loops.
-    """
-    counts = np.fromiter((len(neighbours) for _, neighbours in graph.adjacency()), np.int32, len(graph))
-    i = np.repeat(np.arange(len(graph), dtype=np.int32), counts)
-    j = np.fromiter(chain.from_iterable(neighbours for _, neighbours in graph.adjacency()), np.int32, len(i))
-    A = sp.csr_array((np.ones(len(i)), (i, j)), shape=(len(graph), len(graph)))
-    A.sort_indices()
-    return A
+TOLERANCE = 1e-12  # of sums of rows and columns, and of symmetry
 
 
 def diagonal(values: NDArray[np.float64]) -> sp.csr_array:
     """The matrix of shape (n, n) with these n values on its diagonal."""
     return sp.csr_array(sp.dia_array((values[None, :], [0]), shape=(len(values), len(values))))
+
+
+def union(matrices: Sequence[sp.csr_array]) -> sp.csr_array:
+    """Where any of these matrices (n, n) differs from zero off the diagonal: bool, shape (n, n), sorted indices."""
+    whole: sp.csr_array | None = None
+    for matrix in matrices:
+        one = matrix
+        if not matrix.data.all():
+            one = matrix.copy()
+            one.eliminate_zeros()
+        there = pattern(one)
+        whole = there if whole is None else sp.csr_array(whole + there)
+    assert whole is not None
+    row = np.repeat(np.arange(whole.shape[0], dtype=np.int32), np.diff(whole.indptr))
+    off = row != whole.indices
+    ends = np.concatenate([[0], np.cumsum(np.bincount(row[off], minlength=whole.shape[0]))])
+    return sp.csr_array((whole.data[off], whole.indices[off], ends.astype(whole.indptr.dtype)), shape=whole.shape)
+
+
+def with_diagonal(links: sp.csr_array, off: ArrayLike, on: NDArray[np.float64]) -> sp.csr_array:
+    """W with values `off` where `links` has entries, none on its diagonal, and `on` on the diagonal.
+
+    Args:
+        links: shape (n, n), sorted indices.
+        off: one number, or one for each stored entry.
+        on: shape (n,); where it is 0 nothing is stored.
+
+    Returns:
+        W of shape (n, n), float64, sorted indices.
+    """
+    n, peers = len(on), np.arange(len(on), dtype=np.int32)
+    row = np.repeat(peers, np.diff(links.indptr))
+    place = links.indptr[:-1] + peers + np.bincount(row[links.indices < row], minlength=n)  # of the diagonal
+    others = np.ones(links.nnz + n, dtype=bool)
+    others[place] = False
+    indices, data = np.empty(links.nnz + n, dtype=np.int32), np.empty(links.nnz + n)
+    indices[place], indices[others] = peers, links.indices
+    data[place], data[others] = on, off
+    W = sp.csr_array((data, indices, links.indptr + np.arange(n + 1, dtype=links.indptr.dtype)), shape=(n, n))
+    W.has_sorted_indices = W.has_canonical_format = True
+    if not on.all():
+        W.eliminate_zeros()
+    return W
 
 
 def from_pairs(n: int, i: NDArray[np.integer], j: NDArray[np.integer], weights: ArrayLike) -> sp.csr_array:
@@ -74,3 +104,52 @@ def circulant(n: int, offsets: Sequence[int] | NDArray[np.integer], weights: Arr
     W = sp.csr_array((np.tile(row, n), senders.ravel(), indptr), shape=(n, n))
     W.sort_indices()
     return W
+
+
+def square_matrix(content: Any) -> sp.csr_array:
+    """The content of a file, as a square matrix of finite numbers: csr, float64, sorted indices, no zeros stored.
+
+    Raises:
+        ValueError: if it is no such matrix.
+    """
+    array: Any = content if sp.issparse(content) else np.asarray(content)
+    shape = " × ".join(map(str, array.shape))
+    if array.ndim != 2 or array.shape[0] != array.shape[1] or array.shape[0] < 2:
+        raise ValueError(f"it is {shape or 'a number'}, and not n × n with n of at least 2")
+    if array.dtype.kind not in "fiub":
+        raise ValueError(f"its numbers are of type {array.dtype}, and not real")
+    W = sp.csr_array(array, dtype=np.float64)
+    W.sum_duplicates()
+    W.eliminate_zeros()
+    W.indices, W.indptr = W.indices.astype(np.int32), W.indptr.astype(np.int32)
+    wrong = np.flatnonzero(~np.isfinite(W.data))
+    if wrong.size:
+        row = np.searchsorted(W.indptr, wrong[0], side="right") - 1
+        raise ValueError(f"row {row} has the number {W.data[wrong[0]]}")
+    return W
+
+
+def uneven(W: sp.csr_array, axis: int) -> int | None:
+    """The first row (axis 1) or column (axis 0) that does not sum to one."""
+    wrong = np.flatnonzero(np.abs(np.asarray(W.sum(axis=axis)) - 1) > TOLERANCE)
+    return int(wrong[0]) if wrong.size else None
+
+
+def skew(W: sp.csr_array) -> tuple[int, int] | None:
+    """The first entry that differs from the one across the diagonal."""
+    skew = (W - W.T).tocoo()
+    wrong = np.flatnonzero(np.abs(skew.data) > TOLERANCE)
+    return (int(skew.row[wrong[0]]), int(skew.col[wrong[0]])) if wrong.size else None
+
+
+def is_adjacency(matrix: sp.csr_array) -> bool:
+    """Whether a matrix is an adjacency matrix and no W.
+
+    Raises:
+        ValueError: if it can be both.
+    """
+    binary = bool(np.isin(matrix.data, (0, 1)).all())
+    stochastic = uneven(matrix, 0) is None or uneven(matrix, 1) is None
+    if binary and stochastic:
+        raise ValueError("it can be an adjacency matrix, or W; set form to adjacency or weights")
+    return binary

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from dfedsam import registry
-from dfedsam.topologies.graphs.files import SUFFIXES as FILE_SUFFIXES
-from dfedsam.topologies.graphs.files import from_file
+from dfedsam.topologies.files import from_file
 from dfedsam.topologies.graphs.from_networkx import PREFIX, from_networkx
-from dfedsam.topologies.graphs.readers import format_of
-from dfedsam.topologies.weights.files import SUFFIXES as MATRIX_SUFFIXES
+from dfedsam.topologies.readers import MATRIX_SUFFIXES, SUFFIXES
+from dfedsam.topologies.tables import format_of
 from dfedsam.topologies.weights.files import weights_from_file
 from dfedsam.topologies.weights.rules import WeightRule
 
@@ -46,7 +45,7 @@ RULES = (
     "weights_from_file",
 )
 W_SUFFIXES = (".npy", ".npz", ".mtx")  # files of matrices alone
-GRAPH_SUFFIXES = tuple(suffix for suffix in FILE_SUFFIXES if suffix not in W_SUFFIXES)
+GRAPH_SUFFIXES = tuple(suffix for suffix in SUFFIXES if suffix not in W_SUFFIXES)
 _IMPORTS: ContextVar[bool] = ContextVar("imports", default=True)
 
 Function = Callable[..., Any]
@@ -67,7 +66,7 @@ def find(name: str) -> Function:
 
     Args:
         name: a public name in any case, with or without underscores, hyphens and spaces (`ErdosRenyi`); the file of a
-            graph or of a W, known by its suffix (`friends.graphml`, see `topologies.graphs.files`); an import path
+            graph or of a W, known by its suffix (`friends.graphml`, see `topologies.files`); an import path
             (`mypackage.graphs.wheel`); or the name of a graph in networkx (`networkx.barbell_graph`, see
             `topologies.graphs.from_networkx`).
 
@@ -132,7 +131,7 @@ def registered_only() -> Generator[None, None, None]:
 def is_file_name(name: str) -> bool:
     """Whether a topology's name is that of a file: by its suffix, or since there is such a file."""
     try:
-        return format_of(Path(name)) in FILE_SUFFIXES or Path(name).is_file()
+        return format_of(Path(name)) in SUFFIXES or Path(name).is_file()
     except (OSError, ValueError):  # too long a name, or one with a null byte
         return False
 

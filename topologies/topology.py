@@ -12,14 +12,13 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from dfedsam import registry
-from dfedsam.topologies.matrices import adjacency_matrix
-from dfedsam.topologies.normalize import normalize_graph
+from dfedsam.topologies.graph import AnyGraph, Graph, as_graph, simple
+from dfedsam.topologies.matrices import TOLERANCE, union
 
 Sums = Literal["both", "rows", "columns"]
 Description = dict[str, Any]
 
 _DIGESTED = 64  # matrices that identify a topology without a description
-TOLERANCE = 1e-12  # of sums of rows and columns, and of symmetry
 
 
 class Topology(ABC):
@@ -91,10 +90,7 @@ class Topology(ABC):
         """
         if self.period is None:
             raise NotImplementedError(f"{type(self).__name__} has no period: it must define its support itself")
-        union = sp.csr_array((self.n, self.n), dtype=bool)
-        for t in range(self.period):
-            union = union + (adjacency_matrix(self.graph(t)).T > 0)
-        return sp.csr_array(union)
+        return union([_heard(as_graph(self.graph(t))) for t in range(self.period)])
 
     def participants(self, t: int) -> NDArray[np.bool_] | None:
         """Mask of participants in round t, shape (n,); absent peers do nothing and keep their state. None: all."""
@@ -113,8 +109,9 @@ class Static(Topology):
     """One graph and one W for all rounds.
 
     Args:
-        graph: at least two peers, no self-loops; labels other than 0..n-1 are numbered (see `normalize_graph`). In a
-            directed graph edges lead from sender to receiver.
+        graph: at least two peers, no self-loops: a graph of networkx (labels other than 0..n-1 are numbered, see
+            `normalize_graph`), a `Graph`, an array of edges (m, 2), or an adjacency matrix (scipy.sparse). Directed
+            edges lead from sender to receiver.
         weights: W of shape (n, n), such as a weight rule gives it: `Static(graph, metropolis(graph))`.
         sums: which lines of W are meant to sum to one; None: both, or the columns alone for a directed graph. Where
             both do, `Topology.sums` is "both".
@@ -127,29 +124,33 @@ class Static(Topology):
 
     def __init__(
         self,
-        graph: nx.Graph,
+        graph: AnyGraph | sp.sparray | NDArray[np.integer],
         weights: sp.csr_array,
         *,
         sums: Sums | None = None,
         description: Description | None = None,
     ) -> None:
-        self._graph = normalize_graph(graph)
-        self.n = len(self._graph)
-        self.directed = self._graph.is_directed()
+        self.arrays = simple(as_graph(graph))
+        self.n, self.directed = self.arrays.n, self.arrays.directed
         shape = getattr(weights, "shape", None)
         if shape != (self.n, self.n):
             raise ValueError(f"W has shape {shape}: it must be ({self.n}, {self.n}), as the graph has peers")
         self._weights = sp.csr_array(weights)
         self.sums = _sums(self._weights, sums or ("columns" if self.directed else "both"))
         self.description = description
+        self.notes = tuple(self.arrays.facts.get("notes", ()))
 
     def weights(self, t: int) -> sp.csr_array:
         """The one W, shape (n, n)."""
         return self._weights
 
     def graph(self, t: int) -> nx.Graph:
-        """The one graph. Do not change it: W was made from it."""
-        return self._graph
+        """The one graph, as networkx has it, made when first asked for. Do not change it: W was made from it."""
+        return self.arrays.networkx
+
+    def support(self) -> sp.csr_array:
+        """Who receives from whom, without a graph of networkx."""
+        return _heard(self.arrays)
 
 
 def graph_of(W: sp.csr_array, *, directed: bool) -> nx.Graph:
@@ -160,6 +161,15 @@ def graph_of(W: sp.csr_array, *, directed: bool) -> nx.Graph:
     graph.add_nodes_from(range(len(W.indptr) - 1))
     graph.add_edges_from(zip(entries.col[nonzero].tolist(), entries.row[nonzero].tolist(), strict=True))
     return graph
+
+
+def _heard(graph: Graph) -> sp.csr_array:
+    """Bool, shape (n, n), sorted indices: row i hears column j."""
+    if not graph.directed:
+        return graph.adjacency
+    heard = sp.csr_array(graph.adjacency.T)
+    heard.sort_indices()
+    return heard
 
 
 def _sums(W: sp.csr_array, declared: Sums) -> Sums:

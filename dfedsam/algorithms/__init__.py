@@ -19,6 +19,7 @@ from dfedsam.algorithms.gradient_tracking import GTHSGD, AugDGM, GradientTrackin
 from dfedsam.algorithms.lead import Lead
 from dfedsam.algorithms.local_tracking import KGT, LED
 from dfedsam.algorithms.momentum import DecentLaM, QGDSGDm
+from dfedsam.algorithms.network_dane import NetworkDANE
 from dfedsam.algorithms.oledfl import OledFL
 from dfedsam.algorithms.pairs import ADPSGD, A2CiD2
 
@@ -60,6 +61,7 @@ __all__ = [
     "Lead",
     "LocalOnly",
     "MomentumTracking",
+    "NetworkDANE",
     "OledFL",
     "ProxSkip",
     "QGDSGDm",

@@ -177,10 +177,12 @@ class Communicator(ABC):
             The numbers of the peers, rising, shape (m,), and their messages, shape (m, w).
         """
         edges, plan = self._plan(W, W.dtype)
-        peers = np.concatenate([np.asarray(self.block), plan.remote])
-        order = np.argsort(peers)
         if counted:
             self.count(edges, messages.shape[1], W)
+        if self.size == 1:
+            return np.asarray(self.block), messages
+        peers = np.concatenate([np.asarray(self.block), plan.remote])
+        order = np.argsort(peers)
         return peers[order], np.concatenate([messages, plan.receive(messages)])[order]
 
     def server_mean(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dfedsam.errors import OptionError
 from dfedsam.gossip.base import Gossip, GossipState
 from dfedsam.topologies.matrices import circulant
-from dfedsam.topologies.schedules.ceca import ceca_exchanges
+from dfedsam.topologies.schedules.one_peer import ceca_exchanges
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -26,10 +26,10 @@ class Ceca(Gossip[GossipState]):
     """x_i ← the mean of all x, by ⌈log₂ n⌉ exchanges along the links of the topology `ceca`.
 
     In an exchange each peer sends one vector and receives one, and adds it to the sum of the peers before it, which it
-    stores separately from its own vector (`topologies.schedules.ceca`). A phase sends n ⌈log₂ n⌉ vectors. Source: Ding,
-    Jin, Ying, Yuan and Yin (2023), "DSGD-CECA: decentralized SGD with communication-optimal exact consensus algorithm",
-    arXiv 2306.00256. Unlike in the paper, all exchanges belong to one phase; the paper has gradient steps between them,
-    so that x is averaged over a period of rounds, here in every round.
+    stores separately from its own vector (`topologies.schedules.one_peer`). A phase sends n ⌈log₂ n⌉ vectors. Source:
+    Ding, Jin, Ying, Yuan and Yin (2023), "DSGD-CECA: decentralized SGD with communication-optimal exact consensus
+    algorithm", arXiv 2306.00256. Unlike in the paper, all exchanges belong to one phase; the paper has gradient steps
+    between them, so that x is averaged over a period of rounds, here in every round.
     """
 
     instead = "choose the topology ceca"
@@ -44,9 +44,6 @@ class Ceca(Gossip[GossipState]):
         ):
             rule = f"must have links to each peer, in all rounds, from those {', '.join(map(str, offsets))} before it"
             raise OptionError("gossip", "ceca", rule, self.instead)
-
-    def init(self, x: NDArray) -> GossipState:
-        return GossipState()
 
     def __call__(self, x: NDArray, state: GossipState, channel: Channel) -> tuple[NDArray, GossipState]:
         n = len(channel.weights.indptr) - 1

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from dfedsam.blackbox.inputs import Bill
+from dfedsam.errors import OptionError
 from dfedsam.objectives.categorical import Categorical
 from dfedsam.peers import Peers
 from dfedsam.random import RandomStream
@@ -121,6 +122,14 @@ class Problem(ABC):
         A search chooses by these metrics, so that it does not choose on the examples whose metrics are reported.
         """
         return {}
+
+    def flip_labels(self, rows: NDArray[np.intp]) -> None:
+        """Turn the class c of every training example of these rows of the block into C − 1 − c, as attackers do.
+
+        Raises:
+            OptionError: if the examples have no classes.
+        """
+        raise OptionError("adversary", "label_flip", "must have an objective with classes", "choose sign_flip")
 
     def project(self, x: NDArray) -> None:
         """Project x (p, dim) to the nearest valid models, in place; by default all are valid."""

@@ -196,6 +196,11 @@ class LogisticRegressionProblem(Problem):
     def sizes(self) -> NDArray[np.float64]:
         return self._counts.astype(np.float64)
 
+    def flip_labels(self, rows: NDArray[np.intp]) -> None:
+        for row in rows.tolist():
+            own = slice(self._first[row], self._first[row] + self._counts[row])
+            self._labels[own] = self.classes - 1 - self._labels[own]
+
     def minibatch(self, stream: RandomStream, rows: slice = ALL_ROWS) -> NDArray:
         """Example indices, drawn with replacement, shape (peers, batch_size)."""
         return self._first[rows, None] + stream.integers(self._counts[rows], self.options.batch_size)

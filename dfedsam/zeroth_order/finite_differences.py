@@ -108,14 +108,20 @@ class TwoPoint(RandomDirections):
         return 2 * self.directions
 
     def derivatives(self, oracle: Oracle, x: NDArray, u: NDArray) -> NDArray:
-        q = self.directions
-        candidates = np.empty((len(x), 2 * q, x.shape[1]), x.dtype)
-        plus, minus = candidates[:, :q], candidates[:, q:]
-        np.multiply(u, self.mu, out=plus)
-        np.subtract(x[:, None], plus, out=minus)
-        plus += x[:, None]
-        losses = oracle.losses(candidates)
-        return (losses[:, :q] - losses[:, q:]) / (2 * self.mu)
+        plus, minus = losses_on_both_sides(oracle, x, u, self.mu)
+        return (plus - minus) / (2 * self.mu)
+
+
+def losses_on_both_sides(oracle: Oracle, x: NDArray, u: NDArray, mu: float) -> tuple[NDArray, NDArray]:
+    """F(x + μu) and F(x − μu), each (p, q), for directions u (p, q, dim) at x (p, dim)."""
+    q = u.shape[1]
+    candidates = np.empty((len(x), 2 * q, x.shape[1]), x.dtype)
+    plus, minus = candidates[:, :q], candidates[:, q:]
+    np.multiply(u, mu, out=plus)
+    np.subtract(x[:, None], plus, out=minus)
+    plus += x[:, None]
+    losses = oracle.losses(candidates)
+    return losses[:, :q], losses[:, q:]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -55,7 +55,7 @@ def test_files_are_known_by_their_suffix(tmp_path):
     with pytest.raises(ValueError, match=r"nothing\.graphml: it must be a file that can be read"):
         make("nothing.graphml", 3)
     (tmp_path / "graph.dat").write_text("a b\n")
-    with pytest.raises(ValueError, match="it must have one of the suffixes"):
+    with pytest.raises(ValueError, match="it must be a file with one of the suffixes"):
         make(str(tmp_path / "graph.dat"), 2)
 
 

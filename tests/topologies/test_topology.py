@@ -6,7 +6,7 @@ import pytest
 import scipy.sparse as sp
 
 from dfedsam.topologies import Topology, from_edges, make, metropolis, path, ring, verify
-from dfedsam.topologies.normalize import normalize_graph
+from dfedsam.topologies.graph import normalize_graph
 
 
 class Schedule(Topology):

@@ -1,20 +1,19 @@
-"""Graphs of n peers, one function a graph, in networkx's manner: the textbook's lines, stars, trees and full graphs.
+"""The textbook's lines, stars, trees and full graphs, graphs of stated edges, and networks observed among people.
 
-Others are in `lattices`, `expanders`, `clustered`, `random` and `social`. Gaps in docstrings are those of Metropolis
-weights (`topologies.weights.rules.metropolis`).
+One function a graph, in networkx's manner. Gaps in docstrings are those of Metropolis weights.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import pairwise
 from typing import Any
 
 import networkx as nx
+import numpy as np
 
 from dfedsam.errors import OptionError
-from dfedsam.topologies.graphs.helpers import Edges, connected, from_pairs_of, graph, require_memory
-from dfedsam.topologies.normalize import normalize_graph
+from dfedsam.topologies.graph import Graph, normalize_graph, simple
+from dfedsam.topologies.graphs.helpers import Edges, connected, graph, in_networkx, of_edges, require_memory
 from dfedsam.validation import whole_number
 
 
@@ -25,26 +24,27 @@ def ring(n: int) -> Edges:
     >>> sorted(ring(4).edges())
     [(0, 1), (0, 3), (1, 2), (2, 3)]
     """
-    return ((i, (i + 1) % n) for i in range(n))
+    peers = np.arange(n)
+    return np.column_stack([peers, (peers + 1) % n])
 
 
 @graph()
 def path(n: int) -> Edges:
     """A line of peers: i is joined to i + 1. Gap (4/3) sin²(π/2n) for n ≥ 3."""
-    return pairwise(range(n))
+    return np.column_stack([np.arange(n - 1), np.arange(1, n)])
 
 
 @graph()
 def star(n: int) -> Edges:
     """Peer 0 joined to all others, which have no other neighbour. Gap 1/n."""
-    return ((0, i) for i in range(1, n))
+    return np.column_stack([np.zeros(n - 1, dtype=int), np.arange(1, n)])
 
 
 @graph()
 def complete(n: int) -> Edges:
     """Every peer joined to every other: W = 11ᵀ/n, gap 1."""
     require_memory(n, n * (n - 1) / 2)
-    return ((i, j) for i in range(n) for j in range(i + 1, n))
+    return np.column_stack(np.triu_indices(n, 1))
 
 
 @graph()
@@ -65,8 +65,7 @@ def complete_bipartite(n: int, left: int | None = None) -> Edges:
     if left >= n:
         raise OptionError("left", left, f"must be below the number of peers ({n})", "use less, or more peers")
     require_memory(n, left * (n - left))
-    size = left
-    return ((i, j) for i in range(size) for j in range(size, n))
+    return np.column_stack([np.repeat(np.arange(left), n - left), np.tile(np.arange(left, n), left)])
 
 
 @graph()
@@ -76,7 +75,7 @@ def binary_tree(n: int) -> Edges:
     All layers but the last are full (2^k - 1 peers fill that too), and the last is filled from the left, as in a heap.
     Peer 0 is the root.
     """
-    return (((i - 1) // 2, i) for i in range(1, n))
+    return np.column_stack([np.arange(n - 1) // 2, np.arange(1, n)])
 
 
 @graph()
@@ -92,16 +91,17 @@ def tree(n: int, children: int = 3) -> Edges:
     Raises:
         OptionError: if children is below 1.
     """
-    arity = whole_number("children", children, 1, "the usual is 3")
-    return (((i - 1) // arity, i) for i in range(1, n))
+    children = whole_number("children", children, 1, "the usual is 3")
+    return np.column_stack([np.arange(n - 1) // children, np.arange(1, n)])
 
 
-def from_edges(n: int, edges: Iterable[Iterable[int]], directed: bool = False) -> nx.Graph:
+@in_networkx
+def from_edges(n: int, edges: Iterable[Iterable[int]], directed: bool = False) -> Graph:
     """The graph with exactly these edges.
 
     Args:
         n: number of peers, at least 2.
-        edges: pairs of peers, each in 0..n-1.
+        edges: pairs of peers, each in 0..n-1: a list, or an array of shape (m, 2).
         directed: whether an edge leads from its first peer, the sender, to its second alone.
 
     Raises:
@@ -112,10 +112,40 @@ def from_edges(n: int, edges: Iterable[Iterable[int]], directed: bool = False) -
     2
     """
     n = whole_number("peers", n, 2, "give two or more peers")
-    pairs: list[tuple[int, int]] = []
-    for edge in edges:
+    for edge in [] if isinstance(edges, np.ndarray) else edges:
         ends: list[Any] = list(edge)
         if len(ends) != 2 or not all(isinstance(i, int) and 0 <= i < n for i in ends):
             raise OptionError("edges", ends, f"must be pairs of peers from 0 to {n - 1}", "fix this edge")
-        pairs.append((ends[0], ends[1]))
-    return connected(normalize_graph(from_pairs_of("from_edges", n, pairs, directed=directed)))
+    pairs = np.asarray(edges).reshape(-1, 2)
+    if pairs.size and (pairs.dtype.kind not in "iu" or pairs.min() < 0 or pairs.max() >= n):
+        raise OptionError("edges", "an array", f"must be pairs of peers from 0 to {n - 1}", "fix it")
+    return connected(simple(of_edges("from_edges", n, pairs, directed=directed)))
+
+
+def davis() -> nx.Graph:
+    """Southern women and the events they attended: 32 peers, 89 edges, gap 0.0821 (Davis, Gardner and Gardner 1941).
+
+    Peers 0 to 17 are the women, 18 to 31 the events; every edge joins a woman and an event.
+    """
+    return _named("davis", nx.davis_southern_women_graph())
+
+
+def karate() -> nx.Graph:
+    """Members of a karate club who were friends outside it: 34 peers, 78 edges, gap 0.0312 (Zachary 1977)."""
+    return _named("karate", nx.karate_club_graph())
+
+
+def florentine() -> nx.Graph:
+    """Marriages between families of Florence about 1430: 15 peers, 20 edges, gap 0.0574 (Padgett and Ansell 1993)."""
+    return _named("florentine", nx.florentine_families_graph())
+
+
+def les_miserables() -> nx.Graph:
+    """Characters who meet in a chapter of Les Misérables: 77 peers, 254 edges, gap 0.00729 (Knuth 1993)."""
+    return _named("les_miserables", nx.les_miserables_graph())
+
+
+def _named(name: str, graph: nx.Graph) -> nx.Graph:
+    graph = normalize_graph(graph)
+    graph.graph["name"] = name
+    return graph

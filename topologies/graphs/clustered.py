@@ -1,12 +1,12 @@
 """Graphs of tight groups with little between them: where averages are slow.
 
-Gaps in the docstrings are those of Metropolis weights.
+Gaps in docstrings are those of Metropolis weights.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import combinations, pairwise
+import numpy as np
+from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
 from dfedsam.topologies.graphs.helpers import Edges, divisors, either, graph, listed, nearby, require_memory
@@ -33,8 +33,8 @@ def two_cliques(n: int, bridges: int = 1) -> Edges:
         rule = f"must be at most {half}, the peers of a clique"
         raise OptionError("bridges", bridges, rule, "use less, or more peers")
     require_memory(n, n * n / 4)
-    joins = [(i, half + i) for i in range(bridges)]
-    return [*_clique(0, half), *_clique(half, n), *joins]
+    joins = np.arange(bridges)[:, None] + [0, half]
+    return np.concatenate([_clique(0, half), _clique(half, n), joins])
 
 
 @graph(least=4, hint="give four or more peers")
@@ -60,8 +60,7 @@ def barbell(n: int, between: int | None = None) -> Edges:
         raise OptionError("between", between, rule, f"use {either(near)}")
     clique = (n - between) // 2
     require_memory(n, clique * clique)
-    path = pairwise(range(clique - 1, n - clique + 1))
-    return [*_clique(0, clique), *path, *_clique(n - clique, n)]
+    return np.concatenate([_clique(0, clique), _path(clique - 1, n - clique + 1), _clique(n - clique, n)])
 
 
 @graph()
@@ -79,7 +78,7 @@ def lollipop(n: int, clique: int | None = None) -> Edges:
     if clique > n:
         raise OptionError("clique", clique, f"must be at most the number of peers ({n})", "use less")
     require_memory(n, clique * clique / 2)
-    return [*_clique(0, clique), *pairwise(range(clique - 1, n))]
+    return np.concatenate([_clique(0, clique), _path(clique - 1, n)])
 
 
 @graph()
@@ -106,12 +105,17 @@ def caveman(n: int, clique: int | None = None) -> Edges:
         rule = f"must divide the {n} peers into at least 2 cliques of at least 3"
         raise OptionError("clique", clique, rule, f"use one of {listed(fitting)}")
     require_memory(n, n * clique / 2)
-    size = clique
-    starts = range(0, n, size)
-    within = (edge for start in starts for edge in _clique(start, start + size) if edge != (start, start + 1))
-    return [*within, *((start, (start - 1) % n) for start in starts)]
+    starts = np.arange(0, n, clique)
+    within = (starts[:, None, None] + _clique(0, clique)[1:]).reshape(-1, 2)  # without the edge of the first two
+    return np.concatenate([within, np.column_stack([starts, (starts - 1) % n])])
 
 
-def _clique(first: int, last: int) -> Iterator[tuple[int, int]]:
+def _clique(first: int, last: int) -> NDArray[np.int64]:
     """All pairs of the peers from `first` up to, but without, `last`."""
-    return combinations(range(first, last), 2)
+    return first + np.column_stack(np.triu_indices(last - first, 1))
+
+
+def _path(first: int, last: int) -> NDArray[np.int64]:
+    """The pairs of successive peers from `first` up to, but without, `last`."""
+    peers = np.arange(first, last - 1)
+    return np.column_stack([peers, peers + 1])

@@ -8,13 +8,13 @@ from __future__ import annotations
 from itertools import product
 from math import isqrt
 
-import networkx as nx
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
-from dfedsam.topologies.graphs.helpers import Edges, either, from_pairs_of, graph, nearby, require_memory
+from dfedsam.topologies.graph import AnyGraph, Graph, as_graph
+from dfedsam.topologies.graphs.helpers import Edges, either, graph, in_networkx, nearby, of_edges, require_memory
 
 
 @graph(hint="the smallest is 5")
@@ -36,7 +36,8 @@ def paley(n: int) -> Edges:
     p = _smallest_factor(n)
     digits, squares = _field(p, n)
     place = p ** np.arange(digits.shape[1])
-    return ((x, int(y)) for x in range(n) for y in (digits[x] + squares) % p @ place if x < y)
+    joined = ((x, (digits[x] + squares) % p @ place) for x in range(n))
+    return np.concatenate([np.column_stack([np.full(len(y), x), y])[x < y] for x, y in joined])
 
 
 @graph(hint="the smallest is 4")
@@ -60,41 +61,38 @@ def margulis(n: int) -> Edges:
     if m < 2 or m * m != n:
         near = either((m * m, (m + 1) ** 2) if m >= 2 else (4,))
         raise OptionError("peers", n, "must be a square for a Margulis graph", f"use {near}")
-    return ((i, int(j)) for i, ends in enumerate(_sent(m)) for j in ends if i != j)
+    i, j = np.repeat(np.arange(n), 4), _sent(m).ravel()
+    return np.column_stack([i, j])[i != j]
 
 
-def margulis_weights(graph: nx.Graph) -> sp.csr_array:
+def margulis_weights(graph: AnyGraph) -> sp.csr_array:
     """W = A/8 of the Margulis graph with its self-loops and parallel edges: λ₂ ≤ 5√2/8.
 
-    Args:
-        graph: As `margulis` gives it.
-
-    Returns:
-        W of shape (n, n), float64, sorted indices.
-
     Raises:
-        ValueError: if it is another graph.
+        OptionError: if it is another graph than `margulis` gives.
     """
-    n, m = len(graph), isqrt(len(graph))
+    graph = as_graph(graph)
+    n, m = graph.n, isqrt(graph.n)
     ends = _sent(m) if m * m == n else np.zeros((n, 0), dtype=int)
     i, j = np.repeat(np.arange(n), ends.shape[1]), ends.ravel()
     half = sp.csr_array((np.full(len(i), 1 / 8), (i, j)), shape=(n, n))
     W = sp.csr_array(half + half.T)
     W.sum_duplicates()
-    pairs = {frozenset(pair) for pair in zip(i.tolist(), j.tolist(), strict=True) if pair[0] != pair[1]}
-    if {frozenset(edge) for edge in graph.edges()} != pairs or graph.is_directed():
+    off = Graph(n, np.column_stack([i, j])[i != j]).adjacency
+    if graph.directed or (off != graph.adjacency).nnz:
         rule = "must be used on the graph margulis alone"
         raise OptionError("weights", "margulis_weights", rule, "take another rule")
     return W
 
 
-def petersen() -> nx.Graph:
+@in_networkx
+def petersen() -> Graph:
     """Petersen's graph of 10 peers, three neighbours each, none further than two steps: λ = 1/2.
 
     Peers 0 to 4 are the outer ring, 5 to 9 the inner star (Petersen 1898).
     """
     outer, spokes = [(i, (i + 1) % 5) for i in range(5)], [(i, i + 5) for i in range(5)]
-    return from_pairs_of("petersen", 10, [*outer, *spokes, *((5 + i, 5 + (i + 2) % 5) for i in range(5))])
+    return of_edges("petersen", 10, [*outer, *spokes, *((5 + i, 5 + (i + 2) % 5) for i in range(5))])
 
 
 def _sent(m: int) -> NDArray[np.int64]:

@@ -13,7 +13,7 @@ from docstring_parser import DocstringStyle, parse
 
 from dfedsam import registry
 from dfedsam.errors import OptionError
-from dfedsam.topologies.normalize import components, normalize_graph
+from dfedsam.topologies.graph import as_graph, normalize_graph
 from dfedsam.validation import whole_number
 
 PREFIX = "networkx."
@@ -115,7 +115,7 @@ def _checked(path: str, made: Any, n: int | None, networkx_n: int | None, option
         raise
     except ValueError as error:
         raise ValueError(f"topology is {form}: {error}") from None
-    parts = len(components(graph))
+    parts = int(as_graph(graph).parts().max()) + 1
     if parts > 1:
         rule = f"must be connected, but it is in {parts} parts"
         raise OptionError("topology", form, rule, "give other options" + ", or another seed" * ("seed" in options))

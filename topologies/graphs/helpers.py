@@ -1,4 +1,4 @@
-"""Shared parts of graph functions: the decorator that builds and checks, sides of a rectangle, nearby valid sizes."""
+"""Shared parts of graph functions: the decorators that build and check, sides of a rectangle, nearby valid sizes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import inspect
 import os
 from collections.abc import Callable, Iterable
 from functools import wraps
+from itertools import chain
 from typing import Any, Concatenate, ParamSpec
 
 import networkx as nx
@@ -13,24 +14,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
-from dfedsam.topologies.normalize import components
+from dfedsam.topologies.graph import Graph
 from dfedsam.validation import whole_number
 
 P = ParamSpec("P")
 Edges = Iterable[tuple[int, int]] | NDArray[np.integer]
 """Pairs of peers, one by one or as an array of shape (edges, 2)."""
 
-_PEER_BYTES, _EDGE_BYTES = 500, 150  # of networkx's objects and of W, measured
+_PEER_BYTES, EDGE_BYTES = 120, 110  # while a graph and its W are built, measured
+NETWORKX_BYTES = 350  # more, of an edge in a graph of networkx
 W_BYTES = 60  # of an edge in W alone, while it is built
 
 
 def graph(
     *, least: int = 2, hint: str = "give two or more peers", directed: bool = False
-) -> Callable[[Callable[Concatenate[int, P], Edges | nx.Graph]], Callable[Concatenate[int, P], nx.Graph]]:
+) -> Callable[[Callable[Concatenate[int, P], Edges | Graph]], Callable[Concatenate[int, P], nx.Graph]]:
     """Make a function from n and options to edges a function to a graph, in networkx's manner.
 
     The number of peers is checked before the function is called. The graph has the peers 0..n-1 in order, and the
-    function's name in `graph.graph["name"]`. A function that builds a graph itself gives that.
+    function's name in `graph.graph["name"]`. A function that builds a `Graph` itself gives that.
 
     Args:
         least: smallest number of peers.
@@ -38,51 +40,59 @@ def graph(
         directed: whether an edge leads from its first peer, the sender, to its second alone.
     """
 
-    def decorate(function: Callable[Concatenate[int, P], Edges | nx.Graph]) -> Callable[Concatenate[int, P], nx.Graph]:
-        name = function.__name__
-
+    def decorate(function: Callable[Concatenate[int, P], Edges | Graph]) -> Callable[Concatenate[int, P], nx.Graph]:
         @wraps(function)
-        def build(n: int, *args: P.args, **options: P.kwargs) -> nx.Graph:
+        def arrays(n: int, *args: P.args, **options: P.kwargs) -> Graph:
             n = whole_number("peers", n, least, hint)
             require_memory(n, n)
-            edges = function(n, *args, **options)
-            return edges if isinstance(edges, nx.Graph) else from_pairs_of(name, n, edges, directed=directed)
+            made = function(n, *args, **options)
+            return made if isinstance(made, Graph) else of_edges(function.__name__, n, made, directed=directed)
 
-        signature = inspect.signature(function, eval_str=True)
-        vars(build)["__signature__"] = signature.replace(return_annotation=nx.Graph)
-        return build
+        return in_networkx(arrays)
 
     return decorate
 
 
-def from_pairs_of(name: str, n: int, edges: Edges, *, directed: bool = False) -> nx.Graph:
-    """The graph of these edges with the peers 0..n-1 in order, whatever the edges' order."""
-    built: nx.Graph = nx.DiGraph(name=name) if directed else nx.Graph(name=name)
-    built.add_nodes_from(range(n))
-    built.add_edges_from(edges.tolist() if isinstance(edges, np.ndarray) else edges)
-    return built
+def in_networkx(arrays: Callable[P, Graph]) -> Callable[P, nx.Graph]:
+    """The function with a graph of networkx as its result; `make` calls the one with arrays, its attribute `arrays`."""
+
+    @wraps(arrays)
+    def build(*args: P.args, **options: P.kwargs) -> nx.Graph:
+        made: Any = arrays(*args, **options)
+        if isinstance(made, Graph):
+            require_memory(made.n, len(made.edges), EDGE_BYTES + NETWORKX_BYTES)
+            return made.networkx
+        return made
+
+    signature = inspect.signature(arrays, eval_str=True)
+    if signature.return_annotation in (Edges | Graph, Edges, Graph):
+        signature = signature.replace(return_annotation=nx.Graph)
+    vars(build).update(arrays=arrays, __signature__=signature)
+    return build
 
 
-def connected(built: nx.Graph) -> nx.Graph:
-    """The graph.
-
-    Raises:
-        OptionError: if it is not connected (strongly, where it is directed).
-    """
-    parts = len(components(built))
-    if parts > 1:
-        rule = f"must be connected, but its {len(built)} peers are in {parts} parts"
-        raise OptionError("topology", built.graph.get("name", "this graph"), rule, "add edges")
-    return built
+def of_edges(name: str, n: int, edges: Edges, *, directed: bool = False) -> Graph:
+    """The graph of these edges; they keep their order."""
+    if not isinstance(edges, np.ndarray):
+        edges = np.fromiter(chain.from_iterable(edges), dtype=np.int32).reshape(-1, 2)
+    return Graph(n, edges.astype(np.int32, copy=False), directed, {"name": name})
 
 
-def require_memory(n: int, edges: float, edge_bytes: int = _EDGE_BYTES) -> None:
+def connected(made: Graph) -> Graph:
+    """The graph; raises OptionError if it is not connected (strongly, where it is directed)."""
+    if not made.connected:
+        rule = f"must be connected, but its {made.n} peers are in {int(made.parts().max()) + 1} parts"
+        raise OptionError("topology", made.facts.get("name", "this graph"), rule, "add edges")
+    return made
+
+
+def require_memory(n: int, edges: float, edge_bytes: int = EDGE_BYTES) -> None:
     """Refuse, before it is built, a graph that this machine's memory cannot hold.
 
     Args:
         n: number of peers.
         edges: number of edges; of a schedule, of all rounds that are kept.
-        edge_bytes: what each takes; W_BYTES where no graph of networkx is built.
+        edge_bytes: what each takes.
 
     Raises:
         OptionError: if it would exceed the memory.

@@ -11,17 +11,17 @@ from collections.abc import Iterable
 from math import gcd
 from typing import Any
 
-import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
+from dfedsam.topologies.graph import Graph
 from dfedsam.topologies.graphs.helpers import (
     Edges,
     either,
     even_neighbours,
-    from_pairs_of,
     graph,
+    of_edges,
     require_memory,
     sides,
 )
@@ -29,7 +29,7 @@ from dfedsam.validation import whole_number
 
 
 @graph()
-def grid(n: int, rows: int | None = None) -> nx.Graph:
+def grid(n: int, rows: int | None = None) -> Graph:
     """A rectangle of peers, each joined to those above, below, left and right of it.
 
     Peer r · columns + c stands at row r, column c.
@@ -46,13 +46,13 @@ def grid(n: int, rows: int | None = None) -> nx.Graph:
     [1, 3, 5]
     """
     rows, columns = sides("grid", n, rows, least=2)
-    right = ((i, i + 1) for i in range(n) if (i + 1) % columns)
-    down = ((i, i + columns) for i in range(n - columns))
-    return _rectangle("grid", n, [*right, *down], rows, columns)
+    peers = np.arange(n).reshape(rows, columns)
+    right = peers[:, :-1].ravel()
+    return _rectangle("grid", [right, right + 1], [peers[:-1].ravel(), peers[1:].ravel()], rows, columns)
 
 
 @graph()
-def torus(n: int, rows: int | None = None) -> nx.Graph:
+def torus(n: int, rows: int | None = None) -> Graph:
     """A grid whose opposite borders are joined: every peer has four neighbours. Gap (2/5)(1 - cos(2π/longer side)).
 
     Args:
@@ -63,9 +63,9 @@ def torus(n: int, rows: int | None = None) -> nx.Graph:
         OptionError: if n has no such sides (the hint names nearby sizes that do), or if rows does not divide n.
     """
     rows, columns = sides("torus", n, rows, least=3)
-    right = ((r * columns + c, r * columns + (c + 1) % columns) for r in range(rows) for c in range(columns))
-    down = ((r * columns + c, (r + 1) % rows * columns + c) for r in range(rows) for c in range(columns))
-    return _rectangle("torus", n, [*right, *down], rows, columns)
+    peers = np.arange(n).reshape(rows, columns)
+    right, down = (np.roll(peers, -1, axis).ravel() for axis in (1, 0))
+    return _rectangle("torus", [peers.ravel(), right], [peers.ravel(), down], rows, columns)
 
 
 @graph()
@@ -75,8 +75,9 @@ def hypercube(n: int) -> Edges:
         power = 1 << (n.bit_length() - 1)
         hint = f"use {either((power, 2 * power))}"
         raise OptionError("peers", n, "must be a power of two for a hypercube", hint)
-    digits = [1 << k for k in range(n.bit_length() - 1)]
-    return ((i, i | d) for i in range(n) for d in digits if not i & d)
+    peers, digits = np.arange(n)[:, None], 1 << np.arange(n.bit_length() - 1)
+    lower = (peers & digits) == 0
+    return np.column_stack([np.repeat(peers, lower.sum(axis=1)), (peers | digits)[lower]])
 
 
 @graph()
@@ -173,9 +174,12 @@ def chordal_ring(n: int, chord: int | None = None) -> Edges:
     return np.concatenate([_chords(n, [1]), np.column_stack([odd, (odd + chord) % n])])
 
 
-def _rectangle(name: str, n: int, edges: Edges, rows: int, columns: int) -> nx.Graph:
-    rectangle = from_pairs_of(name, n, edges)
-    rectangle.graph.update(rows=rows, columns=columns)
+def _rectangle(
+    name: str, right: list[NDArray[np.int64]], down: list[NDArray[np.int64]], rows: int, columns: int
+) -> Graph:
+    edges = np.concatenate([np.column_stack(right), np.column_stack(down)])
+    rectangle = of_edges(name, rows * columns, edges)
+    rectangle.facts.update(rows=rows, columns=columns)
     return rectangle
 
 
@@ -187,5 +191,5 @@ def _powers_of_two(n: int) -> list[int]:
 def _chords(n: int, offsets: Iterable[int]) -> NDArray[np.int64]:
     """The edges (i, i + offset modulo n), shape (n · offsets, 2), peer after peer."""
     shifts = np.array(list(offsets), dtype=np.int64)
-    i = np.repeat(np.arange(n), len(shifts))
-    return np.column_stack([i, (i + np.tile(shifts, n)) % n])
+    i = np.arange(n)[:, None]
+    return np.column_stack([np.repeat(i, len(shifts)), ((i + shifts) % n).ravel()])

@@ -1,29 +1,36 @@
 """Random graphs of n peers, drawn again until they are connected; `graph.graph["seed"]` is the seed that served.
 
 Calling the function again with that seed gives the same graph at the first draw. Where options make a connected graph
-too unlikely, they are refused before anything is drawn.
+too unlikely, they are refused before anything is drawn. Graphs are those of networkx's generators by the same seed.
+Erdős–Rényi graphs are drawn here, and so are, above 10,000 peers, regular and geometric ones: from the same numbers,
+with arrays.
 """
 
 from __future__ import annotations
 
+import random
+from collections import Counter
 from collections.abc import Callable
 from math import exp, log
 
 import networkx as nx
 import numpy as np
+from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
-from dfedsam.topologies.graphs.helpers import below, even_neighbours, from_pairs_of, graph, require_memory
-from dfedsam.topologies.normalize import components, normalize_graph
+from dfedsam.topologies.graph import AnyGraph, Graph, as_graph
+from dfedsam.topologies.graphs.helpers import below, even_neighbours, graph, of_edges, require_memory
 from dfedsam.validation import positive, share, whole_number
 
 DRAWS = 100  # draws before we say that the options make a connected graph too unlikely
+_NETWORKX = 10_000  # peers up to which networkx draws regular and geometric graphs
+_CHUNK = 1 << 20  # numbers drawn at once
 _WORK = 2_000_000  # peers and edges that are drawn at most, in three draws or more
 _HOPE = 0.1  # draws that are expected to be connected, below which none is made
 
 
 @graph()
-def erdos_renyi(n: int, p: float = 0.3, seed: int = 0) -> nx.Graph:
+def erdos_renyi(n: int, p: float = 0.3, seed: int = 0) -> Graph:
     """Each pair of peers is joined with probability p. Likely connected for p > ln(n)/n.
 
     Source: Gilbert (1959), "Random graphs"; Erdős and Rényi (1959), "On random graphs".
@@ -31,7 +38,7 @@ def erdos_renyi(n: int, p: float = 0.3, seed: int = 0) -> nx.Graph:
     Args:
         n: number of peers, at least 2.
         p: probability of an edge, in (0, 1].
-        seed: seed, at least 0.
+        seed: at least 0.
 
     Raises:
         OptionError: if an option is out of range, or p is so small that no draw was connected.
@@ -42,18 +49,18 @@ def erdos_renyi(n: int, p: float = 0.3, seed: int = 0) -> nx.Graph:
     p = share("p", p, "the usual is 0.3")
     hint = f"take p well above ln(n)/n = {log(n) / n:.2g}"
     draw = _Draw("erdos_renyi", n, p * n * (n - 1) / 2, "p", p, hint, isolated=n * (1 - p) ** (n - 1))
-    return draw.until_connected(lambda s: nx.fast_gnp_random_graph(n, p, seed=s), seed)
+    return draw.until_connected(lambda s: of_edges("erdos_renyi", n, _gnp(n, p, s)), seed)
 
 
 @graph()
-def random_regular(n: int, degree: int = 4, seed: int = 0) -> nx.Graph:
+def random_regular(n: int, degree: int = 4, seed: int = 0) -> Graph:
     """A graph drawn from those in which every peer has the same number of neighbours (Kim and Vu 2003).
 
     Args:
         n: number of peers, at least 2.
         degree: neighbours of each peer: at least 1 and below n, with n · degree even. From 3 on nearly all draws are
             connected.
-        seed: seed, at least 0.
+        seed: at least 0.
 
     Raises:
         OptionError: if an option is out of range, or no draw was connected.
@@ -68,11 +75,13 @@ def random_regular(n: int, degree: int = 4, seed: int = 0) -> nx.Graph:
     draw = _Draw("random_regular", n, n * degree / 2, "degree", degree, hint, isolated=n if degree == 1 < n - 1 else 0)
     if degree == n - 1:  # the only graph of that degree; pairing stubs at random would hardly find it
         return draw.until_connected(lambda _: nx.complete_graph(n), seed)
-    return draw.until_connected(lambda s: nx.random_regular_graph(degree, n, seed=s), seed)
+    if n <= _NETWORKX:
+        return draw.until_connected(lambda s: nx.random_regular_graph(degree, n, seed=s), seed)
+    return draw.until_connected(lambda s: of_edges("random_regular", n, _regular(n, degree, s)), seed)
 
 
 @graph()
-def watts_strogatz(n: int, neighbours: int = 4, p: float = 0.1, seed: int = 0) -> nx.Graph:
+def watts_strogatz(n: int, neighbours: int = 4, p: float = 0.1, seed: int = 0) -> Graph:
     """A small world: a ring lattice of which each edge is moved to a random peer with probability p.
 
     Source: Watts and Strogatz (1998), "Collective dynamics of small-world networks".
@@ -81,7 +90,7 @@ def watts_strogatz(n: int, neighbours: int = 4, p: float = 0.1, seed: int = 0) -
         n: number of peers, at least 3.
         neighbours: neighbours of each peer in the lattice: even, at least 2, below n.
         p: probability that an edge is moved, in [0, 1]; 0 leaves the lattice.
-        seed: seed, at least 0.
+        seed: at least 0.
 
     Raises:
         OptionError: if an option is out of range, or no draw was connected.
@@ -94,7 +103,7 @@ def watts_strogatz(n: int, neighbours: int = 4, p: float = 0.1, seed: int = 0) -
 
 
 @graph()
-def barabasi_albert(n: int, edges: int = 2, seed: int = 0) -> nx.Graph:
+def barabasi_albert(n: int, edges: int = 2, seed: int = 0) -> Graph:
     """Peers arrive one by one and join earlier ones, the more likely the more neighbours these have.
 
     Source: Barabási and Albert (1999), "Emergence of scaling in random networks".
@@ -102,7 +111,7 @@ def barabasi_albert(n: int, edges: int = 2, seed: int = 0) -> nx.Graph:
     Args:
         n: number of peers, at least 2.
         edges: edges that each arriving peer makes: at least 1, below n.
-        seed: seed, at least 0.
+        seed: at least 0.
 
     Raises:
         OptionError: if an option is out of range.
@@ -114,7 +123,7 @@ def barabasi_albert(n: int, edges: int = 2, seed: int = 0) -> nx.Graph:
 
 
 @graph()
-def random_geometric(n: int, radius: float = 0.4, seed: int = 0) -> nx.Graph:
+def random_geometric(n: int, radius: float = 0.4, seed: int = 0) -> Graph:
     """Peers at random points of the unit square, joined if their distance is at most `radius` (Gilbert 1961).
 
     Likely connected for πr²n > ln n. Each peer's point is its attribute "pos", [x, y].
@@ -122,7 +131,7 @@ def random_geometric(n: int, radius: float = 0.4, seed: int = 0) -> nx.Graph:
     Args:
         n: number of peers, at least 2.
         radius: reach of a peer, above 0; √2 joins all.
-        seed: seed, at least 0.
+        seed: at least 0.
 
     Raises:
         OptionError: if an option is out of range, or the radius is so small that no draw was connected.
@@ -132,11 +141,13 @@ def random_geometric(n: int, radius: float = 0.4, seed: int = 0) -> nx.Graph:
     hint = f"take a radius well above sqrt(ln(n)/(πn)) = {np.sqrt(log(n) / (np.pi * n)):.2g}"
     isolated = n * (1 - area) ** (n - 1)
     draw = _Draw("random_geometric", n, area * n * (n - 1) / 2, "radius", radius, hint, isolated)
-    return draw.until_connected(lambda s: nx.random_geometric_graph(n, radius, seed=s), seed)
+    if n <= _NETWORKX:
+        return draw.until_connected(lambda s: nx.random_geometric_graph(n, radius, seed=s), seed)
+    return draw.until_connected(lambda s: _geometric(n, radius, s), seed)
 
 
 @graph()
-def stochastic_block_model(n: int, blocks: int = 4, p_in: float = 0.7, p_out: float = 0.1, seed: int = 0) -> nx.Graph:
+def stochastic_block_model(n: int, blocks: int = 4, p_in: float = 0.7, p_out: float = 0.1, seed: int = 0) -> Graph:
     """Peers in equal blocks: two of the same are joined with probability p_in, two of different ones with p_out.
 
     Blocks are numbered through: the first peers are the first block, and the first blocks have one more where n is no
@@ -147,7 +158,7 @@ def stochastic_block_model(n: int, blocks: int = 4, p_in: float = 0.7, p_out: fl
         blocks: number of blocks, at least 1, at most n.
         p_in: probability of an edge within a block, in [0, 1].
         p_out: probability of an edge between two blocks, in (0, 1].
-        seed: seed, at least 0.
+        seed: at least 0.
 
     Raises:
         OptionError: if an option is out of range, or the probabilities are so small that no draw was connected.
@@ -169,7 +180,7 @@ def stochastic_block_model(n: int, blocks: int = 4, p_in: float = 0.7, p_out: fl
 
 
 @graph()
-def random_out(n: int, degree: int | None = None, seed: int = 0) -> nx.Graph:
+def random_out(n: int, degree: int | None = None, seed: int = 0) -> Graph:
     """Each peer sends to `degree` others, drawn at random; drawn again until every peer reaches every other.
 
     Directed. Columns of W sum to one, rows do not: plain gossip would aim at the wrong mean, push-sum does not. Likely
@@ -179,7 +190,7 @@ def random_out(n: int, degree: int | None = None, seed: int = 0) -> nx.Graph:
         n: number of peers, at least 2.
         degree: peers that each one sends to: at least 1, below n. None takes 4, or for many peers the least with which
             at most two peers are expected to receive nothing.
-        seed: seed, at least 0; `graph.graph["seed"]` is the one that served.
+        seed: at least 0.
 
     Raises:
         OptionError: if an option is out of range, or the degree is so small that no draw was connected.
@@ -190,15 +201,90 @@ def random_out(n: int, degree: int | None = None, seed: int = 0) -> nx.Graph:
     below("degree", degree, n)
     count = degree
 
-    def directed(s: int) -> nx.Graph:
+    def directed(s: int) -> Graph:
         rng = np.random.default_rng(s)
-        hops = [1 + rng.choice(n - 1, size=count, replace=False) for _ in range(n)]
-        edges = ((i, int(i + hop) % n) for i in range(n) for hop in hops[i])
-        return from_pairs_of("random_out", n, edges, directed=True)
+        hops = np.stack([1 + rng.choice(n - 1, size=count, replace=False) for _ in range(n)])
+        peers = np.arange(n)[:, None]
+        edges = np.column_stack([np.repeat(peers, count), ((peers + hops) % n).ravel()])
+        return of_edges("random_out", n, edges, directed=True)
 
     hint = f"take a degree above ln(n) = {log(n):.2g}"
     isolated = n * (1 - degree / (n - 1)) ** (n - 1)
     return _Draw("random_out", n, n * degree, "degree", degree, hint, isolated).until_connected(directed, seed)
+
+
+def _uniform(seed: int) -> np.random.RandomState:
+    """The numbers of Python's `random.Random(seed).random()`, as arrays."""
+    _, state, _ = random.Random(seed).getstate()
+    numbers = np.random.RandomState()
+    numbers.set_state(("MT19937", np.array(state[:-1], dtype=np.uint32), state[-1]))
+    return numbers
+
+
+def _gnp(n: int, p: float, seed: int) -> NDArray[np.int32]:
+    """The edges of networkx's `fast_gnp_random_graph` in its order (Batagelj and Brandes 2005), shape (m, 2)."""
+    if p == 1:
+        return np.column_stack(np.triu_indices(n, 1)).astype(np.int32)
+    numbers, lp, pairs, last, chunks = _uniform(seed), log(1 - p), n * (n - 1) // 2, -1, []
+    while last < pairs:  # pairs (v, w) with w < v are numbered v (v - 1)/2 + w, and skipped ones are drawn
+        drawn = (1.0 - numbers.random_sample(min(_CHUNK, int(1.1 * p * pairs) + 100))).tolist()
+        skipped = np.fromiter(map(log, drawn), np.float64) / lp  # not numpy's logarithm: its last digit may differ
+        place = last + np.cumsum(1 + np.minimum(skipped, pairs).astype(np.int64))
+        last = int(place[-1])
+        place = place[place < pairs]
+        v = ((1 + np.sqrt(1 + 8 * place.astype(np.float64))) / 2).astype(np.int64)
+        v -= v * (v - 1) // 2 > place
+        v += v * (v + 1) // 2 <= place
+        chunks.append(np.column_stack([v, place - v * (v - 1) // 2]).astype(np.int32))
+    return np.concatenate(chunks)
+
+
+def _regular(n: int, degree: int, seed: int) -> NDArray[np.int64]:
+    """The edges of networkx's `random_regular_graph`, rising, shape (m, 2): stubs are paired until all fit."""
+    numbers = random.Random(seed)
+    while (edges := _paired(n, degree, numbers)) is None:
+        pass
+    return edges
+
+
+def _paired(n: int, degree: int, numbers: random.Random) -> NDArray[np.int64] | None:
+    stubs, kept = list(range(n)) * degree, np.empty(0, dtype=np.int64)  # an edge u < v is kept as u n + v
+    while stubs:
+        numbers.shuffle(stubs)
+        pairs = np.sort(np.array(stubs).reshape(-1, 2), axis=1)
+        keys = pairs[:, 0] * n + pairs[:, 1]
+        fits = np.zeros(len(keys), dtype=bool)
+        fits[np.unique(keys, return_index=True)[1]] = True
+        fits &= (pairs[:, 0] != pairs[:, 1]) & ~np.isin(keys, kept)
+        kept = np.union1d(kept, keys[fits])
+        left = Counter(pairs[~fits].ravel().tolist())
+        if left and not _can_go_on(n, list(left), kept):
+            return None
+        stubs = list(left.elements())
+    return np.column_stack(np.divmod(kept, n))
+
+
+def _can_go_on(n: int, peers: list[int], kept: NDArray[np.int64]) -> bool:
+    """Whether two of these peers are not joined yet, in networkx's way of looking."""
+    for one in peers:
+        u = one
+        for other in peers:
+            if u == other:
+                break
+            u, v = min(u, other), max(u, other)
+            place = int(np.searchsorted(kept, u * n + v))
+            if place == len(kept) or kept[place] != u * n + v:
+                return True
+    return False
+
+
+def _geometric(n: int, radius: float, seed: int) -> Graph:
+    from scipy.spatial import cKDTree
+
+    points = _uniform(seed).random_sample((n, 2))
+    edges: NDArray[np.int64] = cKDTree(points).query_pairs(radius, output_type="ndarray")
+    peers = {peer: {"pos": point} for peer, point in enumerate(points.tolist())}
+    return Graph(n, edges[np.lexsort((edges[:, 1], edges[:, 0]))].astype(np.int32), peer_facts=peers)
 
 
 class _Draw:
@@ -225,7 +311,7 @@ class _Draw:
             rule = f"must make the {name} graph of {n} peers connected, but about {isolated:.2g} would be isolated"
             raise OptionError(option, value, rule, hint)
 
-    def until_connected(self, draw: Callable[[int], nx.Graph], seed: int) -> nx.Graph:
+    def until_connected(self, draw: Callable[[int], AnyGraph], seed: int) -> Graph:
         """Draw with the seed, then with seeds derived from it, until the graph is connected (strongly, if directed).
 
         Derived seeds are hashes of (seed, attempt), not seed + attempt: studies with seeds 0, 1, 2, … must not meet the
@@ -237,12 +323,10 @@ class _Draw:
         seed = whole_number("seed", seed, 0, "give 0 or more")
         for attempt in range(self.draws):
             trial = int(np.random.SeedSequence([seed, attempt]).generate_state(1)[0]) if attempt else seed
-            drawn = draw(trial)
-            if len(components(drawn)) == 1:
-                drawn = normalize_graph(drawn)
-                drawn.graph.clear()
-                drawn.graph.update(name=self.name, seed=trial)
-                return drawn
+            drawn = as_graph(draw(trial))
+            if drawn.connected:
+                facts = {"name": self.name, "seed": trial}
+                return Graph(drawn.n, drawn.edges, drawn.directed, facts, drawn.peer_facts)
         rule = f"must make the {self.name} graph of {self.n} peers connected, and none of {self.draws} draws was"
         raise OptionError(self.option, self.value, rule, self.hint)
 

@@ -13,10 +13,9 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
-from dfedsam.topologies.make import Spec, make
-from dfedsam.topologies.randomness import generator
-from dfedsam.topologies.schedule import union
-from dfedsam.topologies.schedules.nested import called, common_period, levels, seed_of
+from dfedsam.topologies.make import Spec, called, make
+from dfedsam.topologies.matrices import union
+from dfedsam.topologies.schedule import common_period, generator, levels
 from dfedsam.topologies.spectra.contraction import contraction_of
 from dfedsam.topologies.topology import Sums, Topology
 from dfedsam.validation import as_probabilities, whole_number
@@ -145,7 +144,8 @@ def _make_all(n: int, topologies: Any, seed: int) -> list[Topology]:
         raise OptionError("topologies", topologies, "must name at least one topology", hint)
     made: list[Topology] = []
     for index, spec in enumerate(topologies):
-        made.append(make(spec, made[0].n if made else n, seed_of(seed, index)))
+        own = int(np.random.SeedSequence([seed, index]).generate_state(1)[0]) if index else seed
+        made.append(make(spec, made[0].n if made else n, own))
     sums = {topology.sums: spec for topology, spec in zip(made, topologies, strict=True)}
     if {"rows", "columns"} <= sums.keys():
         rule = f"must all keep the sum of columns, or all that of rows, but {called(sums['rows'])} is biased"

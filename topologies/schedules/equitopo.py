@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from dfedsam.topologies.graphs.helpers import W_BYTES, below, checked_peers, require_memory
 from dfedsam.topologies.matrices import circulant, from_pairs
-from dfedsam.topologies.randomness import generator
-from dfedsam.topologies.schedule import Drawn, Periodic
+from dfedsam.topologies.schedule import Drawn, Periodic, generator
 from dfedsam.topologies.topology import Topology
 from dfedsam.validation import share, whole_number
 

@@ -10,17 +10,16 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import networkx as nx
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
-from dfedsam.topologies.make import Spec
-from dfedsam.topologies.matrices import from_pairs
-from dfedsam.topologies.schedule import Drawn, union
+from dfedsam.topologies.graph import Graph
+from dfedsam.topologies.make import Spec, static_graph
+from dfedsam.topologies.matrices import from_pairs, union
+from dfedsam.topologies.schedule import Drawn
 from dfedsam.topologies.schedules.edge_colouring import matchings_of
-from dfedsam.topologies.schedules.nested import static_graph
 from dfedsam.topologies.schedules.unreliable import Links
 from dfedsam.topologies.topology import Topology
 from dfedsam.validation import share, whole_number
@@ -61,7 +60,7 @@ def matcha(
     budget = share("budget", budget, "the usual is 0.5")
     seed = whole_number("seed", seed, 0, "give 0 or more")
     graph = static_graph(topology, n, seed, "matcha")
-    divided = matchings_of(graph) if matchings is None else _checked(matchings, graph)
+    divided = matchings_of(graph.networkx) if matchings is None else _checked(matchings, graph)
     return Matcha(graph, divided, budget, seed)
 
 
@@ -74,9 +73,9 @@ class Matcha(Drawn):
         alpha: the weight α of an edge that is up, to six digits.
     """
 
-    def __init__(self, graph: nx.Graph, matchings: Sequence[Matching], budget: float, seed: int) -> None:
-        n = len(graph)
-        if not nx.is_connected(graph):
+    def __init__(self, graph: Graph, matchings: Sequence[Matching], budget: float, seed: int) -> None:
+        n = graph.n
+        if not graph.connected:
             raise OptionError("topology", "in parts", "must be connected for matcha", "add edges")
         self.matchings = matchings
         self.probabilities = np.round(best_probabilities(n, matchings, budget).probabilities, 6)
@@ -220,7 +219,7 @@ def _solve(n: int, matchings: Sequence[Matching], budget: float) -> tuple[NDArra
     return np.asarray(p.value, np.float64), np.asarray(connected.dual_value, np.float64)
 
 
-def _checked(matchings: Any, graph: nx.Graph) -> list[Matching]:
+def _checked(matchings: Any, graph: Graph) -> list[Matching]:
     """The matchings as pairs i < j, once they divide the graph's edges."""
     form = "give lists of pairs of peers, such as [[[0, 1], [2, 3]], [[1, 2]]]"
     try:
@@ -233,7 +232,7 @@ def _checked(matchings: Any, graph: nx.Graph) -> list[Matching]:
             rule = "must hold at least one edge, and no peer twice"
             raise OptionError("matchings", [list(edge) for edge in matching], rule, form)
     edges = sorted(edge for matching in divided for edge in matching)
-    expected = sorted((min(edge), max(edge)) for edge in graph.edges())
+    expected = sorted((min(edge), max(edge)) for edge in graph.networkx.edges())
     if edges != expected:
         wrong = next(edge for edge in sorted({*edges, *expected}) if edges.count(edge) != expected.count(edge))
         rule = "must hold every edge of the graph once, and no other"

@@ -1,7 +1,10 @@
-"""Extreme eigenvalues of a large sparse Laplacian, also where they cluster, as on a long ring.
+"""Extreme eigenvalues of large symmetric matrices by Lanczos's method, also where they cluster, as on a long ring.
 
-Lanczos on the matrix is tried first: on graphs that mix well it takes a few hundred steps. Where a graph is so thin
-that it would take many thousands, a sparse factorisation is cheap, and Lanczos on the inverse takes a few.
+Lanczos on the matrix is tried first, without reorthogonalisation or restarts: a step costs little more than one product
+with the matrix. Rounding makes it find outer eigenvalues more than once, but never wrong ones (Paige 1980, "Accuracy
+and effectiveness of the Lanczos algorithm for the symmetric eigenproblem"). On graphs that mix well it takes a few
+hundred steps. Where a graph is so thin that it would take many thousands, a sparse factorisation is cheap, and Lanczos
+on the inverse takes a few. (ARPACK reorthogonalises and restarts: it takes several times as long, or fails on them.)
 
 Accuracy: the residual ‖Lv - μv‖ is at most RESIDUAL · μ, which bounds the relative error of μ. The error is usually
 far smaller: the residual's square over the distance to the next eigenvalue.
@@ -9,26 +12,41 @@ far smaller: the residual's square over the distance to the next eigenvalue.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from scipy.linalg import eigh_tridiagonal
 from scipy.sparse.csgraph import connected_components, reverse_cuthill_mckee
 from scipy.sparse.linalg import splu
 
-from dfedsam.topologies.matrices import diagonal
-from dfedsam.topologies.spectra.lanczos import LARGEST, SMALLEST, Ritz, extremal_eigenpairs
+from dfedsam.topologies.matrices import diagonal, with_diagonal
 
 DENSE = 500  # peers up to which all eigenvalues are computed, from dense matrices
 RESIDUAL = 1e-6  # of an eigenpair, relative to its eigenvalue: more than a table or a fit of gaps needs
 THIN = 64  # bandwidth up to which a factorisation is certainly cheap
 _NEAR = 1e-4  # how far above the largest eigenvalue the first shift stands, relative to it
+PATIENCE = 300  # steps before `should_stop` is called
+MOST = 5000  # steps at most
+_FLOOR = 1e-14  # of the operator's scale: no residual need be smaller
+_BREAKDOWN = 1e-12  # of the operator's scale: a next basis vector this short is rounding, and the basis complete
+
+Operator = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+SMALLEST, LARGEST = 0, -1
 
 
 def small(n: int) -> bool:
     """Whether n peers are few enough for dense matrices."""
     return n <= DENSE
+
+
+def laplacian(adjacency: sp.csr_array) -> sp.csr_array:
+    """L = D - A, shape (n, n), from a symmetric A that has an entry for each edge, and none on its diagonal."""
+    return with_diagonal(adjacency, -1.0, np.diff(adjacency.indptr).astype(np.float64))
 
 
 def extreme_eigenvalues(L: sp.csr_array) -> tuple[float, float]:
@@ -132,3 +150,97 @@ def _is_connected(L: sp.csr_array) -> bool:
 
 def _size(L: sp.csr_array) -> int:
     return len(L.indptr) - 1
+
+
+@dataclass(frozen=True)
+class Ritz:
+    """An approximate eigenpair.
+
+    Args:
+        value: the eigenvalue.
+        converged: whether its residual is within the tolerance.
+        coefficients: of its eigenvector in the Lanczos vectors, shape (k,).
+        operator: the operator, and the number of peers n.
+    """
+
+    value: float
+    converged: bool
+    coefficients: NDArray[np.float64]
+    operator: tuple[Operator, int]
+
+    def vector(self) -> NDArray[np.float64]:
+        """The eigenvector, shape (n,), length 1; the Lanczos vectors, which are not kept, are made again."""
+        vector = np.zeros(self.operator[1])
+        for coefficient, (v, _, _) in zip(self.coefficients, _basis(*self.operator), strict=False):
+            vector += coefficient * v
+        return vector / np.linalg.norm(vector)
+
+
+def extremal_eigenpairs(
+    apply: Operator,
+    n: int,
+    sides: Sequence[int],
+    tolerance: Callable[[float], float],
+    should_stop: Callable[[], bool] = lambda: False,
+) -> dict[int, Ritz]:
+    """Find the smallest or largest eigenpair of a symmetric operator, or both, on the vectors whose sum is zero.
+
+    Args:
+        apply: the operator, (n,) → (n,); what it gives is shifted to sum to zero.
+        n: number of peers, at least 2.
+        sides: SMALLEST, LARGEST or both.
+        tolerance: from an eigenvalue to the residual ‖Av - μv‖ that it may have.
+        should_stop: called once, after PATIENCE steps: whether to stop there.
+
+    Returns:
+        side → eigenpair. It has not converged where the search was stopped, or after MOST steps.
+    """
+    alphas: list[float] = []
+    betas: list[float] = []
+    pairs: dict[int, Ritz] = {}
+    next_check, scale, asked = 10, 0.0, False
+    for _, alpha, beta in islice(_basis(apply, n), MOST):
+        alphas.append(alpha)
+        betas.append(beta)
+        k, scale = len(alphas), max(scale, abs(alpha) + beta)
+        complete = beta <= _BREAKDOWN * scale
+        if k < min(next_check, MOST) and not complete:
+            continue
+        next_check = k + max(10, k // 10)
+        for side in sides:
+            value, vector = _end(alphas, betas, side)
+            residual = 0.0 if complete else beta * abs(vector[-1])
+            pairs[side] = Ritz(value, residual <= max(tolerance(value), _FLOOR * scale), vector, (apply, n))
+        if all(ritz.converged for ritz in pairs.values()):
+            break
+        if k >= PATIENCE and not asked:
+            asked = True
+            if should_stop():
+                break
+    return pairs
+
+
+def _basis(apply: Operator, n: int) -> Iterator[tuple[NDArray[np.float64], float, float]]:
+    """Lanczos vectors, each with its entries α_k and β_k of the tridiagonal matrix.
+
+    The start is fixed, so that the same graph gives the same eigenvalues.
+    """
+    v = np.random.default_rng(0).standard_normal(n)
+    v -= v.mean()
+    v /= np.linalg.norm(v)
+    before, beta = np.zeros(n), 0.0
+    while True:
+        w = apply(v) - beta * before
+        alpha = float(w @ v)
+        w -= alpha * v
+        w -= w.mean()
+        beta = float(np.linalg.norm(w))
+        yield v, alpha, beta
+        before, v = v, w / beta
+
+
+def _end(alphas: list[float], betas: list[float], side: int) -> tuple[float, NDArray[np.float64]]:
+    """The eigenpair of the tridiagonal matrix at one side."""
+    which = 0 if side == SMALLEST else len(alphas) - 1
+    values, vectors = eigh_tridiagonal(alphas, betas[:-1], select="i", select_range=(which, which))
+    return float(values[0]), vectors[:, 0]

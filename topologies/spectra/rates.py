@@ -9,11 +9,16 @@ import scipy.sparse as sp
 
 from dfedsam.errors import OptionError
 from dfedsam.topologies.spectra import extremes
-from dfedsam.topologies.spectra.contraction import Contraction, expected_contraction
-from dfedsam.topologies.spectra.mixing import finite_time, rounds_to
+from dfedsam.topologies.spectra.contraction import (
+    Contraction,
+    expected_contraction,
+    is_normal,
+    long_run,
+    norm,
+    radius,
+)
 from dfedsam.topologies.spectra.neighbours import effective_neighbours, from_eigenvalues, schedule_neighbours
-from dfedsam.topologies.spectra.products import is_normal, long_run, norm, radius
-from dfedsam.topologies.spectra.rounds import Rounds
+from dfedsam.topologies.spectra.rounds import Rounds, finite_time, rounds_to
 from dfedsam.topologies.spectra.symmetric import Modes
 from dfedsam.topologies.topology import TOLERANCE, Topology
 

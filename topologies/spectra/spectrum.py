@@ -6,11 +6,11 @@ from typing import TypedDict
 
 import scipy.sparse as sp
 
-from dfedsam.topologies.spectra.mixing import mixing_time
 from dfedsam.topologies.spectra.rates import rates_of_drawn, rates_of_one, rates_of_period
 from dfedsam.topologies.spectra.rounds import (
     SupportMetrics,
     TrafficMetrics,
+    mixing_time,
     sample_rounds,
     support_metrics,
     traffic_metrics,

@@ -1,4 +1,4 @@
-"""Eigenvalues of one symmetric mixing matrix and of its graph's Laplacian.
+"""Eigenvalues of one symmetric W and of its graph's Laplacian, and the steady consensus distance that they give.
 
 λ₂ and λ_min are the second largest and the smallest eigenvalue of W, μ₂ and μ_n the second smallest and the largest of
 the unweighted Laplacian. Where all links have the same weight α, W = I - αL, so that the one follows from the other.
@@ -15,12 +15,15 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from dfedsam.errors import OptionError
 from dfedsam.topologies.matrices import diagonal
 from dfedsam.topologies.spectra import extremes
 from dfedsam.topologies.topology import TOLERANCE
+from dfedsam.validation import whole_number
 
 T = TypeVar("T")
 P = ParamSpec("P")
+Multipliers = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 _BREAKDOWN = 1e-9  # residual of Lanczos's method once it has met every eigenvalue
 _KEPT = 8  # matrices whose results are cached
 
@@ -128,14 +131,64 @@ def distinct_eigenvalues(W: sp.csr_array, most: int) -> NDArray[np.float64] | No
     return None
 
 
+def steady_consensus(
+    W: sp.csr_array,
+    centres: NDArray[np.floating],
+    lr: float,
+    noise: float = 0.0,
+    steps: int = 1,
+    *,
+    multipliers: Multipliers | None = None,
+    before_gossip: bool = False,
+) -> float:
+    """The steady consensus distance of adapt-then-combine gradient steps on noisy quadratics.
+
+    For f_i(x) = ½‖x - b_i‖² and X ← M(X - lr · G), G the gradients plus independent noise, and M = P(W) a polynomial of
+    W, such as W^Q, with eigenpairs (m_k, v_k): E (1/n) Σ ‖x_i - x̄‖² = (1/n) Σ_{k≥2} [(lr m_k / (1 - (1-lr) m_k))²
+    ‖v_kᵀB‖² + lr² σ² d m_k² / (1 - (1-lr)² m_k²)]. Before gossip the factors m_k² in the numerators are left out. Costs
+    n³.
+
+    Args:
+        W: symmetric and connected, shape (n, n).
+        centres: the minima b_i, shape (n, d).
+        lr: step size η, above 0 and below 2.
+        noise: standard deviation σ of a gradient's noise in each coordinate.
+        steps: gossip steps Q a round: M = W^Q.
+        multipliers: for any other M: the map from W's eigenvalues λ_k to m_k = P(λ_k), shape (k,) → (k,); `steps` is
+            not used then. For Chebyshev gossip λ ↦ T_Q(λ/λ_max)/T_Q(1/λ_max).
+        before_gossip: give the distance between a round's gradient step and its gossip, instead of after it.
+
+    Raises:
+        ValueError: if lr is out of range, W is not symmetric, its peers are not connected, or M makes them diverge.
+    """
+    if not 0 < lr < 2:
+        rule = "must be above 0 and below 2, or the quadratics diverge"
+        raise OptionError("lr", lr, rule, "take a smaller one")
+    need_symmetric(W)
+    values, vectors = np.linalg.eigh(W.toarray())
+    if values[-2] > 1 - TOLERANCE:
+        raise ValueError("W leaves the peers in components that never meet: it must be connected; add edges")
+    values, vectors = values[:-1], vectors[:, :-1]  # all but the mean
+    m = values ** whole_number("steps", steps, 1, "the usual is 1") if multipliers is None else multipliers(values)
+    largest = float(abs(1 - lr) * np.abs(m).max())
+    if not largest < 1:
+        rule = "must be below 1, or the peers diverge"
+        raise OptionError("the largest |(1 - lr) m_k|", largest, rule, "give other multipliers")
+    n, d = centres.shape
+    after = 1.0 if before_gossip else m
+    bias = (lr * after / (1 - (1 - lr) * m)) ** 2 * np.sum((vectors.T @ centres) ** 2, axis=1)
+    spread = lr**2 * noise**2 * d * after**2 / (1 - (1 - lr) ** 2 * m**2)
+    return float(np.sum(bias + spread) / n)
+
+
 def modes(W: sp.csr_array, adjacency: sp.csr_array) -> Modes:
     """The eigenvalues of a symmetric W (n, n) and of the Laplacian of its graph, given by its adjacency matrix."""
     weight = common_weight(W, adjacency)
     if extremes.small(len(W.indptr) - 1):
-        mu = _all_eigenvalues(laplacian(adjacency))
+        mu = _all_eigenvalues(extremes.laplacian(adjacency))
         values = eigenvalues(W) if weight is None else 1 - weight * mu
         return Modes(float(values[1]), float(values[-1]), float(mu[1]), float(mu[-1]), values)
-    mu_2, mu_n = extremes.extreme_eigenvalues(laplacian(adjacency))
+    mu_2, mu_n = extremes.extreme_eigenvalues(extremes.laplacian(adjacency))
     lambda_min, lambda_2 = _extremes(W) if weight is None else (1 - weight * mu_n, 1 - weight * mu_2)
     return Modes(lambda_2, lambda_min, mu_2, mu_n, None)
 
@@ -144,17 +197,11 @@ def laplacian_extremes(adjacency: sp.csr_array | None, n: int) -> tuple[float, f
     """(μ₂, μ_n) of a graph of n peers from its adjacency matrix; None stands for the complete graph."""
     if adjacency is None:
         return float(n), float(n)
-    L = laplacian(adjacency)
+    L = extremes.laplacian(adjacency)
     if not extremes.small(n):
         return extremes.extreme_eigenvalues(L)
     mu = _all_eigenvalues(L)
     return float(mu[1]), float(mu[-1])
-
-
-def laplacian(adjacency: sp.csr_array) -> sp.csr_array:
-    """L = D - A, shape (n, n), from a symmetric A of zeros and ones."""
-    A = adjacency.astype(np.float64)
-    return sp.csr_array(diagonal(np.asarray(A.sum(axis=1))) - A)
 
 
 def common_weight(W: sp.csr_array, adjacency: sp.csr_array) -> float | None:

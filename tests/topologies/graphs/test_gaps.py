@@ -21,8 +21,8 @@ from dfedsam.topologies import (
     spectrum,
     two_cliques,
 )
+from dfedsam.topologies.graph import adjacency_matrix
 from dfedsam.topologies.graphs.expanders import margulis_weights
-from dfedsam.topologies.matrices import adjacency_matrix
 
 
 def gap(name, n, **options):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dfedsam.topologies import ceca, spectrum, verify
-from dfedsam.topologies.schedules.ceca import ceca_exchanges
+from dfedsam.topologies.schedules.one_peer import ceca_exchanges
 
 
 @pytest.mark.parametrize("n", range(2, 200))

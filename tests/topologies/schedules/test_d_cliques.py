@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from dfedsam.topologies import d_cliques, make, spectrum, verify
-from dfedsam.topologies.schedules.d_cliques import skew
+from dfedsam.topologies.schedules.from_data import skew
 
 
 def one_class(n, classes=10):

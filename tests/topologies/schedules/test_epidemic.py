@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dfedsam.topologies import el_local, el_oracle, make, spectrum, verify
-from dfedsam.topologies.schedules.epidemic import _from_arcs
+from dfedsam.topologies.schedules.randomized import _from_arcs
 
 
 def factor(matrices):

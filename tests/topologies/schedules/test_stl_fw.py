@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dfedsam.topologies import make, stl_fw, verify
-from dfedsam.topologies.schedules.stl_fw import objective
+from dfedsam.topologies.schedules.from_data import objective
 
 GROUPS = np.repeat(np.eye(10), 2, axis=0)  # ten classes, two peers of each
 

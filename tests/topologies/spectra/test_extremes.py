@@ -8,9 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dfedsam.topologies import make
-from dfedsam.topologies.spectra import lanczos
-from dfedsam.topologies.spectra.extremes import extreme_eigenvalues, fiedler, largest, second_smallest
-from dfedsam.topologies.spectra.lanczos import LARGEST, SMALLEST, extremal_eigenpairs
+from dfedsam.topologies.spectra import extremes
+from dfedsam.topologies.spectra.extremes import (
+    LARGEST,
+    SMALLEST,
+    extremal_eigenpairs,
+    extreme_eigenvalues,
+    fiedler,
+    largest,
+    second_smallest,
+)
 
 
 def laplacian(graph):
@@ -69,7 +76,7 @@ def test_any_graph_agrees_with_numpy_and_networkx(n, p, seed):
 @pytest.mark.parametrize("name", ["grid", "random_geometric", "ring", "barabasi_albert"])
 def test_the_inverse_gives_what_lanczos_gives(name, impatient, monkeypatch):
     if impatient:  # nothing settles: all is left to the factorisation
-        monkeypatch.setattr(lanczos, "PATIENCE", 1)
+        monkeypatch.setattr(extremes, "PATIENCE", 1)
         monkeypatch.setattr("dfedsam.topologies.spectra.extremes._is_thin", lambda L: True)
     L = laplacian(make(name, 400, seed=3).graph(0))
     mu = np.linalg.eigvalsh(L.toarray())
@@ -95,7 +102,7 @@ def test_an_operator_that_is_nothing():
 
 
 def test_what_does_not_settle_says_so(monkeypatch):
-    monkeypatch.setattr(lanczos, "MOST", 30)
+    monkeypatch.setattr(extremes, "MOST", 30)
     L = laplacian(nx.path_graph(2000))
     found = extremal_eigenpairs(lambda x: L @ x, 2000, (SMALLEST,), lambda mu: 1e-6 * mu)
     assert not found[SMALLEST].converged

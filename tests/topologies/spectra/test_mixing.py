@@ -6,9 +6,8 @@ import scipy.sparse as sp
 
 from dfedsam.topologies import Periodic, make
 from dfedsam.topologies.spectra import extremes
-from dfedsam.topologies.spectra.mixing import finite_time, mixing_time, rounds_to
-from dfedsam.topologies.spectra.products import long_run, norm, radius
-from dfedsam.topologies.spectra.rounds import sample_rounds
+from dfedsam.topologies.spectra.contraction import long_run, norm, radius
+from dfedsam.topologies.spectra.rounds import finite_time, mixing_time, rounds_to, sample_rounds
 
 
 def de_bruijn(n):
