@@ -171,7 +171,9 @@ def begin(experiment: Experiment, communicator: Communicator, problem: Problem |
         problem: the objective with the block's data; None: it is built.
     """
     block = communicator.block
-    problem = problem or experiment.objective.build(experiment.topology.n, block, experiment.seed, experiment.dtype)
+    if problem is None:
+        problem = experiment.objective.build(experiment.topology.n, block, experiment.seed, experiment.dtype)
+        problem.preflight()
     experiment.algorithm.check_problem(problem)
     x = np.tile(problem.start().astype(experiment.dtype), (len(block), 1))
     with np.errstate(over="ignore", invalid="ignore"):
