@@ -109,8 +109,10 @@ def test_a_biased_topology_is_said_to_be_so_once(dfedsam, monkeypatch):
     assert (said.status, said.err.count("\n")) == (0, 1)
     assert "note: this topology is biased" in said.err
     assert "biased" in dfedsam("resume", "a", "--rounds", "4").err
-    monkeypatch.setenv("DFEDSAM_RANKS", "1")  # as a rank that the command has started: said already
-    assert dfedsam(*argv, "--out", "b").err == ""
+    monkeypatch.setenv("DFEDSAM_RANKS", "1")  # as a rank that the command has started, which says nothing itself
+    assert dfedsam(*argv, "--out", "b").err.count("biased:") == 1
+    refused = dfedsam(*argv, "--objective", "prompt_tuning", "--objective.data", "none.csv", "--out", "c")
+    assert refused.err.count("\n") == 1  # no note before an error
 
 
 def test_drawings(dfedsam):
