@@ -29,6 +29,7 @@ _NO_RESULT = (
     "evaluate_local",
     "checkpoint_every",
     "cosine",
+    "gradient_norm",
     "references",
     "placement",
     "until",
@@ -51,6 +52,8 @@ class Experiment:
             the same of validation examples).
         checkpoint_every: rounds between checkpoints, at least 1; the start and the last round always get one.
         cosine: record the mean cosine of the estimates with the exact gradients, if the objective gives gradients.
+        gradient_norm: record ‖∇f(x̄)‖ of the mean objective at the mean model, if the objective gives gradients; of
+            this the convergence theorems speak.
         references: also compute the objective's reference metrics, such as its first-order accuracy.
         placement: which MPI rank owns which peers; does not affect results. "contiguous": neighbouring peers share a
             rank; "reorder": fewer edges cross ranks, so less is sent; "metis": fewer still, requires the extra [metis].
@@ -72,6 +75,7 @@ class Experiment:
     evaluate_local: bool = True
     checkpoint_every: int = 10
     cosine: bool = False
+    gradient_norm: bool = False
     references: bool = False
     placement: Placement = "contiguous"
     clock: Clock | None = None

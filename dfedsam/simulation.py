@@ -235,6 +235,7 @@ def simulate(
     evaluate_local: bool = True,
     checkpoint_every: int = 10,
     cosine: bool = False,
+    gradient_norm: bool = False,
     references: bool = False,
     placement: Placement = "contiguous",
     clock: Clock | None = None,
@@ -258,6 +259,7 @@ def simulate(
         evaluate_local: also evaluate each peer's own model.
         checkpoint_every: rounds between checkpoints.
         cosine: record the mean cosine of the estimates with the exact gradients.
+        gradient_norm: record the norm of the mean objective's gradient at the mean model.
         references: also compute the objective's reference metrics.
         placement: which MPI rank owns which peers.
         adversary: which peers attack, such as `ALIE(peers=3)`.
@@ -298,6 +300,7 @@ def simulate(
         evaluate_local=evaluate_local,
         checkpoint_every=checkpoint_every,
         cosine=cosine,
+        gradient_norm=gradient_norm,
         references=references,
         placement=placement,
         clock=clock,
