@@ -208,6 +208,9 @@ class GossipLocalSteps(LocalSteps):
             rule = f"must combine directions derived from the seed, whose coefficients the gossip {name} sends"
             hint = "choose two_point or one_sided without control_variate"
             raise OptionError("algorithm.estimator", public_name(type(self.estimator)), rule, hint)
+        if self.gossip.needs_shared_directions and not self.estimator.shares_directions:
+            rule = "must use the same directions at all peers, or their coefficients cannot be compared"
+            raise OptionError("algorithm.estimator.shared", False, rule, "set it, or choose the rule mean")
         for option in ("momentum", "weight_decay"):
             if getattr(self, option):
                 rule = f"must be 0 for the gossip {name}, which replays plain steps along random directions"

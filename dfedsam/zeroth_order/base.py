@@ -87,6 +87,11 @@ class Estimator(ABC):
         """Number of directions, derived from the seed alone, that one estimate combines; 0 if it does not."""
         return 0
 
+    @property
+    def shares_directions(self) -> bool:
+        """Whether all peers use the same directions."""
+        return False
+
     def combination(self, oracle: Oracle, x: NDArray, purpose: str) -> tuple[NDArray, NDArray]:
         """An estimate at x (p, dim) in parts: coefficients (p, q) and `draw`'s directions (p, q, dim)."""
         raise NotImplementedError(f"{type(self).__name__} does not combine directions derived from the seed")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 import numpy as np
@@ -40,12 +40,14 @@ class RandomDirections(Estimator):
         mu: μ, the step along a direction, in units of x, above 0.
         distribution: how directions are drawn; E[u uᵀ] = I in all.
         control_variate: use a running gradient estimate as control variate (SEGA).
+        shared: all peers use the same directions, as a flood with a robust rule needs.
     """
 
     directions: int = 4
     mu: float = 1e-3
     distribution: Distribution = "rademacher"
     control_variate: bool = False
+    shared: bool = False
 
     def __post_init__(self) -> None:
         whole_number("directions", self.directions, 1, most=MOST_QUERIES)
@@ -85,6 +87,10 @@ class RandomDirections(Estimator):
         return None if state is None else state.control_variate
 
     @property
+    def shares_directions(self) -> bool:
+        return self.shared
+
+    @property
     def replayed_directions(self) -> int:
         return 0 if self.control_variate else self.directions
 
@@ -93,7 +99,10 @@ class RandomDirections(Estimator):
         return self.derivatives(oracle, x, u).astype(u.dtype, copy=False) / self.directions, u
 
     def draw(self, stream: RandomStream, dim: int, dtype: DTypeLike) -> NDArray:
-        return directions(self.distribution, stream, self.directions, dim, dtype)
+        if not self.shared:
+            return directions(self.distribution, stream, self.directions, dim, dtype)
+        one = directions(self.distribution, replace(stream, peers=range(1)), self.directions, dim, dtype)
+        return np.repeat(one, len(stream.peers), axis=0)
 
 
 @dataclass(frozen=True, kw_only=True)
