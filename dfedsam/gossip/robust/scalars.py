@@ -10,9 +10,6 @@ from numpy.typing import NDArray
 ScalarRule = Literal["mean", "trimmed_mean", "median", "krum", "geometric_median"]
 _NU = 1e-3  # smoothing, relative to the median distance from the median
 _ITERATIONS = 32  # of Weiszfeld's method
-    1e-3,
-    32,
-)  # smoothing, relative to the median distance from the median, and steps of Weiszfeld's method
 
 
 def center(rule: ScalarRule, scalars: NDArray, f: int) -> NDArray:
