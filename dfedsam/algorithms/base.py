@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, get_args
 
+import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.context import Oracle, RoundContext
@@ -15,6 +16,7 @@ from dfedsam.gossip import Gossip
 from dfedsam.gossip.base import require_static_symmetric
 from dfedsam.objectives.base import Problem
 from dfedsam.registry import make_named, public_name
+from dfedsam.state import rows_of, set_rows
 from dfedsam.theory import LocalSGD
 from dfedsam.topologies import Topology
 from dfedsam.validation import at_least, between, one_of, positive, whole_number
@@ -234,3 +236,26 @@ class GradientMethod(Algorithm):
         if direction is None:
             direction, state = self.estimator(oracle, x, state, purpose)
         return perturb(x, direction, self.rho), state
+
+    def gradient(
+        self, context: RoundContext, x: NDArray, state: Any, direction: NDArray | None = None
+    ) -> tuple[NDArray, Any]:
+        """Estimate every peer's gradient on its own minibatch, at x or at SAM's perturbed point.
+
+        Args:
+            context: the round's context.
+            x: the block's models, shape (peers, dim).
+            state: the estimator's state.
+            direction: direction of SAM's perturbation, shape (peers, dim); None: a separate estimate.
+
+        Returns:
+            Estimates, shape (peers, dim), 0 for absent peers, and the estimator's state.
+        """
+        g = np.zeros_like(x)
+        for rows, chunk in context.chunks(self.estimator.queries(x.shape[1]), x[0].nbytes):
+            oracle, local = chunk.oracle(0), rows_of(state, rows)
+            along = direction[rows].copy() if self.rho and direction is not None else None
+            at, local = self.perturbed(oracle, x[rows], local, along)
+            g[rows], local = self.estimator(oracle, at, local, "descent")
+            set_rows(state, rows, local)
+        return g, state

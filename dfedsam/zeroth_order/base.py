@@ -115,6 +115,23 @@ def cosines(a: NDArray, b: NDArray) -> NDArray[np.float64]:
     return np.einsum("pd,pd->p", a, b) / np.where(norms > 0, norms, 1)
 
 
+def perturb(x: NDArray, direction: NDArray, rho: float) -> NDArray:
+    """SAM's step x + ρ v/‖v‖₂ (Foret et al., 2021, equation 2), row by row; a row whose v is zero stays.
+
+    Args:
+        x: models, shape (peers, dim).
+        direction: v, the gradient or a substitute, shape (peers, dim); overwritten.
+        rho: ρ ≥ 0, the length of the perturbation, in units of x.
+
+    Returns:
+        The perturbed models, shape (peers, dim), in the memory of `direction`.
+    """
+    norms = np.sqrt(np.einsum("pd,pd->p", direction, direction))
+    direction *= (rho / np.where(norms > 0, norms, 1))[:, None].astype(direction.dtype)
+    direction += x
+    return direction
+
+
 @dataclass(frozen=True, kw_only=True)
 class Exact(Estimator):
     """The exact gradient of the minibatch: a white box, for first-order reference runs. Costs no queries."""

@@ -55,6 +55,7 @@ from dfedsam import (
     LocalOnly,
     LogisticRegression,
     MomentumTracking,
+    NetworkDANE,
     OledFL,
     OneSided,
     Plain,
@@ -128,6 +129,7 @@ ALGORITHMS = [
     DiNNO(lr=0.02, local_steps=2),
     LTADMM(lr=0.02, local_steps=2),
     DiLoCo(lr=0.05),
+    NetworkDANE(lr=0.02, local_steps=2),
 ]
 PEERS = 7
 

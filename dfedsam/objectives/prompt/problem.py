@@ -126,13 +126,19 @@ class PromptProblem(Problem):
         Source of the ratios: Sun et al. (2024), "FedBPT: efficient federated black-box prompt tuning for large language
         models". They give no advantage to a prompt that favours a class regardless of the text.
         """
-        labels = self.labels[batch][:, None]
+        labels = self.labels[batch]
         if not self._perturbed:
-            return cross_entropies(self._scores(x, batch).astype(np.float64), labels)
+            return self._losses(x, batch, labels)
         both = np.concatenate([batch, np.where(batch < 0, -1, batch + len(self.labels))], axis=1)
-        losses = cross_entropies(self._scores(x, both).astype(np.float64), np.tile(labels, 2))
+        losses = self._losses(x, both, np.tile(labels, 2))
         plain, perturbed = np.split(losses, 2, axis=-1)
         return plain / np.maximum(perturbed, _LEAST)
+
+    def _losses(self, x: NDArray, examples: NDArray, labels: NDArray) -> NDArray[np.float64]:
+        """One loss for each example, shape (p, q, b)."""
+        if not self.map.per_example:
+            return self.black_box.losses(self._prompts(x), examples, labels, per_example=True)
+        return cross_entropies(self._scores(x, examples).astype(np.float64), labels[:, None])
 
     def scores(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
         """See Problem.scores: those of an example after those of another, 0 where a peer has no more examples."""
@@ -194,7 +200,9 @@ class PromptProblem(Problem):
         return bill
 
     def counts(self) -> dict[str, int]:
-        return {"examples": self.black_box.usage.examples, "tokens": self.black_box.usage.tokens}
+        usage = self.black_box.usage
+        unmatched = {} if usage.unmatched is None else {"unmatched_answers": usage.unmatched}
+        return {"examples": usage.examples, "tokens": usage.tokens} | unmatched
 
     def save(self, mean: NDArray, path: Path) -> None:
         """Write the mean vector's prompt, by default the soft prompt (tokens, width), with metadata."""
@@ -217,7 +225,7 @@ class PromptProblem(Problem):
             return otherwise
 
     def _prompts(self, x: NDArray) -> NDArray:
-        """Soft prompts (p, q, tokens, width) of candidates (p, q, dim)."""
+        """Prompts of candidates (p, q, dim): soft (p, q, tokens, width), or text (p, q, tokens)."""
         if self._by_peer:  # the rounding of a row in a matrix product may depend on other rows
             return np.concatenate([self.map.prompts(own[None]) for own in x])
         return self.map.prompts(x)
