@@ -193,6 +193,10 @@ class GossipLocalSteps(LocalSteps):
         state.x, state.gossip = self.gossip(state.x, state.gossip, context.channel(state.x, update))
         return state
 
+    def estimates(self) -> tuple[int, int] | None:
+        twice = self.rho > 0 and self.perturbation in ("own", "same")
+        return (self.local_steps, 2 if twice else 1) if self.replayable else None
+
     def local_sgd(self) -> LocalSGD | None:
         plain = self.replayable and self.lr_schedule == "constant" and not (self.momentum or self.weight_decay)
         if not plain or (self.rho and self.perturbation not in ("own", "same")):

@@ -1,4 +1,4 @@
-"""Privacy accounting: (ε, δ) of many releases of the Gaussian and Laplace mechanisms, and the noise that a budget needs.
+"""Privacy accounting: (ε, δ) of many releases with Gaussian or Laplace noise, and the noise that a budget needs.
 
 A release adds noise to a sum that one example, or one peer, moves by at most its sensitivity; the noise multiplier σ is
 the noise's standard deviation (Laplace: its scale) over that. With Poisson sampling each example is in a release with
@@ -21,7 +21,7 @@ from dfedsam.errors import OptionError
 
 Accountant = Literal["rdp", "pld"]
 Noise = Literal["gaussian", "laplace"]
-_ORDERS = np.array([*(1 + k / 10 for k in range(1, 100)), *range(11, 64), 128, 256, 512, 1024])  # α, as in dp-accounting
+_ORDERS = np.array([*(1 + k / 10 for k in range(1, 100)), *range(11, 64), 128, 256, 512, 1024])  # as dp-accounting's
 _TERMS = 500  # of a series
 _NEGLIGIBLE = -30.0  # logarithm of a last term that may be left out
 _LARGEST, _TOLERANCE = 1e9, 1e-6  # noise multiplier, and relative accuracy of a bisection

@@ -7,12 +7,16 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.sparse.csgraph import shortest_path
 
+from dfedsam.topologies import cache_by_id
 
+
+@cache_by_id
 def correlated_leak(W: sp.csr_array, sigma: float, shared: float) -> float:
     """max_i [(σ²I + σ_c²L)⁻¹]_ii: 1/σ² of the plain Gaussian mechanism that is as private as correlated noise.
 
     An observer sees all messages, but none of the pairs' shared noise. Source: Allouah, Koloskova, El Firdoussi, Jaggi
-    and Guerraoui (2024), "The privacy power of correlated noise in decentralized learning" (DECOR), theorem 1. Costs n³.
+    and Guerraoui (2024), "The privacy power of correlated noise in decentralized learning" (DECOR), theorem 1. Costs
+    n³.
 
     Args:
         W: whose links are the pairs with shared noise, shape (n, n).
@@ -22,13 +26,15 @@ def correlated_leak(W: sp.csr_array, sigma: float, shared: float) -> float:
     links = W.toarray() != 0
     np.fill_diagonal(links, False)
     L = np.diag(links.sum(axis=1)) - links.astype(np.float64)
-    return float(np.linalg.inv(sigma**2 * np.eye(len(L)) + shared**2 * L).diagonal().max())
+    mu, vectors = np.linalg.eigh(L)
+    return float((vectors**2 / (sigma**2 + shared**2 * np.maximum(mu, 0))).sum(axis=1).max())
 
 
 def pairwise_losses(W: sp.csr_array, steps: int) -> NDArray[np.float64]:
     """What peer v learns about u's noisy value in some gossip steps, in units of the local loss αΔ²/(2σ²).
 
-    f(u, v) = Σ_{t < T} Σ_{w ∈ N(v)} (W^t)²_{wu} / ‖(W^t)_w‖²; v sees what its neighbours send, and nothing else. It is a
+    f(u, v) = Σ_{t < T} Σ_{w ∈ N(v)} (W^t)²_{wu} / ‖(W^t)_w‖²; v sees what its neighbours send, and nothing else. It is
+    a
     bound; the value itself is never above 1. Source: Cyffers, Even, Bellet and Massoulié (2022), "Muffliato:
     peer-to-peer privacy amplification for decentralized optimization and averaging", theorem 1. Costs T n² times the
     mean degree.

@@ -26,10 +26,12 @@ class Estimator(ABC):
     state. Algorithms call the estimator itself, which also records the cosine; an estimator implements `estimate`.
 
     Attributes:
+        releases_scalars: whether losses enter it only through `Oracle.slopes`, to which a mechanism may add noise.
         repeats_directions: whether two estimates of one purpose in one step use the same directions.
     """
 
     repeats_directions: ClassVar[bool] = True
+    releases_scalars: ClassVar[bool] = False
 
     def check(self, problem: Problem) -> None:
         """Raise OptionError unless it can estimate this objective's gradients; called before anything is written."""
