@@ -288,6 +288,9 @@ from .gossip import (
     Median as Median,
 )
 from .gossip import (
+    Noisy as Noisy,
+)
+from .gossip import (
     Plain as Plain,
 )
 from .gossip import (

@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from dfedsam.buffers import short_buffers
 from dfedsam.callbacks.base import Callback, Run
 from dfedsam.callbacks.evaluation import Evaluation
-from dfedsam.callbacks.files import Checkpoints, Files, Out, open_folder, restore
+from dfedsam.callbacks.files import Checkpoints, Files, Out, open_folder, restore, topology_row
 from dfedsam.callbacks.privacy import Ledger
 from dfedsam.callbacks.rounds import AbsentPeers, Budget, ConsensusWatch
 from dfedsam.callbacks.timing import Timing
@@ -68,12 +69,12 @@ class Result:
         """One metric over all evaluations, such as result["loss"]."""
         return self.metrics[metric]
 
-    @property
+    @cached_property
     def metrics(self) -> pd.DataFrame:
-        """One row per evaluation: its round, queries, bytes, loss, consensus distance and so on."""
-        import pandas as pd
-
-        return pd.DataFrame(self.rows)
+        """One row per evaluation, with the columns of `dfedsam.analysis.read_runs`: round, queries, bytes, loss, …."""
+        reader = importlib.import_module("dfedsam.analysis.read.runs")
+        name = "run" if self.folder is None else self.folder.name
+        return reader.as_evaluations(name, self.experiment.description(), self.rows, topology_row(self.experiment))
 
     @property
     def peers(self) -> pd.DataFrame:
@@ -101,9 +102,11 @@ class Result:
         """A notebook's view: the experiment, and the first and last evaluation."""
         import html
 
+        import pandas as pd
+
         description = self.experiment.description()
         title = ", ".join(str(description[key]["class_path"]) for key in ("algorithm", "topology", "objective"))
-        table = self.metrics.iloc[[0, -1]].T.to_html(header=False, float_format="{:.4g}".format)
+        table = pd.DataFrame([self.rows[0], self.rows[-1]]).T.to_html(header=False, float_format="{:.4g}".format)
         ended = "" if self.stopped is None else f"<p>stopped: {html.escape(self.stopped)}</p>"
         return f"<b>{html.escape(title)}, {self.topology.n} peers</b>{table}{ended}"
 
@@ -132,27 +135,22 @@ def run(
         RunError: if the run cannot continue; its last checkpoint is kept.
     """
     communicator = communicator or experiment.connect()
-    run = begin(experiment, communicator)
     with ExitStack() as stack:
+        for callback in callbacks:
+            stack.callback(callback.close)
+            callback.prepare(communicator)
+        run = begin(experiment, communicator)
         run.folder = stack.enter_context(open_folder(out, communicator, resume=resume))
         if resume and run.folder is not None:
             restore(run, run.folder)
         files = [] if run.folder is None else [Files(run.folder)]
         saves = [] if run.folder is None else [Checkpoints(run.folder)]
-        every = [
-            AbsentPeers(),
-            Budget(),
-            Timing(),
-            Ledger(),
-            Evaluation(),
-            ConsensusWatch(),
-            *files,
-            *callbacks,
-            *saves,
-        ]
+        first = [AbsentPeers(), Budget(), Timing(), Ledger(), Evaluation(), ConsensusWatch()]
+        every = [*first, *files, *callbacks, *saves]
         run.callbacks = every
         for callback in every:
-            stack.callback(callback.close)
+            if callback not in callbacks:
+                stack.callback(callback.close)
             callback.on_start(run)
         if not run.rows:
             _after_round(run, every)

@@ -123,6 +123,9 @@ class Callback:
     all ranks.
     """
 
+    def prepare(self, communicator: Communicator) -> None:
+        """Called first of all, before data and model are loaded."""
+
     def on_start(self, run: Run) -> None:
         """Called once, before the first round or after a checkpoint was loaded."""
 
@@ -143,7 +146,7 @@ class Callback:
         """Called once after the last round, also when the run was stopped; not when it failed."""
 
     def close(self) -> None:
-        """Called at the very end, even after a failure, if `on_start` was called."""
+        """Called at the very end, even after a failure, if `prepare` or `on_start` was called."""
 
 
 def on_root(communicator: Communicator, action: Callable[[], T]) -> T:

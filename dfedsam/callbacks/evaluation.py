@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dfedsam.callbacks.base import Callback, Run
 from dfedsam.communication.base import Communicator
 from dfedsam.errors import BudgetExceeded, RunError
+from dfedsam.phases import report
 from dfedsam.run_folder import Row
 
 _CHUNK = 256  # rows whose distance to the mean is computed at a time, in float64
@@ -74,7 +75,9 @@ class Evaluation(Callback):
         if not (run.over or run.experiment.is_evaluated(run.round)):
             return
         try:
+            report(f"evaluating after round {run.round}")
             metrics = self.metrics_of(run)
+            report("")
         except BudgetExceeded as error:
             if run.round == 0:
                 raise RunError(f"the budget does not cover the initial evaluation: {error}; raise it") from None
