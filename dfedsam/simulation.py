@@ -174,7 +174,9 @@ def begin(experiment: Experiment, communicator: Communicator, problem: Problem |
         problem: the objective with the block's data; None: it is built.
     """
     block = communicator.block
-    problem = problem or experiment.objective.build(experiment.topology.n, block, experiment.seed, experiment.dtype)
+    if problem is None:
+        problem = experiment.objective.build(experiment.topology.n, block, experiment.seed, experiment.dtype)
+        problem.preflight()
     experiment.algorithm.check_problem(problem)
     if experiment.privacy is not None:
         experiment.privacy.check_problem(problem)

@@ -52,6 +52,13 @@ class Problem(ABC):
     def start(self) -> NDArray:
         """The common start x⁰, shape (dim,)."""
 
+    def preflight(self) -> None:  # noqa: B027  (most have nothing to check)
+        """Ask what costs most memory, or one question of a service, before a run writes anything.
+
+        Raises:
+            ValueError: if it cannot be answered.
+        """
+
     @abstractmethod
     def minibatch(self, stream: RandomStream, rows: slice = ALL_ROWS) -> NDArray:
         """One minibatch per peer, shape (p, …): indices of examples, or noise, as read by `losses`.
