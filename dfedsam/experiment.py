@@ -17,6 +17,7 @@ from dfedsam.communication.base import Communicator
 from dfedsam.describe import describe, only_results
 from dfedsam.errors import OptionError, options_within
 from dfedsam.objectives import Objective
+from dfedsam.privacy import Privacy
 from dfedsam.registry import public_name
 from dfedsam.topologies import Topology, verify
 from dfedsam.topologies.placement import Placement, check_placement, place
@@ -59,6 +60,7 @@ class Experiment:
             rank; "reorder": fewer edges cross ranks, so less is sent; "metis": fewer still, requires the extra [metis].
         clock: simulated time: how long peers compute, how long messages travel, and whom a peer waits for.
         adversary: which peers attack, and what they send; the metrics are then those of honest peers.
+        privacy: noise on what peers release, and a budget that may end the run; None: no privacy guarantee.
         until: simulated seconds after which the run ends, above 0, if `rounds` have not ended it.
 
     Raises:
@@ -81,6 +83,7 @@ class Experiment:
     clock: Clock | None = None
     until: float | None = None
     adversary: Adversary | None = None
+    privacy: Privacy | None = None
 
     def __post_init__(self) -> None:
         whole_number("rounds", self.rounds, 0)
@@ -94,6 +97,8 @@ class Experiment:
         self._check_clock()
         self._check_adversary()
         object.__setattr__(self, "algorithm", self.algorithm.for_rounds(self.rounds))
+        if self.privacy is not None:
+            object.__setattr__(self, "privacy", self.privacy.for_run(self.topology, self.algorithm, self.rounds))
 
     def _check_clock(self) -> None:
         topology, gossip = self.topology, self.algorithm.gossip_of_x()
