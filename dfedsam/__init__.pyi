@@ -374,6 +374,21 @@ from .objectives import (
 from .objectives import (
     RandomProjection as RandomProjection,
 )
+from .privacy import (
+    Decor as Decor,
+)
+from .privacy import (
+    Gaussian as Gaussian,
+)
+from .privacy import (
+    GaussianMessages as GaussianMessages,
+)
+from .privacy import (
+    Laplace as Laplace,
+)
+from .privacy import (
+    Privacy as Privacy,
+)
 from .simulation import (
     Result as Result,
 )

@@ -128,6 +128,13 @@ class Algorithm(ABC):
             notes.append(f"theory does not cover {public_name(type(self))} with the gossip {public_name(type(gossip))}")
         return "; ".join(filter(None, notes)) or None
 
+    def estimates(self) -> tuple[int, int] | None:
+        """The local steps of a round, each on a minibatch of its own, and the estimates in each; None: not counted.
+
+        A privacy mechanism needs them, and that peers release nothing else before they gossip x.
+        """
+        return None
+
     def local_sgd(self) -> LocalSGD | None:
         """The number of local steps if a round is plain SGD at a constant rate followed by gossip; None otherwise."""
         return None
