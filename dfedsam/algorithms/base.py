@@ -111,6 +111,10 @@ class Algorithm(ABC):
             with options_within("algorithm.gossip"):
                 gossip.check_dim(problem.dim)
 
+    def state_size(self, dim: int) -> int:
+        """Numbers that a peer's state has at least, for x of length `dim`: what may not fit is refused beforehand."""
+        return dim
+
     def note(self, topology: Topology) -> str | None:
         """A note for the user on this algorithm and topology, printed once at the start of a run; None: no note."""
         gossip = self.gossip_of_x()
