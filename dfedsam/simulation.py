@@ -205,6 +205,7 @@ def play_round(run: Run) -> None:
     context = RoundContext(
         run.round, run.problem, stream, run.counter, communicator, weights, run.before_gossip, ALL_ROWS, run.cosines,
         run.participants, server, experiment.attackers, privacy, None if privacy is None else run.x.copy(),
+        run.clock if experiment.algorithm.wakes else None,
     )  # fmt: skip
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found, and said in one line
