@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from textwrap import fill
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -46,6 +46,7 @@ X = {  # name of a horizontal axis: column and title
     "queries": ("queries", "queries per peer"),
     "bytes": ("bytes", "sent per peer"),
     "time": ("time", "message time (s)"),
+    "seconds": ("simulated", "simulated time (s)"),
 }
 # Metrics in the panels of a single run, and their names there
 SINGLE = {
@@ -56,8 +57,17 @@ SINGLE = {
 _DECADES = 2  # a loss that spans more is drawn on a logarithmic axis
 
 
+class HasMetrics(Protocol):
+    """The result of a run."""
+
+    @property
+    def metrics(self) -> pd.DataFrame:
+        """One row per evaluation."""
+        ...
+
+
 def convergence(
-    frame: pd.DataFrame,
+    frame: pd.DataFrame | HasMetrics,
     x: Sequence[str] = ("rounds", "queries", "bytes"),
     y: Sequence[str] = (),
     *,
@@ -77,8 +87,9 @@ def convergence(
 
     Args:
         frame: evaluations of `read_runs`, or of any run: columns `round` and metrics; also `run` and `label` for
-            several runs.
-        x: what to draw against: "rounds", "queries", "bytes" (per peer) or "time" (`summary.with_time`).
+            several runs. Or the result of a run.
+        x: what to draw against: "rounds", "queries", "bytes" (per peer), "time" (`summary.with_time`) or "seconds"
+            (column `simulated`: those of the runs' clocks).
         y: metrics to draw, a row of panels each; empty: those of ROWS that were recorded.
         color: column of `frame` by whose values curves are coloured.
         columns: column of `frame` by whose values panels are split.
@@ -93,7 +104,7 @@ def convergence(
     Raises:
         ValueError: if x has an unknown name, a column is missing, or there is nothing to draw.
     """
-    frame = _complete(frame)
+    frame = _complete(frame if isinstance(frame, pd.DataFrame) else frame.metrics)
     panels = _panels(frame, x, columns)
     rows = _rows(frame, y)
     if not panels or not rows:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import json
 import types
 import typing
@@ -17,8 +16,8 @@ from sphinx.application import Sphinx
 
 from dfedsam import registry
 from dfedsam.experiment import Experiment
-from dfedsam.launch import factories
 from dfedsam.launch import help as plugin_help
+from dfedsam.launch import signatures
 
 SHIPPED = Path(__file__).parents[2] / "launch" / "experiments"
 SIMPLE = {int: "integer", float: "number", bool: "boolean", str: "string", dict: "object", type(None): "null"}
@@ -57,12 +56,10 @@ def plugin(kind: str) -> Schema:
     """A plug-in in a file: its name, an import path, or {class_path, init_args}."""
     forms: list[Schema] = [{"enum": list(registry.plugins(kind))}, {"type": "string"}]
     for name, one in registry.plugins(kind).items():
-        cls = factories.option_class(kind, one)
-        hints = typing.get_type_hints(cls.__init__)
         texts = plugin_help.options(kind, one)
         options = {
-            key: value(key, hints.get(key, Any)) | {"description": texts[key].text}
-            for key in inspect.signature(cls).parameters
+            key: value(key, option.hint) | {"description": texts[key].text}
+            for key, option in signatures.plugin_options(kind, one).items()
         }
         forms.append(
             {
@@ -73,8 +70,9 @@ def plugin(kind: str) -> Schema:
                 "required": ["class_path"],
             }
         )
-    forms.append({"type": "object", "properties": {"class_path": {"type": "string", "pattern": r"\."}}})
-    forms.append({"type": "object", "properties": {"init_args": {"type": "object"}}, "required": ["init_args"]})
+    path = {"class_path": {"type": "string", "pattern": r"\."}}  # a user's own
+    forms.append({"type": "object", "properties": path, "required": ["class_path"]})
+    forms.append({"type": "object", "not": {"required": ["class_path"]}})  # options alone, of the default
     return {"anyOf": forms}
 
 

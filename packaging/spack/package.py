@@ -8,7 +8,7 @@ class PyDfedsam(PythonPackage):  # noqa: F405
 
     homepage = "https://pypi.org/project/dfedsam/"
     pypi = "dfedsam/dfedsam-0.1.0.tar.gz"
-    license("Apache-2.0")  # noqa: F405
+    license("Apache-2.0")
 
     version("0.1.0", sha256="0" * 64)  # noqa: F405  (of the published sdist)
 
