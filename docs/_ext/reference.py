@@ -99,6 +99,8 @@ def index_page() -> str:
 def kind_page(kind: str) -> str:
     """The page of one kind: a table of all its plug-ins, then a section each, then the contract."""
     plugins = registry.plugins(kind)
+    if not registry.KINDS[kind].functions:  # topologies and weight rules are in groups
+        plugins = dict(sorted(plugins.items()))
     columns = measured(kind, plugins)
     prefix = PREFIXES.get(kind, "")
     lines = [
