@@ -30,7 +30,7 @@ def _broken(site: Path) -> list[str]:
         return frozenset(tag["id"] for tag in page(path).find_all(id=True))
 
     found = []
-    for path in site.rglob("*.html"):
+    for path in (one for one in site.rglob("*.html") if "_static" not in one.parts):  # templates of the theme
         article = page(path).find("article") or page(path)
         for attribute in ("href", "src"):
             for tag in article.find_all(**{attribute: True}):
