@@ -11,7 +11,7 @@ sys.path.insert(0, str(HERE / "_ext"))
 # Commands that pages run: those of this environment, in one thread, without colours, 100 columns wide.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 os.environ |= {"OMP_NUM_THREADS": "1", "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb", "HF_HUB_OFFLINE": "1"}
-os.environ |= {"PYDEVD_DISABLE_FILE_VALIDATION": "1", "JUPYTER_PLATFORM_DIRS": "1", "MPLBACKEND": "agg"}
+os.environ |= {"PYDEVD_DISABLE_FILE_VALIDATION": "1", "JUPYTER_PLATFORM_DIRS": "1"}
 
 project = "dfedsam"
 author = "The dfedsam developers"
