@@ -1,6 +1,7 @@
 """Configuration of the documentation: `make docs` builds it without a network, and a warning is an error."""
 
 import os
+import shutil
 import sys
 import warnings
 from importlib.metadata import version as version_of
@@ -12,6 +13,14 @@ sys.path.insert(0, str(HERE / "_ext"))
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 os.environ |= {"OMP_NUM_THREADS": "1", "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb", "HF_HUB_OFFLINE": "1"}
 os.environ |= {"PYDEVD_DISABLE_FILE_VALIDATION": "1", "JUPYTER_PLATFORM_DIRS": "1"}
+# A profile of IPython for the pages' cells, away from the user's own.
+PROFILE = HERE.parent / "build" / "ipython" / "profile_default"
+(PROFILE / "startup").mkdir(parents=True, exist_ok=True)
+shutil.copy(HERE / "_ipython" / "bash.py", PROFILE / "startup")
+(PROFILE / "ipython_kernel_config.py").write_text(
+    "c.IPKernelApp.log_level = 'ERROR'\nc.HistoryManager.enabled = False\n"
+)
+os.environ["IPYTHONDIR"] = str(PROFILE.parent)
 
 project = "dfedsam"
 author = "The dfedsam developers"
