@@ -205,6 +205,7 @@ def play_round(run: Run) -> None:
     context = RoundContext(
         run.round, run.problem, stream, run.counter, communicator, weights, run.before_gossip, ALL_ROWS, run.cosines,
         run.participants, server, experiment.attackers, privacy, None if privacy is None else run.x.copy(),
+        run.clock if experiment.algorithm.wakes else None,
     )  # fmt: skip
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found, and said in one line
@@ -241,6 +242,7 @@ def simulate(
     evaluate_local: bool = True,
     checkpoint_every: int = 10,
     cosine: bool = False,
+    gradient_norm: bool = False,
     references: bool = False,
     placement: Placement = "contiguous",
     clock: Clock | None = None,
@@ -265,6 +267,7 @@ def simulate(
         evaluate_local: also evaluate each peer's own model.
         checkpoint_every: rounds between checkpoints.
         cosine: record the mean cosine of the estimates with the exact gradients.
+        gradient_norm: record the norm of the mean objective's gradient at the mean model.
         references: also compute the objective's reference metrics.
         placement: which MPI rank owns which peers.
         adversary: which peers attack, such as `ALIE(peers=3)`.
@@ -306,6 +309,7 @@ def simulate(
         evaluate_local=evaluate_local,
         checkpoint_every=checkpoint_every,
         cosine=cosine,
+        gradient_norm=gradient_norm,
         references=references,
         placement=placement,
         clock=clock,

@@ -121,6 +121,13 @@ class Problem(ABC):
         """
         raise ValueError(f"{type(self).__name__} gives no gradients; choose a zeroth-order estimator such as two_point")
 
+    def full_gradients(self, x: NDArray) -> NDArray | None:
+        """Each peer's exact gradient on all its data at one model (dim,), shape (peers, dim) or (1, dim) if all agree.
+
+        For the record only; None: the objective has none.
+        """
+        return None
+
     @abstractmethod
     def evaluate(self, x: NDArray) -> dict[str, NDArray]:
         """Metrics of k models x (k, dim) on the whole problem, each of shape (k,), "loss" among them.

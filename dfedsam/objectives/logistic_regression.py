@@ -241,6 +241,10 @@ class LogisticRegressionProblem(Problem):
         gradients = np.matmul(residual, features).reshape(len(x), self.dim)
         return gradients + self.options.l2 * x
 
+    def full_gradients(self, x: NDArray) -> NDArray:
+        own = [first + np.arange(count) for first, count in zip(self._first, self._counts, strict=True)]
+        return np.concatenate([self.gradients(x[None], examples[None]) for examples in own])
+
     def evaluate(self, x: NDArray) -> dict[str, NDArray]:
         """Held-out loss (with the penalty) and accuracy, each (k,), in float64; one model at a time."""
         return self._metrics(x, *self._test)
