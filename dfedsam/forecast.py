@@ -194,6 +194,8 @@ def rehearse(experiment: Experiment, communicator: Communicator, problem: Proble
         problem: the objective with its data, if it is there already. Its black box answers at random from now on.
     """
     communicator.messages = communicator.bytes = 0
+    n, block = experiment.topology.n, communicator.block
+    problem = problem or experiment.objective.build(n, block, experiment.seed, experiment.dtype)
     rehearsal = _Rehearsal(simulation.begin(experiment, communicator, problem))
     run, total = rehearsal.run, rehearsal.evaluate()
     while not run.over and run.round < experiment.rounds and not rehearsal.repeats():
@@ -227,6 +229,8 @@ class _Rehearsal:
         self.rounds: list[NDArray[np.int64]] = []
         self.evaluations: list[NDArray[np.int64]] = []
         self._last = np.zeros(len(_COUNTS), np.int64)
+        if self._asks:
+            run.problem.preflight()
 
     @property
     def period(self) -> int | None:

@@ -17,6 +17,7 @@ from dfedsam.buffers import short_buffers
 from dfedsam.callbacks.base import Callback, Run
 from dfedsam.callbacks.evaluation import Evaluation
 from dfedsam.callbacks.files import Checkpoints, Files, Out, open_folder, restore, topology_row
+from dfedsam.callbacks.privacy import Ledger
 from dfedsam.callbacks.rounds import AbsentPeers, Budget, ConsensusWatch
 from dfedsam.callbacks.timing import Timing
 from dfedsam.communication.base import Communicator
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from dfedsam.algorithms import Algorithm
     from dfedsam.clock import Clock
     from dfedsam.objectives import Objective
+    from dfedsam.privacy import Privacy
     from dfedsam.topologies import Topology
     from dfedsam.topologies.placement import Placement
 
@@ -143,7 +145,8 @@ def run(
             restore(run, run.folder)
         files = [] if run.folder is None else [Files(run.folder)]
         saves = [] if run.folder is None else [Checkpoints(run.folder)]
-        every = [AbsentPeers(), Budget(), Timing(), Evaluation(), ConsensusWatch(), *files, *callbacks, *saves]
+        first = [AbsentPeers(), Budget(), Timing(), Ledger(), Evaluation(), ConsensusWatch()]
+        every = [*first, *files, *callbacks, *saves]
         run.callbacks = every
         for callback in every:
             if callback not in callbacks:
@@ -171,8 +174,12 @@ def begin(experiment: Experiment, communicator: Communicator, problem: Problem |
         problem: the objective with the block's data; None: it is built.
     """
     block = communicator.block
-    problem = problem or experiment.objective.build(experiment.topology.n, block, experiment.seed, experiment.dtype)
+    if problem is None:
+        problem = experiment.objective.build(experiment.topology.n, block, experiment.seed, experiment.dtype)
+        problem.preflight()
     experiment.algorithm.check_problem(problem)
+    if experiment.privacy is not None:
+        experiment.privacy.check_problem(problem)
     x = np.tile(problem.start().astype(experiment.dtype), (len(block), 1))
     with np.errstate(over="ignore", invalid="ignore"):
         state = experiment.algorithm.init(x, problem)
@@ -194,9 +201,11 @@ def play_round(run: Run) -> None:
     stream = RandomStream(experiment.seed, "", run.round, 0, communicator.block)
     weights = run.weights
     server = Server(communicator, run.before_gossip, run.participants) if experiment.algorithm.uses_server else None
+    privacy = experiment.privacy
     context = RoundContext(
         run.round, run.problem, stream, run.counter, communicator, weights, run.before_gossip, ALL_ROWS, run.cosines,
-        run.participants, server, experiment.attackers,
+        run.participants, server, experiment.attackers, privacy, None if privacy is None else run.x.copy(),
+        run.clock if experiment.algorithm.wakes else None,
     )  # fmt: skip
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found, and said in one line
@@ -233,10 +242,12 @@ def simulate(
     evaluate_local: bool = True,
     checkpoint_every: int = 10,
     cosine: bool = False,
+    gradient_norm: bool = False,
     references: bool = False,
     placement: Placement = "contiguous",
     clock: Clock | None = None,
     adversary: Adversary | None = None,
+    privacy: Privacy | None = None,
     until: float | None = None,
     out: Path | str | None = None,
     resume: bool = False,
@@ -256,9 +267,11 @@ def simulate(
         evaluate_local: also evaluate each peer's own model.
         checkpoint_every: rounds between checkpoints.
         cosine: record the mean cosine of the estimates with the exact gradients.
+        gradient_norm: record the norm of the mean objective's gradient at the mean model.
         references: also compute the objective's reference metrics.
         placement: which MPI rank owns which peers.
         adversary: which peers attack, such as `ALIE(peers=3)`.
+        privacy: noise on what peers release, such as `Gaussian(epsilon=3)`.
         clock: simulated time, such as `Clock(compute=Exponential(mean=0.1))`.
         until: simulated seconds after which the run ends.
         out: the run's folder, which must not exist yet; without it nothing is written.
@@ -296,10 +309,12 @@ def simulate(
         evaluate_local=evaluate_local,
         checkpoint_every=checkpoint_every,
         cosine=cosine,
+        gradient_norm=gradient_norm,
         references=references,
         placement=placement,
         clock=clock,
         adversary=adversary,
+        privacy=privacy,
         until=until,
     )
     return run(experiment, out=out, resume=resume, callbacks=callbacks)

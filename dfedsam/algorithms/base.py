@@ -47,6 +47,7 @@ class Algorithm(ABC):
     """An algorithm reaches other peers only through gossip, or, as a baseline, through a server.
 
     Attributes:
+        wakes: how peers meet if the algorithm is asynchronous (`dfedsam.clock.AsynchronousTime`); None: in rounds.
         uses_server: whether it is a baseline with a central server, `context.server`.
         replayable: whether its rounds are plain local steps, whose coefficients a gossip may send in place of x.
         adds_gradient_steps: whether peers change the result of the last gossip phase only by steps along estimated
@@ -61,6 +62,7 @@ class Algorithm(ABC):
     """
 
     uses_server: ClassVar[bool] = False
+    wakes: ClassVar[Literal["mailboxes", "pairs"] | None] = None
     irregular: ClassVar[bool] = False
     replayable: ClassVar[bool] = False
     adds_gradient_steps: ClassVar[bool] = True
@@ -111,6 +113,10 @@ class Algorithm(ABC):
             with options_within("algorithm.gossip"):
                 gossip.check_dim(problem.dim)
 
+    def queries_per_waking(self, problem: Problem) -> float:
+        """Queries that a peer of an asynchronous algorithm asks between two wakings."""
+        return 0.0
+
     def note(self, topology: Topology) -> str | None:
         """A note for the user on this algorithm and topology, printed once at the start of a run; None: no note."""
         gossip = self.gossip_of_x()
@@ -121,6 +127,13 @@ class Algorithm(ABC):
         if kind in ("push_sum", "compressed") and kind not in self.covered_gossip:
             notes.append(f"theory does not cover {public_name(type(self))} with the gossip {public_name(type(gossip))}")
         return "; ".join(filter(None, notes)) or None
+
+    def estimates(self) -> tuple[int, int] | None:
+        """The local steps of a round, each on a minibatch of its own, and the estimates in each; None: not counted.
+
+        A privacy mechanism needs them, and that peers release nothing else before they gossip x.
+        """
+        return None
 
     def local_sgd(self) -> LocalSGD | None:
         """The number of local steps if a round is plain SGD at a constant rate followed by gossip; None otherwise."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csr_array
 
-    from dfedsam.clock import SynchronousTime
+    from dfedsam.clock import RunTime
     from dfedsam.communication.base import Communicator
     from dfedsam.context import QueryCounter
     from dfedsam.experiment import Experiment
@@ -70,7 +70,7 @@ class Run:
     before_gossip: Callable[[NDArray], None] = lambda _: None
     cosines: list[tuple[slice, NDArray]] | None = None
     honest: NDArray[np.bool_] | None = None
-    clock: SynchronousTime | None = None
+    clock: RunTime | None = None
     kept: dict[str, NDArray] = field(default_factory=dict)
     callbacks: Sequence[Callback] = ()
     _start: float = field(default_factory=time.perf_counter)

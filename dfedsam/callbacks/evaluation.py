@@ -113,6 +113,9 @@ class Evaluation(Callback):
             row |= _local({name: values[honest] for name, values in run.peer_metrics.items()})
         row["consensus_distance"] = consensus_distance(x, communicator, run.honest)
         row["consensus_distance_before_gossip"] = row["consensus_distance"] if self._before is None else self._before
+        if run.experiment.gradient_norm and (gradients := run.problem.full_gradients(mean)) is not None:
+            gradients = np.broadcast_to(gradients, (len(communicator.block), len(mean)))
+            row["gradient_norm"] = float(np.linalg.norm(_mean(gradients, communicator, run.honest)))
         row |= _cosine(run)
         gradients = float(communicator.gather(run.counter.gradients).mean())
         row |= {"gradients": gradients} if gradients else {}

@@ -77,6 +77,11 @@ class Gossip(ABC, Generic[S]):
         """A note for the user on this gossip and topology, printed once at the start of a run; None: no note."""
         return None
 
+    @property
+    def needs_shared_directions(self) -> bool:
+        """Whether all peers must estimate along the same directions."""
+        return False
+
     def init(self, x: NDArray) -> S:
         """The state before round 0, for the block's common start x, shape (peers, dim); empty unless overridden."""
         return cast(S, GossipState())

@@ -26,10 +26,12 @@ class Estimator(ABC):
     state. Algorithms call the estimator itself, which also records the cosine; an estimator implements `estimate`.
 
     Attributes:
+        releases_scalars: whether losses enter it only through `Oracle.slopes`, to which a mechanism may add noise.
         repeats_directions: whether two estimates of one purpose in one step use the same directions.
     """
 
     repeats_directions: ClassVar[bool] = True
+    releases_scalars: ClassVar[bool] = False
 
     def check(self, problem: Problem) -> None:
         """Raise OptionError unless it can estimate this objective's gradients; called before anything is written."""
@@ -86,6 +88,11 @@ class Estimator(ABC):
     def replayed_directions(self) -> int:
         """Number of directions, derived from the seed alone, that one estimate combines; 0 if it does not."""
         return 0
+
+    @property
+    def shares_directions(self) -> bool:
+        """Whether all peers use the same directions."""
+        return False
 
     def combination(self, oracle: Oracle, x: NDArray, purpose: str) -> tuple[NDArray, NDArray]:
         """An estimate at x (p, dim) in parts: coefficients (p, q) and `draw`'s directions (p, q, dim)."""
