@@ -131,6 +131,7 @@ def run(
     """
     communicator = communicator or experiment.connect()
     run = begin(experiment, communicator)
+    run.problem.preflight()
     with ExitStack() as stack:
         run.folder = stack.enter_context(open_folder(out, communicator, resume=resume))
         if resume and run.folder is not None:

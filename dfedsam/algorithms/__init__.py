@@ -19,6 +19,7 @@ from dfedsam.algorithms.lead import Lead
 from dfedsam.algorithms.local_tracking import KGT, LED
 from dfedsam.algorithms.momentum import DecentLaM, QGDSGDm
 from dfedsam.algorithms.oledfl import OledFL
+from dfedsam.algorithms.text_evolution import TextEvolution
 
 __all__ = [
     "BBT",
@@ -58,5 +59,6 @@ __all__ = [
     "ProxSkip",
     "QGDSGDm",
     "State",
+    "TextEvolution",
     "WangElia",
 ]

@@ -194,6 +194,9 @@ class PromptProblem(Problem):
         )
         return metrics | {f"first_order_{name}": float(best[name][0]) for name in ("accuracy", "loss")}
 
+    def preflight(self) -> None:
+        self.black_box.preflight(self.black_box.prompt if self.map.per_example else self.map.prompts(self.start()))
+
     def rehearse(self) -> Bill:
         bill = Bill()
         self.black_box.rehearse(bill)

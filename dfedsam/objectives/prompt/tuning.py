@@ -141,9 +141,6 @@ class PromptTuning(Objective):
         black_box = self.blackbox.build(task)
         self.parameters.check(black_box)
         prompt_map = self.parameters.build(black_box, task, seed)
-        black_box.preflight(
-            black_box.prompt if prompt_map.per_example else prompt_map.prompts(prompt_map.start().astype(dtype))
-        )
         card = {
             "model": self.model,
             "blackbox": public_name(type(self.blackbox)),

@@ -219,7 +219,9 @@ def tuning(server: Server, folder: Path, reviews: Path, tmp_path: Path, **more) 
 
 def test_a_problem_whose_budget_is_spent_asks_no_more_and_says_so(server, folders, reviews, tmp_path: Path) -> None:
     def build(**limits) -> PromptProblem:
-        return tuning(server, folders["gpt2"], reviews, tmp_path, **limits).build(3, range(3), 0, np.float32)
+        problem = tuning(server, folders["gpt2"], reviews, tmp_path, **limits).build(3, range(3), 0, np.float32)
+        problem.preflight()
+        return problem
 
     first = build(budget_requests=10)
     x, batch = np.stack([first.start()] * 3)[:, None] + np.float32([[[0]], [[1]], [[2]]]), first.minibatch(stream())
