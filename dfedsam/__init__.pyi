@@ -33,6 +33,12 @@ from .adversary import (
     Spectral as Spectral,
 )
 from .algorithms import (
+    ADPSGD as ADPSGD,
+)
+from .algorithms import (
+    ADSGD as ADSGD,
+)
+from .algorithms import (
     BBT as BBT,
 )
 from .algorithms import (
@@ -63,7 +69,13 @@ from .algorithms import (
     SGP as SGP,
 )
 from .algorithms import (
+    A2CiD2 as A2CiD2,
+)
+from .algorithms import (
     Algorithm as Algorithm,
+)
+from .algorithms import (
+    AsynchronousDFedSAM as AsynchronousDFedSAM,
 )
 from .algorithms import (
     AugDGM as AugDGM,
@@ -127,6 +139,9 @@ from .algorithms import (
 )
 from .algorithms import (
     MomentumTracking as MomentumTracking,
+)
+from .algorithms import (
+    NetworkDANE as NetworkDANE,
 )
 from .algorithms import (
     OledFL as OledFL,
@@ -288,6 +303,9 @@ from .gossip import (
     Median as Median,
 )
 from .gossip import (
+    Noisy as Noisy,
+)
+from .gossip import (
     Plain as Plain,
 )
 from .gossip import (
@@ -361,6 +379,21 @@ from .objectives import (
 )
 from .objectives import (
     RandomProjection as RandomProjection,
+)
+from .privacy import (
+    Decor as Decor,
+)
+from .privacy import (
+    Gaussian as Gaussian,
+)
+from .privacy import (
+    GaussianMessages as GaussianMessages,
+)
+from .privacy import (
+    Laplace as Laplace,
+)
+from .privacy import (
+    Privacy as Privacy,
 )
 from .simulation import (
     Result as Result,

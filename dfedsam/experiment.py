@@ -11,12 +11,13 @@ from typing import Any, Literal, get_args
 
 from dfedsam.adversary import Adversary, Attackers
 from dfedsam.algorithms import Algorithm
-from dfedsam.clock import Clock, SynchronousTime
+from dfedsam.clock import AsynchronousTime, Clock, RunTime, SynchronousTime
 from dfedsam.communication import connect
 from dfedsam.communication.base import Communicator
 from dfedsam.describe import describe, only_results
 from dfedsam.errors import OptionError, options_within
-from dfedsam.objectives import Objective
+from dfedsam.objectives import Objective, Problem
+from dfedsam.privacy import Privacy
 from dfedsam.registry import public_name
 from dfedsam.topologies import Topology, verify
 from dfedsam.topologies.placement import Placement, check_placement, place
@@ -29,6 +30,7 @@ _NO_RESULT = (
     "evaluate_local",
     "checkpoint_every",
     "cosine",
+    "gradient_norm",
     "references",
     "placement",
     "until",
@@ -51,11 +53,15 @@ class Experiment:
             the same of validation examples).
         checkpoint_every: rounds between checkpoints, at least 1; the start and the last round always get one.
         cosine: record the mean cosine of the estimates with the exact gradients, if the objective gives gradients.
+        gradient_norm: record ‖∇f(x̄)‖ of the mean objective at the mean model, if the objective gives gradients; of
+            this the convergence theorems speak.
         references: also compute the objective's reference metrics, such as its first-order accuracy.
         placement: which MPI rank owns which peers; does not affect results. "contiguous": neighbouring peers share a
             rank; "reorder": fewer edges cross ranks, so less is sent; "metis": fewer still, requires the extra [metis].
-        clock: simulated time: how long peers compute, how long messages travel, and whom a peer waits for.
+        clock: simulated time: how long peers compute, how long messages travel, and whom a peer waits for; without it,
+            an asynchronous algorithm takes a clock with its defaults.
         adversary: which peers attack, and what they send; the metrics are then those of honest peers.
+        privacy: noise on what peers release, and a budget that may end the run; None: no privacy guarantee.
         until: simulated seconds after which the run ends, above 0, if `rounds` have not ended it.
 
     Raises:
@@ -72,11 +78,13 @@ class Experiment:
     evaluate_local: bool = True
     checkpoint_every: int = 10
     cosine: bool = False
+    gradient_norm: bool = False
     references: bool = False
     placement: Placement = "contiguous"
     clock: Clock | None = None
     until: float | None = None
     adversary: Adversary | None = None
+    privacy: Privacy | None = None
 
     def __post_init__(self) -> None:
         whole_number("rounds", self.rounds, 0)
@@ -90,11 +98,18 @@ class Experiment:
         self._check_clock()
         self._check_adversary()
         object.__setattr__(self, "algorithm", self.algorithm.for_rounds(self.rounds))
+        if self.privacy is not None:
+            object.__setattr__(self, "privacy", self.privacy.for_run(self.topology, self.algorithm, self.rounds))
 
     def _check_clock(self) -> None:
         topology, gossip = self.topology, self.algorithm.gossip_of_x()
+        if self.algorithm.wakes is not None:
+            object.__setattr__(self, "clock", self.clock or Clock())
+            if self.privacy is not None:
+                rule = "must be none for an asynchronous algorithm, whose messages it does not cover"
+                raise OptionError("privacy", public_name(type(self.privacy)), rule, "choose an algorithm with rounds")
         if self.clock is not None:
-            self.clock.check(topology, asynchronous=False)
+            self.clock.check(topology, asynchronous=self.algorithm.wakes is not None)
             if self.clock.m is not None:
                 topology = copy(topology)
                 topology.period = None  # which links are dropped changes from round to round
@@ -148,9 +163,20 @@ class Experiment:
         values = {name: only_results(value) for name, value in self.description().items() if name not in _NO_RESULT}
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
-    def start_clock(self) -> SynchronousTime | None:
-        """Simulated time before round 0; None without a clock."""
-        return None if self.clock is None else SynchronousTime(self.clock, self.topology.n, self.seed)
+    def start_clock(self, problem: Problem, size: int) -> RunTime | None:
+        """Simulated time before round 0; None without a clock.
+
+        Args:
+            problem: the objective with data.
+            size: bytes of a peer's row.
+        """
+        algorithm = self.algorithm
+        if self.clock is None:
+            return None
+        if algorithm.wakes is None:
+            return SynchronousTime(self.clock, self.topology.n, self.seed)
+        queries = algorithm.queries_per_waking(problem)
+        return AsynchronousTime(self.clock, algorithm.wakes, self.topology.weights(0), self.seed, size, queries)
 
     def connect(self) -> Communicator:
         """The communicator over the ranks of this MPI job, or over this process alone."""

@@ -48,6 +48,18 @@ class Finding:
     needed: bool = True
 
 
+def doctor() -> int:
+    """Check whether this machine can run experiments, and explain how to install what is missing.
+
+    Checks packages, the MPI library and its launcher (by starting two ranks that exchange data), cores and threads,
+    GPUs, and the demo's model and data. The exit status is 1 if something required is missing.
+
+    Examples:
+        dfedsam doctor
+    """
+    return report(findings())
+
+
 def report(found: Iterable[Finding]) -> int:
     """Print findings as they arrive; return 1 if something required is missing, else 0."""
     missing = False

@@ -275,6 +275,7 @@ class EndpointConfig(TemplatedConfig):
     """
 
     public_name: ClassVar[str] = "endpoint"
+    confirmed: ClassVar[tuple[str, ...]] = ("url", "key_variable")  # a file alone may not choose them
     is_remote: ClassVar[bool] = True
     template: str = "{text} {prompt} It was"
     protocol: EndpointProtocol = "completions"

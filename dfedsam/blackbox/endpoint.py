@@ -117,19 +117,18 @@ class Endpoint(BlackBox):
         return self._numbers(np.empty((1, 1, 0), np.int64), examples[None], count=False)[0, 0]
 
     def rehearse(self, bill: Bill) -> None:
-        rng, seen = np.random.default_rng(0), set()
+        rng, seen, lock = np.random.default_rng(0), set[str](), threading.Lock()
+        classes = len(self.task.words) + (not self.gives_scores)
 
         def answer(request: Request) -> list[float]:
             key = self._key(request)
-            with self._lock:
-                if key not in seen:  # what is asked twice is paid for once
+            with lock:
+                if key not in seen and self._cache.get(key) is None:
                     seen.add(key)
                     bill.requests += 1
                     bill.prompt_tokens += request.tokens
-                    bill.completion_tokens += request.body["max_tokens"]
-                if self.gives_scores:
-                    return np.log(rng.random(len(self.task.words))).tolist()
-                return np.eye(len(self.task.words) + 1)[rng.integers(len(self.task.words))].tolist()
+                    bill.completion_tokens += request.body.get("max_tokens", 1)
+                return rng.random(classes).tolist()
 
         self._answer = answer
 
@@ -210,9 +209,10 @@ class Endpoint(BlackBox):
         return known
 
     def _key(self, request: Request) -> str:
-        """The name under which an answer is stored: everything that it depends on, as it was first asked for."""
-        options, most = self.options, self.options.logprobs if self._protocol.most else 0
-        return self._cache.key(self._client.url, options.protocol, most, request.body, self._protocol.classes)
+        """What an answer is stored under, whatever number of log-probabilities the server allows."""
+        most = self.options.logprobs if self._protocol.most else 0
+        asked = [self._client.url, self.options.protocol, most, request.body]
+        return self._cache.key(asked, self._protocol.classes)
 
     def _ask(self, request: Request, key: str) -> list[float]:
         protocol = self._protocol

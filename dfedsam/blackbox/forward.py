@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dfedsam.blackbox.loading import Loaded, is_out_of_memory
 from dfedsam.errors import OptionError
+from dfedsam.phases import progress
 
 _LOG = logging.getLogger(__name__)
 
@@ -78,7 +79,9 @@ class Batches:
         pieces: list[torch.Tensor] = []
         for group in np.split(order, np.flatnonzero(np.diff(keys[order])) + 1):
             done = 0
+            passed = sum(map(len, pieces))
             while done < len(group):
+                progress(passed + done, len(order))
                 done += self._next(group[done:], int(costs[group[0]]), forward, pieces)
         return torch.cat(pieces)[torch.from_numpy(np.argsort(order, kind="stable")).to(self.device)]
 

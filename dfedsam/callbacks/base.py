@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csr_array
 
-    from dfedsam.clock import SynchronousTime
+    from dfedsam.clock import RunTime
     from dfedsam.communication.base import Communicator
     from dfedsam.context import QueryCounter
     from dfedsam.experiment import Experiment
@@ -70,7 +70,7 @@ class Run:
     before_gossip: Callable[[NDArray], None] = lambda _: None
     cosines: list[tuple[slice, NDArray]] | None = None
     honest: NDArray[np.bool_] | None = None
-    clock: SynchronousTime | None = None
+    clock: RunTime | None = None
     kept: dict[str, NDArray] = field(default_factory=dict)
     callbacks: Sequence[Callback] = ()
     _start: float = field(default_factory=time.perf_counter)
@@ -123,6 +123,9 @@ class Callback:
     all ranks.
     """
 
+    def prepare(self, communicator: Communicator) -> None:
+        """Called first of all, before data and model are loaded."""
+
     def on_start(self, run: Run) -> None:
         """Called once, before the first round or after a checkpoint was loaded."""
 
@@ -143,7 +146,7 @@ class Callback:
         """Called once after the last round, also when the run was stopped; not when it failed."""
 
     def close(self) -> None:
-        """Called at the very end, even after a failure, if `on_start` was called."""
+        """Called at the very end, even after a failure, if `prepare` or `on_start` was called."""
 
 
 def on_root(communicator: Communicator, action: Callable[[], T]) -> T:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dfedsam.callbacks.base import Callback, Run
 from dfedsam.communication.base import Communicator
 from dfedsam.errors import BudgetExceeded, RunError
+from dfedsam.phases import report
 from dfedsam.run_folder import Row
 
 _CHUNK = 256  # rows whose distance to the mean is computed at a time, in float64
@@ -74,7 +75,9 @@ class Evaluation(Callback):
         if not (run.over or run.experiment.is_evaluated(run.round)):
             return
         try:
+            report(f"evaluating after round {run.round}")
             metrics = self.metrics_of(run)
+            report("")
         except BudgetExceeded as error:
             if run.round == 0:
                 raise RunError(f"the budget does not cover the initial evaluation: {error}; raise it") from None
@@ -110,6 +113,9 @@ class Evaluation(Callback):
             row |= _local({name: values[honest] for name, values in run.peer_metrics.items()})
         row["consensus_distance"] = consensus_distance(x, communicator, run.honest)
         row["consensus_distance_before_gossip"] = row["consensus_distance"] if self._before is None else self._before
+        if run.experiment.gradient_norm and (gradients := run.problem.full_gradients(mean)) is not None:
+            gradients = np.broadcast_to(gradients, (len(communicator.block), len(mean)))
+            row["gradient_norm"] = float(np.linalg.norm(_mean(gradients, communicator, run.honest)))
         row |= _cosine(run)
         gradients = float(communicator.gather(run.counter.gradients).mean())
         row |= {"gradients": gradients} if gradients else {}

@@ -6,6 +6,7 @@ from dfedsam.gossip.channel import Channel, LocalUpdate
 from dfedsam.gossip.choco import Choco
 from dfedsam.gossip.deep_squeeze import DeepSqueeze
 from dfedsam.gossip.flood import Flood
+from dfedsam.gossip.noisy import Noisy
 from dfedsam.gossip.plain import Plain
 from dfedsam.gossip.polynomial import Chebyshev, FiniteTime, SecondOrder
 from dfedsam.gossip.push_sum import PushSum
@@ -43,6 +44,7 @@ __all__ = [
     "Krum",
     "LocalUpdate",
     "Median",
+    "Noisy",
     "Plain",
     "PushSum",
     "RobustGossip",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,9 +77,14 @@ class Gossip(ABC, Generic[S]):
         """A note for the user on this gossip and topology, printed once at the start of a run; None: no note."""
         return None
 
-    @abstractmethod
+    @property
+    def needs_shared_directions(self) -> bool:
+        """Whether all peers must estimate along the same directions."""
+        return False
+
     def init(self, x: NDArray) -> S:
-        """The state before round 0, for the block's common start x, shape (peers, dim)."""
+        """The state before round 0, for the block's common start x, shape (peers, dim); empty unless overridden."""
+        return cast(S, GossipState())
 
     @abstractmethod
     def __call__(self, x: NDArray, state: S, channel: Channel) -> tuple[NDArray, S]:

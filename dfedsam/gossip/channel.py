@@ -84,7 +84,7 @@ class Channel:
             return np.subtract(self.mix(x), x, dtype=np.float64)
         own, target = x.astype(np.float64), np.zeros(x.shape)
         messages = np.ascontiguousarray(x).view(np.uint8).reshape(len(x), -1)
-        matrix = _without_identity(self.weights)
+        matrix = laplacian(self.weights, 1.0)
         self.communicator.add_encoded(matrix, messages, own, lambda rows: rows.view(x.dtype).astype(np.float64), target)
         return target
 
@@ -94,6 +94,6 @@ class Channel:
 
 
 @cache_by_id
-def _without_identity(W: csr_array) -> csr_array:
-    """W − I; off the diagonal it has W's entries."""
-    return type(W)(W - diagonal(np.ones(len(W.indptr) - 1)))
+def laplacian(W: csr_array, scale: float) -> csr_array:
+    """scale · (W − I), which draws peers towards their neighbours; off the diagonal it has W's entries."""
+    return type(W)(scale * (W - diagonal(np.ones(len(W.indptr) - 1))))

@@ -28,6 +28,8 @@ class Tilted(TwoPoint):
         tilt: t, above 0, in units of one loss: t times the losses' range should not exceed log 2q.
     """
 
+    releases_scalars = False  # weights of losses, not differences alone
+
     mu: float = 0.05
     distribution: Distribution = "gaussian"
     tilt: float = 1.0

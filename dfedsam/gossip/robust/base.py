@@ -70,9 +70,6 @@ class RobustGossip(MultiStepGossip[GossipState]):
                     raise OptionError("gossip", public_name(type(self)), f"{rule}{least}", "choose clipped")
                 raise OptionError("gossip.max_attackers", self.max_attackers, rule, "choose a graph with more edges")
 
-    def init(self, x: NDArray) -> GossipState:
-        return GossipState()
-
     def __call__(self, x: NDArray, state: GossipState, channel: Channel) -> tuple[NDArray, GossipState]:
         for step in range(self.steps):
             x = channel.step(step).aggregate(x, self.combine)

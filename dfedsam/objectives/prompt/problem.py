@@ -82,16 +82,27 @@ class PromptProblem(Problem):
         steady = black_box.gives_scores and not (batch_size or perturbed or self.categorical or prompt_map.per_example)
         self.num_scores = self._widest * classes if steady else 0
         self.has_budget = black_box.has_budget
+        self.gives_example_losses = black_box.gives_scores
         self.has_gradients = black_box.gives_gradients and prompt_map.has_gradients and not perturbed
 
     def start(self) -> NDArray:
         return self.map.start().astype(self.dtype)
+
+    def example_indices(self, rows: slice = ALL_ROWS) -> NDArray[np.int64]:
+        peers = self._own[rows]
+        examples = np.full((len(peers), self._widest), -1, dtype=np.int64)
+        for row, own in zip(examples, peers, strict=True):
+            row[: len(own)] = own
+        return examples
 
     def flip_labels(self, rows: NDArray[np.intp]) -> None:
         self.labels = self.labels.copy()
         for row in rows.tolist():
             own = self._own[row]
             self.labels[own] = self._classes - 1 - self.labels[own]
+
+    def preflight(self) -> None:
+        self.black_box.preflight(self.black_box.prompt if self.map.per_example else self.map.prompts(self.start()))
 
     def minibatch(self, stream: RandomStream, rows: slice = ALL_ROWS) -> NDArray:
         """Indices of each peer's examples, drawn without replacement, shape (p, b)."""

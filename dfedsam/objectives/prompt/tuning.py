@@ -19,6 +19,7 @@ from dfedsam.errors import OptionError
 from dfedsam.objectives.base import Objective
 from dfedsam.objectives.prompt.parameters import FullPrompt, PromptParameters
 from dfedsam.peers import Peers
+from dfedsam.phases import report
 from dfedsam.random import generator
 from dfedsam.registry import make_named, public_name
 
@@ -119,8 +120,10 @@ class PromptTuning(Objective):
         return self.blackbox.is_remote
 
     def build(self, peers: int, block: Peers, seed: int, dtype: DTypeLike) -> PromptProblem:
+        report("loading the data")
         train, test, more, words = self._examples(seed)
         shards = self._shards(train, peers, seed)
+        report(f"loading the model {self.model}")
         from dfedsam.objectives.prompt.problem import PromptProblem  # here, since it brings safetensors
 
         examples = train.joined(test) if more is None else train.joined(test).joined(more)

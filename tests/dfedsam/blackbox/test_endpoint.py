@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file
 
-from dfedsam import DFedAvg, RunError, TwoPoint, simulate, topologies
+from dfedsam import DFedAvg, Experiment, RunError, TwoPoint, forecast, run, simulate, topologies
 from dfedsam.blackbox import CausalLMConfig, EndpointConfig
 from dfedsam.blackbox.base import BlackBox
 from dfedsam.blackbox.inputs import TaskSpec
 from dfedsam.blackbox.loading import load_embeddings
+from dfedsam.communication import SingleProcess
 from dfedsam.data.examples import Examples
 from dfedsam.data.split import IID
 from dfedsam.errors import BudgetExceeded
@@ -234,6 +235,7 @@ def test_a_problem_whose_budget_is_spent_asks_no_more_and_says_so(server, folder
         return problem
 
     first = build(budget_requests=10)
+    first.preflight()
     x, batch = np.stack([first.start()] * 3)[:, None] + np.float32([[[0]], [[1]], [[2]]]), first.minibatch(stream())
     first.losses(x, batch)
     assert not first.budget_exhausted
@@ -334,3 +336,21 @@ def test_only_the_table_of_embeddings_is_read(folders: dict[str, Path], tmp_path
         np.testing.assert_array_equal(load_embeddings(str(folders[kind])).weight, model._forward.embeddings.weight)  # type: ignore
     with pytest.raises(ValueError, match="supports, but is roberta"):
         load_embeddings(str(folders["roberta"]))
+
+
+def test_a_rehearsal_asks_nothing_and_counts_what_the_run_pays(server, folders, reviews, tmp_path: Path) -> None:
+    objective = tuning(server, folders["gpt2"], reviews, tmp_path, budget_requests=100_000)
+    experiment = Experiment(
+        objective=objective,
+        topology=topologies.make("ring", 3),
+        algorithm=DFedAvg(local_steps=1, estimator=TwoPoint(directions=1, mu=0.1)),
+        rounds=3,
+    )
+    counts = forecast.rehearse(experiment, SingleProcess(3))
+    assert server.requests == 0
+    run(experiment)
+    assert counts.requests == counts.completion_tokens == server.requests
+    spent = objective.build(3, range(3), 0, np.float32).black_box.spent()  # type: ignore[attr-defined]
+    assert spent == {"requests": counts.requests, "tokens": counts.prompt_tokens}
+    again = forecast.rehearse(experiment, SingleProcess(3))
+    assert again.requests < counts.requests  # answers at the start are stored
