@@ -140,7 +140,6 @@ def run(
             stack.callback(callback.close)
             callback.prepare(communicator)
         run = begin(experiment, communicator)
-        run.problem.preflight()
         run.folder = stack.enter_context(open_folder(out, communicator, resume=resume))
         if resume and run.folder is not None:
             restore(run, run.folder)

@@ -48,13 +48,6 @@ class Problem(ABC):
     has_budget: bool = False
     budget_exhausted: str | None = None
 
-    def preflight(self) -> None:  # noqa: B027  (most have nothing to check)
-        """Ask the query that takes most memory, or a first one of a service, before a run writes anything.
-
-        Raises:
-            ValueError: if it cannot be answered.
-        """
-
     @abstractmethod
     def start(self) -> NDArray:
         """The common start x⁰, shape (dim,)."""

@@ -101,9 +101,6 @@ class PromptProblem(Problem):
             own = self._own[row]
             self.labels[own] = self._classes - 1 - self.labels[own]
 
-    def preflight(self) -> None:
-        self.black_box.preflight(self.black_box.prompt if self.map.per_example else self.map.prompts(self.start()))
-
     def minibatch(self, stream: RandomStream, rows: slice = ALL_ROWS) -> NDArray:
         """Indices of each peer's examples, drawn without replacement, shape (p, b)."""
         peers = self._own[rows]
