@@ -114,6 +114,10 @@ class Algorithm(ABC):
             with options_within("algorithm.gossip"):
                 gossip.check_dim(problem.dim)
 
+    def state_size(self, dim: int) -> int:
+        """Numbers that a peer's state has at least, for x of length `dim`: what may not fit is refused beforehand."""
+        return dim
+
     def queries_per_waking(self, problem: Problem) -> float:
         """Queries that a peer of an asynchronous algorithm asks between two wakings."""
         return 0.0
