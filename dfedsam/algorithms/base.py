@@ -99,8 +99,9 @@ class Algorithm(ABC):
             raise OptionError("algorithm", me, rule, "choose dpsgd, dfedsam or gradient_tracking")
         if _kind(gossip) in self.refused_gossip:
             what = "send uncompressed rows" if gossip.keeps_mean else "keep the peers' mean"
+            instead = "lead" if gossip.keeps_mean else "gradient_tracking"
             rule = f"must {what} for the algorithm {me}, which adds up the errors of this one"
-            raise OptionError("algorithm.gossip", name, rule, "choose the gossip plain, or the algorithm lead")
+            raise OptionError("algorithm.gossip", name, rule, f"choose the gossip plain, or the algorithm {instead}")
 
     def for_rounds(self, rounds: int) -> Algorithm:
         """This algorithm, with the options that follow the run's number of rounds filled in."""
@@ -112,6 +113,10 @@ class Algorithm(ABC):
         if gossip is not None:
             with options_within("algorithm.gossip"):
                 gossip.check_dim(problem.dim)
+
+    def state_size(self, dim: int) -> int:
+        """Numbers that a peer's state has at least, for x of length `dim`: what may not fit is refused beforehand."""
+        return dim
 
     def queries_per_waking(self, problem: Problem) -> float:
         """Queries that a peer of an asynchronous algorithm asks between two wakings."""

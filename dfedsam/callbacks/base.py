@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 if TYPE_CHECKING:
@@ -74,6 +75,11 @@ class Run:
     kept: dict[str, NDArray] = field(default_factory=dict)
     callbacks: Sequence[Callback] = ()
     _start: float = field(default_factory=time.perf_counter)
+
+    @cached_property
+    def start(self) -> NDArray:
+        """The common start (dim,)."""
+        return self.problem.start().astype(self.experiment.dtype)
 
     @property
     def x(self) -> NDArray:
