@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from dfedsam.errors import OptionError
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_SEMICOLONS = "separate columns by commas, not semicolons, or by tabs in a .tsv"
 FORMATS = {
     ".csv": "csv",
     ".tsv": "csv",
@@ -89,7 +91,12 @@ class Source:
         columns = [self.text_column] if whole else [name.strip() for name in self.text_column.split(",", maxsplit=1)]
         for option, column in (*(("text_column", column) for column in columns), ("label_column", self.label_column)):
             if column not in rows.column_names:
-                raise OptionError(option, column, f"must be a column: {source} has {', '.join(rows.column_names)}")
+                hint = "its first line must name the columns"
+                if any(";" in name for name in rows.column_names):
+                    hint = _SEMICOLONS
+                raise OptionError(
+                    option, column, f"must be a column: {source} has {', '.join(rows.column_names)}", hint
+                )
         if self.label_column in columns:
             raise OptionError("label_column", self.label_column, "must be another column than the texts'")
         return columns
@@ -154,6 +161,8 @@ class Source:
             reason = _reason(error)
             coded = "codec can't decode" in reason or "UTF-8" in reason or "UTF-16" in reason
             hint = "set encoding to that of the file, such as latin-1 or utf-16" if coded else ""
+            if re.search(r"Expected \d+ fields", reason):
+                hint = f"put texts with commas in quotes; {_SEMICOLONS}"
             raise OptionError(option, source, f"cannot be read as {kind} ({reason})", hint) from None
 
 
