@@ -67,15 +67,16 @@ class Graph:
 
     def parts(self) -> NDArray[np.integer]:
         """The component of each peer (strong, of a directed graph), numbered by falling size, shape (n,)."""
-        count, part = connected_components(self.adjacency, directed=self.directed, connection="strong")
-        rank = np.empty(count, dtype=np.intp)
-        rank[np.argsort(-np.bincount(part), kind="stable")] = np.arange(count)
+        part = connected_components(self.adjacency, directed=True, connection="strong")[1]
+        _, first, sizes = np.unique(part, return_index=True, return_counts=True)
+        rank = np.empty(len(sizes), dtype=np.intp)
+        rank[np.lexsort((first, -sizes))] = np.arange(len(sizes))
         return rank[part]
 
     @property
     def connected(self) -> bool:
         """Whether every peer reaches every other."""
-        return not self.parts().any()
+        return connected_components(self.adjacency, directed=True, connection="strong", return_labels=False) == 1
 
 
 AnyGraph = nx.Graph | Graph

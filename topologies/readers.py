@@ -83,6 +83,8 @@ def _json(path: Path) -> nx.Graph:
     data = cast(dict[str, Any], data) if isinstance(data, dict) else {}
     if data.get("schedule"):
         raise ValueError(_SCHEDULE)
+    if data.get("left_out"):
+        raise ValueError("its edges are so many that they were left out; use the topology of the run's config.yaml")
     if isinstance(data.get("elements"), dict):
         return nx.cytoscape_graph({"data": [], "directed": False, "multigraph": False, **data})
     if isinstance(data.get("adjacency"), list):

@@ -32,9 +32,6 @@ def link_failures(n: int, topology: Spec = "ring", p: float = 0.1, seed: int = 0
         topology: whose links fail: a graph, a schedule, or another unreliable network.
         p: probability that a link is down, in [0, 1].
         seed: at least 0; also the inner topology's.
-
-    Raises:
-        OptionError: if p is not in [0, 1], or the inner topology cannot be made or is biased.
     """
     p = share("p", p, _P, zero=True)
     seed = whole_number("seed", seed, 0, _SEED)
@@ -60,10 +57,6 @@ def peer_dropout(
         p: probability that a peer is absent, in [0, 1]; None takes 0.1, or 0 where `absences` is given.
         absences: stated absences [peer, first round, last round], both ends included, rounds counted from 0.
         seed: at least 0; also the inner topology's.
-
-    Raises:
-        OptionError: if p is not in [0, 1], an absence is not of a peer of this network or ends before it begins, or the
-            inner topology cannot be made or is biased.
     """
     p = share("p", (0.1 if absences is None else 0.0) if p is None else p, _P, zero=True)
     seed = whole_number("seed", seed, 0, _SEED)
@@ -91,9 +84,6 @@ def latency(
         periods: rounds between two uses of a link, for each class, at least 1.
         shares: share of the links in each class, in [0, 1], together 1; None makes all classes equally large.
         seed: at least 0; also the inner topology's.
-
-    Raises:
-        OptionError: if an option is out of range, or the inner topology cannot be made or is biased.
     """
     every = _classes(periods)
     fractions = as_probabilities("shares", shares, len(every), "class")

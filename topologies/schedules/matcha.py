@@ -52,10 +52,6 @@ def matcha(
         matchings: how the edges are divided, [[[0, 4], [2, 3]], …]: each edge once, no peer twice in a matching; None
             divides them into at most Δ + 1 by Misra and Gries's method.
         seed: at least 0; also the graph's, where it is random.
-
-    Raises:
-        OptionError: if an option is out of range, the topology is directed, a schedule, not connected or too large, the
-            matchings do not divide its edges, cvxpy is not installed, or its solver failed.
     """
     budget = share("budget", budget, "the usual is 0.5")
     seed = whole_number("seed", seed, 0, "give 0 or more")
@@ -124,9 +120,6 @@ def best_probabilities(n: int, matchings: Sequence[Matching], budget: float) -> 
         n: number of peers.
         matchings: m of them, whose union is connected.
         budget: share of the matchings that may be used in a round on average, in (0, 1].
-
-    Raises:
-        OptionError: if n is above 128, cvxpy is not installed, or its solver did not come near enough to the optimum.
     """
     m = len(matchings)
     if budget == 1:

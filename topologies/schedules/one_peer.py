@@ -32,9 +32,6 @@ def one_peer_exponential(n: int) -> Topology:
 
     Args:
         n: number of peers, at least 2.
-
-    Raises:
-        OptionError: if n is below 2.
     """
     n = checked_peers(n)
     rounds = (n - 1).bit_length()
@@ -48,9 +45,6 @@ def one_peer_hypercube(n: int) -> Topology:
 
     Args:
         n: number of peers, a power of two, at least 2.
-
-    Raises:
-        OptionError: if n is not a power of two (the message gives the nearest two).
     """
     n = checked_peers(n)
     if n & (n - 1):
@@ -66,9 +60,6 @@ def one_peer_ring(n: int) -> Topology:
 
     Args:
         n: number of peers, at least 2.
-
-    Raises:
-        OptionError: if n is below 2.
     """
     n = checked_peers(n)
     line = np.arange(n)
@@ -85,9 +76,6 @@ def one_peer_grid(n: int, rows: int | None = None) -> Topology:
     Args:
         n: number of peers, a product of two sides of at least 2 each.
         rows: number of rows; None takes the rectangle nearest to a square (with no more rows than columns).
-
-    Raises:
-        OptionError: as `topologies.grid` raises it.
     """
     rows, columns = sides("grid", whole_number("peers", n, 2, "give two or more peers"), rows, least=2)
     peers = np.arange(n).reshape(rows, columns)
@@ -137,9 +125,6 @@ def ceca(n: int) -> Topology:
 
     Args:
         n: number of peers, at least 2.
-
-    Raises:
-        OptionError: if n is below 2.
 
     Examples:
         >>> from dfedsam.topologies import ceca, spectrum
