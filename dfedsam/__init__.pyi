@@ -1,4 +1,37 @@
 # What `from dfedsam import ...` offers. lazy_loader reads this file and loads a name when it is first used.
+from .adversary import (
+    ALIE as ALIE,
+)
+from .adversary import (
+    IPM as IPM,
+)
+from .adversary import (
+    Adversary as Adversary,
+)
+from .adversary import (
+    ConstantAttack as ConstantAttack,
+)
+from .adversary import (
+    Dissensus as Dissensus,
+)
+from .adversary import (
+    LabelFlip as LabelFlip,
+)
+from .adversary import (
+    Mimic as Mimic,
+)
+from .adversary import (
+    RandomNoise as RandomNoise,
+)
+from .adversary import (
+    SignFlip as SignFlip,
+)
+from .adversary import (
+    Silent as Silent,
+)
+from .adversary import (
+    Spectral as Spectral,
+)
 from .algorithms import (
     BBT as BBT,
 )
@@ -94,6 +127,9 @@ from .algorithms import (
 )
 from .algorithms import (
     MomentumTracking as MomentumTracking,
+)
+from .algorithms import (
+    NetworkDANE as NetworkDANE,
 )
 from .algorithms import (
     OledFL as OledFL,
@@ -204,6 +240,18 @@ from .experiment import (
     Experiment as Experiment,
 )
 from .gossip import (
+    GTS as GTS,
+)
+from .gossip import (
+    IOS as IOS,
+)
+from .gossip import (
+    NNA as NNA,
+)
+from .gossip import (
+    Balance as Balance,
+)
+from .gossip import (
     Ceca as Ceca,
 )
 from .gossip import (
@@ -211,6 +259,12 @@ from .gossip import (
 )
 from .gossip import (
     Choco as Choco,
+)
+from .gossip import (
+    Clipped as Clipped,
+)
+from .gossip import (
+    CSPlus as CSPlus,
 )
 from .gossip import (
     DeepSqueeze as DeepSqueeze,
@@ -222,7 +276,19 @@ from .gossip import (
     Flood as Flood,
 )
 from .gossip import (
+    GeometricMedian as GeometricMedian,
+)
+from .gossip import (
     Gossip as Gossip,
+)
+from .gossip import (
+    Krum as Krum,
+)
+from .gossip import (
+    Median as Median,
+)
+from .gossip import (
+    Noisy as Noisy,
 )
 from .gossip import (
     Plain as Plain,
@@ -231,7 +297,13 @@ from .gossip import (
     PushSum as PushSum,
 )
 from .gossip import (
+    RobustGossip as RobustGossip,
+)
+from .gossip import (
     SecondOrder as SecondOrder,
+)
+from .gossip import (
+    TrimmedMean as TrimmedMean,
 )
 from .gossip.compressors import (
     QSGD as QSGD,
@@ -290,6 +362,21 @@ from .objectives import (
 from .objectives import (
     RandomProjection as RandomProjection,
 )
+from .privacy import (
+    Decor as Decor,
+)
+from .privacy import (
+    Gaussian as Gaussian,
+)
+from .privacy import (
+    GaussianMessages as GaussianMessages,
+)
+from .privacy import (
+    Laplace as Laplace,
+)
+from .privacy import (
+    Privacy as Privacy,
+)
 from .simulation import (
     Result as Result,
 )
@@ -315,6 +402,9 @@ from .zeroth_order import (
     SPSA as SPSA,
 )
 from .zeroth_order import (
+    Adam as Adam,
+)
+from .zeroth_order import (
     CoordinateWise as CoordinateWise,
 )
 from .zeroth_order import (
@@ -324,6 +414,9 @@ from .zeroth_order import (
     Exact as Exact,
 )
 from .zeroth_order import (
+    HiSo as HiSo,
+)
+from .zeroth_order import (
     OneSided as OneSided,
 )
 from .zeroth_order import (
@@ -331,6 +424,12 @@ from .zeroth_order import (
 )
 from .zeroth_order import (
     ScoreSketch as ScoreSketch,
+)
+from .zeroth_order import (
+    Sign as Sign,
+)
+from .zeroth_order import (
+    Tilted as Tilted,
 )
 from .zeroth_order import (
     TwoPoint as TwoPoint,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,8 +17,10 @@ from dfedsam.random import RandomStream
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
+    from dfedsam.adversary import Attackers
     from dfedsam.communication.base import Communicator
     from dfedsam.objectives.base import Problem
+    from dfedsam.privacy import MessagePrivacy, Privacy, ScalarPrivacy
 
 
 @dataclass
@@ -45,6 +47,7 @@ class Oracle:
         stream: the random numbers of this round, step and peers; `random` names their purpose.
         counter: counts every query of the block's peers.
         cosines: the recorder's list: estimators append (rows, cosines with the exact gradients); None: not recorded.
+        privacy: the mechanism that adds noise to differences of losses; None: none does.
     """
 
     problem: Problem
@@ -53,6 +56,31 @@ class Oracle:
     stream: RandomStream
     counter: QueryCounter
     cosines: list[tuple[slice, NDArray]] | None = None
+    privacy: ScalarPrivacy | None = None
+    _releases: list[int] = field(default_factory=lambda: [0])
+
+    def slopes(self, candidates: NDArray, ahead: slice, behind: slice, step: float) -> NDArray:
+        """Differences of losses over their distance, with the privacy mechanism's clipping and noise, if there is one.
+
+        Args:
+            candidates: shape (p, c, dim). Each counts as `problem.queries_per_loss` queries.
+            ahead: which candidates' losses come first, q of them.
+            behind: which are subtracted, q or 1.
+            step: the distance between both.
+
+        Returns:
+            Shape (p, q).
+        """
+        if self.privacy is None:
+            losses = self.losses(candidates)
+            return (losses[:, ahead] - losses[:, behind]) / step
+        with np.errstate(all="ignore"):
+            losses = self.problem.example_losses(candidates, self.batch, self.rows)
+        self.counter.queries[self.rows] += candidates.shape[1] * self.problem.queries_per_loss
+        self._releases[0] += 1
+        noise = self.random(f"privacy {self._releases[0]}")
+        slopes = (losses[:, ahead] - losses[:, behind]) / step
+        return self.privacy.release(slopes, self.batch, self.problem, self.rows, noise)
 
     def losses(self, candidates: NDArray) -> NDArray:
         """Query losses.
@@ -129,6 +157,9 @@ class RoundContext:
         cosines: see Oracle.
         participants: mask of the block's participants in this round, shape (peers,); None: all.
         server: the central server of a baseline; None for every decentralised algorithm.
+        attackers: who forges messages; None: nobody.
+        privacy: the mechanism that adds noise; None: none does.
+        start: x at the start of the round, for such a mechanism, shape (peers, dim).
     """
 
     round: int
@@ -142,6 +173,9 @@ class RoundContext:
     cosines: list[tuple[slice, NDArray]] | None = None
     participants: NDArray[np.bool_] | None = None
     server: Server | None = None
+    attackers: Attackers | None = None
+    privacy: Privacy | None = None
+    start: NDArray | None = None
     _phases: int = 0
 
     def chunks(self, queries: int, row_bytes: int) -> Iterator[tuple[slice, RoundContext]]:
@@ -162,22 +196,30 @@ class RoundContext:
     def oracle(self, step: int) -> Oracle:
         """The oracle of local step `step` (0-based), in which each peer draws a minibatch of its own data."""
         stream = replace(self.stream, step=step)
-        batch = self.problem.minibatch(replace(stream, purpose="minibatch"), self.rows)
-        return Oracle(self.problem, batch, self.rows, stream, self.counter, self.cosines)
+        drawn, private = replace(stream, purpose="minibatch"), self.privacy
+        if private is None or private.releases != "scalars":
+            batch = self.problem.minibatch(drawn, self.rows)
+            return Oracle(self.problem, batch, self.rows, stream, self.counter, self.cosines)
+        private = cast("ScalarPrivacy", private)
+        batch = private.minibatch(self.problem, drawn, self.rows)
+        return Oracle(self.problem, batch, self.rows, stream, self.counter, self.cosines, private)
 
     def channel(self, x: NDArray | None = None, update: LocalUpdate | None = None) -> Channel:
         """Open the round's next gossip phase.
 
         Args:
-            x: the peers' models if these are mixed, shape (peers, dim), for the recorder; None for any other vector,
-                such as a tracked gradient.
+            x: the peers' models if these are mixed, shape (peers, dim), for the recorder, and for noise, which is added
+                in place; None for any other vector, such as a tracked gradient.
             update: the local steps' update, for a gossip that sends coefficients.
         """
-        if x is not None:
-            self.before_gossip(x)
         self._phases += 1
         stream = replace(self.stream, purpose=f"gossip {self._phases}")
-        return Channel(self.weights, self.communicator, stream, update)
+        if x is not None and self.privacy is not None and self.privacy.releases == "messages":
+            noise = replace(stream, purpose=f"privacy {self._phases}")
+            cast("MessagePrivacy", self.privacy).protect(x, self.start, self.weights, self.communicator, noise)
+        if x is not None:
+            self.before_gossip(x)
+        return Channel(self.weights, self.communicator, stream, update, self.attackers)
 
 
 def _segments(participants: NDArray[np.bool_] | None, peers: int) -> list[tuple[int, int]]:

@@ -25,6 +25,7 @@ from dfedsam.callbacks.base import Callback, Run
 from dfedsam.callbacks.evaluation import Evaluation
 from dfedsam.callbacks.files import Checkpoints, Files
 from dfedsam.callbacks.rounds import AbsentPeers
+from dfedsam.callbacks.timing import Timing
 from dfedsam.communication.base import Communicator
 from dfedsam.experiment import Experiment
 from dfedsam.objectives.base import Problem
@@ -117,7 +118,7 @@ def calibrate(experiment: Experiment, communicator: Communicator, seconds: float
     with tempfile.TemporaryDirectory(prefix="dfedsam-") as scratch:
         folder = RunFolder(communicator.broadcast(scratch))
         evaluation, saves = Evaluation(), Checkpoints(folder)
-        run.callbacks = [AbsentPeers(), evaluation, Files(folder), saves]
+        run.callbacks = [AbsentPeers(), Timing(), evaluation, Files(folder), saves]
         timed = {evaluation: speed.evaluations, saves: speed.checkpoints}
         for callback in run.callbacks:
             callback.on_start(run)
@@ -193,63 +194,95 @@ def rehearse(experiment: Experiment, communicator: Communicator, problem: Proble
         problem: the objective with its data, if it is there already. Its black box answers at random from now on.
     """
     communicator.messages = communicator.bytes = 0
-    run = simulation.begin(experiment, communicator, problem)
-    bill = run.problem.rehearse()
-    evaluation, absent = Evaluation(), AbsentPeers()
-    run.callbacks = [absent, evaluation]
-    counts = _Counter(run, bill or Bill())
-
-    def evaluate() -> None:
-        if bill is not None:
-            evaluation.metrics_of(run)
-
-    evaluate()
-    total, rounds, more = counts.new(), [], []
-    period = None if bill is not None and bill.requests else experiment.topology.period
-    while run.round < experiment.rounds and not _repeats(rounds, more, period):
-        for callback in run.callbacks:
-            callback.before_round(run)
-        simulation.play_round(run)
-        absent.after_round(run)
-        rounds.append(counts.new())
-        if experiment.is_evaluated(run.round):
-            evaluate()
-            more.append(counts.new())
-    rest = range(run.round, experiment.rounds)
-    if rest and period:
-        rounds += [rounds[len(rounds) - period + t % period] for t in range(len(rest))]
-        if not more:
-            evaluate()
-            more.append(counts.new())
-        more += more[-1:] * sum(experiment.is_evaluated(t + 1) for t in rest)
-    if bill is not None and bill.requests and experiment.references:
+    n, block = experiment.topology.n, communicator.block
+    problem = problem or experiment.objective.build(n, block, experiment.seed, experiment.dtype)
+    rehearsal = _Rehearsal(simulation.begin(experiment, communicator, problem))
+    run, total = rehearsal.run, rehearsal.evaluate()
+    while not run.over and run.round < experiment.rounds and not rehearsal.repeats():
+        rehearsal.play()
+    if not run.over:
+        total = total + rehearsal.rest()
+    total = total + np.sum([*rehearsal.rounds, *rehearsal.evaluations, 0 * total], axis=0)
+    if rehearsal.bill.requests and experiment.references:
         run.problem.references()
-    total = total + sum(rounds, 0 * total) + sum(more, 0 * total) + counts.new()
+        total = total + rehearsal.new()
     return Counts(**dict(zip(_COUNTS, total.tolist(), strict=True)))
 
 
-class _Counter:
-    """Counts over all peers, as increments."""
+class _Rehearsal:
+    """Rounds that are played to count what they cost.
 
-    def __init__(self, run: Run, bill: Bill) -> None:
-        self._run, self._bill = run, bill
+    Attributes:
+        run: the run.
+        bill: what a black box would have to read.
+        rounds: counts of each round, in the order of _COUNTS.
+        evaluations: counts of each evaluation but the first.
+    """
+
+    def __init__(self, run: Run) -> None:
+        bill = run.problem.rehearse()
+        self.run, self.bill, self._asks = run, bill or Bill(), bill is not None
+        self._evaluation, self._between = Evaluation(), [AbsentPeers(), Timing()]
+        run.callbacks = [*self._between, self._evaluation]
+        for callback in run.callbacks:
+            callback.on_start(run)
+        self.rounds: list[NDArray[np.int64]] = []
+        self.evaluations: list[NDArray[np.int64]] = []
         self._last = np.zeros(len(_COUNTS), np.int64)
+        if self._asks:
+            run.problem.preflight()
+
+    @property
+    def period(self) -> int | None:
+        """After so many rounds counts repeat; None: never, or nobody knows."""
+        experiment = self.run.experiment
+        regular = not (experiment.algorithm.irregular or experiment.clock or self.bill.requests)
+        return experiment.topology.period if regular else None
+
+    def evaluate(self) -> NDArray[np.int64]:
+        """Evaluate, if that costs anything, and return the counts."""
+        if self._asks:
+            self._evaluation.metrics_of(self.run)
+        return self.new()
+
+    def play(self) -> None:
+        """Play a round, and evaluate if that is due."""
+        for callback in self.run.callbacks:
+            callback.before_round(self.run)
+        simulation.play_round(self.run)
+        for callback in self._between:
+            callback.after_round(self.run)
+        self.rounds.append(self.new())
+        if self.run.experiment.is_evaluated(self.run.round):
+            self.evaluations.append(self.evaluate())
+
+    def repeats(self) -> bool:
+        """Whether the last three periods, and the last two evaluations, were alike, so that all others are."""
+        period, rounds, more = self.period, self.rounds, self.evaluations
+        if period is None or len(rounds) < max(_LEAST, 3 * period) or len(rounds) % period:
+            return False
+        last = np.array(rounds[-3 * period :]).reshape(3, period, -1)
+        return bool((last == last[0]).all()) and (len(more) < 2 or bool((more[-1] == more[-2]).all()))
+
+    def rest(self) -> NDArray[np.int64]:
+        """Counts of the rounds and evaluations that are not played, since they repeat those that were."""
+        experiment, period = self.run.experiment, self.period or 1
+        left = range(self.run.round, experiment.rounds)
+        whole, part = divmod(len(left), period)
+        last = np.array(self.rounds[-period:])
+        due = sum(experiment.is_evaluated(t + 1) for t in left)
+        if not due:
+            return 0 * self._last
+        evaluation = self.evaluations[-1] if self.evaluations else self.evaluate()
+        return whole * last.sum(axis=0) + last[:part].sum(axis=0) + due * evaluation
 
     def new(self) -> NDArray[np.int64]:
-        """What was added since the last call."""
-        communicator, counter = self._run.communicator, self._run.counter
+        """What was counted since the last call."""
+        communicator, counter, bill = self.run.communicator, self.run.counter, self.bill
         rows = np.zeros((len(communicator.block), 5), np.int64)
         rows[:, 0], rows[:, 1] = counter.queries, counter.gradients
-        rows[0, 2:] = self._bill.requests, self._bill.prompt_tokens, self._bill.completion_tokens
+        rows[0, 2:] = bill.requests, bill.prompt_tokens, bill.completion_tokens
         sums = communicator.gather(rows).sum(axis=0)
         now = np.array([*sums[:2], communicator.messages, communicator.bytes, *sums[2:]])
         new, self._last = now - self._last, now
         return new
-
-
-def _repeats(rounds: Sequence[NDArray], more: Sequence[NDArray], period: int | None) -> bool:
-    """Whether the last three periods of rounds, and the last two evaluations, were alike, so that all others are."""
-    if period is None or len(rounds) < max(_LEAST, 3 * period) or len(rounds) % period:
-        return False
-    last = np.array(rounds[-3 * period :]).reshape(3, period, -1)
-    return bool((last == last[0]).all()) and (len(more) < 2 or bool((more[-1] == more[-2]).all()))

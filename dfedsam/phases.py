@@ -10,6 +10,7 @@ T = TypeVar("T")
 Listener = Callable[[str, int, int], None]
 """Called with what is done, such as "embedding texts", how many parts are done, and their number; 0 if unknown."""
 _listeners: list[Listener] = []
+_now = ""
 
 
 @contextmanager
@@ -23,7 +24,20 @@ def listening(listener: Listener) -> Generator[None, None, None]:
 
 
 def report(what: str, done: int = 0, total: int = 0) -> None:
-    """Tell the listeners what happens now; `done` of `total` parts are complete."""
+    """Tell the listeners what happens now, and that `done` of `total` parts are complete; an empty text ends it."""
+    global _now
+    _now = "" if total else what
+    if what:
+        _tell(what, done, total)
+
+
+def progress(done: int, total: int) -> None:
+    """Tell the listeners how far the latest report without parts has come; for code that does not know its purpose."""
+    if _now:
+        _tell(_now, done, total)
+
+
+def _tell(what: str, done: int, total: int) -> None:
     for listener in _listeners:
         listener(what, done, total)
 

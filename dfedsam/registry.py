@@ -67,6 +67,8 @@ KINDS = {
     "split": Kind("dfedsam.data.split", "Split"),
     "parameters": Kind("dfedsam.objectives", "PromptParameters"),
     "blackbox": Kind("dfedsam.blackbox", "BlackBoxConfig"),
+    "adversary": Kind("dfedsam.adversary", "Adversary"),
+    "privacy": Kind("dfedsam.privacy", "Privacy", usual="gaussian"),
     "clock": Kind("dfedsam.clock", "TimeModel", usual="simulated"),
     "compute": Kind("dfedsam.clock", "Compute"),
     "links": Kind("dfedsam.clock", "Links"),

@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 from dfedsam.buffers import short_buffers
 from dfedsam.callbacks.base import Callback, Run
 from dfedsam.callbacks.evaluation import Evaluation
-from dfedsam.callbacks.files import Checkpoints, Files, Out, open_folder, restore
+from dfedsam.callbacks.files import Checkpoints, Files, Out, open_folder, restore, topology_row
+from dfedsam.callbacks.privacy import Ledger
 from dfedsam.callbacks.rounds import AbsentPeers, Budget, ConsensusWatch
 from dfedsam.callbacks.timing import Timing
 from dfedsam.communication.base import Communicator
@@ -33,9 +35,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from scipy.sparse import csr_array
 
+    from dfedsam.adversary import Adversary
     from dfedsam.algorithms import Algorithm
     from dfedsam.clock import Clock
     from dfedsam.objectives import Objective
+    from dfedsam.privacy import Privacy
     from dfedsam.topologies import Topology
     from dfedsam.topologies.placement import Placement
 
@@ -65,12 +69,12 @@ class Result:
         """One metric over all evaluations, such as result["loss"]."""
         return self.metrics[metric]
 
-    @property
+    @cached_property
     def metrics(self) -> pd.DataFrame:
-        """One row per evaluation: its round, queries, bytes, loss, consensus distance and so on."""
-        import pandas as pd
-
-        return pd.DataFrame(self.rows)
+        """One row per evaluation, with the columns of `dfedsam.analysis.read_runs`: round, queries, bytes, loss, …."""
+        reader = importlib.import_module("dfedsam.analysis.read.runs")
+        name = "run" if self.folder is None else self.folder.name
+        return reader.as_evaluations(name, self.experiment.description(), self.rows, topology_row(self.experiment))
 
     @property
     def peers(self) -> pd.DataFrame:
@@ -98,9 +102,11 @@ class Result:
         """A notebook's view: the experiment, and the first and last evaluation."""
         import html
 
+        import pandas as pd
+
         description = self.experiment.description()
         title = ", ".join(str(description[key]["class_path"]) for key in ("algorithm", "topology", "objective"))
-        table = self.metrics.iloc[[0, -1]].T.to_html(header=False, float_format="{:.4g}".format)
+        table = pd.DataFrame([self.rows[0], self.rows[-1]]).T.to_html(header=False, float_format="{:.4g}".format)
         ended = "" if self.stopped is None else f"<p>stopped: {html.escape(self.stopped)}</p>"
         return f"<b>{html.escape(title)}, {self.topology.n} peers</b>{table}{ended}"
 
@@ -129,17 +135,22 @@ def run(
         RunError: if the run cannot continue; its last checkpoint is kept.
     """
     communicator = communicator or experiment.connect()
-    run = begin(experiment, communicator)
     with ExitStack() as stack:
+        for callback in callbacks:
+            stack.callback(callback.close)
+            callback.prepare(communicator)
+        run = begin(experiment, communicator)
         run.folder = stack.enter_context(open_folder(out, communicator, resume=resume))
         if resume and run.folder is not None:
             restore(run, run.folder)
         files = [] if run.folder is None else [Files(run.folder)]
         saves = [] if run.folder is None else [Checkpoints(run.folder)]
-        every = [AbsentPeers(), Budget(), Timing(), Evaluation(), ConsensusWatch(), *files, *callbacks, *saves]
+        first = [AbsentPeers(), Budget(), Timing(), Ledger(), Evaluation(), ConsensusWatch()]
+        every = [*first, *files, *callbacks, *saves]
         run.callbacks = every
         for callback in every:
-            stack.callback(callback.close)
+            if callback not in callbacks:
+                stack.callback(callback.close)
             callback.on_start(run)
         if not run.rows:
             _after_round(run, every)
@@ -163,12 +174,21 @@ def begin(experiment: Experiment, communicator: Communicator, problem: Problem |
         problem: the objective with the block's data; None: it is built.
     """
     block = communicator.block
-    problem = problem or experiment.objective.build(experiment.topology.n, block, experiment.seed, experiment.dtype)
+    if problem is None:
+        problem = experiment.objective.build(experiment.topology.n, block, experiment.seed, experiment.dtype)
+        problem.preflight()
     experiment.algorithm.check_problem(problem)
+    if experiment.privacy is not None:
+        experiment.privacy.check_problem(problem)
     x = np.tile(problem.start().astype(experiment.dtype), (len(block), 1))
     with np.errstate(over="ignore", invalid="ignore"):
         state = experiment.algorithm.init(x, problem)
-    return Run(experiment, communicator, problem, QueryCounter.zero(len(block)), state)
+    run = Run(experiment, communicator, problem, QueryCounter.zero(len(block)), state)
+    if experiment.attackers is not None:
+        run.honest = ~experiment.attackers.mask
+        if experiment.attackers.adversary.flips_labels:
+            problem.flip_labels(np.flatnonzero(~run.honest[np.asarray(block)]))
+    return run
 
 
 def play_round(run: Run) -> None:
@@ -181,9 +201,10 @@ def play_round(run: Run) -> None:
     stream = RandomStream(experiment.seed, "", run.round, 0, communicator.block)
     weights = run.weights
     server = Server(communicator, run.before_gossip, run.participants) if experiment.algorithm.uses_server else None
+    privacy = experiment.privacy
     context = RoundContext(
         run.round, run.problem, stream, run.counter, communicator, weights, run.before_gossip, ALL_ROWS, run.cosines,
-        run.participants, server,
+        run.participants, server, experiment.attackers, privacy, None if privacy is None else run.x.copy(),
     )  # fmt: skip
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found, and said in one line
@@ -220,9 +241,12 @@ def simulate(
     evaluate_local: bool = True,
     checkpoint_every: int = 10,
     cosine: bool = False,
+    gradient_norm: bool = False,
     references: bool = False,
     placement: Placement = "contiguous",
     clock: Clock | None = None,
+    adversary: Adversary | None = None,
+    privacy: Privacy | None = None,
     until: float | None = None,
     out: Path | str | None = None,
     resume: bool = False,
@@ -242,8 +266,11 @@ def simulate(
         evaluate_local: also evaluate each peer's own model.
         checkpoint_every: rounds between checkpoints.
         cosine: record the mean cosine of the estimates with the exact gradients.
+        gradient_norm: record the norm of the mean objective's gradient at the mean model.
         references: also compute the objective's reference metrics.
         placement: which MPI rank owns which peers.
+        adversary: which peers attack, such as `ALIE(peers=3)`.
+        privacy: noise on what peers release, such as `Gaussian(epsilon=3)`.
         clock: simulated time, such as `Clock(compute=Exponential(mean=0.1))`.
         until: simulated seconds after which the run ends.
         out: the run's folder, which must not exist yet; without it nothing is written.
@@ -281,9 +308,12 @@ def simulate(
         evaluate_local=evaluate_local,
         checkpoint_every=checkpoint_every,
         cosine=cosine,
+        gradient_norm=gradient_norm,
         references=references,
         placement=placement,
         clock=clock,
+        adversary=adversary,
+        privacy=privacy,
         until=until,
     )
     return run(experiment, out=out, resume=resume, callbacks=callbacks)

@@ -12,7 +12,7 @@ import traceback
 from typing import TYPE_CHECKING
 
 from dfedsam.launch import ranks
-from dfedsam.launch.commands import COMMANDS
+from dfedsam.launch.commands import COMMANDS, load
 from dfedsam.machine import mpi_rank
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ examples:
 
 `dfedsam COMMAND --help` explains a command. Set DFEDSAM_TRACEBACK=1 in the environment to see tracebacks of errors.
 """
+_PIPE_CLOSED = 141  # as of a program that SIGPIPE ends
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -43,18 +44,19 @@ def main(argv: list[str] | None = None) -> int:
         complete()
     if not argv or argv[0] in ("--help", "-h", "help"):
         if mpi_rank() == 0:
-            print(
-                _HELP.format(commands="".join(f"  {name:<10}{_first(one)}\n" for name, one in COMMANDS.items())), end=""
-            )
+            commands = "".join(f"  {name:<10}{text}\n" for name, (_, text) in COMMANDS.items())
+            print(_HELP.format(commands=commands), end="")
         return 0 if argv else 2
     ranks.prepare()
     try:
-        return _run(argv[0], argv[1:])
+        status = _run(argv[0], argv[1:])
+        sys.stdout.flush()
+        return status
     except ValueError as error:
         return _refuse(argv[0], error, str(error), 2)
     except BrokenPipeError:  # `dfedsam … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return _PIPE_CLOSED
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         return _refuse(argv[0], error, f"{where}{error.strerror or error}; fix the path, or free some space", 1)
@@ -62,6 +64,43 @@ def main(argv: list[str] | None = None) -> int:
         return _refuse(argv[0], error, "out of memory; use fewer peers or smaller values of options", 1)
     except KeyboardInterrupt as error:
         return _refuse(argv[0], error, "interrupted", 130)
+
+
+def call(command: Callable[..., int], argv: list[str]) -> int:
+    """Run a command with the options of a command line, typed by its signature.
+
+    Args:
+        command: a function whose docstring is its help. Its positional parameter receives words that belong to no
+            option; a parameter called "_dotted" receives the options with a dot.
+        argv: the command line.
+
+    Raises:
+        OptionError: for an option that is unknown, missing, or has a value of the wrong type.
+    """
+    from dfedsam.errors import OptionError
+    from dfedsam.launch import arguments, help, signatures
+
+    known = dict(signatures.options_of(command))
+    takes_dotted = known.pop("_dotted", None) is not None
+    words, pairs = arguments.split(argv, [*(name for name, one in known.items() if one.hint is bool), "help"])
+    for option, value in pairs:
+        if option == "help" or option.endswith(".help"):
+            plugin = option.removesuffix("help").removesuffix(".")
+            print(help.plugin_help(plugin, value) if plugin else help.command_help(command))
+            return 0
+    dotted = [pair for pair in pairs if takes_dotted and "." in pair[0]]
+    tree = {option: arguments.value_of(text) for option, text in pairs if (option, text) not in dotted}
+    first, several = help.positional(command), help.takes_several(command)
+    if words and first is None:
+        raise signatures.MissingValue(words[0], arguments.NO_OPTION)
+    if len(words) > 1 and not several:
+        raise OptionError(str(first), " ".join(words), "must be a single one", "a name with blanks needs quotes")
+    if words:
+        tree[str(first)] = words if several else words[0]
+    elif first is not None and known[first].default is signatures.EMPTY:
+        example = help.prose(command)[1].partition("\n")[0]
+        raise signatures.MissingValue(first, f"is missing: it has no default; name it, as in `{example}`")
+    return command(**arguments.bind(known, tree), **({"_dotted": tuple(dotted)} if takes_dotted else {}))
 
 
 def _run(name: str, argv: list[str]) -> int:
@@ -77,32 +116,18 @@ def _run(name: str, argv: list[str]) -> int:
         guess = nearest(name, COMMANDS)
         hint = f"did you mean {guess}?" if guess else ""
         raise OptionError("command", name, f"must be one of {', '.join(COMMANDS)}", hint)
-    command = COMMANDS[name]
-    if "argv" in inspect.signature(command).parameters:
-        return command(argv)
-    from dfedsam.launch.parser import call
-
-    return call(command, argv)
-
-
-def _first(command: Callable[..., int]) -> str:
-    """The first sentence of a command's docstring, for the list of commands."""
-    line = (inspect.getdoc(command) or " ").partition("\n")[0].removesuffix(".")
-    return line[0].lower() + line[1:]
+    command = load(name)
+    return command(argv) if "argv" in inspect.signature(command).parameters else call(command, argv)
 
 
 def _refuse(command: str, error: BaseException, message: str, status: int) -> int:
     """Print the error in one line. All ranks meet the same error, so only the root prints it."""
-    prog = f"dfedsam {command}" if command in COMMANDS else "dfedsam"
-    line = f"{prog}: {' '.join(message.split())}"
+    line = f"{f'dfedsam {command}' if command in COMMANDS else 'dfedsam'}: {' '.join(message.split())}"
     if os.environ.get("DFEDSAM_TRACEBACK"):
         traceback.print_exception(error)
     elif mpi_rank() == 0:
         print(line, file=sys.stderr, flush=True)
-    if mpi_rank() != 0:
-        ranks.end_together(f"rank {mpi_rank()}: {line}", status)
-    else:
-        ranks.end_together("", status)
+    ranks.end_together(f"rank {mpi_rank()}: {line}" if mpi_rank() != 0 else "", status)
     return status
 
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import inspect
 import os
 import shlex
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, get_args, get_origin
 
 import argcomplete
 
 from dfedsam import registry
-from dfedsam.launch import factories, options, parser, trees
-from dfedsam.launch.commands import COMMANDS
+from dfedsam.launch import arguments, help, options, signatures
+from dfedsam.launch.commands import COMMANDS, load
 
 
 def complete() -> None:
@@ -21,10 +20,10 @@ def complete() -> None:
     words = _words()
     root = argparse.ArgumentParser(prog="dfedsam")
     commands = root.add_subparsers()
-    for name, command in COMMANDS.items():
+    for name in COMMANDS:
         made = commands.add_parser(name)
         if name in words[1:2]:
-            _add(made, name, command, words[2:])
+            _add(made, name, load(name), words[2:])
     argcomplete.autocomplete(root, always_complete_options="long")
 
 
@@ -36,22 +35,28 @@ def _words() -> list[str]:
         return line.split()
 
 
-def _add(made: argparse.ArgumentParser, name: str, command: Any, words: list[str]) -> None:
-    typed = options.run_parser() if name == "run" else parser.command_parser(command)
-    for action in typed._actions:
-        if action.dest == "help" or action.dest.endswith(".help"):
-            continue
-        hint = getattr(action, "_typehint", None)
-        flag = hint is bool or isinstance(action, argparse._StoreTrueAction)
-        if action.dest == parser.positional(command):
+def _add(made: argparse.ArgumentParser, name: str, command: Callable[..., int], words: list[str]) -> None:
+    own = signatures.options_of(options.command if name == "run" else command)
+    known = options.experiment_options() | own if name == "run" else own
+    for option, one in known.items():
+        if option == help.positional(command):
             added = made.add_argument("words", nargs="*")
         else:
-            added = made.add_argument(f"--{action.dest}", nargs="?" if flag else None)
-        _offer(added, action.dest if action.dest != "names" else "topology", parser.choices(hint))
+            added = made.add_argument(f"--{option}", nargs="?" if one.hint is bool else None)
+        _offer(added, "topology" if option == "names" else option, _choices(one.hint))
     if name in ("run", "topology"):
-        heads = [action.dest for action in typed._actions if action.dest in registry.KINDS and name == "run"]
-        for option, hint in _inner(words, heads or ["topology"]):
-            _offer(made.add_argument(f"--{option}"), option, parser.choices(hint))
+        heads = [option for option in known if option in registry.KINDS] if name == "run" else ["topology"]
+        for option, hint in _inner(words, heads):
+            _offer(made.add_argument(f"--{option}"), option, _choices(hint))
+
+
+def _choices(hint: Any) -> list[str]:
+    """The values that a type allows, if there are few."""
+    if hint is bool:
+        return ["true", "false"]
+    if get_origin(hint) is Literal:
+        return [str(value) for value in get_args(hint)]
+    return [value for one in get_args(hint) for value in _choices(one)]
 
 
 def _offer(action: argparse.Action, option: str, choices: list[str]) -> None:
@@ -62,30 +67,23 @@ def _offer(action: argparse.Action, option: str, choices: list[str]) -> None:
         names = sorted(path.name for path in options.EXPERIMENTS.glob("*.yaml"))
     if names:
         files = argcomplete.FilesCompleter() if kind in ("topology", "weights", None) else None
-        action.completer = lambda prefix, **kwargs: (
-            names
-            + (  # type: ignore[attr-defined]  # argcomplete reads it
-                list(files(prefix, **kwargs)) if files else []
-            )
+        action.completer = lambda prefix, **kwargs: (  # type: ignore[attr-defined]  # argcomplete reads it
+            [*names, *(files(prefix, **kwargs) if files else [])]
         )
 
 
 def _inner(words: list[str], heads: list[str]) -> Iterator[tuple[str, Any]]:
     """The options, with their types, of the plug-ins chosen on the command line or by default."""
-    chosen = {option: value for option, value in trees.split(words)[1] if value}
-    usual = {head: options.DEFAULTS.get(head, registry.KINDS[head].usual) for head in heads}
-    todo = [(head, name) for head in heads if (name := chosen.get(head) or usual[head])]
+    chosen = {option: value for option, value in arguments.split(words)[1] if value}
+    todo = [(head, chosen.get(head, options.DEFAULTS.get(head, registry.KINDS[head].usual))) for head in heads]
     while todo:
         option, name = todo.pop()
-        kind = registry.kind_of(option)
         try:
             plugin = registry.find(option, name, code=False)
-        except ValueError:  # not typed completely yet
+        except ValueError:  # not typed completely yet, or off
             continue
-        cls = factories.option_class(kind or "", getattr(plugin, "func", plugin))
-        for key, parameter in inspect.signature(cls).parameters.items():
+        for key, one in signatures.plugin_options(registry.kind_of(option) or "", plugin).items():
             path = f"{option}.{key}"
-            yield path, parameter.annotation
-            default = parameter.default
-            if registry.kind_of(key) and (path in chosen or isinstance(default, type(cls)) or default is not None):
-                todo.append((path, chosen.get(path) or registry.public_name(type(default))))
+            yield path, one.hint
+            if registry.kind_of(key) and (path in chosen or one.default not in (None, signatures.EMPTY)):
+                todo.append((path, chosen.get(path) or help.plugin_name(key, one.default)))

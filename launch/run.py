@@ -4,47 +4,91 @@ from __future__ import annotations
 
 import itertools
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 from dfedsam.errors import OptionError
-from dfedsam.launch import options, ranks
+from dfedsam.experiment import Experiment
+from dfedsam.launch import arguments, help, options, ranks
+from dfedsam.launch.arguments import Pair
+from dfedsam.launch.build import build, check_ranks
+from dfedsam.launch.execute import as_command, level
+from dfedsam.launch.signatures import MissingValue
 from dfedsam.machine import ASKED_RANKS, in_mpi_job, mpi_rank, mpi_size
 from dfedsam.run_folder import RunFolder
-
-if TYPE_CHECKING:
-    from dfedsam.experiment import Experiment
-    from dfedsam.topologies.placement import Placement
 
 _RESERVED = "DFEDSAM_RESERVED"  # the folder that the parent process has created for its ranks
 
 
-def main(argv: list[str], about: str = "", examples: str = "") -> int:
-    """Run `dfedsam run ARGV`."""
+def run(argv: list[str]) -> int:
+    """Run an experiment: peers on a graph minimise an objective with queries and gossip.
+
+    The peers query losses only, take local steps, and average with their neighbours. Settings, metrics, a checkpoint
+    and the mean prompt are written to the run's folder.
+
+    Options of a plug-in follow a dot, as in --algorithm.rho. --algorithm.help lists all algorithms, --algorithm.help
+    dfedsam the options of one. In a file, write a plug-in as its name or as {class_path: NAME, init_args: {…}}. If you
+    replace a plug-in from a file, options shared by both keep the file's values. A yes-or-no option without a value
+    means yes.
+
+    Examples:
+        dfedsam run --topology ring --peers 16 --algorithm dfedsam --algorithm.rho 0.05 --rounds 100 --out runs/a
+        dfedsam run --algorithm dfedsam_mg --algorithm.gossip.steps 4 --algorithm.estimator two_point
+        dfedsam run --objective prompt_tuning --objective.data train.csv --objective.words "terrible, great"
+        dfedsam run --config demo.yaml --topology grid --ranks 4
+    """
     from dfedsam.callbacks.files import exists_already
     from dfedsam.callbacks.loggers import services
-    from dfedsam.launch.execute import as_command
 
-    settings = options.parse(argv, about, examples)
+    words, pairs = arguments.split(argv, [*options.FLAGS, "help"])
+    if "help" in dict(pairs):
+        print(help.run_help(run))
+        return 0
+    settings = parse(words, pairs)
     if settings is None:
         return 0
     own = settings.own
     services(own["log"])
+    shown = level(own["quiet"], own["verbose"])
     out = None if own["out"] is None else Path(own["out"])
     reserved = os.environ.get(_RESERVED) == str(out)
     if out is not None and out.exists() and not reserved:
         raise exists_already(out)
     experiment = build(settings)
-    starts = starts_ranks(own["ranks"], experiment.topology.n)
-    say_notes(experiment)
-    if own["draw_split"] and _is_first():
-        print(draw_split(experiment, own["draw_split"]))
+    starts = _starts_ranks(own["ranks"], experiment.topology.n)
+    if own["draw_split"] and mpi_rank() == 0 and ASKED_RANKS not in os.environ:
+        print(_draw_split(experiment, own["draw_split"]))
     if starts:
         return _start(argv, out, experiment, own)
-    folder = RunFolder(out) if reserved and out else out or fresh_folders(experiment)
-    return as_command(experiment, folder, log=own["log"], figure=own["figure"])
+    folder = RunFolder(out) if reserved and out else out or _fresh_folders(experiment)
+    return as_command(experiment, folder, log=own["log"], figure=own["figure"], level=shown)
+
+
+def parse(words: list[str], pairs: list[Pair]) -> options.Settings | None:
+    """Settings from a command line; None after printing the help of a plug-in or the settings, if asked to.
+
+    Args:
+        words: its words that belong to no option.
+        pairs: its options.
+
+    Raises:
+        ValueError: for invalid options, in one line.
+    """
+    asked = dict(pairs)
+    for option, value in pairs:
+        if option.endswith(".help"):
+            print(help.plugin_help(option.removesuffix(".help"), value))
+            return None
+    if words:
+        raise MissingValue(words[0], arguments.NO_OPTION)
+    files = [options.read_file(value, code="allow_code" in asked) for option, value in pairs if option == "config"]
+    typed = [pair for pair in pairs if pair[0] not in options.ACTIONS]
+    settings = options.read(files, typed, endpoint="allow_endpoint" in asked)
+    if "print_config" in asked:
+        print(options.to_yaml(settings), end="")
+        return None
+    return settings
 
 
 def resume(
@@ -52,65 +96,86 @@ def resume(
     *,
     rounds: int | None = None,
     ranks: int | None = None,
-    placement: Placement | None = None,
+    placement: Literal["contiguous", "reorder", "metis"] | None = None,
     log: str | None = None,
     figure: bool | None = None,
     restarts: int = 0,
+    quiet: bool = False,
+    verbose: bool = False,
     allow_code: bool = False,
+    allow_endpoint: bool = False,
 ) -> int:
-    """Continue a run from its last checkpoint; the arguments are those of `dfedsam resume`."""
+    """Continue a stopped or killed run from its last checkpoint, or extend it by more rounds.
+
+    The result is bit for bit that of an uninterrupted run. The settings are those of the folder's config.yaml.
+
+    Args:
+        folder: a run's folder.
+        rounds: total number of rounds, to extend the run (default: as it was started).
+        ranks: MPI ranks on this machine; the number may differ from before (default: this process alone).
+        placement: which rank owns which peers (default: as it was started).
+        log: also send metrics to tensorboard, wandb or mlflow.
+        figure: draw the convergence figure into the folder (default: if the run takes more than ten seconds).
+        restarts: how often to continue from the last checkpoint, on one rank fewer, after a rank was lost.
+        quiet: print nothing but errors.
+        verbose: print every evaluation with all its metrics, instead of the progress.
+        allow_code: allow import paths of your own plug-ins in the folder's settings; this runs their code.
+        allow_endpoint: let the folder's settings choose where prompts, texts and a key are sent, even if you have not
+            typed that address before.
+
+    Examples:
+        dfedsam resume runs/a
+        dfedsam resume runs/a --rounds 200 --ranks 4
+    """
     from dfedsam.callbacks.loggers import services
-    from dfedsam.launch.execute import as_command
     from dfedsam.launch.ranks import start
 
     services(log)
+    shown = level(quiet, verbose)
     RunFolder(folder).read_config()
     tree = options.read_file(str(RunFolder(folder).config), code=allow_code)
     changed = {"rounds": rounds, "ranks": ranks, "placement": placement}
-    pairs: list[options.Pair] = [(name, str(value)) for name, value in changed.items() if value is not None]
-    experiment = build(options.read([tree], pairs))
-    starts = starts_ranks(ranks, experiment.topology.n)
-    say_notes(experiment)
-    if starts and ranks is not None:
-        more = [f"--{name}={value}" for name, value in (*pairs, ("log", log), ("figure", figure)) if value is not None]
-        more = [word for word in more if not word.startswith("--ranks")] + ["--allow_code"] * allow_code
-        argv = ["resume", str(folder), *more]
+    pairs: list[Pair] = [(name, str(value)) for name, value in changed.items() if value is not None]
+    experiment = build(options.read([tree], pairs, endpoint=allow_endpoint))
+    if _starts_ranks(ranks, experiment.topology.n) and ranks is not None:
+        kept = {"rounds": rounds, "placement": placement, "log": log, "figure": figure}
+        argv = _resume(folder, kept | _flags(quiet=quiet, verbose=verbose, allow_code=allow_code, allow_endpoint=True))
         return start(ranks, argv, restarts=restarts, again=lambda _: argv)
-    return as_command(experiment, folder, resume=True, log=log, figure=figure)
+    return as_command(experiment, folder, resume=True, log=log, figure=figure, level=shown)
 
 
 def _start(argv: list[str], out: Path | None, experiment: Experiment, own: dict[str, Any]) -> int:
     """Start the ranks of a run, after creating its folder so that no other run takes it."""
     from dfedsam.callbacks.files import make_folder
 
-    folder = make_folder(out or fresh_folders(experiment))
+    folder = make_folder(out or _fresh_folders(experiment))
     os.environ[_RESERVED] = str(folder.path)
-    more = [f"--{name}={own[name]}" for name in ("log", "figure") if own[name] is not None]
-    resume = ["resume", str(folder.path), *more, *(word for word in argv if word == "--allow_code")]
+    more = {name: own[name] for name in ("log", "figure")}
+    allowed = "allow_code" in dict(arguments.split(argv)[1])
+    more |= _flags(quiet=own["quiet"], verbose=own["verbose"], allow_code=allowed, allow_endpoint=True)
+    command = ["run", *argv, "--out", str(folder.path)]
+
+    def again(count: int) -> list[str]:
+        return _resume(folder.path, more) if folder.config.is_file() else [*command, "--ranks", str(count)]
+
     try:
-        command = ["run", *argv, "--out", str(folder.path)]
-
-        def again(count: int) -> list[str]:
-            return resume if folder.config.is_file() else [*command, "--ranks", str(count)]
-
         return ranks.start(own["ranks"], command, restarts=own["restarts"], again=again)
     finally:
         del os.environ[_RESERVED]
         folder.remove_unstarted()
 
 
-def build(settings: options.Settings) -> Experiment:
-    """Build the experiment, and check everything that can be checked without data.
-
-    Raises:
-        ValueError: for a topology that cannot be built, or a value out of range.
-    """
-    from dfedsam.experiment import Experiment
-
-    return Experiment(topology=options.topology(settings), **settings.simulation)
+def _flags(**values: bool) -> dict[str, Any]:
+    """Options without a value, if they are set."""
+    return {name: value or None for name, value in values.items()}
 
 
-def starts_ranks(count: int | None, peers: int) -> bool:
+def _resume(folder: Path, values: dict[str, Any]) -> list[str]:
+    """The command line that continues a run with these options, as far as they are set."""
+    return ["resume", str(folder), *(f"--{name}={value}" for name, value in values.items() if value is not None)]
+
+
+def _starts_ranks(count: int | None, peers: int) -> bool:
     """Whether the command must restart itself under mpirun; inside an MPI job, check the number of ranks.
 
     Raises:
@@ -128,41 +193,7 @@ def starts_ranks(count: int | None, peers: int) -> bool:
     return False
 
 
-def check_ranks(count: int | None, peers: int) -> None:
-    """Raise OptionError unless the peers can be divided among `count` ranks (None: one)."""
-    if count is not None and not 1 <= count <= peers:
-        raise OptionError("ranks", count, f"must be at least 1 and at most the number of peers, {peers}")
-
-
-def say_notes(experiment: Experiment) -> None:
-    """Print notes on a run to standard error before the rounds, only once if ranks are started."""
-    if _is_first():
-        for note in notes(experiment):
-            print(f"dfedsam: note: {note}", file=sys.stderr)
-
-
-def _is_first() -> bool:
-    """Whether no process has printed the notes on this run yet."""
-    return mpi_rank() == 0 and ASKED_RANKS not in os.environ
-
-
-def notes(experiment: Experiment) -> list[str]:
-    """Notes on a run for the user, before it starts."""
-    topology = experiment.topology
-    all_notes = (*topology.notes, _bias(experiment), experiment.algorithm.note(topology))
-    return [note for note in all_notes if note is not None]
-
-
-def _bias(experiment: Experiment) -> str | None:
-    if not experiment.topology.biased:
-        return None
-    return (
-        "this topology is biased: only the rows of W sum to one, so peers agree on an average that weights some "
-        "peers more than others; exclude its gap from comparisons"
-    )
-
-
-def draw_split(experiment: Experiment, path: str) -> Path:
+def _draw_split(experiment: Experiment, path: str) -> Path:
     """Draw how the objective's examples are partitioned over the peers, and return the file.
 
     Raises:
@@ -178,7 +209,7 @@ def draw_split(experiment: Experiment, path: str) -> Path:
     return save(draw(counts, names), path)[0]
 
 
-def fresh_folders(experiment: Experiment) -> Iterator[Path]:
+def _fresh_folders(experiment: Experiment) -> Iterator[Path]:
     """Numbered folders under runs/, named after graph and algorithm."""
     description = experiment.description()
     topology = description["topology"]

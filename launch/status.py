@@ -33,7 +33,18 @@ class RunStatus:
 
 
 def status(folder: Path, *, all: bool = False) -> int:
-    """Print the progress of a study; with `all` a line for every run."""
+    """Show the progress of a study: which runs are done, running, failed, stopped, or to do.
+
+    For a running run it shows the round and when it last wrote, for a failed one the reason. Runs on other machines
+    are read through the shared file system.
+
+    Args:
+        folder: a study's folder.
+        all: show every run, including those that are done or to do.
+
+    Examples:
+        dfedsam status studies/topology_ablation
+    """
     runs = list(statuses(folder))
     counts = Counter(run.state for run in runs)
     print(f"{len(runs)} runs: " + ", ".join(f"{counts[state]} {state}" for state in get_args(State) if counts[state]))
@@ -91,10 +102,18 @@ def _growth(folder: RunFolder, row: Row | None) -> str | None:
 
 
 def watch(folder: Path, *, every: float = 1.0) -> int:
-    """Follow a run until it is complete; the arguments are those of `dfedsam watch`.
+    """Follow a run in the terminal, here or on another machine that shares the file system.
 
-    Returns:
-        0; 1 if the run's study has recorded that it failed; 130 after Ctrl-C.
+    Shows its round, its latest metrics and the remaining time, until the run is complete or its study records that it
+    failed. Ctrl-C stops watching; the run continues.
+
+    Args:
+        folder: a run's folder; it need not exist yet.
+        every: seconds between updates, above 0 and at most 3600.
+
+    Examples:
+        dfedsam watch runs/a
+        dfedsam watch studies/topology_ablation/runs/topology=ring,peers=16,seed=0 --every 10
     """
     if not 0 < every <= 3600:
         raise OptionError("every", every, "must be a number of seconds above 0 and at most 3600")

@@ -19,6 +19,7 @@ _LINES = {
     "consensus_distance": ("consensus distance", "{:.3g}"),
     "gamma": ("consensus step size γ", "{:.3g}"),
     "cosine": ("cosine with the gradient", "{:.3f}"),
+    "gradient_norm": ("gradient norm of the mean", "{:.3g}"),
     "queries": ("queries per peer", "{:,.0f}"),
     "bytes": ("sent per peer", None),
     "time": ("simulated seconds", "{:,.4g}"),

@@ -4,227 +4,185 @@ from __future__ import annotations
 
 import os
 import sys
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from dfedsam.callbacks.loggers import services
 from dfedsam.errors import OptionError
-from dfedsam.launch.sweeps import plan, spec
-from dfedsam.launch.sweeps.study import SPEC, Action, Study
-from dfedsam.machine import in_mpi_job, share_cores
+from dfedsam.launch.execute import Level, level
+from dfedsam.launch.plan import Prices, plan_study
+from dfedsam.launch.sweeps import plan as plans
+from dfedsam.launch.sweeps import slurm as slurms
+from dfedsam.launch.sweeps.execute import Outcome, execute_only
+from dfedsam.launch.sweeps.pending import Pending, pending, read, say
+from dfedsam.launch.sweeps.pool import Pool
+from dfedsam.launch.sweeps.progress import Progress, shown
+from dfedsam.machine import in_mpi_job, mpi_rank, share_cores
 from dfedsam.validation import whole_number
 
-if TYPE_CHECKING:
-    from dfedsam.launch.plan import Prices
 
-_ACTIONS: Mapping[Action, str] = {"done": "done", "resume": "resume", "start": "start"}
+def sweep(
+    file: Path,
+    *,
+    jobs: int | None = None,
+    ranks: int | None = None,
+    out: Path | None = None,
+    log: str | None = None,
+    dry_run: bool = False,
+    plan: bool = False,
+    only: int | None = None,
+    restarts: int = 1,
+    slurm: bool = False,
+    partition: str | None = None,
+    time: str | None = None,
+    account: str | None = None,
+    launcher: str | None = None,
+    quiet: bool = False,
+    verbose: bool = False,
+    allow_code: bool = False,
+    allow_endpoint: bool = False,
+) -> int:
+    """Execute many runs from one file, on this machine or as a SLURM array.
 
+    All runs are checked before the first one starts. Rerun the same command to resume: only missing runs are executed,
+    a stopped run continues from its checkpoint, and a failed one is tried again. At Ctrl-C the runs finish their round
+    and save; a second Ctrl-C ends them at once.
 
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """The options of `dfedsam sweep`, as in its help.
-
-    Args:
-        jobs: runs at the same time; None: one, or with SLURM as many as it allows.
-        ranks: MPI ranks of each run; None: as in the base.
-        log: services that also receive the metrics.
-        dry_run: list the runs to execute; write nothing.
-        only: the number of a single run to execute.
-        restarts: how often a run continues from its last checkpoint after one of its ranks was lost.
-        slurm: options of a batch script, such as {"partition": "cpu"}; None: no batch job.
-        allow_code: whether the file may name plug-ins by import paths.
-        plan: prices, to print what the runs will cost and write nothing; None: execute them.
-        plan_json: whether to print it as JSON.
-    """
-
-    jobs: int | None = None
-    ranks: int | None = None
-    log: str | None = None
-    dry_run: bool = False
-    only: int | None = None
-    restarts: int = 1
-    slurm: Mapping[str, Any] | None = None
-    allow_code: bool = False
-    plan: Prices | None = None
-    plan_json: bool = False
-
-    def __post_init__(self) -> None:
-        for name, least in (("jobs", 1), ("ranks", 1), ("only", 0), ("restarts", 0)):
-            if getattr(self, name) is not None:
-                whole_number(name, getattr(self, name), least)
-
-    @property
-    def passed_on(self) -> list[str]:
-        """The options of a command that executes one of the runs."""
-        return [*(["--log", self.log] if self.log else []), *(["--allow_code"] if self.allow_code else [])]
-
-
-def sweep(file: Path, out: Path | None, options: Options) -> int:
-    """Execute the runs of a sweep that are not done, and return the exit status.
+    The file:
+        base: {topology: ring, peers: 16, rounds: 200}   # an experiment, or the path of an experiment file
+        grid:                                            # every combination of these values
+          topology: [ring, torus, {class_path: random_regular, init_args: {degree: 4}}]
+          algorithm.gossip.steps: [1, 4]
+        zip:                                             # options of one group vary together
+          - {peers: [16, 64], algorithm.lr: [0.1, 0.05]}
+        seeds: 3                                         # seeds 0, 1, 2; or a list
+        search: {option: algorithm.rho, values: [0.01, 0.1], metric: loss, choose: min}   # the best per cell
+        slurm: {modules: [gcc], setup: [source .venv/bin/activate], options: [--mem=8G]}  # for the batch script; also
+                                                         # partition, time, account, launcher, parallel, cpus_per_rank
 
     Args:
-        file: the sweep's file, the name of one that ships, or a study's folder.
-        out: the study's folder; None: studies/ and the file's name.
-        options: the command's other options.
+        file: a sweep's file, the name of a shipped one (topology_ablation.yaml, gossip_steps.yaml, …), or the folder
+            of an existing study.
+        jobs: runs at the same time (default: 1; with --slurm as many as SLURM allows).
+        ranks: MPI ranks for each run (default: `ranks` of the base, else one process).
+        out: the study's folder (default: studies/NAME for NAME.yaml).
+        log: also send each run's metrics to tensorboard, wandb or mlflow.
+        dry_run: list the runs to execute, or print the batch script; write nothing.
+        plan: print what the runs will cost in queries, bytes and time, and write nothing; `dfedsam plan FILE` also
+            takes prices.
+        only: execute only run number K, counted from 0, in this process or on the ranks of this MPI job.
+        restarts: how often a run on MPI ranks continues from its last checkpoint, on one rank fewer, after a rank was
+            lost.
+        slurm: write and submit an array job with one task for each run that is not done.
+        partition: SLURM partition of the jobs.
+        time: SLURM time limit of one task, as H:MM:SS.
+        account: SLURM account of the jobs.
+        launcher: how the batch script starts ranks: mpich, openmpi, or a command.
+        quiet: print nothing but errors and failed runs.
+        verbose: also say when each run ends.
+        allow_code: allow import paths of your own plug-ins in the file; this runs their code.
+        allow_endpoint: let the file choose where prompts, texts and a key are sent.
 
-    Returns:
-        0; 1 if a run failed; 130, 143 or 75 if a signal stopped it.
-
-    Raises:
-        ValueError: for bad input, in one line.
+    Examples:
+        dfedsam sweep topology_ablation.yaml --jobs 2
+        dfedsam status studies/topology_ablation
+        dfedsam sweep FILE.yaml --slurm --partition cpu --ranks 16 --time 2:00:00
     """
-    from dfedsam.callbacks.loggers import services
-
-    path, folder = _paths(file, out)
-    sweep = spec.read(path, code=options.allow_code)
-    if options.log is not None:
-        services(options.log)
-        sweep.base["log"] = options.log
-    cells = plan.plan(sweep, options.ranks)
-    jobs = [run for cell in cells for run in cell.jobs]
-    study = Study(folder)
-    if options.only is not None:
-        return _only(study, sweep, cells, options.only)
+    numbers = {"jobs": (jobs, 1), "ranks": (ranks, 1), "only": (only, 0), "restarts": (restarts, 0)}
+    job = _checked(numbers, slurm, {"partition": partition, "time": time, "account": account, "launcher": launcher})
+    services(log)
+    how = level(quiet, verbose)
+    if only is not None:
+        return _only(read(file, out, ranks, log, allow_code, allow_endpoint), only, how)
     if in_mpi_job():
         raise ValueError("a sweep starts its own MPI jobs: start it outside mpirun, or execute one run with --only K")
-    actions = _actions(study, cells)
-    todo = [(number, run) for number, run in enumerate(jobs) if actions[number] != "done"]
-    if options.slurm is not None:
-        return _slurm(study, sweep, cells, todo, options)
-    if options.plan is not None:
-        from dfedsam.launch.plan import plan_study
-
-        plan_study(cells, [run for _, run in todo], options.jobs or 1, options.plan, as_json=options.plan_json)
-        return 0
-    if options.dry_run:
-        for run, action in zip(jobs, actions, strict=True):
-            print(f"{_ACTIONS[action]:<8} {study.folder(run).path}")
-        print(f"{len(jobs)} runs, {len(jobs) - len(todo)} of them done; nothing was written")
-        return 0
-    return _execute(study, sweep, cells, todo, options)
-
-
-def _paths(path: Path, out: Path | None) -> tuple[Path, Path]:
-    """The sweep's file and the study's folder; a folder with a sweep.yaml is a study."""
-    if path.is_dir():
-        path = path / SPEC
-    if out is not None:
-        return path, out
-    is_study = path.name == SPEC and (path.parent / "runs").is_dir()
-    return path, path.parent if is_study else Path("studies", path.stem)
-
-
-def _actions(study: Study, cells: list[plan.Cell]) -> list[Action]:
-    """The pending action of every job; all runs are built, so that any mistake is found now."""
-    from dfedsam.launch.run import notes as run_notes
-
-    notes: Counter[str] = Counter()
-    actions: list[Action] = []
-    for cell in cells:
-        selected = bool(cell.candidates) and all(study.is_done(run) for run in cell.runs)
-        for run in cell.jobs:
-            experiment = run.build()
-            notes.update(run_notes(experiment))
-            action = study.pending(run, experiment)
-            actions.append("done" if selected else action)
-    for note, count in notes.items():
-        print(f"dfedsam: note: {note} ({count} runs)", file=sys.stderr)
-    return actions
-
-
-def _execute(
-    study: Study, sweep: spec.Sweep, cells: list[plan.Cell], todo: list[tuple[int, plan.Run]], options: Options
-) -> int:
-    from dfedsam.launch.sweeps.execute import Outcome
-    from dfedsam.launch.sweeps.pool import Pool
-    from dfedsam.launch.sweeps.progress import Progress, shown
-
-    study.create(sweep, cells)
-    total, jobs = sum(len(cell.jobs) for cell in cells), min(options.jobs or 1, max(1, len(todo)))
-    share_cores(os.environ, jobs)
-    progress = Progress(total, total - len(todo), jobs)
-    cell_of = {id(run): cell for cell in cells for run in cell.jobs}
-
-    def ended(run: plan.Run, outcome: Outcome) -> None:
-        if outcome.ending in ("failed", "elsewhere"):
-            print(f"{outcome.ending}: {run.name}: {outcome.reason}", file=sys.stderr)
-        if sweep.search and outcome.ending in ("done", "failed"):
-            study.select(cell_of[id(run)], sweep.search)
-
-    with shown(progress) as show:
-        stopped = Pool(study.path, todo, progress, ended, options.passed_on, options.restarts).run(show)
-    if sweep.search and not stopped:
-        chosen = [study.select(cell, sweep.search) for cell in cells]
-        for note in _search_notes(sweep.search, chosen, held_out=_holds_out(cells)):
-            print(f"dfedsam: note: {note}", file=sys.stderr)
-    print(progress.line())
-    if stopped:
-        print(f"stopped as requested; continue with: dfedsam sweep {study.path}")
-        return stopped
-    if sweep.search:  # a candidate may fail
-        return 1 if any(study.failure(run) for cell in cells for run in cell.runs) else 0
-    return 1 if progress.ended["failed"] else 0
-
-
-def _holds_out(cells: list[plan.Cell]) -> bool:
-    """Whether results are of held-out examples."""
-    return any(cell.runs[0].settings.simulation["objective"].holds_out for cell in cells)
-
-
-def _search_notes(search: spec.Search, chosen: list[Any], *, held_out: bool) -> Iterator[str]:
-    """What a reader of the results should know of how they were chosen.
-
-    Args:
-        search: what was searched.
-        chosen: the value chosen in each cell; None where there is none.
-        held_out: whether the metric is of held-out examples.
-    """
-    if held_out:
-        yield (
-            f"{search.option} was chosen by {search.metric} on the held-out examples that the results are of too, which"
-            " flatters them: say so, or run the chosen values again with seeds that the search has not seen"
-        )
-    values = [value for value in search.values if isinstance(value, (int, float)) and not isinstance(value, bool)]
-    ends = (min(values), max(values)) if len(values) > 1 else ()
-    if count := sum(value in ends for value in chosen if value is not None):
-        yield (
-            f"in {count} of {len(chosen)} cells the best {search.option} is the smallest or the largest of those "
-            "searched, so a better one may lie beyond"
-        )
-
-
-def _slurm(
-    study: Study, sweep: spec.Sweep, cells: list[plan.Cell], todo: list[tuple[int, plan.Run]], options: Options
-) -> int:
-    from dfedsam.launch.sweeps import slurm
-
-    parallel = {} if options.jobs is None else {"parallel": options.jobs}
-    settings = slurm.read(sweep.slurm, {**(options.slurm or {}), **parallel})
-    if not options.dry_run:
-        slurm.check_sbatch()
-    if not todo:
-        print("all runs are done: nothing was submitted")
-        return 0
-    count = todo[0][1].count
-    if count > 1 and not settings.launcher:
-        settings = replace(settings, launcher=slurm.find_launcher())
-    numbers = [number for number, _ in todo]
-    scripts = slurm.scripts(settings, study.path, numbers, count, options.passed_on)
-    if options.dry_run:
-        print("\n".join(scripts), end="")
-        return 0
-    study.create(sweep, cells)
-    jobs = [slurm.submit(text, study.path / name) for name, text in zip(slurm.names(scripts), scripts, strict=True)]
-    print(f"submitted job {', '.join(jobs)}: {len(todo)} runs; see dfedsam status {study.path}")
+    study = pending(file, out, ranks=ranks, log=log, code=allow_code, endpoint=allow_endpoint, level=how)
+    more = [*(["--log", log] if log else []), *(["--allow_code"] if allow_code else [])]
+    more += ["--allow_endpoint"] if allow_endpoint else []
+    if slurm:
+        job |= {} if jobs is None else {"parallel": jobs}
+        return _slurm(study, job, more, dry_run=dry_run)
+    if plan:
+        plan_study(study.cells, [run for _, run in study.todo], jobs or 1, Prices())
+    elif dry_run:
+        for run, action in zip(study.runs, study.actions, strict=True):
+            print(f"{action:<8} {study.folder.folder(run).path}")
+        print(f"{len(study.runs)} runs, {len(study.runs) - len(study.todo)} of them done; nothing was written")
+    else:
+        return _execute(study, jobs or 1, more, restarts, how)
     return 0
 
 
-def _only(study: Study, sweep: spec.Sweep, cells: list[plan.Cell], only: int) -> int:
-    from dfedsam.launch.sweeps.execute import execute_only
+def _checked(numbers: dict[str, tuple[int | None, int]], slurm: bool, job: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a batch script that are set; all options are checked."""
+    for name, (value, least) in numbers.items():
+        if value is not None:
+            whole_number(name, value, least)
+    job = {name: value for name, value in job.items() if value is not None}
+    for name, value in job.items():
+        if not slurm:
+            raise OptionError(name, value, "is a setting of a batch script", "add --slurm")
+    return job
 
-    jobs = [(cell, run) for cell in cells for run in cell.jobs]
+
+def _execute(study: Pending, jobs: int, more: Sequence[str], restarts: int, level: Level) -> int:
+    folder, search, total = study.folder, study.sweep.search, len(study.runs)
+    folder.create(study.sweep, study.cells, study.source)
+    progress = Progress(total, total - len(study.todo), min(jobs, max(1, len(study.todo))))
+    share_cores(os.environ, progress.jobs)
+    cell_of = {id(run): cell for cell in study.cells for run in cell.jobs}
+
+    def ended(run: plans.Run, outcome: Outcome) -> None:
+        if outcome.ending in ("failed", "elsewhere"):
+            print(f"{outcome.ending}: {run.name}: {outcome.reason}", file=sys.stderr)
+        elif level == "verbose":
+            print(f"{outcome.ending}: {run.name}", flush=True)
+        if search and outcome.ending in ("done", "failed"):
+            folder.select(cell_of[id(run)], search)
+
+    with shown(progress, level) as show:
+        stopped = Pool(folder.path, study.todo, progress, more, restarts).run(show, ended)
+    if search and not stopped:
+        say(folder.finish_search(study.cells, search), level)
+    if level != "quiet":
+        print(progress.line())
+        if stopped:
+            print(f"stopped as requested; continue with: dfedsam sweep {folder.path}")
+    if stopped:
+        return stopped
+    if search:  # a candidate may fail
+        return 1 if any(folder.failure(run) for cell in study.cells for run in cell.runs) else 0
+    return 1 if progress.ended["failed"] else 0
+
+
+def _only(study: Pending, only: int, level: Level) -> int:
+    jobs, search = [(cell, run) for cell in study.cells for run in cell.jobs], study.sweep.search
     if only >= len(jobs):
         raise OptionError("only", only, f"must be below the number of runs, {len(jobs)}")
-    return execute_only(study.path, sweep, *jobs[only])
+    status = execute_only(study.folder.path, study.sweep, *jobs[only], level)
+    finals = (run for cell in study.cells for run in cell.runs)
+    if search and mpi_rank() == 0 and all(study.folder.is_done(run) for run in finals):  # the last task of an array
+        study.folder.finish_search(study.cells, search)
+    return status
+
+
+def _slurm(study: Pending, job: Mapping[str, Any], more: Sequence[str], *, dry_run: bool) -> int:
+    settings, path = slurms.read(study.sweep.slurm, job), study.folder.path
+    if not dry_run:
+        slurms.check_sbatch()
+    if not study.todo:
+        print("all runs are done: nothing was submitted")
+        return 0
+    count = study.todo[0][1].count
+    if count > 1 and not settings.launcher:
+        settings = replace(settings, launcher=slurms.find_launcher())
+    scripts = slurms.scripts(settings, path, [number for number, _ in study.todo], count, more)
+    if dry_run:
+        print("\n".join(scripts), end="")
+        return 0
+    study.folder.create(study.sweep, study.cells, study.source)
+    jobs = [slurms.submit(text, path / name) for name, text in zip(slurms.names(scripts), scripts, strict=True)]
+    print(f"submitted job {', '.join(jobs)}: {len(study.todo)} runs; see dfedsam status {path}")
+    return 0

@@ -2,20 +2,97 @@
 
 from __future__ import annotations
 
-import inspect
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dfedsam import registry
-from dfedsam.launch import cycle_times, factories, options, tables, topology_metrics, trees
-from dfedsam.launch.errors import MissingValue
-from dfedsam.launch.trees import Pair, Tree
+from dfedsam.errors import OptionError
+from dfedsam.launch import arguments, build, cycle_times, help, options, signatures, tables, topology_metrics
+from dfedsam.launch.arguments import Pair, Tree
+from dfedsam.launch.signatures import MissingValue
+from dfedsam.validation import whole_number
 
 if TYPE_CHECKING:
     from dfedsam import topologies
+
+
+def topology(
+    names: list[str] = [],  # noqa: B006  (read only)
+    *,
+    list: bool = False,
+    peers: int | None = None,
+    weights: str | None = None,
+    objective: str | None = None,
+    seed: int = 0,
+    steps: int = 1,
+    underlay: str | None = None,
+    message: str = "1MB",
+    json: bool = False,
+    csv: bool = False,
+    draw: Path | None = None,
+    _dotted: tuple[Pair, ...] = (),
+) -> int:
+    """List graphs and schedules, compare their spectral gaps, or draw one.
+
+    Shows the metrics of a topology, or a table of several: degree, messages a round, λ and the spectral gap, effective
+    neighbours n_W, and the rounds until the peers agree to 1e-6. A topology that has no graph of this size is marked in
+    its row.
+
+    Options of a topology follow a dot, such as --topology.rows 4, and so do those of a weight rule: --weights.share
+    0.3. --topology.help NAME lists the options of one topology. With several topologies, an option applies to those
+    that have it.
+
+    Args:
+        names: graphs or schedules (--list shows all), a graph's file, networkx.NAME, an import path, or
+            {class_path: NAME, init_args: {OPTION: VALUE}}.
+        list: list all topologies and weight rules, with their options.
+        peers: number of peers (default: 16; graphs of fixed size and files have their own).
+        weights: weight rule of the graphs, or several rules: metropolis,lazy.
+        objective: objective whose data the topology uses, for topologies computed from data (stl_fw).
+        seed: seed of random graphs and schedules.
+        steps: gossip steps Q per round, at least 1.
+        underlay: also show the seconds of a round on a physical network: gaia, aws_north_america, geant, exodus, ebone,
+            or a GML file, with a peer at each site unless --peers says otherwise.
+        message: size of a message on the underlay: 512kB, 45MB.
+        json: print all metrics as JSON instead of a table.
+        csv: print all metrics as CSV.
+        draw: draw one topology and its spectrum into this file: .png, .pdf or .svg.
+
+    Examples:
+        dfedsam topology ring --peers 16
+        dfedsam topology ring grid torus exponential one_peer_exponential base --peers 64
+        dfedsam topology davis --weights metropolis,best_constant,fastest
+        dfedsam topology grid --peers 16 --topology.rows 2 --steps 4 --draw grid.png
+        dfedsam topology link_failures --topology.topology torus --topology.p 0.1
+        dfedsam topology ring mst star complete --underlay geant --message 45MB
+        dfedsam topology friends.graphml --json
+    """
+    if list:
+        tables = (help.topologies_list(), "", help.weights_list())
+        print(dumps(help.table()) if json else "\n".join(tables))
+        return 0
+    if not names:
+        raise ValueError("topology is missing: name one, such as `dfedsam topology ring --peers 16`; --list shows all")
+    whole_number("steps", steps, 1, "it is the number of gossip steps Q a round")
+    if draw is not None and len(names) > 1:
+        raise OptionError(
+            "names", " ".join(names), "must be a single one, because draw takes one topology", "or leave draw out"
+        )
+    shared = {"peers": peers, "weights": weights, "objective": objective, "seed": seed}
+    pairs = [(option, str(value)) for option, value in shared.items() if value is not None]
+    found = _rows(names, [*pairs, *_dotted], steps, underlay, message)
+    if json:
+        print(_as_json(found))
+    elif csv:
+        print(_as_csv(found), end="")
+    else:
+        _show(found)
+    if draw is not None:
+        print(_draw(found[0], draw))
+    return 0
 
 
 _SHARED = ("seed", "underlay", "message")  # options that are the same for all rows
@@ -35,7 +112,7 @@ class Row:
         return {"topology": self.name, **(self.metrics or {"error": self.error})}
 
 
-def rows(
+def _rows(
     names: Sequence[str], pairs: Sequence[Pair], steps: int, underlay: str | None = None, message: str = "1MB"
 ) -> list[Row]:
     """Build, check and measure topologies; if several are named, the row of one that cannot be built shows why.
@@ -64,7 +141,7 @@ def rows(
     return found
 
 
-def show(found: Sequence[Row]) -> None:
+def _show(found: Sequence[Row]) -> None:
     """Print all metrics of one topology, or the table of several with notes below it."""
     if len(found) == 1:
         said = [] if found[0].topology is None else [f"note: {note}" for note in found[0].topology.notes]
@@ -87,13 +164,13 @@ def show(found: Sequence[Row]) -> None:
             print(f"{row.name}: {said}")
 
 
-def as_json(found: Sequence[Row]) -> str:
+def _as_json(found: Sequence[Row]) -> str:
     """All metrics as JSON; those of several topologies as a list."""
     values = [row.values() for row in found]
-    return json.dumps(values[0] if len(values) == 1 else values)
+    return dumps(values[0] if len(values) == 1 else values)
 
 
-def as_csv(found: Sequence[Row]) -> str:
+def _as_csv(found: Sequence[Row]) -> str:
     """All metrics as CSV with a line of headers."""
     import pandas as pd
 
@@ -103,7 +180,7 @@ def as_csv(found: Sequence[Row]) -> str:
     return pd.DataFrame(values, dtype=object).to_csv(index=False)
 
 
-def draw(row: Row, path: Path) -> Path:
+def _draw(row: Row, path: Path) -> Path:
     """Draw the topology of a row that has one, and its spectrum; returns the file."""
     from dfedsam.analysis import draw_topology, save
 
@@ -127,25 +204,22 @@ def _choose(names: Sequence[str], pairs: Sequence[Pair]) -> Iterator[list[Pair]]
             yield [*shared, ("topology", name), *mine]
     left = [option for option, _ in own if option not in taken]
     if left:
-        raise MissingValue(
-            f"--{left[0]}", None, "is not an option of any of these topologies: --list shows those of each"
-        )
+        raise MissingValue(f"--{left[0]}", "is not an option of any of these topologies: --list shows those of each")
 
 
 def _known(name: str) -> set[str]:
-    form = trees.as_tree([("topology", name)])["topology"]
-    plugin = registry.find("topology", form["class_path"])
-    return set(inspect.signature(factories.option_class("topology", getattr(plugin, "func", plugin))).parameters)
+    form = arguments.as_tree([("topology", name)])["topology"]
+    return set(signatures.plugin_options("topology", registry.find("topology", form["class_path"])))
 
 
 def _row(pairs: list[Pair], steps: int, *, alone: bool) -> Row:
     from dfedsam import topologies
 
-    tree = trees.as_tree(pairs)
-    trees.expand_all(tree, code=True)  # reports unknown plug-ins before the label is made
+    tree = arguments.as_tree(pairs)
+    arguments.expand_all(tree, code=True)  # reports unknown plug-ins before the label is made
     name, settings = label(tree["topology"]), options.read([], pairs)
     try:
-        topology = options.topology(settings)
+        topology = build.topology(settings)
         topologies.verify(topology)
         return Row(name, topology, dict(topologies.spectrum(topology, steps)))
     except ValueError as error:
@@ -197,7 +271,7 @@ def _rules(values: Sequence[str | None]) -> list[str | None]:
         return [None]
     value = values[-1]
     if not value:
-        raise MissingValue("weights", None, "needs a value: --weights NAME")
+        raise MissingValue("weights", "needs a value: --weights NAME")
     return [value] if value.lstrip().startswith("{") else [rule.strip() for rule in value.strip("[] ").split(",")]
 
 

@@ -80,14 +80,36 @@ def generator(seed: int, purpose: str, t: int = 0) -> np.random.Generator:
 
 
 class Events:
-    """Independent events in every round, the same as `generator(...).random(count) < p` would serve, but quicker."""
+    """Events in every round, independent or in bursts, quicker than by `generator(...)`.
 
-    def __init__(self, seed: int, purpose: str) -> None:
+    Args:
+        seed: the seed.
+        purpose: what they are; another purpose draws other events.
+        memory: probability that an event happens as in the round before, in [0, 1); otherwise it is drawn anew.
+    """
+
+    def __init__(self, seed: int, purpose: str, memory: float = 0.0) -> None:
+        self.memory = memory
+        self._renewals = Events(seed, f"{purpose} renewal") if memory else None
         self._bits = _philox(seed, purpose, 0)  # a new one takes longer than to set the old one's counter
         self._state: Any = self._bits.state
 
     def happen(self, t: int, count: int, p: float) -> NDArray[np.bool_]:
-        """Which of `count` events happen in round t, each with probability p to 32 bits; shape (count,)."""
+        """Which of `count` events happen in round t, each with probability p to 32 bits; shape (count,).
+
+        With memory each is a Markov chain of two states, whose value is that of its last renewal.
+        """
+        if self._renewals is None or t == 0:
+            return self._drawn(t, count, p)
+        happen, waiting = np.empty(count, bool), np.ones(count, bool)
+        while waiting.any():
+            renewed = waiting & ~self._renewals.happen(t, count, self.memory) if t else waiting
+            happen[renewed] = self._drawn(t, count, p)[renewed]
+            waiting = waiting & ~renewed
+            t -= 1
+        return happen
+
+    def _drawn(self, t: int, count: int, p: float) -> NDArray[np.bool_]:
         self._state["state"]["counter"][2] = t
         self._bits.state = self._state
         words = np.asarray(self._bits.random_raw(-(-count // 2))).astype("<u8", copy=False)

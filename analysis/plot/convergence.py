@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from textwrap import fill
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -56,8 +56,17 @@ SINGLE = {
 _DECADES = 2  # a loss that spans more is drawn on a logarithmic axis
 
 
+class HasMetrics(Protocol):
+    """The result of a run."""
+
+    @property
+    def metrics(self) -> pd.DataFrame:
+        """One row per evaluation."""
+        ...
+
+
 def convergence(
-    frame: pd.DataFrame,
+    frame: pd.DataFrame | HasMetrics,
     x: Sequence[str] = ("rounds", "queries", "bytes"),
     y: Sequence[str] = (),
     *,
@@ -77,7 +86,7 @@ def convergence(
 
     Args:
         frame: evaluations of `read_runs`, or of any run: columns `round` and metrics; also `run` and `label` for
-            several runs.
+            several runs. Or the result of a run.
         x: what to draw against: "rounds", "queries", "bytes" (per peer) or "time" (`summary.with_time`).
         y: metrics to draw, a row of panels each; empty: those of ROWS that were recorded.
         color: column of `frame` by whose values curves are coloured.
@@ -93,7 +102,7 @@ def convergence(
     Raises:
         ValueError: if x has an unknown name, a column is missing, or there is nothing to draw.
     """
-    frame = _complete(frame)
+    frame = _complete(frame if isinstance(frame, pd.DataFrame) else frame.metrics)
     panels = _panels(frame, x, columns)
     rows = _rows(frame, y)
     if not panels or not rows:

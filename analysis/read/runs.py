@@ -65,7 +65,8 @@ class Study:
         configs: the settings as in config.yaml.
         topologies: topology.json of each run; empty if it cannot be read.
         notes: warnings about unreadable inputs, one sentence each.
-        searched: whether the runs were chosen from candidates by a search, on the metrics that they report.
+        searches: how a search chose the runs, if one did, as in a study's search/search.json: `option`, `metric`,
+            `values`, and `cells` with `runs`, `means` and `chosen`.
     """
 
     name: str
@@ -75,7 +76,7 @@ class Study:
     configs: dict[str, dict[str, Any]]
     topologies: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    searched: bool = False
+    searches: list[dict[str, Any]] = field(default_factory=list)
 
 
 class _Run(NamedTuple):
@@ -128,6 +129,20 @@ def read_study(folders: Iterable[Path | str] | Path | str, *, strict: bool = Fal
         raise FileError(paths[0], "has no run with an evaluation yet", "wait for the first one")
     failed = {file.stem: _reason(file) for path in paths for file in sorted((path / "failed").glob("*.json"))}
     return _study(paths, runs, failed, notes)
+
+
+def as_evaluations(
+    name: str, config: dict[str, Any], rows: list[dict[str, Any]], topology: dict[str, Any]
+) -> pd.DataFrame:
+    """The metrics of a run that is in memory, with the columns that `read_runs` gives for its folder.
+
+    Args:
+        name: the run's name.
+        config: its settings, as in config.yaml.
+        rows: its evaluations.
+        topology: the content of topology.json.
+    """
+    return _study([], [_Run(Path(name), config, rows, {}, topology)], {}, []).evaluations
 
 
 def find_runs(folder: Path) -> list[Path]:
@@ -208,8 +223,23 @@ def _study(paths: Sequence[Path], read: Sequence[_Run], failed: dict[str, str], 
         configs=dict(zip(names, configs, strict=True)),
         topologies={name: run.topology for name, run in zip(names, read, strict=True)},
         notes=notes,
-        searched=any((path / "search").is_dir() for path in paths),
+        searches=[search for path in paths if (search := _search(path, notes)) is not None],
     )
+
+
+def _search(path: Path, notes: list[str]) -> dict[str, Any] | None:
+    """How a study's search chose its runs; None if there was none."""
+    file = path / "search" / "search.json"
+    if not (path / "search").is_dir():
+        return None
+    try:
+        search = json.loads(file.read_bytes())
+        if {"option", "metric", "values", "cells"} <= search.keys():
+            return search
+    except (OSError, ValueError, RecursionError, AttributeError):
+        pass
+    notes.append(f"{file} cannot be read: rerun the sweep to see how its search chose")
+    return None
 
 
 def _run_row(run: _Run, table: Settings, failed: Mapping[str, str], notes: list[str]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from dfedsam.analysis.plot.consensus import consensus_rounds, gossip_steps
 from dfedsam.analysis.plot.convergence import convergence
 from dfedsam.analysis.plot.gap import convergence_gap, gap_size, predictors
 from dfedsam.analysis.plot.runs import curve_names
+from dfedsam.analysis.plot.search import search_curves
 from dfedsam.analysis.read import metrics
 from dfedsam.analysis.read.runs import Study
 from dfedsam.analysis.summary import BANDWIDTH, LATENCY, with_time
@@ -77,6 +78,13 @@ def items(study: Study, summary: pd.DataFrame) -> Iterator[Item]:
         caption="The gap of one gossip step against the number of peers. Dots: slopes predicted for rings and "
         "paths (n⁻²), tori, grids and stars (n⁻¹), exponential graphs and hypercubes (1/log n).",
     )  # fmt: skip
+    for number, search in enumerate(study.searches, start=1):
+        yield Item(
+            name="search" if len(study.searches) == 1 else f"search_{number}", title=f"Search of {search['option']}",
+            caption=f"{metrics.title(str(search['metric']), line=True).capitalize()} at the end of a run, mean over "
+            "seeds, against the values searched; a ring marks the value chosen in each cell.",
+            draw=lambda search=search: search_curves(search),
+        )  # fmt: skip
     yield from _convergence(study)
     yield from _topologies(study)
 

@@ -189,7 +189,7 @@ def _page(
         "files": json.dumps(written),
         "counts": content.counts(study.runs),
         "notes": study.notes,
-        "searched": study.searched,
+        "searched": [_searched(search) for search in study.searches],
         "left_out": left_out,
         "metric": metrics.title(metric, line=True),
         "targets": _targets(summary, metric),
@@ -205,6 +205,12 @@ def _page(
         "data": data.replace("<", "\\u003c"),  # so that no text in the data can end the script element
     }
     return environment.from_string(source.joinpath("report.html").read_text(encoding="utf-8")).render(values)
+
+
+def _searched(search: dict[str, Any]) -> tuple[str, str, bool]:
+    """The option searched, the metric in words, and whether that is of validation examples."""
+    metric = str(search["metric"])
+    return str(search["option"]), metrics.title(metric, line=True), metric.startswith("validation_")
 
 
 def _table(table: pd.DataFrame) -> str:

@@ -18,6 +18,7 @@ from dfedsam.algorithms.gradient_tracking import GTHSGD, AugDGM, GradientTrackin
 from dfedsam.algorithms.lead import Lead
 from dfedsam.algorithms.local_tracking import KGT, LED
 from dfedsam.algorithms.momentum import DecentLaM, QGDSGDm
+from dfedsam.algorithms.network_dane import NetworkDANE
 from dfedsam.algorithms.oledfl import OledFL
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "Lead",
     "LocalOnly",
     "MomentumTracking",
+    "NetworkDANE",
     "OledFL",
     "ProxSkip",
     "QGDSGDm",

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, get_args
 
+import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.context import Oracle, RoundContext
@@ -15,6 +16,7 @@ from dfedsam.gossip import Gossip
 from dfedsam.gossip.base import require_static_symmetric
 from dfedsam.objectives.base import Problem
 from dfedsam.registry import make_named, public_name
+from dfedsam.state import rows_of, set_rows
 from dfedsam.theory import LocalSGD
 from dfedsam.topologies import Topology
 from dfedsam.validation import at_least, between, one_of, positive, whole_number
@@ -23,7 +25,7 @@ from dfedsam.zeroth_order import Estimator, TwoPoint, perturb
 Schedule = Literal["constant", "inverse_root", "exponential", "linear", "cosine"]
 _FALLING = ("linear", "cosine")  # schedules that fall over lr_rounds
 _ROUNDS_AHEAD = 64  # checked for absent peers before a run; a later absence ends it
-GossipKind = Literal["compressed", "push_sum"]
+GossipKind = Literal["compressed", "push_sum", "biased"]
 
 
 @dataclass(kw_only=True)
@@ -53,11 +55,13 @@ class Algorithm(ABC):
         covered_gossip: kinds of gossip, besides polynomials in W, that theory covers.
         refused_gossip: kinds with which it diverges; of the others, and not covered, the user is told.
         needs_symmetric: whether W must be symmetric and the same in all rounds.
+        irregular: whether rounds send different numbers of messages on one W, as where a coin decides.
         needs_all_peers: whether all peers must take part in every round.
         instead: the algorithm to choose instead, for the messages.
     """
 
     uses_server: ClassVar[bool] = False
+    irregular: ClassVar[bool] = False
     replayable: ClassVar[bool] = False
     adds_gradient_steps: ClassVar[bool] = True
     mixes: ClassVar[str] = "x after the round's steps"
@@ -92,7 +96,8 @@ class Algorithm(ABC):
             rule = f"must add only gradient steps for the gossip {name}, which magnifies them"
             raise OptionError("algorithm", me, rule, "choose dpsgd, dfedsam or gradient_tracking")
         if _kind(gossip) in self.refused_gossip:
-            rule = f"must send uncompressed rows for the algorithm {me}, which adds up the errors of this one"
+            what = "send uncompressed rows" if gossip.keeps_mean else "keep the peers' mean"
+            rule = f"must {what} for the algorithm {me}, which adds up the errors of this one"
             raise OptionError("algorithm.gossip", name, rule, "choose the gossip plain, or the algorithm lead")
 
     def for_rounds(self, rounds: int) -> Algorithm:
@@ -113,9 +118,16 @@ class Algorithm(ABC):
             return None
         kind = _kind(gossip)
         notes = [gossip.note(topology)]
-        if kind is not None and kind not in self.covered_gossip:
+        if kind in ("push_sum", "compressed") and kind not in self.covered_gossip:
             notes.append(f"theory does not cover {public_name(type(self))} with the gossip {public_name(type(gossip))}")
         return "; ".join(filter(None, notes)) or None
+
+    def estimates(self) -> tuple[int, int] | None:
+        """The local steps of a round, each on a minibatch of its own, and the estimates in each; None: not counted.
+
+        A privacy mechanism needs them, and that peers release nothing else before they gossip x.
+        """
+        return None
 
     def local_sgd(self) -> LocalSGD | None:
         """The number of local steps if a round is plain SGD at a constant rate followed by gossip; None otherwise."""
@@ -160,7 +172,9 @@ class Algorithm(ABC):
 
 def _kind(gossip: Gossip) -> GossipKind | None:
     """Its kind; None for polynomials in W."""
-    return "push_sum" if gossip.needs_increments else None if gossip.is_exact else "compressed"
+    if gossip.needs_increments:
+        return "push_sum"
+    return "biased" if not gossip.keeps_mean else None if gossip.is_exact else "compressed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,3 +248,26 @@ class GradientMethod(Algorithm):
         if direction is None:
             direction, state = self.estimator(oracle, x, state, purpose)
         return perturb(x, direction, self.rho), state
+
+    def gradient(
+        self, context: RoundContext, x: NDArray, state: Any, direction: NDArray | None = None
+    ) -> tuple[NDArray, Any]:
+        """Estimate every peer's gradient on its own minibatch, at x or at SAM's perturbed point.
+
+        Args:
+            context: the round's context.
+            x: the block's models, shape (peers, dim).
+            state: the estimator's state.
+            direction: direction of SAM's perturbation, shape (peers, dim); None: a separate estimate.
+
+        Returns:
+            Estimates, shape (peers, dim), 0 for absent peers, and the estimator's state.
+        """
+        g = np.zeros_like(x)
+        for rows, chunk in context.chunks(self.estimator.queries(x.shape[1]), x[0].nbytes):
+            oracle, local = chunk.oracle(0), rows_of(state, rows)
+            along = direction[rows].copy() if self.rho and direction is not None else None
+            at, local = self.perturbed(oracle, x[rows], local, along)
+            g[rows], local = self.estimator(oracle, at, local, "descent")
+            set_rows(state, rows, local)
+        return g, state

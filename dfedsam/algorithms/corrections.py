@@ -41,7 +41,7 @@ class Corrected(GossipOneGradient):
     """
 
     needs_symmetric = True
-    refused_gossip = frozenset({"compressed"})
+    refused_gossip = frozenset({"compressed", "biased"})
 
     def init(self, x: NDArray, problem: Problem) -> CorrectionState:
         return CorrectionState(**self.initial_fields(x, problem), correction=np.zeros(x.shape))
@@ -144,6 +144,7 @@ class ProxSkip(Corrected):
     """
 
     mixes = "x − η g + c"
+    irregular = True
 
     probability: float = 0.2
     gamma: float = 0.5

@@ -43,7 +43,7 @@ class DLM(GossipLocalSteps):
 
     public_name = "dlm"
     needs_symmetric = True
-    refused_gossip = frozenset({"compressed"})
+    refused_gossip = frozenset({"compressed", "biased"})
     adds_gradient_steps = False
 
     local_steps: int = 1

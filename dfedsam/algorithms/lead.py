@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.algorithms.base import State
-from dfedsam.algorithms.one_gradient import OneGradient
+from dfedsam.algorithms.base import GradientMethod, State
 from dfedsam.context import RoundContext
 from dfedsam.errors import OptionError, options_within
 from dfedsam.gossip.channel import Channel
@@ -43,7 +42,7 @@ class LeadState(State):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lead(OneGradient):
+class Lead(GradientMethod):
     """ŷ = h + C(x − η (g + D) − h), D ← D + γ/(2η) (I − W) ŷ, x ← x − η (g + D), where h moves a share α towards ŷ.
 
     D converges to the difference between a peer's gradient and the mean one, and the compressed vector goes to zero:

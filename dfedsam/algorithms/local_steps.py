@@ -193,6 +193,10 @@ class GossipLocalSteps(LocalSteps):
         state.x, state.gossip = self.gossip(state.x, state.gossip, context.channel(state.x, update))
         return state
 
+    def estimates(self) -> tuple[int, int] | None:
+        twice = self.rho > 0 and self.perturbation in ("own", "same")
+        return (self.local_steps, 2 if twice else 1) if self.replayable else None
+
     def local_sgd(self) -> LocalSGD | None:
         plain = self.replayable and self.lr_schedule == "constant" and not (self.momentum or self.weight_decay)
         if not plain or (self.rho and self.perturbation not in ("own", "same")):
@@ -208,6 +212,9 @@ class GossipLocalSteps(LocalSteps):
             rule = f"must combine directions derived from the seed, whose coefficients the gossip {name} sends"
             hint = "choose two_point or one_sided without control_variate"
             raise OptionError("algorithm.estimator", public_name(type(self.estimator)), rule, hint)
+        if self.gossip.needs_shared_directions and not self.estimator.shares_directions:
+            rule = "must use the same directions at all peers, or their coefficients cannot be compared"
+            raise OptionError("algorithm.estimator.shared", False, rule, "set it, or choose the rule mean")
         for option in ("momentum", "weight_decay"):
             if getattr(self, option):
                 rule = f"must be 0 for the gossip {name}, which replays plain steps along random directions"

@@ -84,7 +84,7 @@ class LED(GossipLocalSteps):
     mixes = "x after the local steps"
     needs_symmetric = True
     instead = "k_gt"
-    refused_gossip = frozenset({"compressed"})
+    refused_gossip = frozenset({"compressed", "biased"})
     adds_gradient_steps = False
 
     dual_lr: float | None = None

@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 class BlackBox(ABC):
     """A model that answers with class scores, never with gradients or weights.
 
-    Prompts have the shape (peers, q, tokens, width), examples (peers, b): a row of indices for each peer, padded
-    at its end with −1 if the peer has fewer than b. Scores of padding are 0.
+    Prompts are soft, an array of embeddings (peers, q, tokens, width), or text: token numbers (peers, q, tokens) of its
+    `vocabulary`. Examples are (peers, b): a row of indices for each peer, padded at its end with −1 if the peer has
+    fewer than b. Scores of padding are 0.
 
     Attributes:
         usage: cost of its queries so far.
-        prompt: the initial soft prompt, shape (tokens, width): the embeddings of the prompt's words.
-        embedding_std: standard deviation of the entries of the model's token embeddings.
+        prompt_tokens: number of tokens of the prompt.
+        prompt: the initial soft prompt, shape (tokens, width): the embeddings of the prompt's words; if it takes any.
+        embedding_std: standard deviation of the entries of the model's token embeddings; if it takes soft prompts.
         takes_soft_prompts: whether a prompt may be arbitrary embeddings.
         takes_text_prompts: whether a prompt may be tokens of the model's vocabulary.
         gives_scores: whether it answers with class scores; otherwise with losses only.
@@ -32,13 +34,14 @@ class BlackBox(ABC):
         has_budget: whether it may raise BudgetExceeded instead of answering.
     """
 
-    takes_soft_prompts: ClassVar[bool] = True
-    takes_text_prompts: ClassVar[bool] = False
+    takes_soft_prompts: bool = True
+    takes_text_prompts: bool = False
     gives_gradients: ClassVar[bool] = False
     gives_scores: bool = True
     reads_texts: bool = True
     has_budget: bool = False
     usage: Usage
+    prompt_tokens: int
     prompt: NDArray
     embedding_std: float
 
@@ -47,7 +50,7 @@ class BlackBox(ABC):
         """Class scores (logits) of q prompts per peer on the peer's examples.
 
         Args:
-            prompts: soft prompts, shape (peers, q, tokens, width).
+            prompts: soft or text prompts, as above.
             examples: example indices, shape (peers, b).
             count: whether these are queries, to be counted in `usage`; evaluation is not.
 
@@ -61,7 +64,7 @@ class BlackBox(ABC):
         """Cross-entropies of q prompts per peer on its examples.
 
         Args:
-            prompts: soft prompts, shape (peers, q, tokens, width).
+            prompts: as in `scores`.
             examples: example indices, shape (peers, b).
             labels: their classes, shape (peers, b).
             count: as in `scores`.
@@ -74,7 +77,7 @@ class BlackBox(ABC):
         return losses * (examples >= 0)[:, None] if per_example else mean_over_examples(losses, examples)
 
     def metrics(self, prompts: NDArray, examples: NDArray, labels: NDArray) -> dict[str, NDArray]:
-        """Loss and accuracy of k prompts (k, tokens, width), each on all these examples (b,); not counted.
+        """Loss and accuracy of k prompts, soft or text, each on all these examples (b,); not counted.
 
         Returns:
             Each of shape (k,).
@@ -106,8 +109,11 @@ class BlackBox(ABC):
         """The model's vocabulary, from which discrete prompts are made, if `takes_text_prompts`."""
         raise NotImplementedError
 
-    def preflight(self) -> None:  # noqa: B027  (most have nothing to check)
+    def preflight(self, prompt: NDArray) -> None:  # noqa: B027  (most have nothing to check)
         """Score the query that takes most memory, before a run writes anything; not counted.
+
+        Args:
+            prompt: the run's initial prompt, soft (tokens, width) or text (tokens,).
 
         Raises:
             ValueError: if it does not fit into memory.

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
+from dfedsam.blackbox.forward import model_input
 from dfedsam.blackbox.inputs import TaskSpec
 from dfedsam.blackbox.language_model import LanguageModel
 from dfedsam.blackbox.loading import CAUSAL_LM
@@ -108,7 +109,8 @@ class CausalLM(LanguageModel):
             cache.layers.append(_KeptLayer(keys, values, sequences))
         ends = [contents.ids[text][contents.offsets[text] :] for text in text_ids.tolist()]
         own = prompts[torch.from_numpy(prompt_ids).to(self.device)]
-        inputs = torch.cat([own, self._forward.embed(ends, len(ends[0]))], dim=1)
+        rest = self._forward.rows(ends, len(ends[0]), soft=own.is_floating_point())
+        inputs = torch.cat([own, rest], dim=1)
         starts = torch.from_numpy(offsets).to(self.device)[:, None]
         positions = starts + torch.arange(inputs.shape[1], device=self.device)
         mask = None
@@ -117,7 +119,7 @@ class CausalLM(LanguageModel):
             mask[:, :longest] = torch.arange(longest, device=self.device) >= longest - starts
         return self._logits(
             np.full(len(text_ids), tokens + len(ends[0]) - 1),
-            inputs_embeds=inputs,
+            **model_input(inputs),
             past_key_values=cache,
             position_ids=positions,
             attention_mask=mask,

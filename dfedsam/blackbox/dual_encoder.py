@@ -16,7 +16,7 @@ import transformers
 from numpy.typing import NDArray
 
 from dfedsam.blackbox.embedding_cache import cached_vectors
-from dfedsam.blackbox.forward import Contents
+from dfedsam.blackbox.forward import Contents, model_input
 from dfedsam.blackbox.inputs import Mode, TaskSpec
 from dfedsam.blackbox.loading import load
 from dfedsam.blackbox.local import LocalModel, by_peer, cosine_scores, pairs
@@ -43,7 +43,7 @@ class DualEncoder(LocalModel):
         self._normalizes = type(self.loaded.encoder[-1]).__name__ == "Normalize"
         tokenizer = self.loaded.tokenizer
         ids = prompt_tokens(tokenizer, task, after_word=False)
-        self.prompt = self._embeddings(ids)
+        self.prompt, self.prompt_tokens = self._embeddings(ids), len(ids)
         around = sum(map(len, special_tokens(tokenizer)))
         room = self.loaded.max_tokens - len(ids) - around
         if room < 1:
@@ -108,7 +108,7 @@ class DualEncoder(LocalModel):
     ) -> torch.Tensor:
         """Unit vectors (s, width), pooled as configured in the encoder's folder."""
         attend = {} if mask is None else {"attention_mask": mask.to(torch.long)}
-        vectors = self.loaded.encoder({"inputs_embeds": inputs, **attend})["sentence_embedding"]
+        vectors = self.loaded.encoder(model_input(inputs) | attend)["sentence_embedding"]
         return vectors if self._normalizes else torch.nn.functional.normalize(vectors, dim=1)
 
     def _tokens(self, prompt: int, examples: NDArray) -> int:
@@ -118,6 +118,6 @@ class DualEncoder(LocalModel):
         return int(lengths[examples[examples >= 0]].sum())
 
     def _embed(self, contents: Contents, part: NDArray) -> NDArray:
-        none = torch.empty((1, 0, self.width), dtype=self.dtype, device=self.device)
+        none = torch.empty((1, 0), dtype=torch.long, device=self.device)
         with torch.inference_mode():
             return self._forward(contents, none, np.zeros_like(part), part).to("cpu", self._out).numpy()

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.cache import cache_folder, store
+from dfedsam.phases import track
 
 CHUNK = 256  # texts per file
 
@@ -33,7 +34,7 @@ def cached_vectors(identity: str, ids: Sequence[Sequence[int]], embed: Callable[
     order = np.array(sorted(range(len(ids)), key=lambda i: (len(ids[i]), ids[i])))
     chunks = [order[i : i + CHUNK] for i in range(0, len(order), CHUNK)]
     vectors: dict[int, NDArray] = {}
-    for number in random.Random(os.getpid()).sample(range(len(chunks)), len(chunks)):
+    for number in track("embedding texts", random.Random(os.getpid()).sample(range(len(chunks)), len(chunks))):
         vectors[number] = _chunk(identity, chunks[number], ids, embed)
     return np.concatenate([vectors[number] for number in range(len(chunks))])[np.argsort(order)]
 

@@ -1,134 +1,182 @@
-"""A language model behind an HTTP endpoint: soft prompts are sent as embeddings, log-probabilities are returned.
-
-The protocol is OpenAI's completions with `prompt_embeds`, as vLLM serves it with --enable-prompt-embeds: a tensor
-(tokens, width) as torch.save writes it, in base64. Without a soft prompt the plain text is sent.
-"""
+"""A language model behind an HTTP endpoint: each query on an example is one request, or a few, paid for once."""
 
 from __future__ import annotations
 
-import base64
-import io
 import logging
 import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, ClassVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dfedsam.blackbox.base import BlackBox
-from dfedsam.blackbox.completions import Completions, EndpointError
-from dfedsam.blackbox.inputs import TaskSpec, Usage
+from dfedsam.blackbox.base import BlackBox, mean_over_examples
+from dfedsam.blackbox.client import Client, EndpointError, RefusedError
+from dfedsam.blackbox.inputs import Bill, TaskSpec, Usage
 from dfedsam.blackbox.language_model import HOW_TO_USE
-from dfedsam.blackbox.loading import load_embeddings
+from dfedsam.blackbox.loading import load_embeddings, load_tokenizer
 from dfedsam.blackbox.local import embedding_std, pairs
+from dfedsam.blackbox.protocols import PROTOCOLS, Completions, Request, likely_tokens
 from dfedsam.blackbox.response_cache import ResponseCache
-from dfedsam.blackbox.templates import Template
-from dfedsam.blackbox.tokens import Filler, Vocabulary, label_tokens, prompt_tokens
+from dfedsam.blackbox.tokens import Vocabulary, prompt_tokens
+
+if TYPE_CHECKING:
+    from dfedsam.blackbox.configs import EndpointConfig
 
 _LOG = logging.getLogger(__name__)
 _TRIED = 32  # after so many answers, most must have distinguished the label words
+_FEWER = (20, 10, 5, 2, 1)  # numbers of log-probabilities that are tried when the server refuses more
 
 
 class Endpoint(BlackBox):
-    """Class scores are the label words' log-probabilities as the next token; one request for each prompt and example.
+    """Class scores are the label words' log-probabilities as the next token; a label protocol gives losses only.
 
-    A label word that is not among the `logprobs` most likely tokens gets the least of their log-probabilities.
+    A label word that is not among the `logprobs` most likely tokens gets the least of their log-probabilities. With
+    the protocol labels the loss of an example is the share of its answers that are not its label.
 
     Args:
-        task: the classification task; its model is a folder from which the tokenizer and the embeddings are read.
-        template: the template around the text; the label word follows it.
-        completions: the client of the server.
-        cache: stores the answers, and the budget.
-        served: the server's name of the model.
-        logprobs: number of most likely tokens to request.
-        in_flight: concurrent requests.
+        task: the classification task; its model is a folder from which the tokenizer and, for soft prompts, the
+            embeddings are read.
+        options: the endpoint's options.
+        client: the client of the server.
+        cache: stores the answers, the budget and the rate.
 
     Raises:
-        ValueError: for mistakes in the options, and if the server does not answer a first request.
+        ValueError: for mistakes in the options.
     """
 
-    takes_text_prompts: ClassVar[bool] = True
+    takes_text_prompts = True
 
-    def __init__(
-        self,
-        task: TaskSpec,
-        *,
-        template: Template,
-        completions: Completions,
-        cache: ResponseCache,
-        served: str,
-        logprobs: int,
-        in_flight: int,
-    ) -> None:
-        self.usage, self.task, self.template = Usage(), task, template
-        self._completions, self._cache, self.has_budget = completions, cache, cache.has_budget
-        self._logprobs = logprobs
-        self._body = {"model": served, "max_tokens": 1, "temperature": 0, "logprobs": logprobs}
-        self._tokenizer, reads, self._embeddings = load_embeddings(task.model)
-        self.embedding_std = embedding_std(self._embeddings)
-        self.prompt = self._embed(prompt_tokens(self._tokenizer, task, after_word=not self.template.prompt_first))
-        filler = Filler(self._tokenizer, self.template, ends=False)
-        self._contents = filler.fill(task, reads, len(self.prompt))
-        self._words = label_tokens(self._tokenizer, task.words, after_word=True)
-        self._names = [(f"token_id:{token}", self._tokenizer.decode([token])) for token in self._words]
-        self._team, self._lock = ThreadPoolExecutor(in_flight), threading.Lock()
+    def __init__(self, task: TaskSpec, options: EndpointConfig, client: Client, cache: ResponseCache) -> None:
+        self.usage, self.task, self.options = Usage(), task, options
+        if options.protocol == "labels":
+            self.usage.unmatched = 0
+        self._client, self._cache, self.has_budget = client, cache, cache.has_budget
+        self._tokenizer, reads = load_tokenizer(task.model)
+        self._ids = prompt_tokens(self._tokenizer, task, after_word=not options.parsed().prompt_first)
+        self.prompt_tokens = len(self._ids)
+        self._protocol = PROTOCOLS[options.protocol](task, options, self._tokenizer, reads, len(self._ids))
+        self.takes_soft_prompts = isinstance(self._protocol, Completions)
+        if isinstance(self._protocol, Completions):
+            self._protocol.embeddings = self._rows
+        self.gives_scores = options.protocol != "labels"
+        self._most, self._refused = options.logprobs, set()
+        self._team, self._lock = ThreadPoolExecutor(options.in_flight), threading.Lock()
         self._answered = self._ties = 0
-        self._warned = False
-        weakref.finalize(self, _close, self._team, self._completions, self._cache)
+        self._said: set[str] = set()
+        weakref.finalize(self, _close, self._team, client, cache)
 
-    def preflight(self) -> None:
-        """Request a held-out example with the initial prompt; the first evaluation reads it from the cache."""
-        last = np.array([[len(self._contents.ids) - 1]])
+    @cached_property
+    def _embeddings(self) -> torch.nn.Module:
+        return load_embeddings(self.task.model)
+
+    @cached_property
+    def prompt(self) -> NDArray:  # type: ignore[override]
+        return self._embed(self._ids)
+
+    @cached_property
+    def embedding_std(self) -> float:  # type: ignore[override]
+        return embedding_std(self._embeddings)
+
+    def preflight(self, prompt: NDArray) -> None:
+        """Request a held-out example; the first evaluation reads it from the cache."""
+        first = np.array([[min(self.task.train, len(self.task.examples.texts) - 1)]])
         try:
-            self.scores(self.prompt[None, None], last, count=False)
+            self._numbers(prompt[None, None], first, count=False)
         except EndpointError as error:
             raise ValueError(str(error)) from None
 
     def scores(self, prompts: NDArray, examples: NDArray, *, count: bool = True) -> NDArray:
-        queries, tokens = prompts.shape[1:3]
-        prompt_ids, text_ids, mask = pairs(queries, examples)
-        lengths, flat = self._contents.lengths[text_ids] + tokens, prompts.reshape(-1, *prompts.shape[2:])
-        if count:
-            self.usage.examples += len(text_ids)
-            self.usage.tokens += int(lengths.sum())
+        if not self.gives_scores:
+            raise EndpointError("protocol is labels: it gives losses only; choose chat or completions for class scores")
+        return self._numbers(prompts, examples, count=count)
 
-        def ask(i: int) -> list[float]:
-            return self._answer(self._request(self._embedded(flat[prompt_ids[i]], int(text_ids[i]))), int(lengths[i]))
+    def losses(
+        self, prompts: NDArray, examples: NDArray, labels: NDArray, *, count: bool = True, per_example: bool = False
+    ) -> NDArray[np.float64]:
+        if self.gives_scores:
+            return super().losses(prompts, examples, labels, count=count, per_example=per_example)
+        losses = self._misses(self._numbers(prompts, examples, count=count), labels) * (examples >= 0)[:, None]
+        return losses if per_example else mean_over_examples(losses, examples)
 
-        scores = np.zeros((*mask.shape, len(self._words)), self.task.dtype)
-        scores[mask] = list(self._in_order(ask, range(len(text_ids))))
-        return scores
+    def metrics(self, prompts: NDArray, examples: NDArray, labels: NDArray) -> dict[str, NDArray]:
+        if self.gives_scores:
+            return super().metrics(prompts, examples, labels)
+        repeated = np.broadcast_to(examples, (len(prompts), len(examples)))
+        votes = self._numbers(prompts[:, None], repeated, count=False)[:, 0]
+        losses = self._misses(votes[:, None], np.broadcast_to(labels, repeated.shape))[:, 0]
+        return {"loss": losses.mean(axis=-1), "accuracy": (votes.argmax(axis=-1) == labels).mean(axis=-1)}
 
     def zero_shot(self, examples: NDArray) -> NDArray:
-        """Class scores of the template with no prompt, as plain text, shape (b, classes)."""
+        """Scores of the template with no prompt, shape (b, classes); with the protocol labels, votes."""
+        return self._numbers(np.empty((1, 1, 0), np.int64), examples[None], count=False)[0, 0]
 
-        def ask(text: int) -> list[float]:
-            return self._answer(self.as_text(text), int(self._contents.lengths[text]))
+    def rehearse(self, bill: Bill) -> None:
+        rng, seen, lock = np.random.default_rng(0), set[str](), threading.Lock()
+        classes = len(self.task.words) + (not self.gives_scores)
 
-        return np.array(list(self._in_order(ask, examples.tolist())))
+        def answer(request: Request) -> list[float]:
+            key = self._key(request)
+            with lock:
+                if key not in seen and self._cache.get(key) is None:
+                    seen.add(key)
+                    bill.requests += 1
+                    bill.prompt_tokens += request.tokens
+                    bill.completion_tokens += request.body.get("max_tokens", 1)
+                return rng.random(classes).tolist()
 
-    def as_text(self, text: int) -> dict[str, Any]:
-        """The request for one example without a soft prompt."""
-        return self._body | {"prompt": self._tokenizer.decode(self._contents.ids[text], skip_special_tokens=True)}
+        self._answer = answer
 
     def vocabulary(self) -> Vocabulary:
-        return Vocabulary(self._tokenizer, self._embed)
+        return Vocabulary(self._tokenizer)
 
     def spent(self) -> dict[str, int]:
         """The total requests and tokens paid for, as recorded in the response cache."""
         return self._cache.spent()
 
     def model_card(self) -> dict[str, str]:
-        return {"template": self.template.text, "how_to_use": HOW_TO_USE}
+        return {"template": self.options.parsed().text, "how_to_use": HOW_TO_USE}
+
+    def _misses(self, votes: NDArray, labels: NDArray) -> NDArray[np.float64]:
+        """Shares (p, q, b) of votes (p, q, b, classes + 1) that are not the labels (p, b)."""
+        chosen = np.maximum(np.broadcast_to(labels[:, None], votes.shape[:3]), 0)[..., None]
+        return 1 - np.take_along_axis(votes, chosen, axis=-1)[..., 0] / self.options.samples
+
+    def _rows(self, ids: NDArray[np.int64]) -> torch.Tensor:
+        """Embeddings (…, width) of tokens (…), from the model's own module."""
+        return self._embeddings(torch.from_numpy(ids))
 
     def _embed(self, ids: NDArray[np.int64]) -> NDArray:
-        """Embeddings (…, width) of tokens (…), from the model's own module."""
-        return self._embeddings(torch.from_numpy(np.asarray(ids))).numpy().astype(self.task.dtype)
+        return self._rows(np.asarray(ids)).numpy().astype(self.task.dtype)
+
+    def _numbers(self, prompts: NDArray, examples: NDArray, *, count: bool) -> NDArray:
+        """The protocol's numbers (p, q, b, classes), or votes (p, q, b, classes + 1), of prompts on examples (p, b)."""
+        queries, tokens = prompts.shape[1:3]
+        prompt_ids, text_ids, mask = pairs(queries, examples)
+        flat = prompts.reshape(len(prompts) * queries, *prompts.shape[2:])
+        if count:
+            self.usage.examples += len(text_ids)
+            self.usage.tokens += sum(self._protocol.tokens(tokens, text) for text in text_ids.tolist())
+
+        def ask(i: int) -> list[float]:
+            requests = self._protocol.requests(flat[prompt_ids[i]], int(text_ids[i]))
+            answers = [self._answer(request) for request in requests]
+            numbers = [sum(own) for own in zip(*answers, strict=True)]
+            if self.gives_scores:
+                self._watch_ties(numbers)
+            return numbers
+
+        classes = len(self.task.words) + (not self.gives_scores)
+        numbers = np.zeros((*mask.shape, classes), self.task.dtype)
+        numbers[mask] = np.reshape(list(self._in_order(ask, range(len(text_ids)))), (-1, classes))
+        if count and self.usage.unmatched is not None:
+            self.usage.unmatched += int(numbers[..., -1].sum())
+        return numbers
 
     def _in_order(self, ask: Callable[[int], list[float]], requests: Iterable[int]) -> Iterable[list[float]]:
         """The answers to all requests, in order; no further ones are sent after the first failure."""
@@ -140,73 +188,106 @@ class Endpoint(BlackBox):
             for one in waiting:
                 one.cancel()
 
-    def _embedded(self, prompt: NDArray, text: int) -> torch.Tensor:
-        """Embeddings of a prompt (tokens, width) in one example's template."""
-        ids, offset = self._contents.ids[text], int(self._contents.offsets[text])
-        own = torch.from_numpy(np.asarray(prompt, np.float32))
-        embedded = self._embeddings(torch.tensor(ids, dtype=torch.long))
-        return torch.cat([embedded[:offset], own, embedded[offset:]])
-
-    def _request(self, embeddings: torch.Tensor) -> dict[str, Any]:
-        file = io.BytesIO()
-        torch.save(embeddings.contiguous(), file)
-        return self._body | {"prompt_embeds": base64.b64encode(file.getvalue()).decode()}
-
-    def _answer(self, body: dict[str, Any], tokens: int) -> list[float]:
-        """The label words' log-probabilities, from the cache if stored; each is paid for once.
+    def _answer(self, request: Request) -> list[float]:
+        """What an answer says, from the cache if stored; each is paid for once.
 
         Raises:
             BudgetExceeded: if a request is needed that the budget does not cover.
             EndpointError: if the server does not answer.
         """
-        cache, key = self._cache, ResponseCache.key(self._completions.url, body, self._words)
+        cache, key = self._cache, self._key(request)
         known = cache.get(key)
-        while known is None and not cache.claim(key, self._completions.longest):
+        while known is None and not cache.claim(key, self._client.longest):
             time.sleep(0.02)  # another thread, rank or run has sent the same request
             known = cache.get(key)
         if known is None:
             try:
-                known = cache.get(key) or self._ask(body, tokens)
+                known = cache.get(key) or self._ask(request, key)
                 cache.put(key, known)
             finally:
                 cache.release(key)
-        self._watch_ties(known)
         return known
 
-    def _ask(self, body: dict[str, Any], tokens: int) -> list[float]:
-        top = self._completions.top(body | {"return_tokens_as_token_ids": True}, lambda: self._cache.spend(int(tokens)))
-        least = min(top.values())
-        if len(top) < self._logprobs and not self._warned:
-            self._warned = True
-            _LOG.warning(
-                "dfedsam: note: the server returns %d log-probabilities instead of %d; label words that are not "
-                "among them get the least one",
-                *(len(top), self._logprobs),
-            )
-        return [next((top[name] for name in names if name in top), least) for names in self._names]
+    def _key(self, request: Request) -> str:
+        """What an answer is stored under, whatever number of log-probabilities the server allows."""
+        most = self.options.logprobs if self._protocol.most else 0
+        asked = [self._client.url, self.options.protocol, most, request.body]
+        return self._cache.key(asked, self._protocol.classes)
+
+    def _ask(self, request: Request, key: str) -> list[float]:
+        protocol = self._protocol
+        while True:
+            most = self._most
+            body = {name: value for name, value in request.body.items() if name not in self._refused}
+            if protocol.most:
+                body[protocol.most] = most
+            try:
+                return self._client.ask(
+                    protocol.path,
+                    body,
+                    lambda answer, most=most: self._read(request, answer, most),
+                    lambda: self._cache.spend(request.tokens, key),
+                )
+            except RefusedError as error:
+                self._adapt(error, most)
+
+    def _read(self, request: Request, answer: Any, most: int) -> list[float]:
+        numbers = request.read(answer)
+        if self._protocol.most:
+            count = len(likely_tokens(answer))
+            if count < most:
+                self._say(
+                    "fewer",
+                    f"the server returns {count} log-probabilities instead of {most}; label words that are not among "
+                    "them get the least one",
+                )
+        return numbers
+
+    def _adapt(self, error: RefusedError, most: int) -> None:
+        """Ask for less from now on, or raise the error if nothing less would help."""
+        field = next((name for name in self._protocol.optional if name in error.reason), None)
+        fewer = next((number for number in _FEWER if number < most), None)
+        with self._lock:
+            if field and field not in self._refused:
+                self._refused.add(field)
+            elif field is None and self._protocol.most and "logprob" in error.reason.lower() and fewer:
+                self._most = min(self._most, fewer)
+            elif field is None:
+                raise error
+        if field is None:
+            self._say("refused", f"the server refuses {most} log-probabilities; it is asked for fewer")
+
+    def _say(self, kind: str, note: str) -> None:
+        """Log a note, the first of its kind only."""
+        with self._lock:
+            new = kind not in self._said
+            self._said.add(kind)
+        if new:
+            _LOG.warning("dfedsam: note: %s", note)
 
     def _watch_ties(self, scores: list[float]) -> None:
         """Record an answer that does not distinguish the label words, and stop if most do not."""
+        tie = len(set(scores)) == 1
         with self._lock:
             self._answered += 1
-            self._ties += len(set(scores)) == 1
+            self._ties += tie
             answered, ties = self._answered, self._ties
-        if ties == 1 and len(set(scores)) == 1:
-            _LOG.warning("dfedsam: note: an answer has none of the label words among its most likely tokens: a tie")
+        if tie:
+            self._say("tie", "an answer has none of the label words among its most likely tokens: a tie")
         if answered >= _TRIED and ties > answered / 2:
             raise EndpointError(
-                f"logprobs is {self._logprobs}: {ties} of {answered} answers have none of the label words among the "
+                f"logprobs is {self._most}: {ties} of {answered} answers have none of the label words among the "
                 "most likely tokens that the server returns, so no class is known; raise it, or the server's limit, "
                 "or choose more likely words or another template"
             )
 
 
-def _close(team: ThreadPoolExecutor, completions: Completions, cache: ResponseCache) -> None:
+def _close(team: ThreadPoolExecutor, client: Client, cache: ResponseCache) -> None:
     """Release threads, connections and the file.
 
     The garbage collector may call this from any thread, one of the team's perhaps: no thread is waited for. None of
     them has work left, which would have kept the endpoint.
     """
     team.shutdown(wait=False, cancel_futures=True)
-    completions.close()
+    client.close()
     cache.close()

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dfedsam.blackbox.loading import Loaded, is_out_of_memory
 from dfedsam.errors import OptionError
+from dfedsam.phases import progress
 
 _LOG = logging.getLogger(__name__)
 
@@ -20,7 +21,13 @@ _LOG = logging.getLogger(__name__)
 _CPU_TOKENS, _GPU_TOKENS, _GPU_STEP = 1024, 65536, 8
 
 Reader = Callable[[torch.Tensor, torch.Tensor | None, NDArray, NDArray], torch.Tensor]
-"""(embeddings (s, length, width), mask (s, length) or None, text indices (s,), true lengths (s,)) → (s, …)."""
+"""(tokens (s, length) or embeddings (s, length, width), mask (s, length) or None, text indices (s,), true lengths (s,))
+→ (s, …)."""
+
+
+def model_input(rows: torch.Tensor) -> dict[str, torch.Tensor]:
+    """The name under which a transformer takes embeddings (s, length, width), or tokens (s, length)."""
+    return {"inputs_embeds" if rows.is_floating_point() else "input_ids": rows}
 
 
 @dataclass(frozen=True)
@@ -72,7 +79,9 @@ class Batches:
         pieces: list[torch.Tensor] = []
         for group in np.split(order, np.flatnonzero(np.diff(keys[order])) + 1):
             done = 0
+            passed = sum(map(len, pieces))
             while done < len(group):
+                progress(passed + done, len(order))
                 done += self._next(group[done:], int(costs[group[0]]), forward, pieces)
         return torch.cat(pieces)[torch.from_numpy(np.argsort(order, kind="stable")).to(self.device)]
 
@@ -131,7 +140,7 @@ class BatchedForward:
 
         Args:
             contents: the texts.
-            prompts: m soft prompts, shape (m, tokens, width); tokens may be 0.
+            prompts: m soft prompts (m, tokens, width), or text prompts (m, tokens); tokens may be 0.
             prompt_ids: prompt of each sequence, shape (s,).
             text_ids: text of each sequence, shape (s,).
 
@@ -146,26 +155,28 @@ class BatchedForward:
             lambda some: self._forward(contents, prompts, prompt_ids[some], text_ids[some]),
         )
 
-    def embed(self, ids: Sequence[Sequence[int]], length: int) -> torch.Tensor:
-        """Embeddings of token sequences from the model's own module, shape (s, length, width).
+    def rows(self, ids: Sequence[Sequence[int]], length: int, *, soft: bool) -> torch.Tensor:
+        """Token sequences, shape (s, length), or their embeddings from the model's own module, (s, length, width).
 
         Args:
             ids: the sequences; shorter ones are padded at their ends.
             length: number of tokens of each.
+            soft: whether to embed them.
         """
         filled = np.zeros((len(ids), length), np.int64)
         for row, own in zip(filled, ids, strict=True):
             row[: len(own)] = own
-        return self.embeddings(torch.from_numpy(filled).to(self.device))
+        tokens = torch.from_numpy(filled).to(self.device)
+        return self.embeddings(tokens) if soft else tokens
 
     def _forward(
         self, contents: Contents, prompts: torch.Tensor, prompt_ids: NDArray, text_ids: NDArray
     ) -> torch.Tensor:
         lengths = contents.lengths[text_ids]
         longest, tokens, offset = int(lengths.max()), prompts.shape[1], int(contents.offsets[text_ids[0]])
-        embedded = self.embed([contents.ids[text] for text in text_ids.tolist()], longest)
-        own = prompts[torch.from_numpy(prompt_ids).to(self.device)]
-        inputs = torch.cat([embedded[:, :offset], own, embedded[:, offset:]], dim=1)
+        ids, soft = [contents.ids[text] for text in text_ids.tolist()], prompts.is_floating_point()
+        own, rest = prompts[torch.from_numpy(prompt_ids).to(self.device)], self.rows(ids, longest, soft=soft)
+        inputs = torch.cat([rest[:, :offset], own, rest[:, offset:]], dim=1)
         mask = None
         if lengths.min() < longest:
             ends = torch.from_numpy(lengths + tokens).to(self.device)

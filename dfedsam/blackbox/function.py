@@ -31,7 +31,8 @@ class Function(BlackBox):
         self, task: TaskSpec, function: Callable[[NDArray, list[dict[str, Any]]], Any], *, path: str, width: int
     ) -> None:
         self.usage, self.task, self._function, self._path = Usage(), task, function, path
-        self.prompt = np.zeros((task.prompt_tokens or 1, width), task.dtype)
+        self.prompt_tokens = task.prompt_tokens or 1
+        self.prompt = np.zeros((self.prompt_tokens, width), task.dtype)
         self.embedding_std = 1.0
         examples = task.examples
         self._examples = [

@@ -1,4 +1,4 @@
-"""CLIP as a black-box classifier of images: class scores are its scaled cosines of an image's vector with the words'.
+"""CLIP and SigLIP as classifiers of images: class scores are scaled cosines of an image's vector with the words'.
 
 The soft prompt is inserted before the class words, as in CoOp (Zhou et al., IJCV 2022), so that images pass through the
 model once; or it is a frame of pixels that is added to every image (Bahng et al. 2022, "Exploring visual prompts"), so
@@ -28,7 +28,9 @@ from dfedsam.errors import OptionError
 
 
 class ImageText(LocalModel):
-    """CLIP with the images and the class words loaded.
+    """CLIP or SigLIP with the images and the class words loaded.
+
+    SigLIP reads words padded to its full length and has no projections; its bias is the same for all classes.
 
     Args:
         task: the classification task; its examples have images.
@@ -42,19 +44,23 @@ class ImageText(LocalModel):
 
     def __init__(self, task: TaskSpec, *, frame: int, **loading: Any) -> None:
         loaded = load(task.model, kind=IMAGE_TEXT, **loading)
-        self._clip, device, dtype = loaded.model, loaded.device, loading["dtype"]
+        self._both, device, dtype = loaded.model, loaded.device, loading["dtype"]
         super().__init__(task, replace(loaded, model=loaded.model.text_model), self._pool)
-        self.scale = float(self._clip.logit_scale.exp())
-        self.frame, self.reads_texts = frame, frame > 0
-        vision = self._clip.config.vision_config
+        self._pads = not hasattr(self._both, "text_projection")
+        self.scale = float(self._both.logit_scale.exp())
+        self.frame, self.reads_texts, self.takes_text_prompts = frame, frame > 0, not frame
+        vision = self._both.config.vision_config
         self._size, self._patches = vision.image_size, (vision.image_size // vision.patch_size) ** 2 + 1
-        self._words = self._word_contents(task)
+        words = prompt_tokens(self.loaded.tokenizer, task, after_word=False)
+        self.prompt, self.prompt_tokens = self._embeddings(words), len(words)
+        self._words = self._word_contents(task, 0 if frame else len(words))
+        self._bare_words = self._word_contents(task, 0)
         if frame:
             self._set_frame()
         pixels = _pixels(task, self._size)
         if frame:
             self._pixels = pixels.to(device, dtype)
-            none = torch.empty((1, 0, self.width), dtype=dtype, device=device)
+            none = torch.empty((1, 0), dtype=torch.long, device=device)
             with torch.inference_mode():
                 numbers = np.arange(len(task.words))
                 bare = self._forward(self._words, none, np.zeros_like(numbers), numbers)
@@ -71,7 +77,7 @@ class ImageText(LocalModel):
         self._bare = torch.from_numpy(cached_vectors(identity, names, embed)).to(device, dtype)
 
     def zero_shot(self, examples: NDArray) -> NDArray:
-        prompt = self.prompt if self.frame else np.empty((0, self.width), np.float32)
+        prompt = self.prompt if self.frame else np.empty(0, np.int64)
         return self.scores(prompt[None, None], examples[None], count=False)[0, 0]
 
     def model_card(self) -> dict[str, str]:
@@ -82,20 +88,22 @@ class ImageText(LocalModel):
         how = f"Add `prompt`, a row per colour, to the outer {self.frame} pixels of the normalised image, line by line."
         return {"frame": str(self.frame), "how_to_use": f"{how} {most}"}
 
-    def _word_contents(self, task: TaskSpec) -> Contents:
-        """Tokenise the class words, and set the soft prompt before them."""
+    def _word_contents(self, task: TaskSpec, prompt: int) -> Contents:
+        """Tokenise the class words, for a prompt of so many tokens before them."""
         tokenizer = self.loaded.tokenizer
         before, after = special_tokens(tokenizer)
-        self.prompt = self._embeddings(prompt_tokens(tokenizer, task, after_word=False))
         ids = [[*before, *word, *after] for word in bare_tokens(tokenizer, task.words)]
         lengths = np.array([len(word) for word in ids])
         if lengths.min() == len(before) + len(after):
             rule = "must have tokens: the model's tokenizer finds nothing in one of them"
             raise OptionError("words", ", ".join(task.words), rule)
-        tokens, reads = len(self.prompt), self.loaded.max_tokens
-        if not self.frame and lengths.max() + tokens > reads:
+        reads = self.loaded.max_tokens
+        if lengths.max() + prompt > reads:
             rule = f"must be, with the longest class word's {lengths.max()} tokens, at most the model's {reads}"
-            raise OptionError("prompt_tokens", tokens, rule, "lower it")
+            raise OptionError("prompt_tokens", prompt, rule, "lower it")
+        if self._pads:
+            ids = [[*word, *[tokenizer.pad_token_id] * (reads - prompt - len(word))] for word in ids]
+            lengths[:] = reads - prompt
         return Contents(ids, lengths, np.full(len(ids), len(before)))
 
     def _set_frame(self) -> None:
@@ -116,8 +124,9 @@ class ImageText(LocalModel):
             vectors = self._see(self._pixels, image_ids, prompts.flatten(0, 1), prompt_ids)
             return by_peer(self.scale * vectors @ self._bare.T, mask)
         words, prompt_ids = len(self.task.words), np.arange(peers * queries)
+        contents = self._words if prompts.shape[2] else self._bare_words
         vectors = self._forward(
-            self._words, prompts.flatten(0, 1), np.repeat(prompt_ids, words), np.tile(np.arange(words), len(prompt_ids))
+            contents, prompts.flatten(0, 1), np.repeat(prompt_ids, words), np.tile(np.arange(words), len(prompt_ids))
         )
         return cosine_scores(self._bare, vectors.view(peers, queries, words, -1), examples, self.scale)
 
@@ -136,8 +145,8 @@ class ImageText(LocalModel):
                 whole = torch.zeros((len(some), 3, self._size**2), dtype=self.dtype, device=self.device)
                 own = frames[torch.from_numpy(frame_ids[some]).to(self.device)]
                 images = images + whole.index_copy(2, self._outer, own).view_as(images)
-            seen = self._clip.vision_model(pixel_values=images).pooler_output
-            return torch.nn.functional.normalize(self._clip.visual_projection(seen), dim=1)
+            seen = self._both.vision_model(pixel_values=images).pooler_output
+            return torch.nn.functional.normalize(seen if self._pads else self._both.visual_projection(seen), dim=1)
 
         costs = np.full(len(image_ids), self._patches)
         return self._forward.batches.run(np.zeros(len(image_ids), np.int64), costs, forward)
@@ -145,17 +154,20 @@ class ImageText(LocalModel):
     def _pool(
         self, inputs: torch.Tensor, mask: torch.Tensor | None, text_ids: NDArray, lengths: NDArray
     ) -> torch.Tensor:
-        """Unit vectors (s, width) of prompted words: CLIP's text model takes no embeddings, so a hook inserts them."""
-        ids = torch.zeros(inputs.shape[:2], dtype=torch.long, device=self.device)
-        hook = self._forward.embeddings.register_forward_hook(lambda *_: inputs)
+        """Unit vectors (s, width) of prompted words: the text models take no embeddings, so a hook inserts them."""
+        ids, hook = inputs, None
+        if inputs.is_floating_point():
+            ids = torch.zeros(inputs.shape[:2], dtype=torch.long, device=self.device)
+            hook = self._forward.embeddings.register_forward_hook(lambda *_: inputs)
         try:
-            hidden = self.loaded.model(
-                input_ids=ids, attention_mask=None if mask is None else mask.to(torch.long)
-            ).last_hidden_state
+            answer = self.loaded.model(input_ids=ids, attention_mask=None if mask is None else mask.to(torch.long))
         finally:
-            hook.remove()
-        ends = hidden[torch.arange(len(hidden), device=self.device), torch.from_numpy(lengths - 1).to(self.device)]
-        return torch.nn.functional.normalize(self._clip.text_projection(ends), dim=1)
+            if hook:
+                hook.remove()
+        if self._pads:
+            return torch.nn.functional.normalize(answer.pooler_output, dim=1)
+        rows, ends = torch.arange(len(ids), device=self.device), torch.from_numpy(lengths - 1).to(self.device)
+        return torch.nn.functional.normalize(self._both.text_projection(answer.last_hidden_state[rows, ends]), dim=1)
 
     def _tokens(self, prompt: int, examples: NDArray) -> int:
         if self.frame:

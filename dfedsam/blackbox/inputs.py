@@ -20,10 +20,12 @@ class Usage:
     Args:
         examples: number of scored pairs of a prompt and an example.
         tokens: number of tokens processed for them, without padding.
+        unmatched: number of answers that are none of the class words, of a black box that answers with words.
     """
 
     examples: int = 0
     tokens: int = 0
+    unmatched: int | None = None
 
 
 @dataclass

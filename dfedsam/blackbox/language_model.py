@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dfedsam.blackbox.forward import model_input
 from dfedsam.blackbox.inputs import TaskSpec
 from dfedsam.blackbox.loading import MASKED_LM, load
 from dfedsam.blackbox.local import LocalModel, by_peer, pairs
 from dfedsam.blackbox.templates import MASK, Template
-from dfedsam.blackbox.tokens import Filler, label_tokens, prompt_tokens
+from dfedsam.blackbox.tokens import Filler, label_pieces, label_tokens, prompt_tokens
 from dfedsam.errors import OptionError
 
 _LOG = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ class LanguageModel(LocalModel):
         **loading: type, device and attention, as for `load`.
 
     Raises:
-        OptionError: if the model cannot be loaded, a label word is not one token, or the prompt leaves no room.
+        OptionError: if the model cannot be loaded, the label words do not suit it, or the prompt leaves no room.
     """
 
     def __init__(self, task: TaskSpec, *, template: Template, kind: str, **loading: Any) -> None:
@@ -45,7 +46,8 @@ class LanguageModel(LocalModel):
         if kind == MASKED_LM and tokenizer.mask_token is None:
             raise OptionError("model", task.model, "must have a mask token, but its tokenizer has none")
         self.template = template
-        self.prompt = self._embeddings(prompt_tokens(tokenizer, task, after_word=not template.prompt_first))
+        self._ids = prompt_tokens(tokenizer, task, after_word=not template.prompt_first)
+        self.prompt, self.prompt_tokens = self._embeddings(self._ids), len(self._ids)
         self._filler = Filler(tokenizer, template, kind == MASKED_LM, tokenizer.mask_token if kind == MASKED_LM else "")
         self._contents = self._filler.fill(task, self.loaded.max_tokens, len(self.prompt))
         self._words = torch.tensor(self._labels(tokenizer), device=self.device)
@@ -56,8 +58,8 @@ class LanguageModel(LocalModel):
         self._verify()
 
     def _labels(self, tokenizer: Any) -> list[int]:
-        """The label words' tokens, in the form they have at the position of the answer."""
-        return label_tokens(tokenizer, self.task.words, after_word=True)
+        """The label words' (first) tokens, in the form they have at the position of the answer."""
+        return [ids[0] for ids in label_pieces(tokenizer, self.task.words)]
 
     def _prepare(self) -> None:
         """Prepare a subclass before its first query."""
@@ -74,7 +76,7 @@ class LanguageModel(LocalModel):
     ) -> torch.Tensor:
         """Logits of the label words at the position of the answer, shape (s, classes)."""
         attend = None if mask is None else mask.to(torch.long)
-        return self._logits(self._answers(text_ids, lengths), inputs_embeds=inputs, attention_mask=attend)
+        return self._logits(self._answers(text_ids, lengths), attention_mask=attend, **model_input(inputs))
 
     def _answers(self, text_ids: NDArray, lengths: NDArray) -> NDArray:
         """Index of the token whose logits are read in each text, shape (s,); the last one by default."""
@@ -105,24 +107,31 @@ class LanguageModel(LocalModel):
     def _verify(self) -> None:
         """Disable shortcuts that change the scores of a plain forward pass for the shortest or the longest text.
 
+        The initial prompt is given both ways, as embeddings and as tokens.
+
         Raises:
             OptionError: if the model cannot be run with embeddings as its input.
         """
         texts = np.array([self._contents.lengths.argmin(), self._contents.lengths.argmax()])
+        forms = [self._tensor(self.prompt), self._tensor(self._ids)]
         try:
             with torch.inference_mode():
-                expected = torch.stack([self._plain(text) for text in texts.tolist()]).float()
+                expected = [torch.stack([self._plain(form, i) for i in texts.tolist()]).float() for form in forms]
         except (RuntimeError, ValueError, TypeError, IndexError) as error:
             reason = (str(error).splitlines() or [""])[0][:200]
             rule = f"must run on embeddings in {self.dtype}, but fails ({type(error).__name__}: {reason})"
             raise OptionError("model", self.task.model, rule, "choose another model or precision") from None
         shortcuts = self._shortcuts()
-        if self._agrees(texts, expected):
+
+        def agree() -> bool:
+            return all(self._agrees(form, texts, own) for form, own in zip(forms, expected, strict=True))
+
+        if agree():
             return
         for names in [*([name] for name in shortcuts), list(shortcuts)]:
             for name in names:
                 setattr(*shortcuts[name], False)
-            if self._agrees(texts, expected):
+            if agree():
                 _LOG.warning(
                     "dfedsam: note: with the model %s, shortcuts that change its scores are not used: %s; it is slower",
                     *(self.task.model, ", ".join(names)),
@@ -132,9 +141,9 @@ class LanguageModel(LocalModel):
                 setattr(*shortcuts[name], True)
         raise OptionError("model", self.task.model, "must give the same scores every time, but does not")
 
-    def _agrees(self, texts: NDArray, expected: torch.Tensor) -> bool:
-        """Whether two queries of the initial prompt on these texts get the scores (texts, classes)."""
-        prompts = torch.from_numpy(np.stack([self.prompt] * 2)[None]).to(self.device, self.dtype)
+    def _agrees(self, prompt: torch.Tensor, texts: NDArray, expected: torch.Tensor) -> bool:
+        """Whether two queries of a prompt on these texts get the scores (texts, classes)."""
+        prompts = torch.stack([prompt] * 2)[None]
         try:
             with torch.inference_mode():
                 scores = self._scores(prompts, texts[None])[0].float()
@@ -143,14 +152,13 @@ class LanguageModel(LocalModel):
         allowed = (0.05 if self.dtype == torch.bfloat16 else 1e-3) * max(float(expected.abs().max()), 1e-3)
         return bool(((scores - expected).abs() <= allowed).all())
 
-    def _plain(self, text: int) -> torch.Tensor:
-        """The label words' logits (classes,) of the initial prompt in one text, by a plain forward pass."""
+    def _plain(self, prompt: torch.Tensor, text: int) -> torch.Tensor:
+        """The label words' logits (classes,) of a prompt in one text, by a plain forward pass."""
         ids, offset = self._contents.ids[text], int(self._contents.offsets[text])
-        embedded, prompt = self._forward.embed([ids], len(ids)), torch.from_numpy(self.prompt[None])
-        own = prompt.to(self.device, self.dtype)
-        inputs = torch.cat([embedded[:, :offset], own, embedded[:, offset:]], dim=1)
+        rest = self._forward.rows([ids], len(ids), soft=prompt.is_floating_point())
+        inputs = torch.cat([rest[:, :offset], prompt[None], rest[:, offset:]], dim=1)
         at = self._answers(np.array([text]), np.array([inputs.shape[1]]))[0]
-        return self.loaded.model(inputs_embeds=inputs).logits[0, at, self._words]
+        return self.loaded.model(**model_input(inputs)).logits[0, at, self._words]
 
     def model_card(self) -> dict[str, str]:
         return {"template": self.template.text, "how_to_use": HOW_TO_USE}

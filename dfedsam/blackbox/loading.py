@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import inspect
+import io
 import json
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stderr, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 
 from dfedsam.blackbox.locate import fingerprint, locate
+from dfedsam.cache import cache_folder
 from dfedsam.errors import OptionError
 from dfedsam.machine import local_rank
 
 SENTENCE_ENCODER, MASKED_LM, CAUSAL_LM = "AutoModel", "AutoModelForMaskedLM", "AutoModelForCausalLM"
-IMAGE_TEXT = "CLIPModel"
+_GGUF = "token_embd.weight"  # the name of the embeddings in GGUF files
+IMAGE_TEXT = "AutoModelForZeroShotImageClassification"
+_IMAGE_TEXT_TYPES = ("clip", "siglip")
 _FAMILIES = {  # common families, for error messages; all others that transformers supports also work
-    IMAGE_TEXT: "clip",
+    IMAGE_TEXT: ", ".join(_IMAGE_TEXT_TYPES),
     MASKED_LM: "albert, bert, camembert, deberta, distilbert, electra, modernbert, mpnet, roberta, xlm-roberta",
     CAUSAL_LM: "gemma, gpt2, gpt_neox, llama, mistral, olmo, opt, phi, qwen2, qwen3, smollm3",
 }
@@ -93,7 +98,7 @@ def load(
     """Load a model for forward passes, quietly. Code in a model's folder is never run.
 
     Args:
-        name: a folder with a transformers model, or a hub name.
+        name: a folder with a transformers model, a GGUF file, or another name that `locate` finds.
         dtype: type of the weights.
         kind: the auto class of transformers that it is loaded by.
         device: the device; None: that of `find_device`.
@@ -106,54 +111,90 @@ def load(
     more: dict[str, Any] = {"dtype": dtype} | ({"attn_implementation": attention} if attention else {})
     with _quiet(), _as_option_errors(name, root, device):
         if kind == SENTENCE_ENCODER:
-            encoder, model, tokenizer = _sentence_encoder(root, more)
+            encoder, model, tokenizer = _sentence_encoder(name, root, more)
         else:
             encoder, (model, tokenizer) = None, _transformer(name, root, kind, more)
         (model if encoder is None else encoder).to(device=device, dtype=dtype).eval().requires_grad_(False)
     return Loaded(model, tokenizer, device, fingerprint(root), encoder)
 
 
-def load_embeddings(name: str) -> tuple[Any, int, torch.nn.Module]:
-    """Load the parts of a causal language model that an endpoint's requests need; the model itself is not loaded.
+def load_tokenizer(name: str) -> tuple[Any, int]:
+    """A model's tokenizer, and the maximum number of tokens that the model reads.
 
     Args:
-        name: the folder, or a hub name.
-
-    Returns:
-        The tokenizer, the maximum number of tokens that the model reads, and its embedding module, float32.
+        name: as for `load`.
 
     Raises:
-        OptionError: if the folder is not that of a causal language model, or has no token embeddings in safetensors
-            files.
+        OptionError: if it cannot be found or read.
     """
     import transformers
-    from safetensors import safe_open
 
     root = locate(name)
     with _quiet(), _as_option_errors(name, root):
-        config = transformers.AutoConfig.from_pretrained(root, trust_remote_code=False)
+        described = _described(root)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(**_files(described))
+        config = transformers.AutoConfig.from_pretrained(**_files(described))
+    most = getattr(config.get_text_config(), "max_position_embeddings", None) or 1 << 30
+    return tokenizer, min(tokenizer.model_max_length, most)
+
+
+def load_embeddings(name: str) -> torch.nn.Module:
+    """A causal language model's embedding module, float32; the model itself is not loaded.
+
+    Args:
+        name: as for `load`.
+
+    Raises:
+        OptionError: if it is no causal language model, or has no token embeddings in safetensors files.
+    """
+    import transformers
+
+    root = locate(name)
+    with _quiet(), _as_option_errors(name, root):
+        config = transformers.AutoConfig.from_pretrained(**_files(_described(root)))
         _check_kind(name, config, CAUSAL_LM)
-        tokenizer = transformers.AutoTokenizer.from_pretrained(root, trust_remote_code=False)
         with _parameters_on_meta():
             model = transformers.AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     embeddings = model.get_input_embeddings()
     whole = next(path for path, module in model.named_modules() if module is embeddings) + ".weight"
-    for tensor in (whole, whole.removeprefix(model.base_model_prefix + ".")):
-        file = _file_of(root, tensor)
+    table = _gguf_table(root) if root.is_file() else _safetensors_table(root, whole, model.base_model_prefix)
+    if table is None:
+        rule = f"must have {whole} in safetensors files, from which prompts are embedded, but {root} has none"
+        raise OptionError("model", name, rule)
+    embeddings.weight = torch.nn.Parameter(table.float(), requires_grad=False)
+    return embeddings
+
+
+def _safetensors_table(folder: Path, name: str, prefix: str) -> torch.Tensor | None:
+    """The tensor of this name, with the model's prefix or without, or, in a multimodal model, of the same end."""
+    from safetensors import safe_open
+
+    bare = name.removeprefix(f"{prefix}.")
+    for tensor in (name, bare, f"language_model.{name}", f"language_model.{bare}", f"model.language_model.{bare}"):
+        file = _file_of(folder, tensor)
         if file is not None:
             with safe_open(file, "pt") as tensors:
-                table = tensors.get_tensor(tensor).float()
-            embeddings.weight = torch.nn.Parameter(table, requires_grad=False)
-            most = min(tokenizer.model_max_length, getattr(config, "max_position_embeddings", None) or 1 << 30)
-            return tokenizer, most, embeddings
-    rule = f"must have {whole} in safetensors files, from which prompts are embedded, but {root} has none"
-    raise OptionError("model", name, rule)
+                return tensors.get_tensor(tensor)
+    return None
 
 
-def _sentence_encoder(root: Path, more: dict[str, Any]) -> tuple[Any, Any, Any]:
+def _gguf_table(file: Path) -> torch.Tensor | None:
+    """The token embeddings of a GGUF file, in full precision."""
+    from gguf import GGUFReader, dequantize
+
+    tensors = GGUFReader(file).tensors
+    return next((torch.from_numpy(dequantize(one.data, one.tensor_type)) for one in tensors if one.name == _GGUF), None)
+
+
+def _sentence_encoder(name: str, root: Path, more: dict[str, Any]) -> tuple[Any, Any, Any]:
     """sentence-transformers' modules, the transformer in them and its tokenizer."""
+    import transformers
     from sentence_transformers import SentenceTransformer
 
+    if root.is_file():
+        raise OptionError("model", name, "must be a sentence encoder's folder, not a GGUF file", "choose causal_lm")
+    if (root / "config.json").is_file():
+        _check_kind(name, transformers.AutoConfig.from_pretrained(**_files(root)), SENTENCE_ENCODER)
     level = logging.getLogger("sentence_transformers").level
     logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
     try:
@@ -171,16 +212,40 @@ def _sentence_encoder(root: Path, more: dict[str, Any]) -> tuple[Any, Any, Any]:
 def _transformer(name: str, root: Path, kind: str, more: dict[str, Any]) -> tuple[Any, Any]:
     import transformers
 
-    config = transformers.AutoConfig.from_pretrained(root, trust_remote_code=False)
+    described = _described(root)
+    config = transformers.AutoConfig.from_pretrained(**_files(described))
     _check_kind(name, config, kind)
-    tokenizer = transformers.AutoTokenizer.from_pretrained(root, trust_remote_code=False)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(**_files(described))
     auto = getattr(transformers, kind)
-    own_code = {} if kind == IMAGE_TEXT else {"trust_remote_code": False}
-    model, report = auto.from_pretrained(root, output_loading_info=True, **own_code, **more)
+    with redirect_stderr(io.StringIO()) if root.is_file() else nullcontext():  # a progress bar of GGUF files
+        model, report = auto.from_pretrained(**_files(root), config=config, output_loading_info=True, **more)
     if report["missing_keys"]:
         rule = f"must have all weights that {kind} needs, but lacks {min(report['missing_keys'])}, for example"
         raise OptionError("model", name, rule, f"name one that was trained as such, of {_FAMILIES[kind]}")
     return model, tokenizer
+
+
+def _files(root: Path) -> dict[str, Any]:
+    """The arguments of `from_pretrained` for a folder or a GGUF file."""
+    place = {"pretrained_model_name_or_path": root.parent, "gguf_file": root.name}
+    return (place if root.is_file() else {"pretrained_model_name_or_path": root}) | {"trust_remote_code": False}
+
+
+def _described(root: Path) -> Path:
+    """The folder with a model's configuration and tokenizer: of a GGUF file, which is slow to read, in the cache."""
+    import transformers
+
+    if root.is_dir():
+        return root
+    folder = cache_folder() / "gguf" / f"{fingerprint(root)[:32]}-{transformers.__version__}"
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=folder.parent, ignore_cleanup_errors=True) as made:
+            for auto in (transformers.AutoConfig, transformers.AutoTokenizer):
+                auto.from_pretrained(**_files(root)).save_pretrained(made)
+            with suppress(OSError):  # another process was quicker
+                Path(made).rename(folder)
+    return folder
 
 
 def _check_kind(name: str, config: Any, kind: str) -> None:
@@ -188,8 +253,14 @@ def _check_kind(name: str, config: Any, kind: str) -> None:
     import transformers
 
     if kind == IMAGE_TEXT:
-        if config.model_type != "clip":
-            raise OptionError("model", name, f"must be a clip model for image_text, but is {config.model_type}")
+        if config.model_type not in _IMAGE_TEXT_TYPES:
+            rule = f"must be a {' or '.join(_IMAGE_TEXT_TYPES)} model for image_text, but is {config.model_type}"
+            raise OptionError("model", name, rule)
+        return
+    if kind == SENTENCE_ENCODER:
+        rule, both = f"must be a sentence encoder, but is {config.model_type}", config.model_type in _IMAGE_TEXT_TYPES
+        if both or getattr(config, "is_encoder_decoder", False):
+            raise OptionError("model", name, rule, "choose the blackbox image_text" if both else "name a BERT or MPNet")
         return
     masked, causal = transformers.MODEL_FOR_MASKED_LM_MAPPING, transformers.MODEL_FOR_CAUSAL_LM_MAPPING
     if kind == MASKED_LM:
@@ -213,6 +284,12 @@ def _as_option_errors(name: str, root: Path, device: torch.device | str = "cpu")
             rule, hint = f"must fit into the memory of {device}, which is too small for its weights", "a smaller model"
             raise OptionError("model", name, rule, f"choose bfloat16, the device cpu, or {hint}") from None
         reason = (str(error).splitlines() or [""])[0]
+        if root.is_file() and isinstance(error, ImportError):
+            rule = "must not be a GGUF file while the package gguf is not installed"
+            raise OptionError("model", name, rule, 'pip install "dfedsam[llm]"') from None
+        if root.is_file() and "not supported" in reason:
+            rule = f"must be of an architecture that transformers reads from GGUF files ({reason[:200]})"
+            raise OptionError("model", name, rule, "name a folder with the model's transformers files") from None
         rule = f"must be readable, but {root} cannot be loaded ({type(error).__name__}: {reason[:300]})"
         raise OptionError("model", name, rule) from None
 

@@ -26,7 +26,7 @@ class LocalModel(BlackBox):
         read: function that reads the output for a batch of prompted texts; see BatchedForward.
     """
 
-    takes_text_prompts: ClassVar[bool] = True
+    takes_text_prompts = True
     gives_gradients: ClassVar[bool] = True
 
     def __init__(self, task: TaskSpec, loaded: Loaded, read: Reader) -> None:
@@ -44,7 +44,7 @@ class LocalModel(BlackBox):
         answers: list[NDArray] = []
         with torch.inference_mode():
             for group in groups:
-                some = torch.from_numpy(np.ascontiguousarray(prompts[group])).to(self.device, self.dtype)
+                some = self._tensor(prompts[group])
                 answers.append(self._scores(some, examples[group]).to("cpu", self._out).numpy())
         if count:
             self.usage.examples += queries * int((examples >= 0).sum())
@@ -52,10 +52,10 @@ class LocalModel(BlackBox):
         return answers[0] if len(answers) == 1 else np.concatenate(answers)
 
     def zero_shot(self, examples: NDArray) -> NDArray:
-        return self.scores(np.empty((1, 1, 0, self.width), np.float32), examples[None], count=False)[0, 0]
+        return self.scores(np.empty((1, 1, 0), np.int64), examples[None], count=False)[0, 0]
 
     def gradients(self, prompts: NDArray, examples: NDArray, labels: NDArray) -> tuple[NDArray, NDArray]:
-        leaf = torch.from_numpy(np.array(prompts)).to(self.device, self.dtype).requires_grad_()
+        leaf = self._tensor(np.array(prompts)).requires_grad_()
         counts = (examples >= 0).sum(axis=1).tolist()
         targets = torch.from_numpy(np.asarray(labels)).to(self.device)
         with torch.enable_grad():
@@ -69,10 +69,10 @@ class LocalModel(BlackBox):
             (gradient,) = torch.autograd.grad(losses.sum(), leaf)
         return losses.detach().to("cpu", self._out).numpy(), gradient.to("cpu", self._out).numpy()
 
-    def preflight(self) -> None:
-        """Score one prompt on the longest text."""
+    def preflight(self, prompt: NDArray) -> None:
+        """Score it on the longest text."""
         sizes = [len(text) for text in self.task.examples.texts]
-        self.scores(self.prompt[None, None], np.array([[np.argmax(sizes)]]), count=False)
+        self.scores(prompt[None, None], np.array([[np.argmax(sizes)]]), count=False)
 
     def rehearse(self, bill: Bill) -> None:
         rng, classes = np.random.default_rng(0), len(self.task.words)
@@ -97,9 +97,14 @@ class LocalModel(BlackBox):
             rows = self._forward.embeddings(torch.from_numpy(ids).to(self.device))
         return rows.to("cpu", self._out).numpy().copy()
 
+    def _tensor(self, prompts: NDArray) -> torch.Tensor:
+        """Prompts on the model's device, soft ones in its type."""
+        rows = torch.from_numpy(np.ascontiguousarray(prompts)).to(self.device)
+        return rows.to(self.dtype) if rows.is_floating_point() else rows
+
     @abstractmethod
     def _scores(self, prompts: torch.Tensor, examples: NDArray) -> torch.Tensor:
-        """Scores (p, q, b, classes) of prompts (p, q, tokens, width) on examples (p, b)."""
+        """Scores (p, q, b, classes) of prompts (p, q, tokens, width) or (p, q, tokens) on examples (p, b)."""
 
     @abstractmethod
     def _tokens(self, prompt: int, examples: NDArray) -> int:

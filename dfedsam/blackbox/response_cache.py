@@ -18,7 +18,9 @@ _TABLES = """
 CREATE TABLE IF NOT EXISTS answers (request TEXT PRIMARY KEY, scores TEXT);
 CREATE TABLE IF NOT EXISTS claims (request TEXT PRIMARY KEY, host TEXT, pid INTEGER, until REAL);
 CREATE TABLE IF NOT EXISTS spent (id INTEGER PRIMARY KEY CHECK (id = 0), requests INTEGER, tokens INTEGER);
+CREATE TABLE IF NOT EXISTS rate (id INTEGER PRIMARY KEY CHECK (id = 0), next REAL);
 INSERT OR IGNORE INTO spent VALUES (0, 0, 0);
+INSERT OR IGNORE INTO rate VALUES (0, 0);
 """
 
 
@@ -29,13 +31,21 @@ class ResponseCache:
         path: the file; its folder is created.
         requests: requests that may be paid for in all, by everyone who shares the file; 0 for no limit.
         tokens: tokens that may be sent in all; 0 for no limit.
+        per_minute: requests and tokens that may be sent a minute by everyone who shares the file, evenly; None: any.
 
     Raises:
         OptionError: if it cannot be opened.
     """
 
-    def __init__(self, path: Path, *, requests: int = 0, tokens: int = 0) -> None:
-        self.path, self._limits = path, {"requests": requests, "tokens": tokens}
+    def __init__(
+        self,
+        path: Path,
+        *,
+        requests: int = 0,
+        tokens: int = 0,
+        per_minute: tuple[float | None, float | None] = (None, None),
+    ) -> None:
+        self.path, self._limits, self._per_minute = path, {"requests": requests, "tokens": tokens}, per_minute
         self.has_budget = requests + tokens > 0
         self._lock, self._host = threading.Lock(), socket.gethostname()
         try:
@@ -48,9 +58,9 @@ class ResponseCache:
             raise OptionError("cache_path", path, f"cannot be opened ({error})", "name another file") from None
 
     @staticmethod
-    def key(url: str, body: dict[str, Any], words: list[Any]) -> str:
+    def key(*parts: Any) -> str:
         """The key of an answer: a digest of everything that it depends on."""
-        return hashlib.sha256(json.dumps([url, body, words], sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def get(self, key: str) -> list[float] | None:
         """The stored scores; None if there are none."""
@@ -86,8 +96,12 @@ class ResponseCache:
         with self._lock:
             self._file.execute("DELETE FROM claims WHERE request = ?", (key,))
 
-    def spend(self, tokens: int) -> None:
-        """Count a request of so many tokens before it is sent.
+    def spend(self, tokens: int, key: str) -> None:
+        """Count a request of so many tokens before it is sent, and wait until the rate allows it.
+
+        Args:
+            tokens: number of tokens.
+            key: key of the request; its claim is extended by the wait.
 
         Raises:
             BudgetExceeded: if the budget does not cover it; nothing is counted then.
@@ -106,6 +120,23 @@ class ResponseCache:
                 f"budget_{name} is {limits[name]:,}: {counts[name]:,} are paid for already, according to {self.path}; "
                 "resume with a larger budget to continue"
             )
+
+        self._wait(tokens, key)
+
+    def _wait(self, tokens: int, key: str) -> None:
+        """Take the next place in the queue of all who share the file, and wait for it."""
+        requests, most = self._per_minute
+        seconds = max(60 / requests if requests else 0.0, 60 * tokens / most if most else 0.0)
+        if not seconds:
+            return
+        now = time.time()
+        with self._lock:
+            self._file.execute("BEGIN IMMEDIATE")
+            (start,) = self._file.execute("SELECT max(next, ?) FROM rate", (now,)).fetchone()
+            self._file.execute("UPDATE rate SET next = ?", (start + seconds,))
+            self._file.execute("UPDATE claims SET until = until + ? WHERE request = ?", (start - now, key))
+            self._file.execute("COMMIT")
+        time.sleep(start - now)
 
     def spent(self) -> dict[str, int]:
         """The total requests and tokens paid for, as recorded in the file."""

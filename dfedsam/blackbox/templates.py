@@ -39,18 +39,20 @@ class Template:
     text: str
 
     @classmethod
-    def named(cls, text: str, kind: Kind) -> Template:
+    def named(cls, text: str, kind: Kind, prompts: int = 1) -> Template:
         """Parse a user's template, or that of a task.
 
         Args:
             text: a template, or the name of a task.
             kind: for a masked or for a causal model.
+            prompts: how often {prompt} must be in it.
 
         Raises:
             OptionError: if it is neither, or lacks a required field.
         """
         if is_task(text):
-            return cls(tasks()[text][kind])
+            own = tasks()[text][kind]
+            return cls(own if prompts else " ".join(own.replace("{prompt}", "").split()))
         fields = _FIELD.findall(text)
         mask = [MASK] if kind == "masked" else []
         if not fields:
@@ -62,7 +64,9 @@ class Template:
             if field not in allowed:
                 raise OptionError("template", text, f"must not have {field}; the fields are {', '.join(allowed)}")
         pair = "{text1}" in fields or "{text2}" in fields
-        for field in ("{prompt}", *(("{text1}", "{text2}") if pair else ("{text}",)), *mask):
+        if fields.count("{prompt}") > prompts == 0:
+            raise OptionError("template", text, "must not have {prompt}, which is in the option system")
+        for field in ("{prompt}",) * prompts + (("{text1}", "{text2}") if pair else ("{text}",)) + tuple(mask):
             if fields.count(field) != 1:
                 raise OptionError("template", text, f"must have {field} once, but has it {fields.count(field)} times")
         if pair and "{text}" in fields:
@@ -79,10 +83,14 @@ class Template:
         """Whether the template begins with the prompt."""
         return self.text.lstrip().startswith("{prompt}")
 
-    def sides(self, *texts: str, mask: str = "") -> tuple[str, str]:
-        """The words before and after the prompt, with one or two texts filled in, without a blank at the end."""
+    def parts(self, *texts: str, mask: str = "") -> list[str]:
+        """The words before and after the prompt, if it has one, with one or two texts filled in."""
         fields = dict(zip(("{text1}", "{text2}") if self.pair else ("{text}",), texts, strict=True)) | {MASK: mask}
-        left, right = (_FIELD.sub(lambda field: fields[field[0]], side) for side in self.text.strip().split("{prompt}"))
+        return [_FIELD.sub(lambda field: fields[field[0]], part) for part in self.text.strip().split("{prompt}")]
+
+    def sides(self, *texts: str, mask: str = "") -> tuple[str, str]:
+        """The words before and after the prompt, without a blank at the end."""
+        left, right = self.parts(*texts, mask=mask)
         return left.rstrip(), right.rstrip()
 
     def check_texts(self, seconds: Sequence[str], text_column: str) -> None:

@@ -61,8 +61,34 @@ def prompt_tokens(tokenizer: Any, task: TaskSpec, *, after_word: bool) -> NDArra
     return np.array((ids * -(-length // len(ids)))[:length])
 
 
+def label_pieces(tokenizer: Any, words: Sequence[str], *, whole: bool = False) -> list[list[int]]:
+    """The tokens of each class word after a text.
+
+    Args:
+        tokenizer: the model's tokenizer.
+        words: the class words.
+        whole: whether the words may begin with the same token; otherwise they are told apart by it.
+
+    Raises:
+        OptionError: for words whose first tokens, or all of whose tokens, are the same or unknown.
+    """
+    pieces = [word_tokens(tokenizer, word, after_word=True) for word in words]
+    option, hint = ("words", ", ".join(words)), "choose other words"
+    unknown = [word for word, ids in zip(words, pieces, strict=True) if not ids or tokenizer.unk_token_id in ids]
+    if unknown:
+        raise OptionError(*option, f"must be known to the model, whose vocabulary lacks {', '.join(unknown)}", hint)
+    seen: dict[tuple[int, ...], str] = {}
+    for word, ids in zip(words, pieces, strict=True):
+        other = seen.setdefault(tuple(ids) if whole else (ids[0],), word)
+        if other != word:
+            token, part = tokenizer.convert_ids_to_tokens(ids)[0], "" if whole else "first "
+            rule = f"must differ in their {part}token, but {other} and {word} both begin with {token}"
+            raise OptionError(*option, rule, hint if whole else f"{hint}; an endpoint can score whole_words")
+    return pieces
+
+
 def label_tokens(tokenizer: Any, words: Sequence[str], *, after_word: bool) -> list[int]:
-    """The token of each class word.
+    """The token of each class word, which must be one: that which a mask stands for.
 
     Raises:
         OptionError: for words that are not one token, or share a token.
@@ -112,10 +138,7 @@ class Filler:
         Raises:
             OptionError: if the prompt and the template leave no room for a text.
         """
-        columns = [task.examples.texts, *([task.examples.seconds] if task.examples.seconds else [])]
-        if self.mask:  # a text with a mask token would be read at the wrong position
-            columns = [tuple(text.replace(self.mask, " ") for text in column) for column in columns]
-        sizes = [[len(ids) for ids in bare_tokens(self.tokenizer, column)] for column in columns]
+        columns, sizes = self._columns(task)
         most, room = np.minimum(sizes, task.max_tokens), reads - prompt
         frame = int(self._contents([[""]] * len(columns)).lengths[0])
         if frame >= room:
@@ -135,6 +158,21 @@ class Filler:
                 return contents
             longer = most.argmax(axis=0), np.arange(len(over))
             most[longer] = np.maximum(most[longer] - over, 0)
+
+    def cut(self, task: TaskSpec) -> list[list[str]]:
+        """The columns of texts, each cut after `task.max_tokens` tokens."""
+        columns, sizes = self._columns(task)
+        return [
+            [self._cut(text, size, task.max_tokens) for text, size in zip(*column, strict=True)]
+            for column in zip(columns, sizes, strict=True)
+        ]
+
+    def _columns(self, task: TaskSpec) -> tuple[list[tuple[str, ...]], list[list[int]]]:
+        """The columns of texts, and their numbers of tokens."""
+        columns = [column for column in (task.examples.texts, task.examples.seconds) if column]
+        if self.mask:  # a text with a mask token would be read at the wrong position
+            columns = [tuple(text.replace(self.mask, " ") for text in column) for column in columns]
+        return columns, [[len(ids) for ids in bare_tokens(self.tokenizer, column)] for column in columns]
 
     def _contents(self, columns: Sequence[Sequence[str]]) -> Contents:
         sides = [self.template.sides(*texts, mask=self.mask) for texts in zip(*columns, strict=True)]
@@ -161,11 +199,11 @@ class Vocabulary:
 
     Args:
         tokenizer: the model's tokenizer.
-        embed: function that returns the embeddings (n, width) of token ids (n,).
+        embed: function that returns the embeddings (n, width) of token ids (n,), if the model's are known.
     """
 
     tokenizer: Any
-    embed: Callable[[NDArray[np.int64]], NDArray]
+    embed: Callable[[NDArray[np.int64]], NDArray] | None = None
 
     def text(self, ids: Sequence[int]) -> str:
         """The text of tokens, with the blank before the first, if any."""

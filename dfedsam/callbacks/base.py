@@ -45,6 +45,7 @@ class Run:
         earlier_counts: the problem's own counts up to the checkpoint from which this run was resumed.
         before_gossip: observer of x before gossip, for this round's context.
         cosines: collects cosines of estimates with exact gradients, for this round's context; None: not recorded.
+        honest: mask of the peers that do not attack, shape (n,), whose metrics are recorded; None: all.
         clock: simulated time; None without a clock.
         kept: arrays that callbacks keep between rounds, one row for each of the block's peers, by names with the
             callback's own before them ("privacy.spent"). They are saved in checkpoints, and present again in `on_start`
@@ -68,6 +69,7 @@ class Run:
     earlier_counts: dict[str, int] = field(default_factory=dict)
     before_gossip: Callable[[NDArray], None] = lambda _: None
     cosines: list[tuple[slice, NDArray]] | None = None
+    honest: NDArray[np.bool_] | None = None
     clock: SynchronousTime | None = None
     kept: dict[str, NDArray] = field(default_factory=dict)
     callbacks: Sequence[Callback] = ()
@@ -121,6 +123,9 @@ class Callback:
     all ranks.
     """
 
+    def prepare(self, communicator: Communicator) -> None:
+        """Called first of all, before data and model are loaded."""
+
     def on_start(self, run: Run) -> None:
         """Called once, before the first round or after a checkpoint was loaded."""
 
@@ -141,7 +146,7 @@ class Callback:
         """Called once after the last round, also when the run was stopped; not when it failed."""
 
     def close(self) -> None:
-        """Called at the very end, even after a failure, if `on_start` was called."""
+        """Called at the very end, even after a failure, if `prepare` or `on_start` was called."""
 
 
 def on_root(communicator: Communicator, action: Callable[[], T]) -> T:

@@ -11,24 +11,35 @@ from numpy.typing import NDArray
 from dfedsam.callbacks.base import Callback, Run
 from dfedsam.communication.base import Communicator
 from dfedsam.errors import BudgetExceeded, RunError
+from dfedsam.phases import report
 from dfedsam.run_folder import Row
 
 _CHUNK = 256  # rows whose distance to the mean is computed at a time, in float64
 
 
-def consensus_distance(x: NDArray, communicator: Communicator) -> float:
-    """Ξ² = (1/n) Σ ‖x_i − x̄‖² over all peers, from the block's rows x (peers, dim); the same bits for every split."""
-    mean = communicator.total(x) / communicator.peers
+def consensus_distance(x: NDArray, communicator: Communicator, honest: NDArray[np.bool_] | None = None) -> float:
+    """Ξ² = (1/n) Σ ‖x_i − x̄‖² over all peers, from the block's rows x (peers, dim); the same bits for every split.
+
+    Only over those of the mask `honest`, shape (n,), if it is given.
+    """
+    mean = _mean(x, communicator, honest)
     squares = np.empty(len(x))
     for low in range(0, len(x), _CHUNK):
         difference = x[low : low + _CHUNK] - mean
         squares[low : low + _CHUNK] = np.einsum("pd,pd->p", difference, difference)
-    return float(communicator.gather(squares).mean())
+    squares = communicator.gather(squares)
+    return float((squares if honest is None else squares[honest]).mean())
 
 
-def mean_model(x: NDArray, communicator: Communicator) -> NDArray:
-    """The mean over all peers (dim,) of the block's rows x (peers, dim), in their type."""
-    return (communicator.total(x) / communicator.peers).astype(x.dtype)
+def mean_model(x: NDArray, communicator: Communicator, honest: NDArray[np.bool_] | None = None) -> NDArray:
+    """The mean over all peers, or the honest ones, (dim,) of the block's rows x (peers, dim), in their type."""
+    return _mean(x, communicator, honest).astype(x.dtype)
+
+
+def _mean(x: NDArray, communicator: Communicator, honest: NDArray[np.bool_] | None) -> NDArray[np.float64]:
+    if honest is None:
+        return communicator.total(x) / communicator.peers
+    return communicator.total(np.where(honest[np.asarray(communicator.block), None], x, 0)) / honest.sum()
 
 
 def total_counts(run: Run) -> dict[str, int]:
@@ -52,7 +63,7 @@ class Evaluation(Callback):
         experiment = run.experiment
         due = experiment.is_evaluated(run.round + 1)
         self._before = None
-        run.before_gossip = self._observer(run.communicator) if due else _ignore
+        run.before_gossip = self._observer(run) if due else _ignore
         run.cosines = [] if due and experiment.cosine and run.problem.has_gradients else None
 
     def after_round(self, run: Run) -> None:
@@ -64,7 +75,9 @@ class Evaluation(Callback):
         if not (run.over or run.experiment.is_evaluated(run.round)):
             return
         try:
+            report(f"evaluating after round {run.round}")
             metrics = self.metrics_of(run)
+            report("")
         except BudgetExceeded as error:
             if run.round == 0:
                 raise RunError(f"the budget does not cover the initial evaluation: {error}; raise it") from None
@@ -73,10 +86,10 @@ class Evaluation(Callback):
         run.row = {"round": run.round, **metrics, "seconds": run.seconds}
         run.rows.append(run.row)
 
-    def _observer(self, communicator: Communicator) -> Callable[[NDArray], None]:
+    def _observer(self, run: Run) -> Callable[[NDArray], None]:
         def observe(x: NDArray) -> None:
             if self._before is None:  # an algorithm may gossip other vectors after x
-                self._before = consensus_distance(x, communicator)
+                self._before = consensus_distance(x, run.communicator, run.honest)
 
         return observe
 
@@ -87,7 +100,7 @@ class Evaluation(Callback):
             "queries": float(communicator.gather(run.counter.queries).mean()),
             "bytes": communicator.bytes / n,
         }
-        mean = mean_model(x, communicator)
+        mean = mean_model(x, communicator, run.honest)
         metrics = _evaluate(run, mean[None], root=True)
         row |= communicator.broadcast({name: float(value[0]) for name, value in metrics.items()})
         if not np.isfinite(row["loss"]):
@@ -96,9 +109,13 @@ class Evaluation(Callback):
             )
         if run.experiment.evaluate_local:
             run.peer_metrics = {name: communicator.gather(value) for name, value in _evaluate(run, x).items()}
-            row |= _local(run.peer_metrics)
-        row["consensus_distance"] = consensus_distance(x, communicator)
+            honest = slice(None) if run.honest is None else run.honest
+            row |= _local({name: values[honest] for name, values in run.peer_metrics.items()})
+        row["consensus_distance"] = consensus_distance(x, communicator, run.honest)
         row["consensus_distance_before_gossip"] = row["consensus_distance"] if self._before is None else self._before
+        if run.experiment.gradient_norm and (gradients := run.problem.full_gradients(mean)) is not None:
+            gradients = np.broadcast_to(gradients, (len(communicator.block), len(mean)))
+            row["gradient_norm"] = float(np.linalg.norm(_mean(gradients, communicator, run.honest)))
         row |= _cosine(run)
         gradients = float(communicator.gather(run.counter.gradients).mean())
         row |= {"gradients": gradients} if gradients else {}
@@ -139,6 +156,8 @@ def _cosine(run: Run) -> dict[str, Any]:
         sums[rows] += values
         counts[rows] += 1
     participated = run.communicator.gather(counts) > 0
+    if run.honest is not None:
+        participated &= run.honest
     if not participated.any():
         return {}
     means = run.communicator.gather(sums / np.maximum(counts, 1))

@@ -153,7 +153,7 @@ class Files(Callback):
             self.folder.write_config(run.experiment.description())
             self.folder.rewrite(run.rows)
             if not run.rows:
-                self.folder.write_topology(_topology(run.experiment))
+                self.folder.write_topology(topology_row(run.experiment))
 
         on_root(run.communicator, write)
 
@@ -164,7 +164,7 @@ class Files(Callback):
 
     def on_end(self, run: Run) -> None:
         """Write the mean model, and the references if the run is complete."""
-        mean = mean_model(run.x, run.communicator)
+        mean = mean_model(run.x, run.communicator, run.honest)
 
         def write() -> None:
             if run.experiment.references and run.stopped is None:
@@ -208,8 +208,8 @@ class Checkpoints(Callback):
         checkpoint.save(self.folder.checkpoint, arrays, note, run.communicator)
 
 
-def _topology(experiment: Experiment) -> Row:
-    """The graph, its spectrum for the run's gossip steps, the contraction of the gossip, and theory's predictions."""
+def topology_row(experiment: Experiment) -> Row:
+    """The content of topology.json: graph, spectrum for the run's gossip steps, its contraction, and predictions."""
     topology, gossip = experiment.topology, experiment.algorithm.gossip_of_x()
     spectrum = topologies.spectrum(topology, 1 if gossip is None else gossip.num_steps(topology))
     mixing = {}

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from dfedsam.callbacks.base import Callback
 from dfedsam.machine import in_mpi_job
+from dfedsam.phases import listening
 
 if TYPE_CHECKING:
     from dfedsam.callbacks.base import Run
+    from dfedsam.communication.base import Communicator
     from dfedsam.run_folder import Row
 
 TERMINAL = "DFEDSAM_TERMINAL"
@@ -27,15 +29,11 @@ class Progress(Callback):
         self._stack = ExitStack()
         self._display: Display | None = None
 
-    def open(self) -> None:
-        """Open the display, for instance before a long preparation."""
-        if self._display is None:
+    def prepare(self, communicator: Communicator) -> None:
+        """Open the display, before a long preparation perhaps, and show what is prepared."""
+        if communicator.is_root:
             self._display = self._stack.enter_context(display())
-
-    def on_start(self, run: Run) -> None:
-        """Open the display on the root."""
-        if run.communicator.is_root:
-            self.open()
+            self._stack.enter_context(listening(self._display.phase))
 
     def after_round(self, run: Run) -> None:
         """Update it."""
@@ -56,6 +54,9 @@ class Display(Protocol):
 
     def show(self, round: int, rounds: int, row: Row | None) -> None:
         """Show the number of completed rounds, and new metrics, if any."""
+
+    def phase(self, what: str, done: int, total: int) -> None:
+        """Show what happens before, between or after the rounds: `done` of `total` parts, or 0 of 0."""
 
 
 def display() -> Display:
@@ -80,11 +81,31 @@ class Clock:
         return (rounds - round) * (time.monotonic() - self._start) / done if done else None
 
 
+class Phases:
+    """Describes a phase and its remaining time in words."""
+
+    def __init__(self) -> None:
+        self._what, self._clock, self._begin = "", Clock(), 0.0
+
+    def words(self, what: str, done: int, total: int) -> tuple[str, float]:
+        """Such as "embedding texts: 12 of 98, 0:34 left", and how many seconds the phase has taken so far."""
+        if what != self._what:
+            self._what, self._clock, self._begin = what, Clock(), time.monotonic()
+        remaining = self._clock.remaining(done, total)
+        count = f": {done:,} of {total:,}" if total else " …"
+        left = f", {duration(remaining)} left" if total and remaining else ""
+        return f"{what}{count}{left}", time.monotonic() - self._begin
+
+
 class Lines:
-    """Prints the latest metrics at the first evaluation, then every few seconds, and at the last one."""
+    """Prints the latest metrics at the first evaluation, then every few seconds, and at the last one.
+
+    A phase that takes longer than that is printed as often.
+    """
 
     def __init__(self, every: float = EVERY) -> None:
-        self._every, self._last, self._clock = every, -every, Clock()
+        self._every, self._last, self._clock, self._phases = every, -every, Clock(), Phases()
+        self._said = time.monotonic()
 
     def __enter__(self) -> Lines:
         return self
@@ -102,6 +123,13 @@ class Lines:
         end = "" if remaining is None or round == rounds else f", {duration(remaining)} left"
         print(f"round {round}/{rounds}: {metrics_line(row)}{end}", flush=True)
 
+    def phase(self, what: str, done: int, total: int) -> None:
+        """Print a line if the phase is long, and one is due."""
+        text, _ = self._phases.words(what, done, total)
+        if time.monotonic() - max(self._said, self._last) >= self._every:
+            self._said = time.monotonic()
+            print(text, flush=True)
+
 
 class Bar:
     """A bar by rich, with the latest metrics under it."""
@@ -117,7 +145,7 @@ class Bar:
         count = TextColumn("round {task.completed:.0f}/{task.total:.0f}")
         self._bar = Progress(count, BarColumn(None), TextColumn("{task.fields[remaining]}"))
         self._task = self._bar.add_task("", total=1, remaining="")
-        self._clock, self._latest = Clock(), Text("starting …")
+        self._clock, self._latest, self._phases = Clock(), Text("starting …"), Phases()
         self._live = Live(self._latest, console=console, refresh_per_second=4)
 
     def __enter__(self) -> Bar:
@@ -137,6 +165,12 @@ class Bar:
         if row is not None:
             self._latest.plain = metrics_line(row)
         self._live.update(Group(self._bar, self._latest))
+
+    def phase(self, what: str, done: int, total: int) -> None:
+        """Show it in place of the latest metrics, once it takes a second."""
+        text, passed = self._phases.words(what, done, total)
+        if passed > 1 or not self._bar.tasks[0].completed:
+            self._latest.plain = text
 
 
 def metrics_line(row: Row) -> str:

@@ -174,9 +174,11 @@ class Communicator(ABC):
             The numbers of the peers, rising, shape (m,), and their messages, shape (m, w). Counts as `add_encoded`.
         """
         edges, plan = self._plan(W, W.dtype)
+        self.count(edges, messages.shape[1], W)
+        if self.size == 1:
+            return np.asarray(self.block), messages
         peers = np.concatenate([np.asarray(self.block), plan.remote])
         order = np.argsort(peers)
-        self.count(edges, messages.shape[1], W)
         return peers[order], np.concatenate([messages, plan.receive(messages)])[order]
 
     def server_mean(

@@ -6,22 +6,48 @@ from dfedsam.gossip.channel import Channel, LocalUpdate
 from dfedsam.gossip.choco import Choco
 from dfedsam.gossip.deep_squeeze import DeepSqueeze
 from dfedsam.gossip.flood import Flood
+from dfedsam.gossip.noisy import Noisy
 from dfedsam.gossip.plain import Plain
 from dfedsam.gossip.polynomial import Chebyshev, FiniteTime, SecondOrder
 from dfedsam.gossip.push_sum import PushSum
+from dfedsam.gossip.robust import (
+    GTS,
+    IOS,
+    NNA,
+    Balance,
+    Clipped,
+    CSPlus,
+    GeometricMedian,
+    Krum,
+    Median,
+    RobustGossip,
+    TrimmedMean,
+)
 
 __all__ = [
+    "GTS",
+    "IOS",
+    "NNA",
+    "Balance",
+    "CSPlus",
     "Ceca",
     "Channel",
     "Chebyshev",
     "Choco",
+    "Clipped",
     "DeepSqueeze",
     "FiniteTime",
     "Flood",
+    "GeometricMedian",
     "Gossip",
     "GossipState",
+    "Krum",
     "LocalUpdate",
+    "Median",
+    "Noisy",
     "Plain",
     "PushSum",
+    "RobustGossip",
     "SecondOrder",
+    "TrimmedMean",
 ]

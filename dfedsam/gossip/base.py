@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,7 @@ class Gossip(ABC, Generic[S]):
         is_exact: whether whole rows are sent, so that x becomes P(W) x up to rounding.
         keeps_mean: whether the mean of the peers' rows is preserved if rows and columns of W_t sum to one.
         needs_increments: whether x must be the last phase's result plus the peers' increments since.
+        admits_attackers: whether an adversary can forge what it sends.
         sends_coefficients: whether it sends the coefficients of local steps in place of x: `channel.update` has them.
     """
 
@@ -49,6 +50,7 @@ class Gossip(ABC, Generic[S]):
     keeps_mean: ClassVar[bool] = True
     needs_increments: ClassVar[bool] = False
     sends_coefficients: ClassVar[bool] = False
+    admits_attackers: ClassVar[bool] = False
 
     def check(self, topology: Topology) -> None:
         """Check that W_t is what this gossip needs; called before round 0.
@@ -75,9 +77,14 @@ class Gossip(ABC, Generic[S]):
         """A note for the user on this gossip and topology, printed once at the start of a run; None: no note."""
         return None
 
-    @abstractmethod
+    @property
+    def needs_shared_directions(self) -> bool:
+        """Whether all peers must estimate along the same directions."""
+        return False
+
     def init(self, x: NDArray) -> S:
-        """The state before round 0, for the block's common start x, shape (peers, dim)."""
+        """The state before round 0, for the block's common start x, shape (peers, dim); empty unless overridden."""
+        return cast(S, GossipState())
 
     @abstractmethod
     def __call__(self, x: NDArray, state: S, channel: Channel) -> tuple[NDArray, S]:

@@ -45,9 +45,6 @@ class Ceca(Gossip[GossipState]):
             rule = f"must have links to each peer, in all rounds, from those {', '.join(map(str, offsets))} before it"
             raise OptionError("gossip", "ceca", rule, self.instead)
 
-    def init(self, x: NDArray) -> GossipState:
-        return GossipState()
-
     def __call__(self, x: NDArray, state: GossipState, channel: Channel) -> tuple[NDArray, GossipState]:
         n = len(channel.weights.indptr) - 1
         others, received = np.zeros_like(x), np.empty_like(x)

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from dfedsam.gossip.inbox import Inbox, exchange, plain
 from dfedsam.topologies import cache_by_id
 from dfedsam.topologies.matrices import diagonal
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
+    from dfedsam.adversary import Attackers
     from dfedsam.communication.base import Communicator
     from dfedsam.random import RandomStream
 
@@ -43,12 +45,14 @@ class Channel:
         communicator: carries the block's rows to its neighbours.
         stream: this phase's random numbers for the block's peers; its steps are the gossip steps.
         update: the local steps' update, for a gossip that sends their coefficients; None otherwise.
+        attackers: who forges messages; None: nobody.
     """
 
     weights: csr_array
     communicator: Communicator
     stream: RandomStream
     update: LocalUpdate | None = None
+    attackers: Attackers | None = None
 
     def mix(self, x: NDArray, out: NDArray | None = None) -> NDArray:
         """One gossip step: the block's rows of W_t x.
@@ -57,7 +61,18 @@ class Channel:
             x: the block's rows, shape (peers, d).
             out: array for the result, of the shape and type of x; None: a new array.
         """
+        if self.attackers is not None:
+            return exchange(self, x, plain)
         return self.communicator.mix(self.weights, x, out=out)
+
+    def aggregate(self, x: NDArray, rule: Callable[[Inbox], NDArray]) -> NDArray:
+        """One gossip step by another rule than W x: from what each peer receives to its new row.
+
+        Args:
+            x: the block's rows, shape (peers, d).
+            rule: from the inbox to the new rows, shape (peers, d); a row depends on its own edges alone.
+        """
+        return exchange(self, x, rule)
 
     def difference(self, x: NDArray) -> NDArray[np.float64]:
         """(W_t − I) x: the increment of the block's rows x (peers, d) in one step; rows of W_t must sum to one.
@@ -65,9 +80,11 @@ class Channel:
         Rows are sent in the type of x, and summed in float64. So the result does not contain the rounding of x, and
         if peers agree it is 0 to 10⁻¹⁶ of x: a method that sums it over rounds does not drift in float32.
         """
+        if self.attackers is not None:
+            return np.subtract(self.mix(x), x, dtype=np.float64)
         own, target = x.astype(np.float64), np.zeros(x.shape)
         messages = np.ascontiguousarray(x).view(np.uint8).reshape(len(x), -1)
-        matrix = _without_identity(self.weights)
+        matrix = laplacian(self.weights, 1.0)
         self.communicator.add_encoded(matrix, messages, own, lambda rows: rows.view(x.dtype).astype(np.float64), target)
         return target
 
@@ -77,6 +94,6 @@ class Channel:
 
 
 @cache_by_id
-def _without_identity(W: csr_array) -> csr_array:
-    """W − I; off the diagonal it has W's entries."""
-    return type(W)(W - diagonal(np.ones(len(W.indptr) - 1)))
+def laplacian(W: csr_array, scale: float) -> csr_array:
+    """scale · (W − I), which draws peers towards their neighbours; off the diagonal it has W's entries."""
+    return type(W)(scale * (W - diagonal(np.ones(len(W.indptr) - 1))))

@@ -13,16 +13,13 @@ from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError, RunError, options_within
 from dfedsam.gossip.base import GossipState, MultiStepGossip
+from dfedsam.gossip.channel import laplacian
 from dfedsam.gossip.compressors import Compressor, TopK
 from dfedsam.peers import format_peers
 from dfedsam.registry import public_name
 from dfedsam.sparse_rows import SparseRows
-from dfedsam.topologies import cache_by_id
-from dfedsam.topologies.matrices import diagonal
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_array
-
     from dfedsam.gossip.channel import Channel
     from dfedsam.random import RandomStream
 
@@ -82,7 +79,7 @@ class CompressedStep:
 
         communicator.pool.map_chunks(work, count, dim * dtype.itemsize)
         communicator.add_encoded(
-            _laplacian(channel.weights, self.target_scale),
+            laplacian(channel.weights, self.target_scale),
             messages,
             _in_type(rows, wide),
             lambda received: _in_type(decode(received, dim, dtype, stream), wide),
@@ -214,9 +211,3 @@ def settling_steps(compressor: Compressor, dim: int) -> int:
     """Steps after which the initial difference has been sent: ten times its size in messages, at most 500."""
     delta = compressor.delta(dim)
     return min(500, ceil(10 / delta)) if delta else 100
-
-
-@cache_by_id
-def _laplacian(W: csr_array, scale: float) -> csr_array:
-    """scale · (W − I), which draws peers towards their neighbours; off the diagonal it has W's entries."""
-    return type(W)(scale * (W - diagonal(np.ones(len(W.indptr) - 1))))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,9 @@ from scipy.sparse.csgraph import shortest_path
 
 from dfedsam.errors import OptionError
 from dfedsam.gossip.base import GossipState, MultiStepGossip
+from dfedsam.gossip.robust.scalars import ScalarRule, center
 from dfedsam.topologies import cache_by_id
+from dfedsam.validation import one_of, whole_number
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -44,20 +46,51 @@ class Flood(MultiStepGossip[FloodState]):
     steps, each delayed by distance; once the steps end, all agree after a diameter of rounds. The mixing weights do not
     matter, only the links. Source: SeedFlood (2026, arXiv 2602.18181).
 
+    With a robust rule in place of the mean, all peers take their steps along the same directions, and apply the rule to
+    the coefficients of all of them: they stay identical whatever attackers send, which no robust gossip of vectors
+    achieves. This needs as many steps as the diameter, so that all know the same. Attackers forge their own
+    coefficients alone, the same for all: those of others are taken to be signed. Source: CyBeR-0 (2024, arXiv
+    2406.14362), with a server. A rule costs no message and no query.
+
     Args:
         steps: Q, links that coefficients pass in a round, at least 1.
+        rule: "mean", or a robust one: "trimmed_mean", "median", "krum" or "geometric_median".
+        max_attackers: f, how many peers of the network attack at most, at least 0, for "trimmed_mean" and "krum".
     """
 
     needs = "links"
     instead = "choose the gossip plain, or a static graph"
     keeps_mean = False
     sends_coefficients = True
+    admits_attackers = True
+
+    rule: ScalarRule = "mean"
+    max_attackers: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        one_of("rule", self.rule, get_args(ScalarRule))
+        whole_number("max_attackers", self.max_attackers, 0)
+
+    @property
+    def needs_shared_directions(self) -> bool:
+        return self.rule != "mean"
 
     def check(self, topology: Topology) -> None:
         super().check(topology)
         if topology.n > _MAX_PEERS:
             rule = f"must have at most {_MAX_PEERS} peers, since each keeps coefficients of all others"
             raise OptionError("gossip", "flood", rule, "choose the gossip plain")
+        if self.rule == "mean":
+            return
+        farthest = diameter(topology.weights(0))
+        if self.steps < farthest:
+            rule = f"must be at least {farthest}, the diameter, for the rule {self.rule}: all must know the same"
+            raise OptionError("gossip.steps", self.steps, rule)
+        most = (topology.n - (1 if self.rule == "trimmed_mean" else 3)) // 2
+        if self.rule in ("trimmed_mean", "krum") and self.max_attackers > most:
+            rule = f"must be at most {most} for {self.rule} of {topology.n} peers"
+            raise OptionError("gossip.max_attackers", self.max_attackers, rule)
 
     def mixing_summary(self, topology: Topology, plain: float | None) -> dict[str, Any]:
         """As for any gossip, and `exact_after`: rounds until all peers know an update."""
@@ -75,18 +108,33 @@ class Flood(MultiStepGossip[FloodState]):
         n, count, block = communicator.peers, update.coefficients.shape[1], np.asarray(communicator.block)
         hops, senders = (values[block] for values in routes(channel.weights))
         table = state.table if state.table.size else np.zeros((len(block), n, count), update.coefficients.dtype)
-        table[np.arange(len(block)), block] = update.coefficients
+        table[np.arange(len(block)), block] = _sent(update.coefficients, channel)
         for _ in range(self.steps):
             peers, received = communicator.receive(channel.weights, table.reshape(len(block), -1).view(np.uint8))
             received = received.view(table.dtype).reshape(len(peers), n, count)
             table = received[np.searchsorted(peers, senders), np.arange(n)]
         np.copyto(x, update.base)
+        if self.rule != "mean":
+            agreed = center(self.rule, table[0], self.max_attackers)  # all rows of the table are the same
+            x += np.matmul(agreed, update.directions(channel.stream.round, range(1))[0])
+            return x, FloodState(table)
         delays = np.where(hops > 0, -(-hops // self.steps) - 1, 0)
         longest = int(diameter(channel.weights) - 1) // self.steps
         for delay in range(min(longest, channel.stream.round) + 1):
             arrived = np.where((delays == delay)[:, :, None], table, 0) / table.dtype.type(n)
             _replay(x, arrived, update, channel.stream.round - delay)
         return x, FloodState(table)
+
+
+def _sent(coefficients: NDArray, channel: Channel) -> NDArray:
+    """The coefficients (peers, K · q) that the block's peers send, with those that attackers forge."""
+    team = channel.attackers
+    if team is None:
+        return coefficients
+    scalars = channel.communicator.gather(coefficients)
+    stream = replace(channel.stream, purpose=f"{channel.stream.purpose}: attack", peers=np.flatnonzero(team.mask))
+    scalars[team.mask] = team.adversary.forge_scalars(scalars, team.mask, stream)
+    return scalars[np.asarray(channel.communicator.block)]
 
 
 def _replay(x: NDArray, coefficients: NDArray, update: LocalUpdate, round: int) -> None:

@@ -29,10 +29,8 @@ class Plain(MultiStepGossip[GossipState]):
         steps: Q, gossip steps per round, at least 1.
     """
 
+    admits_attackers = True
     instead = "choose the gossip push_sum, or undirected links"
-
-    def init(self, x: NDArray) -> GossipState:
-        return GossipState()
 
     def __call__(self, x: NDArray, state: GossipState, channel: Channel) -> tuple[NDArray, GossipState]:
         spare = None  # two arrays serve all steps

@@ -47,9 +47,6 @@ class Accelerated(MultiStepGossip[GossipState]):
     def relaxation(self, r: float) -> Iterator[float]:
         """ω₂, ω₃, … for that r."""
 
-    def init(self, x: NDArray) -> GossipState:
-        return GossipState()
-
     def __call__(self, x: NDArray, state: GossipState, channel: Channel) -> tuple[NDArray, GossipState]:
         return self._recurrence(x, spectrum_ends(channel.weights), channel.mix), state
 
@@ -161,9 +158,6 @@ class FiniteTime(Gossip[GossipState]):
                 "precision, but this topology's W has more",
                 "choose the gossip chebyshev, or a regular graph such as a hypercube or a small ring",
             )
-
-    def init(self, x: NDArray) -> GossipState:
-        return GossipState()
 
     def __call__(self, x: NDArray, state: GossipState, channel: Channel) -> tuple[NDArray, GossipState]:
         spare = None

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from dfedsam.blackbox.inputs import Bill
+from dfedsam.errors import OptionError
 from dfedsam.objectives.categorical import Categorical
 from dfedsam.peers import Peers
 from dfedsam.random import RandomStream
@@ -31,6 +32,7 @@ class Problem(ABC):
         chunk_bytes: candidates are queried in chunks of about this size, so that they stay in the cache.
         queries_per_loss: number of queries counted for one loss of one candidate.
         num_scores: class scores of a candidate on a peer's minibatch, the same ones each time; 0: it gives losses only.
+        gives_example_losses: whether `example_losses` and `example_indices` are available.
         has_budget: whether a budget may reject queries.
         budget_exhausted: the budget's message once it rejected a query; losses are then 0, and the round must be
             dropped.
@@ -42,12 +44,20 @@ class Problem(ABC):
     chunk_bytes: int = 1 << 20
     queries_per_loss: int = 1
     num_scores: int = 0
+    gives_example_losses: bool = False
     has_budget: bool = False
     budget_exhausted: str | None = None
 
     @abstractmethod
     def start(self) -> NDArray:
         """The common start x⁰, shape (dim,)."""
+
+    def preflight(self) -> None:  # noqa: B027  (most have nothing to check)
+        """Ask what costs most memory, or one question of a service, before a run writes anything.
+
+        Raises:
+            ValueError: if it cannot be answered.
+        """
 
     @abstractmethod
     def minibatch(self, stream: RandomStream, rows: slice = ALL_ROWS) -> NDArray:
@@ -79,6 +89,10 @@ class Problem(ABC):
         """
         raise ValueError(f"{type(self).__name__} gives no losses by example")
 
+    def example_indices(self, rows: slice = ALL_ROWS) -> NDArray[np.int64]:
+        """All training examples of each of these peers, padded with −1 to the most of any peer, shape (p, most)."""
+        raise ValueError(f"{type(self).__name__} gives no losses by example")
+
     def scores(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
         """The class scores behind the losses, if `num_scores` is above 0; these are queries too.
 
@@ -107,6 +121,13 @@ class Problem(ABC):
         """
         raise ValueError(f"{type(self).__name__} gives no gradients; choose a zeroth-order estimator such as two_point")
 
+    def full_gradients(self, x: NDArray) -> NDArray | None:
+        """Each peer's exact gradient on all its data at one model (dim,), shape (peers, dim) or (1, dim) if all agree.
+
+        For the record only; None: the objective has none.
+        """
+        return None
+
     @abstractmethod
     def evaluate(self, x: NDArray) -> dict[str, NDArray]:
         """Metrics of k models x (k, dim) on the whole problem, each of shape (k,), "loss" among them.
@@ -121,6 +142,14 @@ class Problem(ABC):
         A search chooses by these metrics, so that it does not choose on the examples whose metrics are reported.
         """
         return {}
+
+    def flip_labels(self, rows: NDArray[np.intp]) -> None:
+        """Turn the class c of every training example of these rows of the block into C − 1 − c, as attackers do.
+
+        Raises:
+            OptionError: if the examples have no classes.
+        """
+        raise OptionError("adversary", "label_flip", "must have an objective with classes", "choose sign_flip")
 
     def project(self, x: NDArray) -> None:
         """Project x (p, dim) to the nearest valid models, in place; by default all are valid."""

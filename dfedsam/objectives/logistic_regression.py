@@ -85,8 +85,8 @@ class LogisticRegression(Objective):
         data = self._data(peers, seed)
         features = np.concatenate([data.features, np.ones((len(data.features), 1))], axis=1).astype(dtype)
         shards = self._shards(data, peers, seed)
-        held_out = data.test, data.validation
-        return LogisticRegressionProblem(self, features, data.labels, [shards[i] for i in block], *held_out)
+        parts = data.test, data.validation, max(map(len, shards))
+        return LogisticRegressionProblem(self, features, data.labels, [shards[i] for i in block], *parts)
 
     def class_counts(self, peers: int, seed: int) -> tuple[tuple[str, ...], NDArray[np.int64]]:
         data = self._data(peers, seed)
@@ -166,9 +166,11 @@ class LogisticRegressionProblem(Problem):
         shards: example indices of each peer of the block.
         test: indices of the examples for evaluation.
         validation: indices of those for validation.
+        most: the most examples of any peer of the network.
     """
 
     has_gradients = True
+    gives_example_losses = True
 
     def __init__(
         self,
@@ -178,7 +180,9 @@ class LogisticRegressionProblem(Problem):
         shards: list[NDArray[np.int64]],
         test: NDArray[np.int64],
         validation: NDArray[np.int64],
+        most: int,
     ) -> None:
+        self._most = most
         self.options = options
         self.classes = int(labels.max()) + 1
         self.dim = self.classes * features.shape[1]
@@ -195,6 +199,15 @@ class LogisticRegressionProblem(Problem):
 
     def sizes(self) -> NDArray[np.float64]:
         return self._counts.astype(np.float64)
+
+    def example_indices(self, rows: slice = ALL_ROWS) -> NDArray[np.int64]:
+        place = np.arange(self._most)
+        return np.where(place < self._counts[rows, None], self._first[rows, None] + place, -1)
+
+    def flip_labels(self, rows: NDArray[np.intp]) -> None:
+        for row in rows.tolist():
+            own = slice(self._first[row], self._first[row] + self._counts[row])
+            self._labels[own] = self.classes - 1 - self._labels[own]
 
     def minibatch(self, stream: RandomStream, rows: slice = ALL_ROWS) -> NDArray:
         """Example indices, drawn with replacement, shape (peers, batch_size)."""
@@ -227,6 +240,10 @@ class LogisticRegressionProblem(Problem):
         residual /= batch.shape[1]
         gradients = np.matmul(residual, features).reshape(len(x), self.dim)
         return gradients + self.options.l2 * x
+
+    def full_gradients(self, x: NDArray) -> NDArray:
+        own = [first + np.arange(count) for first, count in zip(self._first, self._counts, strict=True)]
+        return np.concatenate([self.gradients(x[None], examples[None]) for examples in own])
 
     def evaluate(self, x: NDArray) -> dict[str, NDArray]:
         """Held-out loss (with the penalty) and accuracy, each (k,), in float64; one model at a time."""

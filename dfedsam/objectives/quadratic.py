@@ -123,6 +123,9 @@ class QuadraticProblem(Problem):
             gradients += batch
         return gradients
 
+    def full_gradients(self, x: NDArray) -> NDArray:
+        return (x.astype(np.float64) - self.optima) * self.curvature
+
     def evaluate(self, x: NDArray) -> dict[str, NDArray]:
         """Loss of the mean objective, and `error` = ‖x − x*‖², each (k,), in float64."""
         loss, error = np.empty(len(x)), np.empty(len(x))

@@ -26,10 +26,12 @@ class Estimator(ABC):
     state. Algorithms call the estimator itself, which also records the cosine; an estimator implements `estimate`.
 
     Attributes:
+        releases_scalars: whether losses enter it only through `Oracle.slopes`, to which a mechanism may add noise.
         repeats_directions: whether two estimates of one purpose in one step use the same directions.
     """
 
     repeats_directions: ClassVar[bool] = True
+    releases_scalars: ClassVar[bool] = False
 
     def check(self, problem: Problem) -> None:
         """Raise OptionError unless it can estimate this objective's gradients; called before anything is written."""
@@ -87,6 +89,11 @@ class Estimator(ABC):
         """Number of directions, derived from the seed alone, that one estimate combines; 0 if it does not."""
         return 0
 
+    @property
+    def shares_directions(self) -> bool:
+        """Whether all peers use the same directions."""
+        return False
+
     def combination(self, oracle: Oracle, x: NDArray, purpose: str) -> tuple[NDArray, NDArray]:
         """An estimate at x (p, dim) in parts: coefficients (p, q) and `draw`'s directions (p, q, dim)."""
         raise NotImplementedError(f"{type(self).__name__} does not combine directions derived from the seed")
@@ -108,6 +115,23 @@ def cosines(a: NDArray, b: NDArray) -> NDArray[np.float64]:
     a, b = a.astype(np.float64), b.astype(np.float64)
     norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
     return np.einsum("pd,pd->p", a, b) / np.where(norms > 0, norms, 1)
+
+
+def perturb(x: NDArray, direction: NDArray, rho: float) -> NDArray:
+    """SAM's step x + ρ v/‖v‖₂ (Foret et al., 2021, equation 2), row by row; a row whose v is zero stays.
+
+    Args:
+        x: models, shape (peers, dim).
+        direction: v, the gradient or a substitute, shape (peers, dim); overwritten.
+        rho: ρ ≥ 0, the length of the perturbation, in units of x.
+
+    Returns:
+        The perturbed models, shape (peers, dim), in the memory of `direction`.
+    """
+    norms = np.sqrt(np.einsum("pd,pd->p", direction, direction))
+    direction *= (rho / np.where(norms > 0, norms, 1))[:, None].astype(direction.dtype)
+    direction += x
+    return direction
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
-from typing import Any, get_args
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -40,12 +40,16 @@ class RandomDirections(Estimator):
         mu: μ, the step along a direction, in units of x, above 0.
         distribution: how directions are drawn; E[u uᵀ] = I in all.
         control_variate: use a running gradient estimate as control variate (SEGA).
+        shared: all peers use the same directions, as a flood with a robust rule needs.
     """
 
     directions: int = 4
     mu: float = 1e-3
     distribution: Distribution = "rademacher"
     control_variate: bool = False
+    shared: bool = False
+
+    releases_scalars: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         whole_number("directions", self.directions, 1, most=MOST_QUERIES)
@@ -85,6 +89,10 @@ class RandomDirections(Estimator):
         return None if state is None else state.control_variate
 
     @property
+    def shares_directions(self) -> bool:
+        return self.shared
+
+    @property
     def replayed_directions(self) -> int:
         return 0 if self.control_variate else self.directions
 
@@ -93,7 +101,10 @@ class RandomDirections(Estimator):
         return self.derivatives(oracle, x, u).astype(u.dtype, copy=False) / self.directions, u
 
     def draw(self, stream: RandomStream, dim: int, dtype: DTypeLike) -> NDArray:
-        return directions(self.distribution, stream, self.directions, dim, dtype)
+        if not self.shared:
+            return directions(self.distribution, stream, self.directions, dim, dtype)
+        one = directions(self.distribution, replace(stream, peers=range(1)), self.directions, dim, dtype)
+        return np.repeat(one, len(stream.peers), axis=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,14 +119,25 @@ class TwoPoint(RandomDirections):
         return 2 * self.directions
 
     def derivatives(self, oracle: Oracle, x: NDArray, u: NDArray) -> NDArray:
-        q = self.directions
-        candidates = np.empty((len(x), 2 * q, x.shape[1]), x.dtype)
-        plus, minus = candidates[:, :q], candidates[:, q:]
-        np.multiply(u, self.mu, out=plus)
-        np.subtract(x[:, None], plus, out=minus)
-        plus += x[:, None]
-        losses = oracle.losses(candidates)
-        return (losses[:, :q] - losses[:, q:]) / (2 * self.mu)
+        q = u.shape[1]
+        return oracle.slopes(both_sides(x, u, self.mu), slice(q), slice(q, None), 2 * self.mu)
+
+
+def losses_on_both_sides(oracle: Oracle, x: NDArray, u: NDArray, mu: float) -> tuple[NDArray, NDArray]:
+    """F(x + μu) and F(x − μu), each (p, q), for directions u (p, q, dim) at x (p, dim)."""
+    losses = oracle.losses(both_sides(x, u, mu))
+    return losses[:, : u.shape[1]], losses[:, u.shape[1] :]
+
+
+def both_sides(x: NDArray, u: NDArray, mu: float) -> NDArray:
+    """The candidates x + μu, and then x − μu, shape (p, 2q, dim), for x (p, dim) and u (p, q, dim)."""
+    q = u.shape[1]
+    candidates = np.empty((len(x), 2 * q, x.shape[1]), x.dtype)
+    plus, minus = candidates[:, :q], candidates[:, q:]
+    np.multiply(u, mu, out=plus)
+    np.subtract(x[:, None], plus, out=minus)
+    plus += x[:, None]
+    return candidates
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,8 +157,7 @@ class OneSided(RandomDirections):
         np.multiply(u, self.mu, out=candidates[:, 1:])
         candidates[:, 0] = 0
         candidates += x[:, None]
-        losses = oracle.losses(candidates)
-        return (losses[:, 1:] - losses[:, :1]) / self.mu
+        return oracle.slopes(candidates, slice(1, None), slice(1), self.mu)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from dfedsam.machine import mpi_rank
 if TYPE_CHECKING:
     from dfedsam.communication.base import Communicator
     from dfedsam.experiment import Experiment
+    from dfedsam.launch.execute import Level
     from dfedsam.launch.sweeps.plan import Cell, Run
     from dfedsam.launch.sweeps.spec import Sweep
 
@@ -36,14 +37,14 @@ class Outcome:
     status: int = 0
 
 
-def execute(path: Path, run: Run, stop: ranks.Stop, *, show: bool) -> Outcome:
+def execute(path: Path, run: Run, stop: ranks.Stop, level: Level = "quiet") -> Outcome:
     """Start or resume a run, and record a failure in the study; the outcome is the same on every rank.
 
     Args:
         path: the study's folder.
         run: one of its runs.
         stop: ends the run after its round, with a checkpoint.
-        show: whether to show progress and a summary.
+        level: what to print; a quiet run draws its figure only on request.
     """
     from dfedsam.errors import RunError
     from dfedsam.lock import FolderInUse
@@ -51,7 +52,7 @@ def execute(path: Path, run: Run, stop: ranks.Stop, *, show: bool) -> Outcome:
     study = Study(path)
     try:
         experiment = run.build()
-        return _execute(study, run, experiment, experiment.connect(), stop, show)
+        return _execute(study, run, experiment, experiment.connect(), stop, level)
     except FolderInUse as error:
         return Outcome("elsewhere", str(error))
     except (RunError, ValueError, OSError) as error:
@@ -67,7 +68,7 @@ def execute(path: Path, run: Run, stop: ranks.Stop, *, show: bool) -> Outcome:
 
 
 def _execute(
-    study: Study, run: Run, experiment: Experiment, communicator: Communicator, stop: ranks.Stop, show: bool
+    study: Study, run: Run, experiment: Experiment, communicator: Communicator, stop: ranks.Stop, level: Level
 ) -> Outcome:
     from dfedsam.callbacks.base import INTERRUPTED, on_root
     from dfedsam.launch.execute import execute as execute_run
@@ -90,8 +91,8 @@ def _execute(
             return Outcome("done")
         own = run.settings.own
         result = execute_run(
-            experiment, folder, communicator, stop, resume=action == "resume", log=own["log"], figure=own["figure"],
-            show=show,
+            experiment, folder, communicator, stop, resume=action == "resume", log=own["log"],
+            figure=own["figure"] or (False if level == "quiet" else None), level=level,
         )  # fmt: skip
     if result.stopped == INTERRUPTED:
         return Outcome("stopped")
@@ -102,7 +103,7 @@ def _execute(
     return Outcome("done")
 
 
-def execute_only(path: Path, sweep: Sweep, cell: Cell, run: Run) -> int:
+def execute_only(path: Path, sweep: Sweep, cell: Cell, run: Run, level: Level) -> int:
     """Execute a run in this process, or on all ranks of the MPI job to which it belongs.
 
     Returns:
@@ -113,9 +114,9 @@ def execute_only(path: Path, sweep: Sweep, cell: Cell, run: Run) -> int:
         ValueError: if the runs do not have the metric of a search.
     """
     with ranks.Stop() as stop:
-        outcome = execute(path, run, stop, show=True)
+        outcome = execute(path, run, stop, level)
     if mpi_rank() == 0:
-        if outcome.ending != "stopped":
+        if outcome.ending != "stopped" and level != "quiet":
             print(f"{run.name}: {outcome.ending}{': ' * bool(outcome.reason)}{outcome.reason}", flush=True)
         if outcome.ending == "done" and sweep.search:
             Study(path).select(cell, sweep.search)

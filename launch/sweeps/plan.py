@@ -13,8 +13,8 @@ from dfedsam.launch.sweeps.spec import Point, Sweep
 
 if TYPE_CHECKING:
     from dfedsam.experiment import Experiment
+    from dfedsam.launch.arguments import Pair
     from dfedsam.launch.options import Settings
-    from dfedsam.launch.trees import Pair
 
 _LONGEST = 200  # characters of a name; file systems allow 255 bytes, including a suffix
 
@@ -31,6 +31,7 @@ class Run:
         ranks: MPI ranks to execute it on; None: as in the base.
         like: a run that differs only in its seed, whose settings need not be read twice.
         code: whether import paths in its values may be imported.
+        endpoint: whether it may name addresses and secrets that the user has not confirmed.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Run:
     ranks: int | None
     like: Run | None = None
     code: bool = False
+    endpoint: bool = False
 
     @cached_property
     def settings(self) -> Settings:
@@ -52,18 +54,18 @@ class Run:
         pairs: list[Pair] = [(option, _word(value)) for option, value in self.values.items()]
         pairs += [] if self.ranks is None else [("ranks", str(self.ranks))]
         try:
-            return options.read([self.base], pairs, code=self.code)
+            return options.read([self.base], pairs, code=self.code, typed=False, endpoint=self.endpoint)
         except ValueError as error:
             raise ValueError(f"run {self.name}: {error}") from error
 
     def build(self) -> Experiment:
         """The run's experiment, checked as far as possible without data. Raises ValueError, with the run's name."""
-        from dfedsam.launch import run
+        from dfedsam.launch.build import build, check_ranks
 
         settings = self.settings
         try:
-            experiment = run.build(settings)
-            run.check_ranks(settings.own["ranks"], experiment.topology.n)
+            experiment = build(settings)
+            check_ranks(settings.own["ranks"], experiment.topology.n)
         except ValueError as error:
             raise ValueError(f"run {self.name}: {error}") from error
         return experiment
@@ -111,7 +113,7 @@ class Cell:
         return tuple(run for candidate in self.candidates for run in candidate) or self.runs
 
 
-def plan(sweep: Sweep, ranks: int | None = None) -> list[Cell]:
+def plan(sweep: Sweep, ranks: int | None = None, *, endpoint: bool = False) -> list[Cell]:
     """The cells of a sweep in order, with their runs' names; nothing is built yet.
 
     Raises:
@@ -121,8 +123,8 @@ def plan(sweep: Sweep, ranks: int | None = None) -> list[Cell]:
     for point in sweep.cells():
         search = sweep.search
         values = [{search.option: value} for value in search.values] if search else []
-        candidates = (tuple(_runs(sweep, point | value, "search", ranks)) for value in values)
-        cells.append(Cell(tuple(_runs(sweep, point, "", ranks)), tuple(candidates)))
+        candidates = (tuple(_runs(sweep, point | value, "search", ranks, endpoint)) for value in values)
+        cells.append(Cell(tuple(_runs(sweep, point, "", ranks, endpoint)), tuple(candidates)))
     for runs in ([run for cell in cells for run in cell.runs], [run for cell in cells for run in cell.jobs]):
         seen: set[str] = set()
         for run in runs:
@@ -132,11 +134,11 @@ def plan(sweep: Sweep, ranks: int | None = None) -> list[Cell]:
     return cells
 
 
-def _runs(sweep: Sweep, point: Point, part: str, ranks: int | None) -> Iterator[Run]:
+def _runs(sweep: Sweep, point: Point, part: str, ranks: int | None, endpoint: bool) -> Iterator[Run]:
     like = None
     for seed in sweep.seeds:
         values = {**point, "seed": seed}
-        run = Run(name(values), part, values, sweep.base, ranks, like, sweep.code)
+        run = Run(name(values), part, values, sweep.base, ranks, like, sweep.code, endpoint)
         like = like or run
         yield run
 

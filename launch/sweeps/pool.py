@@ -32,7 +32,6 @@ class Pool:
         path: the study.
         todo: (number among the study's jobs, run) in order of execution.
         progress: updated as runs start and end.
-        ended: called with each run and its outcome, in the thread that calls `run`.
         options: command-line options for runs on MPI ranks.
         restarts: how often a run continues from its last checkpoint after one of its ranks was lost.
     """
@@ -42,11 +41,10 @@ class Pool:
         path: Path,
         todo: Sequence[tuple[int, Run]],
         progress: Progress,
-        ended: Callable[[Run, Outcome], None],
         options: Sequence[str] = (),
         restarts: int = 0,
     ) -> None:
-        self._path, self._study, self._progress, self._ended = path, Study(path), progress, ended
+        self._path, self._study, self.progress = path, Study(path), progress
         self._options, self._restarts = options, restarts
         self._todo: queue.SimpleQueue[tuple[int, Run]] = queue.SimpleQueue()
         for job in todo:
@@ -56,15 +54,15 @@ class Pool:
         self._workers: dict[int, Worker] = {}
         self._launched: dict[int, subprocess.Popen[bytes]] = {}
 
-    def run(self, show: Callable[[], None]) -> int:
+    def run(self, show: Callable[[], None], ended: Callable[[Run, Outcome], None]) -> int:
         """Execute all runs, and return the exit status of the signal that stopped them, or 0.
 
-        `show` is called a few times per second.
+        `show` is called a few times per second, and `ended` with each run and its outcome, both in this thread.
 
         After SIGINT, SIGTERM, SIGHUP or SIGUSR1 the runs finish their round and save; a second signal ends them at
         once.
         """
-        threads = [threading.Thread(target=self._work, args=(slot,)) for slot in range(self._progress.jobs)]
+        threads = [threading.Thread(target=self._work, args=(slot,)) for slot in range(self.progress.jobs)]
         with ranks.Stop() as stop:
             for thread in threads:
                 thread.start()
@@ -72,20 +70,20 @@ class Pool:
                 while any(thread.is_alive() for thread in threads):
                     if stop() and not self._halt.is_set():
                         self._stop()
-                    self._collect(show)
+                    self._collect(show, ended)
                     time.sleep(0.05)
             except BaseException:  # the second signal
                 self._halt.set()
                 self._kill()
                 raise
-            self._collect(show)
+            self._collect(show, ended)
         return stop.status
 
-    def _collect(self, show: Callable[[], None]) -> None:
+    def _collect(self, show: Callable[[], None], ended: Callable[[Run, Outcome], None]) -> None:
         while not self._outcomes.empty():
             run, outcome = self._outcomes.get()
-            self._progress.ended[outcome.ending] += 1
-            self._ended(run, outcome)
+            self.progress.ended[outcome.ending] += 1
+            ended(run, outcome)
         show()
 
     def _stop(self) -> None:
@@ -108,9 +106,9 @@ class Pool:
                 number, run = self._todo.get_nowait()
             except queue.Empty:
                 break
-            self._progress.running[run.name] = self._study.folder(run)
+            self.progress.running[run.name] = self._study.folder(run)
             outcome = self._launch(slot, number, run) if run.count > 1 else self._in_worker(slot, run)
-            del self._progress.running[run.name]
+            del self.progress.running[run.name]
             self._outcomes.put((run, outcome))
         if worker := self._workers.pop(slot, None):
             worker.end()
@@ -219,7 +217,7 @@ def _serve(pipe: Connection, log: Path) -> None:
     with ranks.Stop() as stop, suppress(EOFError, BrokenPipeError):
         while True:
             path, run = pipe.recv()
-            pipe.send(execute(path, run, stop, show=False))
+            pipe.send(execute(path, run, stop))
             sys.stdout.flush()
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from dfedsam.callbacks.progress import EVERY, duration
+from dfedsam.launch.execute import Level
 from dfedsam.launch.sweeps.execute import Ending
 from dfedsam.run_folder import RunFolder
 
@@ -50,10 +51,10 @@ class Progress:
 
 
 @contextmanager
-def shown(progress: Progress) -> Iterator[Callable[[], None]]:
+def shown(progress: Progress, level: Level) -> Iterator[Callable[[], None]]:
     """A function that shows the progress: live on a terminal, otherwise a line from time to time."""
-    if not sys.stdout.isatty():
-        yield _lines(progress)
+    if level != "normal" or not sys.stdout.isatty():
+        yield (lambda: None) if level == "quiet" else _lines(progress)
         return
     from rich.console import Group
     from rich.live import Live

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from dfedsam.errors import FileError
-from dfedsam.launch import options
+from dfedsam.launch import arguments, options
 
 Point = dict[str, Any]  # option → value
 _KEYS = ("base", "grid", "zip", "seeds", "search", "slurm")
 _EXPERIMENT_KEYS = ("topology", "algorithm", "objective", "peers", "rounds", "seed")
 _SEED = "seed"
 _MOST_SEEDS = 100_000
-_NOT_A_RUNS = ("out", "ranks", "figure", "draw_split", "log", "config", "print_config", "help")
+_NOT_A_RUNS = ("out", "ranks", "figure", "draw_split", "log", "quiet", "verbose", "config", "print_config", "help")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +59,11 @@ class Sweep:
         code: whether import paths in it may be imported.
     """
 
-    base: options.Tree
+    base: arguments.Tree
     axes: tuple[tuple[Point, ...], ...]
     seeds: tuple[int, ...]
     search: Search | None
-    slurm: options.Tree
+    slurm: arguments.Tree
     text: str
     code: bool = False
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import statistics
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from dfedsam.errors import FileError, OptionError
 from dfedsam.lock import FolderInUse, writer
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 Action = Literal["done", "resume", "start"]
 SPEC = "sweep.yaml"
+SEARCH = "search.json"  # in search/: the values searched, their metric in each cell, and the chosen ones
+_SOURCE = ".source"  # the path of the file that SPEC was copied from
 
 
 class Study:
@@ -33,14 +37,23 @@ class Study:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def create(self, sweep: Sweep, cells: list[Cell]) -> None:
+    def create(self, sweep: Sweep, cells: list[Cell], source: Path) -> None:
         """Create the folder and save the sweep in it; the sweep's file may have changed since the last time.
 
+        Args:
+            sweep: the sweep.
+            cells: its runs.
+            source: its file.
+
         Raises:
-            OptionError: if the folder holds another study, or cannot be created.
+            OptionError: if the folder holds the study of another file, or cannot be created.
         """
-        spec, runs = self.path / SPEC, self.path / "runs"
+        spec, runs, origin = self.path / SPEC, self.path / "runs", self.path / _SOURCE
         if spec.exists() and spec.read_text(encoding="utf-8") != sweep.text:
+            other = Path(os.fsdecode(origin.read_bytes())) if origin.is_file() else source
+            if other != source.absolute() and source.absolute() != spec.absolute() and other.exists():
+                rule = f"must not hold another study, but its {SPEC} is that of {other}"
+                raise OptionError("out", self.path, rule, "choose another folder, such as --out studies/NAME")
             ours = {run.name for cell in cells for run in (*cell.runs, *cell.jobs)}
             there = [path.name for part in ("runs", "search/runs") for path in (self.path / part).glob("*")]
             if not (runs.is_dir() and not there) and not ours & set(there):
@@ -51,6 +64,8 @@ class Study:
                 (self.path / part).mkdir(parents=True, exist_ok=True)
             if not spec.exists() or spec.read_text(encoding="utf-8") != sweep.text:
                 write_atomic(spec, sweep.text)
+                if source.absolute() != spec.absolute():
+                    write_atomic(origin, os.fsencode(source.absolute()))
         except OSError as error:
             raise OptionError("out", self.path, f"must be a folder that can be written ({error.strerror})") from None
 
@@ -108,52 +123,95 @@ class Study:
     def _failed(self, run: Run) -> Path:
         return self.path / run.part / "failed" / f"{run.name}.json"
 
-    def select(self, cell: Cell, search: Search) -> Any:
+    def select(self, cell: Cell, search: Search) -> None:
         """Copy the best candidate's runs to the cell's, once every candidate is complete or has failed.
 
         Candidates are compared by the mean over seeds; a candidate with a failed run is excluded.
 
-        Returns:
-            The value chosen; None if none is yet, or all failed.
-
         Raises:
             OptionError: if the runs have no such metric.
         """
-        values = [self._value(candidate, search) for candidate in cell.candidates]
-        if any(value == "pending" for value in values):
-            return None
-        sign = search.sign
-        compared = [sign * value for value in values if isinstance(value, float)]
-        if not compared:
+        found = self.compare(cell, search)
+        if found.pending:
+            return
+        if found.chosen is None:
             notes = [self.failure(run) for candidate in cell.candidates for run in candidate]
             reason = next((note["error"] for note in notes if note), "")
             for run in cell.runs:
                 self.fail(run, f"every value of {search.option} failed; the first: {reason}", 1)
-            return None
-        chosen = values.index(sign * min(compared))
-        best = cell.candidates[chosen]
-        for winner, run in zip(best, cell.runs, strict=True):
+            return
+        for winner, run in zip(cell.candidates[found.chosen], cell.runs, strict=True):
             with suppress(FolderInUse):  # another task of an array selects in the same cell
                 _copy(self.folder(winner), self.folder(run))
                 self.clear_failure(run)
-        return search.values[chosen]
 
-    def _value(self, candidate: tuple[Run, ...], search: Search) -> float | Literal["pending", "failed"]:
-        """The metric's mean over seeds."""
-        values: list[float] = []
-        failed = pending = False
-        for run in candidate:
-            if self.failure(run) is not None:
-                failed = True
-            elif self.is_done(run) and not self.is_running(run):
-                values.append(
-                    _last(self.folder(run), search)
-                )  # even while others run, so that a wrong metric is found at once
-            else:
-                pending = True
-        if pending:
-            return "pending"
-        return "failed" if failed or not values else statistics.fmean(values)
+    def compare(self, cell: Cell, search: Search) -> Comparison:
+        """Compare a cell's candidates. Raises OptionError if the runs have no such metric."""
+        metric, means, pending = search.metric, [], False
+        for candidate in cell.candidates:
+            values: list[float] = []
+            failed = any(self.failure(run) is not None for run in candidate)
+            for run in candidate:
+                if self.is_done(run) and not self.is_running(run):  # even while others run: a wrong metric is found now
+                    metric, value = _last(self.folder(run), search)
+                    values.append(value)
+                elif self.failure(run) is None:
+                    pending = True
+            means.append(None if failed or len(values) < len(candidate) else statistics.fmean(values))
+        ranked = [(search.sign * mean, number) for number, mean in enumerate(means) if mean is not None]
+        return Comparison(metric, tuple(means), min(ranked)[1] if ranked else None, pending)
+
+    def finish_search(self, cells: list[Cell], search: Search) -> list[str]:
+        """Write how values were chosen to search/search.json, and return what a reader of the results should know."""
+        for cell in cells:
+            self.select(cell, search)
+        compared = [self.compare(cell, search) for cell in cells]
+        rows = [
+            {"runs": [run.name for run in cell.runs], "means": one.means, "chosen": one.chosen}
+            for cell, one in zip(cells, compared, strict=True)
+        ]
+        metric = next((one.metric for one in compared if one.chosen is not None), search.metric)
+        content = {"option": search.option, "metric": metric, "values": search.values, "cells": rows}
+        write_atomic(self.path / "search" / SEARCH, json.dumps(content, ensure_ascii=False) + "\n")
+        numbers = [value for value in search.values if isinstance(value, int | float) and not isinstance(value, bool)]
+        ends = (min(numbers), max(numbers)) if len(numbers) > 1 else ()
+        at_edge = sum(one.chosen is not None and search.values[one.chosen] in ends for one in compared)
+        notes = [_how(cells, search.option, metric)]
+        if at_edge:
+            notes.append(
+                f"in {at_edge} of {len(cells)} cells the best {search.option} is the smallest or the largest of those "
+                "searched, so a better one may lie beyond"
+            )
+        return [note for note in notes if note]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The candidates of a cell.
+
+    Args:
+        metric: the metric compared; on validation examples if the runs have some.
+        means: of each candidate, over seeds; None for one that failed or is not complete.
+        chosen: the number of the best; None if there is none.
+        pending: whether a candidate is not complete yet.
+    """
+
+    metric: str
+    means: tuple[float | None, ...]
+    chosen: int | None
+    pending: bool
+
+
+def _how(cells: list[Cell], option: str, metric: str) -> str:
+    """On which examples values were chosen; empty if there are none."""
+    if metric.startswith("validation_"):
+        return f"{option} was chosen by {metric}, on examples that neither training nor the results have seen"
+    if not any(cell.runs[0].settings.simulation["objective"].holds_out for cell in cells):
+        return ""
+    return (
+        f"{option} was chosen by {metric} on the held-out examples that the results are of too, which flatters them: "
+        "say so, or keep a share of the training examples for the choice, such as objective.validation 0.2"
+    )
 
 
 def read_failure(path: Path) -> Row | None:
@@ -178,13 +236,15 @@ def _same_settings(folder: RunFolder, experiment: Experiment) -> None:
     raise FileError(folder.path, problem, "give the sweep another --out, or move that folder away")
 
 
-def _last(folder: RunFolder, search: Search) -> float:
-    """The metric's mean over a run's last evaluations."""
+def _last(folder: RunFolder, search: Search) -> tuple[str, float]:
+    """The metric compared, on validation examples if there are some, and its mean over a run's last evaluations."""
     rows = folder.last_rows()[-search.last :]
-    if search.metric not in rows[-1]:
+    validation = f"validation_{search.metric}"
+    metric = validation if validation in rows[-1] else search.metric
+    if metric not in rows[-1]:
         known = ", ".join(key for key in rows[-1] if key != "round")
         raise OptionError("search.metric", search.metric, f"must be a metric of the runs: {known}")
-    return statistics.fmean(row[search.metric] for row in rows if search.metric in row)
+    return metric, statistics.fmean(row[metric] for row in rows if metric in row)
 
 
 def _copy(source: RunFolder, target: RunFolder) -> None:

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from dfedsam import (
+    ALIE,
     BBT,
     D2,
     DPSGD,
     GTHSGD,
+    IOS,
     KGT,
     LTADMM,
     SGP,
@@ -25,7 +27,9 @@ from dfedsam import (
     Chebyshev,
     Choco,
     CoordinateWise,
+    CSPlus,
     DecentLaM,
+    Decor,
     DeepSqueeze,
     DFedAdam,
     DFedADMM,
@@ -36,6 +40,7 @@ from dfedsam import (
     DFedSAMMG,
     DiLoCo,
     DiNNO,
+    Dissensus,
     Exact,
     Experiment,
     Extra,
@@ -44,12 +49,15 @@ from dfedsam import (
     FedBPT,
     FiniteTime,
     Flood,
+    Gaussian,
     GossipCMAES,
     GradientTracking,
+    LabelFlip,
     Lead,
     LocalOnly,
     LogisticRegression,
     MomentumTracking,
+    NetworkDANE,
     OledFL,
     OneSided,
     Plain,
@@ -57,9 +65,11 @@ from dfedsam import (
     QGDSGDm,
     Quadratic,
     RandomK,
+    RandomNoise,
     ScaledSign,
     ScoreSketch,
     SecondOrder,
+    TrimmedMean,
     TwoPoint,
     WangElia,
     run,
@@ -121,6 +131,7 @@ ALGORITHMS = [
     DiNNO(lr=0.02, local_steps=2),
     LTADMM(lr=0.02, local_steps=2),
     DiLoCo(lr=0.05),
+    NetworkDANE(lr=0.02, local_steps=2),
 ]
 PEERS = 7
 
@@ -137,11 +148,11 @@ def label(plugin: Any) -> str:
 
 
 def case(
-    objective: Any, algorithm: Any, topology: str = "ring", clock: Clock | None = None
-) -> tuple[str, tuple[Any, str, Any, Clock | None]]:
-    """A case by its name."""
-    name = f"{label(objective)} {topology} {label(algorithm)}{f' {label(clock)}' if clock else ''}"
-    return name, (objective, topology, algorithm, clock)
+    objective: Any, algorithm: Any, topology: str = "ring", **more: Any
+) -> tuple[str, tuple[Any, str, Any, dict[str, Any]]]:
+    """A case by its name; `more` are other plug-ins of the experiment."""
+    name = " ".join([label(objective), topology, label(algorithm), *map(label, more.values())])
+    return name, (objective, topology, algorithm, more)
 
 
 PEERS = 7
@@ -153,11 +164,19 @@ CASES = dict(
         case(LogisticRegression(), SAM, "erdos_renyi"),
         case(LogisticRegression(classes=2), DPSGD(lr=0.1, estimator=Exact(), weight_decay=0.1), "erdos_renyi"),
         case(Quadratic(dim=13), SAM, clock=Clock(compute=PerQuery(), links=UniformLinks(latency=0.1))),
-        case(Quadratic(dim=13), DFedSAMMG(), "complete", Clock(compute=Exponential(), wait="fastest_m", m=3)),
+        case(Quadratic(dim=13), DFedSAMMG(), "complete", clock=Clock(compute=Exponential(), wait="fastest_m", m=3)),
+        case(Quadratic(dim=13), DFedSAM(gossip=CSPlus(max_attackers=2)), "complete", adversary=Dissensus(peers=[0, 5])),
+        case(
+            LogisticRegression(features=3), DPSGD(gossip=TrimmedMean(steps=2)), "complete", adversary=LabelFlip(peers=2)
+        ),
+        case(Quadratic(dim=13), DPSGD(gossip=IOS()), "random_regular", adversary=RandomNoise(where="central")),
+        case(LogisticRegression(features=3), SAM, privacy=Gaussian(noise=2.0, rate=0.3)),
+        case(Quadratic(dim=13), DFedSAMMG(), privacy=Decor(noise=0.1)),
+        case(Quadratic(dim=13), GradientTracking(), "complete", adversary=ALIE(line_search=True)),
         case(LinearScores(), DFedSAM(lr=0.05, rho=0.1, estimator=ScoreSketch(directions=3))),
     ]
 )
-assert len(CASES) == len(ALGORITHMS) + 6
+assert len(CASES) == len(ALGORITHMS) + 12
 
 
 def run_case(
@@ -170,7 +189,7 @@ def run_case(
     placement: str = "contiguous",
 ) -> list[dict]:
     """Run one case and return its rows without the clock; placement "drawn" scatters the peers over the ranks."""
-    objective, graph, algorithm, clock = CASES[name]
+    objective, graph, algorithm, more = CASES[name]
     experiment = Experiment(
         objective=objective,
         topology=topologies.make(graph, PEERS, seed=4),
@@ -180,7 +199,7 @@ def run_case(
         dtype=dtype,  # pyright: ignore[reportArgumentType]
         checkpoint_every=2,
         cosine=True,
-        clock=clock,
+        **more,
         placement="contiguous" if placement == "drawn" else placement,  # pyright: ignore[reportArgumentType]
     )
     communicator = connect(PEERS, partial(drawn, PEERS)) if placement == "drawn" else None

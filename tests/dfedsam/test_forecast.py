@@ -59,7 +59,6 @@ def test_tokens_are_those_that_the_model_reads(mode, estimator, encoder_folder: 
     )  # fmt: skip
     counts = forecast.rehearse(experiment, SingleProcess(4))
     monkeypatch.setattr(DualEncoder, "_scores", scores)
-    monkeypatch.setattr(DualEncoder, "preflight", lambda self, *_: None)
     run(experiment, communicator=SingleProcess(4))
     assert counts.prompt_tokens == sum(read)
     assert counts.requests == 0

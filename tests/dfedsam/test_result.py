@@ -1,9 +1,11 @@
 """What Python gets: metrics, models, metrics of each peer, topology, W, a figure and a notebook's view."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from dfedsam import Callback, DFedSAM, LogisticRegression, OptionError, Progress, Quadratic, make, simulate
+from dfedsam.analysis import convergence, read_runs
 from dfedsam.launch.cli import main
 from tests.launch.command import metrics
 
@@ -36,6 +38,13 @@ def test_a_figure_and_a_notebooks_view(result):
     view = result._repr_html_()
     assert "dfedsam, ring, logistic_regression, 6 peers" in view
     assert "consensus_distance" in view
+
+
+def test_results_have_the_columns_of_the_readers(tmp_path):
+    options = {"objective": "quadratic", "topology": "ring", "algorithm": "dpsgd", "peers": 4, "rounds": 2}
+    result = simulate(**options, out=tmp_path / "a")
+    pd.testing.assert_frame_equal(result.metrics, read_runs(tmp_path / "a"))
+    assert convergence(result, x=("rounds",)).axes
 
 
 def test_names_are_accepted_where_the_command_line_accepts_them(tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 
 from dfedsam import topologies
-from dfedsam.launch import options
+from dfedsam.launch import build
 from dfedsam.topologies.registry import GROUPS
 from tests.launch.test_options import parse
 from tests.topologies.sizes import SIZES
@@ -34,7 +34,7 @@ def far(size):
 
 @pytest.mark.parametrize("name", [name for group in ALIKE for name in GROUPS[group]])
 def test_a_graph_by_its_name(name):
-    topology = options.topology(parse(*command(name)))
+    topology = build.topology(parse(*command(name)))
     topologies.verify(topology)
     assert topologies.make(topology.description, topology.n).description == topology.description
 
@@ -46,13 +46,13 @@ def test_a_graph_by_its_name(name):
 ])  # fmt: skip
 def test_a_run_by_name_and_the_same_topology_from_its_settings(dfedsam, name):
     argv = [*command(name), "--seed", "3"]
-    ours = options.topology(parse(*argv))
+    ours = build.topology(parse(*argv))
     gossip = ["--algorithm.gossip", "push_sum"] if ours.sums == "columns" else []
     dim = ["--objective.dim", "5"] if "--objective" not in argv else []
     said = dfedsam("run", *argv, *gossip, *dim, "--rounds", "1", "--out", "a")
     assert said.status == 0
     assert not said.err or (ours.sums == "rows" and "biased" in said.err)
-    again = options.topology(parse("--config", "a/config.yaml"))
+    again = build.topology(parse("--config", "a/config.yaml"))
     assert again.n == ours.n
     assert again.description == ours.description
     assert all((again.weights(t) != ours.weights(t)).nnz == 0 for t in range(3))

@@ -12,13 +12,13 @@ from dfedsam.errors import OptionError
 from dfedsam.experiment import Experiment
 from dfedsam.gossip import Plain
 from dfedsam.gossip.compressors import Compressor, RandomK, TopK
-from dfedsam.launch import factories, options
+from dfedsam.launch import arguments, build, options, run
 from dfedsam.objectives import PromptTuning, Quadratic
 from dfedsam.zeroth_order import OneSided, TwoPoint
 
 
 def parse(*argv: str) -> options.Settings:
-    settings = options.parse(list(argv))
+    settings = run.parse(*arguments.split(argv, options.FLAGS))
     assert settings is not None
     return settings
 
@@ -28,7 +28,7 @@ def test_defaults():
     assert settings.topology == {"class_path": "ring", "init_args": {}}
     assert settings.simulation["algorithm"] == DFedSAM()
     assert settings.simulation["objective"] == Quadratic()
-    assert options.topology(settings).n == factories.PEERS
+    assert build.topology(settings).n == build.PEERS
 
 
 def test_a_part_of_an_algorithm_is_its_option():
@@ -69,15 +69,15 @@ def test_text_with_a_comma_and_a_split():
 
 
 def test_a_random_graph_takes_the_runs_seed_unless_it_has_its_own():
-    ours = options.topology(parse("--topology", "erdos_renyi", "--seed", "7")).description["init_args"]["seed"]
-    own = options.topology(parse("--topology", "erdos_renyi", "--seed", "7", "--topology.seed", "8"))
+    ours = build.topology(parse("--topology", "erdos_renyi", "--seed", "7")).description["init_args"]["seed"]
+    own = build.topology(parse("--topology", "erdos_renyi", "--seed", "7", "--topology.seed", "8"))
     assert (ours, own.description["init_args"]["seed"]) == (7, 8)
 
 
 def test_a_graphs_file_says_its_own_number_of_peers(tmp_path):
     path = tmp_path / "five.edgelist"
     path.write_text("0 1\n1 2\n2 3\n3 4\n")
-    assert options.topology(parse("--topology", str(path))).n == 5
+    assert build.topology(parse("--topology", str(path))).n == 5
 
 
 @pytest.fixture
@@ -101,8 +101,8 @@ def test_a_file_and_the_command_line_over_it(file):
     algorithm = settings.simulation["algorithm"]
     assert (algorithm.lr, algorithm.rho, algorithm.gossip.steps, algorithm.estimator) == (0.001, 0.3, 5, OneSided())
     assert settings.simulation["evaluate_every"] == 4
-    assert options.topology(settings).graph(0).graph["rows"] == 2
-    assert options.topology(settings).n == 8
+    assert build.topology(settings).graph(0).graph["rows"] == 2
+    assert build.topology(settings).n == 8
 
 
 def test_another_plugin_keeps_the_options_that_it_has_too(file):
@@ -110,12 +110,12 @@ def test_another_plugin_keeps_the_options_that_it_has_too(file):
     algorithm = settings.simulation["algorithm"]
     assert isinstance(algorithm, DPSGD)
     assert (algorithm.lr, algorithm.estimator) == (0.001, OneSided())
-    assert options.topology(settings).graph(0).graph["name"] == "ring"
+    assert build.topology(settings).graph(0).graph["name"] == "ring"
 
 
 def test_the_printed_settings_are_a_file_for_the_same_settings(file, tmp_path, capsys):
     argv = ["--config", file, "--topology", "watts_strogatz", "--topology.p", "0.5", "--seed", "3"]
-    assert options.parse([*argv, "--print_config"]) is None
+    assert run.parse(*arguments.split([*argv, "--print_config"], options.FLAGS)) is None
     printed = tmp_path / "printed.yaml"
     printed.write_text(capsys.readouterr().out)
     assert "class_path: dfedsam_mg" in printed.read_text()
@@ -150,7 +150,7 @@ def test_a_plugin_of_a_users_own(tmp_path, monkeypatch):
         "--topology", "ours.wheel", "--topology.spokes", "no", "--algorithm", "ours.Mine", "--algorithm.twist", "2"
     )
     assert settings.simulation["algorithm"].twist == 2.0
-    assert options.topology(settings).graph(0).number_of_edges() == factories.PEERS
+    assert build.topology(settings).graph(0).number_of_edges() == build.PEERS
 
 
 @pytest.mark.parametrize("name", registry.plugins("algorithm"))
@@ -184,9 +184,9 @@ def with_a_compressor(monkeypatch):
     monkeypatch.setitem(
         registry.KINDS, "compressor", dataclasses.replace(registry.KINDS["compressor"], usual="random_k")
     )
-    options.experiment_parser.cache_clear()
+    options.experiment_options.cache_clear()
     yield
-    options.experiment_parser.cache_clear()
+    options.experiment_options.cache_clear()
 
 
 @pytest.mark.usefixtures("with_a_compressor")

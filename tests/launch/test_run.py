@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from numpy.polynomial.chebyshev import chebval
 
+from dfedsam import phases
 from dfedsam.callbacks.progress import Lines, duration, size
 from tests.launch.command import SMALL, metrics
 
@@ -108,8 +109,10 @@ def test_a_biased_topology_is_said_to_be_so_once(dfedsam, monkeypatch):
     assert (said.status, said.err.count("\n")) == (0, 1)
     assert "note: this topology is biased" in said.err
     assert "biased" in dfedsam("resume", "a", "--rounds", "4").err
-    monkeypatch.setenv("DFEDSAM_RANKS", "1")  # as a rank that the command has started: said already
-    assert dfedsam(*argv, "--out", "b").err == ""
+    monkeypatch.setenv("DFEDSAM_RANKS", "1")  # as a rank that the command has started, which says nothing itself
+    assert dfedsam(*argv, "--out", "b").err.count("biased:") == 1
+    refused = dfedsam(*argv, "--objective", "prompt_tuning", "--objective.data", "none.csv", "--out", "c")
+    assert refused.err.count("\n") == 1  # no note before an error
 
 
 def test_drawings(dfedsam):
@@ -128,6 +131,20 @@ def test_plain_lines_come_now_and_then(capsys):
     first, last = capsys.readouterr().out.splitlines()
     assert first.startswith("round 0/5: loss 0.5, accuracy 61.0%")
     assert last.startswith("round 5/5")
+
+
+def test_long_phases_are_shown_with_their_time(capsys):
+    lines = Lines(every=0)
+    with phases.listening(lines.phase):
+        for _ in phases.track("embedding texts", range(2)):
+            pass
+        phases.report("evaluating")
+        phases.progress(5, 10)
+        phases.report("")
+        phases.progress(6, 10)
+    shown = re.sub(r", 0:0. left", "", capsys.readouterr().out).splitlines()
+    assert shown[:3] == ["embedding texts: 0 of 2", "embedding texts: 1 of 2", "embedding texts: 2 of 2"]
+    assert shown[3:] == ["evaluating …", "evaluating: 5 of 10"]
 
 
 def test_a_live_bar_where_a_terminal_lies_behind(dfedsam, monkeypatch):

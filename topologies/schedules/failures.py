@@ -13,15 +13,18 @@ from dfedsam.topologies.make import Spec
 from dfedsam.topologies.schedule import common_period, of_pairs
 from dfedsam.topologies.schedules.unreliable import Links, Unreliable, reliable
 from dfedsam.topologies.topology import Topology
-from dfedsam.validation import as_probabilities, share, whole_number
+from dfedsam.validation import as_probabilities, between, share, whole_number
 
 _SEED = "give 0 or more"
 _P = "the usual is 0.1"
 _PERIODS = "the usual is [1, 2, 4]"
 
 
-def link_failures(n: int, topology: Spec = "ring", p: float = 0.1, seed: int = 0) -> Topology:
-    """Each link is down with probability p in each round, independently of all others and of other rounds.
+def link_failures(n: int, topology: Spec = "ring", p: float = 0.1, seed: int = 0, memory: float = 0.0) -> Topology:
+    """Each link is down with probability p in each round, independently of all others.
+
+    Without memory it is independent of other rounds too; with it failures come in bursts of 1/((1 - memory)(1 - p))
+    rounds on average: Gilbert's (1960) channel, with which a bad link loses everything.
 
     A link carries both directions; in a directed topology each direction is a link of its own, and W_t, whose rows no
     longer sum to one, is for push-sum (also where the whole W is doubly stochastic). Expected contraction over a fixed
@@ -32,10 +35,16 @@ def link_failures(n: int, topology: Spec = "ring", p: float = 0.1, seed: int = 0
         topology: whose links fail: a graph, a schedule, or another unreliable network.
         p: probability that a link is down, in [0, 1].
         seed: at least 0; also the inner topology's.
+        memory: probability that a link stays as it is, in [0, 1); otherwise it is drawn anew.
     """
-    p = share("p", p, _P, zero=True)
+    p, memory = share("p", p, _P, zero=True), between("memory", memory, 0, 1, open_high=True)
     seed = whole_number("seed", seed, 0, _SEED)
-    return LinkFailures(reliable(topology, n, seed), p, seed)
+    inner = reliable(topology, n, seed)
+    if memory and inner.period != 1:
+        raise OptionError(
+            "memory", memory, "must be 0 for links that change from round to round", "take a static graph"
+        )
+    return LinkFailures(inner, p, seed, memory)
 
 
 def peer_dropout(
@@ -44,6 +53,7 @@ def peer_dropout(
     p: float | None = None,
     absences: Sequence[Sequence[int]] | None = None,
     seed: int = 0,
+    memory: float = 0.0,
 ) -> Topology:
     """Each peer is absent with probability p in each round, or in stated rounds: it does no work, its links are down.
 
@@ -57,11 +67,14 @@ def peer_dropout(
         p: probability that a peer is absent, in [0, 1]; None takes 0.1, or 0 where `absences` is given.
         absences: stated absences [peer, first round, last round], both ends included, rounds counted from 0.
         seed: at least 0; also the inner topology's.
+        memory: probability that a peer stays absent or present, in [0, 1); otherwise it is drawn anew. Absences last
+            1/((1 - memory)(1 - p)) rounds on average.
     """
     p = share("p", (0.1 if absences is None else 0.0) if p is None else p, _P, zero=True)
+    memory = between("memory", memory, 0, 1, open_high=True)
     seed = whole_number("seed", seed, 0, _SEED)
     inner = reliable(topology, n, seed)
-    return PeerDropout(inner, p, None if absences is None else _absences(absences, inner.n), seed)
+    return PeerDropout(inner, p, None if absences is None else _absences(absences, inner.n), seed, memory)
 
 
 def latency(
@@ -96,8 +109,8 @@ class LinkFailures(Unreliable):
 
     kind = "LinkFailures"
 
-    def __init__(self, inner: Topology, p: float, seed: int) -> None:
-        super().__init__(inner, seed)
+    def __init__(self, inner: Topology, p: float, seed: int, memory: float = 0.0) -> None:
+        super().__init__(inner, seed, memory)
         self.p = p
 
     def dropped(self, t: int, links: Links) -> NDArray[np.bool_]:
@@ -112,8 +125,10 @@ class PeerDropout(Unreliable):
 
     kind = "PeersAway"
 
-    def __init__(self, inner: Topology, p: float, absences: NDArray[np.int64] | None, seed: int) -> None:
-        super().__init__(inner, seed)
+    def __init__(
+        self, inner: Topology, p: float, absences: NDArray[np.int64] | None, seed: int, memory: float = 0.0
+    ) -> None:
+        super().__init__(inner, seed, memory)
         self.p, self._absences = p, absences
 
     def absent(self, t: int) -> NDArray[np.bool_]:

@@ -92,6 +92,7 @@ class Unreliable(Topology):
     Args:
         inner: the topology whose links may fail.
         seed: seed of the dropped links.
+        memory: as of `Events`.
 
     Attributes:
         purpose: what its random numbers are for; it differs from that of its own kind within it.
@@ -101,13 +102,13 @@ class Unreliable(Topology):
     period = None
     kind: ClassVar[str]  # part of the purpose, so that a new class name leaves all numbers as they are
 
-    def __init__(self, inner: Topology, seed: int) -> None:
+    def __init__(self, inner: Topology, seed: int, memory: float = 0.0) -> None:
         self._inner, self._seed = inner, seed
         self.n, self.directed = inner.n, inner.directed
         self.sums = "columns" if inner.directed else inner.sums
         self.levels = levels(inner)
         self.purpose = f"{self.kind} {self.levels}"
-        self.events = Events(seed, self.purpose)
+        self.events = Events(seed, self.purpose, memory)
         self._links: OrderedDict[int, tuple[sp.csr_array, Links]] = OrderedDict()
         self._made: OrderedDict[int, sp.csr_array] = OrderedDict()
 
@@ -146,7 +147,7 @@ class Unreliable(Topology):
 
     def _contraction(self, up: float, both_up: float) -> float | None:
         """λ_max(E[WᵀW] - J) around a fixed symmetric W, else None; arguments as in `thinned_second_moment`."""
-        if self._inner.period != 1 or self.directed or self.sums != "both":
+        if self.events.memory or self._inner.period != 1 or self.directed or self.sums != "both":
             return None
         return contraction_of(thinned_second_moment(self._inner.weights(0), up, both_up))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, ClassVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,6 @@ from dfedsam.errors import OptionError
 from dfedsam.objectives.categorical import Categorical, Form
 from dfedsam.objectives.prompt.parameters import PromptMap, PromptParameters
 from dfedsam.random import generator
-from dfedsam.registry import snake_case
 
 if TYPE_CHECKING:
     from dfedsam.blackbox.tokens import Vocabulary
@@ -51,17 +50,15 @@ class DiscretePrompt(PromptParameters):
         validation.whole_number("count", self.count, 2)
         validation.one_of("form", self.form, get_args(Form))
 
+    soft: ClassVar[bool] = False
+
     def build(self, black_box: BlackBox, task: TaskSpec, seed: int) -> PromptMap:
-        if not black_box.takes_text_prompts:
-            name = snake_case(type(black_box).__name__)
-            rule = f"must take tokens, of which discrete prompts consist, but {name} takes none"
-            raise OptionError("blackbox", name, rule, "choose other parameters, such as full_prompt")
         vocabulary = black_box.vocabulary()
         ids = self._ids(vocabulary, task, seed)
         if len(ids) < 2:
             rule = f"must have at least 2 tokens to choose from, but has {len(ids)}"
             raise OptionError("candidates", self.candidates, rule, "name more")
-        return _Tokens(np.array(ids), len(black_box.prompt), self.form, vocabulary)
+        return _Tokens(np.array(ids), black_box.prompt_tokens, self.form, vocabulary)
 
     def _ids(self, vocabulary: Vocabulary, task: TaskSpec, seed: int) -> list[int]:
         """The candidates' tokens."""
@@ -83,13 +80,13 @@ class DiscretePrompt(PromptParameters):
 
 
 class _Tokens(PromptMap):
-    """The most likely candidate of each distribution, the first of several that are."""
+    """Text prompts of the most likely candidate of each distribution, the first of several that are."""
 
     has_gradients = False
 
     def __init__(self, ids: NDArray[np.int64], tokens: int, form: Form, vocabulary: Vocabulary) -> None:
         self._ids, self._vocabulary = ids, vocabulary
-        self._table = vocabulary.embed(ids)
+        self._embeddings = vocabulary.embed(ids) if vocabulary.embed else None
         self.categorical = self._choices = Categorical(tokens=tokens, candidates=len(ids), form=form)
         self.dim = tokens * len(ids)
 
@@ -97,7 +94,15 @@ class _Tokens(PromptMap):
         return self._choices.start()
 
     def prompts(self, x: NDArray) -> NDArray:
-        return self._table[self._choices.rows(x).argmax(axis=-1)]
+        return self._ids[self._likeliest(x)]
 
     def text(self, x: NDArray) -> str:
-        return self._vocabulary.text(self._ids[self._choices.rows(x).argmax(axis=-1)].tolist())
+        return self._vocabulary.text(self.prompts(x).tolist())
+
+    def tensors(self, x: NDArray) -> dict[str, NDArray]:
+        """The tokens' numbers and, if the model's are known, their embeddings as "prompt"."""
+        prompt = {} if self._embeddings is None else {"prompt": self._embeddings[self._likeliest(x)]}
+        return prompt | {"tokens": self.prompts(x)}
+
+    def _likeliest(self, x: NDArray) -> NDArray[np.int64]:
+        return self._choices.rows(x).argmax(axis=-1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,13 @@ from dfedsam.blackbox.inputs import TaskSpec
 from dfedsam.errors import OptionError
 from dfedsam.objectives.categorical import Categorical
 from dfedsam.random import generator
+from dfedsam.registry import public_name, snake_case
 
 Distribution = Literal["normal", "uniform", "orthonormal"]
 
 
 class PromptMap(ABC):
-    """From parameters (…, dim) to soft prompts (…, tokens, width), and gradients back.
+    """From parameters (…, dim) to prompts, soft (…, tokens, width) or text (…, tokens), and gradients back.
 
     Attributes:
         dim: number of parameters.
@@ -42,7 +43,7 @@ class PromptMap(ABC):
 
     @abstractmethod
     def prompts(self, x: NDArray) -> NDArray:
-        """Soft prompts (…, tokens, width) of parameters (…, dim)."""
+        """Prompts of parameters (…, dim): soft (…, tokens, width), or token numbers (…, tokens)."""
 
     def prompts_for(self, x: NDArray, examples: NDArray) -> NDArray:
         """Soft prompts (…, b, tokens, width) of parameters (…, dim) for examples (…, b), if `per_example`."""
@@ -67,7 +68,20 @@ class PromptMap(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class PromptParameters(ABC):
-    """The options of a PromptMap."""
+    """The options of a PromptMap.
+
+    Attributes:
+        soft: whether its prompts are soft; otherwise they are text.
+    """
+
+    soft: ClassVar[bool] = True
+
+    def check(self, black_box: BlackBox) -> None:
+        """Raise OptionError unless the black box takes this kind of prompts."""
+        if not (black_box.takes_soft_prompts if self.soft else black_box.takes_text_prompts):
+            kind, other = ("soft", "discrete_prompt") if self.soft else ("text", "full_prompt")
+            rule = f"must suit the blackbox, but {snake_case(type(black_box).__name__)} takes no {kind} prompts here"
+            raise OptionError("parameters", public_name(type(self)), rule, f"choose others, such as {other}")
 
     @abstractmethod
     def build(self, black_box: BlackBox, task: TaskSpec, seed: int) -> PromptMap:

@@ -73,6 +73,7 @@ class PromptProblem(Problem):
         self.black_box, self.map, self.labels, self.shards = black_box, prompt_map, labels, shards
         self.train, self.test, self.validation = np.split(np.arange(len(labels)), np.cumsum(counts))
         self.card, self.seed, self.dtype = card, seed, dtype
+        self._classes = classes
         self._batch_size, self._perturbed, self._by_peer = batch_size, perturbed, by_peer
         self._own = [shards[peer] for peer in block]
         self._widest = max(map(len, shards))
@@ -81,10 +82,27 @@ class PromptProblem(Problem):
         steady = black_box.gives_scores and not (batch_size or perturbed or self.categorical or prompt_map.per_example)
         self.num_scores = self._widest * classes if steady else 0
         self.has_budget = black_box.has_budget
+        self.gives_example_losses = black_box.gives_scores
         self.has_gradients = black_box.gives_gradients and prompt_map.has_gradients and not perturbed
 
     def start(self) -> NDArray:
         return self.map.start().astype(self.dtype)
+
+    def example_indices(self, rows: slice = ALL_ROWS) -> NDArray[np.int64]:
+        peers = self._own[rows]
+        examples = np.full((len(peers), self._widest), -1, dtype=np.int64)
+        for row, own in zip(examples, peers, strict=True):
+            row[: len(own)] = own
+        return examples
+
+    def flip_labels(self, rows: NDArray[np.intp]) -> None:
+        self.labels = self.labels.copy()
+        for row in rows.tolist():
+            own = self._own[row]
+            self.labels[own] = self._classes - 1 - self.labels[own]
+
+    def preflight(self) -> None:
+        self.black_box.preflight(self.black_box.prompt if self.map.per_example else self.map.prompts(self.start()))
 
     def minibatch(self, stream: RandomStream, rows: slice = ALL_ROWS) -> NDArray:
         """Indices of each peer's examples, drawn without replacement, shape (p, b)."""
@@ -119,13 +137,19 @@ class PromptProblem(Problem):
         Source of the ratios: Sun et al. (2024), "FedBPT: efficient federated black-box prompt tuning for large language
         models". They give no advantage to a prompt that favours a class regardless of the text.
         """
-        labels = self.labels[batch][:, None]
+        labels = self.labels[batch]
         if not self._perturbed:
-            return cross_entropies(self._scores(x, batch).astype(np.float64), labels)
+            return self._losses(x, batch, labels)
         both = np.concatenate([batch, np.where(batch < 0, -1, batch + len(self.labels))], axis=1)
-        losses = cross_entropies(self._scores(x, both).astype(np.float64), np.tile(labels, 2))
+        losses = self._losses(x, both, np.tile(labels, 2))
         plain, perturbed = np.split(losses, 2, axis=-1)
         return plain / np.maximum(perturbed, _LEAST)
+
+    def _losses(self, x: NDArray, examples: NDArray, labels: NDArray) -> NDArray[np.float64]:
+        """One loss for each example, shape (p, q, b)."""
+        if not self.map.per_example:
+            return self.black_box.losses(self._prompts(x), examples, labels, per_example=True)
+        return cross_entropies(self._scores(x, examples).astype(np.float64), labels[:, None])
 
     def scores(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
         """See Problem.scores: those of an example after those of another, 0 where a peer has no more examples."""
@@ -187,7 +211,9 @@ class PromptProblem(Problem):
         return bill
 
     def counts(self) -> dict[str, int]:
-        return {"examples": self.black_box.usage.examples, "tokens": self.black_box.usage.tokens}
+        usage = self.black_box.usage
+        unmatched = {} if usage.unmatched is None else {"unmatched_answers": usage.unmatched}
+        return {"examples": usage.examples, "tokens": usage.tokens} | unmatched
 
     def save(self, mean: NDArray, path: Path) -> None:
         """Write the mean vector's prompt, by default the soft prompt (tokens, width), with metadata."""
@@ -210,7 +236,7 @@ class PromptProblem(Problem):
             return otherwise
 
     def _prompts(self, x: NDArray) -> NDArray:
-        """Soft prompts (p, q, tokens, width) of candidates (p, q, dim)."""
+        """Prompts of candidates (p, q, dim): soft (p, q, tokens, width), or text (p, q, tokens)."""
         if self._by_peer:  # the rounding of a row in a matrix product may depend on other rows
             return np.concatenate([self.map.prompts(own[None]) for own in x])
         return self.map.prompts(x)

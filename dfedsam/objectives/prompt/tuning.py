@@ -19,6 +19,7 @@ from dfedsam.errors import OptionError
 from dfedsam.objectives.base import Objective
 from dfedsam.objectives.prompt.parameters import FullPrompt, PromptParameters
 from dfedsam.peers import Peers
+from dfedsam.phases import report
 from dfedsam.random import generator
 from dfedsam.registry import make_named, public_name
 
@@ -119,8 +120,10 @@ class PromptTuning(Objective):
         return self.blackbox.is_remote
 
     def build(self, peers: int, block: Peers, seed: int, dtype: DTypeLike) -> PromptProblem:
+        report("loading the data")
         train, test, more, words = self._examples(seed)
         shards = self._shards(train, peers, seed)
+        report(f"loading the model {self.model}")
         from dfedsam.objectives.prompt.problem import PromptProblem  # here, since it brings safetensors
 
         examples = train.joined(test) if more is None else train.joined(test).joined(more)
@@ -139,7 +142,8 @@ class PromptTuning(Objective):
             train=len(train.labels),
         )
         black_box = self.blackbox.build(task)
-        black_box.preflight()
+        self.parameters.check(black_box)
+        prompt_map = self.parameters.build(black_box, task, seed)
         card = {
             "model": self.model,
             "blackbox": public_name(type(self.blackbox)),
@@ -149,7 +153,7 @@ class PromptTuning(Objective):
         }
         return PromptProblem(
             black_box,
-            self.parameters.build(black_box, task, seed),
+            prompt_map,
             labels,
             (len(train.labels), len(test.labels)),
             shards,

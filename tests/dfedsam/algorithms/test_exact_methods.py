@@ -23,6 +23,7 @@ from dfedsam import (
     GradientTracking,
     Lead,
     MomentumTracking,
+    NetworkDANE,
     NoCompression,
     Objective,
     Plain,
@@ -79,8 +80,8 @@ class OwnHessiansProblem(Problem):
     def start(self):
         return np.zeros(DIM)
 
-    def minibatch(self, draws, rows=slice(None)):
-        return np.empty((len(draws.peers), 0))
+    def minibatch(self, stream, rows=slice(None)):
+        return np.empty((len(stream.peers), 0))
 
     def losses(self, x, batch, rows=slice(None)):
         raise NotImplementedError
@@ -96,7 +97,7 @@ PROBLEM = OwnHessians().build(N, range(N), 0, np.dtype(np.float64))
 
 
 def gradients(x):
-    return PROBLEM.gradients(x, None)
+    return PROBLEM.gradients(x, np.empty((N, 0)))
 
 
 def aug_dgm():
@@ -169,6 +170,17 @@ def diloco(K=3):
         yield x
 
 
+def network_dane(K=3, mu=0.4):
+    x, s, g = np.zeros((N, DIM)), np.zeros((N, DIM)), np.zeros((N, DIM))
+    while True:
+        y = W @ x
+        s, g = W @ s + gradients(y) - g, gradients(y)
+        x = y
+        for _ in range(K):
+            x = x - LR * (gradients(x) - g + s + mu * (x - y))
+        yield x
+
+
 PATHS = {
     "Aug-DGM": (AugDGM(**EXACT), aug_dgm),
     "K-GT": (KGT(**EXACT, local_steps=3, outer_lr=0.7), k_gt),
@@ -176,6 +188,7 @@ PATHS = {
     "DiNNO": (DiNNO(**EXACT, local_steps=3, penalty=0.8), dinno),
     "LT-ADMM": (LTADMM(**EXACT, local_steps=3, penalty=0.8, dual_lr=0.05), lt_admm),
     "DiLoCo": (DiLoCo(**EXACT, local_steps=3), diloco),
+    "Network-DANE": (NetworkDANE(**EXACT, local_steps=3, pull=0.4), network_dane),
 }
 
 
@@ -223,6 +236,7 @@ EXACT_METHODS = {
     "Wang and Elia": WangElia(estimator=Exact(), lr=0.05),
     "K-GT": KGT(estimator=Exact(), lr=0.02, local_steps=3),
     "LED": LED(estimator=Exact(), lr=0.02, local_steps=3),
+    "Network-DANE": NetworkDANE(estimator=Exact(), lr=0.02, local_steps=3),
     "DLM": DLM(estimator=Exact(), lr=0.05),
     "DiNNO": DiNNO(estimator=Exact(), lr=0.02, local_steps=3),
     "LT-ADMM": LTADMM(estimator=Exact(), lr=0.02, local_steps=3, dual_lr=0.02),

@@ -1,4 +1,8 @@
-"""A completions server over a small causal model, as vLLM serves one; it can be told to misbehave."""
+"""A server of a small causal model for completions, as vLLM serves one, and for chats; it can be told to misbehave.
+
+A chat's template is its contents, a line each. Log-probabilities come in the older form (a dictionary) for completions
+and in the newer one (a list of tokens) for chats, or for both if `newer`.
+"""
 
 import base64
 import io
@@ -22,6 +26,10 @@ ODD = {  # answers that make no sense
     "positive": b'{"choices": [{"logprobs": {"top_logprobs": [{" good": 3.5, " bad": -1.0}]}}]}',
     "nested": b"[" * 100_000,
     "digits": b'{"choices": [{"logprobs": {"top_logprobs": [{" good": -' + b"9" * 5000 + b"}]}}]}",
+    "list": b'[{"choices": 1}]',
+    "nothing": b'{"choices": [{"message": {"content": null}, "logprobs": null}]}',
+    "no content": b'{"choices": [{"message": {"content": 7}, "logprobs": {"content": []}}]}',
+    "null": b'{"choices": [{"logprobs": {"content": [{"top_logprobs": [{"token": "a", "logprob": null}]}]}}]}',
     "huge": b'{"choices": [{"text": "' + b"x" * (5 << 20) + b'"}]}',
 }
 
@@ -43,7 +51,8 @@ class Server(ThreadingHTTPServer):
         self.always = ""
         self.delay = 0.0
         self.lock, self.answered, self.requests, self.now, self.most = threading.Lock(), 0, 0, 0, 0
-        self.most_logprobs = 1 << 30
+        self.most_logprobs = self.allowed_logprobs = 1 << 30  # what is given in silence, and what is not refused
+        self.newer, self.unknown, self.said = False, "", "  Great!\n"
         self.bodies: list[dict] = []
 
     def handle_error(self, request: object, client_address: object) -> None:
@@ -80,6 +89,11 @@ class Handler(BaseHTTPRequestHandler):
             return self.send(int(trouble), b"{}")
         if trouble == "slow":
             time.sleep(0.6)
+        most = body.get("top_logprobs", body.get("logprobs", 0))
+        if most > self.server.allowed_logprobs:
+            return self.send(400, f"top_logprobs must be at most {self.server.allowed_logprobs}".encode())
+        if self.server.unknown in body:
+            return self.send(400, f"Unrecognized request argument: {self.server.unknown}".encode())
         with self.server.lock:
             answer = json.dumps(self.answer(body)).encode()
         if trouble == "cut off":
@@ -99,11 +113,21 @@ class Handler(BaseHTTPRequestHandler):
                 file = io.BytesIO(base64.b64decode(body["prompt_embeds"]))
                 logits = model(inputs_embeds=torch.load(file, weights_only=True)[None]).logits[0, -1]
             else:
-                logits = model(torch.tensor([tokenizer(body["prompt"]).input_ids])).logits[0, -1]
-        top = logits.log_softmax(0).topk(min(body["logprobs"], len(logits), self.server.most_logprobs))
+                prompt = body.get("prompt") or "\n".join(message["content"] for message in body["messages"])
+                ids = tokenizer(prompt).input_ids if isinstance(prompt, str) else prompt
+                logits = model(torch.tensor([ids])).logits[0, -1]
+        if "messages" in body and "logprobs" not in body:
+            return {"choices": [{"message": {"role": "assistant", "content": self.server.said}}]}
+        most = body.get("top_logprobs", body["logprobs"])
+        top = logits.log_softmax(0).topk(min(most, len(logits), self.server.most_logprobs))
         by_number = body.get("return_tokens_as_token_ids")
-        names = [f"token_id:{token}" if by_number else tokenizer.decode([token]) for token in top.indices.tolist()]
+        ids = top.indices.tolist()
+        names = [f"token_id:{token}" if by_number else tokenizer.decode([token]) for token in ids]
         likeliest = dict(zip(names, top.values.tolist(), strict=True))
+        if "messages" in body or self.server.newer:
+            rows = zip(ids, names, top.values.tolist(), strict=True)
+            content = [{"id": token, "token": name, "logprob": value} for token, name, value in rows]
+            return {"choices": [{"logprobs": {"content": [{"token": names[0], "top_logprobs": content}]}}]}
         return {"choices": [{"text": names[0], "logprobs": {"top_logprobs": [likeliest]}}]}
 
     def send(self, status: int, content: bytes, length: int | None = None) -> None:

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file
 
-from dfedsam import DFedAvg, RunError, TwoPoint, simulate, topologies
+from dfedsam import DFedAvg, Experiment, RunError, TwoPoint, forecast, run, simulate, topologies
 from dfedsam.blackbox import CausalLMConfig, EndpointConfig
+from dfedsam.blackbox.base import BlackBox
 from dfedsam.blackbox.inputs import TaskSpec
 from dfedsam.blackbox.loading import load_embeddings
+from dfedsam.communication import SingleProcess
 from dfedsam.data.examples import Examples
 from dfedsam.data.split import IID
 from dfedsam.errors import BudgetExceeded
@@ -44,6 +46,10 @@ def endpoint(server: Server, tmp_path: Path, **options) -> EndpointConfig:
     return EndpointConfig(**{"logprobs": 1000, **usual, **options})
 
 
+def preflight(box: BlackBox) -> None:
+    box.preflight(box.prompt)
+
+
 @pytest.fixture
 def prompts() -> np.ndarray:
     return np.random.default_rng(0).normal(size=(2, 3, 4, 16)).astype(np.float32)
@@ -51,7 +57,7 @@ def prompts() -> np.ndarray:
 
 def test_scores_are_the_models_and_kept(server, folders, prompts, tmp_path: Path) -> None:
     made = endpoint(server, tmp_path).build(task(folders["gpt2"]))
-    made.preflight()
+    preflight(made)
     here = CausalLMConfig().build(task(folders["gpt2"]))
     np.testing.assert_array_equal(made.prompt, here.prompt)
     server.delay = 0.005
@@ -60,7 +66,7 @@ def test_scores_are_the_models_and_kept(server, folders, prompts, tmp_path: Path
         np.testing.assert_allclose(one[..., 1] - one[..., 0], other[..., 1] - other[..., 0], rtol=1e-4, atol=1e-5)
     bare = made.zero_shot(np.arange(2))
     assert bare is not None
-    assert server.bodies[-1]["prompt"] in (f"{text} It was" for text in TEXTS[:2])
+    assert server.bodies[-1]["prompt"] in made._protocol._contents.ids[:2]  # type: ignore[attr-defined]
     shown = here.zero_shot(np.arange(2))
     np.testing.assert_allclose(bare[:, 1] - bare[:, 0], shown[:, 1] - shown[:, 0], rtol=1e-4, atol=1e-5)
     assert server.answered == 1 + 3 * 5 + 2
@@ -68,7 +74,7 @@ def test_scores_are_the_models_and_kept(server, folders, prompts, tmp_path: Path
     for one, other in zip(again.scores(prompts, EXAMPLES), answers, strict=True):
         np.testing.assert_array_equal(one, other)
     assert server.answered == 1 + 3 * 5 + 2  # nothing was paid again
-    lengths = [len(ids) for ids in made._contents.ids]  # type: ignore[attr-defined]
+    lengths = [len(ids) for ids in made._protocol._contents.ids]  # type: ignore[attr-defined]
     read = 3 * sum(lengths[i] + 4 for i in EXAMPLES[EXAMPLES >= 0])
     assert (made.usage.examples, made.usage.tokens) == (15, read)
 
@@ -100,8 +106,10 @@ def test_every_misbehaviour_is_outlived(server, folders, prompts, tmp_path: Path
         ("429", "the last answer has status 429, after 3 attempts"),
         ("500", "the last answer has status 500, after 3 attempts"),
         ("malformed", "the last answer has status 200 and no logprobs .*, after 3 attempts"),
-        ("nested", "no logprobs of a next token, after 3 attempts"),
-        ("digits", "no logprobs of a next token, after 3 attempts"),
+        ("list", "no logprobs of a next token, after 3 attempts; choose the protocol labels if"),
+        ("null", "no logprobs of a next token, after 3 attempts"),
+        ("nested", "is not JSON, after 3 attempts"),
+        ("digits", "is not JSON, after 3 attempts"),
         ("nan", "the log-probability nan, which none can be, after 3 attempts"),
         ("infinite", "the log-probability -inf, which none can be, after 3 attempts"),
         ("positive", "the log-probability 3.5, which none can be, after 3 attempts"),
@@ -113,7 +121,7 @@ def test_an_endpoint_that_stays_away(server, folders, prompts, tmp_path: Path, t
     made = endpoint(server, tmp_path, retries=2).build(task(folders["gpt2"]))
     server.always = trouble
     with pytest.raises(ValueError, match=f"url is {server.url}: .*{message}") as caught:
-        made.preflight()
+        preflight(made)
     assert "\n" not in str(caught.value)
     with pytest.raises(RunError, match=message):
         made.scores(prompts, EXAMPLES)
@@ -124,10 +132,10 @@ def test_an_endpoint_that_stays_away(server, folders, prompts, tmp_path: Path, t
 def test_a_wrong_key_and_no_server(server, folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "another-key")
     with pytest.raises(ValueError, match=r"refuses with status 401 \(its answer repeats the key\)"):
-        endpoint(server, tmp_path).build(task(folders["gpt2"])).preflight()
+        preflight(endpoint(server, tmp_path).build(task(folders["gpt2"])))
     nowhere = EndpointConfig(url="http://127.0.0.1:9/v1", retries=1, backoff=0.01)
     with pytest.raises(ValueError, match=r"no answer \(ConnectError"):
-        nowhere.build(task(folders["gpt2"])).preflight()
+        preflight(nowhere.build(task(folders["gpt2"])))
 
 
 def test_a_key_travels_only_where_nobody_else_reads_it(folders, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,7 +153,7 @@ def test_a_server_that_gives_too_few_log_probabilities(
 ) -> None:
     server.most_logprobs = 1
     made = endpoint(server, tmp_path).build(task(folders["gpt2"]))
-    made.preflight()
+    preflight(made)
     assert any("returns 1 log-probabilities instead of 1000" in message for message in caplog.messages)
     assert any("none of the label words" in message for message in caplog.messages)
     notes = len(caplog.messages)
@@ -215,6 +223,7 @@ def test_a_problem_whose_budget_is_spent_asks_no_more_and_says_so(server, folder
         return tuning(server, folders["gpt2"], reviews, tmp_path, **limits).build(3, range(3), 0, np.float32)
 
     first = build(budget_requests=10)
+    first.preflight()
     x, batch = np.stack([first.start()] * 3)[:, None] + np.float32([[[0]], [[1]], [[2]]]), first.minibatch(stream())
     first.losses(x, batch)
     assert not first.budget_exhausted
@@ -312,6 +321,24 @@ def test_options_out_of_range(wrong: dict, message: str) -> None:
 def test_only_the_table_of_embeddings_is_read(folders: dict[str, Path], tmp_path: Path) -> None:
     for kind in ("gpt2", "llama"):
         model = CausalLMConfig().build(task(folders[kind]))
-        np.testing.assert_array_equal(load_embeddings(str(folders[kind]))[2].weight, model._forward.embeddings.weight)  # type: ignore
+        np.testing.assert_array_equal(load_embeddings(str(folders[kind])).weight, model._forward.embeddings.weight)  # type: ignore
     with pytest.raises(ValueError, match="supports, but is roberta"):
         load_embeddings(str(folders["roberta"]))
+
+
+def test_a_rehearsal_asks_nothing_and_counts_what_the_run_pays(server, folders, reviews, tmp_path: Path) -> None:
+    objective = tuning(server, folders["gpt2"], reviews, tmp_path, budget_requests=100_000)
+    experiment = Experiment(
+        objective=objective,
+        topology=topologies.make("ring", 3),
+        algorithm=DFedAvg(local_steps=1, estimator=TwoPoint(directions=1, mu=0.1)),
+        rounds=3,
+    )
+    counts = forecast.rehearse(experiment, SingleProcess(3))
+    assert server.requests == 0
+    run(experiment)
+    assert counts.requests == counts.completion_tokens == server.requests
+    spent = objective.build(3, range(3), 0, np.float32).black_box.spent()  # type: ignore[attr-defined]
+    assert spent == {"requests": counts.requests, "tokens": counts.prompt_tokens}
+    again = forecast.rehearse(experiment, SingleProcess(3))
+    assert again.requests < counts.requests  # answers at the start are stored

@@ -68,10 +68,10 @@ def test_a_changed_package_is_refused(content: bytes | None, tmp_path: Path, mon
     (tmp_path / "model").mkdir()
     if content is not None:
         (tmp_path / "model" / "model.safetensors").write_bytes(content)
-    spec = ModuleSpec(locate.PACKAGE, None, is_package=True)
+    spec = ModuleSpec(locate.PACKAGED[locate.DEFAULT].module, None, is_package=True)
     spec.submodule_search_locations = [str(tmp_path)]
     monkeypatch.setattr(locate, "find_spec", lambda name: spec)
-    with pytest.raises(ValueError, match=rf"have SHA-256 .*, not {locate.DEFAULT_SHA256}"):
+    with pytest.raises(ValueError, match=rf"have SHA-256 .*, not {locate.PACKAGED[locate.DEFAULT].sha256}"):
         locate.locate(locate.DEFAULT)
 
 

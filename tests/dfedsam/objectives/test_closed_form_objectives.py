@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dfedsam import LogisticRegression, Quadratic
+from dfedsam import DPSGD, LogisticRegression, Quadratic, make, simulate
 from dfedsam.data.split import IID, Dirichlet
 from dfedsam.random import RandomStream
 
@@ -158,3 +158,24 @@ def test_validation_examples_are_taken_from_the_training_examples(tmp_path):
     table.assign(label=7).to_csv(tmp_path / "more.csv")
     with pytest.raises(ValueError, match=r"more.csv: it must have the columns and classes"):
         LogisticRegression(**files).build(2, range(2), 0, np.float64)
+
+
+@pytest.mark.parametrize("heterogeneity", [0.0, 1.0])
+def test_the_recorded_gradient_norm_is_that_of_the_mean_objective(heterogeneity):
+    objective, ring = Quadratic(dim=6, condition=5.0, heterogeneity=heterogeneity), make("ring", 5)
+    options = {"objective": objective, "topology": ring, "rounds": 4, "dtype": "float64", "gradient_norm": True}
+    result = simulate(**options, algorithm=DPSGD(lr=0.1))
+    problem = objective.build(5, range(5), 0, np.dtype(np.float64))
+    expected = np.linalg.norm(problem.curvature * (result.x.mean(axis=0) - problem.optimum))
+    assert result.rows[-1]["gradient_norm"] == pytest.approx(expected)
+    assert "gradient_norm" not in simulate(**options | {"gradient_norm": False}, algorithm=DPSGD()).rows[-1]
+
+
+def test_full_gradients_of_logistic_regression_are_those_of_the_mean_loss():
+    problem = LogisticRegression().build(4, range(4), 0, np.dtype(np.float64))
+    x = np.random.default_rng(0).standard_normal(problem.dim)
+    batches = [first + np.arange(count) for first, count in zip(problem._first, problem._counts, strict=True)]
+    steps = 1e-6 * np.eye(problem.dim)[:3]
+    for found, batch in zip(problem.full_gradients(x), batches, strict=True):
+        losses = [problem.losses((x + sign * steps)[None], batch[None])[0] for sign in (1, -1)]
+        np.testing.assert_allclose(found[:3], (losses[0] - losses[1]) / 2e-6, atol=1e-7)

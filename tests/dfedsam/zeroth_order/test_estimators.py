@@ -6,14 +6,15 @@ from itertools import product
 import numpy as np
 import pytest
 
-from dfedsam import SPSA, CoordinateWise, Exact, OneSided, Quadratic, TwoPoint
+from dfedsam import SPSA, Adam, CoordinateWise, Exact, HiSo, OneSided, Quadratic, Sign, Tilted, TwoPoint
 from dfedsam.context import Oracle, QueryCounter
 from dfedsam.random import RandomStream
 from dfedsam.zeroth_order import cosines, directions, perturb
 
 RANDOM = [cls(directions=3, mu=mu, distribution=kind) for cls, mu in [(TwoPoint, 1e-3), (OneSided, 1e-6)]
           for kind in ("rademacher", "gaussian", "sphere", "orthogonal")]  # fmt: skip
-ALL = [*RANDOM, CoordinateWise(mu=1e-3), Exact()]
+RESCALED = [Tilted(), Sign(), Adam(estimator="spsa"), HiSo()]
+ALL = [*RANDOM, CoordinateWise(mu=1e-3), Exact(), *RESCALED]
 
 
 def oracle_of(peers=range(6), dim=10, noise=0.5, condition=3.0, heterogeneity=1.0):
@@ -196,3 +197,50 @@ def test_one_sided_differences_have_the_bias_of_two_point_ones():
         forward = ((f(x + mu * signs) - f(x)) / mu) @ signs / len(signs)
         central = ((f(x + mu * signs) - f(x - mu * signs)) / (2 * mu)) @ signs / len(signs)
         np.testing.assert_allclose(forward, central, atol=1e-11)
+
+
+def test_tilted_estimates_steepen_sharp_directions_as_their_closed_form_says():
+    peers, dim, t, mu = range(40), 4, 2.0, 0.3
+    mini, x = oracle_of(peers, dim, noise=0, heterogeneity=0, condition=8.0), np.tile(point(range(1), 4), (40, 1))
+    exact = mini.gradients(x)[0]
+    H = mini.gradients(x + np.eye(dim)[np.arange(40) % dim])[:dim] - exact  # rows: one coordinate each
+    expected = np.linalg.solve(np.eye(dim) - t * mu**2 * H, exact)
+    many = estimated(Tilted(directions=20_000, mu=mu, tilt=t), mini, x)
+    error = np.abs(many.mean(axis=0) - expected)
+    assert (error < 5 * many.std(axis=0) / np.sqrt(len(many)) + 0.01).all()
+    assert np.abs(expected - exact).max() > 0.1
+
+
+def test_a_small_tilt_is_the_two_point_estimate():
+    mini, x = oracle_of(), point()
+    flat = estimated(Tilted(directions=5, tilt=1e-6), mini, x)
+    plain = TwoPoint(directions=5, mu=0.05, distribution="gaussian")
+    np.testing.assert_allclose(flat, estimated(plain, mini, x), rtol=1e-3)
+
+
+def test_hiso_has_the_stated_moments_for_any_curvature():
+    peers, dim = range(40_000), 8
+    mini, x = oracle_of(peers, dim, noise=0, heterogeneity=0), np.tile(point(range(1), dim), (len(peers), 1))
+    gradient, K = mini.gradients(x)[0], np.linspace(0.5, 4, dim)
+    estimator = HiSo(directions=1, nu=0.1)
+    state = replace(estimator.init(x, mini.problem), curvature=np.tile(K, (len(peers), 1)))
+    many, state = estimator(mini, x, state, "descent")
+    assert (np.abs(many.mean(axis=0) - gradient / K) < 5 * many.std(axis=0) / len(many) ** 0.5).all()
+    squares = (many**2).sum(axis=1)
+    expected = (gradient**2 / K).sum() * (1 / K).sum() + 2 * (gradient**2 / K**2).sum()
+    assert abs(squares.mean() - expected) < 5 * squares.std() / len(many) ** 0.5
+    np.testing.assert_allclose(state.curvature, 0.9 * K + 0.1 * many**2)
+
+
+def test_sign_and_adam_rescale_the_estimates_of_another():
+    mini, x = oracle_of(noise=0), point()
+    g, first, second = mini.gradients(x), 0, 0
+    np.testing.assert_array_equal(estimated(Sign(estimator=CoordinateWise()), mini, x), np.sign(g))
+    estimator = Adam(estimator="exact", beta1=0.5, beta2=0.9)
+    state = estimator.init(x, mini.problem)
+    for t in range(1, 4):
+        found, state = estimator(mini, t * x, state, "descent")
+        g = mini.gradients(t * x)
+        first, second = 0.5 * first + 0.5 * g, 0.9 * second + 0.1 * g**2
+        expected = first / (1 - 0.5**t) / (np.sqrt(second / (1 - 0.9**t)) + 1e-8)
+        np.testing.assert_allclose(found, expected, rtol=1e-9)

@@ -95,3 +95,18 @@ def test_a_study_is_never_mixed_with_another(dfedsam):
     said = dfedsam("sweep", "small.yaml")
     assert said.status == 2
     assert "was executed with other settings: its peers is 8, and the sweep's is 9" in said.err
+
+
+def test_studies_of_one_name_share_nothing(dfedsam):
+    for folder, seeds in (("a", 1), ("b", 2)):
+        Path(folder).mkdir()
+        Path(folder, "small.yaml").write_text(f"base: {{rounds: 1, peers: 8}}\nseeds: {seeds}\n")
+    assert dfedsam("sweep", "a/small.yaml").status == 0
+    before = {path: path.read_bytes() for path in Path("studies").rglob("*") if path.is_file()}
+    said = dfedsam("sweep", "b/small.yaml")
+    assert (said.status, said.err.count("\n")) == (2, 1)
+    assert "must not hold another study, but its sweep.yaml is that of" in said.err
+    assert {path: path.read_bytes() for path in Path("studies").rglob("*") if path.is_file()} == before
+    Path("a/small.yaml").write_text("base: {rounds: 1, peers: 8}\nseeds: 2\n")
+    assert dfedsam("sweep", "a/small.yaml").status == 0
+    assert dfedsam("sweep", "studies/small").status == 0

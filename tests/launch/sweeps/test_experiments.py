@@ -2,7 +2,7 @@
 
 import pytest
 
-from dfedsam.launch import run
+from dfedsam.launch import execute
 from dfedsam.launch.options import EXPERIMENTS
 from dfedsam.launch.sweeps import plan, spec
 
@@ -29,7 +29,7 @@ def test_every_run_of_an_experiment_can_be_built(name):
                 continue  # seeds share all else, and only large random graphs take time to draw
             experiment = job.build()
             assert experiment.topology.n == experiment.description()["peers"]
-            assert run.notes(experiment) == []  # nothing biased, nothing to warn of
+            assert execute.notes(experiment) == []  # nothing biased, nothing to warn of
             seen.add(experiment.digest() + str(experiment.rounds))
     assert len(seen) == sum(len(cell.candidates) or 1 for cell in cells)  # no two cells are the same experiment
 

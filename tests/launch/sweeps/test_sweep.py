@@ -140,7 +140,24 @@ def test_a_search_says_what_it_chose_on_and_where_the_best_is_at_an_end(dfedsam)
     searched = [metrics(str(folder)) for folder in Path("studies/small/search/runs").iterdir()]
     assert stands == max(rows[-1]["accuracy"] for rows in searched)
     assert dfedsam("report", "studies/small").status == 0
-    assert "chosen by a search on the metrics shown here" in Path("studies/small/report/report.html").read_text()
+    page = Path("studies/small/report/report.html").read_text()
+    assert "algorithm.lr was chosen in each cell by a search on the" in page
+    assert "shown here, without other data for the choice" in page
+    assert Path("studies/small/report/figures/search.png").is_file()
+
+
+def test_a_search_chooses_on_validation_examples_if_there_are_some(dfedsam):
+    data = {"class_path": "logistic_regression", "init_args": {"examples": 24, "validation": 0.5}}
+    search = {"option": "algorithm.lr", "values": [0.001, 0.01, 0.1], "metric": "accuracy"}
+    said = dfedsam("sweep", write(base={"objective": data, "rounds": 6}, search=search))
+    assert said.status == 0
+    assert "chosen by validation_accuracy, on examples that neither training nor the results have seen" in said.err
+    found = json.loads(Path("studies/small/search/search.json").read_text())
+    (cell,) = found["cells"]
+    runs = [metrics(f"studies/small/search/runs/algorithm.lr={value},seed=0") for value in search["values"]]
+    assert cell["means"] == [rows[-1]["validation_accuracy"] for rows in runs]
+    assert metrics("studies/small/runs/seed=0") == runs[cell["chosen"]]
+    assert cell["means"][cell["chosen"]] == max(cell["means"])
 
 
 def test_a_search_by_a_figure_that_no_run_has_ends_at_the_first(dfedsam):

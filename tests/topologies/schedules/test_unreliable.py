@@ -253,3 +253,24 @@ def test_wrong_options(name, options, message):
     with pytest.raises(ValueError, match=message) as caught:
         make(name, 6, **options)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("memory", [0.0, 0.8])
+def test_failures_come_in_bursts_of_the_stated_length(memory):
+    p, n, rounds = 0.3, 200, 600
+    topology = peer_dropout(n, "ring", p=p, memory=memory)
+    down = np.stack([topology.absent(t) for t in range(rounds)])
+    share, begins = down.mean(), (down[1:] & ~down[:-1]).sum()
+    correlation = (1 + memory) / (1 - memory)  # by which a chain's mean is less certain
+    assert abs(share - p) < 5 * (p * (1 - p) * correlation / down.size) ** 0.5
+    assert down[1:].sum() / begins == pytest.approx(1 / ((1 - memory) * (1 - p)), rel=0.05)
+    np.testing.assert_array_equal(topology.absent(7), down[7])  # in any order
+    assert (topology.contraction() is None) == (memory > 0)
+
+
+def test_a_link_with_memory_must_stay():
+    assert link_failures(8, "ring", memory=0.5).weights(30).nnz <= 24
+    with pytest.raises(ValueError, match=r"memory is 0\.5: it must be 0 for links that change"):
+        link_failures(8, "one_peer_hypercube", memory=0.5)
+    with pytest.raises(ValueError, match=r"memory is 1"):
+        peer_dropout(8, "ring", memory=1.0)

@@ -54,7 +54,8 @@ def test_a_choice_is_scored_as_the_same_words_in_a_soft_prompt(options, kind, mo
     for one, loss in zip(chosen[0], losses[0], strict=True):
         words = problem.map.text(one).strip()
         again = build(options(kind, model, DiscretePrompt(count=7), **more, prompt=words))
-        np.testing.assert_array_equal(again.black_box.prompt, problem.map.prompts(one))
+        tokens = problem.map.prompts(one)
+        np.testing.assert_array_equal(again.black_box.prompt, problem.black_box.vocabulary().embed(tokens))
         expected = again.black_box.losses(again.black_box.prompt[None, None], batch[:1], problem.labels[batch[:1]])
         np.testing.assert_allclose(loss, expected[0, 0], rtol=1e-5)
 
@@ -111,9 +112,10 @@ def test_gossip_on_distributions_finds_the_best_prompt(options, tmp_path, algori
     best = ["good", "film"][int(np.argmin(pooled))]
     assert (tmp_path / "run" / "prompt.txt").read_text() == f"{best}\n"
     tokenizer = transformers.AutoTokenizer.from_pretrained(objective.model)
-    written = load_file(tmp_path / "run" / "prompt.safetensors")["prompt"]
-    own = problem.black_box.vocabulary().embed(np.array(tokenizer(best, add_special_tokens=False).input_ids))
-    np.testing.assert_array_equal(written, own)
+    written = load_file(tmp_path / "run" / "prompt.safetensors")
+    tokens = np.array(tokenizer(best, add_special_tokens=False).input_ids)
+    np.testing.assert_array_equal(written["tokens"], tokens)
+    np.testing.assert_array_equal(written["prompt"], problem.black_box.vocabulary().embed(tokens))
 
 
 def losses(prompts: np.ndarray, examples: list) -> np.ndarray:
@@ -121,5 +123,7 @@ def losses(prompts: np.ndarray, examples: list) -> np.ndarray:
 
 
 def test_a_black_box_without_tokens_has_no_discrete_prompts(options) -> None:
-    with pytest.raises(ValueError, match="blackbox is function: it must take tokens"):
+    with pytest.raises(
+        ValueError, match="parameters is discrete_prompt: it must suit the blackbox, but function takes no text"
+    ):
         build(options("bert", FunctionConfig(path=f"{__name__}.losses"), DiscretePrompt()))

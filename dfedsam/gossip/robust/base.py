@@ -1,0 +1,188 @@
+"""The interface of robust gossip: peers weigh what they receive by how far it lies from their own rows."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfedsam.buffers import short_buffers
+from dfedsam.errors import OptionError
+from dfedsam.gossip.base import GossipState, MultiStepGossip
+from dfedsam.gossip.inbox import Inbox
+from dfedsam.registry import public_name
+from dfedsam.validation import whole_number
+
+if TYPE_CHECKING:
+    from dfedsam.gossip.channel import Channel
+    from dfedsam.topologies import Topology
+
+_CHUNK_BYTES = 1 << 20  # of received rows that are gathered at once, so that they stay in the cache
+_MATRICES = 64  # of a schedule whose degrees are checked
+
+
+@dataclass(frozen=True, kw_only=True)
+class RobustGossip(MultiStepGossip[GossipState]):
+    """x_i ← a rule of x_i and the neighbours' rows in place of their mean, Q times.
+
+    Each step sends one vector along every edge in both directions. Peers with fewer neighbours than a rule needs keep
+    their own rows.
+
+    Attributes:
+        neighbours_needed: (a, c): a peer must have at least a · max_attackers + c neighbours.
+
+    Args:
+        max_attackers: f, how many of a peer's neighbours attack at most, at least 0: the rule's assumption.
+    """
+
+    instead = "choose undirected links"
+    is_exact = True
+    keeps_mean = False
+    admits_attackers = True
+    neighbours_needed: ClassVar[tuple[int, int]] = (1, 1)
+
+    max_attackers: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        whole_number("max_attackers", self.max_attackers, 0)
+
+    def check(self, topology: Topology) -> None:
+        super().check(topology)
+        factor, more = self.neighbours_needed
+        if topology.period is None:
+            return
+        for t in range(min(topology.period, _MATRICES)):
+            W = topology.weights(t)
+            degrees = np.diff(W.indptr) - (W.diagonal() != 0)
+            least = int(degrees.min())
+            if least < factor * self.max_attackers + more:
+                most = (least - more) // factor
+                rule = f"must be at most {most} for {public_name(type(self))}, since peer {int(degrees.argmin())} has "
+                rule += f"only {least} neighbour{'s' * (least != 1)}"
+                if most < 0:
+                    rule = f"must have at least {more} neighbours for each peer, but peer {int(degrees.argmin())} has "
+                    raise OptionError("gossip", public_name(type(self)), f"{rule}{least}", "choose clipped")
+                raise OptionError("gossip.max_attackers", self.max_attackers, rule, "choose a graph with more edges")
+
+    def __call__(self, x: NDArray, state: GossipState, channel: Channel) -> tuple[NDArray, GossipState]:
+        for step in range(self.steps):
+            x = channel.step(step).aggregate(x, self.combine)
+        return x, state
+
+    @abstractmethod
+    def combine(self, inbox: Inbox) -> NDArray:
+        """The block's new rows, shape (peers, d)."""
+
+    def contraction_factor(self, topology: Topology, plain: float | None) -> float | None:
+        return None
+
+
+@dataclass(frozen=True)
+class Neighbourhoods:
+    """Some of the block's peers that have equally many neighbours, p with k each, and what these send.
+
+    Args:
+        inbox: of the step.
+        peers: rows of the block, shape (p,).
+        edges: shape (p, k).
+    """
+
+    inbox: Inbox
+    peers: NDArray[np.intp]
+    edges: NDArray[np.intp]
+
+    @cached_property
+    def weights(self) -> NDArray[np.float64]:
+        """W_ij, shape (p, k)."""
+        return self.inbox.weights[self.edges]
+
+    @cached_property
+    def own_weights(self) -> NDArray[np.float64]:
+        """W_ii, shape (p,)."""
+        return self.inbox.own[self.peers]
+
+    @property
+    def honest(self) -> NDArray[np.bool_]:
+        """Whether each neighbour is honest, shape (p, k)."""
+        return self.inbox.honest[self.edges]
+
+    @cached_property
+    def own(self) -> NDArray:
+        """x_i, shape (p, d)."""
+        return self.inbox.x[self.peers]
+
+    @cached_property
+    def received(self) -> NDArray:
+        """The neighbours' messages, shape (p, k, d)."""
+        return self.inbox.rows[self.inbox.columns[self.edges]]
+
+    @cached_property
+    def differences(self) -> NDArray:
+        """Messages less x_i, shape (p, k, d); it takes the memory of `received`."""
+        received = self.received
+        received -= self.own[:, None]
+        return received
+
+    @cached_property
+    def distances(self) -> NDArray[np.float64]:
+        """‖x_j − x_i‖, shape (p, k)."""
+        squares = np.einsum("pkd,pkd->pk", self.differences, self.differences)
+        return np.sqrt(squares.astype(np.float64))
+
+    @cached_property
+    def gram(self) -> NDArray[np.float64]:
+        """Inner products of x_j − x_i, the peer itself first, shape (p, k + 1, k + 1)."""
+        p, k, _ = self.differences.shape
+        gram = np.zeros((p, k + 1, k + 1))
+        gram[:, 1:, 1:] = np.matmul(self.differences, self.differences.swapaxes(1, 2))
+        return gram
+
+
+def neighbourhoods(inbox: Inbox) -> Iterator[Neighbourhoods]:
+    """All of the block's peers that have neighbours, in chunks that fit into the cache."""
+    degrees = np.diff(inbox.indptr)
+    for k in np.unique(degrees[degrees > 0]).tolist():
+        peers = np.flatnonzero(degrees == k)
+        size = max(1, _CHUNK_BYTES // (k * inbox.x[0].nbytes))
+        for low in range(0, len(peers), size):
+            some = peers[low : low + size]
+            yield Neighbourhoods(inbox, some, inbox.indptr[some, None] + np.arange(k))
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightingRule(RobustGossip):
+    """A rule that takes a weighted mean, with weights that depend on distances between rows."""
+
+    @abstractmethod
+    def reweigh(self, around: Neighbourhoods) -> NDArray[np.float64]:
+        """New weights of the neighbours' messages, shape (p, k); the rest up to one is the peer's own."""
+
+    def combine(self, inbox: Inbox) -> NDArray:
+        weights, own = np.zeros_like(inbox.weights), np.ones_like(inbox.own)
+        with short_buffers(), np.errstate(divide="ignore", invalid="ignore"):
+            for around in neighbourhoods(inbox):
+                new = self.reweigh(around)
+                weights[around.edges] = new
+                own[around.peers] = 1 - new.sum(axis=1)
+        return inbox.sums(own, weights)
+
+
+def strongest(around: Neighbourhoods, count: int) -> NDArray[np.float64]:
+    """b_i: the largest total weight that `count` neighbours can have, shape (p,)."""
+    return np.sort(around.weights, axis=1)[:, ::-1][:, :count].sum(axis=1)
+
+
+def nearest(around: Neighbourhoods, weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The part of each neighbour's weight that is among the nearest total `weight` (p,), shape (p, k)."""
+    order = np.argsort(around.distances, axis=1, kind="stable")
+    sorted_weights = np.take_along_axis(around.weights, order, axis=1)
+    before = np.cumsum(sorted_weights, axis=1) - sorted_weights
+    kept = np.empty_like(sorted_weights)
+    np.put_along_axis(kept, order, np.clip(weight[:, None] - before, 0, sorted_weights), axis=1)
+    return kept

@@ -1,0 +1,145 @@
+"""Privacy accounting: (ε, δ) of many releases with Gaussian or Laplace noise, and the noise that a budget needs.
+
+A release adds noise to a sum that one example, or one peer, moves by at most its sensitivity; the noise multiplier σ is
+the noise's standard deviation (Laplace: its scale) over that. With Poisson sampling each example is in a release with
+probability `rate`. "rdp" is our own formula, the same on every machine; "pld" is tighter and takes seconds, and needs
+Google's dp-accounting.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import gammaln, gammasgn, log_ndtr, logsumexp
+
+from dfedsam.errors import OptionError
+
+Accountant = Literal["rdp", "pld"]
+Noise = Literal["gaussian", "laplace"]
+_ORDERS = np.array([*(1 + k / 10 for k in range(1, 100)), *range(11, 64), 128, 256, 512, 1024])  # as dp-accounting's
+_TERMS = 500  # of a series
+_NEGLIGIBLE = -30.0  # logarithm of a last term that may be left out
+_LARGEST, _TOLERANCE = 1e9, 1e-6  # noise multiplier, and relative accuracy of a bisection
+
+
+def rdp_gaussian(sigma: float, orders: NDArray) -> NDArray[np.float64]:
+    """Rényi divergence α/(2σ²) of one release with all examples. Source: Mironov (2017), proposition 7."""
+    return orders / (2 * sigma**2)
+
+
+def rdp_sampled_gaussian(sigma: float, rate: float, orders: NDArray) -> NDArray[np.float64]:
+    """Rényi divergence of one release of a Poisson sample, orders α > 1.
+
+    For a whole α it is log Σ_k C(α, k) q^k (1 − q)^{α−k} e^{(k² − k)/(2σ²)} / (α − 1); for others the two series on
+    either side of the point where both densities are equal. Source: Mironov, Talwar and Zhang (2019), "Rényi
+    differential privacy of the sampled Gaussian mechanism", section 3.3.
+    """
+    whole = orders == np.floor(orders)
+    moments = np.empty(len(orders))
+    moments[whole] = [_whole(sigma, rate, order) for order in orders[whole].tolist()]
+    moments[~whole] = _fractional(sigma, rate, orders[~whole, None])
+    return moments / (orders - 1)
+
+
+def _whole(sigma: float, rate: float, order: float) -> float:
+    k = np.arange(order + 1)
+    binomial = gammaln(order + 1) - gammaln(k + 1) - gammaln(order - k + 1)
+    terms = binomial + k * math.log(rate) + (order - k) * math.log1p(-rate) + (k**2 - k) / (2 * sigma**2)
+    return float(logsumexp(terms))
+
+
+def _fractional(sigma: float, rate: float, order: NDArray) -> NDArray[np.float64]:
+    """For orders of shape (m, 1): shape (m,); infinite where the series are too long."""
+    k = np.arange(_TERMS)
+    j = order - k
+    equal = sigma**2 * math.log(1 / rate - 1) + 0.5
+    binomial = gammaln(order + 1) - gammaln(k + 1) - gammaln(j + 1)
+    left = binomial + k * math.log(rate) + j * math.log1p(-rate) + (k**2 - k) / (2 * sigma**2)
+    left += log_ndtr((equal - k) / sigma)
+    right = binomial + j * math.log(rate) + k * math.log1p(-rate) + (j**2 - j) / (2 * sigma**2)
+    right += log_ndtr((j - equal) / sigma)
+    sums = logsumexp(np.stack([left, right]), b=gammasgn(j + 1), axis=(0, 2))
+    return np.where(np.maximum(left[:, -1], right[:, -1]) < _NEGLIGIBLE, sums, np.inf)
+
+
+def epsilon_of_rdp(rdp: NDArray[np.float64], orders: NDArray, delta: float) -> float:
+    """ε at δ of Rényi divergences at these orders: min_α ρ(α) + log((α − 1)/α) − (log δ + log α)/(α − 1).
+
+    Source: Canonne, Kamath and Steinke (2020), "The discrete Gaussian for differential privacy", proposition 12.
+    """
+    values = rdp + np.log1p(-1 / orders) - (math.log(delta) + np.log(orders)) / (orders - 1)
+    return max(0.0, float(values.min()))
+
+
+@lru_cache(maxsize=4096)
+def epsilon(
+    noise: Noise, sigma: float, releases: float, delta: float, *, rate: float = 1.0, accountant: Accountant = "rdp"
+) -> float:
+    """ε of independent releases.
+
+    Args:
+        noise: "gaussian", or "laplace", whose ε is pure with "rdp": the releases' sum.
+        sigma: the noise multiplier, above 0.
+        releases: how many, at least 0; a whole number for "pld".
+        delta: δ, in (0, 1).
+        rate: the probability that an example is in a release, in (0, 1].
+        accountant: "rdp" or "pld".
+
+    Raises:
+        OptionError: for "pld" without dp-accounting.
+    """
+    if releases == 0:
+        return 0.0
+    if accountant == "pld":
+        return _epsilon_of_pld(noise, sigma, int(releases), delta, rate)
+    if noise == "laplace":
+        return releases * math.log1p(rate * math.expm1(1 / sigma)) if sigma > 1 / 700 else math.inf
+    return epsilon_of_rdp(releases * _rdp(sigma, rate), _ORDERS, delta)
+
+
+@lru_cache(maxsize=256)
+def _rdp(sigma: float, rate: float) -> NDArray[np.float64]:
+    return rdp_gaussian(sigma, _ORDERS) if rate == 1 else rdp_sampled_gaussian(sigma, rate, _ORDERS)
+
+
+def noise_for(budget: float, spent: Callable[[float], float]) -> float:
+    """The smallest noise multiplier σ for which spent(σ), which falls, is at most the budget, by bisection.
+
+    Args:
+        budget: ε, above 0.
+        spent: from σ to ε.
+    """
+    low, high = 1e-3, 1.0
+    while spent(high) > budget:
+        low, high = high, 2 * high
+        if high > _LARGEST:
+            raise OptionError("epsilon", budget, "is too small for any noise", "raise it, or delta")
+    while high / low > 1 + _TOLERANCE:
+        middle = math.sqrt(low * high)
+        low, high = (middle, high) if spent(middle) > budget else (low, middle)
+    return high
+
+
+def epsilon_of_zcdp(rho: float, delta: float) -> float:
+    """ρ + 2√(ρ log 1/δ), for comparison. Source: Bun and Steinke (2016), proposition 1.3."""
+    return rho + 2 * math.sqrt(rho * math.log(1 / delta))
+
+
+def _epsilon_of_pld(noise: Noise, sigma: float, releases: int, delta: float, rate: float) -> float:
+    try:
+        import dp_accounting
+        from dp_accounting.pld import PLDAccountant
+    except ImportError:
+        rule = "needs dp-accounting, which is not installed"
+        raise OptionError("privacy.accountant", "pld", rule, "install dfedsam[privacy], or choose rdp") from None
+    event = dp_accounting.GaussianDpEvent(sigma) if noise == "gaussian" else dp_accounting.LaplaceDpEvent(sigma)
+    if rate < 1:
+        event = dp_accounting.PoissonSampledDpEvent(rate, event)
+    accountant = PLDAccountant()
+    accountant.compose(event, releases)
+    return float(accountant.get_epsilon(delta))

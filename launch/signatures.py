@@ -1,0 +1,167 @@
+"""What a signature says of its options, and the conversion of a single value to a type, by jsonargparse."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import inspect
+import types
+import typing
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
+
+from jsonargparse import ArgumentParser, set_loader, set_parsing_settings
+
+from dfedsam import registry
+from dfedsam.errors import OptionError
+from dfedsam.launch import plain_yaml
+
+# jsonargparse itself imports nothing and constructs nothing: plug-ins come from the registry alone.
+set_parsing_settings(instantiate_subclass_spec_in_any=False, import_path_denylist=["*"])
+set_loader("yaml", plain_yaml.load, (ValueError,))
+
+EMPTY = inspect.Parameter.empty
+NO_VALUE: Any = object()
+"""The value of an option that is named alone."""
+_LISTS = (list, tuple, typing.get_origin(typing.Sequence[int]), typing.get_origin(typing.Iterable[int]))
+
+
+class UnknownOption(OptionError):
+    """An unknown option.
+
+    Args:
+        option: its name.
+        value: the known names.
+        rule: the known name that was probably meant; computed if empty.
+        hint: why the option does not exist, if known.
+        file: the file it stands in; empty for the command line.
+    """
+
+    def __init__(self, option: str, value: Collection[str], rule: str = "", hint: str = "", file: str = "") -> None:
+        super().__init__(option, value, rule or _owned(option, value) or registry.nearest(option, value) or "", hint)
+        self.file = file
+
+    def __str__(self) -> str:
+        head, dot, _ = self.option.rpartition(".")
+        dashes = "" if self.file else "--"
+        hint = self.hint or (f"did you mean {dashes}{head}{dot}{self.rule}?" if self.rule else "")
+        where = f"{self.file}: " if self.file else ""
+        known = ", ".join(self.value) or "none"
+        return f"{where}{dashes}{self.option} is not an option: there are {known}" + (f"; {hint}" if hint else "")
+
+
+class MissingValue(OptionError):
+    """An option that lacks its value, or must not have one: the message is its name and the rule."""
+
+    def __init__(self, option: str, rule: str) -> None:
+        super().__init__(option, None, rule)
+
+    def __str__(self) -> str:
+        return f"{self.option} {self.rule}"
+
+
+@dataclass(frozen=True)
+class Option:
+    """One parameter of a signature: its type, and its default or EMPTY."""
+
+    hint: Any
+    default: Any
+
+
+@cache
+def options_of(function: Callable[..., Any]) -> dict[str, Option]:
+    """The options of a function or a class: its parameters, without those that collect all others."""
+    parameters = inspect.signature(function).parameters.values()
+    hints: dict[str, Any] = {}
+    if any(isinstance(one.annotation, str) for one in parameters):
+        is_class = isinstance(function, type) and not dataclasses.is_dataclass(function)
+        hints = typing.get_type_hints(function.__init__ if is_class else function)
+    return {
+        one.name: Option(Any if one.annotation is EMPTY else hints.get(one.name, one.annotation), one.default)
+        for one in parameters
+        if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
+    }
+
+
+def signature_of(kind: str, plugin: registry.Plugin) -> Callable[..., Any]:
+    """What has a plug-in's options as parameters: a class itself; for a topology or a weight rule its factory."""
+    plugin = getattr(plugin, "func", plugin)  # a file's name is a partial of its reader
+    return _factory(kind, registry.public_name(plugin)) if registry.KINDS[kind].functions else plugin
+
+
+@cache
+def _factory(kind: str, name: str) -> Callable[..., Any]:
+    from dfedsam.topologies.factories import factory, weight_factory
+
+    return (factory if kind == "topology" else weight_factory)(name)
+
+
+def plugin_options(kind: str, plugin: registry.Plugin) -> dict[str, Option]:
+    """The options of a plug-in. The number of peers is the run's, and so is a seed that is not set."""
+    options = options_of(signature_of(kind, plugin))
+    if not registry.KINDS[kind].functions:
+        return options
+    return {key: Option(int | None, None) if key == "seed" else one for key, one in options.items() if key != "n"}
+
+
+def convert(name: str, value: Any, hint: Any) -> Any:
+    """Convert a value, such as text of the command line, to a type.
+
+    Raises:
+        OptionError: if it has no such form.
+    """
+    read = True if value is NO_VALUE else value
+    wanted = {typing.get_origin(one) or one for one in (hint, *typing.get_args(hint))}
+    if isinstance(value, str) and wanted <= {int, float, types.NoneType, types.UnionType, typing.Union}:
+        loaded: Any = value
+        with contextlib.suppress(ValueError):
+            loaded = plain_yaml.load(value)
+        if isinstance(loaded, str) and not value.isdigit():  # such as 1:30, which jsonargparse reads as 90
+            raise OptionError(name, value, f"must be {in_words(hint)}")
+    if isinstance(value, str) and str not in wanted and wanted & set(_LISTS) and not value.lstrip().startswith("["):
+        read = f"[{value}]"
+    try:
+        return _parser(hint).parse_object({"value": read})["value"]
+    except argparse.ArgumentError as error:
+        if value is NO_VALUE:
+            raise MissingValue(name, f"needs a value: --{name} VALUE") from error
+        raise OptionError(name, value, f"must be {in_words(hint)}") from error
+
+
+@cache
+def _parser(hint: Any) -> ArgumentParser:
+    made = ArgumentParser(exit_on_error=False)
+    made.add_argument("--value", type=hint)
+    return made
+
+
+def in_words(hint: Any) -> str:
+    """A type in words: "a whole number", "one of own, same or random", "a list of numbers"."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Union or origin is types.UnionType:
+        kinds = [one for one in arguments if one is not types.NoneType]
+        kinds.sort(key=lambda one: typing.get_origin(one) is not Literal)
+        return ", or ".join(dict.fromkeys(map(in_words, kinds)))
+    if origin is Literal:
+        return f"one of {', '.join(map(str, arguments))}"
+    if origin in _LISTS:
+        inner = arguments[0] if arguments else None
+        if typing.get_origin(inner) in _LISTS:
+            return "a list of lists, such as [[1, 2], [3, 4]]"
+        numbers = {int: "whole numbers", float: "numbers"}.get(typing.cast(type, inner))
+        return f"a list of {numbers}, such as [1, 2]" if numbers else "a list, such as [a, b]"
+    simple = {int: "a whole number", float: "a number", bool: "true or false", str: "text", dict: "a mapping"}
+    return simple.get(origin or hint, f"a {getattr(hint, '__name__', hint)}")
+
+
+def _owned(option: str, known: Collection[str]) -> str | None:
+    """The full name of a plug-in's option that is named without it: algorithm.gossip for `gossip`."""
+    for kind in known:
+        if kind in registry.KINDS and kind != "topology":
+            plugins = registry.plugins(kind).values()
+            if any(option in inspect.signature(plugin).parameters for plugin in plugins):
+                return f"{kind}.{option}"
+    return None

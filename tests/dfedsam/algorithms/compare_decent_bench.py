@@ -1,0 +1,121 @@
+"""By hand: the paths of our methods against decent-bench's, on the same quadratics, W and start.
+
+    python3.13 -m venv other && other/bin/pip install decent-bench==0.3.0
+    python tests/dfedsam/algorithms/compare_decent_bench.py other/bin/python
+
+decent-bench needs Python 3.13; this file is run by both: by ours, which compares, and by the other, which writes paths.
+"""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+PEERS, DIM, ROUNDS, LR = 15, 5, 60, 0.05  # a ring of odd length: λ_min > −1/3, so that no W is made lazy
+
+
+def quadratics():
+    """Hessians (peers, dim, dim) of largest eigenvalue one, and linear terms b (peers, dim)."""
+    rng = np.random.default_rng(0)
+    factors = rng.standard_normal((PEERS, DIM, DIM))
+    hessians = factors @ factors.swapaxes(1, 2) / DIM + 0.15 * np.eye(DIM)
+    return hessians / np.linalg.eigvalsh(hessians).max(), rng.standard_normal((PEERS, DIM))
+
+
+def theirs(out):
+    import networkx as nx
+    from decent_array import Array, interoperability  # pyright: ignore[reportMissingImports]
+    from decent_bench.agents import Agent  # pyright: ignore[reportMissingImports]
+    from decent_bench.algorithms import p2p  # pyright: ignore[reportMissingImports]
+    from decent_bench.costs import QuadraticCost  # pyright: ignore[reportMissingImports]
+    from decent_bench.networks import P2PNetwork  # pyright: ignore[reportMissingImports]
+
+    interoperability.set_backend("numpy")
+    received = Agent.messages  # 0.3.0 adds up neighbours' vectors in the first one's memory, in DLM and DiNNO
+    Agent.messages = lambda self, *some: {j: interoperability.copy(x) for j, x in received(self, *some).items()}
+    local = {"step_size": LR / 2, "num_local_steps": 3}
+    algorithms = {
+        "atc": p2p.ATC(step_size=LR),
+        "gradient_tracking": p2p.ATC_Tracking(step_size=LR),
+        "aug_dgm": p2p.AugDGM(step_size=LR),
+        "extra": p2p.EXTRA(step_size=LR),
+        "exact_diffusion": p2p.ED(step_size=LR),
+        "nids": p2p.NIDS(step_size=LR),
+        "wang_elia": p2p.WangElia(step_size=LR),
+        "prox_skip": p2p.ProxSkip(step_size=LR, aux_step_size=1.0, comm_probability=1.0),
+        "k_gt": p2p.KGT(**local, aux_step_size=0.7),
+        "led": p2p.LED(**local, aux_step_size=0.3),
+        "dlm": p2p.DLM(step_size=LR, penalty=0.2),
+        "dinno": p2p.DiNNO(**local, penalty=0.2),
+        "lt_admm": p2p.LT_ADMM(**local, aux_step_size=0.02, penalty=0.4),
+    }
+    paths = {}
+    for name, algorithm in algorithms.items():
+        agents = [Agent(QuadraticCost(Array(H), Array(b))) for H, b in zip(*quadratics(), strict=True)]
+        network = P2PNetwork(nx.cycle_graph(PEERS), agents)
+        algorithm.initialize(network)
+        path = []
+        for step in range(ROUNDS + 1):
+            algorithm.step(network, step)
+            path.append([agent.x.numpy.copy() for agent in agents])
+        paths[name] = path[1:] if name == "dlm" else path[:-1]  # its first step only sends
+        paths["W"] = network.weights.numpy
+    np.savez(out, **paths)
+
+
+def ours(python):
+    import dfedsam
+    from dfedsam import Exact
+    from tests.dfedsam.algorithms import test_exact_methods as cases
+
+    hessians, b = quadratics()
+
+    class Objective:
+        def build(self, peers, block, seed, dtype):
+            optima = np.linalg.solve(hessians, -b[:, :, None])[:, :, 0]
+            return cases.OwnHessiansProblem(hessians, optima, range(PEERS), dtype)
+
+    cases.N, cases.OwnHessiansProblem.dim = PEERS, DIM
+    cases.OwnHessiansProblem.start = lambda self: np.zeros(DIM)
+    options, local = {"estimator": Exact(), "lr": LR}, {"estimator": Exact(), "lr": LR / 2, "local_steps": 3}
+    algorithms = {
+        "atc": dfedsam.DPSGD(**options),
+        "gradient_tracking": dfedsam.GradientTracking(**options),
+        "aug_dgm": dfedsam.AugDGM(**options),
+        "extra": dfedsam.Extra(**options),
+        "exact_diffusion": dfedsam.ProxSkip(**options, probability=1.0),  # D2, with (I + W)/2 in any case
+        "nids": dfedsam.NIDS(**options),
+        "wang_elia": dfedsam.WangElia(**options),
+        "prox_skip": dfedsam.ProxSkip(**options, probability=1.0),
+        "k_gt": dfedsam.KGT(**local, outer_lr=0.7),
+        "led": dfedsam.LED(**local, dual_lr=0.3),
+        "dlm": dfedsam.DLM(**options, penalty=0.6),  # the weight of an edge is 1/3
+        "dinno": dfedsam.DiNNO(**local, penalty=0.6),
+        "lt_admm": dfedsam.LTADMM(**local, dual_lr=0.02, penalty=0.6),  # half of ρ, times three
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder, "paths.npz")
+        subprocess.run([python, __file__, "theirs", out], check=True)
+        paths = dict(np.load(out))
+    ring = dfedsam.make("ring", PEERS).weights(0)
+    print(f"W differs by {np.abs(ring.toarray() - paths['W']).max():.1e}")
+    worst = 0.0
+    for name, algorithm in algorithms.items():
+        found = []
+        cases.play(
+            algorithm, ROUNDS, objective=Objective(), weights=ring, seen=lambda state, f=found: f.append(state.x.copy())
+        )
+        difference = np.abs(np.array(found) - paths[name]).max()
+        print(f"{name:20} {difference:.1e}   of {np.abs(found).max():.2f}")
+        worst = max(worst, difference)
+    return worst < 1e-12
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "theirs":
+        theirs(sys.argv[2])
+    else:
+        sys.path.insert(0, str(Path(__file__).parents[3]))
+        sys.exit(not ours(sys.argv[1]))

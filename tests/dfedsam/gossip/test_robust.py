@@ -1,0 +1,186 @@
+"""Robust gossip breaks down exactly where theory says, and otherwise is what its formula says."""
+
+from dataclasses import replace
+
+import networkx as nx
+import numpy as np
+import pytest
+
+from dfedsam import (
+    ALIE,
+    GTS,
+    IOS,
+    NNA,
+    Balance,
+    Clipped,
+    CSPlus,
+    Dissensus,
+    GeometricMedian,
+    Krum,
+    Median,
+    OptionError,
+    Plain,
+    RandomNoise,
+    Spectral,
+    TrimmedMean,
+    make,
+)
+from dfedsam.adversary import Attackers
+from dfedsam.communication.single_process import SingleProcess
+from dfedsam.gossip.channel import Channel
+from dfedsam.random import RandomStream
+from dfedsam.topologies.attackers import honest_connectivity, links, worst_placement
+from tests.dfedsam.adversary.graphs import chain, two_worlds
+
+RULES = [Clipped(), CSPlus(), GTS(), NNA(), IOS(), Krum(), GeometricMedian(), TrimmedMean(), Median(), Balance()]
+
+
+def played(gossip, topology, x, attack=None, steps=1):
+    """x after some gossip steps, in which the peers that the attack lists forge their messages."""
+    n = topology.n
+    team = None if attack is None else Attackers(attack, attack.attackers(topology, 0), topology)
+    for t in range(steps):
+        stream = RandomStream(0, "gossip", t, 0, range(n))
+        x, _ = gossip(x, None, Channel(topology.weights(t), SingleProcess(n), stream, None, team))
+    return x
+
+
+def world_error(rule, attack, f, seed=0, steps=100):
+    """Mean squared distance of honest peers from their first mean: 26 in two worlds, f attackers at each of them."""
+    topology = two_worlds(26, 8, f)
+    x = np.random.default_rng(seed).normal(size=(26 + f, 5))
+    x[:13, 0] += 5
+    x[13:26, 0] -= 5
+    mean = x[:26].mean(axis=0)
+    x[26:] = mean
+    x = played(replace(rule, max_attackers=f), topology, x, replace(attack, peers=list(range(26, 26 + f))), steps)
+    return float(((x[:26] - mean) ** 2).sum(axis=1).mean())
+
+
+def test_cs_plus_breaks_down_at_half_the_algebraic_connectivity():
+    topology = two_worlds(26, 8, 1)
+    assert honest_connectivity(links(topology), np.arange(27) == 26) == pytest.approx(16)
+    errors = {f: np.mean([world_error(CSPlus(), Dissensus(), f, seed) for seed in (0, 1)]) for f in (6, 7, 8)}
+    assert errors[6] < 0.01
+    assert errors[7] < 0.02
+    assert errors[8] == pytest.approx(23.5, abs=0.1)
+
+
+@pytest.mark.parametrize(("f", "published"), [(5, 1.83), (8, 25)])
+def test_the_worst_spectral_attack_on_cs_plus_is_the_published_one(f, published):
+    attack = Spectral(line_search=True)
+    assert world_error(CSPlus(), attack, f) == pytest.approx(published, rel=0.02)
+
+
+def test_dropping_the_farthest_fails_before_clipping_does():
+    attack = Dissensus(line_search=True)
+    for rule in (GTS(), NNA()):
+        assert world_error(rule, attack, 6, steps=40) > 100 > world_error(CSPlus(), attack, 6, steps=40)
+
+
+@pytest.mark.parametrize(("delta", "published"), [(0.05, 0.01), (0.1, 0.02), (0.2, 1.0), (0.3, 5.99)])
+def test_clipping_on_a_chain_is_off_as_published(delta, published):
+    attack = Dissensus(peers=[4, 5], scale=0.05)
+    x = np.array([0.0, 0, 200, 200, 100, 100])[:, None]
+
+    def error(beta, rule):
+        return float(((played(rule, chain(beta, delta), x, attack, 100)[:4] - 100) ** 2).mean())
+
+    assert error(0.08, Clipped(radius="oracle")) == pytest.approx(published, abs=0.005)
+    assert error(0.12, Clipped(radius="oracle")) < 0.02
+    for rule in (Median(), TrimmedMean()):
+        assert error(0.08, rule) == 10_000, "the chain is cut in the middle"
+
+
+def test_without_attackers_rules_of_none_are_plain_gossip_and_antisymmetric_clipping_keeps_the_mean():
+    topology = make("erdos_renyi", 12, p=0.4)
+    x = np.random.default_rng(0).normal(size=(12, 6))
+    plain = played(Plain(), topology, x)
+    for rule in (Clipped(max_attackers=0), CSPlus(max_attackers=0), GTS(max_attackers=0), IOS(max_attackers=0)):
+        np.testing.assert_allclose(played(rule, topology, x), plain, atol=1e-14)
+    clipped = played(Clipped(radius="fixed", tau=0.3), topology, x, steps=5)
+    np.testing.assert_allclose(clipped.mean(axis=0), x.mean(axis=0), atol=1e-14)
+    assert np.abs(clipped - plain).max() > 0.1
+
+
+def test_rules_of_a_star_by_hand():
+    """The hub has 0; its neighbours send 1, 2, 3, 4 and −50; in one coordinate everything can be counted."""
+    graph = nx.star_graph(5)
+    topology = make(graph)
+    x = np.array([0.0, 1, 2, 3, 4, -50])[:, None]
+
+    def hub(rule):
+        return float(played(rule, topology, x)[0, 0])
+
+    w = float(topology.weights(0)[0, 1])
+    assert w == pytest.approx(1 / 6)
+    assert hub(Clipped(radius="fixed", tau=2)) == pytest.approx(w * (1 + 2 + 2 + 2 - 2))
+    tau = np.sqrt(1 + 4 + 9 + 16)
+    assert hub(Clipped()) == pytest.approx(w * (10 - tau))
+    assert hub(CSPlus()) == pytest.approx(w * (1 + 2 + 3 + 3 - 3)), "clipped to the third of five"
+    assert hub(GTS()) == pytest.approx(w * 10)
+    assert hub(NNA()) == pytest.approx(10 / 5)
+    assert hub(IOS()) == pytest.approx(10 / 5)
+    assert hub(Krum()) in (1, 2, 3), "all three are as close to their three nearest"
+    assert hub(Median()) == 1.5
+    assert hub(TrimmedMean()) == pytest.approx((0 + 1 + 2 + 3) / 4)
+    assert hub(GeometricMedian(nu=1e-6, iterations=200)) == pytest.approx(1.5, abs=0.51), "anywhere between 1 and 2"
+    x[0] = 2
+    assert hub(Balance(gamma=0.6, kappa=0.0)) == pytest.approx(0.5 * 2 + 0.5 * (1 + 2 + 3) / 3)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: type(rule).__name__)
+def test_rules_stay_among_honest_rows_and_do_not_depend_on_irregular_degrees(rule):
+    """On a complete graph nine honest peers agree within their first range, against two that send noise of scale 50."""
+    topology, attack = make("complete", 11), RandomNoise(peers=[3, 7], scale=50.0)
+    x = np.random.default_rng(1).normal(size=(11, 4))
+    honest = ~attack.attackers(topology, 0)
+    low, high = x[honest].min(axis=0), x[honest].max(axis=0)
+    mixed = played(replace(rule, max_attackers=2), topology, x, attack, steps=8)
+    slack = 0 if not isinstance(rule, (Clipped, CSPlus, GeometricMedian)) else 0.5  # these shrink attackers' rows
+    assert (mixed[honest] >= low - slack).all()
+    assert (mixed[honest] <= high + slack).all()
+
+    def spread(rows):
+        return rows[honest].std(axis=0).max()
+
+    assert spread(mixed) < 0.5 * spread(x)
+
+
+def test_peers_of_any_degrees_get_what_each_would_get_alone():
+    """A chunk holds peers of one degree: the result is the same as for a loop over peers."""
+    topology = make("barabasi_albert", 30, edges=3)
+    x = np.random.default_rng(2).normal(size=(30, 7))
+    mixed, W = played(TrimmedMean(), topology, x), topology.weights(0)
+    for i in range(30):
+        others = np.setdiff1d(W.indices[W.indptr[i] : W.indptr[i + 1]], [i])
+        kept = np.sort(x[others], axis=0)[1:-1]
+        np.testing.assert_allclose(mixed[i], np.concatenate([kept, x[[i]]]).mean(axis=0), atol=1e-14)
+
+
+def test_a_bound_beyond_what_the_graph_allows_is_refused():
+    ring = make("ring", 8)
+    with pytest.raises(OptionError, match=r"max_attackers is 1: it must be at most 0 for trimmed_mean.*2 neighbours"):
+        TrimmedMean(max_attackers=1).check(ring)
+    with pytest.raises(OptionError, match="gossip is krum: it must have at least"):
+        Krum(max_attackers=0).check(make(nx.path_graph(5)))
+    CSPlus(max_attackers=1).check(ring)
+
+
+def test_the_worst_placement_is_that_of_an_exhaustive_search():
+    adjacency = links(make("watts_strogatz", 14, neighbours=4, p=0.3))
+    mask = worst_placement(adjacency, 1)
+    each = [honest_connectivity(adjacency, np.arange(14) == i) for i in range(14)]
+    assert int(np.argmax(mask)) == int(np.argmin(each))
+    cut = worst_placement(links(make("ring", 10)), 2)
+    assert honest_connectivity(links(make("ring", 10)), cut) == 0
+
+
+def test_alie_hides_within_the_spread_of_honest_rows():
+    topology, attack = make("complete", 10), ALIE(peers=[0, 1, 2])
+    x = np.random.default_rng(3).normal(size=(10, 3))
+    honest = ~attack.attackers(topology, 0)
+    mean, std = x[honest].mean(axis=0), x[honest].std(axis=0)
+    z = 0.180012369792705  # Φ⁻¹(4/7): s = 6 − 3 of 7 honest peers are to be above
+    mixed = played(Plain(), topology, x, attack)
+    np.testing.assert_allclose(mixed[honest], 0.7 * mean + 0.3 * (mean - z * std) + np.zeros((7, 1)), atol=1e-12)
