@@ -92,11 +92,6 @@ def make(
     return _sized(topology, n, str(name))
 
 
-def has_size(function: Callable[..., Any]) -> bool:
-    """Whether a topology's function takes the number of peers; one that does not says it itself."""
-    return "n" in inspect.signature(function).parameters
-
-
 def called(spec: Any) -> str:
     """A user's name of a topology, without the options."""
     if isinstance(spec, dict):

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
-from dfedsam.topologies.graph import pattern
+from dfedsam.topologies.graph import pattern, same_pattern
 
 TOLERANCE = 1e-12  # of sums of rows and columns, and of symmetry
 
@@ -137,9 +137,16 @@ def uneven(W: sp.csr_array, axis: int) -> int | None:
 
 def skew(W: sp.csr_array) -> tuple[int, int] | None:
     """The first entry that differs from the one across the diagonal."""
-    skew = (W - W.T).tocoo()
-    wrong = np.flatnonzero(np.abs(skew.data) > TOLERANCE)
-    return (int(skew.row[wrong[0]]), int(skew.col[wrong[0]])) if wrong.size else None
+    W.sum_duplicates()
+    back = W.T.tocsr()
+    if same_pattern(W, back):  # to save memory
+        wrong = np.flatnonzero(np.abs(W.data - back.data) > TOLERANCE)[:1]
+        row, column = np.searchsorted(W.indptr, wrong, side="right") - 1, W.indices[wrong]
+    else:
+        difference = (W - back).tocoo()
+        wrong = np.flatnonzero(np.abs(difference.data) > TOLERANCE)[:1]
+        row, column = difference.row[wrong], difference.col[wrong]
+    return (int(row[0]), int(column[0])) if wrong.size else None
 
 
 def is_adjacency(matrix: sp.csr_array) -> bool:

@@ -11,7 +11,8 @@ import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import aslinearoperator, eigs
 
-from dfedsam.topologies.graph import pattern, same_pattern
+from dfedsam.topologies.graph import pattern
+from dfedsam.topologies.matrices import skew
 from dfedsam.topologies.spectra.extremes import DENSE
 from dfedsam.topologies.topology import TOLERANCE, Static, Topology
 
@@ -121,13 +122,8 @@ def _check_entries(t: int, W: sp.csr_array, support: sp.csr_array) -> None:
 
 
 def _check_symmetry(t: int, W: sp.csr_array) -> None:
-    back = W.T.tocsr()  # sorted
-    if W.has_sorted_indices and same_pattern(W, back) and (np.abs(W.data - back.data) <= TOLERANCE).all():
-        return
-    difference = (W - back).tocoo()
-    wrong = np.flatnonzero(np.abs(difference.data) > TOLERANCE)
-    if wrong.size:
-        row, column = int(difference.row[wrong[0]]), int(difference.col[wrong[0]])
+    if (one_sided := skew(W)) is not None:
+        row, column = one_sided
         raise ValueError(
             f"W_{t}: row {row} gives peer {column} the weight {W[row, column]:.15g} and gets "
             f"{W[column, row]:.15g}: W must be symmetric on an undirected graph; fix the weight rule"

@@ -174,7 +174,7 @@ def _narrowed(L: sp.csr_array) -> NDArray[np.int64]:
 
 
 def _is_connected(L: sp.csr_array) -> bool:
-    return connected_components(L, directed=False, return_labels=False) == 1
+    return connected_components(L, directed=True, connection="strong", return_labels=False) == 1
 
 
 def _size(L: sp.csr_array) -> int:
