@@ -100,13 +100,7 @@ def called(spec: Any) -> str:
 
 
 def static_graph(spec: Any, n: int, seed: int, outer: str) -> Graph:
-    """The graph of an inner topology that is the same in every round; its weights are not used.
-
-    Args:
-        spec: the inner topology as the user gave it.
-        n: number of peers.
-        seed: the outer topology's seed.
-        outer: the outer topology's name, for the error.
+    """The graph of a topology within the one named `outer`; its weights are not used.
 
     Raises:
         OptionError: if it is directed or a schedule, or cannot be made.

@@ -150,11 +150,7 @@ def skew(W: sp.csr_array) -> tuple[int, int] | None:
 
 
 def is_adjacency(matrix: sp.csr_array) -> bool:
-    """Whether a matrix is an adjacency matrix and no W.
-
-    Raises:
-        ValueError: if it can be both.
-    """
+    """Whether a matrix is an adjacency matrix and no W; raises ValueError if it can be both."""
     binary = bool(np.isin(matrix.data, (0, 1)).all())
     stochastic = uneven(matrix, 0) is None or uneven(matrix, 1) is None
     if binary and stochastic:

@@ -87,15 +87,9 @@ def connected(made: Graph) -> Graph:
 
 
 def require_memory(n: int, edges: float, edge_bytes: int = EDGE_BYTES) -> None:
-    """Refuse, before it is built, a graph that this machine's memory cannot hold.
+    """Raise OptionError, before a graph is built, if this machine's memory cannot hold so many peers and edges.
 
-    Args:
-        n: number of peers.
-        edges: number of edges; of a schedule, of all rounds that are kept.
-        edge_bytes: what each takes.
-
-    Raises:
-        OptionError: if it would exceed the memory.
+    Of a schedule the edges of all rounds that are kept count.
     """
     takes, there = _PEER_BYTES * n + edge_bytes * edges, _memory()
     if takes > there:
@@ -127,11 +121,7 @@ def even_neighbours(neighbours: object, n: int) -> int:
 
 
 def sides(name: str, n: int, rows: int | None, least: int) -> tuple[int, int]:
-    """Rows and columns of a grid or torus of n peers, both at least `least`.
-
-    Raises:
-        OptionError: if n has no such sides (the hint names nearby sizes that do), or if rows does not divide n.
-    """
+    """Rows and columns of a grid or torus of n peers, both at least `least`; raises OptionError where none fit."""
     fitting = divisors(n, least, n // least)
     if not fitting:
         near = nearby(n, least**2, lambda m: squarest(m) >= least, count=4)

@@ -126,10 +126,6 @@ def firsts(n: int, offset: int) -> NDArray[np.int64]:
 
     For u ≤ n/2 the peers go in blocks of u: every other block takes the next. For a larger u the first n - u peers
     take the last ones, and those between go in blocks of n - u, backwards.
-
-    Args:
-        n: number of peers.
-        offset: u, in 1..n-1.
     """
     back = n - offset
     if offset <= back:

@@ -88,11 +88,9 @@ def one_peer_grid(n: int, rows: int | None = None) -> Topology:
 
 
 class Exchange(NamedTuple):
-    """One exchange: peer i receives the message of peer i - offset, modulo n.
+    """One exchange: peer i receives the message of peer i - offset, modulo n: the sender's sum of others.
 
-    Attributes:
-        offset: from 1 to n - 1.
-        adds_own: whether the message is the sender's sum of others plus its own vector, not that sum alone.
+    With `adds_own` the sender's own vector is added to it.
     """
 
     offset: int
@@ -104,9 +102,6 @@ def ceca_exchanges(n: int) -> list[Exchange]:
 
     Let v_i be the sum of the k peers before i; at first k = 0. For each binary digit r of n - 1, the highest first,
     v_i ← v_i + v_{i-k} where r = 0, v_i ← v_i + (v + x)_{i-k-1} where r = 1, and k ← 2k + r. At the end k = n - 1.
-
-    Args:
-        n: number of peers, at least 2.
     """
     exchanges, k = [], 0
     for digit in f"{n - 1:b}":

@@ -82,11 +82,7 @@ def expected_contraction(topology: Topology, steps: int = 1, rounds: Rounds | No
 
 
 def contraction_of(second_moment: sp.csr_array) -> float:
-    """λ_max(S - J) of a known S = E[WᵀW].
-
-    Args:
-        second_moment: S of shape (n, n), symmetric, rows that sum to one.
-    """
+    """λ_max(S - J) of a known S = E[WᵀW], symmetric, shape (n, n)."""
     n = len(second_moment.indptr) - 1
     if extremes.small(n):
         return float(np.linalg.eigvalsh(second_moment.toarray() - 1 / n)[-1])

@@ -56,11 +56,8 @@ def laplacian(adjacency: sp.csr_array) -> sp.csr_array:
 def extreme_eigenvalues(L: sp.csr_array) -> tuple[float, float]:
     """Second smallest and largest eigenvalue of a Laplacian, from one run of Lanczos's method where that can be.
 
-    Args:
-        L: symmetric, positive semidefinite, rows that sum to zero; shape (n, n). For instance I - W.
-
-    Returns:
-        The second smallest (0 if its graph is not connected) and the largest.
+    L is symmetric, positive semidefinite, its rows sum to zero, shape (n, n): for instance I - W. Where its graph is
+    not connected the second smallest is 0.
     """
     if not _is_connected(L):
         return 0.0, largest(L)
