@@ -108,12 +108,12 @@ def as_graph(graph: AnyGraph | sp.sparray | NDArray[np.integer]) -> Graph:
 
 def of_adjacency(matrix: sp.csr_array) -> Graph:
     """The graph with an edge from i to j where A[i, j] ≠ 0, undirected where A is symmetric in that."""
-    entries = matrix.tocoo()
+    entries, n = matrix.tocoo(), len(matrix.indptr) - 1
     there = entries.data != 0
     i, j = entries.row[there], entries.col[there]
-    mirrored = Graph(matrix.shape[0], np.stack([i, j], axis=1), directed=True)
+    mirrored = Graph(n, np.stack([i, j], axis=1), directed=True)
     if same_pattern(mirrored.adjacency, pattern(sp.csr_array(mirrored.adjacency.T))):
-        return simple(Graph(matrix.shape[0], mirrored.edges[i <= j]))
+        return simple(Graph(n, mirrored.edges[i <= j]))
     return simple(mirrored)
 
 

@@ -117,7 +117,7 @@ def _of_arrays(given: AnyGraph | sp.sparray | NDArray[Any], n: int | None, rule:
     if sp.issparse(given):
         matrix = square_matrix(given)
         if rule is None and not is_adjacency(matrix):
-            return topology_of_matrix("W", matrix, dtype=given.dtype)
+            return topology_of_matrix("W", matrix, dtype=getattr(given, "dtype", None))
         graph = of_adjacency(matrix)
     else:
         graph = as_graph(given)

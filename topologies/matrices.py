@@ -30,9 +30,10 @@ def union(matrices: Sequence[sp.csr_array]) -> sp.csr_array:
         there = pattern(one)
         whole = there if whole is None else sp.csr_array(whole + there)
     assert whole is not None
-    row = np.repeat(np.arange(whole.shape[0], dtype=np.int32), np.diff(whole.indptr))
+    n = len(whole.indptr) - 1
+    row = np.repeat(np.arange(n, dtype=np.int32), np.diff(whole.indptr))
     off = row != whole.indices
-    ends = np.concatenate([[0], np.cumsum(np.bincount(row[off], minlength=whole.shape[0]))])
+    ends = np.concatenate([[0], np.cumsum(np.bincount(row[off], minlength=n))])
     return sp.csr_array((whole.data[off], whole.indices[off], ends.astype(whole.indptr.dtype)), shape=whole.shape)
 
 

@@ -120,6 +120,7 @@ def test_edges_from_files(tmp_path, monkeypatch):
         assert make(str(tmp_path / name)).weights(0).nnz == 12, name
     assert make(str(tmp_path / "w.el")).graph(0).nodes[2]["label"] == "20"
     assert make(str(tmp_path / "n.npz"), 4).weights(0).nnz == 10
+    assert make(str(tmp_path / "a.npz"), directed=True).directed
     np.savez(tmp_path / "bad.npz", edges=SQUARE, n=3)
     with pytest.raises(ValueError, match="peers from 0 to 2"):
         make(str(tmp_path / "bad.npz"))

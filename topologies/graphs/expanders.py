@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
-from dfedsam.topologies.graph import AnyGraph, Graph, as_graph
+from dfedsam.topologies.graph import AnyGraph, Graph, as_graph, same_pattern
 from dfedsam.topologies.graphs.helpers import Edges, either, graph, in_networkx, nearby, of_edges, require_memory
 
 
@@ -69,7 +69,7 @@ def margulis_weights(graph: AnyGraph) -> sp.csr_array:
     W = sp.csr_array(half + half.T)
     W.sum_duplicates()
     off = Graph(n, np.column_stack([i, j])[i != j]).adjacency
-    if graph.directed or (off != graph.adjacency).nnz:
+    if graph.directed or not same_pattern(off, graph.adjacency):
         rule = "must be used on the graph margulis alone"
         raise OptionError("weights", "margulis_weights", rule, "take another rule")
     return W

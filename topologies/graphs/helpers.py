@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable
 from functools import wraps
 from itertools import chain
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
 import networkx as nx
 import numpy as np
@@ -18,6 +18,7 @@ from dfedsam.topologies.graph import Graph
 from dfedsam.validation import whole_number
 
 P = ParamSpec("P")
+R = TypeVar("R")
 Edges = Iterable[tuple[int, int]] | NDArray[np.integer]
 """Pairs of peers, one by one or as an array of shape (edges, 2)."""
 
@@ -53,12 +54,20 @@ def graph(
     return decorate
 
 
-def in_networkx(arrays: Callable[P, Graph]) -> Callable[P, nx.Graph]:
+@overload
+def in_networkx(arrays: Callable[P, Graph]) -> Callable[P, nx.Graph]: ...
+
+
+@overload
+def in_networkx(arrays: Callable[P, Graph | R]) -> Callable[P, nx.Graph | R]: ...
+
+
+def in_networkx(arrays: Callable[P, Any]) -> Callable[P, Any]:
     """The function with a graph of networkx as its result; `make` calls the one with arrays, its attribute `arrays`."""
 
     @wraps(arrays)
-    def build(*args: P.args, **options: P.kwargs) -> nx.Graph:
-        made: Any = arrays(*args, **options)
+    def build(*args: P.args, **options: P.kwargs) -> Any:
+        made = arrays(*args, **options)
         if isinstance(made, Graph):
             require_memory(made.n, len(made.edges), EDGE_BYTES + NETWORKX_BYTES)
             return made.networkx

@@ -196,7 +196,7 @@ def _uniform(seed: int) -> np.random.RandomState:
     """The numbers of Python's `random.Random(seed).random()`, as arrays."""
     _, state, _ = random.Random(seed).getstate()
     numbers = np.random.RandomState()
-    numbers.set_state(("MT19937", np.array(state[:-1], dtype=np.uint32), state[-1]))
+    numbers.set_state(("MT19937", np.array(state[:-1], dtype=np.uint32), state[-1], 0, 0.0))
     return numbers
 
 
@@ -258,10 +258,10 @@ def _can_go_on(n: int, peers: list[int], kept: NDArray[np.int64]) -> bool:
 
 
 def _geometric(n: int, radius: float, seed: int) -> Graph:
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     points = _uniform(seed).random_sample((n, 2))
-    edges: NDArray[np.int64] = cKDTree(points).query_pairs(radius, output_type="ndarray")
+    edges: NDArray[np.int64] = KDTree(points).query_pairs(radius, output_type="ndarray")
     peers = {peer: {"pos": point} for peer, point in enumerate(points.tolist())}
     return Graph(n, edges[np.lexsort((edges[:, 1], edges[:, 0]))].astype(np.int32), peer_facts=peers)
 

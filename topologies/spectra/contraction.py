@@ -54,7 +54,7 @@ def expected_contraction(topology: Topology, steps: int = 1, rounds: Rounds | No
     estimated from drawn rounds. The largest eigenvalue of their mean would be too large on average. So one half of the
     rounds gives the vector v that their mean shrinks least, the other half how much a round leaves of ‖v‖², and vice
     versa; the estimate is the mean over all rounds. Its bias is downward, by the square of v's error. Where rows and
-    columns do not both sum to one, (I - J) W (I - J) takes the place of W (see `topologies.spectra.products`).
+    columns do not both sum to one, (I - J) W (I - J) takes the place of W (see above).
 
     Args:
         topology: any.
@@ -118,7 +118,8 @@ class _Stack:
     def mean_square(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """The mean of DᵀD x over the rounds, but for a constant, shape (n,), for x (n,) whose sum is zero."""
         if self._apart:
-            return sum(forward([W.T] * self.steps, forward([W] * self.steps, x)) for W in self._apart) / self.rounds
+            each = (forward([W.T] * self.steps, forward([W] * self.steps, x)) for W in self._apart)
+            return sum(each, np.zeros(self.n)) / self.rounds
         y = self.forward(x).ravel()
         for _ in range(self.steps - 1):
             y = self._later.T @ y
