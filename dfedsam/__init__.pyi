@@ -33,6 +33,12 @@ from .adversary import (
     Spectral as Spectral,
 )
 from .algorithms import (
+    ADPSGD as ADPSGD,
+)
+from .algorithms import (
+    ADSGD as ADSGD,
+)
+from .algorithms import (
     BBT as BBT,
 )
 from .algorithms import (
@@ -63,7 +69,13 @@ from .algorithms import (
     SGP as SGP,
 )
 from .algorithms import (
+    A2CiD2 as A2CiD2,
+)
+from .algorithms import (
     Algorithm as Algorithm,
+)
+from .algorithms import (
+    AsynchronousDFedSAM as AsynchronousDFedSAM,
 )
 from .algorithms import (
     AugDGM as AugDGM,
@@ -139,6 +151,9 @@ from .algorithms import (
 )
 from .algorithms import (
     QGDSGDm as QGDSGDm,
+)
+from .algorithms import (
+    TextEvolution as TextEvolution,
 )
 from .algorithms import (
     WangElia as WangElia,
@@ -340,6 +355,9 @@ from .objectives import (
 )
 from .objectives import (
     FullPrompt as FullPrompt,
+)
+from .objectives import (
+    HiddenPrompt as HiddenPrompt,
 )
 from .objectives import (
     LogisticRegression as LogisticRegression,

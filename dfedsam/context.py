@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
     from dfedsam.adversary import Attackers
+    from dfedsam.clock import AsynchronousTime
     from dfedsam.communication.base import Communicator
     from dfedsam.objectives.base import Problem
     from dfedsam.privacy import MessagePrivacy, Privacy, ScalarPrivacy
@@ -52,7 +53,7 @@ class Oracle:
 
     problem: Problem
     batch: NDArray
-    rows: slice
+    rows: slice | NDArray[np.intp]
     stream: RandomStream
     counter: QueryCounter
     cosines: list[tuple[slice, NDArray]] | None = None
@@ -156,6 +157,8 @@ class RoundContext:
         rows: the rows of the block that this context covers: all, or a chunk.
         cosines: see Oracle.
         participants: mask of the block's participants in this round, shape (peers,); None: all.
+        events: the wakings of an asynchronous algorithm; None for all others.
+        first_step: number of this context's first local step.
         server: the central server of a baseline; None for every decentralised algorithm.
         attackers: who forges messages; None: nobody.
         privacy: the mechanism that adds noise; None: none does.
@@ -169,13 +172,15 @@ class RoundContext:
     communicator: Communicator
     weights: csr_array
     before_gossip: Callable[[NDArray], None]
-    rows: slice
+    rows: slice | NDArray[np.intp]
     cosines: list[tuple[slice, NDArray]] | None = None
     participants: NDArray[np.bool_] | None = None
     server: Server | None = None
     attackers: Attackers | None = None
     privacy: Privacy | None = None
     start: NDArray | None = None
+    events: AsynchronousTime | None = None
+    first_step: int = 0
     _phases: int = 0
 
     def chunks(self, queries: int, row_bytes: int) -> Iterator[tuple[slice, RoundContext]]:
@@ -193,9 +198,29 @@ class RoundContext:
                 rows = slice(low, min(low + size, stop))
                 yield rows, replace(self, stream=self.stream.part(rows), rows=rows)
 
+    def chunks_of(
+        self, rows: NDArray[np.intp], first_step: int, queries: int, row_bytes: int
+    ) -> Iterator[tuple[slice | NDArray[np.intp], slice, RoundContext]]:
+        """As `chunks`, for some rows: yield (these rows of x, their places in `rows`, their context).
+
+        Args:
+            rows: rising, shape (k,).
+            first_step: number of their first local step, which sets their random numbers apart from others'.
+            queries: as for `chunks`.
+            row_bytes: as for `chunks`.
+        """
+        size, peers = max(1, self.problem.chunk_bytes // (max(1, queries) * row_bytes)), np.asarray(self.stream.peers)
+        for low in range(0, len(rows), size):
+            places = slice(low, min(low + size, len(rows)))
+            some = rows[places]
+            joined = some[-1] - some[0] + 1 == len(some)
+            where = slice(int(some[0]), int(some[-1]) + 1) if joined else some
+            stream = replace(self.stream, peers=self.stream.peers[where] if joined else peers[some])
+            yield where, places, replace(self, stream=stream, rows=where, first_step=first_step)
+
     def oracle(self, step: int) -> Oracle:
         """The oracle of local step `step` (0-based), in which each peer draws a minibatch of its own data."""
-        stream = replace(self.stream, step=step)
+        stream = replace(self.stream, step=self.first_step + step)
         drawn, private = replace(stream, purpose="minibatch"), self.privacy
         if private is None or private.releases != "scalars":
             batch = self.problem.minibatch(drawn, self.rows)

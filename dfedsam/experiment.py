@@ -11,12 +11,12 @@ from typing import Any, Literal, get_args
 
 from dfedsam.adversary import Adversary, Attackers
 from dfedsam.algorithms import Algorithm
-from dfedsam.clock import Clock, SynchronousTime
+from dfedsam.clock import AsynchronousTime, Clock, RunTime, SynchronousTime
 from dfedsam.communication import connect
 from dfedsam.communication.base import Communicator
 from dfedsam.describe import describe, only_results
 from dfedsam.errors import OptionError, options_within
-from dfedsam.objectives import Objective
+from dfedsam.objectives import Objective, Problem
 from dfedsam.privacy import Privacy
 from dfedsam.registry import public_name
 from dfedsam.topologies import Topology, verify
@@ -58,7 +58,8 @@ class Experiment:
         references: also compute the objective's reference metrics, such as its first-order accuracy.
         placement: which MPI rank owns which peers; does not affect results. "contiguous": neighbouring peers share a
             rank; "reorder": fewer edges cross ranks, so less is sent; "metis": fewer still, requires the extra [metis].
-        clock: simulated time: how long peers compute, how long messages travel, and whom a peer waits for.
+        clock: simulated time: how long peers compute, how long messages travel, and whom a peer waits for; without it,
+            an asynchronous algorithm takes a clock with its defaults.
         adversary: which peers attack, and what they send; the metrics are then those of honest peers.
         privacy: noise on what peers release, and a budget that may end the run; None: no privacy guarantee.
         until: simulated seconds after which the run ends, above 0, if `rounds` have not ended it.
@@ -102,8 +103,13 @@ class Experiment:
 
     def _check_clock(self) -> None:
         topology, gossip = self.topology, self.algorithm.gossip_of_x()
+        if self.algorithm.wakes is not None:
+            object.__setattr__(self, "clock", self.clock or Clock())
+            if self.privacy is not None:
+                rule = "must be none for an asynchronous algorithm, whose messages it does not cover"
+                raise OptionError("privacy", public_name(type(self.privacy)), rule, "choose an algorithm with rounds")
         if self.clock is not None:
-            self.clock.check(topology, asynchronous=False)
+            self.clock.check(topology, asynchronous=self.algorithm.wakes is not None)
             if self.clock.m is not None:
                 topology = copy(topology)
                 topology.period = None  # which links are dropped changes from round to round
@@ -157,9 +163,20 @@ class Experiment:
         values = {name: only_results(value) for name, value in self.description().items() if name not in _NO_RESULT}
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
-    def start_clock(self) -> SynchronousTime | None:
-        """Simulated time before round 0; None without a clock."""
-        return None if self.clock is None else SynchronousTime(self.clock, self.topology.n, self.seed)
+    def start_clock(self, problem: Problem, size: int) -> RunTime | None:
+        """Simulated time before round 0; None without a clock.
+
+        Args:
+            problem: the objective with data.
+            size: bytes of a peer's row.
+        """
+        algorithm = self.algorithm
+        if self.clock is None:
+            return None
+        if algorithm.wakes is None:
+            return SynchronousTime(self.clock, self.topology.n, self.seed)
+        queries = algorithm.queries_per_waking(problem)
+        return AsynchronousTime(self.clock, algorithm.wakes, self.topology.weights(0), self.seed, size, queries)
 
     def connect(self) -> Communicator:
         """The communicator over the ranks of this MPI job, or over this process alone."""

@@ -24,6 +24,7 @@ from dfedsam.buffers import short_buffers
 from dfedsam.callbacks.base import Callback, Run
 from dfedsam.callbacks.evaluation import Evaluation
 from dfedsam.callbacks.files import Checkpoints, Files
+from dfedsam.callbacks.privacy import Ledger
 from dfedsam.callbacks.rounds import AbsentPeers
 from dfedsam.callbacks.timing import Timing
 from dfedsam.communication.base import Communicator
@@ -118,7 +119,7 @@ def calibrate(experiment: Experiment, communicator: Communicator, seconds: float
     with tempfile.TemporaryDirectory(prefix="dfedsam-") as scratch:
         folder = RunFolder(communicator.broadcast(scratch))
         evaluation, saves = Evaluation(), Checkpoints(folder)
-        run.callbacks = [AbsentPeers(), Timing(), evaluation, Files(folder), saves]
+        run.callbacks = [AbsentPeers(), Timing(), Ledger(), evaluation, Files(folder), saves]
         timed = {evaluation: speed.evaluations, saves: speed.checkpoints}
         for callback in run.callbacks:
             callback.on_start(run)
@@ -222,7 +223,7 @@ class _Rehearsal:
     def __init__(self, run: Run) -> None:
         bill = run.problem.rehearse()
         self.run, self.bill, self._asks = run, bill or Bill(), bill is not None
-        self._evaluation, self._between = Evaluation(), [AbsentPeers(), Timing()]
+        self._evaluation, self._between = Evaluation(), [AbsentPeers(), Timing(), Ledger()]
         run.callbacks = [*self._between, self._evaluation]
         for callback in run.callbacks:
             callback.on_start(run)

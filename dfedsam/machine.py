@@ -73,6 +73,13 @@ def cores() -> frozenset[int]:
     return frozenset(range(os.cpu_count() or 1))
 
 
+def total_memory() -> float:
+    """Bytes of memory of this machine; infinity if the system does not tell."""
+    if not hasattr(os, "sysconf"):
+        return float("inf")
+    return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+
+
 def share_cores(environ: MutableMapping[str, str], ranks: int) -> None:
     """Give each of a machine's `ranks` processes its share of the cores, unless the user has chosen.
 

@@ -156,7 +156,7 @@ class RunFolder:
     def append(self, row: Row) -> None:
         """Add an evaluation to metrics.jsonl."""
         with self.metrics.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+            file.write(json.dumps(row, allow_nan=False) + "\n")
 
     def rewrite(self, rows: Iterable[Row]) -> None:
         """Replace metrics.jsonl by these evaluations."""

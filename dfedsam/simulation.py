@@ -18,15 +18,17 @@ from dfedsam.callbacks.base import Callback, Run
 from dfedsam.callbacks.evaluation import Evaluation
 from dfedsam.callbacks.files import Checkpoints, Files, Out, open_folder, restore, topology_row
 from dfedsam.callbacks.privacy import Ledger
-from dfedsam.callbacks.rounds import AbsentPeers, Budget, ConsensusWatch
+from dfedsam.callbacks.rounds import AbsentPeers, Budget, Watch
 from dfedsam.callbacks.timing import Timing
 from dfedsam.communication.base import Communicator
 from dfedsam.context import QueryCounter, RoundContext, Server
-from dfedsam.errors import RunError
+from dfedsam.errors import OptionError, RunError, options_within
 from dfedsam.experiment import DType, Experiment
+from dfedsam.machine import total_memory
 from dfedsam.objectives.base import ALL_ROWS, Problem
 from dfedsam.peers import format_peers
 from dfedsam.random import RandomStream
+from dfedsam.registry import public_name
 from dfedsam.run_folder import Row
 
 if TYPE_CHECKING:
@@ -145,7 +147,7 @@ def run(
             restore(run, run.folder)
         files = [] if run.folder is None else [Files(run.folder)]
         saves = [] if run.folder is None else [Checkpoints(run.folder)]
-        first = [AbsentPeers(), Budget(), Timing(), Ledger(), Evaluation(), ConsensusWatch()]
+        first = [AbsentPeers(), Budget(), Timing(), Ledger(), Evaluation(), Watch()]
         every = [*first, *files, *callbacks, *saves]
         run.callbacks = every
         for callback in every:
@@ -175,9 +177,11 @@ def begin(experiment: Experiment, communicator: Communicator, problem: Problem |
     """
     block = communicator.block
     if problem is None:
-        problem = experiment.objective.build(experiment.topology.n, block, experiment.seed, experiment.dtype)
+        with options_within("objective"):
+            problem = experiment.objective.build(experiment.topology.n, block, experiment.seed, experiment.dtype)
         problem.preflight()
     experiment.algorithm.check_problem(problem)
+    _check_memory(experiment, problem.dim, len(block))
     if experiment.privacy is not None:
         experiment.privacy.check_problem(problem)
     x = np.tile(problem.start().astype(experiment.dtype), (len(block), 1))
@@ -189,6 +193,18 @@ def begin(experiment: Experiment, communicator: Communicator, problem: Problem |
         if experiment.attackers.adversary.flips_labels:
             problem.flip_labels(np.flatnonzero(~run.honest[np.asarray(block)]))
     return run
+
+
+def _check_memory(experiment: Experiment, dim: int, peers: int) -> None:
+    """Raise OptionError if the state of this process's peers cannot fit into memory."""
+    takes = experiment.algorithm.state_size(dim) * peers * np.dtype(experiment.dtype).itemsize
+    if takes > total_memory():
+        rule = (
+            f"must fit into memory, but its state takes at least {takes / 1e9:,.0f} GB of {total_memory() / 1e9:,.0f} "
+            f"for {peers} peers with {dim:,} numbers each"
+        )
+        hint = "choose fewer peers, more machines, or less memory for each, such as the covariance diagonal"
+        raise OptionError("algorithm", public_name(type(experiment.algorithm)), rule, hint)
 
 
 def play_round(run: Run) -> None:
@@ -205,6 +221,7 @@ def play_round(run: Run) -> None:
     context = RoundContext(
         run.round, run.problem, stream, run.counter, communicator, weights, run.before_gossip, ALL_ROWS, run.cosines,
         run.participants, server, experiment.attackers, privacy, None if privacy is None else run.x.copy(),
+        run.clock if experiment.algorithm.wakes else None,
     )  # fmt: skip
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found, and said in one line

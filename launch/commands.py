@@ -53,7 +53,8 @@ def plot(
     Args:
         folders: runs' folders, finished or not, or studies.
         out: the figure: .pdf, .png or .svg (default: convergence.pdf, in the folder if there is one).
-        x: horizontal axes, separated by commas: rounds, queries, bytes (both per peer) or time (of messages).
+        x: horizontal axes, separated by commas: rounds, queries, bytes (both per peer), time (of messages) or
+            seconds (of the runs' clocks).
         y: metrics, one row of panels each, such as accuracy,loss (default: loss, accuracy and consensus distance).
         color: a setting, such as topology or gossip.steps; curves with the same value share a colour.
         columns: a setting; each value gets a column of panels. Needs a single x.

@@ -159,9 +159,15 @@ def in_words(hint: Any) -> str:
 
 def _owned(option: str, known: Collection[str]) -> str | None:
     """The full name of a plug-in's option that is named without it: algorithm.gossip for `gossip`."""
-    for kind in known:
-        if kind in registry.KINDS and kind != "topology":
-            plugins = registry.plugins(kind).values()
-            if any(option in inspect.signature(plugin).parameters for plugin in plugins):
-                return f"{kind}.{option}"
+    kinds = [kind for kind in known if kind in registry.KINDS]
+    for path in (*kinds, *(f"{kind}.{inner}" for kind in kinds for inner in _inner_kinds(kind))):
+        plugins = registry.plugins(path.rpartition(".")[2]).values()
+        if any(option in inspect.signature(plugin).parameters for plugin in plugins):
+            return f"{path}.{option}"
     return None
+
+
+def _inner_kinds(kind: str) -> list[str]:
+    """The kinds of plug-ins that those of a kind have as options."""
+    names = (name for plugin in registry.plugins(kind).values() for name in inspect.signature(plugin).parameters)
+    return [name for name in dict.fromkeys(names) if name in registry.KINDS and name != kind]

@@ -46,6 +46,7 @@ X = {  # name of a horizontal axis: column and title
     "queries": ("queries", "queries per peer"),
     "bytes": ("bytes", "sent per peer"),
     "time": ("time", "message time (s)"),
+    "seconds": ("simulated", "simulated time (s)"),
 }
 # Metrics in the panels of a single run, and their names there
 SINGLE = {
@@ -87,7 +88,8 @@ def convergence(
     Args:
         frame: evaluations of `read_runs`, or of any run: columns `round` and metrics; also `run` and `label` for
             several runs. Or the result of a run.
-        x: what to draw against: "rounds", "queries", "bytes" (per peer) or "time" (`summary.with_time`).
+        x: what to draw against: "rounds", "queries", "bytes" (per peer), "time" (`summary.with_time`) or "seconds"
+            (column `simulated`: those of the runs' clocks).
         y: metrics to draw, a row of panels each; empty: those of ROWS that were recorded.
         color: column of `frame` by whose values curves are coloured.
         columns: column of `frame` by whose values panels are split.

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from dfedsam.analysis.plot.convergence import convergence
 from dfedsam.analysis.plot.style import Size, Style, save, use_style
 from dfedsam.analysis.read import labels
+from dfedsam.analysis.read.metrics import numbers
 from dfedsam.analysis.read.runs import Study, read_study
 from dfedsam.analysis.summary import with_time
 from dfedsam.errors import OptionError
@@ -35,7 +37,8 @@ def plot_runs(
         folders: runs, studies or folders of runs, finished or not; seeds of the same settings become one curve.
         out: file to write (.pdf, .png, .svg). By default convergence.pdf, in the folder if there is a single one, else
             in the current one.
-        x: what to draw against: "rounds", "queries", "bytes" (per peer) or "time".
+        x: what to draw against: "rounds", "queries", "bytes" (per peer), "time" (of messages) or "seconds"
+            (of the runs' clocks).
         y: metrics to draw, a row of panels each; empty: those of ROWS that were recorded.
         color: a setting, such as "topology" or "gossip.steps": curves with the same value share a colour.
         columns: a setting: one column of panels per value; `x` must be a single word then.
@@ -54,11 +57,23 @@ def plot_runs(
         out = (Path(given[0]) if len(given) == 1 else Path()) / "convergence.pdf"
     with use_style(style):
         study = read_study(given, strict=True)
-        frame = with_time(study.evaluations) if "time" in x else study.evaluations
+        frame = study.evaluations
+        if "seconds" in x:
+            frame = _with_clock(frame)
+        if "time" in x:
+            frame = with_time(frame)
         frame, chosen = _with_settings(frame, study, color=color, columns=columns)
         names, title = curve_names(study, frame)
         figure = convergence(frame, x, y, **chosen, size=size, log=log, names=names, title=title)
         return save(figure, out, formats=(".pdf",))[0]
+
+
+def _with_clock(frame: pd.DataFrame) -> pd.DataFrame:
+    """The evaluations with their simulated seconds as `simulated`."""
+    seconds = numbers(frame, "time")
+    if not np.isfinite(seconds).any():
+        raise OptionError("x", "seconds", "needs runs with simulated time", "run them with --clock simulated")
+    return frame.assign(simulated=seconds)
 
 
 def plot_run(folder: Path | str) -> list[Path]:

@@ -1,5 +1,6 @@
 """Algorithms: one short file each."""
 
+from dfedsam.algorithms.asynchronous import ADSGD, AsynchronousDFedSAM
 from dfedsam.algorithms.base import Algorithm, GradientMethod, State
 from dfedsam.algorithms.baselines import CentralAverage, LocalOnly
 from dfedsam.algorithms.bbt import BBT, FedAvgBBT
@@ -20,8 +21,12 @@ from dfedsam.algorithms.local_tracking import KGT, LED
 from dfedsam.algorithms.momentum import DecentLaM, QGDSGDm
 from dfedsam.algorithms.network_dane import NetworkDANE
 from dfedsam.algorithms.oledfl import OledFL
+from dfedsam.algorithms.pairs import ADPSGD, A2CiD2
+from dfedsam.algorithms.text_evolution import TextEvolution
 
 __all__ = [
+    "ADPSGD",
+    "ADSGD",
     "BBT",
     "D2",
     "DLM",
@@ -32,7 +37,9 @@ __all__ = [
     "LTADMM",
     "NIDS",
     "SGP",
+    "A2CiD2",
     "Algorithm",
+    "AsynchronousDFedSAM",
     "AugDGM",
     "CentralAverage",
     "DFedADMM",
@@ -60,5 +67,6 @@ __all__ = [
     "ProxSkip",
     "QGDSGDm",
     "State",
+    "TextEvolution",
     "WangElia",
 ]

@@ -47,6 +47,7 @@ class Algorithm(ABC):
     """An algorithm reaches other peers only through gossip, or, as a baseline, through a server.
 
     Attributes:
+        wakes: how peers meet if the algorithm is asynchronous (`dfedsam.clock.AsynchronousTime`); None: in rounds.
         uses_server: whether it is a baseline with a central server, `context.server`.
         replayable: whether its rounds are plain local steps, whose coefficients a gossip may send in place of x.
         adds_gradient_steps: whether peers change the result of the last gossip phase only by steps along estimated
@@ -61,6 +62,7 @@ class Algorithm(ABC):
     """
 
     uses_server: ClassVar[bool] = False
+    wakes: ClassVar[Literal["mailboxes", "pairs"] | None] = None
     irregular: ClassVar[bool] = False
     replayable: ClassVar[bool] = False
     adds_gradient_steps: ClassVar[bool] = True
@@ -97,8 +99,9 @@ class Algorithm(ABC):
             raise OptionError("algorithm", me, rule, "choose dpsgd, dfedsam or gradient_tracking")
         if _kind(gossip) in self.refused_gossip:
             what = "send uncompressed rows" if gossip.keeps_mean else "keep the peers' mean"
+            instead = "lead" if gossip.keeps_mean else "gradient_tracking"
             rule = f"must {what} for the algorithm {me}, which adds up the errors of this one"
-            raise OptionError("algorithm.gossip", name, rule, "choose the gossip plain, or the algorithm lead")
+            raise OptionError("algorithm.gossip", name, rule, f"choose the gossip plain, or the algorithm {instead}")
 
     def for_rounds(self, rounds: int) -> Algorithm:
         """This algorithm, with the options that follow the run's number of rounds filled in."""
@@ -110,6 +113,14 @@ class Algorithm(ABC):
         if gossip is not None:
             with options_within("algorithm.gossip"):
                 gossip.check_dim(problem.dim)
+
+    def state_size(self, dim: int) -> int:
+        """Numbers that a peer's state has at least, for x of length `dim`: what may not fit is refused beforehand."""
+        return dim
+
+    def queries_per_waking(self, problem: Problem) -> float:
+        """Queries that a peer of an asynchronous algorithm asks between two wakings."""
+        return 0.0
 
     def note(self, topology: Topology) -> str | None:
         """A note for the user on this algorithm and topology, printed once at the start of a run; None: no note."""

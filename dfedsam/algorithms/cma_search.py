@@ -51,6 +51,9 @@ class CMASearch(Algorithm):
     def init(self, x: NDArray, problem: Problem) -> SearchState:
         return SearchState(x=x, search=cma.start(x, self.sigma, self.covariance))
 
+    def state_size(self, dim: int) -> int:
+        return 2 * dim * dim if self.covariance == "full" else super().state_size(dim)
+
     def metrics(self, state: SearchState) -> dict[str, float]:
         """σ, if the peers share one search."""
         return {"sigma": float(state.search.sigma[0])} if self.needs_all_peers else super().metrics(state)

@@ -76,8 +76,8 @@ class DiNNO(DLM):
     """K steps on f_i(θ) + θᵀp + c Σ_j w_ij ‖θ − (x_i + x_j)/2‖² from θ = x; then p ← p + c (I − W) x of the new x.
 
     Source: Yu, Vincent and Schwager (2022), "DiNNO: distributed neural network optimization for multi-robot
-    collaborative learning", algorithm 1 with plain steps, and c w_ij in place of ρ on each edge. With K = 1 it is DLM.
-    Costs as DLM.
+    collaborative learning", algorithm 1 with plain steps, and c w_ij in place of ρ on each edge. With K = 1 it is DLM;
+    with ever more steps consensus ADMM, which minimises exactly (Mateos, Bazerque and Giannakis, 2010). Costs as DLM.
     """
 
     public_name = "dinno"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csr_array
 
-    from dfedsam.clock import SynchronousTime
+    from dfedsam.clock import RunTime
     from dfedsam.communication.base import Communicator
     from dfedsam.context import QueryCounter
     from dfedsam.experiment import Experiment
@@ -70,10 +71,15 @@ class Run:
     before_gossip: Callable[[NDArray], None] = lambda _: None
     cosines: list[tuple[slice, NDArray]] | None = None
     honest: NDArray[np.bool_] | None = None
-    clock: SynchronousTime | None = None
+    clock: RunTime | None = None
     kept: dict[str, NDArray] = field(default_factory=dict)
     callbacks: Sequence[Callback] = ()
     _start: float = field(default_factory=time.perf_counter)
+
+    @cached_property
+    def start(self) -> NDArray:
+        """The common start (dim,)."""
+        return self.problem.start().astype(self.experiment.dtype)
 
     @property
     def x(self) -> NDArray:

@@ -83,7 +83,8 @@ class Evaluation(Callback):
                 raise RunError(f"the budget does not cover the initial evaluation: {error}; raise it") from None
             run.stop(str(error), drop=True)
             return
-        run.row = {"round": run.round, **metrics, "seconds": run.seconds}
+        known = {name: value if np.isfinite(value) else None for name, value in metrics.items()}  # JSON has no infinity
+        run.row = {"round": run.round, **known, "seconds": run.seconds}
         run.rows.append(run.row)
 
     def _observer(self, run: Run) -> Callable[[NDArray], None]:

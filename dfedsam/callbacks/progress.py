@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -179,7 +180,7 @@ def metrics_line(row: Row) -> str:
     if "accuracy" in row:
         shown.append(f"accuracy {row['accuracy']:.1%}")
     shown += [
-        f"consensus {row['consensus_distance']:.3g}",
+        f"consensus {math.inf if row['consensus_distance'] is None else row['consensus_distance']:.3g}",
         f"{row['queries']:,.0f} queries",
         f"{size(row['bytes'])} a peer",
     ]

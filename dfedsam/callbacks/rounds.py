@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.callbacks.base import INTERRUPTED, Callback, Run
+from dfedsam.run_folder import Row
 from dfedsam.state import rows_of, set_rows
 
 _LOG = logging.getLogger(__name__)
 _SETTLED = 100  # rounds, at least, that peers have to come to rest
 _GROWN = 10.0  # times the consensus distance at rest, beyond which the peers are said to come apart
+_EXPLODED = 1e3  # times the loss at the start, beyond which it is said to explode
 _LATER = 1.05  # times the round of one look, that of the next
 
 
@@ -80,37 +82,60 @@ class Interrupt(Callback):
             run.stop(INTERRUPTED)
 
 
-class ConsensusWatch(Callback):
-    """Says once where compressed gossip lets peers come apart that had come to rest.
+class Watch(Callback):
+    """Says, once each, what usually means that an option is off: a loss that explodes, peers that stand still or part.
 
-    With a γ that is a little too large they do so over thousands of rounds, and the bound on what is sent ends the run
-    only long afterwards. At rest is what the consensus distance was, at most, from a quarter to a half of the rounds
-    so far: where peers are only on their way apart, as at the start, it grows fourfold from there.
+    Peers may come apart that had come to rest, where gossip is compressed: with a γ that is a little too large they do
+    so over thousands of rounds, and the bound on what is sent ends the run only long afterwards. At rest is what the
+    consensus distance was, at most, from a quarter to a half of the rounds so far: where peers are only on their way
+    apart, as at the start, it grows fourfold from there.
     """
 
     def __init__(self) -> None:
         self._due: float = _SETTLED
+        self._said: set[str] = set()
 
     def on_start(self, run: Run) -> None:
-        """Watch nothing where whole rows are sent."""
+        """Watch no consensus distance where whole rows are sent."""
         gossip = run.experiment.algorithm.gossip_of_x()
         if gossip is None or gossip.is_exact:
             self._due = math.inf
 
     def after_round(self, run: Run) -> None:
-        """Compare the latest consensus distance with that at rest."""
-        if run.row is None or run.round < self._due:
+        """Look at the latest evaluation."""
+        if run.row is None or run.round == 0:
             return
-        self._due, now = _LATER * run.round, run.row["consensus_distance"]
+        first, now = run.rows[0]["loss"], run.row["loss"]
+        if first is not None and now is not None and now > _EXPLODED * first > 0:
+            self._say(run, f"the loss has grown from {first:.3g} to {now:.3g}; a lower lr or rho usually helps")
+        if len(run.rows) == 2 and run.row["queries"] and not run.communicator.agree(bool((run.x != run.start).any())):
+            self._say(
+                run,
+                "no peer has moved: the differences of losses are lost in rounding; a larger mu or lr, or dtype "
+                "float64, usually helps",
+            )
+        if run.round >= self._due:
+            self._compare(run, run.row)
+
+    def _compare(self, run: Run, row: Row) -> None:
+        """Compare the latest consensus distance with that at rest."""
+        self._due, now = _LATER * run.round, row["consensus_distance"]
         rest = max(
-            (row["consensus_distance"] for row in run.rows if 0.25 <= row["round"] / run.round <= 0.5), default=0
+            (row["consensus_distance"] or 0 for row in run.rows if 0.25 <= row["round"] / run.round <= 0.5), default=0
         )
-        if rest > 0 and now > _GROWN * rest:
+        if rest > 0 and (now is None or now > _GROWN * rest):
             self._due = math.inf
-            if run.communicator.is_root:
-                _LOG.warning(
-                    "dfedsam: note: round %d: the peers come apart: their consensus distance is %.3g, and was at most "
-                    "%.3g between a quarter and a half of these rounds; a smaller gamma%s, or the gossip plain, "
-                    "usually helps",
-                    *(run.round, now, rest, f" than {run.row['gamma']:.3g}" if "gamma" in run.row else ""),
-                )
+            now = math.inf if now is None else now
+            smaller = f" than {row['gamma']:.3g}" if "gamma" in row else ""
+            self._say(
+                run,
+                f"the peers come apart: their consensus distance is {now:.3g}, and was at most {rest:.3g} between a "
+                f"quarter and a half of these rounds; a smaller gamma{smaller}, or the gossip plain, usually helps",
+            )
+
+    def _say(self, run: Run, what: str) -> None:
+        """Print a note, the first of its kind only."""
+        kind = what.partition(":")[0][:20]
+        if kind not in self._said and run.communicator.is_root:
+            _LOG.warning("dfedsam: note: round %d: %s", run.round, what)
+        self._said.add(kind)

@@ -16,10 +16,10 @@ class Timing(Callback):
 
     def on_start(self, run: Run) -> None:
         """Start the clock, or let it go on from a checkpoint; a resumed run may be over."""
-        run.clock = run.experiment.start_clock()
+        run.clock = run.experiment.start_clock(run.problem, run.x[0].nbytes)
         kept = {name: array for name, array in run.kept.items() if name.startswith("clock.")}
-        if run.clock is not None and kept:
-            run.clock.restore({name: run.communicator.gather(array) for name, array in kept.items()})
+        if run.clock is not None and run.round:
+            run.clock.restore(run.round, {name: run.communicator.gather(array) for name, array in kept.items()})
         self._keep(run)
 
     def before_round(self, run: Run) -> None:

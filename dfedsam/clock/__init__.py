@@ -4,12 +4,14 @@ Everything is a function of profiles, topology, message size and seed, never of 
 run changes none of its numbers.
 """
 
-from dfedsam.clock.base import Clock, TimeModel
+from dfedsam.clock.asynchronous import AsynchronousTime
+from dfedsam.clock.base import Clock, RunTime, TimeModel
 from dfedsam.clock.compute import Compute, Constant, Exponential, LogNormal, Pareto, PerPeer, PerQuery, TwoSpeeds
 from dfedsam.clock.links import Links, MatrixLinks, UnderlayLinks, UniformLinks
 from dfedsam.clock.synchronous import SynchronousTime
 
 __all__ = [
+    "AsynchronousTime",
     "Clock",
     "Compute",
     "Constant",
@@ -20,6 +22,7 @@ __all__ = [
     "Pareto",
     "PerPeer",
     "PerQuery",
+    "RunTime",
     "SynchronousTime",
     "TimeModel",
     "TwoSpeeds",

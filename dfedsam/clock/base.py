@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from dfedsam.clock.compute import Compute, Constant
 from dfedsam.clock.links import Links, UniformLinks
@@ -17,6 +20,9 @@ from dfedsam.validation import one_of, whole_number
 if TYPE_CHECKING:
     from dfedsam.topologies import Topology
 
+Way = Literal["up", "down"]
+Exchange = tuple[csr_array | Way, int]
+"""One gossip step: its W, and the bytes of a message; or the way to a server, or from it."""
 Wait = Literal["neighbourhood", "barrier", "fastest_m", "none"]
 
 
@@ -26,6 +32,64 @@ class TimeModel(ABC):
     @abstractmethod
     def check(self, topology: Topology, *, asynchronous: bool) -> None:
         """Raise OptionError unless it fits the network; called before round 0."""
+
+
+class RunTime(ABC):
+    """The simulated time of one run.
+
+    Attributes:
+        clock: its options.
+        late: messages of the last round that came too late to be used, under the rule "fastest_m".
+    """
+
+    clock: Clock
+    late: int = 0
+
+    def weights(
+        self, round: int, weights: csr_array, size: float, present: NDArray[np.bool_] | None = None
+    ) -> csr_array:
+        """The W that a round mixes with: W_t, or under "fastest_m" what is left of it.
+
+        Args:
+            round: 0-based.
+            weights: W_t, symmetric under "fastest_m".
+            size: bytes of one message.
+            present: mask of the participants, shape (n,); None: all.
+        """
+        return weights
+
+    @abstractmethod
+    def advance(
+        self,
+        round: int,
+        exchanges: Iterable[Exchange],
+        queries: NDArray[np.float64],
+        present: NDArray[np.bool_] | None = None,
+    ) -> None:
+        """Let one round pass.
+
+        Args:
+            round: 0-based.
+            exchanges: the gossip steps, in their order.
+            queries: how many each peer asks in the round, shape (n,).
+            present: mask of the participants, shape (n,); None: all.
+        """
+
+    @property
+    @abstractmethod
+    def metrics(self) -> dict[str, float]:
+        """Seconds since the start, and the share of them spent waiting.
+
+        `time` is that of the slowest peer and `time_mean` the mean over peers; `idle` is the mean share of waiting.
+        """
+
+    def arrays(self) -> dict[str, NDArray[np.float64]]:
+        """What a checkpoint holds, a row for each peer."""
+        return {}
+
+    @abstractmethod
+    def restore(self, round: int, arrays: Mapping[str, NDArray[np.float64]]) -> None:
+        """Go on after `round` rounds, from the arrays of a checkpoint."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,6 +35,10 @@ class Compute(ABC):
             queries: how many each peer asks in the round, shape (n,).
         """
 
+    def mean_seconds(self, stream: RandomStream, queries: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The mean of `seconds` over rounds, shape (n,)."""
+        return self.seconds(stream, queries)
+
     def check(self, n: int) -> None:  # noqa: B027  (most profiles fit any number of peers)
         """Raise OptionError unless the profile fits a network of n peers."""
 
@@ -56,8 +60,17 @@ class Constant(Compute):
         return np.full(len(stream.peers), float(self.mean))
 
 
+class RandomTimes(Compute):
+    """Times that are independent over peers and rounds, with a common mean."""
+
+    mean: float
+
+    def mean_seconds(self, stream: RandomStream, queries: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.full(len(stream.peers), float(self.mean))
+
+
 @dataclass(frozen=True, kw_only=True)
-class Exponential(Compute):
+class Exponential(RandomTimes):
     """Exponentially distributed times, independent over peers and rounds: a barrier of n peers then takes H_n means.
 
     Args:
@@ -74,7 +87,7 @@ class Exponential(Compute):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LogNormal(Compute):
+class LogNormal(RandomTimes):
     """Log-normally distributed times, independent over peers and rounds.
 
     Args:
@@ -95,7 +108,7 @@ class LogNormal(Compute):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pareto(Compute):
+class Pareto(RandomTimes):
     """Pareto distributed times, independent over peers and rounds: a heavy tail of stragglers.
 
     Args:

@@ -10,6 +10,7 @@ from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from dfedsam.clock.compute import read_numbers
 from dfedsam.errors import OptionError
@@ -27,21 +28,33 @@ class Edges:
         n: peers.
         senders: j of each edge, shape (m,).
         receivers: i of each edge, shape (m,).
+        together: whether all of these messages are sent at once; else each has its sender and receiver for itself.
     """
 
     n: int
     senders: NDArray[np.intp]
     receivers: NDArray[np.intp]
+    together: bool = True
+
+    @classmethod
+    def of(cls, weights: csr_array) -> Edges:
+        """Those of a mixing matrix W with sorted indices: its entries off the diagonal, by receiver and sender."""
+        n = len(weights.indptr) - 1
+        rows = np.repeat(np.arange(n), np.diff(weights.indptr))
+        sent = (weights.indices != rows) & (weights.data != 0)
+        return cls(n, weights.indices[sent].astype(np.intp), rows[sent])
 
     @cached_property
     def out_degrees(self) -> NDArray[np.intp]:
-        """Messages that each peer sends, shape (n,)."""
-        return np.bincount(self.senders, minlength=self.n)
+        """Messages that each peer sends at once, shape (n,)."""
+        counts = np.bincount(self.senders, minlength=self.n)
+        return counts if self.together else np.minimum(counts, 1)
 
     @cached_property
     def in_degrees(self) -> NDArray[np.intp]:
-        """Messages that each peer receives, shape (n,)."""
-        return np.bincount(self.receivers, minlength=self.n)
+        """Messages that each peer receives at once, shape (n,)."""
+        counts = np.bincount(self.receivers, minlength=self.n)
+        return counts if self.together else np.minimum(counts, 1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from dfedsam.clock.base import Clock
+from dfedsam.clock.base import Clock, Exchange, RunTime, Way
 from dfedsam.clock.links import Edges
 from dfedsam.random import RandomStream
 from dfedsam.topologies.schedules.unreliable import Links as TopologyLinks
 
-Way = Literal["up", "down"]
-Exchange = tuple[csr_array | Way, int]
-"""One gossip step: its W, and the bytes of a message; or the way to a server, or from it."""
 _KEPT = 16  # matrices whose edges are kept
 
 
@@ -29,13 +25,6 @@ class _Pattern:
 
     weights: csr_array
     edges: Edges
-
-    @classmethod
-    def of(cls, weights: csr_array) -> _Pattern:
-        n = len(weights.indptr) - 1
-        rows = np.repeat(np.arange(n), np.diff(weights.indptr))
-        sent = (weights.indices != rows) & (weights.data != 0)
-        return cls(weights, Edges(n, weights.indices[sent].astype(np.intp), rows[sent]))
 
     @cached_property
     def heads(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -67,7 +56,7 @@ class _Pattern:
         return leave
 
 
-class SynchronousTime:
+class SynchronousTime(RunTime):
     """Simulated time of a run, advanced round by round.
 
     t_i ← t_i + c_i for the computation, and then in each gossip step t_i ← max over j in N(i) and i of t_j + d(j, i):
@@ -82,14 +71,12 @@ class SynchronousTime:
     Attributes:
         now: when each peer is ready for the next round, in seconds, shape (n,).
         waited: seconds that each has waited so far for others' messages, shape (n,).
-        late: messages of this round that came too late to be used, under the rule "fastest_m".
     """
 
     def __init__(self, clock: Clock, n: int, seed: int) -> None:
         self.clock, self.seed = clock, seed
         self.now = np.zeros(n)
         self.waited = np.zeros(n)
-        self.late = 0
         self._patterns: OrderedDict[int, _Pattern] = OrderedDict()
         self._leave: NDArray[np.float64] | None = None
         self._hub: int | None = None
@@ -101,14 +88,6 @@ class SynchronousTime:
     def weights(
         self, round: int, weights: csr_array, size: float, present: NDArray[np.bool_] | None = None
     ) -> csr_array:
-        """The W that a round mixes with: W_t, or under "fastest_m" what is left of it.
-
-        Args:
-            round: 0-based.
-            weights: W_t, symmetric under "fastest_m".
-            size: bytes of one message.
-            present: mask of the participants, shape (n,); None: all.
-        """
         self._leave, self.late = None, 0
         if self.clock.m is None:
             return weights
@@ -129,14 +108,6 @@ class SynchronousTime:
         queries: NDArray[np.float64],
         present: NDArray[np.bool_] | None = None,
     ) -> None:
-        """Let one round pass.
-
-        Args:
-            round: 0-based.
-            exchanges: the gossip steps, in their order.
-            queries: how many each peer asks in the round, shape (n,).
-            present: mask of the participants, shape (n,); None: all.
-        """
         ready = self._computed(round, queries, present)
         waited = np.zeros_like(ready)
         for link, size in exchanges:
@@ -150,20 +121,14 @@ class SynchronousTime:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Seconds since the start, and the share of them spent waiting.
-
-        `time` is that of the slowest peer and `time_mean` the mean over peers; `idle` is the mean share of waiting.
-        """
         total = float(self.now.mean())
         idle = float(self.waited.mean()) / total if total else 0.0
         return {"time": float(self.now.max()), "time_mean": total, "idle": idle}
 
     def arrays(self) -> dict[str, NDArray[np.float64]]:
-        """What a checkpoint holds, a row for each peer."""
         return {"clock.now": self.now, "clock.waited": self.waited}
 
-    def restore(self, arrays: dict[str, NDArray[np.float64]]) -> None:
-        """Go on from the arrays of a checkpoint."""
+    def restore(self, round: int, arrays: Mapping[str, NDArray[np.float64]]) -> None:
         self.now, self.waited = arrays["clock.now"], arrays["clock.waited"]
 
     def _computed(
@@ -200,7 +165,7 @@ class SynchronousTime:
         """The edges of W; kept for the last few matrices, which the pattern keeps alive and so recognisable."""
         key = id(weights)
         if key not in self._patterns:
-            self._patterns[key] = _Pattern.of(weights)
+            self._patterns[key] = _Pattern(weights, Edges.of(weights))
             if len(self._patterns) > _KEPT:
                 self._patterns.popitem(last=False)
         return self._patterns[key]

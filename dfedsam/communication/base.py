@@ -163,18 +163,22 @@ class Communicator(ABC):
             self._scratch[name] = np.empty(size, np.uint8)
         return self._scratch[name][:size].view(dtype).reshape(shape)
 
-    def receive(self, W: csr_array, messages: NDArray[np.uint8]) -> tuple[NDArray[np.intp], NDArray[np.uint8]]:
+    def receive(
+        self, W: csr_array, messages: NDArray[np.uint8], *, counted: bool = True
+    ) -> tuple[NDArray[np.intp], NDArray[np.uint8]]:
         """The messages of the block's peers, and of all their in-neighbours in W.
 
         Args:
             W: as in `mix`; only its links matter.
             messages: (b, w), the block's.
+            counted: whether it counts, as `add_encoded` does; if not, the caller counts what it takes of them.
 
         Returns:
-            The numbers of the peers, rising, shape (m,), and their messages, shape (m, w). Counts as `add_encoded`.
+            The numbers of the peers, rising, shape (m,), and their messages, shape (m, w).
         """
         edges, plan = self._plan(W, W.dtype)
-        self.count(edges, messages.shape[1], W)
+        if counted:
+            self.count(edges, messages.shape[1], W)
         if self.size == 1:
             return np.asarray(self.block), messages
         peers = np.concatenate([np.asarray(self.block), plan.remote])

@@ -261,3 +261,15 @@ def test_what_is_refused(tmp_path):
         plot_run(write(tmp_path / "b", []))
     with pytest.raises(ValueError, match=r"has no config\.yaml"):
         plot_run(tmp_path)
+
+
+def test_simulated_seconds_are_an_axis_of_runs_with_a_clock(tmp_path):
+    run = write(tmp_path / "a", [row(t, time=2.5 * t) for t in range(4)])
+    figure = plot_runs([run], tmp_path / "a.png", x=["rounds", "seconds"], y=["loss"])
+    assert figure.is_file()
+    frame = read_runs([run])
+    axes = drawn(convergence(frame.assign(simulated=frame["time"]), ["seconds"], ["loss"])).axes
+    assert words(axes[0].figure)[0][1] == "simulated time (s)"
+    np.testing.assert_allclose(axes[0].lines[0].get_xdata(), [0, 2.5, 5, 7.5])
+    with pytest.raises(ValueError, match="x is seconds: it needs runs with simulated time; run them with --clock"):
+        plot_runs([write(tmp_path / "b", [row(0), row(1)])], tmp_path / "b.png", x=["seconds"])

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from dfedsam import (
+    ADPSGD,
+    ADSGD,
     ALIE,
     BBT,
     D2,
@@ -23,6 +25,8 @@ from dfedsam import (
     LTADMM,
     SGP,
     SPSA,
+    A2CiD2,
+    AsynchronousDFedSAM,
     CentralAverage,
     Chebyshev,
     Choco,
@@ -75,7 +79,7 @@ from dfedsam import (
     run,
     topologies,
 )
-from dfedsam.clock import Clock, Exponential, PerQuery, UniformLinks
+from dfedsam.clock import Clock, Exponential, PerQuery, TwoSpeeds, UniformLinks
 from dfedsam.communication import connect
 from dfedsam.registry import public_name
 from tests.dfedsam.communication.cases import drawn
@@ -164,6 +168,15 @@ CASES = dict(
         case(LogisticRegression(), SAM, "erdos_renyi"),
         case(LogisticRegression(classes=2), DPSGD(lr=0.1, estimator=Exact(), weight_decay=0.1), "erdos_renyi"),
         case(Quadratic(dim=13), SAM, clock=Clock(compute=PerQuery(), links=UniformLinks(latency=0.1))),
+        *(
+            case(Quadratic(dim=13, noise=0.2), algorithm, clock=Clock(compute=compute, links=UniformLinks(latency=0.2)))
+            for algorithm, compute in (
+                (ADSGD(lr=0.1), TwoSpeeds(slow=0.3, factor=5)),
+                (AsynchronousDFedSAM(lr=0.05, momentum=0.5, keep_momentum=True), Exponential()),
+                (ADPSGD(lr=0.1, rho=0.1), PerQuery()),
+                (A2CiD2(lr=0.1), Exponential()),
+            )
+        ),
         case(Quadratic(dim=13), DFedSAMMG(), "complete", clock=Clock(compute=Exponential(), wait="fastest_m", m=3)),
         case(Quadratic(dim=13), DFedSAM(gossip=CSPlus(max_attackers=2)), "complete", adversary=Dissensus(peers=[0, 5])),
         case(
@@ -176,7 +189,7 @@ CASES = dict(
         case(LinearScores(), DFedSAM(lr=0.05, rho=0.1, estimator=ScoreSketch(directions=3))),
     ]
 )
-assert len(CASES) == len(ALGORITHMS) + 12
+assert len(CASES) == len(ALGORITHMS) + 16
 
 
 def run_case(

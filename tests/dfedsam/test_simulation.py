@@ -306,6 +306,32 @@ def test_what_callbacks_keep_and_record_survives_a_resume(tmp_path):
     assert whole["total"].iloc[1] == 0 < whole["total"].iloc[2]
 
 
+def test_what_usually_goes_wrong_is_said_once(caplog):
+    options = {"topology": "ring", "peers": 4, "rounds": 3, "objective": "quadratic"}
+    simulate(algorithm=DFedSAM(lr=1e3), **options)
+    simulate(algorithm=DFedSAM(estimator=TwoPoint(mu=1e-9)), **options)
+    simulate(algorithm=DFedSAM(), **options)
+    said = [record.getMessage().partition(": round ")[2] for record in caplog.records]
+    assert len(said) == 2
+    assert "the loss has grown from" in said[0]
+    assert said[1].startswith("1: no peer has moved")
+
+
+def test_metrics_that_are_not_finite_are_missing(tmp_path):
+    class Bad(Callback):
+        def metrics(self, run):
+            return {"bad": float("inf")}
+
+    simulate(objective="quadratic", topology="ring", algorithm="dpsgd", rounds=1, callbacks=[Bad()], out=tmp_path / "a")
+    assert "Infinity" not in (tmp_path / "a" / "metrics.jsonl").read_text()
+    assert '"bad": null' in (tmp_path / "a" / "metrics.jsonl").read_text()
+
+
+def test_a_state_beyond_memory_is_refused_before_the_work():
+    with pytest.raises(OptionError, match=r"algorithm is bbt: it must fit into memory.* 16,000 GB"):
+        simulate(objective=Quadratic(dim=10**6), topology="ring", peers=2, algorithm="bbt", rounds=1)
+
+
 def test_a_folder_is_never_overwritten_and_another_experiment_never_resumed(tmp_path):
     options = {
         "objective": Quadratic(dim=5),

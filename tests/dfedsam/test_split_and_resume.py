@@ -34,7 +34,7 @@ def unbroken(tmp_path_factory):
 def test_ranks_and_resumes_do_not_change_a_bit(first, then, unbroken, tmp_path):
     rows, folder = unbroken
     for (ranks, placement), more in [(first, []), (then, ["--resume"])]:
-        job = mpirun(ranks, ["-m", "tests.dfedsam.contract_cases", tmp_path, placement, *more], timeout=120)
+        job = mpirun(ranks, ["-m", "tests.dfedsam.contract_cases", tmp_path, placement, *more], timeout=300)
         assert job.returncode == 0, job.stderr
     again = json.loads((tmp_path / "rows.json").read_text())
     for case in CASES:

@@ -22,6 +22,42 @@ CASES = {
         "run --algorithm.estimator.directions 99999999999999999999",
         "algorithm.estimator.directions is 9+: it must be a whole number of at most 1,000,000",
     ),
+    "an asynchronous algorithm and a waiting rule": (
+        "run --algorithm adsgd --clock.wait barrier",
+        "clock.wait is barrier: it must be none for an asynchronous algorithm",
+    ),
+    "rounds in which nobody waits": ("run --clock.wait none", "clock.wait is none.*asynchronous.*adsgd"),
+    "more neighbours than there are": (
+        "run --clock.wait fastest_m --clock.m 3",
+        "clock.m is 3: it must be at most 2, the smallest number of neighbours",
+    ),
+    "late messages and gossip with a memory": (
+        "run --clock.wait fastest_m --clock.m 1 --algorithm.gossip choco",
+        "clock.wait is fastest_m.*whole rows.*choose the gossip plain",
+    ),
+    "gossip with a memory without rounds": (
+        "run --algorithm adsgd --algorithm.gossip choco",
+        "algorithm.gossip is not an option",
+    ),
+    "links that change without rounds": (
+        "run --algorithm ad_psgd --topology one_peer_exponential",
+        "algorithm is ad_psgd: it must have undirected links, the same at all times",
+    ),
+    "an underlay with fewer sites than peers": (
+        "run --clock.links underlay --peers 12",
+        "clock.links.file is gaia: it must have a site for each of 12 peers, but it has 11",
+    ),
+    "no bandwidth": (
+        "run --clock.links.bandwidth 0",
+        "clock.links.bandwidth is 0.0: it must be a finite number above 0",
+    ),
+    "latencies of other peers": (
+        "run --peers 4 --clock.links matrix --clock.links.latency off.csv --clock.links.bandwidth off.csv",
+        "clock.links.latency is off.csv: it must be 4 × 4, a row per peer, but it is 3 × 3",
+    ),
+    "an end in time without time": ("run --until 5", "until is 5.0: it needs simulated time.*--clock simulated"),
+    "a message of no size": ("topology ring --underlay gaia --message 3Q", "message is 3Q.*such as 45MB"),
+    "an unknown underlay": ("topology ring --underlay gai", "underlay is gai.*did you mean gaia"),
     "an unknown command": ("walk", "command is walk"),
     "an unknown topology": ("run --topology rings", "topology is rings.*--list.*did you mean ring"),
     "a grid of a prime number": ("run --topology grid --peers 13", "peers is 13.*12"),

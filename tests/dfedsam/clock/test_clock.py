@@ -1,6 +1,7 @@
 """Simulated time against what is known in closed form."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from dfedsam import Chebyshev, DFedSAM, DFedSAMMG, Quadratic, simulate
@@ -139,11 +140,16 @@ def quadratic(rounds=6, algorithm=None, topology="complete", **options):
     )
 
 
+def numbers(**options):
+    """All evaluations of such a run."""
+    return pd.DataFrame(quadratic(**options).rows)
+
+
 def test_a_clock_that_loses_no_message_changes_no_number():
     """But for the time that waiting takes, runs with any such clock and without one are the same."""
-    plain, found = quadratic().metrics.drop(columns="seconds"), []
+    plain, found = numbers().drop(columns="seconds"), []
     for wait in ("neighbourhood", "barrier"):
-        metrics = quadratic(clock=Clock(compute=Exponential(), wait=wait)).metrics
+        metrics = numbers(clock=Clock(compute=Exponential(), wait=wait))
         found.append(metrics["time_mean"].iloc[-1])
         np.testing.assert_array_equal(metrics[plain.columns], plain)
     assert found[0] < found[1]
@@ -167,10 +173,10 @@ def test_waiting_for_the_fastest_keeps_the_weight_of_late_messages_at_both_ends(
 def test_late_messages_are_sent_all_the_same():
     """Bytes are those of the whole graph, and with m all neighbours no number changes."""
     slow = TwoSpeeds(slow=0.2)
-    whole = quadratic(clock=Clock(compute=slow, wait="fastest_m", m=5)).metrics.drop(columns="seconds")
-    neighbourhood = quadratic(clock=Clock(compute=slow)).metrics
+    whole = numbers(clock=Clock(compute=slow, wait="fastest_m", m=5)).drop(columns="seconds")
+    neighbourhood = numbers(clock=Clock(compute=slow))
     np.testing.assert_array_equal(whole, neighbourhood[whole.columns])
-    some = quadratic(clock=Clock(compute=slow, wait="fastest_m", m=2)).metrics
+    some = numbers(clock=Clock(compute=slow, wait="fastest_m", m=2))
     np.testing.assert_array_equal(some["bytes"], whole["bytes"])
     assert some["time_mean"].iloc[-1] < whole["time_mean"].iloc[-1]
     assert some["consensus_distance"].iloc[-1] > whole["consensus_distance"].iloc[-1]
@@ -186,10 +192,10 @@ def test_a_server_costs_the_way_up_and_down():
 def test_a_run_ends_once_its_simulated_time_is_over(tmp_path):
     clock = Clock(compute=Constant(mean=1), links=INSTANT)
     result = quadratic(rounds=9, clock=clock, until=2.5, evaluate_every=4, out=tmp_path / "run")
-    assert list(result.metrics["time"]) == pytest.approx([0, 3])
+    assert [row["time"] for row in result.rows] == pytest.approx([0, 3])
     assert result.stopped is None
     later = quadratic(rounds=9, clock=clock, until=4.5, evaluate_every=4, out=tmp_path / "run", resume=True)
-    assert list(later.metrics["time"]) == pytest.approx([0, 3, 4, 5])
+    assert [row["time"] for row in later.rows] == pytest.approx([0, 3, 4, 5])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,139 @@
+"""Asynchronous algorithms: what they share, and ADSGD and DFedSAM without rounds, whose peers never wait."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfedsam.algorithms.base import State
+from dfedsam.algorithms.local_steps import LocalSteps
+from dfedsam.algorithms.versions import Versions
+from dfedsam.context import RoundContext
+from dfedsam.errors import OptionError
+from dfedsam.objectives.base import Problem
+from dfedsam.registry import public_name
+from dfedsam.state import rows_of, set_rows
+from dfedsam.topologies import Topology
+
+
+@dataclass(kw_only=True)
+class WakingState(State):
+    """What local steps change besides x.
+
+    Args:
+        estimator: the estimator's state.
+        momentum: m, shape (peers, dim), if it is kept between wakings.
+    """
+
+    estimator: Any
+    momentum: NDArray | None = None
+    gossip: None = None
+    last_start: None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asynchronous(LocalSteps):
+    """Shared by algorithms in which a peer takes K local steps between two wakings; a round is n wakings."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.perturbation == "last_round":
+            raise OptionError("perturbation", "last_round", "needs rounds, which it does not have", "choose momentum")
+
+    def check(self, topology: Topology) -> None:
+        super().check(topology)
+        name = public_name(type(self))
+        if topology.period != 1 or topology.directed or topology.sums != "both":
+            rule = "must have undirected links, the same at all times, and rows and columns of W that sum to one"
+            raise OptionError("algorithm", name, rule, "choose another topology, such as ring")
+
+    def queries_per_waking(self, problem: Problem) -> float:
+        estimates = 2 if self.rho and self.perturbation in ("own", "same") else 1
+        return self.estimator.queries(problem.dim) * estimates * self.local_steps * problem.queries_per_loss
+
+    def displacements(
+        self, x: NDArray, state: WakingState, rows: NDArray[np.intp], context: RoundContext, wave: int
+    ) -> Iterator[tuple[slice | NDArray[np.intp], slice, NDArray]]:
+        """What K local steps add to some peers' rows of x, as (rows, their places in `rows`, increments).
+
+        Args:
+            x: where the steps begin, a row for each peer of the block; these rows are overwritten.
+            state: updated but for x.
+            rows: which peers take them, rising.
+            context: the round's context.
+            wave: number of the wave, for its random numbers.
+        """
+        inner = WakingState(x=x, estimator=state.estimator, momentum=state.momentum)
+        queries, first = self.estimator.queries(x.shape[1]), wave * self.local_steps
+        for where, places, chunk in context.chunks_of(rows, first, queries, x[0].nbytes):
+            local = rows_of(inner, where)
+            start = local.x.copy()
+            self._steps(local, chunk, None, None)
+            set_rows(inner, where, local)
+            yield where, places, np.subtract(local.x, start, out=start)
+
+
+@dataclass(kw_only=True)
+class MailboxState(WakingState):
+    """The state of an algorithm whose peers read older rows of their neighbours.
+
+    Args:
+        kept: rows that x held before, and that neighbours may still read, shape (peers, s, dim).
+        versions: how many wakings each of these had behind it, −1 for a free place, shape (peers, s).
+    """
+
+    kept: NDArray
+    versions: NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ADSGD(Asynchronous):
+    """ADSGD: when it wakes, peer i sets x_i ← Σ_j w_ij x_j − η ĝ_i(x_i) with the rows x_j that it received last.
+
+    Nobody waits, and no step size depends on how late rows may be. With ηa ≤ min w_ii on quadratics of curvature a,
+    every schedule with bounded delays ends at the fixed point of the synchronous method. Source: Zhou and Pu (2025),
+    arXiv 2505.10322. A waking costs the estimator's queries, twice these with ρ > 0, and one vector to each neighbour.
+    With K > 1 the increment of K local steps takes the place of −η ĝ.
+    """
+
+    public_name = "adsgd"
+    wakes = "mailboxes"
+
+    local_steps: int = 1
+
+    def init(self, x: NDArray, problem: Problem) -> MailboxState:
+        momentum = np.zeros_like(x) if self.momentum and self.keep_momentum else None
+        kept, versions = np.zeros((len(x), 1, x.shape[1]), x.dtype), np.full((len(x), 1), -1)
+        estimator = self.estimator.init(x, problem)
+        return MailboxState(x=x, estimator=estimator, momentum=momentum, kept=kept, versions=versions)
+
+    def round(self, state: MailboxState, context: RoundContext) -> MailboxState:
+        rows = Versions(state.x, state.kept, state.versions, context)
+        for number, wave in enumerate(rows.waves):
+            mine = rows.mine(wave.peers)
+            mixed = rows.mix(wave)
+            rows.keep(wave)
+            for _, places, step in self.displacements(state.x, state, mine, context, number):
+                mixed[places] += step
+            rows.replace(mine, mixed)
+        state.kept, state.versions = rows.state()
+        return state
+
+
+@dataclass(frozen=True, kw_only=True)
+class AsynchronousDFedSAM(ADSGD):
+    """DFedSAM without rounds: K steps of SAM between two wakings, at which a peer takes in the rows it received last.
+
+    Ours: ADSGD with the increment of DFedSAM's local phase, x_i ← Σ_j w_ij x_j − η Σ_k ĝ(x + ρ ĝ/‖ĝ‖). Where all
+    peers take the same time it is DFedSAM that combines before it adapts. A waking costs 2K times the estimator's
+    queries and one vector to each neighbour.
+    """
+
+    public_name = "asynchronous_dfedsam"
+
+    local_steps: int = 5
+    rho: float = 0.05

@@ -1,0 +1,141 @@
+"""Asynchronous algorithms in which peers meet in pairs: AD-PSGD and A²CiD²."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from dfedsam.algorithms.asynchronous import Asynchronous, WakingState
+from dfedsam.algorithms.versions import Rows
+from dfedsam.context import RoundContext
+from dfedsam.objectives.base import Problem
+
+
+@dataclass(kw_only=True)
+class PairState(WakingState):
+    """`start`: the row from which each peer computes its next increment, shape (peers, dim)."""
+
+    start: NDArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class ADPSGD(Asynchronous):
+    """AD-PSGD: at a waking of peer i it and a random neighbour j both take (x_i + x_j)/2; then x_i ← x_i − η ĝ_i(x̂_i).
+
+    x̂_i is its row as it was when it began to compute, which neighbours may have changed since. Source: Lian et al.
+    (2018), "Asynchronous decentralized parallel stochastic gradient descent", algorithm 1. The paper lets only one side
+    of a bipartite graph start meetings, so that none blocks another; here they happen one after the other in the order
+    of time, on any graph. A waking costs the estimator's queries, twice these with ρ > 0, and two vectors. With K > 1
+    the increment of K local steps takes the place of −η ĝ.
+    """
+
+    public_name = "ad_psgd"
+    wakes = "pairs"
+
+    local_steps: int = 1
+
+    def init(self, x: NDArray, problem: Problem) -> PairState:
+        momentum = np.zeros_like(x) if self.momentum and self.keep_momentum else None
+        return PairState(x=x, estimator=self.estimator.init(x, problem), momentum=momentum, start=x.copy())
+
+    def round(self, state: PairState, context: RoundContext) -> PairState:
+        rows = Rows(state.x, context)
+        for number, wave in enumerate(rows.waves):
+            self.meet(state, rows, np.r_[wave.peers, wave.partners], np.r_[wave.partners, wave.peers])
+            self.descend(state, np.sort(rows.mine(wave.peers)), context, number)
+        return state
+
+    def meet(self, state: PairState, rows: Rows, peers: NDArray[np.intp], partners: NDArray[np.intp]) -> None:
+        """Average the rows of some peers with those of their partners, all of them different."""
+        rows.exchange()
+        rows.count(len(peers))
+        mine, others = rows.mine(peers), rows.place[rows.of_mine(peers, partners)]
+        state.x[mine] = (state.x[mine] + rows.current[others]) / 2
+
+    def descend(
+        self, state: PairState, mine: NDArray[np.intp], context: RoundContext, wave: int, *shadows: NDArray
+    ) -> None:
+        """Add the increments of the block's peers of a wave to x, and to the same rows of `shadows`."""
+        for where, _, step in self.displacements(state.start, state, mine, context, wave):
+            for rows in (state.x, *shadows):
+                rows[where] += step
+            state.start[where] = state.x[where]
+
+
+@dataclass(kw_only=True)
+class A2CiD2State(PairState):
+    """The state of A²CiD².
+
+    Args:
+        shadow: x̃, shape (peers, dim).
+        time: when each peer last changed, in microseconds, shape (peers,).
+    """
+
+    shadow: NDArray
+    time: NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class A2CiD2(ADPSGD):
+    """A²CiD²: AD-PSGD with a continuous momentum, which makes gossip on poorly connected graphs faster.
+
+    A second row x̃_i flows towards x_i and back: over Δ seconds (x, x̃) ← [[a, b], [b, a]] (x, x̃) with
+    a = (1 + e^{−2ηΔ})/2 and b = 1 − a. A meeting gives x_i ← x_i − m/2 and x̃_i ← x̃_i − α̃ m with m = x_i − x_j; steps of
+    the gradient change both rows alike. η and α̃ follow from the rates at which neighbours meet (`parameters`). Source:
+    Nabli, Belilovsky and Oyallon (2023), "A²CiD²: Accelerating asynchronous communication in decentralized deep
+    learning", algorithm 1. A peer meets others when it wakes, not at times of its own. Costs are those of AD-PSGD.
+    """
+
+    public_name = "a2cid2"
+
+    def init(self, x: NDArray, problem: Problem) -> A2CiD2State:
+        fields = vars(super().init(x, problem))
+        return A2CiD2State(**fields, shadow=x.copy(), time=np.zeros(len(x), np.int64))
+
+    def round(self, state: A2CiD2State, context: RoundContext) -> A2CiD2State:
+        rows, events = Rows(state.x, context), context.events
+        assert events is not None
+        eta, alpha = parameters(events.meeting_rates())
+        for number, wave in enumerate(rows.waves):
+            peers, partners = np.r_[wave.peers, wave.partners], np.r_[wave.partners, wave.peers]
+            mine, times = rows.mine(peers), rows.of_mine(peers, np.r_[wave.times, wave.times])
+            _flow(state, mine, times, eta)
+            before = state.x[mine]
+            self.meet(state, rows, peers, partners)
+            state.shadow[mine] -= 2 * alpha * (before - state.x[mine])  # x_i − (x_i + x_j)/2 is m/2
+            self.descend(state, np.sort(rows.mine(wave.peers)), context, number, state.shadow)
+        _flow(state, np.arange(len(state.x)), np.full(len(state.x), events.end), eta)
+        return state
+
+
+def parameters(rates: csr_array) -> tuple[float, float]:
+    """η in 1/s and α̃ of A²CiD² for the rates at which peers meet.
+
+    With 𝓛 = Σ_e rate_e (e_i − e_j)(e_i − e_j)ᵀ, χ₁ = 1/μ₂(𝓛) and χ₂ = ½ max_e (e_i − e_j)ᵀ 𝓛⁺ (e_i − e_j):
+    η = 1/(2√(χ₁χ₂)), α̃ = ½ √(χ₁/χ₂).
+
+    Args:
+        rates: meetings a second of each pair, symmetric, shape (n, n).
+    """
+    weights = rates.toarray()
+    n = len(weights)
+    laplacian = np.diag(weights.sum(axis=1)) - weights
+    chi_1 = 1 / float(np.linalg.eigvalsh(laplacian)[1])
+    inverse = np.linalg.inv(laplacian + np.full((n, n), weights.mean()))  # agrees with 𝓛⁺ on differences of peers
+    i, j = np.nonzero(weights)
+    resistance = inverse[i, i] + inverse[j, j] - 2 * inverse[i, j]
+    chi_2 = float(resistance.max()) / 2
+    return 1 / (2 * math.sqrt(chi_1 * chi_2)), math.sqrt(chi_1 / chi_2) / 2
+
+
+def _flow(state: A2CiD2State, rows: NDArray[np.intp], times: NDArray[np.int64], eta: float) -> None:
+    """Let x and x̃ of some rows flow until `times`."""
+    b = (-np.expm1(-2e-6 * eta * (times - state.time[rows])) / 2).astype(state.x.dtype)[:, None]
+    gap = b * (state.shadow[rows] - state.x[rows])
+    state.x[rows] += gap
+    state.shadow[rows] -= gap
+    state.time[rows] = times

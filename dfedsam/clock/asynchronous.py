@@ -1,0 +1,115 @@
+"""The time of an asynchronous run: its wakings, wave by wave."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from dfedsam.clock.base import Clock, Exchange, RunTime
+from dfedsam.clock.links import Edges
+from dfedsam.clock.wakings import Mailboxes, Meetings, Microseconds, Pairs, Queue, Wakings, Wave, microseconds
+from dfedsam.random import RandomStream
+
+Wakes = Literal["mailboxes", "pairs"]
+_ROWS = 512  # draws of partners that are kept
+
+
+class AsynchronousTime(RunTime):
+    """Simulated time of an asynchronous run. A round is as many wakings as there are peers.
+
+    A peer computes, and wakes. With "mailboxes" it then takes in what it has received last from its neighbours, sends
+    its new row to all of them, and computes on at once. With "pairs" it first exchanges rows with one neighbour, drawn
+    at random, which takes the slower of the two messages and during which only the partner goes on computing.
+    A resumed run replays its wakings, which are a function of profiles and seed.
+
+    Args:
+        clock: the profiles.
+        wakes: how peers meet.
+        weights: W, the same in all rounds; its links matter alone.
+        seed: the run's seed.
+        size: bytes of a message.
+        queries: how many each peer asks before a waking.
+
+    Attributes:
+        edges: the links, in both directions.
+        end: the time of the last waking of the latest round, in microseconds.
+    """
+
+    def __init__(self, clock: Clock, wakes: Wakes, weights: csr_array, seed: int, size: float, queries: float) -> None:
+        edges = Edges.of(weights)
+        self.clock, self.seed, self.edges, self._queries = clock, seed, edges, np.full(edges.n, float(queries))
+        self.end, self._blocked = 0, 0.0
+        self._degrees, self._first = edges.in_degrees, np.cumsum(edges.in_degrees) - edges.in_degrees
+        if wakes == "mailboxes":
+            delays = microseconds(clock.links.seconds(edges, size))
+            self._events: Mailboxes | Pairs = Mailboxes(Queue(edges.n, self._computation), edges, delays)
+        else:
+            self._delays = self._of_meetings(size)
+            self._choice = lru_cache(_ROWS)(self._chosen_edges)
+            self._events = Pairs(edges.n, Queue(edges.n, self._until_met), lambda k: edges.senders[self._choice(k)])
+
+    def waves(self, round: int) -> Iterator[Wave] | Iterator[Meetings]:
+        """The waves of the next round, which the algorithm must use up; rounds are asked for in their order."""
+        wakings, waves = self._events.next_round()
+        self._count(wakings)
+        return waves
+
+    def advance(
+        self,
+        round: int,
+        exchanges: Iterable[Exchange],
+        queries: NDArray[np.float64],
+        present: NDArray[np.bool_] | None = None,
+    ) -> None:
+        pass  # `waves` does
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        time = self.end / 1e6
+        return {"time": time, "time_mean": time, "idle": self._blocked / (self.end * self.edges.n or 1)}
+
+    def restore(self, round: int, arrays: Mapping[str, NDArray[np.float64]]) -> None:
+        for t in range(round):
+            deque(self.waves(t), maxlen=0)
+
+    def meeting_rates(self) -> csr_array:
+        """Meetings a second of each pair of peers, on average, shape (n, n), symmetric, for wakes "pairs"."""
+        edges, stream = self.edges, RandomStream(self.seed, "compute time", 0, 0, range(self.edges.n))
+        delays = np.add.reduceat(self._delays, self._first) / self._degrees / 1e6
+        wakings = 1 / (self.clock.compute.mean_seconds(stream, self._queries) + delays)
+        rates = (wakings / self._degrees)[edges.receivers]
+        one_way = csr_array((rates, (edges.receivers, edges.senders)), shape=(edges.n, edges.n))
+        return csr_array(one_way + one_way.T)
+
+    def _count(self, wakings: Wakings) -> None:
+        self.end = int(wakings.times[-1])
+        if isinstance(self._events, Pairs):
+            for k in np.unique(wakings.counts):
+                peers = wakings.peers[wakings.counts == k]
+                self._blocked += float(self._delays[self._choice(int(k))[peers]].sum())
+
+    def _computation(self, k: int) -> Microseconds:
+        stream = RandomStream(self.seed, "compute time", k, 0, range(self.edges.n))
+        return np.maximum(microseconds(self.clock.compute.seconds(stream, self._queries)), 1)
+
+    def _until_met(self, k: int) -> Microseconds:
+        return self._computation(k) + self._delays[self._choice(k)]
+
+    def _chosen_edges(self, k: int) -> NDArray[np.intp]:
+        """The edge from the neighbour that each peer meets at its waking k, shape (n,)."""
+        stream = RandomStream(self.seed, "partner", k, 0, range(self.edges.n))
+        return self._first + stream.integers(self._degrees, 1)[:, 0]
+
+    def _of_meetings(self, size: float) -> Microseconds:
+        """Of the slower of the two messages of a meeting over each edge, shape (m,)."""
+        edges = self.edges
+        alone = self.clock.links.seconds(Edges(edges.n, edges.senders, edges.receivers, together=False), size)
+        keys = edges.receivers * edges.n + edges.senders
+        back = np.searchsorted(keys, edges.senders * edges.n + edges.receivers)
+        return microseconds(np.maximum(alone, alone[back]))
