@@ -61,7 +61,8 @@ def peer_dropout(
 ) -> Topology:
     """Each peer is absent with probability p in each round, or in stated rounds: it does no work, its links are down.
 
-    `participants(t)` is the mask of participants; a run spends no queries on the others. Directed topologies are as in
+    `participants(t)` is the mask of participants; a run spends no queries on the others. A peer that a Poisson clock
+    wakes r times a round on average is absent with p = exp(-r). Directed topologies are as in
     `link_failures`. Expected contraction over a fixed symmetric W, as there, with q = 1 - p: λ_max(I - 2q² L + q³ L² +
     2 (q² - q³) Σ w_e² L_e - J).
 
