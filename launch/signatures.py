@@ -122,7 +122,10 @@ def convert(name: str, value: Any, hint: Any) -> Any:
         if isinstance(loaded, str) and not value.isdigit():  # such as 1:30, which jsonargparse reads as 90
             raise OptionError(name, value, f"must be {in_words(hint)}")
     if isinstance(value, str) and str not in wanted and wanted & set(_LISTS) and not value.lstrip().startswith("["):
-        read = f"[{value}]"
+        either = (
+            set(typing.get_args(hint)) & {int, float} and typing.get_origin(hint) not in _LISTS
+        )  # a number, or a list
+        read = value if either and "," not in value else f"[{value}]"
     try:
         return _parser(hint).parse_object({"value": read})["value"]
     except argparse.ArgumentError as error:
