@@ -153,6 +153,9 @@ from .algorithms import (
     QGDSGDm as QGDSGDm,
 )
 from .algorithms import (
+    TextEvolution as TextEvolution,
+)
+from .algorithms import (
     WangElia as WangElia,
 )
 from .blackbox import (
@@ -352,6 +355,9 @@ from .objectives import (
 )
 from .objectives import (
     FullPrompt as FullPrompt,
+)
+from .objectives import (
+    HiddenPrompt as HiddenPrompt,
 )
 from .objectives import (
     LogisticRegression as LogisticRegression,

@@ -22,6 +22,7 @@ from dfedsam.algorithms.momentum import DecentLaM, QGDSGDm
 from dfedsam.algorithms.network_dane import NetworkDANE
 from dfedsam.algorithms.oledfl import OledFL
 from dfedsam.algorithms.pairs import ADPSGD, A2CiD2
+from dfedsam.algorithms.text_evolution import TextEvolution
 
 __all__ = [
     "ADPSGD",
@@ -66,5 +67,6 @@ __all__ = [
     "ProxSkip",
     "QGDSGDm",
     "State",
+    "TextEvolution",
     "WangElia",
 ]

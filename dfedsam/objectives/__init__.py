@@ -1,6 +1,7 @@
 """Objectives: the functions to minimise."""
 
 from dfedsam.objectives.base import Objective, Problem
+from dfedsam.objectives.hidden_prompt import HiddenPrompt
 from dfedsam.objectives.logistic_regression import LogisticRegression
 from dfedsam.objectives.prompt.discrete import DiscretePrompt
 from dfedsam.objectives.prompt.generator import PromptGenerator
@@ -11,6 +12,7 @@ from dfedsam.objectives.quadratic import Quadratic
 __all__ = [
     "DiscretePrompt",
     "FullPrompt",
+    "HiddenPrompt",
     "LogisticRegression",
     "Objective",
     "Problem",

@@ -101,9 +101,6 @@ class PromptProblem(Problem):
             own = self._own[row]
             self.labels[own] = self._classes - 1 - self.labels[own]
 
-    def preflight(self) -> None:
-        self.black_box.preflight(self.black_box.prompt if self.map.per_example else self.map.prompts(self.start()))
-
     def minibatch(self, stream: RandomStream, rows: slice = ALL_ROWS) -> NDArray:
         """Indices of each peer's examples, drawn without replacement, shape (p, b)."""
         peers = self._own[rows]
@@ -204,6 +201,9 @@ class PromptProblem(Problem):
             first_order(self.black_box, self.map, self.train, self.labels, self.seed, self.dtype)[None]
         )
         return metrics | {f"first_order_{name}": float(best[name][0]) for name in ("accuracy", "loss")}
+
+    def preflight(self) -> None:
+        self.black_box.preflight(self.black_box.prompt if self.map.per_example else self.map.prompts(self.start()))
 
     def rehearse(self) -> Bill:
         bill = Bill()

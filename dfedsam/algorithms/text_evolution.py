@@ -1,0 +1,183 @@
+"""Evolution of text prompts: peers edit candidates, keep the best, and send their best to their neighbours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dfedsam.algorithms.base import Algorithm, State
+from dfedsam.context import RoundContext
+from dfedsam.errors import OptionError
+from dfedsam.gossip.inbox import Inbox
+from dfedsam.objectives.base import Problem
+from dfedsam.objectives.categorical import Categorical
+from dfedsam.random import RandomStream
+from dfedsam.registry import make_named
+from dfedsam.state import rows_of, set_rows
+from dfedsam.validation import whole_number
+
+_KINDS = 5  # of edits: replace, insert, delete, swap, and cross with another prompt of the population
+
+
+@dataclass(kw_only=True)
+class Population:
+    """The prompts of p peers, the best first.
+
+    Args:
+        tokens: numbers of the candidates, shape (p, population, tokens).
+        losses: the mean of each prompt's losses so far, shape (p, population).
+        counts: how many these are, shape (p, population).
+    """
+
+    tokens: NDArray[np.int64]
+    losses: NDArray[np.float64]
+    counts: NDArray[np.int64]
+
+    def ordered(self, order: NDArray[np.intp]) -> Population:
+        """The prompts in this order, shape (p, k)."""
+        tokens = np.take_along_axis(self.tokens, order[..., None], axis=1)
+        losses, counts = (np.take_along_axis(values, order, axis=1) for values in (self.losses, self.counts))
+        return Population(tokens=tokens, losses=losses, counts=counts)
+
+
+@dataclass(kw_only=True)
+class TextEvolutionState(State):
+    """x is each peer's best prompt as a choice of candidates."""
+
+    population: Population
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextEvolution(Algorithm):
+    """A small population of prompts at each peer, for losses or labels of discrete prompts; needs no estimates.
+
+    A local step makes `children` by one random edit each of a random prompt: a token is replaced, inserted (the last
+    one is dropped), deleted (a random one is added at the end) or swapped with another, or the prompt is crossed with
+    another of the population token by token. All are scored on one minibatch, and the `population` prompts with the
+    lowest mean of their losses so far stay. Then each peer sends its best prompt along all edges: one byte a token, or
+    two if there are more than 256 candidates. Prompts of `exchange` random neighbours take the places of a peer's
+    worst, to be scored and crossed with its own. A round costs local_steps · (population + children) queries.
+
+    Source: the edits are those of Prasad et al. (2023), "GrIPS: gradient-free, edit-based instruction search for
+    prompting large language models", of tokens in place of phrases, and crossover, as in Guo et al. (2024), "Connecting
+    large language models with evolutionary algorithms yields powerful prompt optimizers"; the exchange is ours.
+
+    Args:
+        local_steps: K, local steps of a round, at least 1.
+        population: prompts that a peer keeps, at least 2.
+        children: prompts made in a local step, at least 1.
+        exchange: neighbours' prompts that a peer takes up in a round, at least 1 and below `population`.
+    """
+
+    mixes = "the best prompt of each peer"
+    adds_gradient_steps = False
+
+    local_steps: int = 4
+    population: int = 6
+    children: int = 10
+    exchange: int = 2
+
+    def __post_init__(self) -> None:
+        make_named(self)
+        for name, least in {"local_steps": 1, "population": 2, "children": 1, "exchange": 1}.items():
+            whole_number(name, getattr(self, name), least)
+        if self.exchange >= self.population:
+            raise OptionError("exchange", self.exchange, f"must be below population, which is {self.population}")
+
+    def check_problem(self, problem: Problem) -> None:
+        if problem.categorical is None:
+            rule = "needs prompts of tokens, but this objective has none"
+            hint = "choose the objective hidden_prompt, or prompt_tuning with the parameters discrete_prompt"
+            raise OptionError("algorithm", "text_evolution", rule, hint)
+
+    def init(self, x: NDArray, problem: Problem) -> TextEvolutionState:
+        """All prompts are of the candidates number 0; round 0 draws others."""
+        choices = problem.categorical
+        assert choices is not None  # as `check_problem` has made sure
+        shape = (len(x), self.population)
+        tokens = np.zeros((*shape, choices.tokens), np.int64)
+        return TextEvolutionState(
+            x=x, population=Population(tokens=tokens, losses=np.zeros(shape), counts=np.zeros(shape, np.int64))
+        )
+
+    def round(self, state: TextEvolutionState, context: RoundContext) -> TextEvolutionState:
+        choices, population = context.problem.categorical, state.population
+        assert choices is not None
+        for rows, chunk in context.chunks(self.population + self.children, state.x[0].nbytes):
+            own = rows_of(population, rows)
+            if context.round == 0:
+                first = chunk.oracle(0).random("first prompts").uniform(own.tokens.shape[1:])
+                own.tokens = (first * choices.candidates).astype(np.int64)
+            for step in range(self.local_steps):
+                oracle = chunk.oracle(step)
+                children = edited(own.tokens, self.children, choices.candidates, oracle.random("edits"))
+                everyone = self._with_children(own, children)
+                losses = oracle.losses(chosen(everyone.tokens, choices, state.x.dtype))
+                everyone.counts += 1
+                everyone.losses += (losses - everyone.losses) / everyone.counts
+                own = everyone.ordered(np.argsort(everyone.losses, axis=1, kind="stable")[:, : self.population])
+            set_rows(population, rows, own)
+            state.x[rows] = chosen(own.tokens[:, 0], choices, state.x.dtype)
+        self._exchange(population, context, state.x, choices)
+        return state
+
+    @staticmethod
+    def _with_children(own: Population, children: NDArray[np.int64]) -> Population:
+        shape = children.shape[:2]
+        return Population(
+            tokens=np.concatenate([own.tokens, children], axis=1),
+            losses=np.concatenate([own.losses, np.zeros(shape)], axis=1),
+            counts=np.concatenate([own.counts, np.zeros(shape, np.int64)], axis=1),
+        )
+
+    def _exchange(self, population: Population, context: RoundContext, x: NDArray, choices: Categorical) -> None:
+        """Send the best prompts, and put those of some neighbours in the places of the worst, in place."""
+        channel = context.channel(x)
+        places = channel.stream.uniform((1,))[:, 0]
+        kind = np.uint8 if choices.candidates <= 256 else np.uint16
+
+        def rule(inbox: Inbox) -> NDArray:
+            degrees = np.diff(inbox.indptr)
+            for slot in range(self.exchange):
+                takes = np.flatnonzero(degrees > slot)
+                edge = inbox.indptr[takes] + ((places * degrees).astype(np.int64)[takes] + slot) % degrees[takes]
+                population.tokens[takes, -1 - slot] = inbox.rows[inbox.columns[edge]]
+                population.losses[takes, -1 - slot] = population.counts[takes, -1 - slot] = 0
+            return inbox.x
+
+        channel.aggregate(np.ascontiguousarray(population.tokens[:, 0], dtype=kind), rule)
+
+
+def chosen(tokens: NDArray[np.int64], choices: Categorical, dtype: np.dtype) -> NDArray:
+    """Prompts (…, tokens) as choices of candidates (…, tokens · candidates)."""
+    return (tokens[..., None] == np.arange(choices.candidates)).reshape(*tokens.shape[:-1], -1).astype(dtype)
+
+
+def edited(tokens: NDArray[np.int64], children: int, candidates: int, stream: RandomStream) -> NDArray[np.int64]:
+    """Random edits of random prompts.
+
+    Args:
+        tokens: prompts, shape (p, population, tokens).
+        children: number of edited prompts.
+        candidates: number of tokens to choose from.
+        stream: random numbers, a row for each of the p peers.
+
+    Returns:
+        Shape (p, children, tokens).
+    """
+    size, length = tokens.shape[1:]
+    uniform = stream.uniform((children, 6 + length))
+    scales = np.array([size, size, _KINDS, length, length, candidates])
+    parent, mate, kind, at, other, token = np.moveaxis((uniform[..., :6] * scales).astype(np.int64), -1, 0)[..., None]
+    rows, places = np.arange(len(tokens))[:, None], np.arange(length)
+    inserts = places - (places > at)
+    deletes = np.minimum(places + (places >= at), length - 1)
+    swaps = np.where(places == at, other, np.where(places == other, at, places))
+    source = np.choose(kind, [np.broadcast_to(places, swaps.shape), inserts, deletes, swaps, swaps])
+    child = np.take_along_axis(tokens[rows, parent[..., 0]], source, axis=-1)
+    new = (kind < 3) & (places == np.where(kind == 2, length - 1, at))
+    child = np.where(new, token, child)
+    crossed = np.where(uniform[..., 6:] < 0.5, tokens[rows, parent[..., 0]], tokens[rows, mate[..., 0]])
+    return np.where(kind == _KINDS - 1, crossed, child)
