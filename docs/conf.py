@@ -67,8 +67,7 @@ napoleon_use_ivar = True
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "attrs_inline"]
 myst_heading_anchors = 3
-nb_execution_mode = "cache"
-nb_execution_cache_path = str(HERE.parent / "build" / "notebooks")
+nb_execution_mode = "force"  # a cache would not notice that the package has changed
 nb_execution_timeout = 900  # seconds, on a busy machine
 nb_execution_raise_on_error = True
 nb_execution_in_temp = True
