@@ -182,8 +182,8 @@ class Filler:
             ids, offset = contents.ids[i], int(contents.offsets[i])
             if plain != [*ids[:offset], *prompt, *ids[offset:], *label]:
                 _LOG.warning(
-                    "dfedsam: note: with the model %s a text, the prompt and the label word one by one are other tokens "
-                    "than together, for example in: %s",
+                    "dfedsam: note: with the model %s a text, the prompt and the label word one by one are other "
+                    "tokens than together, for example in: %s",
                     *(task.model, text),
                 )
                 return
