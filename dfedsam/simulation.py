@@ -22,7 +22,7 @@ from dfedsam.callbacks.rounds import AbsentPeers, Budget, Watch
 from dfedsam.callbacks.timing import Timing
 from dfedsam.communication.base import Communicator
 from dfedsam.context import QueryCounter, RoundContext, Server
-from dfedsam.errors import OptionError, RunError
+from dfedsam.errors import OptionError, RunError, options_within
 from dfedsam.experiment import DType, Experiment
 from dfedsam.machine import total_memory
 from dfedsam.objectives.base import ALL_ROWS, Problem
@@ -177,7 +177,8 @@ def begin(experiment: Experiment, communicator: Communicator, problem: Problem |
     """
     block = communicator.block
     if problem is None:
-        problem = experiment.objective.build(experiment.topology.n, block, experiment.seed, experiment.dtype)
+        with options_within("objective"):
+            problem = experiment.objective.build(experiment.topology.n, block, experiment.seed, experiment.dtype)
         problem.preflight()
     experiment.algorithm.check_problem(problem)
     _check_memory(experiment, problem.dim, len(block))

@@ -21,6 +21,7 @@ COMMANDS = {  # name: its module in dfedsam.launch, and its summary for the list
     "status": ("status", "show the progress of a study: which runs are done, running, failed, stopped, or to do"),
     "watch": ("status", "follow a run in the terminal, here or on another machine that shares the file system"),
     "topology": ("topology", "list graphs and schedules, compare their spectral gaps, or draw one"),
+    "privacy": ("privacy", "show what a run has spent of its privacy budget: per peer, per neighbour, by distance"),
     "plot": ("commands", "draw metrics of runs against rounds, queries, bytes or time"),
     "report": ("commands", "write a report on a study or several runs: one page, with figures and tables for a paper"),
     "export": ("commands", "export a run's prompt as an adapter that peft loads onto the model"),

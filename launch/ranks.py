@@ -13,8 +13,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from dfedsam.callbacks.progress import TERMINAL
 from dfedsam.errors import OptionError
@@ -24,15 +25,7 @@ SAVE = signal.SIGUSR1  # both mpich and openmpi forward this signal to the ranks
 AGAIN = 75  # exit status of a run that SAVE stopped: continue it (EX_TEMPFAIL of sysexits.h)
 _PARENT = "DFEDSAM_PARENT"  # the process whose end also ends the job
 _INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, SAVE)
-_FINAL = (
-    0,
-    1,
-    2,
-    AGAIN,
-    128 + signal.SIGINT,
-    128 + signal.SIGTERM,
-    128 + signal.SIGHUP,
-)  # no lost rank
+_FINAL = (0, 1, 2, AGAIN, *(128 + number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)))  # no lost rank
 _OPENMPI = {  # as root, and more ranks than cores
     "OMPI_ALLOW_RUN_AS_ROOT": "1",
     "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
@@ -135,17 +128,17 @@ def _run(ranks: int, argv: Sequence[str]) -> tuple[int, int]:
 
 
 @contextmanager
-def _handling(handler: object) -> Iterator[None]:
-    """Handle the signals that ask to stop, except those that are ignored."""
-    before = {number: signal.getsignal(number) for number in _INTERRUPTS}
-    handled = [number for number in _INTERRUPTS if before[number] is not signal.SIG_IGN]
-    for number in handled:
-        signal.signal(number, handler)  # pyright: ignore[reportArgumentType]
+def _handling(handler: Callable[[int, object], None]) -> Iterator[dict[int, Any]]:
+    """Handle the signals that ask to stop, except those that are ignored; gives the handlers of before."""
+    handlers: dict[int, Any] = {number: signal.getsignal(number) for number in _INTERRUPTS}
+    before = {number: old for number, old in handlers.items() if old is not signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, handler)
     try:
-        yield
+        yield before
     finally:
-        for number in handled:
-            signal.signal(number, before[number])
+        for number, old in before.items():
+            signal.signal(number, old)
 
 
 def all_come_here(seconds: float = 3.0) -> bool:
@@ -196,21 +189,18 @@ class Stop:
 
     def __init__(self) -> None:
         self.number = _early
-        self._before: dict[int, object] = {}
+        self._before: dict[int, Any] = {}
+        self._stack = ExitStack()
 
     def __call__(self) -> bool:
         return self.number != 0
 
     def __enter__(self) -> Stop:
-        for number in _INTERRUPTS:
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                self._before[number] = signal.signal(number, self._note)
+        self._before = self._stack.enter_context(_handling(self._note))
         return self
 
     def __exit__(self, *exception: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)  # pyright: ignore[reportArgumentType]
-        self._before = {}
+        self._stack.close()
 
     @property
     def status(self) -> int:
@@ -219,7 +209,7 @@ class Stop:
 
     def _note(self, number: int, _: object) -> None:
         self.number = self.number or number
-        signal.signal(number, self._before[number])  # pyright: ignore[reportArgumentType]
+        signal.signal(number, self._before[number])
 
 
 def _note_early(number: int, _: object) -> None:

@@ -122,7 +122,10 @@ def convert(name: str, value: Any, hint: Any) -> Any:
         if isinstance(loaded, str) and not value.isdigit():  # such as 1:30, which jsonargparse reads as 90
             raise OptionError(name, value, f"must be {in_words(hint)}")
     if isinstance(value, str) and str not in wanted and wanted & set(_LISTS) and not value.lstrip().startswith("["):
-        read = f"[{value}]"
+        either = (
+            set(typing.get_args(hint)) & {int, float} and typing.get_origin(hint) not in _LISTS
+        )  # a number, or a list
+        read = value if either and "," not in value else f"[{value}]"
     try:
         return _parser(hint).parse_object({"value": read})["value"]
     except argparse.ArgumentError as error:
@@ -159,9 +162,15 @@ def in_words(hint: Any) -> str:
 
 def _owned(option: str, known: Collection[str]) -> str | None:
     """The full name of a plug-in's option that is named without it: algorithm.gossip for `gossip`."""
-    for kind in known:
-        if kind in registry.KINDS and kind != "topology":
-            plugins = registry.plugins(kind).values()
-            if any(option in inspect.signature(plugin).parameters for plugin in plugins):
-                return f"{kind}.{option}"
+    kinds = [kind for kind in known if kind in registry.KINDS]
+    for path in (*kinds, *(f"{kind}.{inner}" for kind in kinds for inner in _inner_kinds(kind))):
+        plugins = registry.plugins(path.rpartition(".")[2]).values()
+        if any(option in inspect.signature(plugin).parameters for plugin in plugins):
+            return f"{path}.{option}"
     return None
+
+
+def _inner_kinds(kind: str) -> list[str]:
+    """The kinds of plug-ins that those of a kind have as options."""
+    names = (name for plugin in registry.plugins(kind).values() for name in inspect.signature(plugin).parameters)
+    return [name for name in dict.fromkeys(names) if name in registry.KINDS and name != kind]

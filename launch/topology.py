@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from json import dumps
@@ -30,6 +31,7 @@ def topology(
     steps: int = 1,
     underlay: str | None = None,
     message: str = "1MB",
+    attackers: int = 0,
     json: bool = False,
     csv: bool = False,
     draw: Path | None = None,
@@ -57,6 +59,8 @@ def topology(
         underlay: also show the seconds of a round on a physical network: gaia, aws_north_america, geant, exodus, ebone,
             or a GML file, with a peer at each site unless --peers says otherwise.
         message: size of a message on the underlay: 512kB, 45MB.
+        attackers: also show the connectivity μ₂ of honest peers if so many peers attack where it harms most, and how
+            many attackers around each peer robust gossip then withstands.
         json: print all metrics as JSON instead of a table.
         csv: print all metrics as CSV.
         draw: draw one topology and its spectrum into this file: .png, .pdf or .svg.
@@ -68,6 +72,7 @@ def topology(
         dfedsam topology grid --peers 16 --topology.rows 2 --steps 4 --draw grid.png
         dfedsam topology link_failures --topology.topology torus --topology.p 0.1
         dfedsam topology ring mst star complete --underlay geant --message 45MB
+        dfedsam topology ring torus random_regular complete --peers 16 --attackers 2
         dfedsam topology friends.graphml --json
     """
     if list:
@@ -76,6 +81,7 @@ def topology(
         return 0
     if not names:
         raise ValueError("topology is missing: name one, such as `dfedsam topology ring --peers 16`; --list shows all")
+    whole_number("attackers", attackers, 0)
     whole_number("steps", steps, 1, "it is the number of gossip steps Q a round")
     if draw is not None and len(names) > 1:
         raise OptionError(
@@ -84,6 +90,9 @@ def topology(
     shared = {"peers": peers, "weights": weights, "objective": objective, "seed": seed}
     pairs = [(option, str(value)) for option, value in shared.items() if value is not None]
     found = _rows(names, [*pairs, *_dotted], steps, underlay, message)
+    if attackers:
+        for row in found:
+            _add_attackers(row, attackers)
     if json:
         print(_as_json(found))
     elif csv:
@@ -149,6 +158,7 @@ def _show(found: Sequence[Row]) -> None:
         return
     columns = [*topology_metrics.COLUMNS.values()]
     columns += ["s a round"] if any("cycle_time" in row.metrics for row in found) else []
+    columns += ["honest μ₂", "tolerated"] if any("honest_mu_2" in row.metrics for row in found) else []
     empty = ["–"] * len(columns)
     tables.show(
         ["topology", *columns, ""],
@@ -174,10 +184,8 @@ def _as_csv(found: Sequence[Row]) -> str:
     """All metrics as CSV with a line of headers."""
     import pandas as pd
 
-    values = [
-        {key: " ".join(item) if isinstance(item, list) else item for key, item in row.values().items()} for row in found
-    ]
-    return pd.DataFrame(values, dtype=object).to_csv(index=False)
+    table = pd.DataFrame([row.values() for row in found], dtype=object)
+    return table.map(lambda item: " ".join(map(str, item)) if isinstance(item, list) else item).to_csv(index=False)
 
 
 def _draw(row: Row, path: Path) -> Path:
@@ -242,6 +250,26 @@ def _add_time(row: Row, underlay: str, message: str) -> None:
     if row.topology is not None:
         row.metrics["cycle_time"], exact = cycle_times.cycle_time(row.topology, underlay, cycle_times.size(message))
         row.metrics["approximate"] = [*row.metrics["approximate"], *([] if exact else ["cycle_time"])]
+
+
+def _add_attackers(row: Row, count: int) -> None:
+    import numpy as np
+
+    from dfedsam.topologies import attackers
+
+    if row.topology is None:
+        return
+    most = row.topology.n - 2
+    if count > most:
+        raise OptionError("attackers", count, f"must be at most {most}: two of {row.topology.n} peers stay honest")
+    adjacency = attackers.links(row.topology)
+    if adjacency is None:  # any two peers may meet
+        row.metrics |= {"attackers": None, "honest_mu_2": None, "tolerated": None}
+        return
+    mask = attackers.worst_placement(adjacency, count)
+    mu_2 = attackers.honest_connectivity(adjacency, mask)
+    tolerated = max(0, math.ceil(mu_2 / 2 - 1e-9) - 1)
+    row.metrics |= {"attackers": np.flatnonzero(mask).tolist(), "honest_mu_2": mu_2, "tolerated": tolerated}
 
 
 def label(form: Tree) -> str:

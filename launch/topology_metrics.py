@@ -46,6 +46,11 @@ COLUMNS = {  # columns of the table of several topologies, in this order
     "rounds_to_1e-6": "rounds to 1e-6",
 }
 _TIME = ("seconds a round on the underlay", "{:.4g}")  # of `cycle_time`, which is there if an underlay is
+_HONEST = {  # with attackers, which are then there too
+    "attackers": ("attackers where they harm most", "{}"),
+    "honest_mu_2": ("μ₂ of the honest peers' graph", "{:.5g}"),
+    "tolerated": ("attackers around each peer that robust gossip withstands (f < μ₂/2)", "{}"),
+}
 _SHORTER = {"degree_round_mean": "{:.3g}", "lambda": "{:.4f}", "gap": "{:.3g}", "effective_neighbours": "{:.2f}"}
 _SCHEDULE = ("degree_round_mean", "degree_round_max", "periodic_rate")  # only for schedules
 _SAME = ("sigma_2", "rho", "periodic_rate")  # equal to λ for a symmetric W or a period of them
@@ -57,6 +62,7 @@ def lines(metrics: Metrics) -> list[str]:
     left = {*same, *(["lambda_q"] if metrics["steps"] == 1 else []), *(_SCHEDULE if metrics["period"] == 1 else [])}
     shown = [(words, _cell(metrics, key, form)) for key, (words, form) in WORDS.items() if key not in left]
     shown += [(_TIME[0], _cell(metrics, "cycle_time", _TIME[1]))] if "cycle_time" in metrics else []
+    shown += [(words, _cell(metrics, key, form)) for key, (words, form) in _HONEST.items() if key in metrics]
     names = {"λ": " = ".join(["λ", *(WORDS[key][0] for key in same if key != "periodic_rate")])}
     names["λ of Q steps"] = f"λ of Q = {metrics['steps']} steps"
     shown = [(names.get(words, words), cell) for words, cell in shown if cell != "–"]
@@ -68,7 +74,8 @@ def lines(metrics: Metrics) -> list[str]:
 def row(metrics: Metrics) -> list[str]:
     """The cells of COLUMNS, and the seconds of a round if known; – where one has no meaning or would take too long."""
     cells = [_cell(metrics, key, _SHORTER.get(key, WORDS[key][1])) for key in COLUMNS]
-    return [*cells, _cell(metrics, "cycle_time", _TIME[1])] if "cycle_time" in metrics else cells
+    cells += [_cell(metrics, "cycle_time", _TIME[1])] if "cycle_time" in metrics else []
+    return cells + [_cell(metrics, key, _HONEST[key][1]) for key in ("honest_mu_2", "tolerated") if key in metrics]
 
 
 def kind(metrics: Metrics) -> str:

@@ -67,15 +67,16 @@ class Graph:
 
     def parts(self) -> NDArray[np.integer]:
         """The component of each peer (strong, of a directed graph), numbered by falling size, shape (n,)."""
-        count, part = connected_components(self.adjacency, directed=self.directed, connection="strong")
-        rank = np.empty(count, dtype=np.intp)
-        rank[np.argsort(-np.bincount(part), kind="stable")] = np.arange(count)
+        part = connected_components(self.adjacency, directed=True, connection="strong")[1]
+        _, first, sizes = np.unique(part, return_index=True, return_counts=True)
+        rank = np.empty(len(sizes), dtype=np.intp)
+        rank[np.lexsort((first, -sizes))] = np.arange(len(sizes))
         return rank[part]
 
     @property
     def connected(self) -> bool:
         """Whether every peer reaches every other."""
-        return not self.parts().any()
+        return connected_components(self.adjacency, directed=True, connection="strong", return_labels=False) == 1
 
 
 AnyGraph = nx.Graph | Graph
@@ -107,12 +108,12 @@ def as_graph(graph: AnyGraph | sp.sparray | NDArray[np.integer]) -> Graph:
 
 def of_adjacency(matrix: sp.csr_array) -> Graph:
     """The graph with an edge from i to j where A[i, j] ≠ 0, undirected where A is symmetric in that."""
-    entries = matrix.tocoo()
+    entries, n = matrix.tocoo(), len(matrix.indptr) - 1
     there = entries.data != 0
     i, j = entries.row[there], entries.col[there]
-    mirrored = Graph(matrix.shape[0], np.stack([i, j], axis=1), directed=True)
+    mirrored = Graph(n, np.stack([i, j], axis=1), directed=True)
     if same_pattern(mirrored.adjacency, pattern(sp.csr_array(mirrored.adjacency.T))):
-        return simple(Graph(matrix.shape[0], mirrored.edges[i <= j]))
+        return simple(Graph(n, mirrored.edges[i <= j]))
     return simple(mirrored)
 
 

@@ -92,11 +92,6 @@ def make(
     return _sized(topology, n, str(name))
 
 
-def has_size(function: Callable[..., Any]) -> bool:
-    """Whether a topology's function takes the number of peers; one that does not says it itself."""
-    return "n" in inspect.signature(function).parameters
-
-
 def called(spec: Any) -> str:
     """A user's name of a topology, without the options."""
     if isinstance(spec, dict):
@@ -105,13 +100,7 @@ def called(spec: Any) -> str:
 
 
 def static_graph(spec: Any, n: int, seed: int, outer: str) -> Graph:
-    """The graph of an inner topology that is the same in every round; its weights are not used.
-
-    Args:
-        spec: the inner topology as the user gave it.
-        n: number of peers.
-        seed: the outer topology's seed.
-        outer: the outer topology's name, for the error.
+    """The graph of a topology within the one named `outer`; its weights are not used.
 
     Raises:
         OptionError: if it is directed or a schedule, or cannot be made.
@@ -128,7 +117,7 @@ def _of_arrays(given: AnyGraph | sp.sparray | NDArray[Any], n: int | None, rule:
     if sp.issparse(given):
         matrix = square_matrix(given)
         if rule is None and not is_adjacency(matrix):
-            return topology_of_matrix("W", matrix, dtype=given.dtype)
+            return topology_of_matrix("W", matrix, dtype=getattr(given, "dtype", None))
         graph = of_adjacency(matrix)
     else:
         graph = as_graph(given)

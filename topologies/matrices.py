@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
-from dfedsam.topologies.graph import pattern
+from dfedsam.topologies.graph import pattern, same_pattern
 
 TOLERANCE = 1e-12  # of sums of rows and columns, and of symmetry
 
@@ -30,9 +30,10 @@ def union(matrices: Sequence[sp.csr_array]) -> sp.csr_array:
         there = pattern(one)
         whole = there if whole is None else sp.csr_array(whole + there)
     assert whole is not None
-    row = np.repeat(np.arange(whole.shape[0], dtype=np.int32), np.diff(whole.indptr))
+    n = len(whole.indptr) - 1
+    row = np.repeat(np.arange(n, dtype=np.int32), np.diff(whole.indptr))
     off = row != whole.indices
-    ends = np.concatenate([[0], np.cumsum(np.bincount(row[off], minlength=whole.shape[0]))])
+    ends = np.concatenate([[0], np.cumsum(np.bincount(row[off], minlength=n))])
     return sp.csr_array((whole.data[off], whole.indices[off], ends.astype(whole.indptr.dtype)), shape=whole.shape)
 
 
@@ -137,17 +138,20 @@ def uneven(W: sp.csr_array, axis: int) -> int | None:
 
 def skew(W: sp.csr_array) -> tuple[int, int] | None:
     """The first entry that differs from the one across the diagonal."""
-    skew = (W - W.T).tocoo()
-    wrong = np.flatnonzero(np.abs(skew.data) > TOLERANCE)
-    return (int(skew.row[wrong[0]]), int(skew.col[wrong[0]])) if wrong.size else None
+    W.sum_duplicates()
+    back = W.T.tocsr()
+    if same_pattern(W, back):  # to save memory
+        wrong = np.flatnonzero(np.abs(W.data - back.data) > TOLERANCE)[:1]
+        row, column = np.searchsorted(W.indptr, wrong, side="right") - 1, W.indices[wrong]
+    else:
+        difference = (W - back).tocoo()
+        wrong = np.flatnonzero(np.abs(difference.data) > TOLERANCE)[:1]
+        row, column = difference.row[wrong], difference.col[wrong]
+    return (int(row[0]), int(column[0])) if wrong.size else None
 
 
 def is_adjacency(matrix: sp.csr_array) -> bool:
-    """Whether a matrix is an adjacency matrix and no W.
-
-    Raises:
-        ValueError: if it can be both.
-    """
+    """Whether a matrix is an adjacency matrix and no W; raises ValueError if it can be both."""
     binary = bool(np.isin(matrix.data, (0, 1)).all())
     stochastic = uneven(matrix, 0) is None or uneven(matrix, 1) is None
     if binary and stochastic:

@@ -59,7 +59,7 @@ def content_of(path: Path, form: Form | None, directed: bool, suffixes: Sequence
             content, said = read_table(path, form, directed=directed)
             notes.extend(said)
             return content
-        return _ARRAYS[suffix](path, form) if suffix in _ARRAYS else relabelled(_GRAPHS[suffix](path))
+        return _ARRAYS[suffix](path, form, directed) if suffix in _ARRAYS else relabelled(_GRAPHS[suffix](path))
     except OSError as error:
         reason = error.strerror or error
         raise OptionError("path", path, f"must be a file that can be read, but: {reason}", "fix the path") from None
@@ -83,6 +83,8 @@ def _json(path: Path) -> nx.Graph:
     data = cast(dict[str, Any], data) if isinstance(data, dict) else {}
     if data.get("schedule"):
         raise ValueError(_SCHEDULE)
+    if data.get("left_out"):
+        raise ValueError("its edges are so many that they were left out; use the topology of the run's config.yaml")
     if isinstance(data.get("elements"), dict):
         return nx.cytoscape_graph({"data": [], "directed": False, "multigraph": False, **data})
     if isinstance(data.get("adjacency"), list):
@@ -109,7 +111,7 @@ def _node_link(data: dict[str, Any], nodes: list[dict[str, Any]], edges: list[di
     return graph
 
 
-def _array(path: Path, form: Form | None) -> Any:
+def _array(path: Path, form: Form | None, directed: bool) -> Any:
     if path.suffix.lower() == ".npy":  # mapped, so that a file that claims more than it holds takes no memory
         try:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -121,19 +123,20 @@ def _array(path: Path, form: Form | None) -> Any:
         with opened(path, "rb") as file:
             array = np.load(file, allow_pickle=False)
     listed = array.ndim == 2 and array.shape[1] == 2 != array.shape[0] and array.dtype.kind in "iu"
-    return numbered(np.array(array)) if form == "edges" or (form is None and listed) else array
+    return numbered(np.array(array), directed=directed) if form == "edges" or (form is None and listed) else array
 
 
-def _archive(path: Path, _: Form | None) -> Any:
+def _archive(path: Path, form: Form | None, directed: bool) -> Any:  # noqa: ARG001
     """What `scipy.sparse.save_npz` wrote, or numpy's archive of "edges" (m, 2) and perhaps "n"."""
     with opened(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
         if "edges" in archive:
-            return numbered(archive["edges"], int(archive["n"]) if "n" in archive else None)
+            n = int(archive["n"]) if "n" in archive else None
+            return numbered(archive["edges"], n, directed=directed)
     with opened(path, "rb") as file:
         return sp.load_npz(file)
 
 
-def _market(path: Path, _: Form | None) -> Any:
+def _market(path: Path, form: Form | None, directed: bool) -> Any:  # noqa: ARG001
     from scipy.io import mminfo, mmread  # slow to import
 
     rows, columns, *_ = mminfo(path)
@@ -151,6 +154,6 @@ _GRAPHS: dict[str, Callable[[Path], nx.Graph]] = {  # graphs by suffix
     ".g6": lambda path: nx.read_graph6(path),
     ".s6": lambda path: nx.read_sparse6(path),
 }
-_ARRAYS: dict[str, Callable[[Path, Form | None], Any]] = {".npy": _array, ".npz": _archive, ".mtx": _market}
+_ARRAYS: dict[str, Callable[[Path, Form | None, bool], Any]] = {".npy": _array, ".npz": _archive, ".mtx": _market}
 SUFFIXES = (*TABLES, *_GRAPHS, *_ARRAYS)
 MATRIX_SUFFIXES = (".csv", ".txt", *_ARRAYS)  # of files that can hold W

@@ -44,7 +44,7 @@ def format_of(path: Path) -> str:
 def read_table(path: Path, form: Form | None, *, directed: bool) -> tuple[Content, list[str]]:
     """The content of a file of text, and notes on how it was read; arguments as for `readers.content_of`."""
     meant = form or TABLES[format_of(path)]
-    if meant == "edges" and path.stat().st_size > _LARGE and (edges := _large(path)) is not None:
+    if meant in ("edges", None) and path.stat().st_size > _LARGE and (edges := _large(path)) is not None:
         return numbered(edges, directed=directed), []
     return _Table(path, directed, meant).read()
 
@@ -214,10 +214,12 @@ class _Table:
 
 
 def _large(path: Path) -> NDArray[np.int64] | None:
-    """The edges of a long list, shape (m, 2), or None where it does not hold whole numbers alone."""
+    """The edges of a long list, shape (m, 2), or None where it does not hold whole numbers, two or three a line."""
     with opened(path, "rt") as file:
         head = [line for line in (file.readline() for _ in range(100)) if line[:1] not in "#%"]
     mark = next((mark for mark in "\t;," if all(mark in line for line in head if line.strip())), None)
+    if any(len(line.split(mark)) not in (2, 3) for line in head if line.strip()):
+        return None
     try:
         with opened(path, "rt") as file:
             return np.loadtxt(file, np.int64, comments=["#", "%"], delimiter=mark, usecols=(0, 1), ndmin=2)

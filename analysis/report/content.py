@@ -61,7 +61,9 @@ def shared(study: Study) -> list[tuple[str, str]]:
     executed = [{name: config[name] for name in names if name in config} for config in study.configs.values()]
     alike = [({**table, **more}) for table, more in zip(study.settings.values(), executed, strict=True)]
     varying = differing(alike)
-    return [(key, value_text(value)) for key, value in alike[0].items() if key not in varying]
+    found = [(key, value_text(value)) for key, value in alike[0].items() if key not in varying]
+    private = any(config.get("privacy") for config in study.configs.values())
+    return found if private else [*found, ("privacy", "no privacy guarantee")]
 
 
 def curves(study: Study, metric: str) -> dict[str, Any]:

@@ -99,8 +99,9 @@ class Algorithm(ABC):
             raise OptionError("algorithm", me, rule, "choose dpsgd, dfedsam or gradient_tracking")
         if _kind(gossip) in self.refused_gossip:
             what = "send uncompressed rows" if gossip.keeps_mean else "keep the peers' mean"
+            instead = "lead" if gossip.keeps_mean else "gradient_tracking"
             rule = f"must {what} for the algorithm {me}, which adds up the errors of this one"
-            raise OptionError("algorithm.gossip", name, rule, "choose the gossip plain, or the algorithm lead")
+            raise OptionError("algorithm.gossip", name, rule, f"choose the gossip plain, or the algorithm {instead}")
 
     def for_rounds(self, rounds: int) -> Algorithm:
         """This algorithm, with the options that follow the run's number of rounds filled in."""

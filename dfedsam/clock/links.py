@@ -17,7 +17,7 @@ from dfedsam.errors import OptionError
 from dfedsam.topologies.underlay import Underlay, read_underlay
 from dfedsam.validation import at_least, one_of, positive
 
-Sharing = Literal["none", "degree"]
+Sharing = Literal["none", "degree", "fair"]
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ class UniformLinks(Links):
     Args:
         latency: α in seconds, at least 0.
         bandwidth: β in bits per second, above 0.
-        sharing: "degree": a peer's messages of one step share its uplink, and what it receives its downlink; "none":
-            each message has the whole bandwidth.
+        sharing: "degree": a message gets the share of its busier end, sender or receiver; "fair": it also gets what
+            others leave, as long as all are on their way (`max_min_rates`); "none": it gets the whole bandwidth.
     """
 
     public_name = "uniform"
@@ -95,8 +95,34 @@ class UniformLinks(Links):
         transmission = 8 * size / self.bandwidth
         if self.sharing == "none":
             return np.full(len(edges.senders), self.latency + transmission)
+        if self.sharing == "fair" and edges.together:
+            routes = np.stack([edges.senders, edges.n + edges.receivers], axis=1)
+            return self.latency + transmission / max_min_rates(np.ones(2 * edges.n), routes)
         busiest = np.maximum(edges.out_degrees[edges.senders], edges.in_degrees[edges.receivers])
         return self.latency + busiest * transmission
+
+
+def max_min_rates(capacities: NDArray[np.float64], routes: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Rates of messages that share links in a max–min fair way: none can grow but at the cost of a smaller one.
+
+    Progressive filling: all rates grow alike until a link is full, whose messages then keep theirs. Source: Bertsekas
+    and Gallager (1992), "Data networks", section 6.5.2.
+
+    Args:
+        capacities: of each link, above 0, shape (links,).
+        routes: the links that each message takes, all different, shape (messages, hops).
+    """
+    rates, free = np.zeros(len(routes)), np.ones(len(routes), bool)
+    left = capacities.astype(np.float64)
+    while free.any():
+        users = np.bincount(routes[free].ravel(), minlength=len(left))
+        growth = np.divide(left, users, out=np.full(len(left), np.inf), where=users > 0)
+        step = growth.min()
+        rates[free] += step
+        left -= step * users
+        full = growth <= step * (1 + 1e-12)
+        free &= ~full[routes].any(axis=1)
+    return rates
 
 
 @dataclass(frozen=True, kw_only=True)

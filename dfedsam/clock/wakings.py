@@ -65,12 +65,18 @@ class Queue:
         self._ahead = rest
         return first
 
+    def next_times(self) -> Microseconds:
+        """The time of each peer's next waking after those taken last, shape (n,)."""
+        times = np.zeros(len(self._last), np.int64)
+        times[self._ahead.peers[::-1]] = self._ahead.times[::-1]
+        return times
+
     def _behind(self, count: int) -> NDArray[np.intp]:
-        """The peers of which a waking that is not known yet may be among the first `count`."""
+        """The peers of which a waking that is not known yet may be among the first `count`, or the next after them."""
         times = self._ahead.times
         if len(times) < count:
             return np.arange(len(self._last))
-        return np.flatnonzero(self._last < np.partition(times, count - 1)[count - 1])
+        return np.flatnonzero(self._last <= np.partition(times, count - 1)[count - 1])
 
     def _extend(self, peers: NDArray[np.intp]) -> None:
         """Add the next waking of some peers to those ahead."""
@@ -131,23 +137,24 @@ class Mailboxes:
         return wakings, self._waves(reads, starts, counts)
 
     def _reads(self, wakings: Wakings) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """The versions that come along each edge by each waking of its receiver, and at least by the next round.
+        """The versions that come along each edge by each waking of its receiver, and at least by its next one.
 
         Returns:
             Versions, edge after edge; where those of an edge start, shape (m,); the wakings of each peer, shape (n,).
         """
         edges, end = self._edges, int(wakings.times[-1])
+        later = self._queue.next_times()
         order = np.lexsort((wakings.times, wakings.peers))
         times, counts = wakings.times[order], np.bincount(wakings.peers, minlength=edges.n)
         self._recent = np.sort(np.concatenate([self._recent, wakings.peers * _BLOCK + wakings.times]))
         of_edge = counts[edges.receivers] + 1
         starts = np.cumsum(of_edge) - of_edge
         edge = np.repeat(np.arange(len(of_edge)), of_edge)
-        place = np.arange(len(edge)) - starts[edge]  # 0, 1, … of the receiver's wakings; then the end of the round
+        place = np.arange(len(edge)) - starts[edge]  # 0, 1, … of the receiver's wakings; then its next one
         receiver, sender = edges.receivers[edge], edges.senders[edge]
         firsts = np.cumsum(counts) - counts
         at_end = place == counts[receiver]
-        by = np.where(at_end, end, times[np.minimum(firsts[receiver] + place, len(times) - 1)])
+        by = np.where(at_end, later[receiver], times[np.minimum(firsts[receiver] + place, len(times) - 1)])
         sent_by = np.maximum(by - self._delays[edge], 0)
         blocks = np.searchsorted(self._recent, np.arange(edges.n) * _BLOCK)
         reads = self._before[sender] + np.searchsorted(self._recent, sender * _BLOCK + sent_by) - blocks[sender]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import logging
+import re
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ import numpy as np
 from dfedsam.data.examples import Examples, Label
 from dfedsam.errors import OptionError
 
+_SEMICOLONS = "separate columns by commas, not semicolons, or by tabs in a .tsv"
 FORMATS = {
     ".csv": "csv",
     ".tsv": "csv",
@@ -85,7 +87,12 @@ class Source:
         columns = [self.text_column] if whole else [name.strip() for name in self.text_column.split(",", maxsplit=1)]
         for option, column in (*(("text_column", column) for column in columns), ("label_column", self.label_column)):
             if column not in rows.column_names:
-                raise OptionError(option, column, f"must be a column: {source} has {', '.join(rows.column_names)}")
+                hint = "its first line must name the columns"
+                if any(";" in name for name in rows.column_names):
+                    hint = _SEMICOLONS
+                raise OptionError(
+                    option, column, f"must be a column: {source} has {', '.join(rows.column_names)}", hint
+                )
         if self.label_column in columns:
             raise OptionError("label_column", self.label_column, "must be another column than the texts'")
         return columns
@@ -159,6 +166,8 @@ class Source:
                 reason, hint = _reason(error), ""
                 if "codec can't decode" in reason or "UTF-8" in reason:
                     hint = "set encoding to that of the file, such as latin-1 or utf-16"
+                if re.search(r"Expected \d+ fields", reason):
+                    hint = f"put texts with commas in quotes; {_SEMICOLONS}"
                 if "corresponds to no data" in reason:
                     reason = "it has no rows"
                 raise OptionError(option, source, f"cannot be read as {kind} ({reason})", hint) from None

@@ -40,10 +40,12 @@ class Privacy(ABC):
     Attributes:
         releases: what gets noise: "scalars", differences of losses, or "messages", whole rows.
         protects: whose data neighbouring data sets differ by, in words.
+        pairwise: whether `spent_at` says what a peer learns that sees only a share of what is released.
     """
 
     releases: ClassVar[Literal["scalars", "messages"]]
     protects: ClassVar[str]
+    pairwise: ClassVar[bool] = False
 
     epsilon: float | None = None
     delta: float = 1e-5
@@ -98,6 +100,10 @@ class Privacy(ABC):
     @abstractmethod
     def spent(self, topology: Topology, algorithm: Algorithm, rounds: int) -> float:
         """ε at δ after so many rounds, against an observer of everything that is released."""
+
+    def spent_at(self, share: float, rounds: int) -> float:
+        """ε at δ after so many rounds towards a peer whose Rényi divergence is a share of an all-seeing observer's."""
+        raise NotImplementedError(f"{public_name(type(self))} has no pairwise losses")
 
     @abstractmethod
     def describe(self, algorithm: Algorithm) -> str:

@@ -57,11 +57,16 @@ class Laplace(ScalarPrivacy):
 class GaussianMessages(MessagePrivacy):
     """Independent Gaussian noise on each peer's row, of standard deviation σ C in each coordinate: local privacy."""
 
+    pairwise = True
+
     def draw(self, dim: int, W: csr_array, communicator: Communicator, stream: RandomStream) -> NDArray:
         return self.sigma * stream.normal((dim,))
 
     def spent(self, topology: Topology, algorithm: Algorithm, rounds: int) -> float:
         return epsilon("gaussian", self.sigma / 2, rounds, self.delta, accountant=self.accountant)
+
+    def spent_at(self, share: float, rounds: int) -> float:
+        return epsilon("gaussian", self.sigma / 2, share * rounds, self.delta)
 
     def describe(self, algorithm: Algorithm) -> str:
         return "rows of x, once a round, with independent noise"

@@ -9,8 +9,8 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -26,7 +26,7 @@ _SPAWN = multiprocessing.get_context("spawn")  # a fork would copy threads' lock
 
 
 class Pool:
-    """Threads that each take the next run and execute it in a worker process or an MPI job.
+    """Executes runs several at a time, each in a worker process or an MPI job.
 
     Args:
         path: the study.
@@ -44,15 +44,12 @@ class Pool:
         options: Sequence[str] = (),
         restarts: int = 0,
     ) -> None:
-        self._path, self._study, self.progress = path, Study(path), progress
+        self._path, self._study, self._progress, self._todo = path, Study(path), progress, todo
         self._options, self._restarts = options, restarts
-        self._todo: queue.SimpleQueue[tuple[int, Run]] = queue.SimpleQueue()
-        for job in todo:
-            self._todo.put(job)
-        self._outcomes: queue.SimpleQueue[tuple[Run, Outcome]] = queue.SimpleQueue()
         self._halt = threading.Event()
-        self._workers: dict[int, Worker] = {}
-        self._launched: dict[int, subprocess.Popen[bytes]] = {}
+        self._workers: list[Worker] = []
+        self._idle: queue.SimpleQueue[Worker] = queue.SimpleQueue()
+        self._launched: set[subprocess.Popen[bytes]] = set()
 
     def run(self, show: Callable[[], None], ended: Callable[[Run, Outcome], None]) -> int:
         """Execute all runs, and return the exit status of the signal that stopped them, or 0.
@@ -62,71 +59,68 @@ class Pool:
         After SIGINT, SIGTERM, SIGHUP or SIGUSR1 the runs finish their round and save; a second signal ends them at
         once.
         """
-        threads = [threading.Thread(target=self._work, args=(slot,)) for slot in range(self.progress.jobs)]
-        with ranks.Stop() as stop:
-            for thread in threads:
-                thread.start()
+        with ranks.Stop() as stop, ThreadPoolExecutor(self._progress.jobs) as threads:
+            pending = {threads.submit(self._one, number, run): run for number, run in self._todo}
             try:
-                while any(thread.is_alive() for thread in threads):
+                while pending:
                     if stop() and not self._halt.is_set():
                         self._stop()
-                    self._collect(show, ended)
-                    time.sleep(0.05)
+                    for one in wait(pending, timeout=0.05, return_when=FIRST_COMPLETED).done:
+                        run, outcome = pending.pop(one), one.result()
+                        if outcome is not None:
+                            self._progress.ended[outcome.ending] += 1
+                            ended(run, outcome)
+                    show()
             except BaseException:  # the second signal
                 self._halt.set()
                 self._kill()
                 raise
-            self._collect(show, ended)
+        for worker in self._workers:
+            worker.end()
         return stop.status
-
-    def _collect(self, show: Callable[[], None], ended: Callable[[Run, Outcome], None]) -> None:
-        while not self._outcomes.empty():
-            run, outcome = self._outcomes.get()
-            self.progress.ended[outcome.ending] += 1
-            ended(run, outcome)
-        show()
 
     def _stop(self) -> None:
         self._halt.set()
-        for worker in list(self._workers.values()):
+        for worker in list(self._workers):
             worker.stop()
-        for process in list(self._launched.values()):
+        for process in list(self._launched):
             process.send_signal(ranks.SAVE)
 
     def _kill(self) -> None:
-        for worker in list(self._workers.values()):
+        for worker in list(self._workers):
             worker.kill()
-        for process in list(self._launched.values()):
+        for process in list(self._launched):
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
 
-    def _work(self, slot: int) -> None:
-        while not self._halt.is_set():
-            try:
-                number, run = self._todo.get_nowait()
-            except queue.Empty:
-                break
-            self.progress.running[run.name] = self._study.folder(run)
-            outcome = self._launch(slot, number, run) if run.count > 1 else self._in_worker(slot, run)
-            del self.progress.running[run.name]
-            self._outcomes.put((run, outcome))
-        if worker := self._workers.pop(slot, None):
-            worker.end()
+    def _one(self, number: int, run: Run) -> Outcome | None:
+        """Execute a run; None if the sweep was stopped before."""
+        if self._halt.is_set():
+            return None
+        self._progress.running[run.name] = self._study.folder(run)
+        outcome = self._launch(number, run) if run.count > 1 else self._in_worker(run)
+        del self._progress.running[run.name]
+        return outcome
 
-    def _in_worker(self, slot: int, run: Run) -> Outcome:
-        if slot not in self._workers:
-            self._workers[slot] = Worker(self._path / "logs" / f"process-{slot + 1}.log")
+    def _in_worker(self, run: Run) -> Outcome:
+        try:
+            worker = self._idle.get_nowait()
+        except queue.Empty:
+            worker = Worker(self._path / "logs" / f"process-{len(self._workers) + 1}.log")
+            self._workers.append(worker)
         if self._halt.is_set():  # stop requested while the worker was starting
-            self._workers[slot].stop()
-        return self._workers[slot].execute(self._path, run)
+            worker.stop()
+        outcome = worker.execute(self._path, run)
+        self._idle.put(worker)
+        return outcome
 
-    def _launch(self, slot: int, number: int, run: Run) -> Outcome:
+    def _launch(self, number: int, run: Run) -> Outcome:
         """Execute a run on MPI ranks by an mpirun that ends with this process."""
         log = self._path / "logs" / f"{run.name}.log"
-        status, restart = self._mpirun(slot, log, run.count, number), 0
+        status, restart = self._mpirun(log, run.count, number), 0
         while ranks.is_lost(status) and restart < self._restarts and not self._halt.is_set():
             restart += 1
-            status = self._mpirun(slot, log, max(1, run.count - restart), number)
+            status = self._mpirun(log, max(1, run.count - restart), number)
         failure = self._study.failure(run)
         if failure is not None:
             return Outcome("failed", str(failure.get("error")))
@@ -138,7 +132,7 @@ class Pool:
         self._study.fail(run, reason, 1)
         return Outcome("failed", reason)
 
-    def _mpirun(self, slot: int, log: Path, count: int, number: int) -> int:
+    def _mpirun(self, log: Path, count: int, number: int) -> int:
         """The exit status of an MPI job for one run."""
         argv = ["sweep", str(self._path), "--only", str(number), "--ranks", str(count), *self._options]
         with log.open("ab") as file:
@@ -150,9 +144,9 @@ class Pool:
                 stderr=file,
                 start_new_session=True,
             )
-        self._launched[slot] = process
+        self._launched.add(process)
         status = process.wait()
-        del self._launched[slot]
+        self._launched.discard(process)
         return status if status >= 0 else 128 - status
 
 

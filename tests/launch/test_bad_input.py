@@ -22,6 +22,47 @@ CASES = {
         "run --algorithm.estimator.directions 99999999999999999999",
         "algorithm.estimator.directions is 9+: it must be a whole number of at most 1,000,000",
     ),
+    "as many attackers as peers": (
+        "run --adversary alie --adversary.peers 16",
+        "adversary.peers is 16: it must leave at least 2 of 16 peers honest",
+    ),
+    "attackers that cut the graph": (
+        "run --adversary silent --adversary.peers [0,8]",
+        "adversary.peers is .0, 8.: it must not cut the graph of honest peers, but peers 0, 8 leave it in 2 parts",
+    ),
+    "an attacker that there is not": ("run --adversary silent --adversary.peers [16]", "numbers of peers, at most 15"),
+    "an attack on what is compressed": (
+        "run --adversary alie --algorithm.gossip choco",
+        "algorithm.gossip is choco: it must send plain rows or scalars for the adversary alie.*clipped",
+    ),
+    "labels of no classes": ("run --adversary label_flip", "adversary is label_flip: it must have an objective with"),
+    "more attackers than a rule withstands": (
+        "run --algorithm.gossip trimmed_mean",
+        "algorithm.gossip.max_attackers is 1: it must be at most 0 for trimmed_mean, since peer 0 has only 2",
+    ),
+    "epsilon of 0": ("run --privacy.epsilon 0", "privacy.epsilon is 0.0.*above 0"),
+    "delta of 1": ("run --privacy.epsilon 3 --privacy.delta 1", "privacy.delta is 1.0: it must be below 1"),
+    "a clip of 0": ("run --privacy.epsilon 3 --privacy.clip 0", "privacy.clip is 0.0.*above 0"),
+    "no budget and no noise": (
+        "run --privacy gaussian",
+        "privacy.epsilon is None: it must be given",
+    ),
+    "privacy of no examples": (
+        "run --privacy.epsilon 3",
+        "privacy is gaussian: it must have .* one loss",
+    ),
+    "privacy of no scalars": (
+        "run --objective logistic_regression --privacy.epsilon 3 --algorithm.estimator exact",
+        "algorithm.estimator is exact: it must use differences of losses",
+    ),
+    "privacy of what is not counted": (
+        "run --algorithm gradient_tracking --privacy.noise 1",
+        "algorithm is gradient_tracking: it must consist of plain local steps",
+    ),
+    "attackers of a topology, all of its peers": (
+        "topology ring --attackers 15",
+        "attackers is 15: it must be at most 14",
+    ),
     "an asynchronous algorithm and a waiting rule": (
         "run --algorithm adsgd --clock.wait barrier",
         "clock.wait is barrier: it must be none for an asynchronous algorithm",

@@ -204,3 +204,10 @@ def test_an_optional_plugin_needs_only_its_field(tmp_path):
         parse("--compressor", "none", "--compressor.k", "4")
     with pytest.raises(OptionError, match="algorithm is none: it must be"):
         parse("--algorithm", "none")
+
+
+def test_attackers_are_a_number_a_share_or_a_list():
+    for text, peers in (("3", 3), ("0.25", 0.25), ("[0,3]", [0, 3]), ("0,3", [0, 3])):
+        adversary = parse("--adversary", "alie", "--adversary.peers", text).simulation["adversary"]
+        assert adversary.peers == peers
+        assert type(adversary.peers) is type(peers)

@@ -57,9 +57,6 @@ def complete_bipartite(n: int, left: int | None = None) -> Edges:
     Args:
         n: number of peers, at least 2.
         left: peers on the first side, which are numbered first: at least 1 and below n; None takes half, rounded down.
-
-    Raises:
-        OptionError: if left is out of range.
     """
     left = n // 2 if left is None else whole_number("left", left, 1, "the usual is half the peers")
     if left >= n:
@@ -87,9 +84,6 @@ def tree(n: int, children: int = 3) -> Edges:
     Args:
         n: number of peers, at least 2.
         children: children of each peer that is not in the last layers, at least 1 (a path); 2 is `binary_tree`.
-
-    Raises:
-        OptionError: if children is below 1.
     """
     children = whole_number("children", children, 1, "the usual is 3")
     return np.column_stack([np.arange(n - 1) // children, np.arange(1, n)])
@@ -103,10 +97,6 @@ def from_edges(n: int, edges: Iterable[Iterable[int]], directed: bool = False) -
         n: number of peers, at least 2.
         edges: pairs of peers, each in 0..n-1: a list, or an array of shape (m, 2).
         directed: whether an edge leads from its first peer, the sender, to its second alone.
-
-    Raises:
-        OptionError: if an edge is not a pair of peers, or the graph is not connected.
-        ValueError: if an edge joins a peer to itself.
 
     >>> from_edges(3, [[0, 1], [1, 2]]).number_of_edges()
     2

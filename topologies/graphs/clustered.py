@@ -23,9 +23,6 @@ def two_cliques(n: int, bridges: int = 1) -> Edges:
     Args:
         n: number of peers, at least 2.
         bridges: edges between the cliques, at least 1 and at most n // 2; bridge i joins the peers i and n // 2 + i.
-
-    Raises:
-        OptionError: if bridges is out of range.
     """
     bridges = whole_number("bridges", bridges, 1, "the usual is 1")
     half = n // 2
@@ -47,9 +44,6 @@ def barbell(n: int, between: int | None = None) -> Edges:
         n: number of peers, at least 4.
         between: peers on the path: such that the rest makes two cliques of at least 2 peers each; 0 joins the cliques
             by an edge. None takes about a third of the peers, so that all three parts are about alike.
-
-    Raises:
-        OptionError: if between does not fit.
     """
     if between is None:
         between = n - 2 * max(2, (n + 1) // 3)
@@ -70,9 +64,6 @@ def lollipop(n: int, clique: int | None = None) -> Edges:
     Args:
         n: number of peers, at least 2.
         clique: peers in the clique, at least 1, at most n; None takes half, rounded up.
-
-    Raises:
-        OptionError: if clique is out of range.
     """
     clique = (n + 1) // 2 if clique is None else whole_number("clique", clique, 1, "the usual is half the peers")
     if clique > n:
@@ -90,9 +81,6 @@ def caveman(n: int, clique: int | None = None) -> Edges:
     Args:
         n: number of peers: the product of the cliques' size, at least 3, and their number, at least 2.
         clique: peers in each clique; None takes the divisor of n that is nearest to √n.
-
-    Raises:
-        OptionError: if n has no such divisor (the message says which sizes nearby do), or if clique is none.
     """
     fitting = divisors(n, 3, n // 2)
     if not fitting:

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
-from dfedsam.topologies.graph import AnyGraph, Graph, as_graph
+from dfedsam.topologies.graph import AnyGraph, Graph, as_graph, same_pattern
 from dfedsam.topologies.graphs.helpers import Edges, either, graph, in_networkx, nearby, of_edges, require_memory
 
 
@@ -25,9 +25,6 @@ def paley(n: int) -> Edges:
 
     Args:
         n: Number of peers: a prime, or a power of one, that is 1 modulo 4, such as 5, 9, 13, 17, 25.
-
-    Raises:
-        ValueError: if n is no such number (the message gives the nearest two).
     """
     if not _is_paley(n):
         hint = f"use {either(nearby(n, 5, _is_paley))}"
@@ -53,9 +50,6 @@ def margulis(n: int) -> Edges:
 
     Args:
         n: Number of peers, a square m² of m ≥ 2.
-
-    Raises:
-        ValueError: if n is no square (the message gives the nearest two).
     """
     m = isqrt(n)
     if m < 2 or m * m != n:
@@ -66,11 +60,7 @@ def margulis(n: int) -> Edges:
 
 
 def margulis_weights(graph: AnyGraph) -> sp.csr_array:
-    """W = A/8 of the Margulis graph with its self-loops and parallel edges: λ₂ ≤ 5√2/8.
-
-    Raises:
-        OptionError: if it is another graph than `margulis` gives.
-    """
+    """W = A/8 of the Margulis graph with its self-loops and parallel edges: λ₂ ≤ 5√2/8."""
     graph = as_graph(graph)
     n, m = graph.n, isqrt(graph.n)
     ends = _sent(m) if m * m == n else np.zeros((n, 0), dtype=int)
@@ -79,7 +69,7 @@ def margulis_weights(graph: AnyGraph) -> sp.csr_array:
     W = sp.csr_array(half + half.T)
     W.sum_duplicates()
     off = Graph(n, np.column_stack([i, j])[i != j]).adjacency
-    if graph.directed or (off != graph.adjacency).nnz:
+    if graph.directed or not same_pattern(off, graph.adjacency):
         rule = "must be used on the graph margulis alone"
         raise OptionError("weights", "margulis_weights", rule, "take another rule")
     return W

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable
 from functools import wraps
 from itertools import chain
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
 import networkx as nx
 import numpy as np
@@ -18,6 +18,7 @@ from dfedsam.topologies.graph import Graph
 from dfedsam.validation import whole_number
 
 P = ParamSpec("P")
+R = TypeVar("R")
 Edges = Iterable[tuple[int, int]] | NDArray[np.integer]
 """Pairs of peers, one by one or as an array of shape (edges, 2)."""
 
@@ -53,12 +54,20 @@ def graph(
     return decorate
 
 
-def in_networkx(arrays: Callable[P, Graph]) -> Callable[P, nx.Graph]:
+@overload
+def in_networkx(arrays: Callable[P, Graph]) -> Callable[P, nx.Graph]: ...
+
+
+@overload
+def in_networkx(arrays: Callable[P, Graph | R]) -> Callable[P, nx.Graph | R]: ...
+
+
+def in_networkx(arrays: Callable[P, Any]) -> Callable[P, Any]:
     """The function with a graph of networkx as its result; `make` calls the one with arrays, its attribute `arrays`."""
 
     @wraps(arrays)
-    def build(*args: P.args, **options: P.kwargs) -> nx.Graph:
-        made: Any = arrays(*args, **options)
+    def build(*args: P.args, **options: P.kwargs) -> Any:
+        made = arrays(*args, **options)
         if isinstance(made, Graph):
             require_memory(made.n, len(made.edges), EDGE_BYTES + NETWORKX_BYTES)
             return made.networkx
@@ -87,15 +96,9 @@ def connected(made: Graph) -> Graph:
 
 
 def require_memory(n: int, edges: float, edge_bytes: int = EDGE_BYTES) -> None:
-    """Refuse, before it is built, a graph that this machine's memory cannot hold.
+    """Raise OptionError, before a graph is built, if this machine's memory cannot hold so many peers and edges.
 
-    Args:
-        n: number of peers.
-        edges: number of edges; of a schedule, of all rounds that are kept.
-        edge_bytes: what each takes.
-
-    Raises:
-        OptionError: if it would exceed the memory.
+    Of a schedule the edges of all rounds that are kept count.
     """
     takes, there = _PEER_BYTES * n + edge_bytes * edges, _memory()
     if takes > there:
@@ -127,11 +130,7 @@ def even_neighbours(neighbours: object, n: int) -> int:
 
 
 def sides(name: str, n: int, rows: int | None, least: int) -> tuple[int, int]:
-    """Rows and columns of a grid or torus of n peers, both at least `least`.
-
-    Raises:
-        OptionError: if n has no such sides (the hint names nearby sizes that do), or if rows does not divide n.
-    """
+    """Rows and columns of a grid or torus of n peers, both at least `least`; raises OptionError where none fit."""
     fitting = divisors(n, least, n // least)
     if not fitting:
         near = nearby(n, least**2, lambda m: squarest(m) >= least, count=4)

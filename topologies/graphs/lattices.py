@@ -38,10 +38,6 @@ def grid(n: int, rows: int | None = None) -> Graph:
         n: number of peers, a product of two sides of at least 2 each.
         rows: number of rows; None takes the rectangle nearest to a square (with no more rows than columns).
 
-    Raises:
-        OptionError: if n has no such sides, for instance if it is prime (the hint names nearby sizes that do), or if
-            rows does not divide n.
-
     >>> sorted(grid(6).neighbors(4))
     [1, 3, 5]
     """
@@ -58,9 +54,6 @@ def torus(n: int, rows: int | None = None) -> Graph:
     Args:
         n: number of peers, a product of two sides of at least 3 each.
         rows: number of rows; None takes the torus nearest to a square (with no more rows than columns).
-
-    Raises:
-        OptionError: if n has no such sides (the hint names nearby sizes that do), or if rows does not divide n.
     """
     rows, columns = sides("torus", n, rows, least=3)
     peers = np.arange(n).reshape(rows, columns)
@@ -115,9 +108,6 @@ def ring_lattice(n: int, neighbours: int = 4) -> Edges:
     Args:
         n: number of peers, at least 3.
         neighbours: neighbours of each peer: even, at least 2, below n.
-
-    Raises:
-        OptionError: if neighbours does not fit.
     """
     return _chords(n, range(1, even_neighbours(neighbours, n) // 2 + 1))
 
@@ -133,9 +123,6 @@ def circulant(n: int, offsets: tuple[int, ...] = (1, 2)) -> Edges:
         n: number of peers, at least 2.
         offsets: distances around the ring, no multiples of n; the graph is connected where they and n have no common
             divisor.
-
-    Raises:
-        OptionError: if the offsets do not fit.
     """
     distances: tuple[Any, ...] = tuple(offsets)
     for offset in distances:
@@ -160,9 +147,6 @@ def chordal_ring(n: int, chord: int | None = None) -> Edges:
     Args:
         n: number of peers, even, at least 6.
         chord: odd, from 3 to n - 3; None takes the odd number next to √n.
-
-    Raises:
-        OptionError: if n or chord does not fit.
     """
     if n % 2:
         raise OptionError("peers", n, "must be even for a chordal ring", f"use {n - 1} or {n + 1}")

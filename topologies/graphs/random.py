@@ -40,9 +40,6 @@ def erdos_renyi(n: int, p: float = 0.3, seed: int = 0) -> Graph:
         p: probability of an edge, in (0, 1].
         seed: at least 0.
 
-    Raises:
-        OptionError: if an option is out of range, or p is so small that no draw was connected.
-
     >>> erdos_renyi(20, p=0.2, seed=1).graph
     {'name': 'erdos_renyi', 'seed': 1}
     """
@@ -61,9 +58,6 @@ def random_regular(n: int, degree: int = 4, seed: int = 0) -> Graph:
         degree: neighbours of each peer: at least 1 and below n, with n · degree even. From 3 on nearly all draws are
             connected.
         seed: at least 0.
-
-    Raises:
-        OptionError: if an option is out of range, or no draw was connected.
     """
     degree = whole_number("degree", degree, 1, "the usual is 4")
     below("degree", degree, n)
@@ -91,9 +85,6 @@ def watts_strogatz(n: int, neighbours: int = 4, p: float = 0.1, seed: int = 0) -
         neighbours: neighbours of each peer in the lattice: even, at least 2, below n.
         p: probability that an edge is moved, in [0, 1]; 0 leaves the lattice.
         seed: at least 0.
-
-    Raises:
-        OptionError: if an option is out of range, or no draw was connected.
     """
     p = share("p", p, "the usual is 0.1", zero=True)
     neighbours = even_neighbours(neighbours, n)
@@ -112,9 +103,6 @@ def barabasi_albert(n: int, edges: int = 2, seed: int = 0) -> Graph:
         n: number of peers, at least 2.
         edges: edges that each arriving peer makes: at least 1, below n.
         seed: at least 0.
-
-    Raises:
-        OptionError: if an option is out of range.
     """
     edges = whole_number("edges", edges, 1, "the usual is 2")
     below("edges", edges, n)
@@ -132,9 +120,6 @@ def random_geometric(n: int, radius: float = 0.4, seed: int = 0) -> Graph:
         n: number of peers, at least 2.
         radius: reach of a peer, above 0; √2 joins all.
         seed: at least 0.
-
-    Raises:
-        OptionError: if an option is out of range, or the radius is so small that no draw was connected.
     """
     radius = positive("radius", radius, "the usual is 0.4")
     area = min(np.pi * radius**2, 1.0)  # that a peer reaches at most
@@ -159,9 +144,6 @@ def stochastic_block_model(n: int, blocks: int = 4, p_in: float = 0.7, p_out: fl
         p_in: probability of an edge within a block, in [0, 1].
         p_out: probability of an edge between two blocks, in (0, 1].
         seed: at least 0.
-
-    Raises:
-        OptionError: if an option is out of range, or the probabilities are so small that no draw was connected.
     """
     blocks = whole_number("blocks", blocks, 1, "the usual is 4")
     p_in, p_out = share("p_in", p_in, "the usual is 0.7", zero=True), share("p_out", p_out, "the usual is 0.1")
@@ -191,9 +173,6 @@ def random_out(n: int, degree: int | None = None, seed: int = 0) -> Graph:
         degree: peers that each one sends to: at least 1, below n. None takes 4, or for many peers the least with which
             at most two peers are expected to receive nothing.
         seed: at least 0.
-
-    Raises:
-        OptionError: if an option is out of range, or the degree is so small that no draw was connected.
     """
     if degree is None:
         degree = max(min(4, n - 1), int(np.ceil(log(n / 2))))
@@ -217,7 +196,7 @@ def _uniform(seed: int) -> np.random.RandomState:
     """The numbers of Python's `random.Random(seed).random()`, as arrays."""
     _, state, _ = random.Random(seed).getstate()
     numbers = np.random.RandomState()
-    numbers.set_state(("MT19937", np.array(state[:-1], dtype=np.uint32), state[-1]))
+    numbers.set_state(("MT19937", np.array(state[:-1], dtype=np.uint32), state[-1], 0, 0.0))
     return numbers
 
 
@@ -279,10 +258,10 @@ def _can_go_on(n: int, peers: list[int], kept: NDArray[np.int64]) -> bool:
 
 
 def _geometric(n: int, radius: float, seed: int) -> Graph:
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     points = _uniform(seed).random_sample((n, 2))
-    edges: NDArray[np.int64] = cKDTree(points).query_pairs(radius, output_type="ndarray")
+    edges: NDArray[np.int64] = KDTree(points).query_pairs(radius, output_type="ndarray")
     peers = {peer: {"pos": point} for peer, point in enumerate(points.tolist())}
     return Graph(n, edges[np.lexsort((edges[:, 1], edges[:, 0]))].astype(np.int32), peer_facts=peers)
 

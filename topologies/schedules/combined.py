@@ -34,10 +34,6 @@ def round_robin(n: int, topologies: Sequence[Spec], seed: int = 0) -> Topology:
         topologies: m of them, at least one: graphs, schedules, directed ones, other combinations. Two random ones of a
             kind are drawn differently, unless they set their own seeds.
         seed: at least 0.
-
-    Raises:
-        OptionError: if the list is empty, one cannot be made, or some have only rows that sum to one and others only
-            columns.
     """
     return RoundRobin(_make_all(n, topologies, whole_number("seed", seed, 0, _SEED)))
 
@@ -52,9 +48,6 @@ def random_choice(
         topologies: the topologies to draw from, at least one, as in `round_robin`.
         probabilities: one for each, in [0, 1], together 1; None draws all with equal probability.
         seed: at least 0.
-
-    Raises:
-        OptionError: as in `round_robin`, or if the probabilities do not fit.
     """
     seed = whole_number("seed", seed, 0, _SEED)
     inner = _make_all(n, topologies, seed)

@@ -13,12 +13,7 @@ def matchings_of(graph: nx.Graph) -> list[list[tuple[int, int]]]:
     The edges are coloured one after another: with the first colour that is free at both ends; else with one that
     becomes free when a path of two colours swaps them (all that bipartite graphs need: Kőnig 1916); else by rotating
     the colours of a fan (Misra and Gries 1992, "A constructive proof of Vizing's theorem").
-
-    Args:
-        graph: undirected, no self-loops, peers 0..n-1.
-
-    Returns:
-        The matchings, none of them empty, as pairs i < j; the same for the same order of peers and edges.
+    None is empty; pairs are i < j, the same for the same order of peers and edges.
     """
     colouring = _Colouring(graph)
     largest_degree = max((degree for _, degree in graph.degree()), default=0)

@@ -31,9 +31,6 @@ def d_equistatic(n: int, offsets: int | None = None, seed: int = 0) -> Topology:
         n: number of peers, at least 2.
         offsets: M, from 1 to n - 1; None takes ⌈log₂ n⌉, the degree of the exponential graph.
         seed: seed, at least 0.
-
-    Raises:
-        OptionError: if an option is out of range.
     """
     drawn = _offsets(n, offsets, seed)
     return Periodic([circulant(n, drawn, (n - 1) / n / len(drawn))], directed=True)
@@ -48,9 +45,6 @@ def u_equistatic(n: int, offsets: int | None = None, seed: int = 0) -> Topology:
         n: number of peers, at least 2.
         offsets: M, from 1 to n - 1; None takes ⌈log₂ n⌉.
         seed: seed, at least 0.
-
-    Raises:
-        OptionError: if an option is out of range.
     """
     drawn = _offsets(n, offsets, seed)
     both, times = np.unique(np.concatenate([drawn, n - drawn]), return_counts=True)
@@ -66,9 +60,6 @@ def od_equidyn(n: int, eta: float = 0.5, seed: int = 0) -> Topology:
         n: number of peers, at least 2.
         eta: η, in (0, 1]; n/(2(n-1)), nearly ½, contracts most.
         seed: seed, at least 0.
-
-    Raises:
-        OptionError: if an option is out of range.
     """
     return ODEquiDyn(*_checked(n, eta, seed))
 
@@ -83,9 +74,6 @@ def ou_equidyn(n: int, eta: float = 0.5, seed: int = 0) -> Topology:
         n: number of peers, at least 2.
         eta: η, in (0, 1]; n/(2(n-1)), nearly ½, contracts most.
         seed: seed, at least 0.
-
-    Raises:
-        OptionError: if an option is out of range.
     """
     return OUEquiDyn(*_checked(n, eta, seed))
 
@@ -138,10 +126,6 @@ def firsts(n: int, offset: int) -> NDArray[np.int64]:
 
     For u ≤ n/2 the peers go in blocks of u: every other block takes the next. For a larger u the first n - u peers
     take the last ones, and those between go in blocks of n - u, backwards.
-
-    Args:
-        n: number of peers.
-        offset: u, in 1..n-1.
     """
     back = n - offset
     if offset <= back:

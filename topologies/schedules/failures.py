@@ -36,10 +36,6 @@ def link_failures(n: int, topology: Spec = "ring", p: float = 0.1, seed: int = 0
         p: probability that a link is down, in [0, 1].
         seed: at least 0; also the inner topology's.
         memory: probability that a link stays as it is, in [0, 1); otherwise it is drawn anew.
-
-    Raises:
-        OptionError: if p or memory is out of range, the inner topology cannot be made or is biased, or its links change
-            although there is memory.
     """
     p, memory = share("p", p, _P, zero=True), between("memory", memory, 0, 1, open_high=True)
     seed = whole_number("seed", seed, 0, _SEED)
@@ -61,7 +57,8 @@ def peer_dropout(
 ) -> Topology:
     """Each peer is absent with probability p in each round, or in stated rounds: it does no work, its links are down.
 
-    `participants(t)` is the mask of participants; a run spends no queries on the others. Directed topologies are as in
+    `participants(t)` is the mask of participants; a run spends no queries on the others. A peer that a Poisson clock
+    wakes r times a round on average is absent with p = exp(-r). Directed topologies are as in
     `link_failures`. Expected contraction over a fixed symmetric W, as there, with q = 1 - p: λ_max(I - 2q² L + q³ L² +
     2 (q² - q³) Σ w_e² L_e - J).
 
@@ -73,10 +70,6 @@ def peer_dropout(
         seed: at least 0; also the inner topology's.
         memory: probability that a peer stays absent or present, in [0, 1); otherwise it is drawn anew. Absences last
             1/((1 - memory)(1 - p)) rounds on average.
-
-    Raises:
-        OptionError: if p or memory is out of range, an absence is not of a peer of this network or ends before it
-            begins, or the inner topology cannot be made or is biased.
     """
     p = share("p", (0.1 if absences is None else 0.0) if p is None else p, _P, zero=True)
     memory = between("memory", memory, 0, 1, open_high=True)
@@ -105,9 +98,6 @@ def latency(
         periods: rounds between two uses of a link, for each class, at least 1.
         shares: share of the links in each class, in [0, 1], together 1; None makes all classes equally large.
         seed: at least 0; also the inner topology's.
-
-    Raises:
-        OptionError: if an option is out of range, or the inner topology cannot be made or is biased.
     """
     every = _classes(periods)
     fractions = as_probabilities("shares", shares, len(every), "class")

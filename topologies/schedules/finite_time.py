@@ -44,10 +44,6 @@ def hyper_hypercube(n: int, degree: int = 1) -> Topology:
     Args:
         n: number of peers, at least 2, without a prime factor above k + 1.
         degree: k, the most neighbours of a peer in a round, at least 1.
-
-    Raises:
-        OptionError: if an option is out of range, or n has a larger prime factor (the message names the nearest sizes
-            that fit).
     """
     n, degree = _checked(n, degree)
     if _smooth_part(n, degree + 1) != n:
@@ -74,9 +70,6 @@ def simple_base(n: int, degree: int = 1, inner_edges: bool = False) -> Topology:
         n: number of peers, at least 2.
         degree: k, the most neighbours of a peer in a round, at least 1.
         inner_edges: whether peers without a partner average, in groups of k + 1 in the order of their numbers.
-
-    Raises:
-        OptionError: if an option is out of range.
     """
     n, degree = _checked(n, degree)
     return _schedule(n, _simple(np.arange(n)[None, :], degree, inner_edges))
@@ -93,9 +86,6 @@ def base(n: int, degree: int = 1, inner_edges: bool = False) -> Topology:
         n: number of peers, at least 2.
         degree: k, the most neighbours of a peer in a round, at least 1.
         inner_edges: as in `simple_base`.
-
-    Raises:
-        OptionError: if an option is out of range.
 
     Examples:
         >>> from dfedsam.topologies import base

@@ -46,9 +46,6 @@ def stl_fw(
 
     Returns:
         A static, directed topology; rows and columns of W sum to one, and no entry is negative.
-
-    Raises:
-        OptionError: if an option is out of range, or class_proportions is missing or invalid.
     """
     n = checked_peers(n)
     degree = whole_number("degree", degree, 1, "the usual is 4")
@@ -102,11 +99,7 @@ def _line_search(
 
 
 def checked_proportions(n: int, proportions: NDArray[np.floating] | None, name: str) -> NDArray[np.float64]:
-    """Class proportions of n peers as float64, for the topology of this name.
-
-    Raises:
-        ValueError: if they are missing, or are not shares of shape (n, classes).
-    """
+    """Class proportions of n peers as float64, for the topology of this name."""
     if proportions is None:
         raise ValueError(
             f"class_proportions is missing: {name} is made from the classes of the peers' examples; give an array (n, "
@@ -156,10 +149,6 @@ def d_cliques(
         between: which cliques an edge joins: "all" pairs, or neighbours on a "ring".
         swaps: how many times two cliques are drawn, at least 0.
         seed: at least 0.
-
-    Raises:
-        OptionError: if an option is out of range.
-        ValueError: if class_proportions is missing or invalid.
     """
     n = checked_peers(n)
     clique_size = whole_number("clique_size", clique_size, 2, "the usual is the number of classes")

@@ -52,10 +52,6 @@ def matcha(
         matchings: how the edges are divided, [[[0, 4], [2, 3]], …]: each edge once, no peer twice in a matching; None
             divides them into at most Δ + 1 by Misra and Gries's method.
         seed: at least 0; also the graph's, where it is random.
-
-    Raises:
-        OptionError: if an option is out of range, the topology is directed, a schedule, not connected or too large, the
-            matchings do not divide its edges, cvxpy is not installed, or its solver failed.
     """
     budget = share("budget", budget, "the usual is 0.5")
     seed = whole_number("seed", seed, 0, "give 0 or more")
@@ -100,13 +96,7 @@ class Matcha(Drawn):
 
 
 class Activation(NamedTuple):
-    """Probabilities of the matchings, and how good they are.
-
-    Attributes:
-        probabilities: of each matching, shape (m,).
-        connectivity: μ₂(Σ p_j L_j), which they reach.
-        bound: upper bound over all probabilities within the budget.
-    """
+    """Probabilities of the matchings, shape (m,), the μ₂(Σ p_j L_j) that they reach, and an upper bound of it."""
 
     probabilities: NDArray[np.float64]
     connectivity: float
@@ -119,14 +109,6 @@ def best_probabilities(n: int, matchings: Sequence[Matching], budget: float) -> 
     A semidefinite program: the largest s with Σ p_j L_j ⪰ s (I - J). Every Z ⪰ 0 with Z1 = 0 and trace 1 bounds the
     maximum by that of Σ p_j tr(Z L_j) over the same p, which the largest of these traces give; the solver's dual
     solution is such a Z, and proves the result.
-
-    Args:
-        n: number of peers.
-        matchings: m of them, whose union is connected.
-        budget: share of the matchings that may be used in a round on average, in (0, 1].
-
-    Raises:
-        OptionError: if n is above 128, cvxpy is not installed, or its solver did not come near enough to the optimum.
     """
     m = len(matchings)
     if budget == 1:
@@ -152,11 +134,6 @@ def second_moment(n: int, matchings: Sequence[Matching], p: NDArray[np.float64])
     """α ↦ ρ = λ_max(E[W_t²] - J) of W_t = I - α Σ B_j L_j, where B_j is 1 with probability p_j and else 0.
 
     With L̄ = Σ p_j L_j and L̃ = Σ p_j (1 - p_j) L_j, E[W_t²] = I - 2α L̄ + α² (L̄² + 2 L̃), since L_j² = 2 L_j.
-
-    Args:
-        n: number of peers.
-        matchings: m of them.
-        p: their probabilities, shape (m,).
     """
     mean, rest = laplacian(n, matchings, p), np.eye(n) - 1 / n
     square = mean @ mean + 2 * laplacian(n, matchings, p * (1 - p))

@@ -32,9 +32,6 @@ def one_peer_exponential(n: int) -> Topology:
 
     Args:
         n: number of peers, at least 2.
-
-    Raises:
-        OptionError: if n is below 2.
     """
     n = checked_peers(n)
     rounds = (n - 1).bit_length()
@@ -48,9 +45,6 @@ def one_peer_hypercube(n: int) -> Topology:
 
     Args:
         n: number of peers, a power of two, at least 2.
-
-    Raises:
-        OptionError: if n is not a power of two (the message gives the nearest two).
     """
     n = checked_peers(n)
     if n & (n - 1):
@@ -66,9 +60,6 @@ def one_peer_ring(n: int) -> Topology:
 
     Args:
         n: number of peers, at least 2.
-
-    Raises:
-        OptionError: if n is below 2.
     """
     n = checked_peers(n)
     line = np.arange(n)
@@ -85,9 +76,6 @@ def one_peer_grid(n: int, rows: int | None = None) -> Topology:
     Args:
         n: number of peers, a product of two sides of at least 2 each.
         rows: number of rows; None takes the rectangle nearest to a square (with no more rows than columns).
-
-    Raises:
-        OptionError: as `topologies.grid` raises it.
     """
     rows, columns = sides("grid", whole_number("peers", n, 2, "give two or more peers"), rows, least=2)
     peers = np.arange(n).reshape(rows, columns)
@@ -100,11 +88,9 @@ def one_peer_grid(n: int, rows: int | None = None) -> Topology:
 
 
 class Exchange(NamedTuple):
-    """One exchange: peer i receives the message of peer i - offset, modulo n.
+    """One exchange: peer i receives the message of peer i - offset, modulo n: the sender's sum of others.
 
-    Attributes:
-        offset: from 1 to n - 1.
-        adds_own: whether the message is the sender's sum of others plus its own vector, not that sum alone.
+    With `adds_own` the sender's own vector is added to it.
     """
 
     offset: int
@@ -116,9 +102,6 @@ def ceca_exchanges(n: int) -> list[Exchange]:
 
     Let v_i be the sum of the k peers before i; at first k = 0. For each binary digit r of n - 1, the highest first,
     v_i ← v_i + v_{i-k} where r = 0, v_i ← v_i + (v + x)_{i-k-1} where r = 1, and k ← 2k + r. At the end k = n - 1.
-
-    Args:
-        n: number of peers, at least 2.
     """
     exchanges, k = [], 0
     for digit in f"{n - 1:b}":
@@ -137,9 +120,6 @@ def ceca(n: int) -> Topology:
 
     Args:
         n: number of peers, at least 2.
-
-    Raises:
-        OptionError: if n is below 2.
 
     Examples:
         >>> from dfedsam.topologies import ceca, spectrum

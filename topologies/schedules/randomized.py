@@ -38,9 +38,6 @@ def random_matching(n: int, seed: int = 0) -> Topology:
     Args:
         n: number of peers, at least 2.
         seed: at least 0.
-
-    Raises:
-        OptionError: if an option is out of range.
     """
     return RandomMatching(checked_peers(n), whole_number("seed", seed, 0, _SEED))
 
@@ -55,9 +52,6 @@ def pairwise(n: int, topology: Spec = "complete", seed: int = 0) -> Topology:
         n: number of peers, at least 2.
         topology: the graph, undirected and the same in every round; its weights are not used.
         seed: at least 0; also the graph's, where it is random.
-
-    Raises:
-        OptionError: if an option is out of range, or the topology is directed or a schedule.
     """
     seed = whole_number("seed", seed, 0, _SEED)
     if _is_complete(topology):  # without n² edges
@@ -75,9 +69,6 @@ def random_neighbours(n: int, degree: int = 2, seed: int = 0) -> Topology:
         n: number of peers, at least 2.
         degree: how many different others each peer draws: at least 1, below n. It has about twice as many neighbours.
         seed: at least 0.
-
-    Raises:
-        OptionError: if an option is out of range.
     """
     n, degree = checked_peers(n), whole_number("degree", degree, 1, "the usual is 2")
     below("degree", degree, n)
@@ -97,9 +88,6 @@ def el_oracle(n: int, degree: int | None = None, seed: int = 0) -> Topology:
         n: number of peers, at least 2.
         degree: s, to how many others a peer sends, from 1 to n - 1; None takes ⌊log₂ n⌋.
         seed: at least 0.
-
-    Raises:
-        OptionError: if an option is out of range.
     """
     return EpidemicOracle(*_checked(n, degree, seed))
 
@@ -116,9 +104,6 @@ def el_local(n: int, degree: int | None = None, seed: int = 0) -> Topology:
         n: number of peers, at least 2.
         degree: s, to how many others a peer sends, from 1 to n - 1; None takes ⌊log₂ n⌋.
         seed: at least 0.
-
-    Raises:
-        OptionError: if an option is out of range.
 
     Examples:
         >>> from dfedsam.topologies import el_local

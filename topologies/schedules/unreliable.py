@@ -173,11 +173,7 @@ def thinned_second_moment(W: sp.csr_array, up: float, both_up: float) -> sp.csr_
 
 
 def reliable(topology: Spec, n: int, seed: int) -> Topology:
-    """Build the inner topology.
-
-    Raises:
-        OptionError: if it cannot be made, or it is biased, so that a dropped link would have no meaning in it.
-    """
+    """Build the inner topology."""
     inner = make(topology, n, seed)
     if inner.sums == "rows":
         rule = "must not be biased: its columns do not sum to one, so that no sender can keep what was dropped"

@@ -8,7 +8,9 @@ differences between peers. The eigenvalues of D_t are those of W_t but for one t
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,7 +54,7 @@ def expected_contraction(topology: Topology, steps: int = 1, rounds: Rounds | No
     estimated from drawn rounds. The largest eigenvalue of their mean would be too large on average. So one half of the
     rounds gives the vector v that their mean shrinks least, the other half how much a round leaves of ‖v‖², and vice
     versa; the estimate is the mean over all rounds. Its bias is downward, by the square of v's error. Where rows and
-    columns do not both sum to one, (I - J) W (I - J) takes the place of W (see `topologies.spectra.products`).
+    columns do not both sum to one, (I - J) W (I - J) takes the place of W (see above).
 
     Args:
         topology: any.
@@ -80,11 +82,7 @@ def expected_contraction(topology: Topology, steps: int = 1, rounds: Rounds | No
 
 
 def contraction_of(second_moment: sp.csr_array) -> float:
-    """λ_max(S - J) of a known S = E[WᵀW].
-
-    Args:
-        second_moment: S of shape (n, n), symmetric, rows that sum to one.
-    """
+    """λ_max(S - J) of a known S = E[WᵀW], symmetric, shape (n, n)."""
     n = len(second_moment.indptr) - 1
     if extremes.small(n):
         return float(np.linalg.eigvalsh(second_moment.toarray() - 1 / n)[-1])
@@ -92,18 +90,25 @@ def contraction_of(second_moment: sp.csr_array) -> float:
 
 
 class _Stack:
-    """Some rounds at once: their matrices one below the other, which replaces a product for each."""
+    """Some rounds at once: their matrices one below the other, which replaces a product for each.
+
+    Above extremes.LARGE peers they stay apart, to save memory.
+    """
 
     def __init__(self, matrices: Sequence[sp.csr_array], steps: int) -> None:
         self.rounds, self.n, self.steps = len(matrices), len(matrices[0].indptr) - 1, steps
-        self._first = sp.csr_array(sp.vstack(matrices))
-        self._later = sp.csr_array(sp.block_diag(matrices)) if steps > 1 else self._first
-        entries = np.diff(self._first.indptr).astype(np.float64)
+        entries = np.concatenate([np.diff(W.indptr) for W in matrices]).astype(np.float64)
         self.products = float(entries @ entries)  # of entries that all WᵀW take
         self.fill = self.products / entries.sum()
+        self._apart = matrices if self.n > extremes.LARGE else ()
+        if not self._apart:
+            self._first = sp.csr_array(sp.vstack(matrices))
+            self._later = sp.csr_array(sp.block_diag(matrices)) if steps > 1 else self._first
 
     def forward(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """The deviation from the mean after each round from x (n,): (rounds, n)."""
+        if self._apart:
+            return np.stack([forward([W] * self.steps, x) for W in self._apart])
         y = self._first @ x
         for _ in range(self.steps - 1):
             y = self._later @ y
@@ -112,6 +117,9 @@ class _Stack:
 
     def mean_square(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """The mean of DᵀD x over the rounds, but for a constant, shape (n,), for x (n,) whose sum is zero."""
+        if self._apart:
+            each = (forward([W.T] * self.steps, forward([W] * self.steps, x)) for W in self._apart)
+            return sum(each, np.zeros(self.n)) / self.rounds
         y = self.forward(x).ravel()
         for _ in range(self.steps - 1):
             y = self._later.T @ y
@@ -119,6 +127,9 @@ class _Stack:
 
     def moment(self) -> sp.csr_array:
         """The mean of (W^Q)ᵀ W^Q."""
+        if self._apart:
+            powers = [reduce(operator.matmul, [W] * self.steps) for W in self._apart]
+            return sp.csr_array(reduce(operator.add, (power.T @ power for power in powers)) / self.rounds)
         power = self._first
         for _ in range(self.steps - 1):
             power = self._later @ power
@@ -165,6 +176,8 @@ def radius(matrices: Sequence[sp.csr_array], steps: int = 1) -> float | None:
     n = len(matrices[0].indptr) - 1
     if extremes.small(n):
         return float(np.abs(np.linalg.eigvals(product(matrices, steps))).max())
+    if n > extremes.LARGE and is_normal(*matrices):
+        return norm(matrices, steps)
 
     def apply(x: NDArray[np.float64]) -> NDArray[np.float64]:
         return forward(matrices, x - x.mean(), steps)
@@ -241,7 +254,14 @@ def _sparse_product(matrices: Sequence[sp.csr_array], steps: int) -> sp.csr_arra
     return A if all(np.abs(total - 1).max() <= SUMS for total in sums) else None
 
 
-def is_normal(W: sp.csr_array) -> bool:
-    """Whether W Wᵀ = Wᵀ W, tested on random vectors: then singular values are the eigenvalues' moduli."""
-    x = np.random.default_rng(0).standard_normal((len(W.indptr) - 1, 2))
-    return bool(np.linalg.norm(W @ (W.T @ x) - W.T @ (W @ x)) <= TOLERANCE * np.linalg.norm(x))
+def is_normal(*matrices: sp.csr_array) -> bool:
+    """Whether W Wᵀ = Wᵀ W for W = W_τ … W_1, tested on random vectors: then singular values are eigenvalues' moduli."""
+    x = np.random.default_rng(0).standard_normal((len(matrices[0].indptr) - 1, 2))
+    one, other = x, x
+    for W in reversed(matrices):
+        one = W.T @ one
+    for W in matrices:
+        one, other = W @ one, W @ other
+    for W in reversed(matrices):
+        other = W.T @ other
+    return bool(np.linalg.norm(one - other) <= TOLERANCE * np.linalg.norm(x))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from typing import Any
 
 import scipy.sparse as sp
 
@@ -29,25 +29,8 @@ WORK = 10**8  # stored entries of all rounds times Q, at most, where Q is above 
 _SLACK = 1e-9  # of a round, so that a logarithm's rounding adds none
 
 
-@dataclass(frozen=True)
-class Rates:
-    """How fast a topology mixes. `Spectrum` explains each field under its own name.
-
-    There `rate` is "lambda", `rate_q` "lambda_q" and `rounds_to_error` "rounds_to_1e-6".
-    """
-
-    rate: float | None
-    rho: float | None
-    contraction: Contraction
-    rate_q: float | None
-    rounds_to_error: int | None
-    effective_neighbours: float | None
-    approximate: list[str] = field(default_factory=list[str])
-    lambda_2: float | None = None
-    lambda_min: float | None = None
-    sigma_2: float | None = None
-    periodic_rate: float | None = None
-    finite_time: int | None = None
+Rates = dict[str, Any]
+"""Entries of `Spectrum` under their names; others are None. "contraction" is a `Contraction`."""
 
 
 def rates_of_one(rounds: Rounds, modes: Modes, steps: int) -> Rates:
@@ -59,20 +42,17 @@ def rates_of_one(rounds: Rounds, modes: Modes, steps: int) -> Rates:
         values = modes.values
         neighbours = effective_neighbours(rounds.matrices[0]) if values is None else from_eigenvalues(values)
     rate_q = _power(rate, steps)
-    return Rates(
-        rate=rate,
-        rho=rate,
-        contraction=Contraction(rate**2, 0.0, True),
-        rate_q=rate_q,
-        rounds_to_error=_rounds_at(rate_q),
-        effective_neighbours=neighbours,
-        approximate=["effective_neighbours"] if modes.values is None else [],
-        lambda_2=modes.lambda_2,
-        lambda_min=modes.lambda_min,
-        sigma_2=rate,
-        periodic_rate=rate,
-        finite_time=None if rate else 1,
-    )
+    return {
+        **dict.fromkeys(("lambda", "rho", "sigma_2", "periodic_rate"), rate),
+        "lambda_2": modes.lambda_2,
+        "lambda_min": modes.lambda_min,
+        "contraction": Contraction(rate**2, 0.0, True),
+        "lambda_q": rate_q,
+        "rounds_to_1e-6": _rounds_at(rate_q),
+        "effective_neighbours": neighbours,
+        "approximate": ["effective_neighbours"] if modes.values is None else [],
+        "finite_time": None if rate else 1,
+    }
 
 
 def rates_of_period(topology: Topology, rounds: Rounds, steps: int) -> Rates:
@@ -102,18 +82,18 @@ def rates_of_period(topology: Topology, rounds: Rounds, steps: int) -> Rates:
             needed = min(end, needed or end)
         elif not dense:
             approximate.append("rounds_to_1e-6")
-    return Rates(
-        rate=each,
-        rho=rho,
-        contraction=contraction,
-        rate_q=each_q,
-        rounds_to_error=needed,
-        effective_neighbours=_neighbours(rounds, rho),
-        approximate=approximate,
-        sigma_2=rate if period == 1 else None,
-        periodic_rate=rate,
-        finite_time=end,
-    )
+    return {
+        "lambda": each,
+        "rho": rho,
+        "contraction": contraction,
+        "lambda_q": each_q,
+        "rounds_to_1e-6": needed,
+        "effective_neighbours": _neighbours(rounds, rho),
+        "approximate": approximate,
+        "sigma_2": rate if period == 1 else None,
+        "periodic_rate": rate,
+        "finite_time": end,
+    }
 
 
 def rates_of_drawn(topology: Topology, rounds: Rounds, steps: int) -> Rates:
@@ -136,15 +116,15 @@ def rates_of_drawn(topology: Topology, rounds: Rounds, steps: int) -> Rates:
         approximate += ["contraction"]
     if steps > 1 or not contraction.exact or not keeps_mean:
         approximate += ["lambda_q", "rounds_to_1e-6"]
-    return Rates(
-        rate=each,
-        rho=rho,
-        contraction=contraction,
-        rate_q=each_q,
-        rounds_to_error=_rounds_at(each_q),
-        effective_neighbours=_neighbours(rounds, each),
-        approximate=approximate,
-    )
+    return {
+        "lambda": each,
+        "rho": rho,
+        "contraction": contraction,
+        "lambda_q": each_q,
+        "rounds_to_1e-6": _rounds_at(each_q),
+        "effective_neighbours": _neighbours(rounds, each),
+        "approximate": approximate,
+    }
 
 
 def _check_work(rounds: Rounds, steps: int) -> None:

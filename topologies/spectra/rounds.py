@@ -73,12 +73,9 @@ def sample_rounds(topology: Topology) -> Rounds:
 
 
 def support_metrics(support: sp.csr_array | None, n: int, *, directed: bool) -> SupportMetrics:
-    """Edges, degrees and diameter of the graph of all who may talk.
+    """Edges, degrees and diameter of the graph of all who may talk, as `Topology.support` gives it.
 
-    Args:
-        support: possible links, bool, shape (n, n), row i receives from column j; None: all.
-        n: number of peers.
-        directed: count each direction as an edge, and as degree the peers that one sends to.
+    In a directed one each direction is an edge, and a degree is the number of peers that one sends to.
     """
     if support is None:
         degrees = np.full(n, n - 1)
@@ -96,11 +93,7 @@ def support_metrics(support: sp.csr_array | None, n: int, *, directed: bool) -> 
 
 
 def traffic_metrics(matrices: Sequence[sp.csr_array], steps: int) -> tuple[TrafficMetrics, bool]:
-    """The messages of some rounds, with Q gossip steps in each.
-
-    Returns:
-        The metrics, and whether the rounds differ in what is sent.
-    """
+    """The messages of some rounds, with Q gossip steps in each, and whether the rounds differ in what is sent."""
     degrees = np.stack([_receivers(W) for W in matrices])
     sent = steps * int(degrees.sum())
     metrics: TrafficMetrics = {

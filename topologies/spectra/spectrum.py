@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import scipy.sparse as sp
 
@@ -123,12 +123,13 @@ def spectrum(topology: Topology, steps: int = 1) -> Spectrum:
         mu_2, mu_n = laplacian_extremes(links, topology.n)
         rates = (rates_of_drawn if rounds.sampled else rates_of_period)(topology, rounds, steps)
     traffic, varies = traffic_metrics(rounds.matrices, steps)
-    approximate = list(rates.approximate)
+    approximate: list[str] = rates["approximate"]
     if rounds.sampled and varies:
         approximate += ["degree_round_mean", "vectors_per_round"]
-    biased, rate = topology.biased, rates.rate
+    biased, rate, contraction = topology.biased, rates["lambda"], rates["contraction"]
+    lambda_2 = rates.get("lambda_2")
     gaps = (None, None) if biased or rate is None else (1 - rate, 1 - rate**2)
-    numbers: Spectrum = {
+    numbers: Any = {
         "n": topology.n,
         "period": topology.period,
         "directed": topology.directed,
@@ -140,22 +141,13 @@ def spectrum(topology: Topology, steps: int = 1) -> Spectrum:
         **traffic,
         "gap": gaps[0],
         "gap_squared": gaps[1],
-        "lambda_2": rates.lambda_2,
-        "lambda_min": rates.lambda_min,
-        "gap_2": None if rates.lambda_2 is None else 1 - rates.lambda_2,
-        "sigma_2": rates.sigma_2,
-        "rho": rates.rho,
-        "periodic_rate": rates.periodic_rate,
-        "finite_time": rates.finite_time,
-        "lambda": rate,
-        "contraction": rates.contraction.value,
-        "contraction_stderr": rates.contraction.stderr,
-        "lambda_q": rates.rate_q,
-        "rounds_to_1e-6": rates.rounds_to_error,
-        "effective_neighbours": rates.effective_neighbours,
+        "gap_2": None if lambda_2 is None else 1 - lambda_2,
+        **dict.fromkeys(("lambda_2", "lambda_min", "sigma_2", "rho", "periodic_rate", "finite_time")),
+        **rates,
+        "contraction": contraction.value,
+        "contraction_stderr": contraction.stderr,
         "steps": steps,
         "mixing_time": mixing_time(rounds),
-        "approximate": [],
     }
     numbers["approximate"] = [name for name in approximate if numbers.get(name) is not None]
     return numbers

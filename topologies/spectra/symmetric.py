@@ -16,7 +16,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
-from dfedsam.topologies.matrices import diagonal
+from dfedsam.topologies.matrices import diagonal, skew
 from dfedsam.topologies.spectra import extremes
 from dfedsam.topologies.topology import TOLERANCE
 from dfedsam.validation import whole_number
@@ -220,8 +220,7 @@ def need_symmetric(W: sp.csr_array) -> None:
 
 def is_symmetric(W: sp.csr_array) -> bool:
     """Whether W and its transpose differ by rounding at most."""
-    skew = abs(W - W.T)
-    return skew.nnz == 0 or bool(skew.max() <= TOLERANCE)
+    return skew(W) is None
 
 
 def _extremes(W: sp.csr_array) -> tuple[float, float]:

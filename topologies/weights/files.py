@@ -74,15 +74,9 @@ def weights_from_file(graph: AnyGraph, path: str | Path) -> sp.csr_array:
 
 
 def topology_of_matrix(name: object, W: sp.csr_array, dtype: Any = None) -> Topology:
-    """The topology of a square W of finite numbers.
+    """The topology of a square W of finite numbers; raises OptionError if neither rows nor columns sum to one.
 
-    Args:
-        name: the file, for messages.
-        W: shape (n, n), float64.
-        dtype: the type in which the file had it.
-
-    Raises:
-        OptionError: if neither rows nor columns sum to one.
+    Messages call it `name`; `dtype` is the type in which it was given.
     """
     completed = _completed(W, dtype)
     rows, columns = (uneven(completed, axis) is None for axis in (1, 0))

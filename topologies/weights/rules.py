@@ -175,7 +175,8 @@ def out_degree(graph: AnyGraph) -> sp.csr_array:
         graph: directed, edges from sender to receiver, or undirected.
     """
     graph = as_graph(graph)
-    heard, share = _sorted(graph.adjacency.T), 1 / (1 + graph.degrees)
+    heard = _sorted(graph.adjacency.T)
+    share: NDArray[np.float64] = np.asarray(1 / (1 + graph.degrees), dtype=np.float64)
     return with_diagonal(heard, share[heard.indices], share)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.buffers import short_buffers
+from dfedsam.communication.threads import WORTH_A_THREAD
 from dfedsam.errors import OptionError
 from dfedsam.gossip.base import GossipState, MultiStepGossip
 from dfedsam.gossip.inbox import Inbox
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from dfedsam.gossip.channel import Channel
     from dfedsam.topologies import Topology
 
-_CHUNK_BYTES = 1 << 20  # of received rows that are gathered at once, so that they stay in the cache
+_CHUNK_BYTES = 1 << 19  # of received rows that are gathered at once, so that they stay in the cache
 _MATRICES = 64  # of a schedule whose degrees are checked
 
 
@@ -120,7 +121,7 @@ class Neighbourhoods:
     @cached_property
     def received(self) -> NDArray:
         """The neighbours' messages, shape (p, k, d)."""
-        return self.inbox.rows[self.inbox.columns[self.edges]]
+        return np.take(self.inbox.rows, self.inbox.columns[self.edges], axis=0, mode="clip")  # clip: no second copy
 
     @cached_property
     def differences(self) -> NDArray:
@@ -132,8 +133,8 @@ class Neighbourhoods:
     @cached_property
     def distances(self) -> NDArray[np.float64]:
         """‖x_j − x_i‖, shape (p, k)."""
-        squares = np.einsum("pkd,pkd->pk", self.differences, self.differences)
-        return np.sqrt(squares.astype(np.float64))
+        flat = self.differences.reshape(-1, self.differences.shape[2])
+        return np.sqrt(np.einsum("ed,ed->e", flat, flat).astype(np.float64)).reshape(self.edges.shape)
 
     @cached_property
     def gram(self) -> NDArray[np.float64]:
@@ -144,15 +145,21 @@ class Neighbourhoods:
         return gram
 
 
-def neighbourhoods(inbox: Inbox) -> Iterator[Neighbourhoods]:
-    """All of the block's peers that have neighbours, in chunks that fit into the cache."""
-    degrees = np.diff(inbox.indptr)
+def each_neighbourhood(inbox: Inbox, work: Callable[[Neighbourhoods], None]) -> None:
+    """Call `work` on all of the block's peers that have neighbours, in chunks that fit into the cache, in threads."""
+    degrees, chunks = np.diff(inbox.indptr), []
     for k in np.unique(degrees[degrees > 0]).tolist():
         peers = np.flatnonzero(degrees == k)
         size = max(1, _CHUNK_BYTES // (k * inbox.x[0].nbytes))
-        for low in range(0, len(peers), size):
-            some = peers[low : low + size]
-            yield Neighbourhoods(inbox, some, inbox.indptr[some, None] + np.arange(k))
+        chunks += [(peers[low : low + size], np.arange(k)) for low in range(0, len(peers), size)]
+
+    def some(start: int, stop: int) -> None:
+        with short_buffers(), np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            for peers, place in chunks[start:stop]:
+                work(Neighbourhoods(inbox, peers, inbox.indptr[peers, None] + place))
+
+    pool, received = inbox.channel.communicator.pool, len(inbox.columns) * inbox.x[0].nbytes
+    pool.map_ranges(some, len(chunks), 1 + received // WORTH_A_THREAD)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,11 +172,13 @@ class WeightingRule(RobustGossip):
 
     def combine(self, inbox: Inbox) -> NDArray:
         weights, own = np.zeros_like(inbox.weights), np.ones_like(inbox.own)
-        with short_buffers(), np.errstate(divide="ignore", invalid="ignore"):
-            for around in neighbourhoods(inbox):
-                new = self.reweigh(around)
-                weights[around.edges] = new
-                own[around.peers] = 1 - new.sum(axis=1)
+
+        def work(around: Neighbourhoods) -> None:
+            new = self.reweigh(around)
+            weights[around.edges] = new
+            own[around.peers] = 1 - new.sum(axis=1)
+
+        each_neighbourhood(inbox, work)
         return inbox.sums(own, weights)
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.buffers import short_buffers
 from dfedsam.gossip.inbox import Inbox
-from dfedsam.gossip.robust.base import Neighbourhoods, RobustGossip, WeightingRule, neighbourhoods
+from dfedsam.gossip.robust.base import Neighbourhoods, RobustGossip, WeightingRule, each_neighbourhood
 from dfedsam.validation import positive, whole_number
 
 _NETWORK = 16  # rows up to which exchanging neighbours sorts faster than numpy along a short axis
@@ -94,14 +94,17 @@ class CoordinateRule(RobustGossip):
 
     @abstractmethod
     def reduce(self, own: NDArray, received: NDArray) -> NDArray:
-        """New rows (p, d) from x_i (p, d) and the neighbours' rows (k, p, d), which may be overwritten."""
+        """New rows (p, d) from x_i (p, d) and the neighbours' rows (k, p, d); all may be overwritten."""
 
     def combine(self, inbox: Inbox) -> NDArray:
         out = inbox.x.copy()
-        with short_buffers():
-            for around in neighbourhoods(inbox):
-                received = inbox.rows[inbox.columns[around.edges.T]]
-                out[around.peers] = self.reduce(around.own, received)
+
+        def work(around: Neighbourhoods) -> None:
+            out[around.peers] = self.reduce(
+                around.own, np.take(inbox.rows, inbox.columns[around.edges.T], axis=0, mode="clip")
+            )
+
+        each_neighbourhood(inbox, work)
         return out
 
 
@@ -121,7 +124,10 @@ class TrimmedMean(CoordinateRule):
         if k <= 2 * f:
             return own
         kept = sort(received)[f : k - f]
-        return (kept.sum(axis=0) + own) / own.dtype.type(len(kept) + 1)
+        for row in kept:
+            own += row
+        own /= len(kept) + 1
+        return own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +141,7 @@ class Median(CoordinateRule):
     neighbours_needed = (0, 2)
 
     def reduce(self, own: NDArray, received: NDArray) -> NDArray:
-        values = sort(np.concatenate([own[None], received]))
+        values = sort([own, *received])
         middle, odd = divmod(len(values), 2)
         return values[middle] if odd else (values[middle - 1] + values[middle]) / 2
 
@@ -146,15 +152,14 @@ def squares_to(gram: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArray[
     return np.einsum("pkk->pk", gram) - 2 * inner + np.einsum("pi,pi->p", inner, mean)[:, None]
 
 
-def sort(values: NDArray) -> NDArray:
-    """Values (k, …) sorted along the first axis; overwritten."""
-    k = len(values)
-    if k > _NETWORK:
-        values.sort(axis=0)
-        return values
-    for turn in range(k):  # odd–even transposition: k turns sort k rows
-        low, high = values[turn % 2 : k - 1 : 2], values[turn % 2 + 1 : k : 2]
-        smaller = np.minimum(low, high)
-        np.maximum(low, high, out=high)
-        low[...] = smaller
-    return values
+def sort(rows: Sequence[NDArray]) -> Sequence[NDArray]:
+    """Arrays of one shape, sorted element by element, so that the first holds the smallest; overwritten."""
+    if len(rows) > _NETWORK:
+        return np.sort(np.stack(rows), axis=0)
+    rows, spare = list(rows), np.empty_like(rows[0])
+    for turn in range(len(rows)):  # odd–even transposition: k turns sort k rows
+        for i in range(turn % 2, len(rows) - 1, 2):
+            np.minimum(rows[i], rows[i + 1], out=spare)
+            np.maximum(rows[i], rows[i + 1], out=rows[i + 1])
+            rows[i], spare = spare, rows[i]
+    return rows

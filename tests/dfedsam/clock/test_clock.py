@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import linprog
 
 from dfedsam import Chebyshev, DFedSAM, DFedSAMMG, Quadratic, simulate
 from dfedsam.clock import (
@@ -19,6 +20,7 @@ from dfedsam.clock import (
     UnderlayLinks,
     UniformLinks,
 )
+from dfedsam.clock.links import Edges, max_min_rates
 from dfedsam.errors import OptionError
 from dfedsam.random import RandomStream
 from dfedsam.topologies import make
@@ -59,6 +61,37 @@ def test_alpha_and_beta():
     alone = UniformLinks(latency=0.01, bandwidth=8e6, sharing="none")
     time = rounds(Clock(compute=Constant(mean=0.5), links=alone), "ring", 8, 3, steps=4, size=1000)
     assert time.metrics["time"] == pytest.approx(3 * (0.5 + 4 * (0.01 + 1e-3)), rel=1e-12)
+
+
+def test_fair_shares_are_those_of_a_sequence_of_linear_programs():
+    """Raise the smallest rate as far as it goes, fix whose rate cannot grow further, and so on."""
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        capacities, routes = rng.uniform(1, 5, 6), np.array([rng.permutation(6)[:2] for _ in range(8)])
+        on_link = np.zeros((6, 8))
+        np.add.at(on_link, (routes.T, np.arange(8)), 1)
+        bounds = [(0, None)] * 8
+        while any(low != high for low, high in bounds):
+            free = [i for i, (low, high) in enumerate(bounds) if low != high]
+            least = np.zeros((len(free), 9))  # t ≤ rate of each that is free
+            least[range(len(free)), free], least[:, 8] = -1, 1
+            A, b = np.vstack([np.c_[on_link, np.zeros(6)], least]), np.r_[capacities, np.zeros(len(free))]
+            t = -linprog([0] * 8 + [-1], A, b, bounds=[*bounds, (0, None)]).fun
+            raised = [(low, high) if low == high else (t, None) for low, high in bounds]
+            for i in free:
+                goal = -np.eye(8)[i]
+                most = -linprog(goal, on_link, capacities, bounds=raised).fun
+                if most < t + 1e-7:
+                    bounds[i] = (t, t)
+        np.testing.assert_allclose(max_min_rates(capacities, routes), [low for low, _ in bounds], rtol=1e-6)
+
+
+def test_nothing_is_left_over_where_every_message_has_a_busy_end():
+    """On a star, a ring and a path a message is as fast as its busier end lets it be."""
+    for name, busiest in (("star", 4), ("ring", 2), ("path", 2)):
+        edges = Edges.of(make(name, 5).weights(0))
+        fair = UniformLinks(latency=0, bandwidth=8, sharing="fair").seconds(edges, 1)
+        np.testing.assert_allclose(fair, busiest, err_msg=name)
 
 
 @pytest.mark.parametrize(

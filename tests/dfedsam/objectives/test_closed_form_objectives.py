@@ -179,3 +179,5 @@ def test_full_gradients_of_logistic_regression_are_those_of_the_mean_loss():
     for found, batch in zip(problem.full_gradients(x), batches, strict=True):
         losses = [problem.losses((x + sign * steps)[None], batch[None])[0] for sign in (1, -1)]
         np.testing.assert_allclose(found[:3], (losses[0] - losses[1]) / 2e-6, atol=1e-7)
+    padded = np.concatenate([batches[0], [-1, -1]])[None]
+    np.testing.assert_allclose(problem.gradients(x[None], padded)[0], problem.full_gradients(x)[0], rtol=1e-12)
