@@ -130,8 +130,8 @@ def _run(ranks: int, argv: Sequence[str]) -> tuple[int, int]:
 @contextmanager
 def _handling(handler: Callable[[int, object], None]) -> Iterator[dict[int, Any]]:
     """Handle the signals that ask to stop, except those that are ignored; gives the handlers of before."""
-    before = {number: signal.getsignal(number) for number in _INTERRUPTS}
-    before = {number: old for number, old in before.items() if old is not signal.SIG_IGN}
+    handlers: dict[int, Any] = {number: signal.getsignal(number) for number in _INTERRUPTS}
+    before = {number: old for number, old in handlers.items() if old is not signal.SIG_IGN}
     for number in before:
         signal.signal(number, handler)
     try:

@@ -175,7 +175,7 @@ class Study:
         write_atomic(self.path / "search" / SEARCH, json.dumps(content, ensure_ascii=False) + "\n")
         numbers = [value for value in search.values if isinstance(value, int | float) and not isinstance(value, bool)]
         ends = (min(numbers), max(numbers)) if len(numbers) > 1 else ()
-        at_edge = sum(one.chosen is not None and search.values[one.chosen] in ends for one in compared)
+        at_edge = sum(all(search.values[number] in ends for number in one.best) for one in compared if one.best)
         notes = [_how(cells, search.option, metric)]
         if at_edge:
             notes.append(
@@ -200,6 +200,12 @@ class Comparison:
     means: tuple[float | None, ...]
     chosen: int | None
     pending: bool
+
+    @property
+    def best(self) -> list[int]:
+        """The numbers of all candidates that are as good as the best."""
+        best = None if self.chosen is None else self.means[self.chosen]
+        return [number for number, mean in enumerate(self.means) if mean is not None and mean == best]
 
 
 def _how(cells: list[Cell], option: str, metric: str) -> str:

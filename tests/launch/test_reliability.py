@@ -284,7 +284,7 @@ def test_ranks_end_with_their_starter(dfedsam, tmp_path, number):
 
 @needs_mpi
 def test_a_lost_rank_costs_no_bit(dfedsam, tmp_path):
-    options = ("--rounds", "600", "--peers", "8", "--checkpoint_every", "20")
+    options = ("--rounds", "300", "--peers", "8", "--checkpoint_every", "20")
     job = start("run", *options, "--ranks", "3", "--restarts", "2", "--out", "a", cwd=tmp_path)
     for after in (40, 160):
         wait_for(partial(_has_come_to, tmp_path / "a", after, job))

@@ -3,6 +3,8 @@
 import json
 import math
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from numpy.polynomial.chebyshev import chebval
 
 from dfedsam import phases
 from dfedsam.callbacks.progress import Lines, duration, size
+from dfedsam.launch import commands
 from tests.launch.command import SMALL, metrics
 
 
@@ -202,3 +205,31 @@ def test_a_gamma_that_is_too_large_ends_the_run_and_is_named(dfedsam):
     assert (said.status, said.err.count("\n")) == (1, 2)
     assert said.err.startswith("dfedsam: note: ")
     assert re.search(r"round \d+, gossip choco, .* gamma is 1.5: choose a smaller one, or the gamma tuned", said.err)
+
+
+def test_quiet_and_verbose(dfedsam):
+    said = dfedsam("run", *SMALL, "--topology", "star", "--topology.weights", "uniform", "--quiet", "--out", "a")
+    assert said == (0, "", "")
+    said = dfedsam("resume", "a", "--rounds", "5", "--verbose")
+    assert re.search(r"^round 5/5: queries \d+, bytes .*, loss .*, consensus_distance ", said.out, re.MULTILINE)
+    assert dfedsam("run", "--quiet", "--verbose").err.endswith("must not be given with --verbose; give one of them\n")
+
+
+def test_a_closed_pipe_ends_a_command_quietly(tmp_path):
+    program = [sys.executable, "-c", "import sys; from dfedsam.launch.cli import main; sys.exit(main())"]
+    command = [*program, "run", *SMALL, "--out", "a"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as job:
+        assert job.stdout is not None
+        assert job.stderr is not None
+        job.stdout.close()
+        said = job.stderr.read()
+    assert (job.returncode, said) == (141, "")
+
+
+def test_a_report_that_is_being_written_is_not_written_twice(dfedsam):
+    dfedsam("run", *SMALL, "--out", "a")
+    with commands._sole_writer(Path("a/report")):
+        said = dfedsam("report", "a")
+    assert said.status == 2
+    pattern = r"dfedsam report: a/report: process \d+ is writing it; wait until it ends, or stop it\n"
+    assert re.fullmatch(pattern, said.err)
