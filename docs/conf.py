@@ -1,6 +1,7 @@
 """Configuration of the documentation: `make docs` builds it without a network, and a warning is an error."""
 
 import os
+import shutil
 import sys
 import warnings
 from importlib.metadata import version as version_of
@@ -11,7 +12,15 @@ sys.path.insert(0, str(HERE / "_ext"))
 # Commands that pages run: those of this environment, in one thread, without colours, 100 columns wide.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 os.environ |= {"OMP_NUM_THREADS": "1", "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb", "HF_HUB_OFFLINE": "1"}
-os.environ |= {"PYDEVD_DISABLE_FILE_VALIDATION": "1", "JUPYTER_PLATFORM_DIRS": "1", "MPLBACKEND": "agg"}
+os.environ |= {"PYDEVD_DISABLE_FILE_VALIDATION": "1", "JUPYTER_PLATFORM_DIRS": "1"}
+# A profile of IPython for the pages' cells, away from the user's own.
+PROFILE = HERE.parent / "build" / "ipython" / "profile_default"
+(PROFILE / "startup").mkdir(parents=True, exist_ok=True)
+shutil.copy(HERE / "_ipython" / "bash.py", PROFILE / "startup")
+(PROFILE / "ipython_kernel_config.py").write_text(
+    "c.IPKernelApp.log_level = 'ERROR'\nc.HistoryManager.enabled = False\n"
+)
+os.environ["IPYTHONDIR"] = str(PROFILE.parent)
 
 project = "dfedsam"
 author = "The dfedsam developers"
@@ -25,9 +34,12 @@ extensions = [
     "sphinx.ext.intersphinx",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
+    "links",
     "mathml",
     "docstrings",
     "reference",
+    "schema",
+    "tests_role",
     "whole_text",
 ]
 exclude_patterns = ["_build", "gallery/*", "gallery_pages/*.ipynb", "**/README.md"]
@@ -57,7 +69,7 @@ myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "attrs_inline"
 myst_heading_anchors = 3
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(HERE.parent / "build" / "notebooks")
-nb_execution_timeout = 120
+nb_execution_timeout = 900  # seconds, on a busy machine
 nb_execution_raise_on_error = True
 nb_execution_in_temp = True
 nb_merge_streams = True

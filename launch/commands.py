@@ -146,8 +146,8 @@ def _sole_writer(folder: Path) -> Generator[None, None, None]:
         lock.release()
 
 
-def export(folder: Path, *, out: Path) -> int:
-    """Export a run's prompt as an adapter that peft loads onto the model.
+def export(folder: Path, *, out: Path | None = None, crate: bool = False) -> int:
+    """Export a run's prompt as an adapter that peft loads onto the model, or describe its folder for archives.
 
     PeftModel.from_pretrained(model, OUT) then loads it. OUT/dfedsam.json describes the input format. A discrete prompt
     is also written as prompt.txt. Only prompts before the text can be exported. Requires pip install "dfedsam[peft]".
@@ -155,15 +155,26 @@ def export(folder: Path, *, out: Path) -> int:
     Args:
         folder: a run's folder.
         out: the adapter's folder, which must not exist yet.
+        crate: write RO-Crate metadata, ro-crate-metadata.json, into the run's folder.
 
     Examples:
         dfedsam export runs/a --out adapters/a
+        dfedsam export runs/a --crate
     """
     from dfedsam.errors import OptionError
 
-    if out.exists():
+    if out is None and not crate:
+        raise OptionError("out", out, "must be the adapter's folder", "give --out FOLDER, or --crate")
+    if out is not None and out.exists():
         raise OptionError("out", out, "must not exist yet, because it is never overwritten", "choose another folder")
-    from dfedsam.blackbox.adapter import export as write
+    written: list[Path] = []
+    if crate:
+        from dfedsam.crate import write_crate
 
-    print("\n".join(map(str, write(folder, out))))
+        written.append(write_crate(folder))
+    if out is not None:
+        from dfedsam.blackbox.adapter import export as write
+
+        written += write(folder, out)
+    print("\n".join(map(str, written)))
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import math
 import os
@@ -101,12 +102,19 @@ def _tensorboard(run: Run) -> tuple[_Log, Callable[[], object]]:
 
 
 def _wandb(run: Run) -> tuple[_Log, Callable[[], object]]:
-    """A run of Weights & Biases; WANDB_MODE=offline needs no network, WANDB_PROJECT names the project."""
+    """A run of Weights & Biases, the same after a resume; WANDB_MODE=offline needs no network.
+
+    WANDB_PROJECT names the project.
+    """
     import wandb  # pyright: ignore[reportMissingImports]
 
     os.environ.setdefault("WANDB_SILENT", "true")
     project = os.environ.get("WANDB_PROJECT", "dfedsam")
-    started: Any = wandb.init(project=project, name=_name(run)[:128], config=run.experiment.description())
+    again: dict[str, Any] = {}
+    if run.folder is not None:  # topology.json is written once, at the start
+        born = f"{run.folder.path.resolve()} {run.folder.topology.stat().st_mtime_ns}"
+        again = {"id": hashlib.sha256(born.encode()).hexdigest()[:16], "resume": "allow"}
+    started: Any = wandb.init(project=project, name=_name(run)[:128], config=run.experiment.description(), **again)
     return lambda values, step: started.log(values, step=step), started.finish
 
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import gzip
+import json
 import logging
 import re
-import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from dfedsam.data.examples import Examples, Label
 from dfedsam.errors import OptionError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _SEMICOLONS = "separate columns by commas, not semicolons, or by tabs in a .tsv"
 FORMATS = {
@@ -26,6 +29,7 @@ FORMATS = {
     ".ndjson": "json",
     ".parquet": "parquet",
 }
+_SPLITS = ("train", "test", "validation", "valid", "dev")
 
 
 @dataclass(frozen=True)
@@ -51,8 +55,8 @@ class Source:
 
         Args:
             source: path of a file (.csv, .tsv, .jsonl, .json with a JSON object a line, .parquet; also with .gz), of a
-                folder that the library datasets saved, that has such files by split, or that has a folder of images
-                for each class; or the name of a hub data set.
+                folder that the library datasets saved, that has such files by split, or Parquet files, or a folder of
+                images for each class; or a hub data set, also with a configuration: nyu-mll/glue:sst2.
             option: the option that has this value, for messages.
             classes: the allowed labels, in the order of their numbers; (): those in the data.
             split: which split of a folder or hub data set.
@@ -64,7 +68,7 @@ class Source:
         rows = self._rows(source, option, split)
         columns = self._columns(rows, source)
         if not len(rows):
-            raise OptionError(option, source, "must have rows, but has none", "choose a file with examples")
+            raise OptionError(option, source, "has no rows", "choose a file with examples")
         table = _Table(rows, option, source)
         labels, known, names = table.numbered(self.label_column, classes)
         if type(rows.features[columns[0]]).__name__ == "Image":
@@ -102,14 +106,15 @@ class Source:
         if _format(path):
             if not path.is_file():
                 raise OptionError(option, source, "must be a file: there is no such file", "check the path")
-            return self._file([path], option, source)
+            return self._read([path], option, source)
         if path.is_file():
             rule = f"must end in one of {', '.join(FORMATS)}, or in one of them and .gz"
             raise OptionError(option, source, rule, "convert it to one of them")
         if path.is_dir():
             return self._folder(path, option, source, split)
+        name, *configuration = source.split(":", maxsplit=1)
         try:
-            return _datasets().load_dataset(source, split=split)
+            return _datasets().load_dataset(name, *configuration, split=split)
         except Exception as error:
             rule = (
                 "must be a file or a data set: there is no such file, and no such data set can be loaded from the "
@@ -132,16 +137,12 @@ class Source:
             return rows[split]
         files = _files(folder, split)
         if files:
-            return self._file(files, option, source)
+            return self._read(files, option, source)
         with tempfile.TemporaryDirectory(prefix="dfedsam-") as scratch:
             try:
+                where: dict[str, Any] = {"data_dir": str(folder.resolve()), "cache_dir": scratch}
                 return datasets.load_dataset(
-                    "imagefolder",
-                    data_dir=str(folder.resolve()),
-                    split="train",
-                    cache_dir=scratch,
-                    keep_in_memory=True,
-                    drop_labels=False,
+                    "imagefolder", split="train", keep_in_memory=True, drop_labels=False, **where
                 )
             except Exception:
                 rule = (
@@ -149,28 +150,20 @@ class Source:
                 )
                 raise OptionError(option, source, rule) from None
 
-    def _file(self, paths: Sequence[Path], option: str, source: str) -> Any:
+    def _read(self, paths: Sequence[Path], option: str, source: str) -> Any:
+        import pyarrow as pa
+
         kind = FORMATS[_format(paths[0])]
-        options: dict[str, Any] = {} if kind == "parquet" else {"encoding": self.encoding}
-        if kind == "csv":  # "null" and "NA" are texts like any other
-            options |= {"keep_default_na": False} | ({"sep": "\t"} if _format(paths[0]) == ".tsv" else {})
-        with tempfile.TemporaryDirectory(prefix="dfedsam-") as scratch:
-            try:
-                plain = [str(_unzipped(path, Path(scratch))) for path in paths]
-                if kind == "json":
-                    _check_json(plain, self.encoding)
-                return _datasets().load_dataset(
-                    kind, data_files=plain, split="train", cache_dir=scratch, keep_in_memory=True, **options
-                )
-            except Exception as error:  # the library raises many kinds; the user needs the path and the reason
-                reason, hint = _reason(error), ""
-                if "codec can't decode" in reason or "UTF-8" in reason:
-                    hint = "set encoding to that of the file, such as latin-1 or utf-16"
-                if re.search(r"Expected \d+ fields", reason):
-                    hint = f"put texts with commas in quotes; {_SEMICOLONS}"
-                if "corresponds to no data" in reason:
-                    reason = "it has no rows"
-                raise OptionError(option, source, f"cannot be read as {kind} ({reason})", hint) from None
+        try:
+            tables = pa.concat_tables([_table(path, self.encoding) for path in paths])
+            return _datasets().Dataset(_datasets().table.InMemoryTable(tables))
+        except Exception as error:  # libraries raise many kinds; the user needs the path and the reason
+            reason = _reason(error)
+            coded = "codec can't decode" in reason or "UTF-8" in reason or "UTF-16" in reason
+            hint = "set encoding to that of the file, such as latin-1 or utf-16" if coded else ""
+            if re.search(r"Expected \d+ fields", reason):
+                hint = f"put texts with commas in quotes; {_SEMICOLONS}"
+            raise OptionError(option, source, f"cannot be read as {kind} ({reason})", hint) from None
 
 
 @dataclass(frozen=True)
@@ -245,30 +238,51 @@ def _format(path: Path) -> str:
 
 
 def _files(folder: Path, split: str) -> list[Path]:
-    """A split's files in a folder: train.csv, or the parts train-00000-of-00002.parquet, of one format."""
-    named = [path for path in sorted(folder.iterdir()) if _format(path) and path.is_file()]
-    whole = [path for path in named if path.name.partition(".")[0] == split]
-    parts = [path for path in named if path.name.startswith(f"{split}-") and _format(path) == ".parquet"]
-    return whole[:1] or parts
+    """A split's files in a folder, of one format.
+
+    train.csv; or the parts train-00000-of-00002.parquet, in the folder or in its `data`; or all Parquet files in a
+    folder `train`; or, of a folder that names no splits, all of them, for training.
+    """
+    places = [place for place in (folder, folder / "data", folder / split) if place.is_dir()]
+    named = [path for place in places for path in sorted(place.iterdir()) if _format(path) and path.is_file()]
+    parts = [path for path in named if _format(path) == ".parquet"]
+    others = [path for path in parts if not path.name.startswith(_SPLITS)] if split == "train" else []
+    return (
+        [path for path in named if path.name.partition(".")[0] == split][:1]
+        or [path for path in parts if path.name.startswith(f"{split}-") or path.parent == folder / split]
+        or others
+    )
 
 
-def _unzipped(path: Path, scratch: Path) -> Path:
-    """A file that the library can read: unpacked into `scratch` if it is gzipped."""
-    if path.suffix.lower() != ".gz":
-        return path.resolve()
-    plain = scratch / path.stem
-    with gzip.open(path) as packed, plain.open("wb") as file:
-        shutil.copyfileobj(packed, file)
-    return plain
+def _table(path: Path, encoding: str) -> pa.Table:
+    """The rows of one file."""
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    suffix = _format(path)
+    if FORMATS[suffix] == "json":
+        return pa.Table.from_pandas(pd.DataFrame(_objects(path, encoding)), preserve_index=False)
+    if FORMATS[suffix] == "csv":  # "null" and "NA" are texts like any other
+        separator = "\t" if suffix == ".tsv" else ","
+        frame = pd.read_csv(path, sep=separator, encoding=encoding, keep_default_na=False)
+        return pa.Table.from_pandas(frame, preserve_index=False)
+    table = pyarrow.parquet.read_table(path)
+    for number, column in enumerate(table.columns):
+        if pa.types.is_dictionary(column.type):  # a pandas categorical
+            table = table.set_column(number, table.column_names[number], column.cast(column.type.value_type))
+    return table
 
 
-def _check_json(paths: Sequence[str], encoding: str) -> None:
-    """Raise ValueError for a file that begins with a value alone: pyarrow's reader crashes at a bare null."""
-    for path in paths:
-        with Path(path).open(encoding=encoding) as file:
-            head = file.read(1000).lstrip("\ufeff \t\r\n")
-        if head and head[0] not in "{[":
-            raise ValueError(f"it begins with {head[:20]}, not with an object")
+def _objects(path: Path, encoding: str) -> list[dict[str, Any]]:
+    """The objects of a JSON file, one a line or in one list."""
+    with (gzip.open if path.suffix.lower() == ".gz" else open)(path, "rt", encoding=encoding) as file:
+        text = file.read().lstrip("\ufeff \t\r\n")
+    rows = json.loads(text) if text.startswith("[") else [json.loads(line) for line in text.splitlines() if line]
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, dict):
+            raise ValueError(f"row {number} is {str(row)[:20]}, not an object")
+    return rows
 
 
 def _contents(rows: Any, column: str) -> tuple[bytes, ...]:

@@ -37,6 +37,11 @@ TITLES = {
     "split": "Splits of the data",
     "parameters": "Prompts",
     "blackbox": "Black boxes",
+    "adversary": "Adversaries",
+    "privacy": "Privacy mechanisms",
+    "clock": "Simulated time",
+    "compute": "Compute profiles",
+    "links": "Link profiles",
 }
 PREFIXES = {  # where the option of a kind is
     "weights": "topology.",
@@ -46,6 +51,8 @@ PREFIXES = {  # where the option of a kind is
     "split": "objective.",
     "parameters": "objective.",
     "blackbox": "objective.",
+    "compute": "clock.",
+    "links": "clock.",
 }
 SECTIONS = ("Args", "Raises", "Returns", "Attributes", "Yields")
 Row = dict[str, str]
@@ -92,6 +99,8 @@ def index_page() -> str:
 def kind_page(kind: str) -> str:
     """The page of one kind: a table of all its plug-ins, then a section each, then the contract."""
     plugins = registry.plugins(kind)
+    if not registry.KINDS[kind].functions:  # topologies and weight rules are in groups
+        plugins = dict(sorted(plugins.items()))
     columns = measured(kind, plugins)
     prefix = PREFIXES.get(kind, "")
     lines = [
@@ -151,10 +160,8 @@ def _prose(doc: str) -> Iterator[str]:
 
 
 def _type(key: str, text: str) -> str:
-    if kind := registry.kind_of(key) or registry.list_kind(key):
-        return f":doc:`{kind} <{kind}>`"
-    short = re.sub(r"\b(\w+\.)+(?=\w)", "", text)
-    return f"``{short}``" if short else "–"
+    kind = registry.kind_of(key) or registry.list_kind(key)
+    return f":doc:`{kind} <{kind}>`" if kind else f"``{text}``" if text else "–"
 
 
 def _default(key: str, value: Any) -> str:
@@ -162,10 +169,9 @@ def _default(key: str, value: Any) -> str:
         return "required"
     if key == "seed":
         return "the run's"
-    kind = registry.kind_of(key)
-    if kind and value is not None and not isinstance(value, str):
-        name = registry.public_name(value if inspect.isroutine(value) else type(value))
-        return f":ref:`{name} <{kind}-{name}>`" if name in registry.plugins(kind) else f"``{name}``"
+    kind, value = registry.kind_of(key), plugin_help.plugin_name(key, value)
+    if kind and value in registry.plugins(kind):
+        return f":ref:`{value} <{kind}-{value}>`"
     return "–" if value in (None, "") else f"``{value}``"
 
 

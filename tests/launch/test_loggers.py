@@ -3,9 +3,12 @@
 import math
 import sys
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
+from dfedsam import simulate
+from dfedsam.callbacks.loggers import Logger
 from tests.launch.command import SMALL, metrics
 from tests.launch.sweeps.files import write
 
@@ -56,3 +59,19 @@ def test_a_logger_that_is_not_installed(dfedsam, monkeypatch, name):
     assert said.status == 2
     assert f"log is {name}: it needs the package {name}, which is not installed; pip install {name}" in said.err
     assert not Path("a").exists()
+
+
+def test_a_resumed_run_goes_on_in_its_run_of_wandb(tmp_path, monkeypatch):
+    started = []
+
+    class Wandb(ModuleType):
+        def init(self, **options):
+            started.append((options["id"], options["resume"]))
+            return SimpleNamespace(log=lambda values, step: None, finish=lambda: None)
+
+    monkeypatch.setitem(sys.modules, "wandb", Wandb("wandb"))
+    options = {"objective": "quadratic", "topology": "ring", "algorithm": "dpsgd", "peers": 4}
+    for name in ("a", "b"):
+        simulate(rounds=1, out=tmp_path / name, callbacks=[Logger("wandb")], **options)
+    simulate(rounds=2, out=tmp_path / "a", resume=True, callbacks=[Logger("wandb")], **options)
+    assert started[0] == started[2] != started[1]

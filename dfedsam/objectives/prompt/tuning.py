@@ -39,7 +39,7 @@ class PromptTuning(Objective):
     Args:
         data: "docstring_topics" (four topics, no download), a file (CSV, TSV, JSON lines or Parquet, also gzipped), a
             data set saved by the library datasets, a folder with such files by split (train.csv, test.csv), a folder
-            with a folder of images for each class, or a hub name.
+            with a folder of images for each class, or a hub name, also with a configuration: nyu-mll/glue:sst2.
         test: a file or hub name with the held-out examples; empty: the test split of `data` or, without
             one, a random share of `data`.
         test_share: that share, above 0 and below 1.

@@ -226,3 +226,30 @@ def test_labels_of_many_classes_and_columns_that_are_one(tmp_path: Path) -> None
     path = write(tmp_path, ".csv", ROWS)
     with pytest.raises(ValueError, match="label_column is text: it must be another column than the texts'"):
         Source("text", "text").load(str(path))
+
+
+def test_folders_of_parquet_files_and_configurations_of_the_hub(tmp_path: Path, monkeypatch) -> None:
+    import datasets
+
+    for name in ("bare/a.parquet", "bare/test.parquet", "inner/data/train-0.parquet", "own/train/x.parquet"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        table = pd.DataFrame(ROWS)
+        (table.astype({"label": "category"}) if name.startswith("own") else table).to_parquet(tmp_path / name)
+    for name in ("bare", "inner", "own"):
+        assert expected(Source().load(str(tmp_path / name)))
+        assert Source().has_test(str(tmp_path / name)) == (name == "bare")
+    asked = []
+    hub = datasets.Dataset.from_dict(ROWS)
+    monkeypatch.setattr(datasets, "load_dataset", lambda *names, split: asked.append((*names, split)) or hub)
+    assert expected(Source().load("nyu-mll/glue:sst2"))
+    assert asked == [("nyu-mll/glue", "sst2", "train")]
+
+
+def test_json_may_be_a_list_and_rows_must_be_objects(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps([{"text": t, "label": n} for t, n in zip(*ROWS.values(), strict=True)], indent=1))
+    assert expected(Source().load(str(path)))
+    for content, message in (("null", "row 1 is None, not an object"), ("[" * 9000, "RecursionError|Expecting")):
+        path.write_text(content)
+        with pytest.raises(ValueError, match=message):
+            Source().load(str(path))
