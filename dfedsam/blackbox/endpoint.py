@@ -166,7 +166,7 @@ class Endpoint(BlackBox):
         def ask(i: int) -> list[float]:
             requests = self._protocol.requests(flat[prompt_ids[i]], int(text_ids[i]))
             answers = [self._answer(request) for request in requests]
-            numbers = [sum(own) for own in zip(*answers, strict=True)]
+            numbers = [float(sum(own)) for own in zip(*answers, strict=True)]
             if self.gives_scores:
                 self._watch_ties(numbers)
             return numbers
