@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dfedsam.adversary import Attackers
     from dfedsam.clock import AsynchronousTime
     from dfedsam.communication.base import Communicator
-    from dfedsam.objectives.base import Problem
+    from dfedsam.objectives.base import Problem, Rows
     from dfedsam.privacy import MessagePrivacy, Privacy, ScalarPrivacy
 
 
@@ -53,10 +53,10 @@ class Oracle:
 
     problem: Problem
     batch: NDArray
-    rows: slice | NDArray[np.intp]
+    rows: Rows
     stream: RandomStream
     counter: QueryCounter
-    cosines: list[tuple[slice, NDArray]] | None = None
+    cosines: list[tuple[Rows, NDArray]] | None = None
     privacy: ScalarPrivacy | None = None
     _releases: list[int] = field(default_factory=lambda: [0])
 
@@ -172,8 +172,8 @@ class RoundContext:
     communicator: Communicator
     weights: csr_array
     before_gossip: Callable[[NDArray], None]
-    rows: slice | NDArray[np.intp]
-    cosines: list[tuple[slice, NDArray]] | None = None
+    rows: Rows
+    cosines: list[tuple[Rows, NDArray]] | None = None
     participants: NDArray[np.bool_] | None = None
     server: Server | None = None
     attackers: Attackers | None = None
@@ -241,7 +241,8 @@ class RoundContext:
         stream = replace(self.stream, purpose=f"gossip {self._phases}")
         if x is not None and self.privacy is not None and self.privacy.releases == "messages":
             noise = replace(stream, purpose=f"privacy {self._phases}")
-            cast("MessagePrivacy", self.privacy).protect(x, self.start, self.weights, self.communicator, noise)
+            start = cast("NDArray", self.start)  # kept if messages are noisy
+            cast("MessagePrivacy", self.privacy).protect(x, start, self.weights, self.communicator, noise)
         if x is not None:
             self.before_gossip(x)
         return Channel(self.weights, self.communicator, stream, update, self.attackers)

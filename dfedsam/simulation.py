@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from dfedsam.adversary import Adversary
     from dfedsam.algorithms import Algorithm
-    from dfedsam.clock import Clock
+    from dfedsam.clock import AsynchronousTime, Clock
     from dfedsam.objectives import Objective
     from dfedsam.privacy import Privacy
     from dfedsam.topologies import Topology
@@ -221,7 +221,7 @@ def play_round(run: Run) -> None:
     context = RoundContext(
         run.round, run.problem, stream, run.counter, communicator, weights, run.before_gossip, ALL_ROWS, run.cosines,
         run.participants, server, experiment.attackers, privacy, None if privacy is None else run.x.copy(),
-        run.clock if experiment.algorithm.wakes else None,
+        cast("AsynchronousTime", run.clock) if experiment.algorithm.wakes else None,
     )  # fmt: skip
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found, and said in one line

@@ -67,7 +67,7 @@ def worst_placement(adjacency: sp.csr_array, count: int, *, connected: bool = Fa
     Returns:
         Mask, shape (n,).
     """
-    attackers = np.zeros(adjacency.shape[0], np.bool_)
+    attackers = np.zeros(len(adjacency.indptr) - 1, np.bool_)
     if not connected and (cut := _smallest_cut(adjacency, count)):
         attackers[cut] = True
     while attackers.sum() < count:
@@ -89,7 +89,7 @@ def _smallest_cut(adjacency: sp.csr_array, count: int) -> list[int]:
     n = len(degrees)
     if adjacency.nnz == n * (n - 1) or (n > 2000 and degrees.min() > count):  # networkx would take very long
         return []
-    cut = sorted(nx.minimum_node_cut(nx.from_scipy_sparse_array(adjacency)))
+    cut: list[int] = sorted(nx.minimum_node_cut(nx.from_scipy_sparse_array(adjacency)))
     return cut if len(cut) <= min(count, n - 2) else []
 
 
@@ -101,7 +101,7 @@ def _with(attackers: NDArray[np.bool_], peer: int) -> NDArray[np.bool_]:
 
 def _connectivity(L: sp.csr_array) -> tuple[float, NDArray[np.float64]]:
     """μ₂ and its eigenvector of unit length, of a fixed sign."""
-    if small(L.shape[0]):
+    if small(len(L.indptr) - 1):
         values, vectors = np.linalg.eigh(L.toarray())
         value, vector = float(values[1]), vectors[:, 1]
     else:
@@ -123,4 +123,4 @@ def _first_order(L: sp.csr_array, x: NDArray[np.float64]) -> NDArray[np.float64]
     entries = L.tocoo()
     off = entries.row != entries.col
     squares = (x[entries.row[off]] - x[entries.col[off]]) ** 2
-    return np.bincount(entries.row[off], squares, minlength=len(x))
+    return np.asarray(np.bincount(entries.row[off], squares, minlength=len(x)), np.float64)

@@ -37,7 +37,7 @@ def union(matrices: Sequence[sp.csr_array]) -> sp.csr_array:
     return sp.csr_array((whole.data[off], whole.indices[off], ends.astype(whole.indptr.dtype)), shape=whole.shape)
 
 
-def with_diagonal(links: sp.csr_array, off: ArrayLike, on: NDArray[np.float64]) -> sp.csr_array:
+def with_diagonal(links: sp.csr_array, off: ArrayLike, on: NDArray[np.floating]) -> sp.csr_array:
     """W with values `off` where `links` has entries, none on its diagonal, and `on` on the diagonal.
 
     Args:

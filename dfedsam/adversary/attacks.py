@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.adversary.base import Adversary, View
+from dfedsam.adversary.base import Adversary, Forged, View
 from dfedsam.errors import OptionError
 from dfedsam.validation import whole_number
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from dfedsam.random import RandomStream
     from dfedsam.topologies import Topology
 
-_ROWS, _BOTH = frozenset({"rows"}), frozenset({"rows", "scalars"})
+_ROWS: frozenset[Forged] = frozenset({"rows"})
+_BOTH: frozenset[Forged] = frozenset({"rows", "scalars"})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dfedsam.communication.base import Communicator
 
 Placement = Literal["random", "central", "cut"]
+Forged = Literal["rows", "scalars"]  # what attackers send in place of the true ones
 _FACTORS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # of the scale, that a line search tries
 _PATHS = 256  # peers from which shortest paths are counted for centrality
 
@@ -49,7 +50,7 @@ class Adversary(ABC):
         usual_scale: of `scale`.
     """
 
-    forges: ClassVar[frozenset[Literal["rows", "scalars"]]] = frozenset({"rows", "scalars"})
+    forges: ClassVar[frozenset[Forged]] = frozenset({"rows", "scalars"})
     flips_labels: ClassVar[bool] = False
     usual_scale: ClassVar[float] = 1.0
 
@@ -87,15 +88,16 @@ class Adversary(ABC):
             OptionError: if fewer than two peers stay honest, or the attackers cut the graph of the others.
         """
         n, adjacency = topology.n, links(topology)
-        listed = isinstance(self.peers, (list, tuple))
-        count = len(self.peers) if listed else max(1, round(self.peers * n)) if self.peers < 1 else int(self.peers)
+        listed = self.peers if isinstance(self.peers, (list, tuple)) else None
+        share = 0 if isinstance(self.peers, (list, tuple)) else self.peers
+        count = len(listed) if listed else max(1, round(share * n)) if share < 1 else int(share)
         if count > n - 2:
             raise OptionError("peers", self.peers, f"must leave at least 2 of {n} peers honest")
         mask = np.zeros(n, np.bool_)
         if listed:
-            if max(self.peers) >= n:
+            if max(listed) >= n:
                 raise OptionError("peers", self.peers, f"must be numbers of peers, at most {n - 1}")
-            mask[self.peers] = True
+            mask[list(listed)] = True
         elif self.where == "random" or adjacency is None:
             mask[generator(seed, "attackers").permutation(n)[:count]] = True
         elif self.where == "central":

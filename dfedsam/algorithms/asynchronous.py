@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.algorithms.base import State
-from dfedsam.algorithms.local_steps import LocalSteps
+from dfedsam.algorithms.local_steps import LocalState, LocalSteps
 from dfedsam.algorithms.versions import Versions
 from dfedsam.context import RoundContext
 from dfedsam.errors import OptionError
@@ -18,21 +16,6 @@ from dfedsam.objectives.base import Problem
 from dfedsam.registry import public_name
 from dfedsam.state import rows_of, set_rows
 from dfedsam.topologies import Topology
-
-
-@dataclass(kw_only=True)
-class WakingState(State):
-    """What local steps change besides x.
-
-    Args:
-        estimator: the estimator's state.
-        momentum: m, shape (peers, dim), if it is kept between wakings.
-    """
-
-    estimator: Any
-    momentum: NDArray | None = None
-    gossip: None = None
-    last_start: None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +39,7 @@ class Asynchronous(LocalSteps):
         return self.estimator.queries(problem.dim) * estimates * self.local_steps * problem.queries_per_loss
 
     def displacements(
-        self, x: NDArray, state: WakingState, rows: NDArray[np.intp], context: RoundContext, wave: int
+        self, x: NDArray, state: LocalState, rows: NDArray[np.intp], context: RoundContext, wave: int
     ) -> Iterator[tuple[slice | NDArray[np.intp], slice, NDArray]]:
         """What K local steps add to some peers' rows of x, as (rows, their places in `rows`, increments).
 
@@ -67,7 +50,7 @@ class Asynchronous(LocalSteps):
             context: the round's context.
             wave: number of the wave, for its random numbers.
         """
-        inner = WakingState(x=x, estimator=state.estimator, momentum=state.momentum)
+        inner = LocalState(x=x, estimator=state.estimator, momentum=state.momentum)
         queries, first = self.estimator.queries(x.shape[1]), wave * self.local_steps
         for where, places, chunk in context.chunks_of(rows, first, queries, x[0].nbytes):
             local = rows_of(inner, where)
@@ -78,7 +61,7 @@ class Asynchronous(LocalSteps):
 
 
 @dataclass(kw_only=True)
-class MailboxState(WakingState):
+class MailboxState(LocalState):
     """The state of an algorithm whose peers read older rows of their neighbours.
 
     Args:

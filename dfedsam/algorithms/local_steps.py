@@ -14,7 +14,7 @@ from dfedsam.context import Oracle, RoundContext
 from dfedsam.errors import OptionError
 from dfedsam.gossip import Gossip, Plain
 from dfedsam.gossip.channel import LocalUpdate
-from dfedsam.objectives.base import Problem
+from dfedsam.objectives.base import Problem, Rows
 from dfedsam.registry import public_name
 from dfedsam.state import rows_of, set_rows
 from dfedsam.theory import LocalSGD
@@ -100,7 +100,7 @@ class LocalSteps(GradientMethod):
         self,
         state: LocalState,
         context: RoundContext,
-        correction: Callable[[NDArray, slice], NDArray] | None = None,
+        correction: Callable[[NDArray, Rows], NDArray] | None = None,
         update: LocalUpdate | None = None,
     ) -> None:
         """Take the K local steps of a round, in place, for as many peers at a time as fit into the cache.
@@ -125,7 +125,7 @@ class LocalSteps(GradientMethod):
         self,
         local: LocalState,
         context: RoundContext,
-        correction: Callable[[NDArray, slice], NDArray] | None,
+        correction: Callable[[NDArray, Rows], NDArray] | None,
         update: LocalUpdate | None,
     ) -> None:
         """Take the K steps of some peers, in place."""

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from dfedsam.algorithms.asynchronous import Asynchronous, WakingState
+from dfedsam.algorithms.asynchronous import Asynchronous
+from dfedsam.algorithms.local_steps import LocalState
 from dfedsam.algorithms.versions import Rows
 from dfedsam.context import RoundContext
 from dfedsam.objectives.base import Problem
 
 
 @dataclass(kw_only=True)
-class PairState(WakingState):
+class PairState(LocalState):
     """`start`: the row from which each peer computes its next increment, shape (peers, dim)."""
 
     start: NDArray
@@ -42,7 +44,7 @@ class ADPSGD(Asynchronous):
         momentum = np.zeros_like(x) if self.momentum and self.keep_momentum else None
         return PairState(x=x, estimator=self.estimator.init(x, problem), momentum=momentum, start=x.copy())
 
-    def round(self, state: PairState, context: RoundContext) -> PairState:
+    def round(self, state: Any, context: RoundContext) -> Any:
         rows = Rows(state.x, context)
         for number, wave in enumerate(rows.waves):
             self.meet(state, rows, np.r_[wave.peers, wave.partners], np.r_[wave.partners, wave.peers])
@@ -96,7 +98,7 @@ class A2CiD2(ADPSGD):
         fields = vars(super().init(x, problem))
         return A2CiD2State(**fields, shadow=x.copy(), time=np.zeros(len(x), np.int64))
 
-    def round(self, state: A2CiD2State, context: RoundContext) -> A2CiD2State:
+    def round(self, state: Any, context: RoundContext) -> Any:
         rows, events = Rows(state.x, context), context.events
         assert events is not None
         eta, alpha = parameters(events.meeting_rates())

@@ -38,8 +38,8 @@ class Population:
     def ordered(self, order: NDArray[np.intp]) -> Population:
         """The prompts in this order, shape (p, k)."""
         tokens = np.take_along_axis(self.tokens, order[..., None], axis=1)
-        losses, counts = (np.take_along_axis(values, order, axis=1) for values in (self.losses, self.counts))
-        return Population(tokens=tokens, losses=losses, counts=counts)
+        losses = np.take_along_axis(self.losses, order, axis=1)
+        return Population(tokens=tokens, losses=losses, counts=np.take_along_axis(self.counts, order, axis=1))
 
 
 @dataclass(kw_only=True)

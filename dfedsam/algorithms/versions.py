@@ -142,4 +142,5 @@ class Versions(Rows):
 def _entries(W: csr_array) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The weights of W's edges in their order, and its diagonal."""
     rows = np.repeat(np.arange(len(W.indptr) - 1), np.diff(W.indptr))
-    return W.data[(W.indices != rows) & (W.data != 0)], W.diagonal()
+    data, diagonal = np.asarray(W.data, np.float64), np.asarray(W.diagonal(), np.float64)
+    return data[(W.indices != rows) & (data != 0)], diagonal

@@ -4,11 +4,11 @@ from dfedsam.blackbox.configs import (
     BlackBoxConfig,
     CausalLMConfig,
     DualEncoderConfig,
-    EndpointConfig,
     FunctionConfig,
     ImageTextConfig,
     MaskedLMConfig,
 )
+from dfedsam.blackbox.endpoint_config import EndpointConfig
 
 __all__ = [
     "BlackBoxConfig",

@@ -16,7 +16,7 @@ import tenacity
 from dfedsam.errors import OptionError, RunError
 
 if TYPE_CHECKING:
-    from dfedsam.blackbox.configs import EndpointConfig
+    from dfedsam.blackbox.endpoint_config import EndpointConfig
 
 _RETRIED = (408, 409, 425, 429)  # temporary statuses, besides those from 500 on
 _MOST_BYTES = 1 << 22  # limit of an answer, which has some hundred numbers

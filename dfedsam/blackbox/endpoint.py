@@ -19,14 +19,14 @@ from dfedsam.blackbox.base import BlackBox, mean_over_examples
 from dfedsam.blackbox.client import Client, EndpointError, RefusedError
 from dfedsam.blackbox.inputs import Bill, TaskSpec, Usage
 from dfedsam.blackbox.language_model import HOW_TO_USE
-from dfedsam.blackbox.loading import load_embeddings, load_tokenizer
 from dfedsam.blackbox.local import embedding_std, pairs
+from dfedsam.blackbox.model_parts import load_embeddings, load_tokenizer
 from dfedsam.blackbox.protocols import PROTOCOLS, Completions, Request, likely_tokens
 from dfedsam.blackbox.response_cache import ResponseCache
 from dfedsam.blackbox.tokens import Vocabulary, prompt_tokens
 
 if TYPE_CHECKING:
-    from dfedsam.blackbox.configs import EndpointConfig
+    from dfedsam.blackbox.endpoint_config import EndpointConfig
 
 _LOG = logging.getLogger(__name__)
 _TRIED = 32  # after so many answers, most must have distinguished the label words
@@ -166,7 +166,7 @@ class Endpoint(BlackBox):
         def ask(i: int) -> list[float]:
             requests = self._protocol.requests(flat[prompt_ids[i]], int(text_ids[i]))
             answers = [self._answer(request) for request in requests]
-            numbers = [sum(own) for own in zip(*answers, strict=True)]
+            numbers = [float(sum(own)) for own in zip(*answers, strict=True)]
             if self.gives_scores:
                 self._watch_ties(numbers)
             return numbers

@@ -50,7 +50,11 @@ class LanguageModel(LocalModel):
         self.prompt, self.prompt_tokens = self._embeddings(self._ids), len(self._ids)
         self._filler = Filler(tokenizer, template, kind == MASKED_LM, tokenizer.mask_token if kind == MASKED_LM else "")
         self._contents = self._filler.fill(task, self.loaded.max_tokens, len(self.prompt))
-        self._words = torch.tensor(self._labels(tokenizer), device=self.device)
+        labels = self._labels(tokenizer)
+        if not task.prompt_tokens:
+            label = [] if kind == MASKED_LM else label_pieces(tokenizer, task.words[:1])[0]
+            self._filler.compare(task, self._contents, self._ids.tolist(), label)
+        self._words = torch.tensor(labels, device=self.device)
         self._trims = True
         known = max(self._contents.ids, key=max)
         self._embeddings(np.array([max(known), int(self._words.max())]))  # checks that all tokens have embeddings

@@ -1,10 +1,9 @@
-"""Loading a pre-trained model, or its token embeddings alone, for forward passes."""
+"""Loading a pre-trained model for forward passes."""
 
 from __future__ import annotations
 
 import inspect
 import io
-import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, redirect_stderr, suppress
@@ -21,7 +20,6 @@ from dfedsam.errors import OptionError
 from dfedsam.machine import local_rank
 
 SENTENCE_ENCODER, MASKED_LM, CAUSAL_LM = "AutoModel", "AutoModelForMaskedLM", "AutoModelForCausalLM"
-_GGUF = "token_embd.weight"  # the name of the embeddings in GGUF files
 IMAGE_TEXT = "AutoModelForZeroShotImageClassification"
 _IMAGE_TEXT_TYPES = ("clip", "siglip")
 _FAMILIES = {  # common families, for error messages; all others that transformers supports also work
@@ -109,81 +107,13 @@ def load(
     """
     root, device = locate(name), device or find_device()
     more: dict[str, Any] = {"dtype": dtype} | ({"attn_implementation": attention} if attention else {})
-    with _quiet(), _as_option_errors(name, root, device):
+    with quiet(), as_option_errors(name, root, device):
         if kind == SENTENCE_ENCODER:
             encoder, model, tokenizer = _sentence_encoder(name, root, more)
         else:
             encoder, (model, tokenizer) = None, _transformer(name, root, kind, more)
         (model if encoder is None else encoder).to(device=device, dtype=dtype).eval().requires_grad_(False)
     return Loaded(model, tokenizer, device, fingerprint(root), encoder)
-
-
-def load_tokenizer(name: str) -> tuple[Any, int]:
-    """A model's tokenizer, and the maximum number of tokens that the model reads.
-
-    Args:
-        name: as for `load`.
-
-    Raises:
-        OptionError: if it cannot be found or read.
-    """
-    import transformers
-
-    root = locate(name)
-    with _quiet(), _as_option_errors(name, root):
-        described = _described(root)
-        tokenizer = transformers.AutoTokenizer.from_pretrained(**_files(described))
-        config = transformers.AutoConfig.from_pretrained(**_files(described))
-    most = getattr(config.get_text_config(), "max_position_embeddings", None) or 1 << 30
-    return tokenizer, min(tokenizer.model_max_length, most)
-
-
-def load_embeddings(name: str) -> torch.nn.Module:
-    """A causal language model's embedding module, float32; the model itself is not loaded.
-
-    Args:
-        name: as for `load`.
-
-    Raises:
-        OptionError: if it is no causal language model, or has no token embeddings in safetensors files.
-    """
-    import transformers
-
-    root = locate(name)
-    with _quiet(), _as_option_errors(name, root):
-        config = transformers.AutoConfig.from_pretrained(**_files(_described(root)))
-        _check_kind(name, config, CAUSAL_LM)
-        with _parameters_on_meta():
-            model = transformers.AutoModelForCausalLM.from_config(config, trust_remote_code=False)
-    embeddings = model.get_input_embeddings()
-    whole = next(path for path, module in model.named_modules() if module is embeddings) + ".weight"
-    table = _gguf_table(root) if root.is_file() else _safetensors_table(root, whole, model.base_model_prefix)
-    if table is None:
-        rule = f"must have {whole} in safetensors files, from which prompts are embedded, but {root} has none"
-        raise OptionError("model", name, rule)
-    embeddings.weight = torch.nn.Parameter(table.float(), requires_grad=False)
-    return embeddings
-
-
-def _safetensors_table(folder: Path, name: str, prefix: str) -> torch.Tensor | None:
-    """The tensor of this name, with the model's prefix or without, or, in a multimodal model, of the same end."""
-    from safetensors import safe_open
-
-    bare = name.removeprefix(f"{prefix}.")
-    for tensor in (name, bare, f"language_model.{name}", f"language_model.{bare}", f"model.language_model.{bare}"):
-        file = _file_of(folder, tensor)
-        if file is not None:
-            with safe_open(file, "pt") as tensors:
-                return tensors.get_tensor(tensor)
-    return None
-
-
-def _gguf_table(file: Path) -> torch.Tensor | None:
-    """The token embeddings of a GGUF file, in full precision."""
-    from gguf import GGUFReader, dequantize
-
-    tensors = GGUFReader(file).tensors
-    return next((torch.from_numpy(dequantize(one.data, one.tensor_type)) for one in tensors if one.name == _GGUF), None)
 
 
 def _sentence_encoder(name: str, root: Path, more: dict[str, Any]) -> tuple[Any, Any, Any]:
@@ -194,7 +124,7 @@ def _sentence_encoder(name: str, root: Path, more: dict[str, Any]) -> tuple[Any,
     if root.is_file():
         raise OptionError("model", name, "must be a sentence encoder's folder, not a GGUF file", "choose causal_lm")
     if (root / "config.json").is_file():
-        _check_kind(name, transformers.AutoConfig.from_pretrained(**_files(root)), SENTENCE_ENCODER)
+        check_kind(name, transformers.AutoConfig.from_pretrained(**source_arguments(root)), SENTENCE_ENCODER)
     level = logging.getLogger("sentence_transformers").level
     logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
     try:
@@ -212,26 +142,26 @@ def _sentence_encoder(name: str, root: Path, more: dict[str, Any]) -> tuple[Any,
 def _transformer(name: str, root: Path, kind: str, more: dict[str, Any]) -> tuple[Any, Any]:
     import transformers
 
-    described = _described(root)
-    config = transformers.AutoConfig.from_pretrained(**_files(described))
-    _check_kind(name, config, kind)
-    tokenizer = transformers.AutoTokenizer.from_pretrained(**_files(described))
+    folder = metadata_folder(root)
+    config = transformers.AutoConfig.from_pretrained(**source_arguments(folder))
+    check_kind(name, config, kind)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(**source_arguments(folder))
     auto = getattr(transformers, kind)
     with redirect_stderr(io.StringIO()) if root.is_file() else nullcontext():  # a progress bar of GGUF files
-        model, report = auto.from_pretrained(**_files(root), config=config, output_loading_info=True, **more)
+        model, report = auto.from_pretrained(**source_arguments(root), config=config, output_loading_info=True, **more)
     if report["missing_keys"]:
         rule = f"must have all weights that {kind} needs, but lacks {min(report['missing_keys'])}, for example"
         raise OptionError("model", name, rule, f"name one that was trained as such, of {_FAMILIES[kind]}")
     return model, tokenizer
 
 
-def _files(root: Path) -> dict[str, Any]:
+def source_arguments(root: Path) -> dict[str, Any]:
     """The arguments of `from_pretrained` for a folder or a GGUF file."""
     place = {"pretrained_model_name_or_path": root.parent, "gguf_file": root.name}
     return (place if root.is_file() else {"pretrained_model_name_or_path": root}) | {"trust_remote_code": False}
 
 
-def _described(root: Path) -> Path:
+def metadata_folder(root: Path) -> Path:
     """The folder with a model's configuration and tokenizer: of a GGUF file, which is slow to read, in the cache."""
     import transformers
 
@@ -242,13 +172,13 @@ def _described(root: Path) -> Path:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=folder.parent, ignore_cleanup_errors=True) as made:
             for auto in (transformers.AutoConfig, transformers.AutoTokenizer):
-                auto.from_pretrained(**_files(root)).save_pretrained(made)
+                auto.from_pretrained(**source_arguments(root)).save_pretrained(made)
             with suppress(OSError):  # another process was quicker
                 Path(made).rename(folder)
     return folder
 
 
-def _check_kind(name: str, config: Any, kind: str) -> None:
+def check_kind(name: str, config: Any, kind: str) -> None:
     """Raise OptionError unless a model of this configuration is of the kind."""
     import transformers
 
@@ -273,7 +203,7 @@ def _check_kind(name: str, config: Any, kind: str) -> None:
 
 
 @contextmanager
-def _as_option_errors(name: str, root: Path, device: torch.device | str = "cpu") -> Iterator[None]:
+def as_option_errors(name: str, root: Path, device: torch.device | str = "cpu") -> Iterator[None]:
     """Convert a library's errors about a model's files to one line that names the option."""
     try:
         yield
@@ -295,7 +225,7 @@ def _as_option_errors(name: str, root: Path, device: torch.device | str = "cpu")
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Silence transformers' notes and progress bars."""
     import transformers
 
@@ -309,34 +239,3 @@ def _quiet() -> Iterator[None]:
         transformers.logging.set_verbosity(verbosity)
         if bars:
             transformers.logging.enable_progress_bar()
-
-
-@contextmanager
-def _parameters_on_meta() -> Iterator[None]:
-    """A context in which new modules have parameters without memory; buffers, such as a scale, are real."""
-    register = torch.nn.Module.register_parameter
-
-    def without_memory(module: torch.nn.Module, name: str, parameter: torch.nn.Parameter | None) -> None:
-        bare = None if parameter is None else torch.nn.Parameter(parameter.to("meta"), requires_grad=False)
-        register(module, name, bare)
-
-    torch.nn.Module.register_parameter = without_memory  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        torch.nn.Module.register_parameter = register
-
-
-def _file_of(folder: Path, tensor: str) -> Path | None:
-    """The safetensors file in the folder that holds a tensor."""
-    from safetensors import safe_open
-
-    index = folder / "model.safetensors.index.json"
-    if index.is_file():
-        name = json.loads(index.read_text())["weight_map"].get(tensor)
-        return None if name is None else folder / name
-    file = folder / "model.safetensors"
-    if not file.is_file():
-        return None
-    with safe_open(file, "pt") as tensors:
-        return file if tensor in tensors.keys() else None  # noqa: SIM118  (it is no dict)

@@ -21,7 +21,7 @@ from dfedsam.blackbox.tokens import Filler, Vocabulary, bare_tokens, label_piece
 from dfedsam.errors import OptionError
 
 if TYPE_CHECKING:
-    from dfedsam.blackbox.configs import EndpointConfig
+    from dfedsam.blackbox.endpoint_config import EndpointConfig
 
 _ROUNDING = 1e-3  # a log-probability in 16 bits may exceed 0 by this
 _ANSWER_TOKENS = 8  # of a chat answer that should be a class word

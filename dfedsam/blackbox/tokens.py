@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from dfedsam.blackbox.forward import Contents
 from dfedsam.blackbox.inputs import TaskSpec
 from dfedsam.blackbox.templates import Template
 from dfedsam.errors import OptionError
+
+_LOG = logging.getLogger(__name__)
+_COMPARED = 8  # examples whose tokens are compared with those of the plain text
 
 
 def special_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
@@ -158,6 +162,31 @@ class Filler:
                 return contents
             longer = most.argmax(axis=0), np.arange(len(over))
             most[longer] = np.maximum(most[longer] - over, 0)
+
+    def compare(self, task: TaskSpec, contents: Contents, prompt: Sequence[int], label: Sequence[int]) -> None:
+        """Note if the pieces around a prompt of words are not the tokens of the plain text, label word included.
+
+        Args:
+            task: the task.
+            contents: its examples in the template; a few short ones, which are not cut, are compared.
+            prompt: tokens of the prompt; a repeated or cut one has no plain text.
+            label: tokens of the first label word, where it follows the text; otherwise none.
+        """
+        before, after = special_tokens(self.tokenizer)
+        columns, _ = self._columns(task)
+        for i in np.argsort(contents.lengths, kind="stable")[:_COMPARED].tolist():
+            left, right = self.template.sides(*(column[i] for column in columns), mask=self.mask)
+            words = f" {task.prompt}" if left else task.prompt
+            text = f"{left}{words}{right} {task.words[0]}" if label else f"{left}{words}{right}"
+            plain = [*before, *bare_tokens(self.tokenizer, [text])[0], *(after if self.ends else [])]
+            ids, offset = contents.ids[i], int(contents.offsets[i])
+            if plain != [*ids[:offset], *prompt, *ids[offset:], *label]:
+                _LOG.warning(
+                    "dfedsam: note: with the model %s a text, the prompt and the label word one by one are other "
+                    "tokens than together, for example in: %s",
+                    *(task.model, text),
+                )
+                return
 
     def cut(self, task: TaskSpec) -> list[list[str]]:
         """The columns of texts, each cut after `task.max_tokens` tokens."""

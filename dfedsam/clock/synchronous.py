@@ -175,4 +175,5 @@ def _spokes(n: int, hub: int, way: Way) -> Edges:
     """The edges of a star: "up" to its hub, or "down" from there."""
     others = np.delete(np.arange(n), hub)
     ends = others, np.full(n - 1, hub)
-    return Edges(n, *(ends if way == "up" else ends[::-1]))
+    senders, receivers = ends if way == "up" else ends[::-1]
+    return Edges(n, senders, receivers)

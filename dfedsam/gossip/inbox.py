@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,7 +115,7 @@ def _view(
     w = inbox.weights[true]
     pull = x[at] * -np.bincount(row, w, minlength=len(at))[:, None].astype(x.dtype)
     accumulate(WeightRows(ends, inbox.columns[true], w.astype(x.dtype)), inbox.rows, pull)
-    byzantine = np.bincount(receivers[forged], inbox.weights[forged], minlength=len(block))
+    byzantine: NDArray[Any] = np.bincount(receivers[forged], inbox.weights[forged], minlength=len(block))
     view = View(
         x, ~mask[block], attackers, channel.communicator, receivers[forged], senders[forged],
         inbox.rows[inbox.columns[forged]], pull[inverse], byzantine[receivers[forged]], channel.stream,

@@ -17,6 +17,7 @@ from dfedsam.random import RandomStream
 from dfedsam.run_folder import write_atomic
 from dfedsam.theory import Quadratics
 
+Rows = slice | NDArray[np.intp]  # which of the block's peers: a slice, or their rising row numbers
 ALL_ROWS = slice(None)
 
 
@@ -60,7 +61,7 @@ class Problem(ABC):
         """
 
     @abstractmethod
-    def minibatch(self, stream: RandomStream, rows: slice = ALL_ROWS) -> NDArray:
+    def minibatch(self, stream: RandomStream, rows: Rows = ALL_ROWS) -> NDArray:
         """One minibatch per peer, shape (p, …): indices of examples, or noise, as read by `losses`.
 
         Args:
@@ -69,7 +70,7 @@ class Problem(ABC):
         """
 
     @abstractmethod
-    def losses(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
+    def losses(self, x: NDArray, batch: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
         """Losses of q candidates per peer on its minibatch: the queries.
 
         Args:
@@ -81,7 +82,7 @@ class Problem(ABC):
             Losses, shape (p, q).
         """
 
-    def example_losses(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
+    def example_losses(self, x: NDArray, batch: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
         """One loss for each example: as `losses`, but shape (p, q, b), 0 for padding of a peer's minibatch.
 
         Raises:
@@ -89,11 +90,11 @@ class Problem(ABC):
         """
         raise ValueError(f"{type(self).__name__} gives no losses by example")
 
-    def example_indices(self, rows: slice = ALL_ROWS) -> NDArray[np.int64]:
+    def example_indices(self, rows: Rows = ALL_ROWS) -> NDArray[np.int64]:
         """All training examples of each of these peers, padded with −1 to the most of any peer, shape (p, most)."""
         raise ValueError(f"{type(self).__name__} gives no losses by example")
 
-    def scores(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
+    def scores(self, x: NDArray, batch: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
         """The class scores behind the losses, if `num_scores` is above 0; these are queries too.
 
         Args:
@@ -109,11 +110,11 @@ class Problem(ABC):
         """
         raise ValueError(f"{type(self).__name__} gives losses only; choose an estimator of losses, such as one_sided")
 
-    def score_gradient(self, scores: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
+    def score_gradient(self, scores: NDArray, batch: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
         """The gradient of the loss by the scores (p, num_scores) of one candidate a peer, of their shape: no query."""
         raise ValueError(f"{type(self).__name__} gives losses only; choose an estimator of losses, such as one_sided")
 
-    def gradients(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
+    def gradients(self, x: NDArray, batch: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
         """Exact gradients (p, dim) at x (p, dim) on the minibatch: for first-order references, never a black box.
 
         Raises:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from dfedsam.objectives.base import ALL_ROWS, Objective, Problem
+from dfedsam.objectives.base import ALL_ROWS, Objective, Problem, Rows
 from dfedsam.objectives.categorical import Categorical
 from dfedsam.peers import Peers
 from dfedsam.random import RandomStream, generator
@@ -64,17 +64,17 @@ class HiddenPromptProblem(Problem):
     def start(self) -> NDArray:
         return self._choices.start().astype(self.dtype)
 
-    def minibatch(self, stream: RandomStream, rows: slice = ALL_ROWS) -> NDArray:
+    def minibatch(self, stream: RandomStream, rows: Rows = ALL_ROWS) -> NDArray:
         """What each candidate at each place costs, shape (p, dim)."""
         if not self.noise:
             return np.broadcast_to(self._costs, (len(stream.peers), self.dim))
         noise = stream.normal((self.dim,), self.dtype)
         return self._costs + noise * self.dtype.type(self.noise / self._choices.tokens)
 
-    def losses(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
+    def losses(self, x: NDArray, batch: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
         return np.matmul(x, batch[:, :, None])[:, :, 0]
 
-    def gradients(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
+    def gradients(self, x: NDArray, batch: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
         return np.array(batch)
 
     def evaluate(self, x: NDArray) -> dict[str, NDArray]:

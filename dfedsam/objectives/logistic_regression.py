@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from dfedsam.blackbox.base import cross_entropies
 from dfedsam.data.split import Dirichlet, Split
 from dfedsam.errors import OptionError
-from dfedsam.objectives.base import ALL_ROWS, Objective, Problem
+from dfedsam.objectives.base import ALL_ROWS, Objective, Problem, Rows
 from dfedsam.peers import Peers
 from dfedsam.random import RandomStream, generator
 from dfedsam.registry import make_named
@@ -200,7 +200,7 @@ class LogisticRegressionProblem(Problem):
     def sizes(self) -> NDArray[np.float64]:
         return self._counts.astype(np.float64)
 
-    def example_indices(self, rows: slice = ALL_ROWS) -> NDArray[np.int64]:
+    def example_indices(self, rows: Rows = ALL_ROWS) -> NDArray[np.int64]:
         place = np.arange(self._most)
         return np.where(place < self._counts[rows, None], self._first[rows, None] + place, -1)
 
@@ -209,7 +209,7 @@ class LogisticRegressionProblem(Problem):
             own = slice(self._first[row], self._first[row] + self._counts[row])
             self._labels[own] = self.classes - 1 - self._labels[own]
 
-    def minibatch(self, stream: RandomStream, rows: slice = ALL_ROWS) -> NDArray:
+    def minibatch(self, stream: RandomStream, rows: Rows = ALL_ROWS) -> NDArray:
         """Example indices, drawn with replacement, shape (peers, batch_size)."""
         return self._first[rows, None] + stream.integers(self._counts[rows], self.options.batch_size)
 
@@ -221,11 +221,11 @@ class LogisticRegressionProblem(Problem):
         weights = x.reshape(*x.shape[:2], self.classes, -1)
         return np.matmul(weights, features.swapaxes(1, 2)[:, None])
 
-    def losses(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
+    def losses(self, x: NDArray, batch: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
         losses = self._cross_entropies(x, batch).mean(axis=2)
         return losses + 0.5 * self.options.l2 * np.einsum("pqd,pqd->pq", x, x)
 
-    def example_losses(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
+    def example_losses(self, x: NDArray, batch: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
         penalty = 0.5 * self.options.l2 * np.einsum("pqd,pqd->pq", x, x)
         return self._cross_entropies(x, batch) + penalty[:, :, None]
 
@@ -233,7 +233,7 @@ class LogisticRegressionProblem(Problem):
         logits = self._logits(x, self._features[batch])
         return cross_entropies(logits, self._labels[batch][:, None], axis=-2)
 
-    def gradients(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
+    def gradients(self, x: NDArray, batch: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
         if batch.min(initial=0) < 0:  # padded with −1, as wide as another peer's; so each by itself, for the same bits
             own = [row[row >= 0][None] for row in batch]
             return np.concatenate([self.gradients(x[i : i + 1], one) for i, one in enumerate(own)])

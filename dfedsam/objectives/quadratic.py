@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from dfedsam.objectives.base import ALL_ROWS, Objective, Problem
+from dfedsam.objectives.base import ALL_ROWS, Objective, Problem, Rows
 from dfedsam.peers import Peers
 from dfedsam.random import RandomStream, generator
 from dfedsam.theory import Quadratics
@@ -93,14 +93,14 @@ class QuadraticProblem(Problem):
         variance = squares / peers - (total / peers) ** 2
         self._spread = 0.5 * float(self.curvature.astype(np.float64) @ variance)
 
-    def _optima(self, rows: slice) -> NDArray:
+    def _optima(self, rows: Rows) -> NDArray:
         return self.optima if len(self.optima) == 1 else self.optima[rows]
 
     def start(self) -> NDArray:
         """Zero, shape (dim,)."""
         return np.zeros(self.dim, self.dtype)
 
-    def minibatch(self, stream: RandomStream, rows: slice = ALL_ROWS) -> NDArray:
+    def minibatch(self, stream: RandomStream, rows: Rows = ALL_ROWS) -> NDArray:
         """The noise ξ, shape (peers, dim); shape (peers, 0) where there is none."""
         if self.noise == 0:
             return np.empty((len(stream.peers), 0), self.dtype)
@@ -108,7 +108,7 @@ class QuadraticProblem(Problem):
         noise *= self.noise
         return noise.astype(self.dtype, copy=False)
 
-    def losses(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
+    def losses(self, x: NDArray, batch: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
         offset = x - self._optima(rows)[:, None]
         np.square(offset, out=offset)
         losses = 0.5 * np.matmul(offset, self.curvature)
@@ -116,7 +116,7 @@ class QuadraticProblem(Problem):
             losses += np.matmul(x, batch[:, :, None])[:, :, 0]
         return losses
 
-    def gradients(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
+    def gradients(self, x: NDArray, batch: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
         gradients = x - self._optima(rows)
         gradients *= self.curvature
         if batch.shape[1]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +50,8 @@ def _whole(sigma: float, rate: float, order: float) -> float:
     k = np.arange(order + 1)
     binomial = gammaln(order + 1) - gammaln(k + 1) - gammaln(order - k + 1)
     terms = binomial + k * math.log(rate) + (order - k) * math.log1p(-rate) + (k**2 - k) / (2 * sigma**2)
-    return float(logsumexp(terms))
+    total: Any = logsumexp(terms)
+    return float(total)
 
 
 def _fractional(sigma: float, rate: float, order: NDArray) -> NDArray[np.float64]:
@@ -63,7 +64,7 @@ def _fractional(sigma: float, rate: float, order: NDArray) -> NDArray[np.float64
     left += log_ndtr((equal - k) / sigma)
     right = binomial + j * math.log(rate) + k * math.log1p(-rate) + (j**2 - j) / (2 * sigma**2)
     right += log_ndtr((j - equal) / sigma)
-    sums = logsumexp(np.stack([left, right]), b=gammasgn(j + 1), axis=(0, 2))
+    sums: Any = logsumexp(np.stack([left, right]), b=gammasgn(j + 1), axis=(0, 2))
     return np.where(np.maximum(left[:, -1], right[:, -1]) < _NEGLIGIBLE, sums, np.inf)
 
 
@@ -132,8 +133,8 @@ def epsilon_of_zcdp(rho: float, delta: float) -> float:
 
 def _epsilon_of_pld(noise: Noise, sigma: float, releases: int, delta: float, rate: float) -> float:
     try:
-        import dp_accounting
-        from dp_accounting.pld import PLDAccountant
+        import dp_accounting  # pyright: ignore[reportMissingImports]
+        from dp_accounting.pld import PLDAccountant  # pyright: ignore[reportMissingImports]
     except ImportError:
         rule = "needs dp-accounting, which is not installed"
         raise OptionError("privacy.accountant", "pld", rule, "install dfedsam[privacy], or choose rdp") from None

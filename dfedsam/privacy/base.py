@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from dfedsam.algorithms import Algorithm
     from dfedsam.communication.base import Communicator
-    from dfedsam.objectives.base import Problem
+    from dfedsam.objectives.base import Problem, Rows
     from dfedsam.random import RandomStream
     from dfedsam.topologies import Topology
 
@@ -160,7 +160,7 @@ class ScalarPrivacy(Privacy):
             rule = "must have an objective with one loss per example: a mean is not clipped example by example"
             raise OptionError("privacy", public_name(type(self)), rule, "choose a black box that gives scores")
 
-    def minibatch(self, problem: Problem, stream: RandomStream, rows: slice) -> NDArray[np.int64]:
+    def minibatch(self, problem: Problem, stream: RandomStream, rows: Rows) -> NDArray[np.int64]:
         """The examples of some peers in a local step, shape (p, b), padded with −1."""
         if self.sampling == "fixed":
             return problem.minibatch(stream, rows)
@@ -172,7 +172,7 @@ class ScalarPrivacy(Privacy):
             examples = np.take_along_axis(examples, order, axis=1)
         return examples
 
-    def release(self, slopes: NDArray, batch: NDArray, problem: Problem, rows: slice, stream: RandomStream) -> NDArray:
+    def release(self, slopes: NDArray, batch: NDArray, problem: Problem, rows: Rows, stream: RandomStream) -> NDArray:
         """The noisy means (p, q) of each example's slopes (p, q, b) on minibatches (p, b)."""
         present = (batch >= 0).astype(np.float64)
         if self.sampling == "fixed":  # an example that was drawn twice counts once

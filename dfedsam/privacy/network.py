@@ -49,7 +49,8 @@ def pairwise_losses(W: sp.csr_array, steps: int) -> NDArray[np.float64]:
     links = sp.csr_array(W - sp.diags_array(W.diagonal()))
     links.eliminate_zeros()
     hears = sp.csr_array((np.ones(links.nnz), links.indices, links.indptr), shape=links.shape)
-    power, total = np.eye(W.shape[0]), np.zeros(W.shape)
+    n = len(W.diagonal())
+    power, total = np.eye(n), np.zeros((n, n))
     for _ in range(steps):
         squares = power**2
         total += hears @ (squares / squares.sum(axis=1, keepdims=True))

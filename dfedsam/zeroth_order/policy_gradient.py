@@ -19,8 +19,9 @@ from dfedsam.zeroth_order.base import MOST_QUERIES, Estimator
 class PolicyGradient(Estimator):
     """The gradient of discrete prompts' expected loss with respect to their tokens' distributions. Costs I queries.
 
-    I prompts are drawn; with L̄ the mean of their losses the estimate is 1/(I − 1) Σ_k (L_k − L̄) ∇ log p(prompt k). For
-    candidates of positive probability it is unbiased up to a constant per token, which the projection on the simplex
+    I prompts are drawn; with L̄ the mean of their losses the estimate is 1/(I − 1) Σ_k (L_k − L̄) ∇ log p(prompt k). That
+    is 1/I Σ_k (L_k − the mean of the other losses) ∇ log p(prompt k), with the leave-one-out baseline. For candidates
+    of positive probability it is unbiased up to a constant per token, which the projection on the simplex
     removes. A candidate of probability 0 is never drawn and its entry of the estimate is 0, whatever its derivative; so
     a token whose distribution has become certain does not move again. Logits never reach 0.
 

@@ -10,7 +10,9 @@ from dfedsam import (
     QSGD,
     Chebyshev,
     Choco,
+    Clipped,
     CoordinateWise,
+    CSPlus,
     DFedSAM,
     LogisticRegression,
     OneSided,
@@ -32,7 +34,7 @@ def test_ours_pass():
         testing.check_topology(topology)
     for estimator in (TwoPoint(), OneSided(directions=3), CoordinateWise()):
         testing.check_estimator(estimator)
-    for gossip in (Plain(steps=2), Chebyshev(steps=3), Choco(gamma=0.3)):
+    for gossip in (Plain(steps=2), Chebyshev(steps=3), Choco(gamma=0.3), Clipped(), CSPlus()):
         testing.check_gossip(gossip)
     for compressor in (TopK(fraction=0.2), RandomK(fraction=0.2), ScaledSign(), QSGD(levels=7)):
         testing.check_compressor(compressor)

@@ -152,7 +152,7 @@ def squares_to(gram: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArray[
     return np.einsum("pkk->pk", gram) - 2 * inner + np.einsum("pi,pi->p", inner, mean)[:, None]
 
 
-def sort(rows: Sequence[NDArray]) -> Sequence[NDArray]:
+def sort(rows: Sequence[NDArray] | NDArray) -> Sequence[NDArray] | NDArray:
     """Arrays of one shape, sorted element by element, so that the first holds the smallest; overwritten."""
     if len(rows) > _NETWORK:
         return np.sort(np.stack(rows), axis=0)

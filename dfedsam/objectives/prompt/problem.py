@@ -14,7 +14,7 @@ from scipy.special import softmax
 from dfedsam.blackbox.base import BlackBox, cross_entropies, mean_over_examples, score_metrics
 from dfedsam.blackbox.inputs import Bill
 from dfedsam.errors import BudgetExceeded
-from dfedsam.objectives.base import ALL_ROWS, Problem
+from dfedsam.objectives.base import ALL_ROWS, Problem, Rows
 from dfedsam.objectives.prompt.parameters import PromptMap
 from dfedsam.peers import Peers
 from dfedsam.phases import track
@@ -88,7 +88,7 @@ class PromptProblem(Problem):
     def start(self) -> NDArray:
         return self.map.start().astype(self.dtype)
 
-    def example_indices(self, rows: slice = ALL_ROWS) -> NDArray[np.int64]:
+    def example_indices(self, rows: Rows = ALL_ROWS) -> NDArray[np.int64]:
         peers = self._own[rows]
         examples = np.full((len(peers), self._widest), -1, dtype=np.int64)
         for row, own in zip(examples, peers, strict=True):
@@ -101,7 +101,7 @@ class PromptProblem(Problem):
             own = self._own[row]
             self.labels[own] = self._classes - 1 - self.labels[own]
 
-    def minibatch(self, stream: RandomStream, rows: slice = ALL_ROWS) -> NDArray:
+    def minibatch(self, stream: RandomStream, rows: Rows = ALL_ROWS) -> NDArray:
         """Indices of each peer's examples, drawn without replacement, shape (p, b)."""
         peers = self._own[rows]
         size = min(self._batch_size or self._widest, self._widest)
@@ -112,7 +112,7 @@ class PromptProblem(Problem):
             row[: len(chosen)] = chosen
         return batch
 
-    def losses(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
+    def losses(self, x: NDArray, batch: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
         """See Problem.losses: mean cross-entropies, or the means of their ratios to those on perturbed texts."""
 
         def ask() -> NDArray:
@@ -122,7 +122,7 @@ class PromptProblem(Problem):
 
         return self._within_budget(ask, np.zeros(x.shape[:2])).astype(x.dtype)
 
-    def example_losses(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
+    def example_losses(self, x: NDArray, batch: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
         def ask() -> NDArray:
             return self._example_losses(x, batch) * (batch >= 0)[:, None]
 
@@ -148,7 +148,7 @@ class PromptProblem(Problem):
             return self.black_box.losses(self._prompts(x), examples, labels, per_example=True)
         return cross_entropies(self._scores(x, examples).astype(np.float64), labels[:, None])
 
-    def scores(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
+    def scores(self, x: NDArray, batch: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
         """See Problem.scores: those of an example after those of another, 0 where a peer has no more examples."""
         if not self.num_scores:
             return super().scores(x, batch, rows)
@@ -156,7 +156,7 @@ class PromptProblem(Problem):
         scores = self._within_budget(lambda: self._scores(x, batch), empty)
         return scores.astype(x.dtype).reshape(*x.shape[:2], -1)
 
-    def score_gradient(self, scores: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
+    def score_gradient(self, scores: NDArray, batch: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
         """See Problem.score_gradient: of the mean cross-entropy, the softmax less the label."""
         present = batch >= 0
         gradient = softmax(scores.reshape(*batch.shape, -1), axis=2)
@@ -164,7 +164,7 @@ class PromptProblem(Problem):
         gradient *= (present / present.sum(axis=1, keepdims=True))[:, :, None]
         return gradient.reshape(scores.shape)
 
-    def gradients(self, x: NDArray, batch: NDArray, rows: slice = ALL_ROWS) -> NDArray:
+    def gradients(self, x: NDArray, batch: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
         if not self.has_gradients:
             return super().gradients(x, batch, rows)
         _, gradients = self.black_box.gradients(self.map.prompts(x), batch, self.labels[batch])

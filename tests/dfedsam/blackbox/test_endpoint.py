@@ -15,7 +15,7 @@ from dfedsam import DFedAvg, Experiment, RunError, TwoPoint, forecast, run, simu
 from dfedsam.blackbox import CausalLMConfig, EndpointConfig
 from dfedsam.blackbox.base import BlackBox
 from dfedsam.blackbox.inputs import TaskSpec
-from dfedsam.blackbox.loading import load_embeddings
+from dfedsam.blackbox.model_parts import load_embeddings
 from dfedsam.communication import SingleProcess
 from dfedsam.data.examples import Examples
 from dfedsam.data.split import IID

@@ -1,5 +1,6 @@
-"""CLIP scores as a plain forward pass of it does, with a prompt before the words and with a frame of pixels."""
+"""CLIP and SigLIP score as their plain forward pass does, with a prompt before the words and with a frame of pixels."""
 
+import io
 import re
 from pathlib import Path
 
@@ -51,6 +52,51 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def siglip(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with SigLIP, whose texts are as long as it reads."""
+    folder = tmp_path_factory.mktemp("siglip")
+    transformers.AutoTokenizer.from_pretrained(clip).save_pretrained(folder)
+    common = {"hidden_size": WIDTH, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    text = {"vocab_size": 7, "max_position_embeddings": 12, "bos_token_id": 0, "eos_token_id": 6, "pad_token_id": 6}
+    torch.manual_seed(5)
+    config = transformers.SiglipConfig(
+        text_config={**common, **text, "projection_size": WIDTH},
+        vision_config={**common, "image_size": SIZE, "patch_size": 4},
+    )
+    transformers.logging.disable_progress_bar()
+    transformers.SiglipModel(config).save_pretrained(folder)
+    transformers.logging.enable_progress_bar()
+    transformers.SiglipImageProcessor(size={"height": SIZE, "width": SIZE}).save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("frame", [0, 2])
+def test_siglip_scores_as_its_plain_forward(siglip: Path, pictures: Path, frame: int) -> None:
+    """With a prompt of real words, which are the text, and with a frame that changes nothing."""
+    box = build(tuning(siglip, pictures, frame))
+    assert isinstance(box, ImageText)
+    numbers = np.array([0, 20, 7])
+    model = transformers.SiglipModel.from_pretrained(siglip, dtype=torch.float64).eval()
+    processor, tokenizer = (
+        auto.from_pretrained(siglip) for auto in (transformers.AutoImageProcessor, transformers.AutoTokenizer)
+    )
+    images = [PIL.Image.open(io.BytesIO(box.task.examples.images[number])) for number in numbers]
+    pixels = processor(images=images, return_tensors="pt").pixel_values.double()
+    prompts = {"": box.zero_shot(numbers)}
+    if not frame:
+        words = tokenizer("a film", add_special_tokens=False).input_ids
+        prompts["a film "] = box.scores(box.prompt[None, None], numbers[None])[0, 0]
+        text = box.scores(np.array(words)[None, None], numbers[None])[0, 0]
+        np.testing.assert_allclose(text, prompts["a film "], rtol=1e-9)
+    for prompt, scores in prompts.items():
+        texts = [f"{prompt}{word}" for word in ("film", "graph")]
+        ids = tokenizer(texts, padding="max_length", max_length=12, return_tensors="pt").input_ids
+        with torch.no_grad():
+            expected = model(input_ids=ids, pixel_values=pixels).logits_per_image - model.logit_bias
+        np.testing.assert_allclose(scores, expected, rtol=1e-6, atol=1e-9)
+
+
+@pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve reddish and twelve bluish noisy pictures, in a folder each."""
     folder, draws = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
@@ -82,8 +128,6 @@ def build(objective: PromptTuning) -> ImageText:
 
 def plain(clip: Path, box: ImageText, number: int, prompt: np.ndarray, frame: int) -> np.ndarray:
     """Scores of one example: the oracle, by the library's own forward pass, a frame's pixels one after the other."""
-    import io
-
     processor = transformers.AutoImageProcessor.from_pretrained(clip)
     tokenizer = transformers.AutoTokenizer.from_pretrained(clip)
     transformers.logging.disable_progress_bar()

@@ -279,3 +279,13 @@ def test_the_tasks_are_those_of_bbt() -> None:
         assert right.count("[MASK]") == 1
         assert all(text in right for text in texts)
     assert len(MaskedLMConfig(template="dbpedia").words()) == 14
+
+
+def test_a_prompt_that_merges_with_the_template_is_said(
+    folders: dict[str, Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    for kind, model in (("gpt2", CausalLMConfig()), ("roberta", MaskedLMConfig())):
+        box(folders[kind], model)
+    assert not caplog.messages
+    box(folders["gpt2"], CausalLMConfig(template="{text} {prompt}d It was"), prompt="goo")
+    assert re.search("one by one are other tokens than together, for example in: sum good It was bad", caplog.text)

