@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dfedsam.context import QueryCounter
     from dfedsam.experiment import Experiment
     from dfedsam.objectives import Problem
+    from dfedsam.objectives.base import Rows
     from dfedsam.run_folder import Row, RunFolder
 
 T = TypeVar("T")
@@ -69,7 +70,7 @@ class Run:
     dropped: bool = False
     earlier_counts: dict[str, int] = field(default_factory=dict)
     before_gossip: Callable[[NDArray], None] = lambda _: None
-    cosines: list[tuple[slice, NDArray]] | None = None
+    cosines: list[tuple[Rows, NDArray]] | None = None
     honest: NDArray[np.bool_] | None = None
     clock: RunTime | None = None
     kept: dict[str, NDArray] = field(default_factory=dict)

@@ -52,7 +52,7 @@ def pairwise_losses(W: sp.csr_array, steps: int) -> NDArray[np.float64]:
     n = len(W.diagonal())
     power, total = np.eye(n), np.zeros((n, n))
     for _ in range(steps):
-        squares = power**2
+        squares: NDArray[np.float64] = np.asarray(power) ** 2
         total += hears @ (squares / squares.sum(axis=1, keepdims=True))
         power = W @ power
     return total.T

@@ -154,9 +154,10 @@ def squares_to(gram: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArray[
 
 def sort(rows: Sequence[NDArray] | NDArray) -> Sequence[NDArray] | NDArray:
     """Arrays of one shape, sorted element by element, so that the first holds the smallest; overwritten."""
+    rows = list(rows)
     if len(rows) > _NETWORK:
         return np.sort(np.stack(rows), axis=0)
-    rows, spare = list(rows), np.empty_like(rows[0])
+    spare = np.empty_like(rows[0])
     for turn in range(len(rows)):  # odd–even transposition: k turns sort k rows
         for i in range(turn % 2, len(rows) - 1, 2):
             np.minimum(rows[i], rows[i + 1], out=spare)
