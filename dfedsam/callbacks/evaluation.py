@@ -149,7 +149,7 @@ def _local(metrics: dict[str, NDArray]) -> dict[str, float]:
 
 def _cosine(run: Run) -> dict[str, Any]:
     """The mean cosine over the peers that estimated; absent peers did not."""
-    if not run.cosines:
+    if run.cosines is None:  # the same on every rank, unlike an empty list, where nobody of a rank estimated
         return {}
     peers = len(run.communicator.block)
     sums, counts = np.zeros(peers), np.zeros(peers)
