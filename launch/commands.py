@@ -164,7 +164,7 @@ def export(folder: Path, *, out: Path | None = None, crate: bool = False) -> int
     from dfedsam.errors import OptionError
 
     if out is None and not crate:
-        raise OptionError("out", out, "must be the adapter's folder", "give --out FOLDER, or --crate")
+        raise OptionError("out", "missing", "must be the adapter's folder", "give --out FOLDER, or --crate")
     if out is not None and out.exists():
         raise OptionError("out", out, "must not exist yet, because it is never overwritten", "choose another folder")
     written: list[Path] = []

@@ -86,12 +86,14 @@ def as_graph(graph: AnyGraph | sp.sparray | NDArray[np.integer]) -> Graph:
     """A graph of networkx, an adjacency matrix (n, n), sparse, or edges (m, 2), numbered as `normalize_graph` does.
 
     Raises:
-        OptionError: if it has fewer than two peers.
+        OptionError: if it has no peer.
         ValueError: if it has a self-loop, or is none of these.
     """
     if isinstance(graph, Graph):
         return graph
     if isinstance(graph, nx.Graph):
+        if len(graph) == 1:  # a topology of one's own may be of one peer, whose queries a server uses
+            return Graph(1, np.empty((0, 2), np.int32))
         normal = normalize_graph(graph)
         edges = np.array(list(normal.edges()), dtype=np.int32).reshape(-1, 2)
         peers = {peer: data for peer, data in normal.nodes(data=True) if data}

@@ -16,7 +16,7 @@ CASES = {
     "a tag that does not fit": ("run --config tag.yaml", "tag.yaml.*a tag that does not fit"),
     "JSON that is nothing": (
         "run --objective prompt_tuning --objective.words a,b --objective.data null.json",
-        "null.json.*begins with null",
+        "null.json.*row 1 is None, not an object",
     ),
     "more directions than memory": (
         "run --algorithm.estimator.directions 99999999999999999999",
