@@ -37,7 +37,7 @@ def schema() -> Schema:
     study = {
         "base": {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/experiment"}]},
         "grid": {"type": "object", "additionalProperties": {"type": "array"}},
-        "zip": {"type": "array", "items": {"type": "object"}},
+        "zip": {"anyOf": [{"type": "object"}, {"type": "array", "items": {"type": "object"}}]},
         "seeds": {"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}}]},
         "search": {"type": "object", "required": ["option", "values"]},
         "slurm": {"type": "object"},
