@@ -90,3 +90,17 @@ def _kill(job: "Popen[str]") -> tuple[str, str]:
         except TimeoutExpired:
             continue
     return job.communicate(timeout=3)
+
+
+def ranks_in(folder: Path) -> list[int]:
+    """Processes that are ranks of a job started in a folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            here = (path / "cwd").readlink() == folder
+            environ = (path / "environ").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if here and any(entry.startswith((b"PMI_RANK=", b"OMPI_COMM_WORLD_RANK=")) for entry in environ):
+            found.append(int(path.name))
+    return sorted(found)

@@ -6,7 +6,6 @@ from spack.package import *  # noqa: F403
 class PyDfedsam(PythonPackage):  # noqa: F405
     """A simulator of decentralised black-box prompt tuning."""
 
-    homepage = "https://pypi.org/project/dfedsam/"
     pypi = "dfedsam/dfedsam-0.1.0.tar.gz"
     license("Apache-2.0")
 

@@ -1,6 +1,6 @@
 """Kills random ranks of a run with kill -9, and compares what `--restarts` makes of it with a run that was let alone.
 
-    python tests/by_hand/restarts.py [--trials 30] [--ranks 3] [--rounds 240] [--seed 0]
+    python -m tests.by_hand.restarts [--trials 30] [--ranks 3] [--rounds 240] [--seed 0]
 
 Each trial starts `dfedsam run --ranks N --restarts 2`, kills one or two random ranks at random rounds, and compares the
 metrics (without the clock's) and the models of all peers bit for bit. The exit status is the number of trials that
@@ -20,6 +20,8 @@ from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import load_file
+
+from tests.mpi import ranks_in
 
 PROGRAM = [sys.executable, "-m", "dfedsam.launch.cli"]
 OPTIONS = ("--peers", "8", "--checkpoint_every", "10", "--objective.dim", "20", "--quiet")
@@ -65,20 +67,6 @@ def rounds(run: Path) -> int:
     """Evaluations of a run so far."""
     metrics = run / "metrics.jsonl"
     return metrics.read_bytes().count(b"\n") if metrics.is_file() else 0
-
-
-def ranks_in(folder: Path) -> list[int]:
-    """Processes that are ranks of a job started in a folder."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            here = (path / "cwd").readlink() == folder
-            environ = (path / "environ").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if here and any(entry.startswith((b"PMI_RANK=", b"OMPI_COMM_WORLD_RANK=")) for entry in environ):
-            found.append(int(path.name))
-    return sorted(found)
 
 
 def is_same(run: Path, whole: Path) -> bool:

@@ -277,7 +277,7 @@ def test_ranks_end_with_their_starter(dfedsam, tmp_path, number):
     wait_for(lambda: rows(tmp_path / "a") > 5)
     job.send_signal(number)
     job.communicate(timeout=60)
-    wait_for(lambda: not _ranks(tmp_path), seconds=10)
+    wait_for(lambda: not mpi.ranks_in(tmp_path), seconds=10)
     last = rows(tmp_path / "a")
     assert dfedsam("resume", "a", "--rounds", str(last + 2)).status == 0
 
@@ -288,7 +288,7 @@ def test_a_lost_rank_costs_no_bit(dfedsam, tmp_path):
     job = start("run", *options, "--ranks", "3", "--restarts", "2", "--out", "a", cwd=tmp_path)
     for after in (40, 160):
         wait_for(partial(_has_come_to, tmp_path / "a", after, job))
-        for rank in _ranks(tmp_path)[-1:]:
+        for rank in mpi.ranks_in(tmp_path)[-1:]:
             os.kill(rank, signal.SIGKILL)
         time.sleep(0.5)
     _, err = job.communicate(timeout=120)
@@ -300,20 +300,6 @@ def test_a_lost_rank_costs_no_bit(dfedsam, tmp_path):
 
 def _has_come_to(folder: Path, count: int, job: subprocess.Popen[str]) -> bool:
     return rows(folder) > count or job.poll() is not None
-
-
-def _ranks(folder: Path) -> list[int]:
-    """Processes that are ranks of a job started in a folder."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            here = (path / "cwd").readlink() == folder
-            environ = (path / "environ").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if here and any(entry.startswith((b"PMI_RANK=", b"OMPI_COMM_WORLD_RANK=")) for entry in environ):
-            found.append(int(path.name))
-    return sorted(found)
 
 
 def test_a_dead_writer_holds_nothing(tmp_path):
