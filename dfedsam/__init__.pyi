@@ -395,7 +395,7 @@ from .privacy import (
 from .privacy import (
     Privacy as Privacy,
 )
-from .simulation import (
+from .result import (
     Result as Result,
 )
 from .simulation import (

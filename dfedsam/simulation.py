@@ -1,22 +1,18 @@
-"""The loop over rounds, and its result."""
+"""The loop over rounds."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dfedsam.buffers import short_buffers
 from dfedsam.callbacks.base import Callback, Run
 from dfedsam.callbacks.evaluation import Evaluation
-from dfedsam.callbacks.files import Checkpoints, Files, Out, open_folder, restore, topology_row
+from dfedsam.callbacks.files import Checkpoints, Files, Out, open_folder, restore
 from dfedsam.callbacks.privacy import Ledger
 from dfedsam.callbacks.rounds import AbsentPeers, Budget, Watch
 from dfedsam.callbacks.timing import Timing
@@ -29,13 +25,10 @@ from dfedsam.objectives.base import ALL_ROWS, Problem
 from dfedsam.peers import format_peers
 from dfedsam.random import RandomStream
 from dfedsam.registry import public_name
-from dfedsam.run_folder import Row
+from dfedsam.result import Result
 
 if TYPE_CHECKING:
     import networkx as nx
-    import pandas as pd
-    from matplotlib.figure import Figure
-    from scipy.sparse import csr_array
 
     from dfedsam.adversary import Adversary
     from dfedsam.algorithms import Algorithm
@@ -44,73 +37,6 @@ if TYPE_CHECKING:
     from dfedsam.privacy import Privacy
     from dfedsam.topologies import Topology
     from dfedsam.topologies.placement import Placement
-
-
-@dataclass(frozen=True)
-class Result:
-    """The result of a run.
-
-    Attributes:
-        experiment: the experiment.
-        rows: its evaluations, as in metrics.jsonl; the same on every rank.
-        x: the models of this process's peers, shape (peers, dim); of all peers without MPI.
-        peer_metrics: loss, and accuracy if available, of each peer's own model at the last evaluation, metric →
-            (peers,); empty without `evaluate_local`.
-        stopped: why the run ended early: "interrupted", or the budget's message; None: it did not.
-        folder: its folder; None if nothing was written.
-    """
-
-    experiment: Experiment
-    rows: list[Row]
-    x: NDArray
-    peer_metrics: dict[str, NDArray]
-    stopped: str | None = None
-    folder: Path | None = None
-
-    def __getitem__(self, metric: str) -> pd.Series:
-        """One metric over all evaluations, such as result["loss"]."""
-        return self.metrics[metric]
-
-    @cached_property
-    def metrics(self) -> pd.DataFrame:
-        """One row per evaluation, with the columns of `dfedsam.analysis.read_runs`: round, queries, bytes, loss, …."""
-        reader = importlib.import_module("dfedsam.analysis.read.runs")
-        name = "run" if self.folder is None else self.folder.name
-        return reader.as_evaluations(name, self.experiment.description(), self.rows, topology_row(self.experiment))
-
-    @property
-    def peers(self) -> pd.DataFrame:
-        """One row per peer: loss, and accuracy if available, of its own model at the last evaluation."""
-        import pandas as pd
-
-        return pd.DataFrame(self.peer_metrics).rename_axis("peer")
-
-    @property
-    def topology(self) -> Topology:
-        """The communication graph."""
-        return self.experiment.topology
-
-    @property
-    def W(self) -> csr_array:
-        """The mixing matrix of round 0, shape (n, n)."""
-        return self.topology.weights(0)
-
-    def plot(self, **options: Any) -> Figure:
-        """Draw the metrics; the options (x, y, size, log, title) are those of `dfedsam.analysis.convergence`."""
-        analysis = importlib.import_module("dfedsam.analysis")  # loaded only here: a run needs no matplotlib
-        return analysis.convergence(self.metrics, **options)
-
-    def _repr_html_(self) -> str:
-        """A notebook's view: the experiment, and the first and last evaluation."""
-        import html
-
-        import pandas as pd
-
-        description = self.experiment.description()
-        title = ", ".join(str(description[key]["class_path"]) for key in ("algorithm", "topology", "objective"))
-        table = pd.DataFrame([self.rows[0], self.rows[-1]]).T.to_html(header=False, float_format="{:.4g}".format)
-        ended = "" if self.stopped is None else f"<p>stopped: {html.escape(self.stopped)}</p>"
-        return f"<b>{html.escape(title)}, {self.topology.n} peers</b>{table}{ended}"
 
 
 @short_buffers()

@@ -28,8 +28,9 @@ from dfedsam.gossip.channel import Channel
 from dfedsam.machine import in_mpi_job
 from dfedsam.objectives import Quadratic
 from dfedsam.random import RandomStream
+from dfedsam.result import Result
 from dfedsam.run_folder import Row
-from dfedsam.simulation import Result, run
+from dfedsam.simulation import run
 from dfedsam.topologies import make, verify
 
 if TYPE_CHECKING:

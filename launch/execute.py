@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dfedsam.communication.base import Communicator
     from dfedsam.errors import RunError
     from dfedsam.experiment import Experiment
-    from dfedsam.simulation import Result
+    from dfedsam.result import Result
 
 FIGURE_AFTER = 10.0  # seconds; shorter runs draw their figure only on request
 Level = Literal["quiet", "normal", "verbose"]

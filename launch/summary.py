@@ -9,7 +9,7 @@ from dfedsam.callbacks.progress import size
 from dfedsam.run_folder import CHECKPOINT, CONFIG, METRICS, PROMPT, REFERENCES, TOPOLOGY, Row, RunFolder
 
 if TYPE_CHECKING:
-    from dfedsam.simulation import Result
+    from dfedsam.result import Result
 
 _LINES = {
     "loss": ("loss of the mean", "{:.5g}"),

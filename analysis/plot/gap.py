@@ -98,7 +98,7 @@ def gap_cells(summary: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     Raises:
         ValueError: if no run has a gap.
     """
-    unbiased = summary["biased"].fillna(False).astype(bool).to_numpy() == False  # noqa: E712  (an array)
+    unbiased = ~summary["biased"].fillna(False).astype(bool).to_numpy()
     fair = best_rates(summary[unbiased & (numbers(summary, "lambda_q") < 1)])
     if fair.empty:
         raise ValueError("gap is missing: no run records the contraction of its gossip, so there is no horizontal axis")
@@ -264,7 +264,8 @@ def gap_size(runs: pd.DataFrame) -> Figure:
     gap = numbers(runs, "gap")
     if not (gap > 0).any():
         raise ValueError("gap is missing: no run has a topology.json with a spectral gap")
-    table = runs[(gap > 0) & (runs["biased"] != True)].drop_duplicates(["topology", "peers", "gap"])  # noqa: E712
+    unbiased = ~runs["biased"].fillna(False).astype(bool).to_numpy()
+    table = runs[(gap > 0) & unbiased].drop_duplicates(["topology", "peers", "gap"])
     sizes = np.array(sorted(table["peers"].unique()), dtype=float)
     if len(sizes) < 2:
         raise ValueError("peers is the same in all runs: a curve needs at least two sizes")
