@@ -65,7 +65,8 @@ class Endpoint(BlackBox):
         if isinstance(self._protocol, Completions):
             self._protocol.embeddings = self._rows
         self.gives_scores = options.protocol != "labels"
-        self._most, self._refused = options.logprobs, set()
+        self._most = options.logprobs
+        self._names: dict[str, str] = {}  # of fields that the server refuses: what it calls them; empty: left out
         self._team, self._lock = ThreadPoolExecutor(options.in_flight), threading.Lock()
         self._answered = self._ties = 0
         self._said: set[str] = set()
@@ -218,7 +219,8 @@ class Endpoint(BlackBox):
         protocol = self._protocol
         while True:
             most = self._most
-            body = {name: value for name, value in request.body.items() if name not in self._refused}
+            names = {name: self._names.get(name, name) for name in request.body}
+            body = {names[name]: value for name, value in request.body.items() if names[name]}
             if protocol.most:
                 body[protocol.most] = most
             try:
@@ -229,7 +231,7 @@ class Endpoint(BlackBox):
                     lambda: self._cache.spend(request.tokens, key),
                 )
             except RefusedError as error:
-                self._adapt(error, most)
+                self._adapt(error, body, most)
 
     def _read(self, request: Request, answer: Any, most: int) -> list[float]:
         numbers = request.read(answer)
@@ -243,19 +245,21 @@ class Endpoint(BlackBox):
                 )
         return numbers
 
-    def _adapt(self, error: RefusedError, most: int) -> None:
-        """Ask for less from now on, or raise the error if nothing less would help."""
-        field = next((name for name in self._protocol.optional if name in error.reason), None)
+    def _adapt(self, error: RefusedError, body: dict[str, Any], most: int) -> None:
+        """Ask otherwise from now on, or raise the error if nothing else would help."""
+        protocol, reason = self._protocol, error.reason
+        names = {old: new for old, new in protocol.renamed.items() if old in body and new in reason}
+        names |= {field: "" for field in protocol.optional if field in body and field in reason}
         fewer = next((number for number in _FEWER if number < most), None)
-        with self._lock:
-            if field and field not in self._refused:
-                self._refused.add(field)
-            elif field is None and self._protocol.most and "logprob" in error.reason.lower() and fewer:
+        if names:
+            with self._lock:
+                self._names |= names
+        elif protocol.most and "logprob" in reason.lower() and fewer:
+            with self._lock:
                 self._most = min(self._most, fewer)
-            elif field is None:
-                raise error
-        if field is None:
             self._say("refused", f"the server refuses {most} log-probabilities; it is asked for fewer")
+        else:
+            raise error
 
     def _say(self, kind: str, note: str) -> None:
         """Log a note, the first of its kind only."""
