@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from dfedsam.blackbox.model_parts import load_embeddings, load_tokenizer
 from dfedsam.blackbox.protocols import PROTOCOLS, Completions, Request, likely_tokens
 from dfedsam.blackbox.response_cache import ResponseCache
 from dfedsam.blackbox.tokens import Vocabulary, prompt_tokens
+from dfedsam.cache import cache_folder
 
 if TYPE_CHECKING:
     from dfedsam.blackbox.endpoint_config import EndpointConfig
@@ -43,8 +45,6 @@ class Endpoint(BlackBox):
         task: the classification task; its model is a folder from which the tokenizer and, for soft prompts, the
             embeddings are read.
         options: the endpoint's options.
-        client: the client of the server.
-        cache: stores the answers, the budget and the rate.
 
     Raises:
         ValueError: for mistakes in the options.
@@ -52,11 +52,10 @@ class Endpoint(BlackBox):
 
     takes_text_prompts = True
 
-    def __init__(self, task: TaskSpec, options: EndpointConfig, client: Client, cache: ResponseCache) -> None:
+    def __init__(self, task: TaskSpec, options: EndpointConfig) -> None:
         self.usage, self.task, self.options = Usage(), task, options
         if options.protocol == "labels":
             self.usage.unmatched = 0
-        self._client, self._cache, self.has_budget = client, cache, cache.has_budget
         self._tokenizer, reads = load_tokenizer(task.model)
         self._ids = prompt_tokens(self._tokenizer, task, after_word=not options.parsed().prompt_first)
         self.prompt_tokens = len(self._ids)
@@ -70,7 +69,15 @@ class Endpoint(BlackBox):
         self._team, self._lock = ThreadPoolExecutor(options.in_flight), threading.Lock()
         self._answered = self._ties = 0
         self._said: set[str] = set()
-        weakref.finalize(self, _close, self._team, client, cache)
+        self._client = Client(options)
+        self._cache = ResponseCache(
+            Path(options.cache_path) if options.cache_path else cache_folder() / "endpoint.sqlite",
+            requests=options.budget_requests,
+            tokens=options.budget_tokens,
+            per_minute=(options.requests_per_minute, options.tokens_per_minute),
+        )
+        self.has_budget = self._cache.has_budget
+        weakref.finalize(self, _close, self._team, self._client, self._cache)
 
     @cached_property
     def _embeddings(self) -> torch.nn.Module:
