@@ -75,7 +75,7 @@ class CausalLM(LanguageModel):
 
     def _scores(self, prompts: torch.Tensor, examples: NDArray) -> torch.Tensor:
         queries, tokens = prompts.shape[1:3]
-        if not self.keeps or not tokens or torch.is_grad_enabled():
+        if not self.keeps or not tokens:
             return super()._scores(prompts, examples)
         prompt_ids, text_ids, mask = pairs(queries, examples)
         order = np.argsort(text_ids, kind="stable")  # queries of one example are adjacent, if not cached
@@ -135,7 +135,8 @@ class CausalLM(LanguageModel):
             return self._kept[text]
         ids = torch.tensor(self._contents.ids[text][: self._contents.offsets[text]], device=self.device)
         cache: Any = DynamicCache()
-        self._logits(np.zeros(1, np.int64), input_ids=ids[None], past_key_values=cache, use_cache=True)
+        with torch.inference_mode(False), torch.no_grad():  # a gradient by the prompt may go through them
+            self._logits(np.zeros(1, np.int64), input_ids=ids[None], past_key_values=cache, use_cache=True)
         layers = [(layer.keys[0], layer.values[0]) for layer in cache.layers]
         if not layers:
             raise RuntimeError("the model returns no keys and values")

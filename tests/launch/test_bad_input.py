@@ -435,11 +435,32 @@ def test_a_service_that_refuses(dfedsam, monkeypatch, tmp_path_factory, protocol
     before = sorted(Path().rglob("*"))
     with answering(status, answer) as url:
         said = dfedsam(
-            *"run --objective prompt_tuning --objective.data enough.csv --objective.words bad,good --peers 2 --quiet"
-            " --objective.min_examples 1 --objective.model tokens --objective.prompt a --objective.blackbox endpoint"
-            " --objective.parameters discrete_prompt --algorithm.estimator policy_gradient".split(),
+            *[
+                "run",
+                "--objective",
+                "prompt_tuning",
+                "--objective.data",
+                "enough.csv",
+                "--objective.words",
+                "bad,good",
+                "--peers",
+                "2",
+                "--quiet",
+                "--objective.min_examples",
+                "1",
+                "--objective.model",
+                "tokens",
+                "--objective.prompt",
+                "a",
+                "--objective.blackbox",
+                "endpoint",
+                "--objective.parameters",
+                "discrete_prompt",
+                "--algorithm.estimator",
+                "policy_gradient",
+            ],
             *f"--objective.blackbox.url {url} --objective.blackbox.protocol {protocol}".split(),
-            *"--objective.blackbox.key_variable= --objective.blackbox.retries 0".split(),
+            *["--objective.blackbox.key_variable=", "--objective.blackbox.retries", "0"],
         )
     assert (said.status, said.out) == (2, "")
     assert said.err.splitlines()[-1].startswith("dfedsam run: ")

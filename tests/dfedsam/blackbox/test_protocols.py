@@ -140,7 +140,7 @@ def test_fields_are_renamed_where_the_server_says_so(server, folders, tokens, tm
     assert {body.get("max_completion_tokens") for body in server.bodies} == {1}
     assert server.requests == 1 + len(server.bodies)  # one was refused
     server.unknown = {"max_tokens", "max_completion_tokens"}
-    with pytest.raises(ValueError, match="status 400 .*Unsupported parameter: max_completion_tokens"):
+    with pytest.raises(ValueError, match=r"status 400 .*Unsupported parameter: max_completion_tokens"):
         endpoint(server, tmp_path / "new", **CHAT | {"logprobs": 9}).build(task(folders["gpt2"])).preflight(
             tokens[0, 0]
         )
