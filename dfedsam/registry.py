@@ -118,6 +118,8 @@ def find(option: str, name: str, *, kind: str | None = None, code: bool = True) 
             imported.
     """
     kind = kind or option.rpartition(".")[2]
+    if (plugin := _by_class_name(kind, name)) is not None:
+        return plugin
     ours = _ours(kind)
     match = match_name(name, ours)
     if match is not None:
@@ -238,6 +240,15 @@ def _ours(kind: str) -> dict[str, Plugin]:
     base = getattr(package, where.base)
     values = [getattr(package, name) for name in getattr(package, "__all__", dir(package))]
     return {public_name(value): value for value in values if is_plugin(value, base)}
+
+
+def _by_class_name(kind: str, name: str) -> Plugin | None:
+    """The plug-in of ours whose class is called so; the package, which is lazy, imports no other to find it."""
+    where = KINDS[kind]
+    package = importlib.import_module(where.package)
+    attribute = match_name(name, dir(package))
+    value = None if attribute is None or where.functions else getattr(package, attribute)
+    return value if value is not None and is_plugin(value, base_class(kind)) and _normalize(public_name(value)) == _normalize(name) else None
 
 
 @cache
