@@ -239,16 +239,18 @@ def _ours(kind: str) -> dict[str, Plugin]:
         return dict(getattr(package, where.base)())
     base = getattr(package, where.base)
     values = [getattr(package, name) for name in getattr(package, "__all__", dir(package))]
-    return {public_name(value): value for value in values if is_plugin(value, base)}
+    return dict(sorted((public_name(value), value) for value in values if is_plugin(value, base)))
 
 
 def _by_class_name(kind: str, name: str) -> Plugin | None:
     """The plug-in of ours whose class is called so; the package, which is lazy, imports no other to find it."""
-    where = KINDS[kind]
-    package = importlib.import_module(where.package)
+    package = importlib.import_module(KINDS[kind].package)
     attribute = match_name(name, dir(package))
-    value = None if attribute is None or where.functions else getattr(package, attribute)
-    return value if value is not None and is_plugin(value, base_class(kind)) and _normalize(public_name(value)) == _normalize(name) else None
+    if attribute is None or KINDS[kind].functions:
+        return None
+    found = getattr(package, attribute)
+    meant = is_plugin(found, base_class(kind)) and match_name(name, [public_name(found)])
+    return found if meant else None
 
 
 @cache
