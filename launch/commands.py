@@ -17,6 +17,7 @@ COMMANDS = {  # name: its module in dfedsam.launch, and its summary for the list
     "run": ("run", "run an experiment: peers on a graph minimise an objective with queries and gossip"),
     "resume": ("run", "continue a stopped or killed run from its last checkpoint, or extend it by more rounds"),
     "sweep": ("sweep", "execute many runs from one file, on this machine or as a SLURM array"),
+    "tune": ("tune", "search options, such as the learning rate, on validation data, by successive halving"),
     "plan": ("plan", "forecast what a run will ask, pay, send and take, before it is started"),
     "status": ("status", "show the progress of a study: which runs are done, running, failed, stopped, or to do"),
     "watch": ("status", "follow a run in the terminal, here or on another machine that shares the file system"),
