@@ -24,12 +24,11 @@ from dfedsam.analysis.plot.axes import (
 from dfedsam.analysis.plot.points import facet_title
 from dfedsam.analysis.plot.style import (
     COLOURS,
-    COLUMN,
     GREY,
-    PAGE,
     Size,
     char_width,
     curve_style,
+    figure_size,
     new_figure,
     plain,
     rc_context,
@@ -113,7 +112,7 @@ def convergence(
     styles = _styles(frame, color)
     called = {label: (names or {}).get(label, str(label)) for label in styles} if color is None else {}
     with rc_context():
-        width, height = _size(size, len(panels), len(rows))
+        width, height = figure_size(size, len(panels), len(rows))
         figure = new_figure(width, height)
         grid = figure.subplots(
             len(rows), len(panels), sharex="all" if columns else "col", sharey="row", squeeze=False
@@ -211,19 +210,6 @@ def _styles(frame: pd.DataFrame, color: str | None) -> dict[str, dict[str, Any]]
     of = dict(zip(frame["label"], frame[color], strict=True))
     values = sorted(set(of.values()), key=lambda value: (isinstance(value, str), value))
     return {label: {**curve_style(values.index(of[label])), "value": of[label]} for label in shown}
-
-
-def _size(size: Size | None, columns: int, rows: int) -> tuple[float, float]:
-    if size is None or size in ("column", "page"):
-        narrow = size == "column" or (size is None and columns == 1)
-        return (COLUMN if narrow else PAGE), 0.5 + 1.5 * rows
-    try:
-        width, height = map(float, size.split("x") if isinstance(size, str) else size)
-    except ValueError:
-        width = height = 0.0
-    if not (0 < width < np.inf and 0 < height < np.inf):
-        raise OptionError("size", size, "must be column, page or WIDTHxHEIGHT in inches", "such as 3.4x2.5")
-    return width, height
 
 
 def _draw(

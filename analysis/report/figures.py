@@ -20,7 +20,8 @@ from dfedsam.analysis.plot.fastest import draw_fastest
 from dfedsam.analysis.plot.gap import convergence_gap, gap_size, predictors
 from dfedsam.analysis.plot.runs import curve_names
 from dfedsam.analysis.plot.search import search_curves
-from dfedsam.analysis.read import metrics
+from dfedsam.analysis.plot.setting import numeric_settings, setting_curves
+from dfedsam.analysis.read import labels, metrics
 from dfedsam.analysis.read.runs import Study
 from dfedsam.analysis.summary import BANDWIDTH, LATENCY, with_time
 from dfedsam.topologies import Topology
@@ -28,6 +29,7 @@ from dfedsam.topologies.make import make
 
 _MOST_CURVES = 9  # maximum of curves in one convergence figure
 _MOST_FIGURES = 6  # maximum of convergence figures
+_MOST_SETTINGS = 2  # maximum of settings with a figure of the metric against them
 _MOST_DRAWN = 12  # maximum of drawn topologies
 _LARGEST = 100  # maximum of peers of a drawn topology
 # Columns by which too many curves are split into several figures
@@ -48,6 +50,15 @@ class Item:
 def items(study: Study, summary: pd.DataFrame) -> Iterator[Item]:
     """All figures that a study may have, in order; `draw` raises ValueError if there is nothing to show."""
     metric = metrics.title(str(summary["metric"].iloc[0]), line=True).replace(" (%)", "")
+    for key in numeric_settings(study)[:_MOST_SETTINGS]:
+        against = labels.LETTERS.get(key, key.rpartition(".")[2].replace("_", " "))
+        yield Item(
+            name=f"against_{key.rpartition('.')[2] if key != 'adversary.peers' else 'attackers'}",
+            title=f"{metric.capitalize()} against {against}",
+            caption=f"The last {metric} against {against}: a panel for each graph, a line for each value of the other "
+            "settings.",
+            draw=lambda key=key: setting_curves(study, key, [str(summary["metric"].iloc[0])]),
+        )  # fmt: skip
     seeds = "mean over seeds with its 95 % interval, or, below five seeds, a dash for each seed"
     has_theory = np.isfinite(metrics.numbers(summary, "predicted")).any()
     form = " Crosses: closed form for quadratics, joined for each graph and Q." if has_theory else ""
