@@ -218,7 +218,7 @@ def simulate(
         until: simulated seconds after which the run ends.
         out: the run's folder, which must not exist yet; without it nothing is written.
         resume: continue from the checkpoint in `out`.
-        callbacks: further callbacks, such as `Progress()`.
+        callbacks: further callbacks; without any, a notebook shows a bar, which is `Progress()` elsewhere.
 
     Returns:
         Its `metrics` are a pandas DataFrame, one row per evaluation.
@@ -235,8 +235,12 @@ def simulate(
         >>> result.x.shape
         (8, 5)
     """
+    from dfedsam.callbacks.progress import Progress, in_notebook
     from dfedsam.registry import find
     from dfedsam.topologies import Topology, make
+
+    if not callbacks and in_notebook():
+        callbacks = [Progress()]
 
     if isinstance(topology, str):
         topology = make(topology, peers, seed)
