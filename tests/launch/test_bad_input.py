@@ -396,7 +396,8 @@ CASES = {
     ),
     "label words that begin alike": (
         "run --objective prompt_tuning --objective.data enough.csv --objective.blackbox endpoint --peers 2"
-        " --objective.min_examples 1 --objective.model tokens --objective.words good_film,good_line --objective.prompt a",
+        " --objective.min_examples 1 --objective.model tokens --objective.prompt a"
+        " --objective.words good_film,good_line",
         "words is good_film, good_line: it must differ in their first token, but good_film and good_line both begin "
         "with good; choose other words; an endpoint can score whole_words",
     ),
@@ -453,6 +454,11 @@ def test_one_line_and_nothing_written(dfedsam, line, pattern):
     assert not Path("runs").exists()
 
 
+ASKED = (
+    "run --objective prompt_tuning --objective.data enough.csv --objective.words bad,good --objective.min_examples 1"
+    " --objective.model tokens --objective.prompt a --objective.parameters discrete_prompt --peers 2 --quiet"
+    " --algorithm.estimator policy_gradient --objective.blackbox endpoint"
+)
 REFUSALS = {
     "a chat template that the model lacks": (
         "chat", 400, '{"error": "default chat template is no longer allowed, so you must provide a chat template"}',
@@ -476,34 +482,8 @@ def test_a_service_that_refuses(dfedsam, monkeypatch, tmp_path_factory, protocol
         Path(name).write_text(FILES[name])
     before = sorted(Path().rglob("*"))
     with answering(status, answer) as url:
-        said = dfedsam(
-            *[
-                "run",
-                "--objective",
-                "prompt_tuning",
-                "--objective.data",
-                "enough.csv",
-                "--objective.words",
-                "bad,good",
-                "--peers",
-                "2",
-                "--quiet",
-                "--objective.min_examples",
-                "1",
-                "--objective.model",
-                "tokens",
-                "--objective.prompt",
-                "a",
-                "--objective.blackbox",
-                "endpoint",
-                "--objective.parameters",
-                "discrete_prompt",
-                "--algorithm.estimator",
-                "policy_gradient",
-            ],
-            *f"--objective.blackbox.url {url} --objective.blackbox.protocol {protocol}".split(),
-            *["--objective.blackbox.key_variable=", "--objective.blackbox.retries", "0"],
-        )
+        box = f"--objective.blackbox.url {url} --objective.blackbox.protocol {protocol} --objective.blackbox.retries 0"
+        said = dfedsam(*f"{ASKED} {box} --objective.blackbox.key_variable=".split())
     assert (said.status, said.out) == (2, "")
     assert said.err.splitlines()[-1].startswith("dfedsam run: ")
     assert re.search(pattern, said.err), said.err
