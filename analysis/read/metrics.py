@@ -28,7 +28,7 @@ PREFERRED = (
     "consensus_distance",
 )  # the first recorded one is used
 COSTS = ("round", "queries", "bytes", "seconds", "time", "time_mean")  # columns of an evaluation that are not metrics
-_NONNEGATIVE = ("loss", "error", "consensus", "gradient_norm")
+_NONNEGATIVE = ("loss", "error", "consensus", "gradient_norm", "distance")
 
 
 def available(evaluations: pd.DataFrame, settings: Iterable[str]) -> list[str]:
