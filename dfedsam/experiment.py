@@ -136,8 +136,8 @@ class Experiment:
         if self.adversary is None:
             return
         name, gossip = public_name(type(self.adversary)), self.algorithm.gossip_of_x()
-        if gossip is None or self.algorithm.uses_server:
-            rule = "must gossip, since attackers forge messages between peers"
+        if gossip is None or self.algorithm.uses_server or self.algorithm.wakes is not None:
+            rule = "must gossip in rounds, since attackers forge what is sent in them"
             raise OptionError("algorithm", public_name(type(self.algorithm)), rule, "choose dpsgd or dfedsam")
         if not gossip.admits_attackers:
             rule = f"must send plain rows or scalars for the adversary {name} to forge"
@@ -151,12 +151,12 @@ class Experiment:
 
     @cached_property
     def attackers(self) -> Attackers | None:
-        """The attackers; None without an adversary.
+        """The attackers; None if nobody attacks.
 
         Raises:
             OptionError: if there are too many, or they cut the graph of honest peers.
         """
-        if self.adversary is None:
+        if self.adversary is None or self.adversary.peers == 0:
             return None
         with options_within("adversary"):
             return Attackers(self.adversary, self.adversary.attackers(self.topology, self.seed), self.topology)

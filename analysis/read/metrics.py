@@ -27,7 +27,15 @@ PREFERRED = (
     "loss",
     "consensus_distance",
 )  # the first recorded one is used
-COSTS = ("round", "queries", "bytes", "seconds", "time", "time_mean")  # columns of an evaluation that are not metrics
+COSTS = (
+    "round",
+    "queries",
+    "bytes",
+    "seconds",
+    "time",
+    "message_time",
+    "time_mean",
+)  # columns of an evaluation that are not metrics
 _NONNEGATIVE = ("loss", "error", "consensus", "gradient_norm", "distance")
 
 
