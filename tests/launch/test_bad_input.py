@@ -397,7 +397,7 @@ CASES = {
     "label words that begin alike": (
         "run --objective prompt_tuning --objective.data enough.csv --objective.blackbox endpoint --peers 2"
         " --objective.min_examples 1 --objective.model tokens --objective.prompt a"
-        " --objective.words good_film,good_line",
+        " --objective.words good_film,good_line --quiet",
         "words is good_film, good_line: it must differ in their first token, but good_film and good_line both begin "
         "with good; choose other words; an endpoint can score whole_words",
     ),
