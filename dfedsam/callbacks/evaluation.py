@@ -90,7 +90,7 @@ class Evaluation(Callback):
     def _observer(self, run: Run) -> Callable[[NDArray], None]:
         def observe(x: NDArray) -> None:
             if self._before is None:  # an algorithm may gossip other vectors after x
-                self._before = consensus_distance(x, run.communicator, run.honest)
+                self._before = consensus_distance(x, run.communicator, run.recorded)
 
         return observe
 
@@ -101,7 +101,7 @@ class Evaluation(Callback):
             "queries": float(communicator.gather(run.counter.queries).mean()),
             "bytes": communicator.bytes / n,
         }
-        mean = mean_model(x, communicator, run.honest)
+        mean = mean_model(x, communicator, run.recorded)
         metrics = _evaluate(run, mean[None], root=True)
         row |= communicator.broadcast({name: float(value[0]) for name, value in metrics.items()})
         if not np.isfinite(row["loss"]):
@@ -110,13 +110,13 @@ class Evaluation(Callback):
             )
         if run.experiment.evaluate_local:
             run.peer_metrics = {name: communicator.gather(value) for name, value in _evaluate(run, x).items()}
-            honest = slice(None) if run.honest is None else run.honest
-            row |= _local({name: values[honest] for name, values in run.peer_metrics.items()})
-        row["consensus_distance"] = consensus_distance(x, communicator, run.honest)
+            recorded = slice(None) if run.recorded is None else run.recorded
+            row |= _local({name: values[recorded] for name, values in run.peer_metrics.items()})
+        row["consensus_distance"] = consensus_distance(x, communicator, run.recorded)
         row["consensus_distance_before_gossip"] = row["consensus_distance"] if self._before is None else self._before
         if run.experiment.gradient_norm and (gradients := run.problem.full_gradients(mean)) is not None:
             gradients = np.broadcast_to(gradients, (len(communicator.block), len(mean)))
-            row["gradient_norm"] = float(np.linalg.norm(_mean(gradients, communicator, run.honest)))
+            row["gradient_norm"] = float(np.linalg.norm(_mean(gradients, communicator, run.recorded)))
         row |= _cosine(run)
         gradients = float(communicator.gather(run.counter.gradients).mean())
         row |= {"gradients": gradients} if gradients else {}
@@ -157,8 +157,8 @@ def _cosine(run: Run) -> dict[str, Any]:
         sums[rows] += values
         counts[rows] += 1
     participated = run.communicator.gather(counts) > 0
-    if run.honest is not None:
-        participated &= run.honest
+    if run.recorded is not None:
+        participated &= run.recorded
     if not participated.any():
         return {}
     means = run.communicator.gather(sums / np.maximum(counts, 1))
