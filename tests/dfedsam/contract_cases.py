@@ -25,6 +25,8 @@ from dfedsam import (
     LTADMM,
     SGP,
     SPSA,
+    SSDA,
+    SVRG,
     A2CiD2,
     AsynchronousDFedSAM,
     CentralAverage,
@@ -138,6 +140,7 @@ ALGORITHMS = [
     LTADMM(lr=0.02, local_steps=2),
     DiLoCo(lr=0.05),
     NetworkDANE(lr=0.02, local_steps=2),
+    SSDA(),
 ]
 PEERS = 7
 
@@ -170,6 +173,7 @@ CASES = dict(
         case(Quadratic(dim=13, heterogeneity=0, condition=5.0), SAM, "star"),
         case(LogisticRegression(), SAM, "erdos_renyi"),
         case(LogisticRegression(classes=2), DPSGD(lr=0.1, estimator=Exact(), weight_decay=0.1), "erdos_renyi"),
+        case(LogisticRegression(features=3), GradientTracking(estimator=SVRG(period=2)), "erdos_renyi"),
         case(Quadratic(dim=13), SAM, clock=Clock(compute=PerQuery(), links=UniformLinks(latency=0.1))),
         case(
             Quadratic(dim=13),
@@ -207,7 +211,7 @@ CASES = dict(
         case(LinearScores(), DFedSAM(lr=0.05, rho=0.1, estimator=ScoreSketch(directions=3))),
     ]
 )
-assert len(CASES) == len(ALGORITHMS) + 21
+assert len(CASES) == len(ALGORITHMS) + 22
 
 
 def run_case(
