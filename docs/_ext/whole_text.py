@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from bs4 import BeautifulSoup, NavigableString
+from bs4 import BeautifulSoup
+from bs4.element import NavigableString
 from markdownify import MarkdownConverter
 from sphinx.application import Sphinx
 
@@ -54,7 +55,13 @@ def _markdown(page: Path) -> str:
     for formula in article.find_all("math"):
         sign = "$$" if formula.get("display") == "block" else "$"
         formula.replace_with(NavigableString(f"{sign}{formula['alttext']}{sign}"))
-    return MarkdownConverter(heading_style="atx", bullets="-", strip=["a"], escape_underscores=False, escape_asterisks=False).convert_soup(article).strip()
+    return (
+        MarkdownConverter(
+            heading_style="atx", bullets="-", strip=["a"], escape_underscores=False, escape_asterisks=False
+        )
+        .convert_soup(article)
+        .strip()
+    )
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
