@@ -69,6 +69,9 @@ from .algorithms import (
     SGP as SGP,
 )
 from .algorithms import (
+    SSDA as SSDA,
+)
+from .algorithms import (
     A2CiD2 as A2CiD2,
 )
 from .algorithms import (
@@ -417,7 +420,19 @@ from .topologies import (
     spectrum as spectrum,
 )
 from .zeroth_order import (
+    LOZO as LOZO,
+)
+from .zeroth_order import (
+    SAGA as SAGA,
+)
+from .zeroth_order import (
+    SARAH as SARAH,
+)
+from .zeroth_order import (
     SPSA as SPSA,
+)
+from .zeroth_order import (
+    SVRG as SVRG,
 )
 from .zeroth_order import (
     Adam as Adam,
@@ -445,6 +460,9 @@ from .zeroth_order import (
 )
 from .zeroth_order import (
     Sign as Sign,
+)
+from .zeroth_order import (
+    SubZero as SubZero,
 )
 from .zeroth_order import (
     Tilted as Tilted,

@@ -22,6 +22,7 @@ from dfedsam.algorithms.momentum import DecentLaM, QGDSGDm
 from dfedsam.algorithms.network_dane import NetworkDANE
 from dfedsam.algorithms.oledfl import OledFL
 from dfedsam.algorithms.pairs import ADPSGD, A2CiD2
+from dfedsam.algorithms.ssda import SSDA
 from dfedsam.algorithms.text_evolution import TextEvolution
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "LTADMM",
     "NIDS",
     "SGP",
+    "SSDA",
     "A2CiD2",
     "Algorithm",
     "AsynchronousDFedSAM",

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.callbacks.base import Callback, Run
+from dfedsam.callbacks.more_metrics import more_metrics
 from dfedsam.communication.base import Communicator
 from dfedsam.errors import BudgetExceeded, RunError
 from dfedsam.phases import report
@@ -114,9 +115,9 @@ class Evaluation(Callback):
             row |= _local({name: values[honest] for name, values in run.peer_metrics.items()})
         row["consensus_distance"] = consensus_distance(x, communicator, run.honest)
         row["consensus_distance_before_gossip"] = row["consensus_distance"] if self._before is None else self._before
-        if run.experiment.gradient_norm and (gradients := run.problem.full_gradients(mean)) is not None:
-            gradients = np.broadcast_to(gradients, (len(communicator.block), len(mean)))
-            row["gradient_norm"] = float(np.linalg.norm(_mean(gradients, communicator, run.honest)))
+        row |= more_metrics(
+            run, mean, lambda rows: _mean(rows, communicator, run.honest), lambda x: _evaluate(run, x, root=True)
+        )
         row |= _cosine(run)
         gradients = float(communicator.gather(run.counter.gradients).mean())
         row |= {"gradients": gradients} if gradients else {}

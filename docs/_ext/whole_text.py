@@ -12,9 +12,9 @@ from sphinx.application import Sphinx
 
 _HEAD = """# dfedsam
 
-> A simulator of decentralised, black-box prompt tuning: peers query a model for losses only, take sharpness-aware
-> local steps, and average with their neighbours on a graph. The same numbers in one process and on any number of
-> MPI ranks.
+> A simulator of decentralised, black-box prompt tuning: peers only query a model for losses or class scores, take
+> sharpness-aware local steps, and average with their neighbours on a graph. The same numbers in one process and on
+> any number of MPI ranks.
 
 All pages in one file: [dfedsam.md](dfedsam.md)
 

@@ -25,6 +25,8 @@ from dfedsam import (
     LTADMM,
     SGP,
     SPSA,
+    SSDA,
+    SVRG,
     A2CiD2,
     AsynchronousDFedSAM,
     CentralAverage,
@@ -136,6 +138,7 @@ ALGORITHMS = [
     LTADMM(lr=0.02, local_steps=2),
     DiLoCo(lr=0.05),
     NetworkDANE(lr=0.02, local_steps=2),
+    SSDA(),
 ]
 PEERS = 7
 
@@ -167,6 +170,7 @@ CASES = dict(
         case(Quadratic(dim=13, heterogeneity=0, condition=5.0), SAM, "star"),
         case(LogisticRegression(), SAM, "erdos_renyi"),
         case(LogisticRegression(classes=2), DPSGD(lr=0.1, estimator=Exact(), weight_decay=0.1), "erdos_renyi"),
+        case(LogisticRegression(features=3), GradientTracking(estimator=SVRG(period=2)), "erdos_renyi"),
         case(Quadratic(dim=13), SAM, clock=Clock(compute=PerQuery(), links=UniformLinks(latency=0.1))),
         *(
             case(Quadratic(dim=13, noise=0.2), algorithm, clock=Clock(compute=compute, links=UniformLinks(latency=0.2)))
@@ -189,7 +193,7 @@ CASES = dict(
         case(LinearScores(), DFedSAM(lr=0.05, rho=0.1, estimator=ScoreSketch(directions=3))),
     ]
 )
-assert len(CASES) == len(ALGORITHMS) + 16
+assert len(CASES) == len(ALGORITHMS) + 17
 
 
 def run_case(
