@@ -118,8 +118,9 @@ def _fastest(study: Study, summary: pd.DataFrame) -> Item:
         name="fastest", title=title, draw=lambda: draw_fastest(table), table=table,
         caption=f"Who would reach the target first, and after how many seconds: {'; '.join(fastest(table))}. Computed "
         "from the recorded rounds to the target, queries and message sizes, with a clock whose peers wait for their "
-        f"neighbours: a query takes {1e3 * QUERY:g} ms, all links are alike, the messages of a gossip step share a peer's bandwidth, and on "
-        f"the right a tenth of the peers computes {FACTORS[-1]:g} × as long. tables/fastest.csv has all runs."
+        f"neighbours: a query takes {1e3 * QUERY:g} ms, all links are alike, the messages of a gossip step share a "
+        f"peer's bandwidth, and on the right a tenth of the peers computes {FACTORS[-1]:g} × as long. "
+        "All runs are in tables/fastest.csv."
         + (f" On the clocks of the runs: {'; '.join(measured)}." if measured else ""),
     )  # fmt: skip
 

@@ -29,7 +29,9 @@ def mst(n: int, underlay: str = "geant", message: float = 1e6, core: float = 1e9
 
 
 @graph()
-def christofides(n: int, underlay: str = "geant", message: float = 1e6, core: float = 1e9) -> Edges:
+def christofides(
+    n: int, underlay: str = "geant", message: float = 1e6, core: float = 1e9, shorten: bool = True
+) -> Edges:
     """A ring of small total cost on an underlay: Christofides' tour, shortened by exchanges of two edges.
 
     Args:
@@ -37,8 +39,10 @@ def christofides(n: int, underlay: str = "geant", message: float = 1e6, core: fl
         underlay: as for `mst`.
         message: bytes of a message, at least 0.
         core: bandwidth of the links between sites in bits per second, above 0.
+        shorten: whether to shorten the tour; false gives Christofides' alone, as Marfoq et al. have it. It is not
+            unique: on the shipped underlays cycle times are up to 3.3 % from theirs.
     """
-    tour = np.array(tour_of(_costs(n, underlay, message, core)))
+    tour = np.array(tour_of(_costs(n, underlay, message, core), shorten=shorten))
     return np.stack([tour, np.roll(tour, -1)], axis=1)
 
 
