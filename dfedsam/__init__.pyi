@@ -117,6 +117,12 @@ from .algorithms import (
     DiNNO as DiNNO,
 )
 from .algorithms import (
+    DivShare as DivShare,
+)
+from .algorithms import (
+    EpidemicLearning as EpidemicLearning,
+)
+from .algorithms import (
     Extra as Extra,
 )
 from .algorithms import (
@@ -192,6 +198,9 @@ from .callbacks.progress import (
     Progress as Progress,
 )
 from .clock import (
+    Availability as Availability,
+)
+from .clock import (
     Clock as Clock,
 )
 from .clock import (
@@ -199,6 +208,9 @@ from .clock import (
 )
 from .clock import (
     Constant as Constant,
+)
+from .clock import (
+    Daily as Daily,
 )
 from .clock import (
     Exponential as Exponential,
@@ -222,7 +234,13 @@ from .clock import (
     PerQuery as PerQuery,
 )
 from .clock import (
+    RateLimits as RateLimits,
+)
+from .clock import (
     TimeModel as TimeModel,
+)
+from .clock import (
+    Trace as Trace,
 )
 from .clock import (
     TwoSpeeds as TwoSpeeds,

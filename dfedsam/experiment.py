@@ -120,17 +120,34 @@ class Experiment:
                 raise OptionError("privacy", public_name(type(self.privacy)), rule, "choose an algorithm with rounds")
         if self.clock is not None:
             self.clock.check(topology, asynchronous=self.algorithm.wakes is not None)
-            if self.clock.m is not None:
+            churn = self.clock.availability is not None and self.algorithm.wakes is None
+            if churn:
+                self._check_churn()
+            if churn or self.clock.m is not None:
                 topology = copy(topology)
                 topology.period = None  # which links are dropped changes from round to round
-                if gossip is not None and not gossip.is_exact:
-                    rule = "must not drop messages of a gossip that does not send whole rows"
-                    raise OptionError("clock.wait", self.clock.wait, rule, "choose the gossip plain, or neighbourhood")
+            if self.clock.m is not None and gossip is not None and not gossip.is_exact:
+                rule = "must not drop messages of a gossip that does not send whole rows"
+                raise OptionError("clock.wait", self.clock.wait, rule, "choose the gossip plain, or neighbourhood")
         self.algorithm.check(topology)
         if self.until is not None:
             positive("until", self.until)
             if self.clock is None:
                 raise OptionError("until", self.until, "needs simulated time", "set clock, such as --clock simulated")
+
+    def _check_churn(self) -> None:
+        """Raise OptionError unless peers may join a synchronous run, with a copy of a neighbour's x."""
+        algorithm, gossip = self.algorithm, self.algorithm.gossip_of_x()
+        name, me = public_name(type(self.clock.availability)), public_name(type(algorithm))  # type: ignore[union-attr]
+        if algorithm.needs_all_peers:
+            rule = f"must be none for the algorithm {me}, whose server needs all peers in every round"
+            raise OptionError("clock.availability", name, rule, f"choose {algorithm.instead}")
+        if gossip is not None and (gossip.sends_coefficients or gossip.needs_increments):
+            rule = f"must be none for the gossip {public_name(type(gossip))}, to which x is not all of a peer's state"
+            raise OptionError("clock.availability", name, rule, "choose the gossip plain")
+        if self.privacy is not None and self.privacy.releases == "messages":
+            rule = "must be none where messages are noisy: a peer that joins would copy a row without noise"
+            raise OptionError("clock.availability", name, rule, "choose a privacy of scalars")
 
     def _check_adversary(self) -> None:
         if self.adversary is None:
@@ -191,7 +208,8 @@ class Experiment:
         if algorithm.wakes is None:
             return SynchronousTime(self.clock, self.topology.n, self.seed)
         queries = algorithm.queries_per_waking(problem)
-        return AsynchronousTime(self.clock, algorithm.wakes, self.topology.weights(0), self.seed, size, queries)
+        W, sends = self.topology.weights(0), algorithm.sends(self.topology)
+        return AsynchronousTime(self.clock, algorithm.wakes, W, self.seed, size, queries, sends)
 
     def connect(self) -> Communicator:
         """The communicator over the ranks of this MPI job, or over this process alone."""

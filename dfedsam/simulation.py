@@ -15,7 +15,7 @@ from dfedsam.callbacks.evaluation import Evaluation
 from dfedsam.callbacks.files import Checkpoints, Files, Out, open_folder, restore
 from dfedsam.callbacks.privacy import Ledger
 from dfedsam.callbacks.rounds import AbsentPeers, Budget, Watch
-from dfedsam.callbacks.timing import Timing
+from dfedsam.callbacks.timing import Joins, Timing
 from dfedsam.communication.base import Communicator
 from dfedsam.context import QueryCounter, RoundContext, Server
 from dfedsam.errors import OptionError, RunError, options_within
@@ -73,7 +73,7 @@ def run(
             restore(run, run.folder)
         files = [] if run.folder is None else [Files(run.folder)]
         saves = [] if run.folder is None else [Checkpoints(run.folder)]
-        first = [AbsentPeers(), Budget(), Timing(), Ledger(), Evaluation(), Watch()]
+        first = [Budget(), Joins(), AbsentPeers(), Timing(), Ledger(), Evaluation(), Watch()]
         every = [*first, *files, *callbacks, *saves]
         run.callbacks = every
         for callback in every:

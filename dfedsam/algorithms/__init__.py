@@ -11,6 +11,7 @@ from dfedsam.algorithms.dfedavg import DPSGD, SGP, DFedAvg, DFedAvgM
 from dfedsam.algorithms.dfedcata import DFedCata
 from dfedsam.algorithms.dfedsam import DFedSAM, DFedSAMMG
 from dfedsam.algorithms.diloco import DiLoCo, NoLoCo
+from dfedsam.algorithms.divshare import DivShare, EpidemicLearning
 from dfedsam.algorithms.edge_multipliers import DLM, LTADMM, DiNNO
 from dfedsam.algorithms.fedbbpt import FedBBPT
 from dfedsam.algorithms.fedbpt import FedBPT
@@ -54,6 +55,8 @@ __all__ = [
     "DecentLaM",
     "DiLoCo",
     "DiNNO",
+    "DivShare",
+    "EpidemicLearning",
     "Extra",
     "FedAvgBBT",
     "FedBBPT",

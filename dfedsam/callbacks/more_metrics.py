@@ -22,7 +22,7 @@ def more_metrics(run: Run, mean: NDArray, total: Callable[[NDArray], NDArray], e
     Args:
         run: the run.
         mean: the mean model, shape (dim,).
-        total: function of rows of the block, shape (peers, dim), to their mean over the network's honest peers.
+        total: function of rows of the block, shape (peers, dim), to their mean over the recorded peers.
         evaluate: function of models (k, dim) to their metrics, on the root; empty elsewhere.
     """
     row, asked, communicator = Row(), run.experiment.metrics, run.communicator
