@@ -12,7 +12,7 @@ Settings = dict[str, Any]
 # How a run was executed: runs that differ only in these are the same experiment
 EXECUTION = {
     "rounds", "evaluate_every", "evaluate_local", "checkpoint_every", "out", "ranks", "resume", "references", "cosine",
-    "gradient_norm", "placement", "format", "version", "versions",
+    "metrics", "placement", "format", "version", "versions",
 }  # fmt: skip
 BASE = ("algorithm", "topology", "peers")
 # Settings that papers write as a letter or another word

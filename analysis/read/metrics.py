@@ -36,7 +36,7 @@ COSTS = (
     "message_time",
     "time_mean",
 )  # columns of an evaluation that are not metrics
-_NONNEGATIVE = ("loss", "error", "consensus", "gradient_norm")
+_NONNEGATIVE = ("loss", "error", "consensus", "gradient_norm", "distance")
 
 
 def available(evaluations: pd.DataFrame, settings: Iterable[str]) -> list[str]:
