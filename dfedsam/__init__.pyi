@@ -153,6 +153,9 @@ from .algorithms import (
     NetworkDANE as NetworkDANE,
 )
 from .algorithms import (
+    NoLoCo as NoLoCo,
+)
+from .algorithms import (
     OledFL as OledFL,
 )
 from .algorithms import (
@@ -463,6 +466,9 @@ from .zeroth_order import (
 )
 from .zeroth_order import (
     Exact as Exact,
+)
+from .zeroth_order import (
+    FedKSeed as FedKSeed,
 )
 from .zeroth_order import (
     HiSo as HiSo,
