@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dfedsam import topologies
-from dfedsam.launch import topology_metrics
+from dfedsam.launch import cycle_times, topology_metrics
 
 FIXED = {"davis": 32, "karate": 34, "florentine": 15, "les_miserables": 77, "petersen": 10}
 
@@ -212,3 +212,12 @@ def test_the_seconds_of_a_round_on_an_underlay(dfedsam):
     star, ring = json.loads(dfedsam("topology", "star", "christofides", *options).out)
     assert 2 * star["cycle_time"] + 0.0254 == pytest.approx(0.3909, rel=1e-3)  # up to the hub, and down
     assert ring["cycle_time"] + 0.0254 == pytest.approx(0.1181, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["one_peer_exponential", "one_peer_ring", "base"])
+def test_the_cycle_time_of_a_period_is_that_of_its_rounds_played(monkeypatch, name):
+    topology = topologies.make(name, 11, 0)
+    seconds, exact = cycle_times.cycle_time(topology, "gaia", 45e6)
+    monkeypatch.setattr(cycle_times, "_UNROLLED", 0)
+    assert exact
+    assert cycle_times.cycle_time(topology, "gaia", 45e6) == (pytest.approx(seconds, rel=0.01), False)

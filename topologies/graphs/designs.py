@@ -22,7 +22,7 @@ def mst(n: int, underlay: str = "geant", message: float = 1e6, core: float = 1e9
 
     Args:
         n: number of peers.
-        underlay: gaia, aws_north_america, geant, exodus, ebone, or a GML file.
+        underlay: gaia, aws_north_america, geant, exodus, ebone, or a GML or JSON file.
         message: bytes of a message, at least 0.
         core: bandwidth of the links between sites in bits per second, above 0.
     """
