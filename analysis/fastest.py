@@ -135,11 +135,12 @@ def on_own_clocks(summary: pd.DataFrame) -> list[str]:
     """
     cells = aggregate(best_rates(summary), ("seconds_to",), log=False)
     cells = cells[np.isfinite(cells["seconds_to"]) & (cells["seconds_to"] > 0)]
-    found = []
+    found, several = [], cells["algorithm"].nunique() > 1
     for peers, part in cells.groupby("peers"):
         first = part.loc[part["seconds_to"].idxmin()]
         size = f"{peers} peers: " if cells["peers"].nunique() > 1 else ""
-        found.append(f"{size}{first['topology']} with {first['algorithm']} after {first['seconds_to']:.3g} s")
+        name = f"{first['topology']} with {first['algorithm']}" if several else first["topology"]
+        found.append(f"{size}{name} after {first['seconds_to']:.3g} s")
     return found
 
 
