@@ -54,11 +54,11 @@ $(VENV)/.llm: $(BIN)/pip pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.test: $(VENV)/.llm
-	$(INSTALL) --editable '.[demo,test,lint,sdp,metis,tensorboard,endpoint,llama$(if $(MPI),$(comma)$(MPI))]'
+	$(INSTALL) --editable '.[demo,test,lint,sdp,metis,fast,tensorboard,endpoint,llama$(if $(MPI),$(comma)$(MPI))]'
 	touch $@
 
 $(VENV)/.docs: $(BIN)/pip pyproject.toml constraints.txt
-	$(INSTALL) --editable '.[demo,docs,endpoint,sdp,peft$(if $(MPI),$(comma)$(MPI))]'
+	$(INSTALL) --editable '.[demo,docs,endpoint,sdp,peft,tensorboard$(if $(MPI),$(comma)$(MPI))]'
 	touch $@
 
 clean:

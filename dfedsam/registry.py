@@ -72,6 +72,7 @@ KINDS = {
     "clock": Kind("dfedsam.clock", "TimeModel", usual="simulated"),
     "compute": Kind("dfedsam.clock", "Compute"),
     "links": Kind("dfedsam.clock", "Links"),
+    "availability": Kind("dfedsam.clock", "Availability", usual="trace"),
 }
 LISTS = {"topologies": "topology"}  # options that take several plug-ins, and their kind
 

@@ -36,7 +36,7 @@ from dfedsam.analysis.plot.style import (
 )
 from dfedsam.analysis.read import metrics
 from dfedsam.analysis.read.metrics import numbers
-from dfedsam.analysis.read.runs import REFERENCE
+from dfedsam.analysis.read.rows import REFERENCE
 from dfedsam.errors import OptionError
 
 ROWS = ("loss", "error_local", "accuracy", "consensus_distance")  # rows of panels, for the metrics that a run has
@@ -44,8 +44,8 @@ X = {  # name of a horizontal axis: column and title
     "rounds": ("round", "round"),
     "queries": ("queries", "queries per peer"),
     "bytes": ("bytes", "sent per peer"),
-    "time": ("time", "message time (s)"),
-    "seconds": ("simulated", "simulated time (s)"),
+    "time": ("message_time", "message time (s)"),
+    "seconds": ("time", "simulated time (s)"),
 }
 # Metrics in the panels of a single run, and their names there
 SINGLE = {
@@ -87,8 +87,8 @@ def convergence(
     Args:
         frame: evaluations of `read_runs`, or of any run: columns `round` and metrics; also `run` and `label` for
             several runs. Or the result of a run.
-        x: what to draw against: "rounds", "queries", "bytes" (per peer), "time" (`summary.with_time`) or "seconds"
-            (column `simulated`: those of the runs' clocks).
+        x: what to draw against: "rounds", "queries", "bytes" (per peer), "time" (of messages, `summary.with_time`) or
+            "seconds" (of the runs' clocks).
         y: metrics to draw, a row of panels each; empty: those of ROWS that were recorded.
         color: column of `frame` by whose values curves are coloured.
         columns: column of `frame` by whose values panels are split.

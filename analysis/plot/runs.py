@@ -63,22 +63,14 @@ def plot_runs(
             against = {"columns": _setting(study, "columns", columns or "topology"), "size": size, "log": bool(log)}
             return save(setting_curves(study, _setting(study, "x", x[0]), y, **against), out, formats=(".pdf",))[0]
         frame = study.evaluations
-        if "seconds" in x:
-            frame = _with_clock(frame)
+        if "seconds" in x and not np.isfinite(numbers(frame, "time")).any():
+            raise OptionError("x", "seconds", "needs runs with simulated time", "run them with --clock simulated")
         if "time" in x:
             frame = with_time(frame)
         frame, chosen = _with_settings(frame, study, color=color, columns=columns)
         names, title = curve_names(study, frame)
         figure = convergence(frame, x, y, **chosen, size=size, log=log, names=names, title=title)
         return save(figure, out, formats=(".pdf",))[0]
-
-
-def _with_clock(frame: pd.DataFrame) -> pd.DataFrame:
-    """The evaluations with their simulated seconds as `simulated`."""
-    seconds = numbers(frame, "time")
-    if not np.isfinite(seconds).any():
-        raise OptionError("x", "seconds", "needs runs with simulated time", "run them with --clock simulated")
-    return frame.assign(simulated=seconds)
 
 
 def plot_run(folder: Path | str) -> list[Path]:

@@ -12,7 +12,7 @@ Settings = dict[str, Any]
 # How a run was executed: runs that differ only in these are the same experiment
 EXECUTION = {
     "rounds", "evaluate_every", "evaluate_local", "checkpoint_every", "out", "ranks", "resume", "references", "cosine",
-    "gradient_norm", "placement", "format", "version", "versions",
+    "metrics", "placement", "format", "version", "versions",
 }  # fmt: skip
 BASE = ("algorithm", "topology", "peers")
 # Settings that papers write as a letter or another word
@@ -131,9 +131,13 @@ def topology_names(tables: Sequence[Settings]) -> list[str]:
     return _names_within(tables, "topology", lambda table: _base("topology", table), set())
 
 
-def variants(tables: Sequence[Settings], columns: Collection[str]) -> list[str | None]:
-    """The options that distinguish each run's algorithm from others of its name, except `columns`; None: no option."""
-    found = _names_within(tables, "algorithm", lambda _: "", set(columns))
+def variants(tables: Sequence[Settings], kind: str, columns: Collection[str] = ()) -> list[str | None]:
+    """The options that distinguish each run's plug-in of a kind from others of its name, except `columns`.
+
+    None: there is no such option, or all are unset.
+    """
+    set_ones = [{key: value for key, value in table.items() if value is not None} for table in tables]
+    found = _names_within(set_ones, kind, lambda _: "", set(columns))
     return [name.removeprefix(", ") or None for name in found]
 
 

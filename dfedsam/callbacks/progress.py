@@ -187,36 +187,36 @@ class Cell:
 
     def __init__(self) -> None:
         self._handle: Any = None
-        self._clock, self._phases, self._latest = Clock(), Phases(), ""
-        self._drawn = time.monotonic()
-        self._due = 1.0  # seconds until something is drawn
+        self._clock, self._phases, self._latest, self._text = Clock(), Phases(), "", ""
+        self._drawn, self._due = time.monotonic(), 1.0  # when it was drawn, and after how many seconds it is again
 
     def __enter__(self) -> Cell:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        pass
+        if self._handle is not None:
+            self._draw(self._text, now=True)
 
     def show(self, round: int, rounds: int, row: Row | None) -> None:
-        """Move the bar, if it is due or the run is over."""
+        """Move the bar, if it is due."""
         remaining = self._clock.remaining(round, rounds)
         if row is not None:
             self._latest = metrics_line(row)
         left = "" if remaining is None or round == rounds else f", {duration(remaining)} left"
-        bar = f'<progress value="{round}" max="{rounds}"></progress> '
-        self._draw(f"{bar}round {round}/{rounds}{left}: {self._latest}", last=round == rounds)
+        self._text = f'<progress value="{round}" max="{rounds}"></progress> round {round}/{rounds}: {self._latest}'
+        self._draw(self._text + left)
 
     def phase(self, what: str, done: int, total: int) -> None:
-        """Show it if it takes long."""
+        """Show it, if it is due."""
         self._draw(html.escape(self._phases.words(what, done, total)[0]))
 
-    def _draw(self, text: str, *, last: bool = False) -> None:
-        now = time.monotonic()
-        if now - self._drawn < self._due and not (last and self._handle):
+    def _draw(self, text: str, *, now: bool = False) -> None:
+        passed = time.monotonic() - self._drawn
+        if passed < self._due and not now:
             return
         from IPython.display import HTML, display  # pyright: ignore[reportMissingImports]  (a notebook has it)
 
-        self._drawn, self._due = now, 0.25
+        self._drawn, self._due = self._drawn + passed, 0.25
         if self._handle is None:
             self._handle = display(HTML(text), display_id=True)
         else:

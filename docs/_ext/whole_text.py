@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bs4 import BeautifulSoup
+from bs4.element import NavigableString
 from markdownify import MarkdownConverter
 from sphinx.application import Sphinx
 
@@ -51,7 +52,16 @@ def _markdown(page: Path) -> str:
         raise ValueError(f"{page} has no article: the theme's pages have changed")
     for element in article.select(_LEFT_OUT):
         element.decompose()
-    return MarkdownConverter(heading_style="atx", bullets="-", strip=["a"]).convert_soup(article).strip()
+    for formula in article.find_all("math"):
+        sign = "$$" if formula.get("display") == "block" else "$"
+        formula.replace_with(NavigableString(f"{sign}{formula.get('alttext', formula.get_text())}{sign}"))
+    return (
+        MarkdownConverter(
+            heading_style="atx", bullets="-", strip=["a"], escape_underscores=False, escape_asterisks=False
+        )
+        .convert_soup(article)
+        .strip()
+    )
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from dfedsam import (
     LED,
     LTADMM,
     NIDS,
+    SSDA,
     AugDGM,
     Chebyshev,
     DFedAvg,
@@ -25,6 +26,7 @@ from dfedsam import (
     MomentumTracking,
     NetworkDANE,
     NoCompression,
+    NoLoCo,
     Objective,
     Plain,
     ProxSkip,
@@ -34,6 +36,7 @@ from dfedsam import (
 )
 from dfedsam.communication import SingleProcess
 from dfedsam.context import QueryCounter, RoundContext
+from dfedsam.gossip.channel import Channel
 from dfedsam.objectives.base import ALL_ROWS, Problem
 from dfedsam.random import RandomStream
 
@@ -170,6 +173,18 @@ def diloco(K=3):
         yield x
 
 
+def noloco(K=3):
+    """As the authors' code has it, where the change is counted from the start."""
+    x, m = np.zeros((N, DIM)), np.zeros((N, DIM))
+    while True:
+        y = x
+        for _ in range(K):
+            y = y - LR * gradients(y)
+        m = 0.5 * m + 0.7 * (W @ (y - x)) + 0.4 * (W @ x - x)
+        x = x + m
+        yield x
+
+
 def network_dane(K=3, mu=0.4):
     x, s, g = np.zeros((N, DIM)), np.zeros((N, DIM)), np.zeros((N, DIM))
     while True:
@@ -188,6 +203,7 @@ PATHS = {
     "DiNNO": (DiNNO(**EXACT, local_steps=3, penalty=0.8), dinno),
     "LT-ADMM": (LTADMM(**EXACT, local_steps=3, penalty=0.8, dual_lr=0.05), lt_admm),
     "DiLoCo": (DiLoCo(**EXACT, local_steps=3), diloco),
+    "NoLoCo": (NoLoCo(**EXACT, local_steps=3, outer_momentum=0.5, pull=0.4), noloco),
     "Network-DANE": (NetworkDANE(**EXACT, local_steps=3, pull=0.4), network_dane),
 }
 
@@ -294,6 +310,19 @@ def test_the_variance_of_the_hybrid_estimate_at_rest():
     assert variance == pytest.approx(beta / (2 - beta), rel=0.1)
 
 
+def test_noloco_without_steps_averages_in_pairs():
+    """γ = 1 and μ = 0; η_o cannot be 0, but what it scales can."""
+    algorithm = NoLoCo(estimator=Exact(), lr=1e-30, outer_momentum=0.0, pull=1.0, local_steps=1)
+    communicator, weights = SingleProcess(N), make("random_matching", N).weights(3)
+    state = algorithm.init(np.random.default_rng(0).standard_normal((N, DIM)), PROBLEM)
+    stream, counter = RandomStream(0, "", 0, 0, range(N)), QueryCounter.zero(N)
+    context = RoundContext(0, PROBLEM, stream, counter, communicator, weights, lambda _: None, ALL_ROWS)
+    x = algorithm.round(state, context).x
+    pairs = weights.toarray() - 0.5 * np.eye(N)
+    assert (pairs.sum(axis=1) == 0.5).all()
+    assert len(np.unique(x.round(12), axis=0)) == N // 2  # each of two has the mean of both
+
+
 def test_diloco_on_a_complete_graph_is_that_of_one_machine():
     x = play(DiLoCo(**EXACT, local_steps=2), 50, weights=make("complete", N).weights(0))
     y, v = np.zeros(DIM), np.zeros(DIM)
@@ -305,6 +334,23 @@ def test_diloco_on_a_complete_graph_is_that_of_one_machine():
         v = 0.9 * v + delta
         y = y - 0.7 * (delta + 0.9 * v)
     np.testing.assert_allclose(x, np.tile(y, (N, 1)), atol=1e-12)
+
+
+@pytest.mark.parametrize("gossip", [Plain(), Chebyshev(steps=3)], ids=["SSDA", "MSDA"])
+def test_dual_acceleration_has_the_rate_of_its_theorem(gossip):
+    """1 − √(γ/κ) a round, with the eigenvalues of W or of its Chebyshev polynomial, reached by the slowest mode."""
+    kappa = 20.0
+    objective = Quadratic(dim=6, condition=kappa, heterogeneity=2.0)
+    optimum, errors = objective.build(N, range(N), 0, np.dtype(np.float64)).optimum, []
+    channel = Channel(RING, SingleProcess(N), RandomStream(0, "", 0, 0, range(N)))
+    low, *_, second, _ = np.linalg.eigvalsh(gossip(np.eye(N), gossip.init(np.eye(N)), channel)[0])
+    gamma = (1 - second) / (1 - low)
+    momentum = (kappa**0.5 - gamma**0.5) / (kappa**0.5 + gamma**0.5)
+    algorithm = SSDA(gossip=gossip, dual_lr=1 / kappa / (1 - low), momentum=momentum)
+    play(algorithm, 200, objective=objective, seen=lambda state: errors.append(np.linalg.norm(state.x - optimum)))
+    early, late = (60, 90) if gossip != Plain() else (100, 190)
+    measured = (errors[late] / errors[early] * early / late) ** (1 / (late - early))  # a double root: t rᵗ
+    assert measured == pytest.approx(1 - (gamma / kappa) ** 0.5, abs=0.01)
 
 
 @pytest.mark.parametrize("option", [{"penalty": 0}, {"dual_lr": 0}, {"outer_lr": 0}, {"probability": 0}, {"beta": 0}])
