@@ -3,8 +3,8 @@ Noise that neighbours share lies between local and central privacy
 ==================================================================
 
 Allouah, Koloskova, El Firdoussi, Jaggi and Guerraoui (2024), "The privacy power of correlated noise in decentralized
-learning" (DECOR), the synthetic experiment: a ring of 64 peers with :math:`f_i(x) = ½‖A_i x − b_i‖²`, :math:`A_i = (i/√n)I`,
-:math:`b_i ∼ N(0, 1/i²)`. All methods are equally private to an observer of all messages.
+learning" (DECOR), the synthetic experiment: a ring of 64 peers with f_i(x) = ½‖A_i x − b_i‖², A_i = (i/√n) I and
+b_i ~ N(0, 1/i²). All methods are equally private to an observer of all messages.
 
 Local privacy adds independent noise to each message. DECOR adds little noise of a peer's own, and much that neighbours
 share with opposite signs, so that it cancels in the mean. Central privacy trusts a server, which adds noise once.
