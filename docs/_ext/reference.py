@@ -43,6 +43,7 @@ TITLES = {
     "clock": "Simulated time",
     "compute": "Compute profiles",
     "links": "Link profiles",
+    "availability": "Availability of peers",
 }
 PREFIXES = {  # where the option of a kind is
     "weights": "topology.",
@@ -54,6 +55,7 @@ PREFIXES = {  # where the option of a kind is
     "blackbox": "objective.",
     "compute": "clock.",
     "links": "clock.",
+    "availability": "clock.",
 }
 SECTIONS = ("Args", "Raises", "Returns", "Attributes", "Yields")
 
