@@ -97,9 +97,8 @@ class Study:
 
     def is_done(self, run: Run) -> bool:
         """Whether a run is complete, determined without building it."""
-        folder = self.folder(run)
         with suppress(FileError):
-            return folder.is_complete(run.rounds, references=run.references)
+            return run.is_done(self.folder(run))
         return False
 
     def is_running(self, run: Run) -> bool:
