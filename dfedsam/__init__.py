@@ -8,8 +8,8 @@ import os
 
 import lazy_loader
 
-# The threads of torch wait for one another in a loop, by default for milliseconds. On a busy machine that loop takes the
-# time of those that have work; so it is short. Read when torch is loaded.
+# Threads of torch wait for one another in a loop, by default for milliseconds, which on a busy machine takes the time
+# of those that have work. Torch reads this when it is loaded.
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Literal
 
 from dfedsam.errors import FileError, OptionError
 from dfedsam.lock import FolderInUse, writer
-from dfedsam.run_folder import CHECKPOINT, CONFIG, PROMPT, REFERENCES, Row, RunFolder, temporary_name, write_atomic
+from dfedsam.run_folder import CHECKPOINT, CONFIG, PROMPT, REFERENCES, Row, RunFolder
+from dfedsam.whole_files import temporary_name, write_atomic
 
 if TYPE_CHECKING:
     from dfedsam.experiment import Experiment
