@@ -54,7 +54,7 @@ $(VENV)/.llm: $(BIN)/pip pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.test: $(VENV)/.llm
-	$(INSTALL) --editable '.[demo,test,lint,sdp,metis,tensorboard,endpoint,llama,privacy$(if $(MPI),$(comma)$(MPI))]'
+	$(INSTALL) --editable '.[demo,test,lint,sdp,metis,fast,tensorboard,endpoint,llama,privacy$(if $(MPI),$(comma)$(MPI))]'
 	touch $@
 
 $(VENV)/.docs: $(BIN)/pip pyproject.toml constraints.txt

@@ -15,7 +15,7 @@ from dfedsam.errors import OptionError
 
 STEADY = 0.8  # share of a run's rounds after which evaluations are averaged for the steady state
 REACHED = 0.8  # share of the runs that reach the chosen target
-COSTS = {"round": "rounds_to", "queries": "queries_to", "bytes": "bytes_to"}
+COSTS = {"round": "rounds_to", "queries": "queries_to", "bytes": "bytes_to", "time": "seconds_to"}
 FACET = ("objective", "data", "heterogeneity")  # runs that share a target
 LATENCY = 0.01  # α, seconds per message: machines in one country
 BANDWIDTH = 12.5e6  # 1/β, bytes per second: 100 Mbit/s
@@ -33,8 +33,8 @@ def summarise(study: Study, metric: str | None = None, target: float | None = No
     Returns:
         `Study.runs` with further columns: metric; `final`, the last value; `steady`, the mean over the last fifth of a
         run's rounds; `best`; `consensus`, the steady consensus distance; `bytes_end` and `queries_end`; `target`, and
-        `rounds_to`, `queries_to` and `bytes_to` (per peer) at the first evaluation that has reached it, NaN if none
-        has; `predicted`, theory's prediction of `steady`, NaN if there is none.
+        `rounds_to`, `queries_to` and `bytes_to` (per peer) and `seconds_to` (of the run's clock) at the first
+        evaluation that has reached it, NaN if none has; `predicted`, theory's prediction of `steady`, NaN without one.
 
     Raises:
         OptionError: if no run has the metric.
@@ -179,14 +179,14 @@ def differences(
 
 
 def with_time(evaluations: pd.DataFrame, latency: float = LATENCY, bandwidth: float = BANDWIDTH) -> pd.DataFrame:
-    """The table with a column `time`: cumulative seconds of messages.
+    """The table with a column `message_time`: cumulative seconds of messages, for runs without a clock.
 
     A peer sends its messages one after another, so that a gossip step takes deg · (α + β m), where deg is the largest
     degree in the round and m the bytes per message; Q steps take Q times as long. Queries and local steps take no time
     here.
 
     Args:
-        evaluations: table of `Study`; `time` is NaN for runs without degrees.
+        evaluations: table of `Study`; the column is NaN for runs without degrees.
         latency: α, seconds per message, at least 0.
         bandwidth: 1/β, bytes per second, above 0.
 
@@ -202,4 +202,4 @@ def with_time(evaluations: pd.DataFrame, latency: float = LATENCY, bandwidth: fl
     steps = np.where(np.isfinite(steps), steps, 1)
     with np.errstate(divide="ignore", invalid="ignore"):
         carried = numbers(evaluations, "bytes") * most / mean / bandwidth
-    return evaluations.assign(time=numbers(evaluations, "round") * steps * most * latency + carried)
+    return evaluations.assign(message_time=numbers(evaluations, "round") * steps * most * latency + carried)

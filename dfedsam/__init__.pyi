@@ -69,6 +69,9 @@ from .algorithms import (
     SGP as SGP,
 )
 from .algorithms import (
+    SSDA as SSDA,
+)
+from .algorithms import (
     A2CiD2 as A2CiD2,
 )
 from .algorithms import (
@@ -112,6 +115,12 @@ from .algorithms import (
 )
 from .algorithms import (
     DiNNO as DiNNO,
+)
+from .algorithms import (
+    DivShare as DivShare,
+)
+from .algorithms import (
+    EpidemicLearning as EpidemicLearning,
 )
 from .algorithms import (
     Extra as Extra,
@@ -186,6 +195,9 @@ from .callbacks.progress import (
     Progress as Progress,
 )
 from .clock import (
+    Availability as Availability,
+)
+from .clock import (
     Clock as Clock,
 )
 from .clock import (
@@ -193,6 +205,9 @@ from .clock import (
 )
 from .clock import (
     Constant as Constant,
+)
+from .clock import (
+    Daily as Daily,
 )
 from .clock import (
     Exponential as Exponential,
@@ -216,7 +231,13 @@ from .clock import (
     PerQuery as PerQuery,
 )
 from .clock import (
+    RateLimits as RateLimits,
+)
+from .clock import (
     TimeModel as TimeModel,
+)
+from .clock import (
+    Trace as Trace,
 )
 from .clock import (
     TwoSpeeds as TwoSpeeds,
@@ -417,7 +438,19 @@ from .topologies import (
     spectrum as spectrum,
 )
 from .zeroth_order import (
+    LOZO as LOZO,
+)
+from .zeroth_order import (
+    SAGA as SAGA,
+)
+from .zeroth_order import (
+    SARAH as SARAH,
+)
+from .zeroth_order import (
     SPSA as SPSA,
+)
+from .zeroth_order import (
+    SVRG as SVRG,
 )
 from .zeroth_order import (
     Adam as Adam,
@@ -445,6 +478,9 @@ from .zeroth_order import (
 )
 from .zeroth_order import (
     Sign as Sign,
+)
+from .zeroth_order import (
+    SubZero as SubZero,
 )
 from .zeroth_order import (
     Tilted as Tilted,

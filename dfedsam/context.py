@@ -126,6 +126,12 @@ class Oracle:
             self._require_finite(np.isfinite(np.einsum("pd->p", gradients)), "gradient")
         return gradients
 
+    def of(self, some: NDArray[np.intp]) -> Oracle:
+        """The oracle of some of its peers, named by their rising places among them."""
+        rows = np.arange(len(self.counter.queries))[self.rows][some]
+        stream = replace(self.stream, peers=np.asarray(self.stream.peers)[some])
+        return replace(self, batch=self.batch[some], rows=rows, stream=stream)
+
     def random(self, purpose: str) -> RandomStream:
         """The random numbers of this step for one purpose, a row for each of the p peers."""
         return replace(self.stream, purpose=purpose)

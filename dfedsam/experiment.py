@@ -17,6 +17,7 @@ from dfedsam.communication.base import Communicator
 from dfedsam.describe import describe, only_results
 from dfedsam.errors import OptionError, options_within
 from dfedsam.objectives import Objective, Problem
+from dfedsam.objectives.base import Solution
 from dfedsam.privacy import Privacy
 from dfedsam.registry import public_name
 from dfedsam.topologies import Topology, verify
@@ -24,13 +25,14 @@ from dfedsam.topologies.placement import Placement, check_placement, place
 from dfedsam.validation import one_of, positive, whole_number
 
 DType = Literal["float32", "float64"]
+Metric = Literal["gradient_norm", "distance", "regret", "recall", "trace"]
 _NO_RESULT = (
     "rounds",
     "evaluate_every",
     "evaluate_local",
     "checkpoint_every",
     "cosine",
-    "gradient_norm",
+    "metrics",
     "references",
     "placement",
     "until",
@@ -53,8 +55,10 @@ class Experiment:
             the same of validation examples).
         checkpoint_every: rounds between checkpoints, at least 1; the start and the last round always get one.
         cosine: record the mean cosine of the estimates with the exact gradients, if the objective gives gradients.
-        gradient_norm: record ‖∇f(x̄)‖ of the mean objective at the mean model, if the objective gives gradients; of
-            this the convergence theorems speak.
+        metrics: further metrics of the mean model x̄, as far as the objective gives them: "gradient_norm", ‖∇f(x̄)‖ of
+            the mean objective, of which convergence theorems speak; "distance", ‖x̄ − x*‖, and "regret",
+            f(x̄) − f(x*), if the optimum is known; "recall" of each class on the held-out examples; "trace" of the
+            held-out loss's Hessian, by Hutchinson's estimate over 32 directions with differences of losses.
         references: also compute the objective's reference metrics, such as its first-order accuracy.
         placement: which MPI rank owns which peers; does not affect results. "contiguous": neighbouring peers share a
             rank; "reorder": fewer edges cross ranks, so less is sent; "metis": fewer still, requires the extra [metis].
@@ -78,7 +82,7 @@ class Experiment:
     evaluate_local: bool = True
     checkpoint_every: int = 10
     cosine: bool = False
-    gradient_norm: bool = False
+    metrics: tuple[Metric, ...] = ()
     references: bool = False
     placement: Placement = "contiguous"
     clock: Clock | None = None
@@ -93,6 +97,12 @@ class Experiment:
         one_of("dtype", self.dtype, get_args(DType))
         whole_number("evaluate_every", self.evaluate_every, 1)
         whole_number("checkpoint_every", self.checkpoint_every, 1)
+        object.__setattr__(self, "metrics", tuple(self.metrics))
+        for metric in self.metrics:
+            one_of("metrics", metric, get_args(Metric))
+            if metric in ("distance", "regret") and not self.objective.is_solvable:
+                rule = "needs an objective whose optimum is known"
+                raise OptionError("metrics", metric, rule, "choose quadratic, or logistic_regression with l2 above 0")
         check_placement(self.placement)
         verify(self.topology)
         self._check_clock()
@@ -110,24 +120,41 @@ class Experiment:
                 raise OptionError("privacy", public_name(type(self.privacy)), rule, "choose an algorithm with rounds")
         if self.clock is not None:
             self.clock.check(topology, asynchronous=self.algorithm.wakes is not None)
-            if self.clock.m is not None:
+            churn = self.clock.availability is not None and self.algorithm.wakes is None
+            if churn:
+                self._check_churn()
+            if churn or self.clock.m is not None:
                 topology = copy(topology)
                 topology.period = None  # which links are dropped changes from round to round
-                if gossip is not None and not gossip.is_exact:
-                    rule = "must not drop messages of a gossip that does not send whole rows"
-                    raise OptionError("clock.wait", self.clock.wait, rule, "choose the gossip plain, or neighbourhood")
+            if self.clock.m is not None and gossip is not None and not gossip.is_exact:
+                rule = "must not drop messages of a gossip that does not send whole rows"
+                raise OptionError("clock.wait", self.clock.wait, rule, "choose the gossip plain, or neighbourhood")
         self.algorithm.check(topology)
         if self.until is not None:
             positive("until", self.until)
             if self.clock is None:
                 raise OptionError("until", self.until, "needs simulated time", "set clock, such as --clock simulated")
 
+    def _check_churn(self) -> None:
+        """Raise OptionError unless peers may join a synchronous run, with a copy of a neighbour's x."""
+        algorithm, gossip = self.algorithm, self.algorithm.gossip_of_x()
+        name, me = public_name(type(self.clock.availability)), public_name(type(algorithm))  # type: ignore[union-attr]
+        if algorithm.needs_all_peers:
+            rule = f"must be none for the algorithm {me}, whose server needs all peers in every round"
+            raise OptionError("clock.availability", name, rule, f"choose {algorithm.instead}")
+        if gossip is not None and (gossip.sends_coefficients or gossip.needs_increments):
+            rule = f"must be none for the gossip {public_name(type(gossip))}, to which x is not all of a peer's state"
+            raise OptionError("clock.availability", name, rule, "choose the gossip plain")
+        if self.privacy is not None and self.privacy.releases == "messages":
+            rule = "must be none where messages are noisy: a peer that joins would copy a row without noise"
+            raise OptionError("clock.availability", name, rule, "choose a privacy of scalars")
+
     def _check_adversary(self) -> None:
         if self.adversary is None:
             return
         name, gossip = public_name(type(self.adversary)), self.algorithm.gossip_of_x()
-        if gossip is None or self.algorithm.uses_server:
-            rule = "must gossip, since attackers forge messages between peers"
+        if gossip is None or self.algorithm.uses_server or self.algorithm.wakes is not None:
+            rule = "must gossip in rounds, since attackers forge what is sent in them"
             raise OptionError("algorithm", public_name(type(self.algorithm)), rule, "choose dpsgd or dfedsam")
         if not gossip.admits_attackers:
             rule = f"must send plain rows or scalars for the adversary {name} to forge"
@@ -141,15 +168,20 @@ class Experiment:
 
     @cached_property
     def attackers(self) -> Attackers | None:
-        """The attackers; None without an adversary.
+        """The attackers; None if nobody attacks.
 
         Raises:
             OptionError: if there are too many, or they cut the graph of honest peers.
         """
-        if self.adversary is None:
+        if self.adversary is None or self.adversary.peers == 0:
             return None
         with options_within("adversary"):
             return Attackers(self.adversary, self.adversary.attackers(self.topology, self.seed), self.topology)
+
+    @cached_property
+    def solution(self) -> Solution:
+        """The optimum of the mean objective, if it is solvable."""
+        return self.objective.solve(self.topology.n, self.seed)
 
     def description(self) -> dict[str, Any]:
         """Every option as plain values, in the form of an experiment file; feeding it back repeats the run."""
@@ -176,7 +208,8 @@ class Experiment:
         if algorithm.wakes is None:
             return SynchronousTime(self.clock, self.topology.n, self.seed)
         queries = algorithm.queries_per_waking(problem)
-        return AsynchronousTime(self.clock, algorithm.wakes, self.topology.weights(0), self.seed, size, queries)
+        W, sends = self.topology.weights(0), algorithm.sends(self.topology)
+        return AsynchronousTime(self.clock, algorithm.wakes, W, self.seed, size, queries, sends)
 
     def connect(self) -> Communicator:
         """The communicator over the ranks of this MPI job, or over this process alone."""

@@ -72,6 +72,7 @@ KINDS = {
     "clock": Kind("dfedsam.clock", "TimeModel", usual="simulated"),
     "compute": Kind("dfedsam.clock", "Compute"),
     "links": Kind("dfedsam.clock", "Links"),
+    "availability": Kind("dfedsam.clock", "Availability", usual="trace"),
 }
 LISTS = {"topologies": "topology"}  # options that take several plug-ins, and their kind
 
@@ -118,6 +119,8 @@ def find(option: str, name: str, *, kind: str | None = None, code: bool = True) 
             imported.
     """
     kind = kind or option.rpartition(".")[2]
+    if (plugin := _by_class_name(kind, name)) is not None:
+        return plugin
     ours = _ours(kind)
     match = match_name(name, ours)
     if match is not None:
@@ -237,7 +240,18 @@ def _ours(kind: str) -> dict[str, Plugin]:
         return dict(getattr(package, where.base)())
     base = getattr(package, where.base)
     values = [getattr(package, name) for name in getattr(package, "__all__", dir(package))]
-    return {public_name(value): value for value in values if is_plugin(value, base)}
+    return dict(sorted((public_name(value), value) for value in values if is_plugin(value, base)))
+
+
+def _by_class_name(kind: str, name: str) -> Plugin | None:
+    """The plug-in of ours whose class is called so; the package, which is lazy, imports no other to find it."""
+    package = importlib.import_module(KINDS[kind].package)
+    attribute = match_name(name, dir(package))
+    if attribute is None or KINDS[kind].functions:
+        return None
+    found = getattr(package, attribute)
+    meant = is_plugin(found, base_class(kind)) and match_name(name, [public_name(found)])
+    return found if meant else None
 
 
 @cache

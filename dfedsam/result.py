@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import importlib
+import io
+from base64 import b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from dfedsam.callbacks.files import topology_row
+from dfedsam.callbacks.progress import metrics_line
 from dfedsam.experiment import Experiment
 from dfedsam.run_folder import Row
 
@@ -22,7 +27,7 @@ if TYPE_CHECKING:
     from dfedsam.topologies import Topology
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
     """The result of a run.
 
@@ -71,19 +76,46 @@ class Result:
         """The mixing matrix of round 0, shape (n, n)."""
         return self.topology.weights(0)
 
+    @property
+    def spectrum(self) -> Mapping[str, Any]:
+        """What `dfedsam.topologies.spectrum` says of the topology: its gap, contraction factor, …."""
+        from dfedsam.topologies import spectrum
+
+        return spectrum(self.topology)
+
     def plot(self, **options: Any) -> Figure:
         """Draw the metrics; the options (x, y, size, log, title) are those of `dfedsam.analysis.convergence`."""
         analysis = importlib.import_module("dfedsam.analysis")  # loaded only here: a run needs no matplotlib
         return analysis.convergence(self.metrics, **options)
 
-    def _repr_html_(self) -> str:
-        """A notebook's view: the experiment, and the first and last evaluation."""
-        import html
-
-        import pandas as pd
-
+    @property
+    def _title(self) -> str:
         description = self.experiment.description()
-        title = ", ".join(str(description[key]["class_path"]) for key in ("algorithm", "topology", "objective"))
-        table = pd.DataFrame([self.rows[0], self.rows[-1]]).T.to_html(header=False, float_format="{:.4g}".format)
+        names = ", ".join(str(description[key]["class_path"]) for key in ("algorithm", "topology", "objective"))
+        return f"{names}, {self.topology.n} peers"
+
+    def __repr__(self) -> str:
+        return f"<Result of {self._title}, round {self.rows[-1]['round']}: {metrics_line(self.rows[-1])}>"
+
+    def _repr_html_(self) -> str:
+        """A notebook's view: the experiment, its first and last evaluation, and a small figure."""
+        rows = "".join(
+            f"<tr><th>{key}</th><td>{_cell(self.rows[0][key])}</td><td>{_cell(value)}</td></tr>"
+            for key, value in self.rows[-1].items()
+            if key in self.rows[0] and key not in ("seconds", "consensus_distance_before_gossip")
+        )
         ended = "" if self.stopped is None else f"<p>stopped: {html.escape(self.stopped)}</p>"
-        return f"<b>{html.escape(title)}, {self.topology.n} peers</b>{table}{ended}"
+        table = f"<table><tr><th></th><th>start</th><th>end</th></tr>{rows}</table>"
+        return f"<b>{html.escape(self._title)}</b>{table}{ended}{self._picture() if len(self.rows) > 1 else ''}"
+
+    def _picture(self) -> str:
+        image = io.BytesIO()
+        y = [key for key in ("accuracy", "loss", "consensus_distance") if key in self.rows[-1]]
+        self.plot(x=("queries",), y=y, size=(4, 1.3 + 1.4 * len(y))).savefig(image, format="png", dpi=110)
+        return f'<img alt="metrics against queries" src="data:image/png;base64,{b64encode(image.getvalue()).decode()}">'
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "∞"
+    return f"{value:,.0f}" if isinstance(value, float | int) and abs(value) >= 1000 else f"{value:.4g}"

@@ -15,11 +15,11 @@ from dfedsam.callbacks.evaluation import Evaluation
 from dfedsam.callbacks.files import Checkpoints, Files, Out, open_folder, restore
 from dfedsam.callbacks.privacy import Ledger
 from dfedsam.callbacks.rounds import AbsentPeers, Budget, Watch
-from dfedsam.callbacks.timing import Timing
+from dfedsam.callbacks.timing import Joins, Timing
 from dfedsam.communication.base import Communicator
 from dfedsam.context import QueryCounter, RoundContext, Server
 from dfedsam.errors import OptionError, RunError, options_within
-from dfedsam.experiment import DType, Experiment
+from dfedsam.experiment import DType, Experiment, Metric
 from dfedsam.machine import total_memory
 from dfedsam.objectives.base import ALL_ROWS, Problem
 from dfedsam.peers import format_peers
@@ -73,7 +73,7 @@ def run(
             restore(run, run.folder)
         files = [] if run.folder is None else [Files(run.folder)]
         saves = [] if run.folder is None else [Checkpoints(run.folder)]
-        first = [AbsentPeers(), Budget(), Timing(), Ledger(), Evaluation(), Watch()]
+        first = [Budget(), Joins(), AbsentPeers(), Timing(), Ledger(), Evaluation(), Watch()]
         every = [*first, *files, *callbacks, *saves]
         run.callbacks = every
         for callback in every:
@@ -184,7 +184,7 @@ def simulate(
     evaluate_local: bool = True,
     checkpoint_every: int = 10,
     cosine: bool = False,
-    gradient_norm: bool = False,
+    metrics: Sequence[Metric] = (),
     references: bool = False,
     placement: Placement = "contiguous",
     clock: Clock | None = None,
@@ -209,7 +209,7 @@ def simulate(
         evaluate_local: also evaluate each peer's own model.
         checkpoint_every: rounds between checkpoints.
         cosine: record the mean cosine of the estimates with the exact gradients.
-        gradient_norm: record the norm of the mean objective's gradient at the mean model.
+        metrics: further metrics of the mean model: "gradient_norm", "distance", "regret", "recall", "trace".
         references: also compute the objective's reference metrics.
         placement: which MPI rank owns which peers.
         adversary: which peers attack, such as `ALIE(peers=3)`.
@@ -218,7 +218,7 @@ def simulate(
         until: simulated seconds after which the run ends.
         out: the run's folder, which must not exist yet; without it nothing is written.
         resume: continue from the checkpoint in `out`.
-        callbacks: further callbacks, such as `Progress()`.
+        callbacks: further callbacks; without any, a notebook shows a bar, which is `Progress()` elsewhere.
 
     Returns:
         Its `metrics` are a pandas DataFrame, one row per evaluation.
@@ -235,8 +235,12 @@ def simulate(
         >>> result.x.shape
         (8, 5)
     """
+    from dfedsam.callbacks.progress import Progress, in_notebook
     from dfedsam.registry import find
     from dfedsam.topologies import Topology, make
+
+    if not callbacks and in_notebook():
+        callbacks = [Progress()]
 
     if isinstance(topology, str):
         topology = make(topology, peers, seed)
@@ -251,7 +255,7 @@ def simulate(
         evaluate_local=evaluate_local,
         checkpoint_every=checkpoint_every,
         cosine=cosine,
-        gradient_norm=gradient_norm,
+        metrics=tuple(metrics),
         references=references,
         placement=placement,
         clock=clock,

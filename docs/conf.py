@@ -13,6 +13,7 @@ sys.path.insert(0, str(HERE / "_ext"))
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 os.environ |= {"OMP_NUM_THREADS": "1", "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb", "HF_HUB_OFFLINE": "1"}
 os.environ |= {"PYDEVD_DISABLE_FILE_VALIDATION": "1", "JUPYTER_PLATFORM_DIRS": "1"}
+os.environ["PYTHONWARNINGS"] = "ignore:IProgress not found"  # tqdm, of a library that wants widgets
 # A profile of IPython for the pages' cells, away from the user's own.
 PROFILE = HERE.parent / "build" / "ipython" / "profile_default"
 (PROFILE / "startup").mkdir(parents=True, exist_ok=True)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 _HELP = """usage: dfedsam COMMAND [OPTIONS]
 
-A simulator of decentralised, black-box prompt tuning: peers query a model for losses only, and average with their
-neighbours on a graph.
+A simulator of decentralised, black-box prompt tuning: peers only query a model for losses or class scores, and
+average with their neighbours on a graph.
 
 commands:
 {commands}

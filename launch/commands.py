@@ -17,6 +17,7 @@ COMMANDS = {  # name: its module in dfedsam.launch, and its summary for the list
     "run": ("run", "run an experiment: peers on a graph minimise an objective with queries and gossip"),
     "resume": ("run", "continue a stopped or killed run from its last checkpoint, or extend it by more rounds"),
     "sweep": ("sweep", "execute many runs from one file, on this machine or as a SLURM array"),
+    "tune": ("tune", "search options, such as the learning rate, on validation data, by successive halving"),
     "plan": ("plan", "forecast what a run will ask, pay, send and take, before it is started"),
     "status": ("status", "show the progress of a study: which runs are done, running, failed, stopped, or to do"),
     "watch": ("status", "follow a run in the terminal, here or on another machine that shares the file system"),
@@ -55,7 +56,8 @@ def plot(
         folders: runs' folders, finished or not, or studies.
         out: the figure: .pdf, .png or .svg (default: convergence.pdf, in the folder if there is one).
         x: horizontal axes, separated by commas: rounds, queries, bytes (both per peer), time (of messages) or
-            seconds (of the runs' clocks).
+            seconds (of the runs' clocks); or one setting with numbers, such as adversary.peers, against which the
+            metric's last value is drawn, a panel for each topology.
         y: metrics, one row of panels each, such as accuracy,loss (default: loss, accuracy and consensus distance).
         color: a setting, such as topology or gossip.steps; curves with the same value share a colour.
         columns: a setting; each value gets a column of panels. Needs a single x.
@@ -66,6 +68,7 @@ def plot(
     Examples:
         dfedsam plot runs/a
         dfedsam plot runs/ring-0 runs/ring-1 runs/torus-0 --out figure.pdf
+        dfedsam plot studies/robustness --x adversary.peers --y accuracy
         dfedsam plot studies/ablation --x rounds --y error --color topology --columns gossip.steps --log true
     """
     from dfedsam.analysis import plot_runs

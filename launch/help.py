@@ -175,7 +175,8 @@ def table() -> list[dict[str, Any]]:
 def _page(command: Callable[..., int], usage: list[str], entries: list[str]) -> str:
     text, examples = prose(command)
     end = ["examples:", *(f"  {line}" for line in examples.splitlines())]
-    return "\n".join([" ".join(["usage: dfedsam", *usage]), "", text, "", "options:", *entries, "", *end])
+    listed = ["options:", *entries, ""] if entries else []
+    return "\n".join([" ".join(["usage: dfedsam", *usage]), "", text, "", *listed, *end])
 
 
 def _entry(head: str, text: str) -> list[str]:

@@ -24,8 +24,8 @@ _RESERVED = "DFEDSAM_RESERVED"  # the folder that the parent process has created
 def run(argv: list[str]) -> int:
     """Run an experiment: peers on a graph minimise an objective with queries and gossip.
 
-    The peers query losses only, take local steps, and average with their neighbours. Settings, metrics, a checkpoint
-    and the mean prompt are written to the run's folder.
+    Peers query losses or class scores, take local steps, and average with their neighbours. Settings, metrics, a
+    checkpoint and the mean prompt are written to the run's folder.
 
     Options of a plug-in follow a dot, as in --algorithm.rho. --algorithm.help lists all algorithms, --algorithm.help
     dfedsam the options of one. In a file, write a plug-in as its name or as {class_path: NAME, init_args: {…}}. If you

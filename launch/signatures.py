@@ -152,6 +152,8 @@ def in_words(hint: Any) -> str:
         return f"one of {', '.join(map(str, arguments))}"
     if origin in _LISTS:
         inner = arguments[0] if arguments else None
+        if typing.get_origin(inner) is Literal:
+            return f"a list of some of {', '.join(map(str, typing.get_args(inner)))}"
         if typing.get_origin(inner) in _LISTS:
             return "a list of lists, such as [[1, 2], [3, 4]]"
         numbers = {int: "whole numbers", float: "numbers"}.get(typing.cast(type, inner))

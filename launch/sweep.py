@@ -111,7 +111,7 @@ def sweep(
             print(f"{action:<8} {study.folder.folder(run).path}")
         print(f"{len(study.runs)} runs, {len(study.runs) - len(study.todo)} of them done; nothing was written")
     else:
-        return _execute(study, jobs or 1, more, restarts, how)
+        return execute(study, jobs or 1, more, restarts, how)
     return 0
 
 
@@ -127,7 +127,8 @@ def _checked(numbers: dict[str, tuple[int | None, int]], slurm: bool, job: dict[
     return job
 
 
-def _execute(study: Pending, jobs: int, more: Sequence[str], restarts: int, level: Level) -> int:
+def execute(study: Pending, jobs: int, more: Sequence[str], restarts: int, level: Level) -> int:
+    """Execute what is to be done, several runs at a time, and return the exit status; arguments as for `sweep`."""
     folder, search, total = study.folder, study.sweep.search, len(study.runs)
     folder.create(study.sweep, study.cells, study.source)
     progress = Progress(total, total - len(study.todo), min(jobs, max(1, len(study.todo))))

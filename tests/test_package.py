@@ -3,6 +3,8 @@
 import shutil
 import subprocess
 import sys
+import sysconfig
+import venv
 import zipfile
 from pathlib import Path
 
@@ -41,15 +43,22 @@ def test_every_file_of_the_source_tree_is_in_the_wheel(wheel):
     assert source <= set(zipfile.ZipFile(wheel).namelist())
 
 
-def test_folders_and_modules_of_the_user_do_not_hide_ours(wheel, tmp_path):
-    """A script named analysis.py and a folder named topologies beside the user's experiment."""
-    installed, work = tmp_path / "installed", tmp_path / "work"
-    zipfile.ZipFile(wheel).extractall(installed)
+def test_installed_in_an_environment_of_its_own(wheel, tmp_path):
+    """The wheel alone, beside a script named analysis.py and a folder named topologies of the user's."""
+    scripts, work = tmp_path / "environment/bin", tmp_path / "work"
+    venv.create(tmp_path / "environment")
+    python = str(scripts / "python")
+    install = [sys.executable, "-m", "pip", "--python", python, "install", "--no-compile", "--no-deps", "--no-index"]
+    subprocess.run([*install, wheel], check=True, capture_output=True, timeout=120)
+    (installed,) = tmp_path.glob("environment/lib/*/site-packages")
+    (installed / "dependencies.pth").write_text(sysconfig.get_path("purelib"))  # whose own .pth files are not read
     (work / "topologies").mkdir(parents=True)
     for name in ("analysis.py", "launch.py", "topologies/__init__.py"):
         (work / name).write_text("raise RuntimeError('this is the user\\'s')\n")
-    environment = mpi.environment() | {"PYTHONPATH": f"{work}:{installed}"}
-    code = "import sys; from dfedsam.launch.cli import main; sys.exit(main())"
-    for command in (["run", "--rounds", "2", "--out", "a"], ["plot", "a"], ["topology", "ring"]):
-        done = mpi.run([sys.executable, "-c", code, *command], 60, environment, work)
+    environment = mpi.environment() | {"PYTHONPATH": str(work)}
+    quadratic = ["--objective", "quadratic", "--objective.dim", "50", "--rounds", "2", "--out", "a"]
+    for command in (["run", *quadratic], ["plot", "a"], ["topology", "ring"]):
+        done = mpi.run([str(scripts / "dfedsam"), *command], 60, environment, work)
         assert done.returncode == 0, done.stderr
+    done = mpi.run([python, "-c", "import dfedsam; print(dfedsam.__file__)"], 60, environment, work)
+    assert done.stdout.strip() == str(installed / "dfedsam/__init__.py")

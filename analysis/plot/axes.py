@@ -130,7 +130,7 @@ def format_xaxis(ax: Axes, x: str, label: str, largest: float) -> None:
         label = f"{label} ({unit})"
     elif largest >= 10_000:
         ax.xaxis.set_major_formatter(EngFormatter(sep=""))
-    if x == "time" and largest > 0:  # graphs with hubs take many times longer than others
+    if x == "message_time" and largest > 0:  # graphs with hubs take many times longer than others
         logarithmic(ax, "x")
         ax.xaxis.set_minor_formatter(NullFormatter())
     if largest == 0:  # only the start

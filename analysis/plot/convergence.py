@@ -24,12 +24,11 @@ from dfedsam.analysis.plot.axes import (
 from dfedsam.analysis.plot.points import facet_title
 from dfedsam.analysis.plot.style import (
     COLOURS,
-    COLUMN,
     GREY,
-    PAGE,
     Size,
     char_width,
     curve_style,
+    figure_size,
     new_figure,
     plain,
     rc_context,
@@ -37,7 +36,7 @@ from dfedsam.analysis.plot.style import (
 )
 from dfedsam.analysis.read import metrics
 from dfedsam.analysis.read.metrics import numbers
-from dfedsam.analysis.read.runs import REFERENCE
+from dfedsam.analysis.read.rows import REFERENCE
 from dfedsam.errors import OptionError
 
 ROWS = ("loss", "error_local", "accuracy", "consensus_distance")  # rows of panels, for the metrics that a run has
@@ -45,8 +44,8 @@ X = {  # name of a horizontal axis: column and title
     "rounds": ("round", "round"),
     "queries": ("queries", "queries per peer"),
     "bytes": ("bytes", "sent per peer"),
-    "time": ("time", "message time (s)"),
-    "seconds": ("simulated", "simulated time (s)"),
+    "time": ("message_time", "message time (s)"),
+    "seconds": ("time", "simulated time (s)"),
 }
 # Metrics in the panels of a single run, and their names there
 SINGLE = {
@@ -88,8 +87,8 @@ def convergence(
     Args:
         frame: evaluations of `read_runs`, or of any run: columns `round` and metrics; also `run` and `label` for
             several runs. Or the result of a run.
-        x: what to draw against: "rounds", "queries", "bytes" (per peer), "time" (`summary.with_time`) or "seconds"
-            (column `simulated`: those of the runs' clocks).
+        x: what to draw against: "rounds", "queries", "bytes" (per peer), "time" (of messages, `summary.with_time`) or
+            "seconds" (of the runs' clocks).
         y: metrics to draw, a row of panels each; empty: those of ROWS that were recorded.
         color: column of `frame` by whose values curves are coloured.
         columns: column of `frame` by whose values panels are split.
@@ -113,7 +112,7 @@ def convergence(
     styles = _styles(frame, color)
     called = {label: (names or {}).get(label, str(label)) for label in styles} if color is None else {}
     with rc_context():
-        width, height = _size(size, len(panels), len(rows))
+        width, height = figure_size(size, len(panels), len(rows))
         figure = new_figure(width, height)
         grid = figure.subplots(
             len(rows), len(panels), sharex="all" if columns else "col", sharey="row", squeeze=False
@@ -211,19 +210,6 @@ def _styles(frame: pd.DataFrame, color: str | None) -> dict[str, dict[str, Any]]
     of = dict(zip(frame["label"], frame[color], strict=True))
     values = sorted(set(of.values()), key=lambda value: (isinstance(value, str), value))
     return {label: {**curve_style(values.index(of[label])), "value": of[label]} for label in shown}
-
-
-def _size(size: Size | None, columns: int, rows: int) -> tuple[float, float]:
-    if size is None or size in ("column", "page"):
-        narrow = size == "column" or (size is None and columns == 1)
-        return (COLUMN if narrow else PAGE), 0.5 + 1.5 * rows
-    try:
-        width, height = map(float, size.split("x") if isinstance(size, str) else size)
-    except ValueError:
-        width = height = 0.0
-    if not (0 < width < np.inf and 0 < height < np.inf):
-        raise OptionError("size", size, "must be column, page or WIDTHxHEIGHT in inches", "such as 3.4x2.5")
-    return width, height
 
 
 def _draw(

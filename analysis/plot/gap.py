@@ -96,7 +96,7 @@ def gap_cells(summary: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Cells of unbiased topologies with `condition` = 1/(1 − λ_Q), and the rows of the summary behind them.
 
     Raises:
-        ValueError: if no run has a gap.
+        ValueError: if no run has a gap, or all have the same.
     """
     unbiased = ~summary["biased"].fillna(False).astype(bool).to_numpy()
     fair = best_rates(summary[unbiased & (numbers(summary, "lambda_q") < 1)])
@@ -108,6 +108,8 @@ def gap_cells(summary: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     log = not metrics.rises(metric)
     cells = aggregate(fair, ("steady", "rounds_to", "predicted", "consensus"), log=log)
     cells["condition"] = 1 / (1 - cells["lambda_q"].astype(float))
+    if cells["condition"].max() - cells["condition"].min() < _EXACT:
+        raise ValueError("the gap is the same in all runs: an axis needs at least two gaps")
     return cells, fair
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dfedsam.analysis.plot.convergence import convergence
+from dfedsam.analysis.plot.convergence import X, convergence
+from dfedsam.analysis.plot.setting import setting_curves
 from dfedsam.analysis.plot.style import Size, Style, save, use_style
 from dfedsam.analysis.read import labels
 from dfedsam.analysis.read.metrics import numbers
@@ -38,7 +39,8 @@ def plot_runs(
         out: file to write (.pdf, .png, .svg). By default convergence.pdf, in the folder if there is a single one, else
             in the current one.
         x: what to draw against: "rounds", "queries", "bytes" (per peer), "time" (of messages) or "seconds"
-            (of the runs' clocks).
+            (of the runs' clocks); or a single setting with numbers, such as "adversary.peers", against which the last
+            values are drawn, with a panel for each topology.
         y: metrics to draw, a row of panels each; empty: those of ROWS that were recorded.
         color: a setting, such as "topology" or "gossip.steps": curves with the same value share a colour.
         columns: a setting: one column of panels per value; `x` must be a single word then.
@@ -57,23 +59,18 @@ def plot_runs(
         out = (Path(given[0]) if len(given) == 1 else Path()) / "convergence.pdf"
     with use_style(style):
         study = read_study(given, strict=True)
+        if len(x) == 1 and x[0] not in X:
+            against = {"columns": _setting(study, "columns", columns or "topology"), "size": size, "log": bool(log)}
+            return save(setting_curves(study, _setting(study, "x", x[0]), y, **against), out, formats=(".pdf",))[0]
         frame = study.evaluations
-        if "seconds" in x:
-            frame = _with_clock(frame)
+        if "seconds" in x and not np.isfinite(numbers(frame, "time")).any():
+            raise OptionError("x", "seconds", "needs runs with simulated time", "run them with --clock simulated")
         if "time" in x:
             frame = with_time(frame)
         frame, chosen = _with_settings(frame, study, color=color, columns=columns)
         names, title = curve_names(study, frame)
         figure = convergence(frame, x, y, **chosen, size=size, log=log, names=names, title=title)
         return save(figure, out, formats=(".pdf",))[0]
-
-
-def _with_clock(frame: pd.DataFrame) -> pd.DataFrame:
-    """The evaluations with their simulated seconds as `simulated`."""
-    seconds = numbers(frame, "time")
-    if not np.isfinite(seconds).any():
-        raise OptionError("x", "seconds", "needs runs with simulated time", "run them with --clock simulated")
-    return frame.assign(simulated=seconds)
 
 
 def plot_run(folder: Path | str) -> list[Path]:
@@ -101,16 +98,23 @@ def curve_names(study: Study, frame: pd.DataFrame) -> tuple[dict[str, str], str]
 
 def _with_settings(frame: pd.DataFrame, study: Study, **chosen: str | None) -> tuple[pd.DataFrame, dict[str, Any]]:
     """The evaluations with a column for each chosen setting, and the columns' names by option."""
-    known = list(dict.fromkeys(key for table in study.settings.values() for key in table))
     found: dict[str, Any] = {}
     for option, name in chosen.items():
         if name is None or name in frame:
             found[option] = name
             continue
-        match = next((key for key in known if key == name or key.endswith(f".{name}")), None)
-        if match is None:
-            raise OptionError(option, name, f"must be a setting: {', '.join(known)}")
+        match = _setting(study, option, name)
         values = {run: labels.value_text(table.get(match)) for run, table in study.settings.items()}
         frame = frame.assign(**{name: frame["run"].map(values)})
         found[option] = name
     return frame, found
+
+
+def _setting(study: Study, option: str, name: str) -> str:
+    """The full key of a setting that an option names, perhaps by its end."""
+    known = list(dict.fromkeys(key for table in study.settings.values() for key in table))
+    match = next((key for key in known if key == name or key.endswith(f".{name}")), None)
+    if match is None:
+        more = f"one of {', '.join(X)}, or " if option == "x" else ""
+        raise OptionError(option, name, f"must be {more}a setting: {', '.join(known)}")
+    return match

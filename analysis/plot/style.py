@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from math import inf
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -114,6 +115,20 @@ def rc_context() -> Any:
 def new_figure(width: float = COLUMN, height: float = 2.4) -> Figure:
     """An empty figure of `width` × `height` inches that makes room for labels and legends; inside `rc_context()`."""
     return Figure(figsize=(width, height * scaled(1.0) ** 0.5), layout="constrained")
+
+
+def figure_size(size: Size | None, columns: int, rows: int) -> tuple[float, float]:
+    """Width and height in inches of a figure with a grid of panels; None: one column wide for one column of panels."""
+    if size is None or size in ("column", "page"):
+        narrow = size == "column" or (size is None and columns == 1)
+        return (COLUMN if narrow else PAGE), 0.5 + 1.5 * rows
+    try:
+        width, height = map(float, size.split("x") if isinstance(size, str) else size)
+    except ValueError:
+        width = height = 0.0
+    if not (0 < width < inf and 0 < height < inf):
+        raise OptionError("size", size, "must be column, page or WIDTHxHEIGHT in inches", "such as 3.4x2.5")
+    return width, height
 
 
 def curve_style(number: int) -> dict[str, Any]:

@@ -12,13 +12,14 @@ Settings = dict[str, Any]
 # How a run was executed: runs that differ only in these are the same experiment
 EXECUTION = {
     "rounds", "evaluate_every", "evaluate_local", "checkpoint_every", "out", "ranks", "resume", "references", "cosine",
-    "gradient_norm", "placement", "format", "version", "versions",
+    "metrics", "placement", "format", "version", "versions",
 }  # fmt: skip
 BASE = ("algorithm", "topology", "peers")
-# Settings that papers write as a letter
+# Settings that papers write as a letter or another word
 LETTERS = {
     "algorithm.gossip.steps": "Q", "algorithm.local_steps": "K", "algorithm.rho": "ρ", "algorithm.momentum": "β",
     "algorithm.estimator.mu": "μ", "algorithm.estimator.directions": "q", "objective.split.alpha": "α",
+    "adversary.peers": "attackers", "privacy.epsilon": "ε", "privacy.delta": "δ",
 }  # fmt: skip
 _LONGEST = 30  # maximum of characters of a value in a label
 
@@ -29,9 +30,12 @@ def settings(config: Mapping[str, Any]) -> Settings:
     A plug-in `{class_path, init_args}` becomes its name, and its options follow under dotted keys:
     `{"algorithm": "dfedsam", "algorithm.rho": 0.05, …}`.
     """
+    flat = _flat(config)
+    if flat.get("privacy.epsilon") is not None:
+        flat.pop("privacy.noise", None)  # it follows from the budget
     return {
         key: value
-        for key, value in _flat(config).items()
+        for key, value in flat.items()
         if key.split(".")[0] not in EXECUTION and key.rsplit(".", 1)[-1] != "seed"
     }
 
@@ -127,9 +131,13 @@ def topology_names(tables: Sequence[Settings]) -> list[str]:
     return _names_within(tables, "topology", lambda table: _base("topology", table), set())
 
 
-def variants(tables: Sequence[Settings], columns: Collection[str]) -> list[str | None]:
-    """The options that distinguish each run's algorithm from others of its name, except `columns`; None: no option."""
-    found = _names_within(tables, "algorithm", lambda _: "", set(columns))
+def variants(tables: Sequence[Settings], kind: str, columns: Collection[str] = ()) -> list[str | None]:
+    """The options that distinguish each run's plug-in of a kind from others of its name, except `columns`.
+
+    None: there is no such option, or all are unset.
+    """
+    set_ones = [{key: value for key, value in table.items() if value is not None} for table in tables]
+    found = _names_within(set_ones, kind, lambda _: "", set(columns))
     return [name.removeprefix(", ") or None for name in found]
 
 

@@ -27,8 +27,16 @@ PREFERRED = (
     "loss",
     "consensus_distance",
 )  # the first recorded one is used
-COSTS = ("round", "queries", "bytes", "seconds", "time", "time_mean")  # columns of an evaluation that are not metrics
-_NONNEGATIVE = ("loss", "error", "consensus", "gradient_norm")
+COSTS = (
+    "round",
+    "queries",
+    "bytes",
+    "seconds",
+    "time",
+    "message_time",
+    "time_mean",
+)  # columns of an evaluation that are not metrics
+_NONNEGATIVE = ("loss", "error", "consensus", "gradient_norm", "distance")
 
 
 def available(evaluations: pd.DataFrame, settings: Iterable[str]) -> list[str]:

@@ -7,44 +7,22 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from dfedsam.analysis.read import labels
 from dfedsam.analysis.read.labels import Settings
+from dfedsam.analysis.read.rows import REFERENCE, SETTINGS, Run, mapping, run_row
 from dfedsam.errors import FileError, OptionError
 from dfedsam.run_folder import CONFIG, METRICS, RunFolder, is_run
 
-REFERENCE = "reference."  # prefix of the columns that hold a run's references
-# Columns of a run's row, and the settings that they hold
-SETTINGS = {
-    "algorithm": "algorithm",
-    "gossip": "algorithm.gossip",
-    "steps": "algorithm.gossip.steps",
-    "compressor": "algorithm.gossip.compressor",
-    "peers": "peers",
-    "objective": "objective",
-    "lr": "algorithm.lr",
-    "rho": "algorithm.rho",
-    "local_steps": "algorithm.local_steps",
-}
-HETEROGENEITY = {"objective.heterogeneity": "heterogeneity", "objective.split.alpha": "Dirichlet α"}
-# Columns from topology.json: metrics of the spectrum of W, and theory's predictions
-SPECTRUM = (
-    "degree_mean", "degree_max", "degree_round_mean", "degree_round_max", "diameter", "mu_2", "lambda", "gap",
-    "effective_neighbours", "vectors_per_round", "biased", "period",
-)  # fmt: skip
-THEORY = {
-    "lambda_q": "lambda_q", "neighbours_q": "neighbours_q", "predicted_consensus": "consensus_distance",
-    "predicted_error": "error", "rate": "rate",
-}  # fmt: skip
 # Columns of a run that are repeated in its evaluations
 RUN_COLUMNS = (
-    "run", "label", "cell", "seed", "state", "topology", "peers", "data", "algorithm", "variant", "gossip", "steps",
-    "lr", "rho", "local_steps", "heterogeneity", "heterogeneity_of", "lambda_q", "gap", "biased", "degree_round_mean",
-    "degree_round_max",
+    "run", "label", "cell", "seed", "state", "topology", "peers", "data", "algorithm", "variant", "clock", "gossip",
+    "steps", "lr", "rho", "local_steps", "heterogeneity", "heterogeneity_of", "lambda_q", "gap", "biased",
+    "degree_round_mean", "degree_round_max",
 )  # fmt: skip
 
 
@@ -77,14 +55,6 @@ class Study:
     topologies: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     searches: list[dict[str, Any]] = field(default_factory=list)
-
-
-class _Run(NamedTuple):
-    path: Path
-    config: dict[str, Any]
-    rows: list[dict[str, Any]]
-    references: dict[str, float]
-    topology: dict[str, Any]
 
 
 def read_runs(folders: Iterable[Path | str] | Path | str) -> pd.DataFrame:
@@ -142,7 +112,7 @@ def as_evaluations(
         rows: its evaluations.
         topology: the content of topology.json.
     """
-    return _study([], [_Run(Path(name), config, rows, {}, topology)], {}, []).evaluations
+    return _study([], [Run(Path(name), config, rows, {}, topology)], {}, []).evaluations
 
 
 def find_runs(folder: Path) -> list[Path]:
@@ -164,7 +134,7 @@ def find_runs(folder: Path) -> list[Path]:
     return runs
 
 
-def _read_run(path: Path, notes: list[str], *, strict: bool) -> _Run | None:
+def _read_run(path: Path, notes: list[str], *, strict: bool) -> Run | None:
     """A run; None, with a note, if the folder holds too little."""
     folder = RunFolder(path)
     try:
@@ -190,19 +160,20 @@ def _read_run(path: Path, notes: list[str], *, strict: bool) -> _Run | None:
         topology = folder.read_topology()
     except FileError as error:
         notes.append(f"{error}: the run has just started, or was written by another version")
-    return _Run(path, config, rows, references, topology)
+    return Run(path, config, rows, references, topology)
 
 
-def _study(paths: Sequence[Path], read: Sequence[_Run], failed: dict[str, str], notes: list[str]) -> Study:
+def _study(paths: Sequence[Path], read: Sequence[Run], failed: dict[str, str], notes: list[str]) -> Study:
     names = labels.folder_names([run.path for run in read])
     configs = [run.config for run in read]
     tables = [labels.settings(config) for config in configs]
     rows = [
-        {"run": name, "label": label, "topology": graph, "data": data, "variant": variant}
-        | _run_row(run, table, failed, notes)
-        for run, name, label, table, graph, data, variant in zip(
+        {"run": name, "label": label, "topology": graph, "data": data, "variant": variant, "clock": clock}
+        | run_row(run, table, failed, notes)
+        for run, name, label, table, graph, data, variant, clock in zip(
             read, names, labels.labels(configs, names), tables, labels.topology_names(tables),
-            labels.data_names(tables), labels.variants(tables, SETTINGS.values()), strict=True,
+            labels.data_names(tables), labels.variants(tables, "algorithm", SETTINGS.values()),
+            labels.variants(tables, "clock"), strict=True,
         )
     ]  # fmt: skip
     without = sum(not run.topology.get("theory") for run in read)
@@ -242,37 +213,7 @@ def _search(path: Path, notes: list[str]) -> dict[str, Any] | None:
     return None
 
 
-def _run_row(run: _Run, table: Settings, failed: Mapping[str, str], notes: list[str]) -> dict[str, Any]:
-    """The row of one run; values that an older or unfinished folder lacks are None."""
-    last, rounds = (run.rows[-1] if run.rows else {"round": 0}), run.config.get("rounds")
-    row: dict[str, Any] = {"folder": str(run.path), "seed": run.config.get("seed"), "rounds": rounds}
-    row |= {"round": last["round"], "state": "unfinished", "reason": ""}
-    if run.rows and isinstance(rounds, int) and last["round"] >= rounds:
-        row["state"] = "done"
-    elif run.path.name in failed:
-        row |= {"state": "failed", "reason": failed[run.path.name]}
-    if row["state"] == "done" and not np.isfinite(last.get("loss", 0.0)):
-        row |= {"state": "diverged", "reason": "the loss is not finite"}
-    row |= {column: table.get(key) for column, key in SETTINGS.items()}
-    row["cell"] = json.dumps({**table, "algorithm.lr": None}, sort_keys=True, default=str)
-    row |= {"heterogeneity": None, "heterogeneity_of": None}
-    for key, name in HETEROGENEITY.items():
-        if key in table:
-            row |= {"heterogeneity": table[key], "heterogeneity_of": name}
-    if table.get("objective.split") == "iid":
-        row |= {"heterogeneity": float("inf"), "heterogeneity_of": HETEROGENEITY["objective.split.alpha"]}
-    lacking = [key for key in ("topology", "peers", "algorithm", "rounds") if key not in run.config]
-    if lacking:
-        notes.append(f"{run.path / CONFIG} lacks {', '.join(lacking)}: was it written by another version?")
-    spectrum, theory, gossip = (_mapping(run.topology.get(key)) for key in ("spectrum", "theory", "gossip"))
-    row |= {name: spectrum.get(name) for name in SPECTRUM}
-    row |= {name: theory.get(key) for name, key in THEORY.items()}
-    if row["lambda_q"] is None and not row["biased"]:
-        row["lambda_q"] = gossip.get("lambda_q")
-    return row | {REFERENCE + name: value for name, value in run.references.items()}
-
-
-def _evaluations(read: Sequence[_Run], runs: pd.DataFrame) -> pd.DataFrame:
+def _evaluations(read: Sequence[Run], runs: pd.DataFrame) -> pd.DataFrame:
     lines = [row for run in read for row in run.rows]
     codes = np.repeat(np.arange(len(read)), [len(run.rows) for run in read])
     added = [*(name for name in RUN_COLUMNS if name in runs), *(n for n in runs if str(n).startswith(REFERENCE))]
@@ -288,12 +229,8 @@ def _evaluations(read: Sequence[_Run], runs: pd.DataFrame) -> pd.DataFrame:
 
 def _course(topology: Mapping[str, Any]) -> dict[int, float]:
     """The predicted consensus distance by round."""
-    course = _mapping(_mapping(topology.get("theory")).get("course"))
+    course = mapping(mapping(topology.get("theory")).get("course"))
     return dict(zip(course.get("round", []), course.get("consensus_distance", []), strict=False))
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def _reason(path: Path) -> str:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import networkx as nx
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from dfedsam.analysis.fastest import FACTORS, QUERY, Edges, fastest, sorted_edges, times_to_target
 from dfedsam.analysis.plot import points
 from dfedsam.analysis.plot import topology as topology_figure
 from dfedsam.analysis.plot.consensus import consensus_rounds, gossip_steps
 from dfedsam.analysis.plot.convergence import convergence
+from dfedsam.analysis.plot.fastest import draw_fastest
 from dfedsam.analysis.plot.gap import convergence_gap, gap_size, predictors
 from dfedsam.analysis.plot.runs import curve_names
 from dfedsam.analysis.plot.search import search_curves
-from dfedsam.analysis.read import metrics
+from dfedsam.analysis.plot.setting import numeric_settings, setting_curves
+from dfedsam.analysis.read import labels, metrics
 from dfedsam.analysis.read.runs import Study
 from dfedsam.analysis.summary import BANDWIDTH, LATENCY, with_time
 from dfedsam.topologies import Topology
@@ -25,6 +29,7 @@ from dfedsam.topologies.make import make
 
 _MOST_CURVES = 9  # maximum of curves in one convergence figure
 _MOST_FIGURES = 6  # maximum of convergence figures
+_MOST_SETTINGS = 2  # maximum of settings with a figure of the metric against them
 _MOST_DRAWN = 12  # maximum of drawn topologies
 _LARGEST = 100  # maximum of peers of a drawn topology
 # Columns by which too many curves are split into several figures
@@ -33,17 +38,27 @@ _SPLIT = ("data", "heterogeneity", "algorithm", "gossip", "steps", "lr", "rho", 
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """A figure of the report: file name, title, caption, and the function that draws it."""
+    """A figure of the report: file name, title, caption, the function that draws it, and its table if it has one."""
 
     name: str
     title: str
     caption: str
     draw: Callable[[], Figure]
+    table: pd.DataFrame | None = None
 
 
 def items(study: Study, summary: pd.DataFrame) -> Iterator[Item]:
     """All figures that a study may have, in order; `draw` raises ValueError if there is nothing to show."""
     metric = metrics.title(str(summary["metric"].iloc[0]), line=True).replace(" (%)", "")
+    for key in numeric_settings(study)[:_MOST_SETTINGS]:
+        against = labels.LETTERS.get(key, key.rpartition(".")[2].replace("_", " "))
+        yield Item(
+            name=f"against_{key.rpartition('.')[2] if key != 'adversary.peers' else 'attackers'}",
+            title=f"{metric.capitalize()} against {against}",
+            caption=f"The last {metric} against {against}: a panel for each graph, a line for each value of the other "
+            "settings.",
+            draw=lambda key=key: setting_curves(study, key, [str(summary["metric"].iloc[0])]),
+        )  # fmt: skip
     seeds = "mean over seeds with its 95 % interval, or, below five seeds, a dash for each seed"
     has_theory = np.isfinite(metrics.numbers(summary, "predicted")).any()
     form = " Crosses: closed form for quadratics, joined for each graph and Q." if has_theory else ""
@@ -86,11 +101,55 @@ def items(study: Study, summary: pd.DataFrame) -> Iterator[Item]:
             draw=lambda search=search: search_curves(search),
         )  # fmt: skip
     yield from _convergence(study)
+    yield _fastest(study, summary)
     yield from _topologies(study)
+
+
+def _fastest(study: Study, summary: pd.DataFrame) -> Item:
+    """Who reaches the target first where; a study without an answer has an item that cannot be drawn."""
+    title = "Fastest to the target"
+    try:
+        table = times_to_target(study, summary, partial(_edges, study))
+    except ValueError as error:
+        return Item(name="fastest", title=title, caption="", draw=partial(_nothing, str(error)))
+    return Item(
+        name="fastest", title=title, draw=lambda: draw_fastest(table), table=table,
+        caption=f"Who would reach the target first, and after how many seconds: {'; '.join(fastest(table))}. Computed "
+        "from the recorded rounds to the target, queries and message sizes, with a clock whose peers wait for their "
+        f"neighbours: a query takes {1e3 * QUERY:g} ms, the messages of a gossip step share a peer's bandwidth, and on "
+        f"the right a tenth of the peers computes {FACTORS[-1]:g} × as long. tables/fastest.csv has all runs.",
+    )  # fmt: skip
+
+
+def _nothing(reason: str) -> Figure:
+    raise ValueError(reason)
+
+
+def _edges(study: Study, run: str) -> Callable[[int], Edges]:
+    """The edges of a run's gossip by round: from its files or, of a schedule, from the topology rebuilt by name."""
+    stored = study.topologies[run]
+    if stored["spectrum"]["period"] != 1:
+        topology = rebuild(study, run)
+        return lambda t: sorted_edges(np.argwhere(topology.weights(t).toarray().T), directed=True)
+    if not stored["edges"]:
+        raise ValueError(f"{run} has too many edges to be in its files")
+    pairs = [(edge["source"], edge["target"]) for edge in stored["edges"]]
+    static = sorted_edges(pairs, directed=stored["directed"])
+    return lambda _: static
 
 
 def _convergence(study: Study) -> Iterator[Item]:
     frame = with_time(study.evaluations)
+    timed = np.isfinite(metrics.numbers(frame, "time")).any()
+    seconds = (
+        "simulated seconds"
+        if timed
+        else (
+            "the time that messages would take, sent one after another at "
+            f"{LATENCY * 1e3:g} ms and {BANDWIDTH * 8e-6:g} Mbit/s each"
+        )
+    )
+    axes = ("rounds", "queries", "bytes", "seconds" if timed else "time")
     if frame["peers"].notna().any() and frame["label"].nunique() > _MOST_CURVES:
         frame = frame[frame["peers"] == frame["peers"].max()]
     groups = _groups(frame)
@@ -105,11 +164,8 @@ def _convergence(study: Study) -> Iterator[Item]:
         yield Item(
             name=f"convergence{'' if len(groups) == 1 else f'_{number}'}",
             title="Convergence" + (f": {shared}" if shared else ""),
-            caption="Against rounds, queries, bytes, and the time that messages would take, sent one after another at "
-            f"{LATENCY * 1e3:g} ms and {BANDWIDTH * 8e-6:g} Mbit/s each.{more}",
-            draw=lambda kept=kept, names=names, title=title: convergence(
-                kept, ("rounds", "queries", "bytes", "time"), names=names, title=title
-            ),
+            caption=f"Against rounds, queries, bytes, and {seconds}.{more}",
+            draw=lambda kept=kept, names=names, title=title: convergence(kept, axes, names=names, title=title),
         )
 
 

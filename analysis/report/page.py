@@ -52,7 +52,7 @@ def write_report(
             of `folders`, or in the current one.
         metric: the metric that compares runs; None: accuracy if recorded, else the squared distance from the
             optimum, else the loss.
-        target: value of the metric; rounds, queries and bytes are counted until it is reached; None: one that most runs
+        target: value of the metric; costs are counted until it is reached; None: one that most runs
             reach.
         style: "paper", or "slides" with larger letters.
         animate: also animate consensus on the drawn graphs.
@@ -148,6 +148,9 @@ def _figures(
             left_out.append(f"{item.title}: {error}")
             continue
         written += paths
+        if item.table is not None:
+            written.append(folder.parent / "tables" / f"{item.name}.csv")
+            tables.write_csv(item.table, written[-1])
         shown.append({"title": item.title, "caption": item.caption, "image": _embedded(paths[0])})
     return shown, left_out
 

@@ -19,14 +19,17 @@ from dfedsam.errors import OptionError
 # Columns that name a cell if they vary, and their names
 NAMES = {
     "data": "data", "topology": "topology", "peers": "peers", "algorithm": "algorithm", "variant": "variant",
-    "gossip": "gossip", "compressor": "compressor", "steps": "Q", "heterogeneity": "heterogeneity",
+    "clock": "clock", "gossip": "gossip", "compressor": "compressor", "steps": "Q", "heterogeneity": "heterogeneity",
     "lr": "lr", "rho": "ρ", "local_steps": "K",
 }  # fmt: skip
 SPECTRUM = {
     "degree_mean": "degree", "diameter": "diameter", "mu_2": "μ₂", "lambda": "λ", "gap": "gap",
     "effective_neighbours": "n_W", "vectors_per_round": "messages per round",
 }  # fmt: skip
-COSTS = {"rounds_to": "rounds to target", "queries_to": "queries to target", "bytes_to": "bytes to target"}
+COSTS = {
+    "rounds_to": "rounds to target", "queries_to": "queries to target", "bytes_to": "bytes to target",
+    "seconds_to": "seconds to target",
+}  # fmt: skip
 FILES = ("study.csv", "pairs.csv", "study.tex", "pivot.tex")
 _LONG = 35  # rows that still fit on a page
 _WIDE = 9  # columns that still fit on a page
@@ -47,8 +50,8 @@ def study_table(summary: pd.DataFrame) -> pd.DataFrame:
     Returns:
         A table whose index holds the labels. Columns: topology, and the settings that vary; degree, diameter, μ₂, λ,
         gap and n_W of one gossip step, messages per round (of all peers, all Q steps); rounds, queries and bytes (per
-        peer) to the target, NaN if a seed does not reach it; the steady-state metric and, after "±", its standard
-        deviation over seeds; seeds. Biased topologies have no gap.
+        peer) and seconds (of the clock) to the target, NaN if a seed does not reach it; the steady-state metric and,
+        after "±", its standard deviation over seeds; seeds. Biased topologies have no gap.
     """
     cells = aggregate(best_rates(summary), ("steady", *COSTS), log=False)
     rank = {name: i for i, name in enumerate(order(summary))}
@@ -159,8 +162,8 @@ def write_tables(summary: pd.DataFrame, folder: Path, columns: Sequence[str] | N
     bold = pd.DataFrame(_bold(summary, text, metric), text.index, text.columns)
     chosen = _columns(text, title, columns)
     written = [folder / "study.csv", folder / "pairs.csv", folder / "study.tex"]
-    _csv(table).to_csv(written[0], index=False)
-    _csv(pairs_table(summary)).to_csv(written[1], index=False)
+    write_csv(table, written[0])
+    write_csv(pairs_table(summary), written[1])
     caption = f"Steady {title} (mean ± standard deviation over seeds) and costs."
     written[2].write_text(_latex(text[chosen], bold[chosen], caption, "tab:study"), encoding="utf-8")
     by_steps = pivot(summary)
@@ -221,13 +224,13 @@ def escape(text: object) -> str:
     return re.sub(r"\s+", " ", "".join(letters)).replace("n\\_W", "$n_W$")
 
 
-def _csv(table: pd.DataFrame) -> pd.DataFrame:
-    """Mark text that a spreadsheet would read as a formula as text."""
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    """Write a table, in which text that a spreadsheet would read as a formula is marked as text."""
 
     def mark(value: Any) -> Any:
         return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
-    return table.map(mark)
+    table.map(mark).to_csv(path, index=False)
 
 
 def _tuple(key: Any) -> tuple:

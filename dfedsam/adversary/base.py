@@ -36,7 +36,7 @@ class Adversary(ABC):
     only what they send is forged. Metrics are of honest peers alone.
 
     Args:
-        peers: how many peers attack; or which share of them, if below 1; or their numbers, such as [0, 5].
+        peers: how many peers attack, 0 for none; or which share of them, if below 1; or their numbers, such as [0, 5].
         where: who attacks, if `peers` is a number: "random" (drawn by the seed), "central" (those on the most shortest
             paths), or "cut" (those whose loss harms the honest graph's connectivity μ₂ most, without cutting it if
             that can be).
@@ -66,10 +66,10 @@ class Adversary(ABC):
         if isinstance(self.peers, (list, tuple)):
             if not self.peers or len(set(self.peers)) < len(self.peers) or min(self.peers) < 0:
                 raise OptionError("peers", self.peers, "must list different numbers of peers, from 0")
-        elif isinstance(self.peers, float) and not 0 < self.peers < 1:
+        elif isinstance(self.peers, float) and not 0 <= self.peers < 1:
             raise OptionError("peers", self.peers, "must be a whole number, a share below 1, or a list of peers")
-        elif self.peers <= 0:
-            raise OptionError("peers", self.peers, "must be at least 1", "--adversary none turns it off")
+        elif self.peers < 0:
+            raise OptionError("peers", self.peers, "must be at least 0")
 
     @property
     def strength(self) -> float:
@@ -82,7 +82,7 @@ class Adversary(ABC):
         return [self.strength * factor for factor in (_FACTORS if self.line_search else (1.0,))]
 
     def attackers(self, topology: Topology, seed: int) -> NDArray[np.bool_]:
-        """Mask of the attackers, shape (n,).
+        """Mask of the attackers, shape (n,), drawn by the seed if they are a number or a share.
 
         Raises:
             OptionError: if fewer than two peers stay honest, or the attackers cut the graph of the others.
@@ -90,7 +90,7 @@ class Adversary(ABC):
         n, adjacency = topology.n, links(topology)
         listed = self.peers if isinstance(self.peers, (list, tuple)) else None
         share = 0 if isinstance(self.peers, (list, tuple)) else self.peers
-        count = len(listed) if listed else max(1, round(share * n)) if share < 1 else int(share)
+        count = len(listed) if listed else max(1, round(share * n)) if 0 < share < 1 else int(share)
         if count > n - 2:
             raise OptionError("peers", self.peers, f"must leave at least 2 of {n} peers honest")
         mask = np.zeros(n, np.bool_)

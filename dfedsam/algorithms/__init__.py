@@ -11,6 +11,7 @@ from dfedsam.algorithms.dfedavg import DPSGD, SGP, DFedAvg, DFedAvgM
 from dfedsam.algorithms.dfedcata import DFedCata
 from dfedsam.algorithms.dfedsam import DFedSAM, DFedSAMMG
 from dfedsam.algorithms.diloco import DiLoCo
+from dfedsam.algorithms.divshare import DivShare, EpidemicLearning
 from dfedsam.algorithms.edge_multipliers import DLM, LTADMM, DiNNO
 from dfedsam.algorithms.fedbbpt import FedBBPT
 from dfedsam.algorithms.fedbpt import FedBPT
@@ -22,6 +23,7 @@ from dfedsam.algorithms.momentum import DecentLaM, QGDSGDm
 from dfedsam.algorithms.network_dane import NetworkDANE
 from dfedsam.algorithms.oledfl import OledFL
 from dfedsam.algorithms.pairs import ADPSGD, A2CiD2
+from dfedsam.algorithms.ssda import SSDA
 from dfedsam.algorithms.text_evolution import TextEvolution
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "LTADMM",
     "NIDS",
     "SGP",
+    "SSDA",
     "A2CiD2",
     "Algorithm",
     "AsynchronousDFedSAM",
@@ -52,6 +55,8 @@ __all__ = [
     "DecentLaM",
     "DiLoCo",
     "DiNNO",
+    "DivShare",
+    "EpidemicLearning",
     "Extra",
     "FedAvgBBT",
     "FedBBPT",

@@ -100,8 +100,10 @@ class ADSGD(Asynchronous):
             mine = rows.mine(wave.peers)
             mixed = rows.mix(wave)
             rows.keep(wave)
-            for _, places, step in self.displacements(state.x, state, mine, context, number):
-                mixed[places] += step
+            works = None if wave.joins is None else np.flatnonzero(~rows.of_mine(wave.peers, wave.joins))
+            working = mine if works is None else mine[works]
+            for _, places, step in self.displacements(state.x, state, working, context, number):
+                mixed[places if works is None else works[places]] += step
             rows.replace(mine, mixed)
         state.kept, state.versions = rows.state()
         return state

@@ -62,7 +62,7 @@ class Algorithm(ABC):
     """
 
     uses_server: ClassVar[bool] = False
-    wakes: ClassVar[Literal["mailboxes", "pairs"] | None] = None
+    wakes: ClassVar[Literal["mailboxes", "pairs", "fragments"] | None] = None
     irregular: ClassVar[bool] = False
     replayable: ClassVar[bool] = False
     adds_gradient_steps: ClassVar[bool] = True
@@ -121,6 +121,10 @@ class Algorithm(ABC):
     def queries_per_waking(self, problem: Problem) -> float:
         """Queries that a peer of an asynchronous algorithm asks between two wakings."""
         return 0.0
+
+    def sends(self, topology: Topology) -> tuple[int, int]:
+        """Fragments that a peer of an asynchronous algorithm cuts its row into, and the neighbours each is sent to."""
+        return 1, 1
 
     def note(self, topology: Topology) -> str | None:
         """A note for the user on this algorithm and topology, printed once at the start of a run; None: no note."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from dfedsam.algorithms.local_steps import LocalState
 from dfedsam.algorithms.versions import Rows
 from dfedsam.context import RoundContext
 from dfedsam.objectives.base import Problem
+
+if TYPE_CHECKING:
+    from dfedsam.clock.meetings import Meetings
 
 
 @dataclass(kw_only=True)
@@ -47,16 +50,24 @@ class ADPSGD(Asynchronous):
     def round(self, state: Any, context: RoundContext) -> Any:
         rows = Rows(state.x, context)
         for number, wave in enumerate(rows.waves):
-            self.meet(state, rows, np.r_[wave.peers, wave.partners], np.r_[wave.partners, wave.peers])
-            self.descend(state, np.sort(rows.mine(wave.peers)), context, number)
+            self.meet(state, rows, wave)
+            self.descend(state, np.sort(rows.mine(wave.peers[~wave.joins])), context, number)
         return state
 
-    def meet(self, state: PairState, rows: Rows, peers: NDArray[np.intp], partners: NDArray[np.intp]) -> None:
-        """Average the rows of some peers with those of their partners, all of them different."""
+    def meet(self, state: PairState, rows: Rows, wave: Meetings) -> NDArray[np.intp]:
+        """Average the rows of the peers of a wave and their partners; return the block's rows that join.
+
+        Who joins takes its partner's row instead, and computes from there.
+        """
         rows.exchange()
-        rows.count(len(peers))
-        mine, others = rows.mine(peers), rows.place[rows.of_mine(peers, partners)]
-        state.x[mine] = (state.x[mine] + rows.current[others]) / 2
+        peers, partners, whole = wave.reads()
+        rows.count(int((peers != partners).sum()))
+        mine, others = rows.mine(peers), rows.current[rows.place[rows.of_mine(peers, partners)]]
+        state.x[mine] = (state.x[mine] + others) / 2
+        whole = rows.of_mine(peers, whole)
+        joining = mine[whole]
+        state.x[joining] = state.start[joining] = others[whole]
+        return joining
 
     def descend(
         self, state: PairState, mine: NDArray[np.intp], context: RoundContext, wave: int, *shadows: NDArray
@@ -103,13 +114,14 @@ class A2CiD2(ADPSGD):
         assert events is not None
         eta, alpha = parameters(events.meeting_rates())
         for number, wave in enumerate(rows.waves):
-            peers, partners = np.r_[wave.peers, wave.partners], np.r_[wave.partners, wave.peers]
-            mine, times = rows.mine(peers), rows.of_mine(peers, np.r_[wave.times, wave.times])
+            peers, times = np.r_[wave.peers, wave.partners], np.r_[wave.times, wave.times]
+            mine, times = rows.mine(peers), rows.of_mine(peers, times)
             _flow(state, mine, times, eta)
             before = state.x[mine]
-            self.meet(state, rows, peers, partners)
+            joining = self.meet(state, rows, wave)
             state.shadow[mine] -= 2 * alpha * (before - state.x[mine])  # x_i − (x_i + x_j)/2 is m/2
-            self.descend(state, np.sort(rows.mine(wave.peers)), context, number, state.shadow)
+            state.shadow[joining] = state.x[joining]
+            self.descend(state, np.sort(rows.mine(wave.peers[~wave.joins])), context, number, state.shadow)
         _flow(state, np.arange(len(state.x)), np.full(len(state.x), events.end), eta)
         return state
 

@@ -13,6 +13,7 @@ from dfedsam.context import RoundContext
 from dfedsam.topologies import cache_by_id
 
 if TYPE_CHECKING:
+    from dfedsam.clock.fragments import FragmentWave
     from dfedsam.clock.wakings import Wave
 
 
@@ -62,9 +63,9 @@ class Rows:
         known, received = self._communicator.receive(self._W, messages, counted=False)
         return received.view(rows.dtype).reshape(len(known), *rows.shape[1:]), known
 
-    def count(self, messages: int) -> None:
-        """Count rows that peers have sent, here or elsewhere."""
-        self._communicator.count(messages, self._x[0].nbytes)
+    def count(self, messages: int, size: int | None = None) -> None:
+        """Count messages that peers have sent, here or elsewhere, of `size` bytes, or else rows."""
+        self._communicator.count(messages, size or self._x[0].nbytes)
 
 
 class Versions(Rows):
@@ -90,29 +91,67 @@ class Versions(Rows):
         """
         x, edges = self._x, self.edges
         old = wave.versions < wave.done[edges.senders[wave.edges]]
-        if len(wave.peers) == edges.n and not old.any():  # the same on every rank: as in a synchronous round
+        if wave.uses is None and len(wave.peers) == edges.n and not old.any():  # the same on every rank: as in a round
             return self._communicator.mix(self._W, x)
         self.count(int(edges.out_degrees[wave.peers].sum()))
         mine = self.mine(wave.peers)
-        mixed = self._diagonal[self._block[mine], None].astype(x.dtype) * x[mine]
+        weights, diagonal = self._of_wave(wave)
+        mixed = self.of_mine(wave.peers, diagonal)[:, None].astype(x.dtype) * x[mine]
         rows = np.full(edges.n, -1)
         rows[self._block[mine]] = np.arange(len(mine))
         known = rows[edges.receivers[wave.edges]] >= 0
+        if wave.uses is not None:
+            known &= wave.uses
         for of, source in ((known & ~old, self.current), (known & old, self._kept.reshape(-1, x.shape[1]))):
             read = wave.edges[of]
             if not read.size:
                 continue
-            senders, row = edges.senders[read], rows[edges.receivers[read]]
-            column = self.place[senders]
-            if source is not self.current:
-                slot = (self._versions[senders] == wave.versions[of, None]).argmax(axis=1)
-                column = column * self._versions.shape[1] + slot
+            row = rows[edges.receivers[read]]
+            column = self._columns(source, edges.senders[read], wave.versions[of])
             starts = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(mine)))])
-            entries = self._weights[read].astype(x.dtype), column, starts
+            entries = weights[of].astype(x.dtype), column, starts
             mixed += csr_array(entries, shape=(len(mine), len(source))) @ source
         return mixed
 
-    def keep(self, wave: Wave) -> None:
+    def fragments(self, wave: FragmentWave, columns: list[NDArray[np.intp]]) -> tuple[NDArray, NDArray]:
+        """The sum of what the block's peers of a wave receive, and how often, coordinate by coordinate, (k, dim)."""
+        x, mine = self._x, self.mine(wave.peers)
+        total, count = np.zeros((2, len(mine), x.shape[1]), x.dtype)
+        rows = np.full(self.edges.n, -1)
+        rows[self._block[mine]] = np.arange(len(mine))
+        old = wave.versions < wave.done[wave.senders]
+        for number, some in enumerate(columns):
+            known = (wave.fragments == number) & (rows[wave.receivers] >= 0)
+            for of, source in ((known & ~old, self.current), (known & old, self._kept.reshape(-1, x.shape[1]))):
+                if not of.any():
+                    continue
+                values = source[self._columns(source, wave.senders[of], wave.versions[of])[:, None], some]
+                starts = np.concatenate([[0], np.cumsum(np.bincount(rows[wave.receivers[of]], minlength=len(mine)))])
+                sums = csr_array((np.ones(len(values), x.dtype), np.arange(len(values)), starts)) @ values
+                total[:, some] += sums
+                count[:, some] += np.diff(starts)[:, None]
+        return total, count
+
+    def _columns(self, source: NDArray, senders: NDArray[np.intp], versions: NDArray[np.int64]) -> NDArray[np.intp]:
+        """Where rows of these versions stand: in `current`, or in the older ones."""
+        if source is self.current:
+            return self.place[senders]
+        slot = (self._versions[senders] == versions[:, None]).argmax(axis=1)
+        return self.place[senders] * self._versions.shape[1] + slot
+
+    def _of_wave(self, wave: Wave) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The weights of what a wave reads, and of its peers' own rows: W's, but for peers that are absent or join."""
+        weights, diagonal = self._weights[wave.edges], self._diagonal[wave.peers]
+        if wave.uses is None or wave.joins is None:
+            return weights, diagonal
+        place = np.searchsorted(wave.peers, self.edges.receivers[wave.edges])
+        diagonal = diagonal + np.bincount(place, np.where(wave.uses, 0, weights), len(wave.peers))
+        alone = np.bincount(place, wave.uses, len(wave.peers)) == 0
+        self.count(int((wave.joins & ~alone).sum()))  # who joins asks a neighbour for its row
+        weights = np.where(wave.uses, np.where(wave.joins[place], 1, weights), 0)
+        return weights, np.where(wave.joins, alone, diagonal)
+
+    def keep(self, wave: Wave | FragmentWave) -> None:
         """Keep the rows that the peers of a wave are about to replace, where a neighbour may still read them."""
         old, oldest = wave.done[wave.peers], wave.oldest[wave.peers]
         needed = oldest <= old

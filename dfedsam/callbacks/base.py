@@ -47,7 +47,7 @@ class Run:
         earlier_counts: the problem's own counts up to the checkpoint from which this run was resumed.
         before_gossip: observer of x before gossip, for this round's context.
         cosines: collects cosines of estimates with exact gradients, for this round's context; None: not recorded.
-        honest: mask of the peers that do not attack, shape (n,), whose metrics are recorded; None: all.
+        honest: mask of the peers that do not attack, shape (n,); None: all.
         clock: simulated time; None without a clock.
         kept: arrays that callbacks keep between rounds, one row for each of the block's peers, by names with the
             callback's own before them ("privacy.spent"). They are saved in checkpoints, and present again in `on_start`
@@ -90,19 +90,29 @@ class Run:
     @property
     def weights(self) -> csr_array:
         """W of round `round`: the topology's, or what the clock's waiting rule leaves of it."""
-        topology = self.experiment.topology
-        W = topology.weights(self.round)
-        if self.clock is None:
-            return W
-        return self.clock.weights(self.round, W, self.x[0].nbytes, topology.participants(self.round))
+        W = self.experiment.topology.weights(self.round)
+        return W if self.clock is None else self.clock.weights(self.round, W, self.x[0].nbytes, self.present)
+
+    @property
+    def present(self) -> NDArray[np.bool_] | None:
+        """Mask of all participants in round `round`, by the topology and by the clock, shape (n,); None: all."""
+        masks = self.experiment.topology.participants(self.round), self.clock and self.clock.present
+        known = [mask for mask in masks if mask is not None]
+        return None if not known else known[0] & known[-1]
 
     @property
     def participants(self) -> NDArray[np.bool_] | None:
         """Mask of the block's participants in round `round`, shape (peers,); None: all."""
-        import numpy as np
+        present = self.present
+        return None if present is None else present[list(self.communicator.block)]
 
-        present = self.experiment.topology.participants(self.round)
-        return None if present is None else present[np.asarray(self.communicator.block)]
+    @property
+    def recorded(self) -> NDArray[np.bool_] | None:
+        """Mask of the peers whose metrics are recorded, shape (n,): honest ones that are there; None: all."""
+        there = self.clock and self.clock.members
+        if there is None or self.honest is None:
+            return self.honest if there is None else there
+        return self.honest & there if (self.honest & there).any() else self.honest
 
     @property
     def seconds(self) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.callbacks.base import Callback, Run
+from dfedsam.callbacks.more_metrics import more_metrics
 from dfedsam.communication.base import Communicator
 from dfedsam.errors import BudgetExceeded, RunError
 from dfedsam.phases import report
@@ -17,29 +18,29 @@ from dfedsam.run_folder import Row
 _CHUNK = 256  # rows whose distance to the mean is computed at a time, in float64
 
 
-def consensus_distance(x: NDArray, communicator: Communicator, honest: NDArray[np.bool_] | None = None) -> float:
+def consensus_distance(x: NDArray, communicator: Communicator, recorded: NDArray[np.bool_] | None = None) -> float:
     """Ξ² = (1/n) Σ ‖x_i − x̄‖² over all peers, from the block's rows x (peers, dim); the same bits for every split.
 
-    Only over those of the mask `honest`, shape (n,), if it is given.
+    Only over those of the mask `recorded`, shape (n,), if it is given.
     """
-    mean = _mean(x, communicator, honest)
+    mean = _mean(x, communicator, recorded)
     squares = np.empty(len(x))
     for low in range(0, len(x), _CHUNK):
         difference = x[low : low + _CHUNK] - mean
         squares[low : low + _CHUNK] = np.einsum("pd,pd->p", difference, difference)
     squares = communicator.gather(squares)
-    return float((squares if honest is None else squares[honest]).mean())
+    return float((squares if recorded is None else squares[recorded]).mean())
 
 
-def mean_model(x: NDArray, communicator: Communicator, honest: NDArray[np.bool_] | None = None) -> NDArray:
-    """The mean over all peers, or the honest ones, (dim,) of the block's rows x (peers, dim), in their type."""
-    return _mean(x, communicator, honest).astype(x.dtype)
+def mean_model(x: NDArray, communicator: Communicator, recorded: NDArray[np.bool_] | None = None) -> NDArray:
+    """The mean over all peers, or those of `recorded`, (dim,) of the block's rows x (peers, dim), in their type."""
+    return _mean(x, communicator, recorded).astype(x.dtype)
 
 
-def _mean(x: NDArray, communicator: Communicator, honest: NDArray[np.bool_] | None) -> NDArray[np.float64]:
-    if honest is None:
+def _mean(x: NDArray, communicator: Communicator, recorded: NDArray[np.bool_] | None) -> NDArray[np.float64]:
+    if recorded is None:
         return communicator.total(x) / communicator.peers
-    return communicator.total(np.where(honest[np.asarray(communicator.block), None], x, 0)) / honest.sum()
+    return communicator.total(np.where(recorded[np.asarray(communicator.block), None], x, 0)) / recorded.sum()
 
 
 def total_counts(run: Run) -> dict[str, int]:
@@ -90,7 +91,7 @@ class Evaluation(Callback):
     def _observer(self, run: Run) -> Callable[[NDArray], None]:
         def observe(x: NDArray) -> None:
             if self._before is None:  # an algorithm may gossip other vectors after x
-                self._before = consensus_distance(x, run.communicator, run.honest)
+                self._before = consensus_distance(x, run.communicator, run.recorded)
 
         return observe
 
@@ -101,7 +102,7 @@ class Evaluation(Callback):
             "queries": float(communicator.gather(run.counter.queries).mean()),
             "bytes": communicator.bytes / n,
         }
-        mean = mean_model(x, communicator, run.honest)
+        mean = mean_model(x, communicator, run.recorded)
         metrics = _evaluate(run, mean[None], root=True)
         row |= communicator.broadcast({name: float(value[0]) for name, value in metrics.items()})
         if not np.isfinite(row["loss"]):
@@ -110,13 +111,13 @@ class Evaluation(Callback):
             )
         if run.experiment.evaluate_local:
             run.peer_metrics = {name: communicator.gather(value) for name, value in _evaluate(run, x).items()}
-            honest = slice(None) if run.honest is None else run.honest
-            row |= _local({name: values[honest] for name, values in run.peer_metrics.items()})
-        row["consensus_distance"] = consensus_distance(x, communicator, run.honest)
+            recorded = slice(None) if run.recorded is None else run.recorded
+            row |= _local({name: values[recorded] for name, values in run.peer_metrics.items()})
+        row["consensus_distance"] = consensus_distance(x, communicator, run.recorded)
         row["consensus_distance_before_gossip"] = row["consensus_distance"] if self._before is None else self._before
-        if run.experiment.gradient_norm and (gradients := run.problem.full_gradients(mean)) is not None:
-            gradients = np.broadcast_to(gradients, (len(communicator.block), len(mean)))
-            row["gradient_norm"] = float(np.linalg.norm(_mean(gradients, communicator, run.honest)))
+        row |= more_metrics(
+            run, mean, lambda rows: _mean(rows, communicator, run.recorded), lambda x: _evaluate(run, x, root=True)
+        )
         row |= _cosine(run)
         gradients = float(communicator.gather(run.counter.gradients).mean())
         row |= {"gradients": gradients} if gradients else {}
@@ -157,8 +158,8 @@ def _cosine(run: Run) -> dict[str, Any]:
         sums[rows] += values
         counts[rows] += 1
     participated = run.communicator.gather(counts) > 0
-    if run.honest is not None:
-        participated &= run.honest
+    if run.recorded is not None:
+        participated &= run.recorded
     if not participated.any():
         return {}
     means = run.communicator.gather(sums / np.maximum(counts, 1))

@@ -164,7 +164,7 @@ class Files(Callback):
 
     def on_end(self, run: Run) -> None:
         """Write the mean model, and the references if the run is complete."""
-        mean = mean_model(run.x, run.communicator, run.honest)
+        mean = mean_model(run.x, run.communicator, run.recorded)
 
         def write() -> None:
             if run.experiment.references and run.stopped is None:

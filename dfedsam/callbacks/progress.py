@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import math
 import os
 import sys
 import time
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from dfedsam.callbacks.base import Callback
 from dfedsam.machine import in_mpi_job
@@ -62,9 +63,16 @@ class Display(Protocol):
 
 def display() -> Display:
     """A bar on a terminal or in a notebook, otherwise lines."""
-    if TERMINAL in os.environ or (sys.stdout.isatty() and not in_mpi_job()) or "ipykernel" in sys.modules:
+    if in_notebook():
+        return Cell()
+    if TERMINAL in os.environ or (sys.stdout.isatty() and not in_mpi_job()):
         return Bar()
     return Lines()
+
+
+def in_notebook() -> bool:
+    """Whether a notebook's kernel runs this process."""
+    return "ipykernel" in sys.modules
 
 
 class Clock:
@@ -172,6 +180,47 @@ class Bar:
         text, passed = self._phases.words(what, done, total)
         if passed > 1 or not self._bar.tasks[0].completed:
             self._latest.plain = text
+
+
+class Cell:
+    """A bar in the output of a notebook's cell, once the run has taken a second; its last state stays."""
+
+    def __init__(self) -> None:
+        self._handle: Any = None
+        self._clock, self._phases, self._latest, self._text = Clock(), Phases(), "", ""
+        self._drawn, self._due = time.monotonic(), 1.0  # when it was drawn, and after how many seconds it is again
+
+    def __enter__(self) -> Cell:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._handle is not None:
+            self._draw(self._text, now=True)
+
+    def show(self, round: int, rounds: int, row: Row | None) -> None:
+        """Move the bar, if it is due."""
+        remaining = self._clock.remaining(round, rounds)
+        if row is not None:
+            self._latest = metrics_line(row)
+        left = "" if remaining is None or round == rounds else f", {duration(remaining)} left"
+        self._text = f'<progress value="{round}" max="{rounds}"></progress> round {round}/{rounds}: {self._latest}'
+        self._draw(self._text + left)
+
+    def phase(self, what: str, done: int, total: int) -> None:
+        """Show it, if it is due."""
+        self._draw(html.escape(self._phases.words(what, done, total)[0]))
+
+    def _draw(self, text: str, *, now: bool = False) -> None:
+        passed = time.monotonic() - self._drawn
+        if passed < self._due and not now:
+            return
+        from IPython.display import HTML, display  # pyright: ignore[reportMissingImports]  (a notebook has it)
+
+        self._drawn, self._due = self._drawn + passed, 0.25
+        if self._handle is None:
+            self._handle = display(HTML(text), display_id=True)
+        else:
+            self._handle.update(HTML(text))
 
 
 def metrics_line(row: Row) -> str:

@@ -8,11 +8,35 @@ from numpy.typing import NDArray
 from dfedsam.callbacks.base import Callback, Run
 
 
+class Joins(Callback):
+    """Gives the peers that join for a round the x of the neighbour from which they start."""
+
+    def before_round(self, run: Run) -> None:
+        """Copy these rows."""
+        if run.clock is None or run.clock.present is None:
+            return
+        W, communicator, size = run.weights, run.communicator, run.x[0].nbytes
+        joins = run.clock.joins(run.round, W, size)
+        if joins is None:
+            return
+        peers, neighbours = joins
+        messages = np.ascontiguousarray(run.x).view(np.uint8)
+        known, rows = communicator.receive(W, messages, counted=False)
+        communicator.count(len(peers), size)
+        mine = np.isin(peers, np.asarray(communicator.block))
+        own, theirs = (
+            np.searchsorted(known_peers, of[mine])
+            for known_peers, of in ((np.asarray(communicator.block), peers), (known, neighbours))
+        )
+        run.x[own] = rows.view(run.x.dtype)[theirs]
+
+
 class Timing(Callback):
     """Lets the time of a round pass on the run's clock, and ends the run after `until` simulated seconds."""
 
     def __init__(self) -> None:
         self._queries: NDArray[np.int64] | None = None
+        self._present: NDArray[np.bool_] | None = None
 
     def on_start(self, run: Run) -> None:
         """Start the clock, or let it go on from a checkpoint; a resumed run may be over."""
@@ -26,7 +50,7 @@ class Timing(Callback):
         """Record the round's gossip steps."""
         if run.clock is not None:
             run.communicator.exchanges = []
-            self._queries = run.counter.queries.copy()
+            self._queries, self._present = run.counter.queries.copy(), run.present
 
     def after_round(self, run: Run) -> None:
         """Let the time of the round's computation and gossip pass."""
@@ -39,7 +63,7 @@ class Timing(Callback):
         queries = communicator.gather(asked) if needed else np.zeros(communicator.peers)
         if run.clock.late and exchanges:
             communicator.count(run.clock.late, exchanges[0][1])
-        run.clock.advance(before, exchanges, queries, run.experiment.topology.participants(before))
+        run.clock.advance(before, exchanges, queries, self._present)
         self._queries = None
         self._keep(run)
 

@@ -5,16 +5,29 @@ run changes none of its numbers.
 """
 
 from dfedsam.clock.asynchronous import AsynchronousTime
+from dfedsam.clock.availability import Availability, Daily, Trace
 from dfedsam.clock.base import Clock, RunTime, TimeModel
-from dfedsam.clock.compute import Compute, Constant, Exponential, LogNormal, Pareto, PerPeer, PerQuery, TwoSpeeds
+from dfedsam.clock.compute import (
+    Compute,
+    Constant,
+    Exponential,
+    LogNormal,
+    Pareto,
+    PerPeer,
+    PerQuery,
+    RateLimits,
+    TwoSpeeds,
+)
 from dfedsam.clock.links import Links, MatrixLinks, UnderlayLinks, UniformLinks
 from dfedsam.clock.synchronous import SynchronousTime
 
 __all__ = [
     "AsynchronousTime",
+    "Availability",
     "Clock",
     "Compute",
     "Constant",
+    "Daily",
     "Exponential",
     "Links",
     "LogNormal",
@@ -22,9 +35,11 @@ __all__ = [
     "Pareto",
     "PerPeer",
     "PerQuery",
+    "RateLimits",
     "RunTime",
     "SynchronousTime",
     "TimeModel",
+    "Trace",
     "TwoSpeeds",
     "UnderlayLinks",
     "UniformLinks",

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from dfedsam.clock.base import Clock, Exchange, RunTime
-from dfedsam.clock.links import Edges
-from dfedsam.clock.wakings import Mailboxes, Meetings, Microseconds, Pairs, Queue, Wakings, Wave, microseconds
+from dfedsam.clock.fragments import Fragments, FragmentWave
+from dfedsam.clock.links import Edges, Microseconds, microseconds
+from dfedsam.clock.meetings import Meetings, Pairs
+from dfedsam.clock.wakings import Churn, Mailboxes, Queue, Wakings, Wave
 from dfedsam.random import RandomStream
 
-Wakes = Literal["mailboxes", "pairs"]
+Wakes = Literal["mailboxes", "pairs", "fragments"]
 _ROWS = 512  # draws of partners that are kept
 
 
@@ -25,7 +27,8 @@ class AsynchronousTime(RunTime):
 
     A peer computes, and wakes. With "mailboxes" it then takes in what it has received last from its neighbours, sends
     its new row to all of them, and computes on at once. With "pairs" it first exchanges rows with one neighbour, drawn
-    at random, which takes the slower of the two messages and during which only the partner goes on computing.
+    at random, which takes the slower of the two messages and during which only the partner goes on computing. With
+    "fragments" it takes in what it has received since it woke last, and sends pieces of its row, one after another.
     A resumed run replays its wakings, which are a function of profiles and seed.
 
     Args:
@@ -35,26 +38,48 @@ class AsynchronousTime(RunTime):
         seed: the run's seed.
         size: bytes of a message.
         queries: how many each peer asks before a waking.
+        sends: with "fragments", how many a row is cut into, and the number of neighbours that each is sent to.
 
     Attributes:
         edges: the links, in both directions.
         end: the time of the last waking of the latest round, in microseconds.
     """
 
-    def __init__(self, clock: Clock, wakes: Wakes, weights: csr_array, seed: int, size: float, queries: float) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        wakes: Wakes,
+        weights: csr_array,
+        seed: int,
+        size: float,
+        queries: float,
+        sends: tuple[int, int] = (1, 1),
+    ) -> None:
         edges = Edges.of(weights)
         self.clock, self.seed, self.edges, self._queries = clock, seed, edges, np.full(edges.n, float(queries))
+        self._alone = Edges(edges.n, edges.senders, edges.receivers, together=False)
         self.end, self._blocked = 0, 0.0
         self._degrees, self._first = edges.in_degrees, np.cumsum(edges.in_degrees) - edges.in_degrees
+        self._presence = clock.availability and clock.availability.presence(edges.n, seed)
+        churn = self._presence and Churn(self._presence, lru_cache(_ROWS)(self._uniform))
+        self._debts = np.zeros((edges.n, clock.compute.buckets))
+        limits = self._limits if clock.compute.buckets else None
         if wakes == "mailboxes":
             delays = microseconds(clock.links.seconds(edges, size))
-            self._events: Mailboxes | Pairs = Mailboxes(Queue(edges.n, self._computation), edges, delays)
+            queue = Queue(edges.n, self._computation, limits, self._presence)
+            self._events: Mailboxes | Pairs | Fragments = Mailboxes(queue, edges, delays, churn)
+        elif wakes == "fragments":
+            queue = Queue(edges.n, self._computation, limits, self._presence)
+            latency, whole = (clock.links.seconds(self._alone, part) for part in (0, size / sends[0]))
+            delays = microseconds(latency), microseconds(whole - latency)
+            self._events = Fragments(queue, edges, *delays, sends, seed, churn)
         else:
             self._delays = self._of_meetings(size)
             self._choice = lru_cache(_ROWS)(self._chosen_edges)
-            self._events = Pairs(edges.n, Queue(edges.n, self._until_met), lambda k: edges.senders[self._choice(k)])
+            queue = Queue(edges.n, self._until_met, limits, self._presence)
+            self._events = Pairs(queue, edges, self._choice, churn)
 
-    def waves(self, round: int) -> Iterator[Wave] | Iterator[Meetings]:
+    def waves(self, round: int) -> Iterator[Wave] | Iterator[Meetings] | Iterator[FragmentWave]:
         """The waves of the next round, which the algorithm must use up; rounds are asked for in their order."""
         wakings, waves = self._events.next_round()
         self._count(wakings)
@@ -74,7 +99,11 @@ class AsynchronousTime(RunTime):
         time = self.end / 1e6
         return {"time": time, "time_mean": time, "idle": self._blocked / (self.end * self.edges.n or 1)}
 
-    def restore(self, round: int, arrays: Mapping[str, NDArray[np.float64]]) -> None:
+    @property
+    def members(self) -> NDArray[np.bool_] | None:
+        return self._presence and self._presence.at(np.arange(self.edges.n), np.full(self.edges.n, self.end))
+
+    def restore(self, round: int, arrays: Mapping[str, NDArray]) -> None:
         for t in range(round):
             deque(self.waves(t), maxlen=0)
 
@@ -91,12 +120,21 @@ class AsynchronousTime(RunTime):
         self.end = int(wakings.times[-1])
         if isinstance(self._events, Pairs):
             for k in np.unique(wakings.counts):
-                peers = wakings.peers[wakings.counts == k]
+                peers = wakings.peers[(wakings.counts == k) & ~wakings.joins]
                 self._blocked += float(self._delays[self._choice(int(k))[peers]].sum())
 
     def _computation(self, k: int) -> Microseconds:
         stream = RandomStream(self.seed, "compute time", k, 0, range(self.edges.n))
         return np.maximum(microseconds(self.clock.compute.seconds(stream, self._queries)), 1)
+
+    def _limits(self, peers: NDArray[np.intp], starts: Microseconds) -> Microseconds:
+        debts, compute = self._debts[peers], self.clock.compute
+        seconds = compute.delays(self.edges.n, starts / 1e6, self._queries[peers], debts)
+        self._debts[peers] = debts
+        return microseconds(seconds)
+
+    def _uniform(self, k: int) -> NDArray[np.float64]:
+        return RandomStream(self.seed, "join", k, 0, range(self.edges.n)).uniform((1,))[:, 0]
 
     def _until_met(self, k: int) -> Microseconds:
         return self._computation(k) + self._delays[self._choice(k)]
@@ -109,7 +147,7 @@ class AsynchronousTime(RunTime):
     def _of_meetings(self, size: float) -> Microseconds:
         """Of the slower of the two messages of a meeting over each edge, shape (m,)."""
         edges = self.edges
-        alone = self.clock.links.seconds(Edges(edges.n, edges.senders, edges.receivers, together=False), size)
+        alone = self.clock.links.seconds(self._alone, size)
         keys = edges.receivers * edges.n + edges.senders
         back = np.searchsorted(keys, edges.senders * edges.n + edges.receivers)
         return microseconds(np.maximum(alone, alone[back]))

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from dfedsam.clock.availability import Availability
 from dfedsam.clock.compute import Compute, Constant
 from dfedsam.clock.links import Links, UniformLinks
 from dfedsam.errors import OptionError, options_within
-from dfedsam.registry import make_named
+from dfedsam.registry import make_named, public_name
 from dfedsam.validation import one_of, whole_number
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 Way = Literal["up", "down"]
 Exchange = tuple[csr_array | Way, int]
 """One gossip step: its W, and the bytes of a message; or the way to a server, or from it."""
+Joins = tuple[NDArray[np.intp], NDArray[np.intp]]
+"""Peers that join, rising, and the neighbour from whose row each of them starts."""
 Wait = Literal["neighbourhood", "barrier", "fastest_m", "none"]
 
 
@@ -40,19 +43,36 @@ class RunTime(ABC):
     Attributes:
         clock: its options.
         late: messages of the last round that came too late to be used, under the rule "fastest_m".
+        present: mask of the peers that are there for the next round, shape (n,); None: all, or an asynchronous run.
     """
 
     clock: Clock
     late: int = 0
+    present: NDArray[np.bool_] | None = None
+
+    @property
+    @abstractmethod
+    def members(self) -> NDArray[np.bool_] | None:
+        """Mask of the peers whose metrics are recorded, those there in the last round, shape (n,); None: all."""
+
+    def joins(self, round: int, weights: csr_array, size: float) -> Joins | None:
+        """The peers that join for a round, to which it takes a message from a neighbour; None: none does.
+
+        Args:
+            round: 0-based; asked for once.
+            weights: its W.
+            size: bytes of a message.
+        """
+        return None
 
     def weights(
         self, round: int, weights: csr_array, size: float, present: NDArray[np.bool_] | None = None
     ) -> csr_array:
-        """The W that a round mixes with: W_t, or under "fastest_m" what is left of it.
+        """The W that a round mixes with: W_t, or what absent peers and "fastest_m" leave of it.
 
         Args:
             round: 0-based.
-            weights: W_t, symmetric under "fastest_m".
+            weights: W_t, symmetric under "fastest_m" and with churn.
             size: bytes of one message.
             present: mask of the participants, shape (n,); None: all.
         """
@@ -83,12 +103,12 @@ class RunTime(ABC):
         `time` is that of the slowest peer and `time_mean` the mean over peers; `idle` is the mean share of waiting.
         """
 
-    def arrays(self) -> dict[str, NDArray[np.float64]]:
+    def arrays(self) -> dict[str, NDArray]:
         """What a checkpoint holds, a row for each peer."""
         return {}
 
     @abstractmethod
-    def restore(self, round: int, arrays: Mapping[str, NDArray[np.float64]]) -> None:
+    def restore(self, round: int, arrays: Mapping[str, NDArray]) -> None:
         """Go on after `round` rounds, from the arrays of a checkpoint."""
 
 
@@ -105,6 +125,9 @@ class Clock(TimeModel):
             costs no time here. "none": for nobody, which is how asynchronous algorithms run. None: "none" for these,
             else "neighbourhood".
         m: neighbours that "fastest_m" waits for, at least 1.
+        availability: when peers are there: they leave after a round or waking, do nothing while they are absent, and
+            start from the x of a neighbour that is drawn at random where they join; both ends of a link to an absent
+            peer keep its weight. None: all are there at all times.
     """
 
     public_name = "simulated"
@@ -113,6 +136,7 @@ class Clock(TimeModel):
     links: Links = UniformLinks()
     wait: Wait | None = None
     m: int | None = None
+    availability: Availability | None = None
 
     def __post_init__(self) -> None:
         make_named(self)
@@ -134,6 +158,10 @@ class Clock(TimeModel):
                 self.compute.check(topology.n)
             with options_within("links"):
                 self.links.check(topology.n)
+            if self.availability is not None:
+                with options_within("availability"):
+                    self.availability.check(topology.n)
+                _require_symmetric("availability", public_name(type(self.availability)), topology)
 
     def _check_rule(self, topology: Topology, asynchronous: bool) -> None:
         if asynchronous and self.wait not in (None, "none"):
@@ -145,12 +173,16 @@ class Clock(TimeModel):
             raise OptionError("wait", self.wait, "belongs to asynchronous algorithms", "choose adsgd or ad_psgd")
         if self.m is None:
             return
-        if topology.directed or topology.sums != "both":
-            rule = "must have undirected links and weights whose rows and columns sum to one: both ends keep theirs"
-            raise OptionError("wait", self.wait, rule, "choose another topology, or neighbourhood")
+        _require_symmetric("wait", self.wait, topology)
         smallest = min(
             (int(np.diff(topology.weights(t).indptr).min()) - 1 for t in range(topology.period or 0)), default=self.m
         )
         if self.m > smallest:
             rule = f"must be at most {smallest}, the smallest number of neighbours"
             raise OptionError("m", self.m, rule, "choose a smaller one, or a denser graph")
+
+
+def _require_symmetric(option: str, value: object, topology: Topology) -> None:
+    if topology.directed or topology.sums != "both":
+        rule = "must have undirected links and weights whose rows and columns sum to one: both ends keep theirs"
+        raise OptionError(option, value, rule, "choose another topology")

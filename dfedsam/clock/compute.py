@@ -22,9 +22,11 @@ class Compute(ABC):
 
     Attributes:
         needs_queries: whether they depend on how many queries a peer asks.
+        buckets: token buckets of a peer, which fill while it does not ask.
     """
 
     needs_queries: ClassVar[bool] = False
+    buckets: ClassVar[int] = 0
 
     @abstractmethod
     def seconds(self, stream: RandomStream, queries: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -38,6 +40,19 @@ class Compute(ABC):
     def mean_seconds(self, stream: RandomStream, queries: NDArray[np.float64]) -> NDArray[np.float64]:
         """The mean of `seconds` over rounds, shape (n,)."""
         return self.seconds(stream, queries)
+
+    def delays(
+        self, peers: int, starts: NDArray[np.float64], queries: NDArray[np.float64], debts: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Seconds by which the buckets of some peers delay them, in addition to `seconds`, shape (k,).
+
+        Args:
+            peers: in the network.
+            starts: when each of them starts to ask, in seconds, shape (k,).
+            queries: how many each asks, shape (k,).
+            debts: when each bucket would be full again, updated, shape (k, buckets); 0 before the first query.
+        """
+        return np.zeros(len(starts))
 
     def check(self, n: int) -> None:  # noqa: B027  (most profiles fit any number of peers)
         """Raise OptionError unless the profile fits a network of n peers."""
@@ -200,6 +215,65 @@ class PerQuery(Compute):
 
     def seconds(self, stream: RandomStream, queries: NDArray[np.float64]) -> NDArray[np.float64]:
         return self.seconds_per_query * queries
+
+
+@dataclass(frozen=True, kw_only=True)
+class RateLimits(Compute):
+    """Queries to an endpoint that limits how many it answers a minute, by token buckets of requests and of tokens.
+
+    A bucket of b requests fills at r a second; a request takes one and waits until there is one. A peer asks one query
+    after another. If it starts at t, and its bucket would be full again at F, then with f = max(t, F) the first query
+    starts at a₁ = max(t, f + (1 − b)/r) and the last at the earliest at a_q = max(t, f + (q − b)/r), and it is done at
+    max(a₁ + q s, a_q + s); F becomes f + q/r. Of several buckets the latest counts.
+
+    Args:
+        requests_per_minute: r · 60, above 0.
+        burst: b, requests that a full bucket holds, at least 1.
+        tokens_per_minute: how many tokens are answered a minute, above 0; None: any number.
+        tokens_per_query: tokens of a query, above 0. The bucket of tokens holds as many seconds as that of requests.
+        seconds_per_query: s, until an answer is there, at least 0.
+        shared: whether all peers use one account, of which each gets an equal part; else each has its own.
+    """
+
+    needs_queries = True
+    buckets = 2
+
+    requests_per_minute: float = 600.0
+    burst: float = 60.0
+    tokens_per_minute: float | None = None
+    tokens_per_query: float = 500.0
+    seconds_per_query: float = 0.01
+    shared: bool = False
+
+    def __post_init__(self) -> None:
+        positive("requests_per_minute", self.requests_per_minute)
+        at_least("burst", self.burst, 1)
+        if self.tokens_per_minute is not None:
+            positive("tokens_per_minute", self.tokens_per_minute)
+        positive("tokens_per_query", self.tokens_per_query)
+        at_least("seconds_per_query", self.seconds_per_query, 0)
+
+    def seconds(self, stream: RandomStream, queries: NDArray[np.float64]) -> NDArray[np.float64]:
+        return self.seconds_per_query * queries
+
+    def mean_seconds(self, stream: RandomStream, queries: NDArray[np.float64]) -> NDArray[np.float64]:
+        return queries * np.maximum(self.seconds_per_query, self._intervals(len(queries)).max())
+
+    def delays(
+        self, peers: int, starts: NDArray[np.float64], queries: NDArray[np.float64], debts: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        every, start, asked = self._intervals(peers), starts[:, None], queries[:, None]
+        full = np.maximum(start, debts)
+        held = np.maximum((self.burst / peers if self.shared else self.burst) * every[0], every)  # seconds, if full
+        first, last = (np.maximum(start, full + number * every - held) for number in (1, asked))
+        done = np.maximum(first + asked * self.seconds_per_query, last + self.seconds_per_query).max(axis=1)
+        debts[:] = np.where(asked > 0, full + asked * every, debts)
+        return np.where(queries > 0, done - starts - self.seconds_per_query * queries, 0)
+
+    def _intervals(self, peers: int) -> NDArray[np.float64]:
+        """Seconds in which each bucket of a peer gains a query, shape (2,)."""
+        tokens = 0.0 if self.tokens_per_minute is None else 60 * self.tokens_per_query / self.tokens_per_minute
+        return (peers if self.shared else 1) * np.array([60 / self.requests_per_minute, tokens])
 
 
 def read_numbers(option: str, path: Path | str) -> NDArray[np.float64]:

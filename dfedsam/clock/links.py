@@ -18,6 +18,12 @@ from dfedsam.topologies.underlay import Underlay, read_underlay
 from dfedsam.validation import at_least, one_of, positive
 
 Sharing = Literal["none", "degree", "fair"]
+Microseconds = NDArray[np.int64]
+
+
+def microseconds(seconds: NDArray[np.float64]) -> Microseconds:
+    """Whole microseconds."""
+    return np.rint(1e6 * seconds).astype(np.int64)
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from dfedsam.clock.base import Clock, Exchange, RunTime, Way
-from dfedsam.clock.links import Edges
+from dfedsam.clock.base import Clock, Exchange, Joins, RunTime, Way
+from dfedsam.clock.links import Edges, microseconds
 from dfedsam.random import RandomStream
 from dfedsam.topologies.schedules.unreliable import Links as TopologyLinks
 
@@ -77,18 +77,42 @@ class SynchronousTime(RunTime):
         self.clock, self.seed = clock, seed
         self.now = np.zeros(n)
         self.waited = np.zeros(n)
+        self._debts = np.zeros((n, clock.compute.buckets))
+        self._presence = clock.availability and clock.availability.presence(n, seed)
+        self._find_present()
+        self._members = self.present
         self._patterns: OrderedDict[int, _Pattern] = OrderedDict()
         self._leave: NDArray[np.float64] | None = None
         self._hub: int | None = None
+        self._thin: tuple[csr_array, NDArray[np.bool_], csr_array] | None = None
 
     def edges(self, weights: csr_array) -> Edges:
         """The edges along which a gossip step with this W sends."""
         return self._pattern(weights).edges
 
+    @property
+    def members(self) -> NDArray[np.bool_] | None:
+        return self._members
+
+    def joins(self, round: int, weights: csr_array, size: float) -> Joins | None:
+        before, self._members = self._members, self.present
+        if self.present is None or before is None or not (joining := self.present & ~before).any():
+            return None
+        edges = self._pattern(weights).edges
+        able = np.flatnonzero(joining[edges.receivers] & before[edges.senders])
+        peers, first, count = np.unique(edges.receivers[able], return_index=True, return_counts=True)
+        drawn = RandomStream(self.seed, "join", round, 0, range(edges.n)).uniform((1,))[peers, 0]
+        neighbours = edges.senders[able[first + (drawn * count).astype(np.intp)]]
+        self.now[peers] += self.clock.links.seconds(Edges(edges.n, neighbours, peers, together=False), size)
+        return peers, neighbours
+
     def weights(
         self, round: int, weights: csr_array, size: float, present: NDArray[np.bool_] | None = None
     ) -> csr_array:
         self._leave, self.late = None, 0
+        if self.present is not None and not self.present.all():
+            links, _ = self._pattern(weights).links
+            weights = self._without(weights, ~(self.present[links.i] & self.present[links.j]))
         if self.clock.m is None:
             return weights
         pattern = self._pattern(weights)
@@ -101,6 +125,12 @@ class SynchronousTime(RunTime):
         self.late = 2 * int(dropped.sum())
         return links.without(dropped) if self.late else weights
 
+    def _without(self, weights: csr_array, dropped: NDArray[np.bool_]) -> csr_array:
+        """W without some links; the same object as the last time where both are the same."""
+        if self._thin is None or self._thin[0] is not weights or not np.array_equal(self._thin[1], dropped):
+            self._thin = weights, dropped, self._pattern(weights).links[0].without(dropped)
+        return self._thin[2]
+
     def advance(
         self,
         round: int,
@@ -109,6 +139,8 @@ class SynchronousTime(RunTime):
         present: NDArray[np.bool_] | None = None,
     ) -> None:
         ready = self._computed(round, queries, present)
+        if self.clock.compute.buckets:
+            ready += self.clock.compute.delays(len(ready), self.now, queries, self._debts)
         waited = np.zeros_like(ready)
         for link, size in exchanges:
             arrived = self._step(link, size, ready)
@@ -118,6 +150,7 @@ class SynchronousTime(RunTime):
             ready[~present] = np.maximum(self.now[~present], ready[present].min())
             waited[~present] = 0
         self.now, self.waited = ready, self.waited + waited
+        self._find_present()
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -125,11 +158,26 @@ class SynchronousTime(RunTime):
         idle = float(self.waited.mean()) / total if total else 0.0
         return {"time": float(self.now.max()), "time_mean": total, "idle": idle}
 
-    def arrays(self) -> dict[str, NDArray[np.float64]]:
-        return {"clock.now": self.now, "clock.waited": self.waited}
+    def arrays(self) -> dict[str, NDArray]:
+        arrays = {"clock.now": self.now, "clock.waited": self.waited}
+        arrays |= {"clock.debts": self._debts} if self._debts.size else {}
+        return arrays if self._members is None else arrays | {"clock.members": self._members}
 
-    def restore(self, round: int, arrays: Mapping[str, NDArray[np.float64]]) -> None:
+    def restore(self, round: int, arrays: Mapping[str, NDArray]) -> None:
         self.now, self.waited = arrays["clock.now"], arrays["clock.waited"]
+        self._debts, self._members = arrays.get("clock.debts", self._debts), arrays.get("clock.members")
+        self._find_present()
+
+    def _find_present(self) -> None:
+        """Who is there when it is ready for the next round; if nobody is, the first to come back are waited for."""
+        if self._presence is None:
+            return
+        peers, now = np.arange(len(self.now)), microseconds(self.now)
+        back = self._presence.next(peers, now)
+        if not (back == now).any():
+            self.now = np.maximum(self.now, back.min() / 1e6)
+            now = np.maximum(now, back.min())
+        self.present = self._presence.at(peers, now)
 
     def _computed(
         self, round: int, queries: NDArray[np.float64], present: NDArray[np.bool_] | None

@@ -13,16 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.clock.links import Edges
+from dfedsam.clock.availability import NEVER, Presence
+from dfedsam.clock.links import Edges, Microseconds
 
-Microseconds = NDArray[np.int64]
 _ROWS = 64  # durations of a peer that are drawn ahead
-_BLOCK = 1 << 42  # microseconds, above any time of a run: the times of peer i are numbered from i · _BLOCK
-
-
-def microseconds(seconds: NDArray[np.float64]) -> Microseconds:
-    """Whole microseconds."""
-    return np.rint(1e6 * seconds).astype(np.int64)
+_BLOCK = 1 << 44  # microseconds, above the span of a round: the times of peer i are numbered from i · _BLOCK
 
 
 @dataclass(frozen=True)
@@ -33,11 +28,22 @@ class Wakings:
         times: when, shape (k,).
         peers: who, shape (k,).
         counts: how often that peer had woken before, shape (k,).
+        joins: whether it then joins, and has computed nothing, shape (k,).
     """
 
     times: Microseconds
     peers: NDArray[np.intp]
     counts: NDArray[np.int64]
+    joins: NDArray[np.bool_]
+
+    def part(self, which: NDArray[np.intp]) -> Wakings:
+        """Some of them."""
+        return Wakings(self.times[which], self.peers[which], self.counts[which], self.joins[which])
+
+    def and_then(self, more: Wakings) -> Wakings:
+        """These and more."""
+        pairs = zip(vars(self).values(), vars(more).values(), strict=True)
+        return Wakings(*(np.concatenate(pair) for pair in pairs))
 
 
 class Queue:
@@ -46,14 +52,23 @@ class Queue:
     Args:
         n: peers.
         durations: of every peer before its waking k, for k = 0, 1, …, each at least 1, shape (n,).
+        delays: function of some peers and of when they start to compute, to what adds to these durations; None: nothing
+            does. It is called for the wakings of a peer in their order.
+        presence: when peers are there; one that is not when it would start to compute joins later, which is a waking.
     """
 
-    def __init__(self, n: int, durations: Callable[[int], Microseconds]) -> None:
-        self._durations = durations
+    def __init__(
+        self,
+        n: int,
+        durations: Callable[[int], Microseconds],
+        delays: Callable[[NDArray[np.intp], Microseconds], Microseconds] | None = None,
+        presence: Presence | None = None,
+    ) -> None:
+        self._durations, self._delays, self._presence = durations, delays, presence
         self._table, self._base = np.zeros((0, n), np.int64), 0  # durations before wakings _base, _base + 1, …
         self._known = np.zeros(n, np.int64)  # wakings of each peer that are known
         self._last = np.zeros(n, np.int64)  # the time of the last of these
-        self._ahead = Wakings(np.zeros(0, np.int64), np.zeros(0, np.intp), np.zeros(0, np.int64))
+        self._ahead = Wakings(np.zeros(0, np.int64), np.zeros(0, np.intp), np.zeros(0, np.int64), np.zeros(0, bool))
 
     def take(self, count: int) -> Wakings:
         """The next `count` wakings, at most as many as there are peers."""
@@ -61,9 +76,8 @@ class Queue:
             self._extend(behind)
         ahead = self._ahead
         order = np.lexsort((ahead.peers, ahead.times))
-        first, rest = (Wakings(ahead.times[i], ahead.peers[i], ahead.counts[i]) for i in (order[:count], order[count:]))
-        self._ahead = rest
-        return first
+        self._ahead = ahead.part(order[count:])
+        return ahead.part(order[:count])
 
     def next_times(self) -> Microseconds:
         """The time of each peer's next waking after those taken last, shape (n,)."""
@@ -82,13 +96,20 @@ class Queue:
         """Add the next waking of some peers to those ahead."""
         counts = self._known[peers]
         if counts.max() >= self._base + len(self._table):
-            least, end = int(self._known.min()), self._base + len(self._table)
+            least, end = int(self._known[self._last < NEVER].min()), self._base + len(self._table)
             more = [self._durations(k) for k in range(end, end + _ROWS)]
             self._table, self._base = np.concatenate([self._table[least - self._base :], more]), least
-        self._last[peers] += self._table[counts - self._base, peers]
+        starts, durations = self._last[peers], self._table[counts - self._base, peers]
+        joins = np.zeros(len(peers), bool)
+        if self._presence is not None:
+            back = self._presence.next(peers, starts)
+            joins, durations = back > starts, np.where(back > starts, back - starts, durations)
+        if self._delays is not None and not joins.all():
+            durations = durations.copy()
+            durations[~joins] += self._delays(peers[~joins], starts[~joins])
+        self._last[peers] = starts + durations
         self._known[peers] += 1
-        ahead, more = self._ahead, Wakings(self._last[peers], peers, counts)
-        self._ahead = Wakings(*(np.concatenate(pair) for pair in zip(_arrays(ahead), _arrays(more), strict=True)))
+        self._ahead = self._ahead.and_then(Wakings(self._last[peers], peers, counts, joins))
 
 
 @dataclass(frozen=True)
@@ -103,6 +124,9 @@ class Wave:
         versions: version of the sender's row that has come along each of them, shape (r,).
         done: version of every peer's row before the wave, shape (n,).
         oldest: oldest version of every peer's row that may be read after the wave, shape (n,).
+        uses: whether what has come along each edge is used, shape (r,): not what came from peers that are absent, and
+            for a peer that joins one row alone, with which it starts; None: all is.
+        joins: which of the peers join, shape (k,); None: none does.
     """
 
     peers: NDArray[np.intp]
@@ -110,22 +134,88 @@ class Wave:
     versions: NDArray[np.int64]
     done: NDArray[np.int64]
     oldest: NDArray[np.int64]
+    uses: NDArray[np.bool_] | None = None
+    joins: NDArray[np.bool_] | None = None
+
+
+@dataclass(frozen=True)
+class Churn:
+    """Peers that are not always there.
+
+    Args:
+        presence: when they are.
+        draws: function of k to a random number in [0, 1) for each peer's waking k, shape (n,), by which it chooses the
+            neighbour from which it starts where it joins.
+    """
+
+    presence: Presence
+    draws: Callable[[int], NDArray[np.float64]]
+
+    def sources(self, wakings: Wakings, groups: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Choose one candidate for each of some wakings that has any.
+
+        Args:
+            wakings: those of peers that join.
+            groups: the waking that each candidate belongs to, rising.
+
+        Returns:
+            The wakings that have candidates, and the candidate chosen for each.
+        """
+        which, first, count = np.unique(groups, return_index=True, return_counts=True)
+        peers, counts = wakings.peers[which], wakings.counts[which]
+        drawn = np.array([self.draws(int(k))[peer] for k, peer in zip(counts, peers, strict=True)])
+        return which, first + (drawn * count).astype(np.intp)
+
+    def neighbours(self, wakings: Wakings, edges: Edges) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """The wakings at which a peer joins and has a neighbour there, and the neighbour that it chooses."""
+        joining = np.flatnonzero(wakings.joins)
+        degrees = edges.in_degrees[wakings.peers[joining]]
+        first = np.searchsorted(edges.receivers, wakings.peers[joining])
+        group = np.repeat(np.arange(len(joining)), degrees)
+        place = np.arange(len(group)) - (np.cumsum(degrees) - degrees)[group]
+        neighbours = edges.senders[first[group] + place]
+        there = self.presence.at(neighbours, wakings.times[joining[group]])
+        which, chosen = self.sources(wakings.part(joining), group[there])
+        return joining[which], neighbours[there][chosen]
+
+
+@dataclass(frozen=True)
+class _Reads:
+    """What comes along each edge by each waking of its receiver in a round, and at least by its next one.
+
+    Args:
+        versions: of the sender's row, edge after edge.
+        uses: whether each of them is used; None: all are.
+        starts: where those of an edge start, shape (m,).
+        counts: wakings of each peer, shape (n,).
+        joins: which wakings are of a peer that joins, peer after peer; None: none is.
+    """
+
+    versions: NDArray[np.int64]
+    uses: NDArray[np.bool_] | None
+    starts: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    joins: NDArray[np.bool_] | None
 
 
 class Mailboxes:
     """Waves of wakings at which a peer takes in what it has received last from each neighbour.
 
+    What a peer receives while it is absent waits for it.
+
     Args:
         queue: all wakings.
         edges: whom each peer sends its row to after each of its wakings, sorted by receiver.
         delays: of a message along each edge, at least 0, shape (m,).
+        churn: of peers that are not always there; None: all are.
     """
 
-    def __init__(self, queue: Queue, edges: Edges, delays: Microseconds) -> None:
-        self._queue, self._edges, self._delays = queue, edges, delays
+    def __init__(self, queue: Queue, edges: Edges, delays: Microseconds, churn: Churn | None = None) -> None:
+        self._queue, self._edges, self._delays, self._churn = queue, edges, delays, churn
         self._done = np.zeros(edges.n, np.int64)
-        self._recent = np.zeros(0, np.int64)  # times of wakings whose message may still be on its way, by peer
-        self._before = np.zeros(edges.n, np.int64)  # wakings of each peer before these
+        # Wakings whose message may still be on its way, and the number of each peer's wakings before these:
+        self._recent = np.zeros(0, np.intp), np.zeros(0, np.int64)
+        self._before = np.zeros(edges.n, np.int64)
         self._receivers, self._first_in = np.unique(edges.receivers, return_index=True)
         self._by_sender = np.argsort(edges.senders, kind="stable")
         self._senders, self._first_out = np.unique(edges.senders[self._by_sender], return_index=True)
@@ -133,20 +223,16 @@ class Mailboxes:
     def next_round(self) -> tuple[Wakings, Iterator[Wave]]:
         """The wakings of the next round, and their waves, which must be used up before the round after it."""
         wakings = self._queue.take(self._edges.n)
-        reads, starts, counts = self._reads(wakings)
-        return wakings, self._waves(reads, starts, counts)
+        return wakings, self._waves(self._reads(wakings))
 
-    def _reads(self, wakings: Wakings) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """The versions that come along each edge by each waking of its receiver, and at least by its next one.
-
-        Returns:
-            Versions, edge after edge; where those of an edge start, shape (m,); the wakings of each peer, shape (n,).
-        """
-        edges, end = self._edges, int(wakings.times[-1])
+    def _reads(self, in_time: Wakings) -> _Reads:
+        edges, end = self._edges, int(in_time.times[-1])
         later = self._queue.next_times()
-        order = np.lexsort((wakings.times, wakings.peers))
-        times, counts = wakings.times[order], np.bincount(wakings.peers, minlength=edges.n)
-        self._recent = np.sort(np.concatenate([self._recent, wakings.peers * _BLOCK + wakings.times]))
+        wakings = in_time.part(np.lexsort((in_time.times, in_time.peers)))
+        counts = np.bincount(wakings.peers, minlength=edges.n)
+        peers, times = (np.concatenate(pair) for pair in zip(self._recent, (wakings.peers, wakings.times), strict=True))
+        origin = int(times.min())
+        sent = np.sort(peers * _BLOCK + times - origin)
         of_edge = counts[edges.receivers] + 1
         starts = np.cumsum(of_edge) - of_edge
         edge = np.repeat(np.arange(len(of_edge)), of_edge)
@@ -154,19 +240,28 @@ class Mailboxes:
         receiver, sender = edges.receivers[edge], edges.senders[edge]
         firsts = np.cumsum(counts) - counts
         at_end = place == counts[receiver]
-        by = np.where(at_end, later[receiver], times[np.minimum(firsts[receiver] + place, len(times) - 1)])
-        sent_by = np.maximum(by - self._delays[edge], 0)
-        blocks = np.searchsorted(self._recent, np.arange(edges.n) * _BLOCK)
-        reads = self._before[sender] + np.searchsorted(self._recent, sender * _BLOCK + sent_by) - blocks[sender]
-        old = self._recent % _BLOCK < end - int(self._delays.max(initial=0))
-        self._before += np.bincount(self._recent[old] // _BLOCK, minlength=edges.n)
-        self._recent = self._recent[~old]
-        return reads, starts, counts
+        which = np.minimum(firsts[receiver] + place, len(wakings.times) - 1)
+        by = np.where(at_end, later[receiver], wakings.times[which])
+        sent_by = np.clip(by - self._delays[edge] - origin, -1, _BLOCK - 1)
+        blocks = np.searchsorted(sent, np.arange(edges.n) * _BLOCK)
+        versions = self._before[sender] + np.searchsorted(sent, sender * _BLOCK + sent_by) - blocks[sender]
+        old = times < end - int(self._delays.max(initial=0))
+        self._before += np.bincount(peers[old], minlength=edges.n)
+        self._recent = peers[~old], times[~old]
+        if self._churn is None:
+            return _Reads(versions, None, starts, counts, None)
+        uses = self._churn.presence.at(sender, by) & ~at_end
+        joining = np.flatnonzero(wakings.joins[which] & ~at_end)
+        able = joining[uses[joining]]
+        able = able[np.argsort(which[able], kind="stable")]
+        uses[joining] = False
+        uses[able[self._churn.sources(wakings, which[able])[1]]] = True
+        return _Reads(versions, uses, starts, counts, wakings.joins)
 
-    def _waves(self, reads: NDArray[np.int64], starts: NDArray[np.int64], counts: NDArray[np.int64]) -> Iterator[Wave]:
-        edges, done = self._edges, self._done
-        place = np.zeros(edges.n, np.int64)
-        next_read = reads[starts]
+    def _waves(self, reads: _Reads) -> Iterator[Wave]:
+        edges, done, starts, counts = self._edges, self._done, reads.starts, reads.counts
+        place, firsts = np.zeros(edges.n, np.int64), np.cumsum(counts) - counts
+        next_read = reads.versions[starts]
         oldest = np.full(edges.n, np.iinfo(np.int64).max)
         while (place < counts).any():
             ready = place < counts
@@ -174,58 +269,11 @@ class Mailboxes:
             ready[self._receivers] &= ~np.logical_or.reduceat(waits, self._first_in)
             peers, read = np.flatnonzero(ready), np.flatnonzero(ready[edges.receivers])
             versions, before = next_read[read], done.copy()
+            at = starts[read] + place[edges.receivers[read]]
+            uses = None if reads.uses is None else reads.uses[at]
+            joins = None if reads.joins is None else reads.joins[firsts[peers] + place[peers]]
             place[peers] += 1
             done[peers] += 1
-            next_read[read] = reads[starts[read] + place[edges.receivers[read]]]
+            next_read[read] = reads.versions[at + 1]
             oldest[self._senders] = np.minimum.reduceat(next_read[self._by_sender], self._first_out)
-            yield Wave(peers, read, versions, before, oldest.copy())
-
-
-@dataclass(frozen=True)
-class Meetings:
-    """Wakings that need nothing of one another, in which each peer meets one of its neighbours.
-
-    Args:
-        times: when, shape (k,).
-        peers: who wakes, shape (k,).
-        partners: the neighbour that each of them meets, shape (k,); no peer occurs twice in both together.
-    """
-
-    times: Microseconds
-    peers: NDArray[np.intp]
-    partners: NDArray[np.intp]
-
-
-class Pairs:
-    """Waves of wakings at which a peer meets one neighbour, and both change.
-
-    Args:
-        queue: all wakings.
-        partners: function of k to whom each peer meets at its waking k, shape (n,).
-    """
-
-    def __init__(self, n: int, queue: Queue, partners: Callable[[int], NDArray[np.intp]]) -> None:
-        self._n, self._queue, self._partners = n, queue, partners
-
-    def next_round(self) -> tuple[Wakings, Iterator[Meetings]]:
-        """The wakings of the next round, and their waves."""
-        wakings = self._queue.take(self._n)
-        return wakings, self._waves(wakings)
-
-    def _waves(self, wakings: Wakings) -> Iterator[Meetings]:
-        ks, which = np.unique(wakings.counts, return_inverse=True)
-        partners = np.stack([self._partners(int(k)) for k in ks])[which, wakings.peers]
-        remaining = np.arange(len(partners))
-        while remaining.size:
-            peers, others = wakings.peers[remaining], partners[remaining]
-            place = np.arange(len(remaining))
-            first = np.full((2, self._n), len(remaining))  # the first meeting of each peer, as who wakes and as partner
-            first[0, peers[::-1]], first[1, others[::-1]] = place[::-1], place[::-1]
-            first = first.min(axis=0)
-            ready = (first[peers] == place) & (first[others] == place)
-            yield Meetings(wakings.times[remaining[ready]], peers[ready], others[ready])
-            remaining = remaining[~ready]
-
-
-def _arrays(wakings: Wakings) -> tuple[NDArray[np.int64], NDArray[np.intp], NDArray[np.int64]]:
-    return wakings.times, wakings.peers, wakings.counts
+            yield Wave(peers, read, versions, before, oldest.copy(), uses, joins)

@@ -6,6 +6,7 @@ sum, bit for bit, as scipy's `W @ X` of the whole.
 """
 
 from collections.abc import Callable, Sequence
+from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from scipy.sparse import csr_array
 
 from dfedsam.communication.partition import Partition
 from dfedsam.communication.threads import WORTH_A_THREAD, ThreadPool
+from dfedsam.compiled import loops
 from dfedsam.peers import Peers
 from dfedsam.sparse_rows import SparseRows
 
@@ -127,20 +129,30 @@ def multiply(
         if finish is not None:
             pool.map_chunks(finish, len(out), row_bytes)
         return
+    compiled = loops(out)
     height = max(1, _CACHED_BYTES // row_bytes)
 
     def work(start: int, stop: int) -> None:
         for low in range(start, stop, height):
             high = min(low + height, stop)
-            chunk = out[low:high]
-            if not add:
-                chunk.fill(0)
-            for rows, x in pieces:
-                accumulate(rows._replace(indptr=rows.indptr[low : high + 1]), x, chunk)
+            for i, (rows, x) in enumerate(pieces):
+                some = rows._replace(indptr=rows.indptr[low : high + 1])
+                _add_or_set(some, x, out[low:high], add or i > 0, compiled)
             if finish is not None:
                 finish(slice(low, high))
 
     pool.map_ranges(work, len(out), 1 + out.nbytes // WORTH_A_THREAD)
+
+
+def _add_or_set(
+    rows: WeightRows, x: NDArray | SparseRows, out: NDArray, add: bool, compiled: ModuleType | None
+) -> None:
+    if compiled is not None:
+        compiled.multiply(*rows, x, out, add)
+        return
+    if not add:
+        out.fill(0)
+    accumulate(rows, x, out)
 
 
 def add_rows(x: NDArray, out: NDArray, order: NDArray[np.intp] | None = None) -> None:

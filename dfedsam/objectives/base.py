@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -21,6 +23,19 @@ Rows = slice | NDArray[np.intp]  # which of the block's peers: a slice, or their
 ALL_ROWS = slice(None)
 
 
+@dataclass(frozen=True)
+class Solution:
+    """The optimum of the mean of all peers' objectives.
+
+    Args:
+        x: the minimiser, shape (dim,), float64.
+        loss: the mean objective as a function of a model (dim,).
+    """
+
+    x: NDArray[np.float64]
+    loss: Callable[[NDArray[np.float64]], float]
+
+
 class Problem(ABC):
     """An objective with its data in memory, for one block of peers.
 
@@ -29,6 +44,7 @@ class Problem(ABC):
     Attributes:
         dim: length of a peer's vector.
         has_gradients: whether `gradients` is available.
+        has_conjugates: whether `conjugate_gradients` is available.
         categorical: how a vector represents the distributions of discrete prompts; None: it does not.
         chunk_bytes: candidates are queried in chunks of about this size, so that they stay in the cache.
         queries_per_loss: number of queries counted for one loss of one candidate.
@@ -41,6 +57,7 @@ class Problem(ABC):
 
     dim: int
     has_gradients: bool = False
+    has_conjugates: bool = False
     categorical: Categorical | None = None
     chunk_bytes: int = 1 << 20
     queries_per_loss: int = 1
@@ -122,6 +139,14 @@ class Problem(ABC):
         """
         raise ValueError(f"{type(self).__name__} gives no gradients; choose a zeroth-order estimator such as two_point")
 
+    def conjugate_gradients(self, y: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
+        """Each peer's argmin_x f_i(x) − yᵀx, where its gradient is y (p, dim); for dual methods on a white box.
+
+        Raises:
+            ValueError: if the objective has no closed form of it (`has_conjugates`).
+        """
+        raise ValueError(f"{type(self).__name__} gives no gradients of its conjugate")
+
     def full_gradients(self, x: NDArray) -> NDArray | None:
         """Each peer's exact gradient on all its data at one model (dim,), shape (peers, dim) or (1, dim) if all agree.
 
@@ -136,6 +161,10 @@ class Problem(ABC):
         Raises:
             BudgetExceeded: if the budget does not cover it.
         """
+
+    def recalls(self, x: NDArray) -> dict[str, float]:
+        """The share of each class's held-out examples that a model (dim,) recognises; empty without classes."""
+        return {}
 
     def validate(self, x: NDArray) -> dict[str, NDArray]:
         """As `evaluate`, but on the validation examples; empty if there are none.
@@ -211,6 +240,20 @@ class Objective(ABC):
         Raises:
             ValueError: for any mistake in the options or the data, in one line.
         """
+
+    @property
+    def is_solvable(self) -> bool:
+        """Whether `solve` is available."""
+        return False
+
+    def solve(self, peers: int, seed: int) -> Solution:
+        """The optimum of the mean objective, known or computed, for the record only.
+
+        Args:
+            peers: peers in the whole network.
+            seed: the run's seed.
+        """
+        raise NotImplementedError(f"the optimum of {type(self).__name__} is not known")
 
     def quadratics(self) -> Quadratics | None:
         """The peers' objectives, if they are f_i(x) = ½‖x − b_i‖² and theory is exact; None otherwise."""

@@ -12,11 +12,13 @@ from numpy.typing import DTypeLike, NDArray
 from dfedsam.blackbox.base import cross_entropies
 from dfedsam.data.split import Dirichlet, Split
 from dfedsam.errors import OptionError
-from dfedsam.objectives.base import ALL_ROWS, Objective, Problem, Rows
+from dfedsam.objectives.base import ALL_ROWS, Objective, Problem, Rows, Solution
 from dfedsam.peers import Peers
 from dfedsam.random import RandomStream, generator
 from dfedsam.registry import make_named
 from dfedsam.validation import at_least, between, positive, share_or_file, whole_number
+
+_TO_THE_END = {"maxiter": 10_000, "maxfun": 100_000, "ftol": 0.0, "gtol": 1e-12, "maxls": 50}
 
 
 class _Data(NamedTuple):
@@ -85,8 +87,28 @@ class LogisticRegression(Objective):
         data = self._data(peers, seed)
         features = np.concatenate([data.features, np.ones((len(data.features), 1))], axis=1).astype(dtype)
         shards = self._shards(data, peers, seed)
-        parts = data.test, data.validation, max(map(len, shards))
+        parts = data.test, data.validation, max(map(len, shards)), data.names
         return LogisticRegressionProblem(self, features, data.labels, [shards[i] for i in block], *parts)
+
+    @property
+    def is_solvable(self) -> bool:
+        return self.l2 > 0
+
+    def solve(self, peers: int, seed: int) -> Solution:
+        """Minimise the mean of the peers' losses on their own training examples, by L-BFGS."""
+        from scipy.optimize import minimize
+
+        problem = self.build(peers, range(peers), seed, np.float64)
+        examples = problem.example_indices()
+
+        def loss(x: NDArray[np.float64]) -> float:
+            return float(problem.losses(np.tile(x, (peers, 1, 1)), examples).mean())
+
+        def gradient(x: NDArray[np.float64]) -> NDArray[np.float64]:
+            return problem.full_gradients(x).mean(axis=0)
+
+        found = minimize(loss, problem.start(), jac=gradient, method="L-BFGS-B", options=_TO_THE_END)
+        return Solution(found.x, loss)
 
     def class_counts(self, peers: int, seed: int) -> tuple[tuple[str, ...], NDArray[np.int64]]:
         data = self._data(peers, seed)
@@ -167,6 +189,7 @@ class LogisticRegressionProblem(Problem):
         test: indices of the examples for evaluation.
         validation: indices of those for validation.
         most: the most examples of any peer of the network.
+        names: the classes' names.
     """
 
     has_gradients = True
@@ -181,8 +204,9 @@ class LogisticRegressionProblem(Problem):
         test: NDArray[np.int64],
         validation: NDArray[np.int64],
         most: int,
+        names: tuple[str, ...],
     ) -> None:
-        self._most = most
+        self._most, self._names = most, names
         self.options = options
         self.classes = int(labels.max()) + 1
         self.dim = self.classes * features.shape[1]
@@ -222,6 +246,8 @@ class LogisticRegressionProblem(Problem):
         return np.matmul(weights, features.swapaxes(1, 2)[:, None])
 
     def losses(self, x: NDArray, batch: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
+        if batch.min(initial=0) < 0:
+            return np.concatenate([self.losses(x[i : i + 1], one) for i, one in enumerate(_unpadded(batch))])
         losses = self._cross_entropies(x, batch).mean(axis=2)
         return losses + 0.5 * self.options.l2 * np.einsum("pqd,pqd->pq", x, x)
 
@@ -234,9 +260,8 @@ class LogisticRegressionProblem(Problem):
         return cross_entropies(logits, self._labels[batch][:, None], axis=-2)
 
     def gradients(self, x: NDArray, batch: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
-        if batch.min(initial=0) < 0:  # padded with −1, as wide as another peer's; so each by itself, for the same bits
-            own = [row[row >= 0][None] for row in batch]
-            return np.concatenate([self.gradients(x[i : i + 1], one) for i, one in enumerate(own)])
+        if batch.min(initial=0) < 0:
+            return np.concatenate([self.gradients(x[i : i + 1], one) for i, one in enumerate(_unpadded(batch))])
         features, labels = self._features[batch], self._labels[batch]
         residual = _softmax(self._logits(x[:, None], features)[:, 0])
         residual[np.arange(len(x))[:, None], labels, np.arange(batch.shape[1])] -= 1
@@ -252,6 +277,11 @@ class LogisticRegressionProblem(Problem):
         """Held-out loss (with the penalty) and accuracy, each (k,), in float64; one model at a time."""
         return self._metrics(x, *self._test)
 
+    def recalls(self, x: NDArray) -> dict[str, float]:
+        features, labels = self._test
+        hits = self._logits(x[None, None], features[None])[0, 0].argmax(axis=0) == labels
+        return {self._names[c]: float(hits[labels == c].mean()) for c in np.unique(labels)}
+
     def validate(self, x: NDArray) -> dict[str, NDArray]:
         return self._metrics(x, *self._validation) if len(self._validation[1]) else {}
 
@@ -263,6 +293,11 @@ class LogisticRegressionProblem(Problem):
             loss[i] += 0.5 * self.options.l2 * float(row.astype(np.float64) @ row.astype(np.float64))
             accuracy[i] = (logits.argmax(axis=0) == labels).mean()
         return {"loss": loss, "accuracy": accuracy}
+
+
+def _unpadded(batch: NDArray) -> list[NDArray]:
+    """Each peer's own examples (1, b), of minibatches padded with −1: each by itself, for the same bits as alone."""
+    return [row[row >= 0][None] for row in batch]
 
 
 def _softmax(logits: NDArray) -> NDArray:

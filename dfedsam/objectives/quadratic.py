@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from dfedsam.objectives.base import ALL_ROWS, Objective, Problem, Rows
+from dfedsam.objectives.base import ALL_ROWS, Objective, Problem, Rows, Solution
 from dfedsam.peers import Peers
 from dfedsam.random import RandomStream, generator
 from dfedsam.theory import Quadratics
@@ -48,6 +48,14 @@ class Quadratic(Objective):
             return None
         return Quadratics(dim=self.dim, heterogeneity=self.heterogeneity, noise=self.noise)
 
+    @property
+    def is_solvable(self) -> bool:
+        return True
+
+    def solve(self, peers: int, seed: int) -> Solution:
+        problem = self.build(peers, range(0), seed, np.float64)
+        return Solution(problem.optimum, lambda x: float(problem.evaluate(x[None])["loss"][0]))
+
     def build(self, peers: int, block: Peers, seed: int, dtype: DTypeLike) -> QuadraticProblem:
         """Draw the block's optima; see Objective.build."""
         return QuadraticProblem(self, peers, block, seed, np.dtype(dtype))
@@ -63,6 +71,7 @@ class QuadraticProblem(Problem):
     """
 
     has_gradients = True
+    has_conjugates = True
 
     def __init__(self, options: Quadratic, peers: int, block: Peers, seed: int, dtype: np.dtype) -> None:
         self.dim = options.dim
@@ -122,6 +131,9 @@ class QuadraticProblem(Problem):
         if batch.shape[1]:
             gradients += batch
         return gradients
+
+    def conjugate_gradients(self, y: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
+        return self._optima(rows) + y / self.curvature
 
     def full_gradients(self, x: NDArray) -> NDArray:
         return (x.astype(np.float64) - self.optima) * self.curvature

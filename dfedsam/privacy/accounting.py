@@ -14,8 +14,8 @@ from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
+import scipy  # whose `special` is loaded when it is first used
 from numpy.typing import NDArray
-from scipy.special import gammaln, gammasgn, log_ndtr, logsumexp
 
 from dfedsam.errors import OptionError
 
@@ -48,9 +48,9 @@ def rdp_sampled_gaussian(sigma: float, rate: float, orders: NDArray) -> NDArray[
 
 def _whole(sigma: float, rate: float, order: float) -> float:
     k = np.arange(order + 1)
-    binomial = gammaln(order + 1) - gammaln(k + 1) - gammaln(order - k + 1)
+    binomial = scipy.special.gammaln(order + 1) - scipy.special.gammaln(k + 1) - scipy.special.gammaln(order - k + 1)
     terms = binomial + k * math.log(rate) + (order - k) * math.log1p(-rate) + (k**2 - k) / (2 * sigma**2)
-    total: Any = logsumexp(terms)
+    total: Any = scipy.special.logsumexp(terms)
     return float(total)
 
 
@@ -59,12 +59,12 @@ def _fractional(sigma: float, rate: float, order: NDArray) -> NDArray[np.float64
     k = np.arange(_TERMS)
     j = order - k
     equal = sigma**2 * math.log(1 / rate - 1) + 0.5
-    binomial = gammaln(order + 1) - gammaln(k + 1) - gammaln(j + 1)
+    binomial = scipy.special.gammaln(order + 1) - scipy.special.gammaln(k + 1) - scipy.special.gammaln(j + 1)
     left = binomial + k * math.log(rate) + j * math.log1p(-rate) + (k**2 - k) / (2 * sigma**2)
-    left += log_ndtr((equal - k) / sigma)
+    left += scipy.special.log_ndtr((equal - k) / sigma)
     right = binomial + j * math.log(rate) + k * math.log1p(-rate) + (j**2 - j) / (2 * sigma**2)
-    right += log_ndtr((j - equal) / sigma)
-    sums: Any = logsumexp(np.stack([left, right]), b=gammasgn(j + 1), axis=(0, 2))
+    right += scipy.special.log_ndtr((j - equal) / sigma)
+    sums: Any = scipy.special.logsumexp(np.stack([left, right]), b=scipy.special.gammasgn(j + 1), axis=(0, 2))
     return np.where(np.maximum(left[:, -1], right[:, -1]) < _NEGLIGIBLE, sums, np.inf)
 
 

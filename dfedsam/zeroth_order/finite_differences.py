@@ -102,9 +102,13 @@ class RandomDirections(Estimator):
 
     def draw(self, stream: RandomStream, dim: int, dtype: DTypeLike) -> NDArray:
         if not self.shared:
-            return directions(self.distribution, stream, self.directions, dim, dtype)
-        one = directions(self.distribution, replace(stream, peers=range(1)), self.directions, dim, dtype)
+            return self.own_directions(stream, dim, dtype)
+        one = self.own_directions(replace(stream, peers=range(1)), dim, dtype)
         return np.repeat(one, len(stream.peers), axis=0)
+
+    def own_directions(self, stream: RandomStream, dim: int, dtype: DTypeLike) -> NDArray:
+        """Directions of each of the stream's peers, shape (peers, q, dim)."""
+        return directions(self.distribution, stream, self.directions, dim, dtype)
 
 
 @dataclass(frozen=True, kw_only=True)

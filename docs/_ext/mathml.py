@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from html import escape
+from typing import Any, Literal
 
 from docutils import nodes
 from latex2mathml.converter import convert
 from sphinx.application import Sphinx
 
 
+def _mathml(latex: str, display: Literal["inline", "block"]) -> str:
+    """With the source as `alttext`, which whole_text.py takes."""
+    return convert(latex, display=display).replace("<math ", f'<math alttext="{escape(latex)}" ', 1)
+
+
 def _inline(self: Any, node: nodes.math) -> None:
-    self.body.append(convert(node.astext()))
+    self.body.append(_mathml(node.astext(), "inline"))
     raise nodes.SkipNode
 
 
 def _display(self: Any, node: nodes.math_block) -> None:
-    self.body.append(f'<div class="math">{convert(node.astext(), display="block")}</div>')
+    self.body.append(f'<div class="math">{_mathml(node.astext(), "block")}</div>')
     raise nodes.SkipNode
 
 

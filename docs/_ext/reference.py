@@ -10,13 +10,14 @@ import importlib
 import inspect
 import io
 import re
+import sys
 import textwrap
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from docstrings import escape
+from measures import NOTES, Row, measured
 from sphinx.application import Sphinx
 from sphinx.ext.napoleon import Config, GoogleDocstring
 
@@ -55,7 +56,6 @@ PREFIXES = {  # where the option of a kind is
     "links": "clock.",
 }
 SECTIONS = ("Args", "Raises", "Returns", "Attributes", "Yields")
-Row = dict[str, str]
 
 
 def title_of(kind: str) -> str:
@@ -133,6 +133,7 @@ def _section(kind: str, name: str, plugin: registry.Plugin) -> Iterator[str]:
     yield f".. _{kind}-{name}:\n"
     yield from _heading(name, "-")
     yield from _prose(inspect.getdoc(plugin) or "")
+    yield from _prose(source(plugin))
     exported = importlib.import_module("dfedsam")
     if getattr(exported, plugin.__name__, None) is plugin:
         yield f"In Python: ``from dfedsam import {plugin.__name__}``.\n"
@@ -148,6 +149,15 @@ def _section(kind: str, name: str, plugin: registry.Plugin) -> Iterator[str]:
         yield f"   * - ``{key}``\n     - {_type(key, option.type)}\n     - {_default(key, option.default)}"
         yield f"     - {' '.join(escape([option.text])) or '–'}"
     yield ""
+
+
+def source(plugin: registry.Plugin) -> str:
+    """Where a file names the source of all its plug-ins once, that sentence; a docstring with a year says it itself."""
+    if re.search(r"\((19|20)\d\d", inspect.getdoc(plugin) or ""):
+        return ""
+    module = sys.modules[plugin.__module__].__doc__ or ""
+    found = re.search(r"Source of all[^:]*:((?:.|\n)*?)(?=\n\n|$)", module)
+    return f"Source: {' '.join(found[1].split())}" if found else ""
 
 
 def _prose(doc: str) -> Iterator[str]:
@@ -234,94 +244,6 @@ def _documented(found: dict[str, Any], module: str) -> Iterator[str]:
             yield f".. autofunction:: {module}.{name}\n"
 
 
-def measured(kind: str, plugins: dict[str, registry.Plugin]) -> dict[str, Row]:
-    """Columns of numbers for the plug-ins of a kind: title → name → cell."""
-    measure = MEASURES.get(kind)
-    if measure is None:
-        return {}
-    columns: dict[str, Row] = {}
-    for name, plugin in plugins.items():
-        try:
-            cells = measure(name, plugin)
-        except (ValueError, TypeError):  # it has options without a default, or needs data
-            continue
-        for title, cell in cells.items():
-            columns.setdefault(title, {})[name] = cell
-    return columns
-
-
-def _topology(name: str, plugin: registry.Plugin) -> Row:
-    from dfedsam.topologies import make, spectrum
-
-    try:
-        topology = make(name, 16, 0)
-    except ValueError:
-        topology = make(name, None, 0)
-    numbers = spectrum(topology)
-    gap = numbers["gap"]
-    return {
-        "peers": str(topology.n),
-        "messages a round": f"{numbers['vectors_per_round']:.4g}",
-        "gap": "–" if gap is None else f"{gap:.4f}",
-    }
-
-
-def _algorithm(name: str, plugin: registry.Plugin) -> Row:
-    from dfedsam import Quadratic, make, simulate
-
-    result = simulate(objective=Quadratic(dim=100), topology=make("ring", 16), algorithm=plugin(), rounds=3)
-    queries, sent = (np.diff(result.metrics[column])[-1] for column in ("queries", "bytes"))
-    return {"queries a round": f"{queries:,.0f}", "bytes a round": f"{sent:,.0f}"}
-
-
-def _estimator(name: str, plugin: registry.Plugin) -> Row:
-    estimator = plugin()
-    excess = estimator.excess_variance(100)
-    return {
-        "queries": f"{estimator.queries(100):,}",
-        "E‖ĝ − ∇‖²/‖∇‖²": "–" if excess is None else f"{excess:.4g}",
-    }
-
-
-def _compressor(name: str, plugin: registry.Plugin) -> Row:
-    compressor = plugin()
-    delta, variance = compressor.delta(1000), compressor.variance(1000)
-    return {
-        "bytes of 1,000 float32": f"{compressor.width(1000, np.float32):,}",
-        "δ": "–" if delta is None else f"{delta:.3g}",
-        "ω": "–" if variance is None else f"{variance:.3g}",
-    }
-
-
-def _gossip(name: str, plugin: registry.Plugin) -> Row:
-    from dfedsam import make
-
-    gossip = plugin()
-    topology = make("ring", 16)
-    factor = gossip.contraction_factor(topology, None)
-    return {
-        "needs of W": gossip.needs,
-        "keeps the mean": "yes" if gossip.keeps_mean else "no",
-        "λ_Q": "–" if factor is None else f"{factor:.4f}",
-    }
-
-
-MEASURES: dict[str, Callable[[str, registry.Plugin], Row]] = {
-    "topology": _topology,
-    "algorithm": _algorithm,
-    "estimator": _estimator,
-    "compressor": _compressor,
-    "gossip": _gossip,
-}
-NOTES = {
-    "topology": "At 16 peers where the graph allows it, with default options and seed 0.",
-    "algorithm": "Queries and bytes are those of a peer, measured on a ring of 16 with default options and d = 100 "
-    "in float32. A dash: the method needs a prompt, or another topology.",
-    "estimator": "For d = 100 with default options; the variance is that on a linear function.",
-    "compressor": "With default options. E‖C(x) − x‖² ≤ (1 − δ)‖x‖² holds for contractive compressors, and "
-    "E‖C(x) − x‖² ≤ ω‖x‖² with E C(x) = x for unbiased ones, in 1,000 dimensions.",
-    "gossip": "λ_Q on a ring of 16, with default options.",
-}
 CONTRACTS = {
     "topology": "A topology is a function ``f(n, **options)`` that is annotated to return a networkx graph, which gets "
     "the weights of a :doc:`weight rule <weights>`, or a :class:`dfedsam.Topology`.\n",

@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from bs4 import BeautifulSoup
+from bs4.element import NavigableString
 from markdownify import MarkdownConverter
 from sphinx.application import Sphinx
 
 _HEAD = """# dfedsam
 
-> A simulator of decentralised, black-box prompt tuning: peers query a model for losses only, take sharpness-aware
-> local steps, and average with their neighbours on a graph. The same numbers in one process and on any number of
-> MPI ranks.
+> A simulator of decentralised, black-box prompt tuning: peers only query a model for losses or class scores, take
+> sharpness-aware local steps, and average with their neighbours on a graph. The same numbers in one process and on
+> any number of MPI ranks.
 
 All pages in one file: [dfedsam.md](dfedsam.md)
 
@@ -51,7 +52,16 @@ def _markdown(page: Path) -> str:
         raise ValueError(f"{page} has no article: the theme's pages have changed")
     for element in article.select(_LEFT_OUT):
         element.decompose()
-    return MarkdownConverter(heading_style="atx", bullets="-", strip=["a"]).convert_soup(article).strip()
+    for formula in article.find_all("math"):
+        sign = "$$" if formula.get("display") == "block" else "$"
+        formula.replace_with(NavigableString(f"{sign}{formula['alttext']}{sign}"))
+    return (
+        MarkdownConverter(
+            heading_style="atx", bullets="-", strip=["a"], escape_underscores=False, escape_asterisks=False
+        )
+        .convert_soup(article)
+        .strip()
+    )
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

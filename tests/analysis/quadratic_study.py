@@ -46,7 +46,8 @@ def topology_file(graph, peers, steps, own):
     theory = {"lambda_q": np.abs(own.modes).max(), "neighbours_q": spectrum["effective_neighbours"] + steps - 1}
     theory |= {"eigenvalues": values.tolist(), "multipliers": (values**steps).tolist(), "rate": None}
     theory |= {"consensus_distance": consensus, "error": error, "course": course}
-    return topologies.to_dict(topology, spectrum=spectrum, theory=theory)
+    gossip = {"name": "plain", "steps": steps}
+    return topologies.to_dict(topology, spectrum=spectrum, theory=theory, gossip=gossip)
 
 
 def write_study(folder, seeds=2):

@@ -56,4 +56,4 @@ def test_time_is_degree_times_latency_and_bytes():
     frame = pd.DataFrame({"round": [0, 10], "bytes": [0.0, 4000], "steps": 2, "degree_round_max": 3})
     frame["degree_round_mean"] = 2.0
     # 10 rounds × 2 steps × 3 messages of 4000 / (10 · 2 · 2) = 100 bytes each
-    np.testing.assert_allclose(with_time(frame, 0.5, 1000)["time"], [0, 60 * (0.5 + 0.1)])
+    np.testing.assert_allclose(with_time(frame, 0.5, 1000)["message_time"], [0, 60 * (0.5 + 0.1)])

@@ -25,6 +25,8 @@ from dfedsam import (
     LTADMM,
     SGP,
     SPSA,
+    SSDA,
+    SVRG,
     A2CiD2,
     AsynchronousDFedSAM,
     CentralAverage,
@@ -45,6 +47,8 @@ from dfedsam import (
     DiLoCo,
     DiNNO,
     Dissensus,
+    DivShare,
+    EpidemicLearning,
     Exact,
     Experiment,
     Extra,
@@ -79,7 +83,7 @@ from dfedsam import (
     run,
     topologies,
 )
-from dfedsam.clock import Clock, Exponential, PerQuery, TwoSpeeds, UniformLinks
+from dfedsam.clock import Clock, Daily, Exponential, PerQuery, RateLimits, TwoSpeeds, UniformLinks
 from dfedsam.communication import connect
 from dfedsam.registry import public_name
 from tests.dfedsam.communication.cases import drawn
@@ -136,6 +140,7 @@ ALGORITHMS = [
     LTADMM(lr=0.02, local_steps=2),
     DiLoCo(lr=0.05),
     NetworkDANE(lr=0.02, local_steps=2),
+    SSDA(),
 ]
 PEERS = 7
 
@@ -161,19 +166,36 @@ def case(
 
 PEERS = 7
 SAM = DFedSAM(lr=0.05, rho=0.1)
+BUSY = Daily(low=0.3, high=0.7, period=0.7, moments=7)  # peers leave and join within a few rounds
 CASES = dict(
     [
         *(case(Quadratic(dim=13, noise=0.2), algorithm) for algorithm in ALGORITHMS),
         case(Quadratic(dim=13, heterogeneity=0, condition=5.0), SAM, "star"),
         case(LogisticRegression(), SAM, "erdos_renyi"),
         case(LogisticRegression(classes=2), DPSGD(lr=0.1, estimator=Exact(), weight_decay=0.1), "erdos_renyi"),
+        case(LogisticRegression(features=3), GradientTracking(estimator=SVRG(period=2)), "erdos_renyi"),
         case(Quadratic(dim=13), SAM, clock=Clock(compute=PerQuery(), links=UniformLinks(latency=0.1))),
+        case(
+            Quadratic(dim=13),
+            DFedAvgM(lr=0.05, keep_momentum=True),
+            "complete",
+            clock=Clock(compute=Exponential(), availability=BUSY),
+        ),
+        *(
+            case(Quadratic(dim=13, noise=0.2), algorithm, clock=Clock(compute=compute, availability=BUSY))
+            for algorithm, compute in (
+                (ADSGD(lr=0.1), RateLimits(requests_per_minute=9000, burst=30)),
+                (A2CiD2(lr=0.1), Exponential()),
+                (DivShare(lr=0.1, fragments=3), Exponential()),
+            )
+        ),
         *(
             case(Quadratic(dim=13, noise=0.2), algorithm, clock=Clock(compute=compute, links=UniformLinks(latency=0.2)))
             for algorithm, compute in (
                 (ADSGD(lr=0.1), TwoSpeeds(slow=0.3, factor=5)),
                 (AsynchronousDFedSAM(lr=0.05, momentum=0.5, keep_momentum=True), Exponential()),
                 (ADPSGD(lr=0.1, rho=0.1), PerQuery()),
+                (EpidemicLearning(lr=0.1), TwoSpeeds(slow=0.3, factor=5)),
                 (A2CiD2(lr=0.1), Exponential()),
             )
         ),
@@ -189,7 +211,7 @@ CASES = dict(
         case(LinearScores(), DFedSAM(lr=0.05, rho=0.1, estimator=ScoreSketch(directions=3))),
     ]
 )
-assert len(CASES) == len(ALGORITHMS) + 16
+assert len(CASES) == len(ALGORITHMS) + 22
 
 
 def run_case(

@@ -1,5 +1,9 @@
 """What Python gets: metrics, models, metrics of each peer, topology, W, a figure and a notebook's view."""
 
+import sys
+from itertools import count
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -38,6 +42,28 @@ def test_a_figure_and_a_notebooks_view(result):
     view = result._repr_html_()
     assert "dfedsam, ring, logistic_regression, 6 peers" in view
     assert "consensus_distance" in view
+    assert "data:image/png;base64," in view
+    assert repr(result).startswith("<Result of dfedsam, ring, logistic_regression, 6 peers, round 4: loss")
+    assert result.spectrum["gap"] == pytest.approx(4 / 3 * np.sin(np.pi / 6) ** 2)
+
+
+def test_a_notebook_shows_a_bar_once_a_run_takes_long(monkeypatch):
+    shown = []
+    page = SimpleNamespace(HTML=str, display=lambda text, display_id: shown.append(text) or Handle())
+
+    class Handle:
+        def update(self, text):
+            shown.append(text)
+
+    monkeypatch.setitem(sys.modules, "ipykernel", SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "IPython.display", page)
+    options = {"objective": Quadratic(dim=3), "topology": make("ring", 4), "algorithm": DFedSAM()}
+    simulate(**options, rounds=3)
+    assert not shown
+    seconds = count(step=0.5)
+    monkeypatch.setattr("dfedsam.callbacks.progress.time.monotonic", lambda: next(seconds))
+    simulate(**options, rounds=3)
+    assert shown[-1].startswith('<progress value="3" max="3"></progress> round 3/3: loss')
 
 
 def test_results_have_the_columns_of_the_readers(tmp_path):

@@ -35,12 +35,54 @@ CASES = {
         "run --adversary alie --algorithm.gossip choco",
         "algorithm.gossip is choco: it must send plain rows or scalars for the adversary alie.*clipped",
     ),
+    "an attack on steps of Chebyshev": (
+        "run --adversary alie --algorithm.gossip chebyshev",
+        "algorithm.gossip is chebyshev: it must send plain rows or scalars.*choose plain, flood, or a robust gossip",
+    ),
+    "an attack on mass": (
+        "run --adversary alie --algorithm.gossip push_sum",
+        "algorithm.gossip is push_sum: it must send plain rows or scalars.*choose plain, flood, or a robust gossip",
+    ),
+    "an attack without rounds": (
+        "run --adversary alie --algorithm adsgd",
+        "algorithm is adsgd: it must gossip in rounds, since attackers forge.*choose dpsgd or dfedsam",
+    ),
+    "an attack on rows where scalars are sent": (
+        "run --adversary spectral --algorithm.gossip flood --algorithm.gossip.steps 8",
+        "adversary is spectral: it must be able to forge scalars.*choose alie or sign_flip",
+    ),
+    "fewer attackers than none": (
+        "run --adversary alie --adversary.peers -1",
+        "adversary.peers is -1: it must be at least 0",
+    ),
+    "privacy without rounds": (
+        "run --algorithm adsgd --privacy.epsilon 3",
+        "privacy is gaussian: it must be none for an asynchronous algorithm",
+    ),
+    "privacy of a sketch": (
+        "run --objective logistic_regression --privacy.noise 1 --algorithm.estimator score_sketch",
+        "algorithm.estimator is score_sketch: it must use differences of losses.*choose two_point or one_sided",
+    ),
+    "seeds shared along links that change": (
+        "run --privacy decor --privacy.noise 1 --topology one_peer_exponential",
+        "privacy is decor: it must have the same undirected links",
+    ),
+    "more attackers than a robust mean of scalars withstands": (
+        "run --algorithm.gossip flood --algorithm.gossip.rule trimmed_mean --algorithm.gossip.max_attackers 8"
+        " --algorithm.gossip.steps 8 --algorithm.estimator.shared true",
+        "algorithm.gossip.max_attackers is 8: it must be at most 7 for trimmed_mean of 16 peers",
+    ),
     "labels of no classes": ("run --adversary label_flip", "adversary is label_flip: it must have an objective with"),
     "more attackers than a rule withstands": (
         "run --algorithm.gossip trimmed_mean",
         "algorithm.gossip.max_attackers is 1: it must be at most 0 for trimmed_mean, since peer 0 has only 2",
     ),
     "epsilon of 0": ("run --privacy.epsilon 0", "privacy.epsilon is 0.0.*above 0"),
+    "delta of 0": ("run --privacy.epsilon 3 --privacy.delta 0", "privacy.delta is 0.0.*above 0"),
+    "a budget that no noise meets": (
+        "run --objective logistic_regression --privacy.epsilon 1e-9",
+        "privacy.epsilon is 1e-09: it is too small for any noise",
+    ),
     "delta of 1": ("run --privacy.epsilon 3 --privacy.delta 1", "privacy.delta is 1.0: it must be below 1"),
     "a clip of 0": ("run --privacy.epsilon 3 --privacy.clip 0", "privacy.clip is 0.0.*above 0"),
     "no budget and no noise": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -173,6 +174,13 @@ class PromptProblem(Problem):
     def evaluate(self, x: NDArray) -> dict[str, NDArray]:
         """Loss and accuracy on the held-out examples, each (k,)."""
         return self._metrics(x, self.test)
+
+    def recalls(self, x: NDArray) -> dict[str, float]:
+        if not self.black_box.gives_scores:
+            return {}
+        labels, words = self.labels[self.test], json.loads(self.card["words"])
+        hits = self._scores(x[None, None], self.test[None], count=False)[0, 0].argmax(axis=-1) == labels
+        return {words[c]: float(hits[labels == c].mean()) for c in np.unique(labels)}
 
     def validate(self, x: NDArray) -> dict[str, NDArray]:
         return self._metrics(x, self.validation) if len(self.validation) else {}

@@ -13,6 +13,7 @@ from dfedsam import (
     LED,
     LTADMM,
     NIDS,
+    SSDA,
     AugDGM,
     Chebyshev,
     DFedAvg,
@@ -34,6 +35,7 @@ from dfedsam import (
 )
 from dfedsam.communication import SingleProcess
 from dfedsam.context import QueryCounter, RoundContext
+from dfedsam.gossip.channel import Channel
 from dfedsam.objectives.base import ALL_ROWS, Problem
 from dfedsam.random import RandomStream
 
@@ -305,6 +307,23 @@ def test_diloco_on_a_complete_graph_is_that_of_one_machine():
         v = 0.9 * v + delta
         y = y - 0.7 * (delta + 0.9 * v)
     np.testing.assert_allclose(x, np.tile(y, (N, 1)), atol=1e-12)
+
+
+@pytest.mark.parametrize("gossip", [Plain(), Chebyshev(steps=3)], ids=["SSDA", "MSDA"])
+def test_dual_acceleration_has_the_rate_of_its_theorem(gossip):
+    """1 − √(γ/κ) a round, with the eigenvalues of W or of its Chebyshev polynomial, reached by the slowest mode."""
+    kappa = 20.0
+    objective = Quadratic(dim=6, condition=kappa, heterogeneity=2.0)
+    optimum, errors = objective.build(N, range(N), 0, np.dtype(np.float64)).optimum, []
+    channel = Channel(RING, SingleProcess(N), RandomStream(0, "", 0, 0, range(N)))
+    low, *_, second, _ = np.linalg.eigvalsh(gossip(np.eye(N), gossip.init(np.eye(N)), channel)[0])
+    gamma = (1 - second) / (1 - low)
+    momentum = (kappa**0.5 - gamma**0.5) / (kappa**0.5 + gamma**0.5)
+    algorithm = SSDA(gossip=gossip, dual_lr=1 / kappa / (1 - low), momentum=momentum)
+    play(algorithm, 200, objective=objective, seen=lambda state: errors.append(np.linalg.norm(state.x - optimum)))
+    early, late = (60, 90) if gossip != Plain() else (100, 190)
+    measured = (errors[late] / errors[early] * early / late) ** (1 / (late - early))  # a double root: t rᵗ
+    assert measured == pytest.approx(1 - (gamma / kappa) ** 0.5, abs=0.01)
 
 
 @pytest.mark.parametrize("option", [{"penalty": 0}, {"dual_lr": 0}, {"outer_lr": 0}, {"probability": 0}, {"beta": 0}])

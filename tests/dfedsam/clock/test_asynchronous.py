@@ -19,9 +19,9 @@ from dfedsam import (
     simulate,
 )
 from dfedsam.algorithms.pairs import parameters
-from dfedsam.clock import AsynchronousTime, Clock, Constant, Exponential, PerQuery, TwoSpeeds, UniformLinks
+from dfedsam.clock import AsynchronousTime, Clock, Constant, Daily, Exponential, PerQuery, TwoSpeeds, UniformLinks
 from dfedsam.clock.links import Edges
-from dfedsam.clock.wakings import Mailboxes, Queue
+from dfedsam.clock.wakings import Churn, Mailboxes, Queue
 from dfedsam.communication.single_process import SingleProcess
 from dfedsam.context import QueryCounter, RoundContext
 from dfedsam.objectives.base import ALL_ROWS
@@ -36,7 +36,8 @@ def play(algorithm, x, topology, clock, rounds, seed=0):
     n, dim = x.shape
     communicator, problem = SingleProcess(n), Quadratic(dim=dim).build(n, range(n), seed, "float64")
     W = topology.weights(0)
-    events = AsynchronousTime(clock, algorithm.wakes, W, seed, 8 * dim, algorithm.queries_per_waking(problem))
+    queries, sends = algorithm.queries_per_waking(problem), algorithm.sends(topology)
+    events = AsynchronousTime(clock, algorithm.wakes, W, seed, 8 * dim, queries, sends)
     state, counter = algorithm.init(x.copy(), problem), QueryCounter.zero(n)
     for t in range(rounds):
         stream = RandomStream(seed, "", t, 0, range(n))
@@ -45,51 +46,78 @@ def play(algorithm, x, topology, clock, rounds, seed=0):
         yield events.metrics["time"], state.x.copy()
 
 
-def event_queue(table, edges, delays, wakings):
-    """What each waking reads, by a heap of wakings (kind 0) and arrivals (kind 1): (time, peer, count, versions)."""
+def event_queue(table, edges, delays, wakings, presence=None):
+    """What each waking reads, by a heap of wakings (kind 0) and arrivals (kind 1): (time, peer, count, versions).
+
+    Of peers that join, the versions of all rows from which they may start, and −1.
+    """
     n, counts, latest, found = edges.n, np.zeros(edges.n, int), np.zeros(len(delays), int), []
-    heap = [(int(table[0, i]), 0, i, 0) for i in range(n)]
-    heapq.heapify(heap)
+    back = lambda i, time: time if presence is None else int(presence.next(np.array([i]), np.array([time]))[0])  # noqa: E731
+    heap, joins = [], np.zeros(n, bool)
+
+    def goes_on(i, time):
+        joins[i] = back(i, time) > time
+        heapq.heappush(heap, (back(i, time) if joins[i] else time + int(table[counts[i], i]), 0, i, 0))
+
+    for i in range(n):
+        goes_on(i, 0)
     while len(found) < wakings:
         time, kind, which, version = heapq.heappop(heap)
         if kind:
             latest[which] = max(latest[which], version)
             continue
-        reads = {int(e): int(latest[e]) for e in np.flatnonzero(edges.receivers == which)}
+        sent = [e for e in np.flatnonzero(edges.receivers == which).tolist() if back(edges.senders[e], time) == time]
+        reads = {e: int(latest[e]) for e in sent} | ({-1: 1} if joins[which] else {})
         found.append((time, which, int(counts[which]), reads))
         counts[which] += 1
         for e in np.flatnonzero(edges.senders == which):
             heapq.heappush(heap, (time + int(delays[e]), 1, int(e), int(counts[which])))
-        heapq.heappush(heap, (time + int(table[counts[which], which]), 0, which, 0))
+        goes_on(which, time)
     return found
 
 
+@pytest.mark.parametrize("churn", [False, True])
 @pytest.mark.parametrize("trial", range(5))
-def test_waves_read_what_an_event_queue_reads(trial):
-    """Order, versions, no reading of what is not there yet, and nothing given up that is read later."""
+def test_waves_read_what_an_event_queue_reads(trial, churn):
+    """Order, versions, no reading of what is not there yet, and nothing given up that is read later.
+
+    With churn, nothing of who is absent, and one row where a peer joins.
+    """
     rng, n, rounds = np.random.default_rng(trial), 7, 15
     receivers, senders = np.nonzero((rng.random((n, n)) < 0.5) & ~np.eye(n, dtype=bool))
     edges, delays = Edges(n, senders, receivers), rng.integers(0, 60, len(senders))
     slow = np.where(rng.random(n) < 0.3, 10, 1)
     table = slow * rng.integers(1, 9, n) + rng.integers(0, 1 + 8 * (trial % 3), (rounds * n, n))
-    expected, done = event_queue(table, edges, delays, rounds * n), np.zeros(n, int)
-    boxes, oldest = Mailboxes(Queue(n, lambda k: table[k]), edges, delays), np.zeros(n, int)
+    presence = Daily(low=0.3, high=0.7, period=2e-4, moments=8).presence(n, trial) if churn else None
+    draws = Churn(presence, lambda k: rng.random(n)) if churn else None
+    expected, done = event_queue(table, edges, delays, rounds * n, presence), np.zeros(n, int)
+    queue = Queue(n, lambda k: table[k], None, presence)
+    boxes, oldest = Mailboxes(queue, edges, delays, draws), np.zeros(n, int)
     for t in range(rounds):
         wakings, waves = boxes.next_round()
         ours = expected[t * n : (t + 1) * n]
         assert [(time, i, k) for time, i, k, _ in ours] == list(
             zip(wakings.times.tolist(), wakings.peers.tolist(), wakings.counts.tolist(), strict=True)
         )
-        reads = {(i, k): {} for _, i, k, _ in ours}
+        reads, joined = {(i, k): {} for _, i, k, _ in ours}, []
         for wave in waves:
             np.testing.assert_array_equal(wave.done, done)
             assert (wave.versions <= done[senders[wave.edges]]).all()
             assert (wave.versions >= oldest[senders[wave.edges]]).all()
-            for e, version in zip(wave.edges.tolist(), wave.versions.tolist(), strict=True):
+            uses = np.ones(len(wave.edges), bool) if wave.uses is None else wave.uses
+            for e, version in zip(wave.edges[uses].tolist(), wave.versions[uses].tolist(), strict=True):
                 reads[receivers[e], done[receivers[e]]][e] = version
+            for i in [] if wave.joins is None else wave.peers[wave.joins]:
+                assert len(reads[i, done[i]]) <= 1
+                joined.append((int(i), int(done[i])))
             done[wave.peers] += 1
             oldest = wave.oldest
-        assert reads == {(i, k): versions for _, i, k, versions in ours}
+        allowed = {(i, k): versions for _, i, k, versions in ours}
+        for one in joined:
+            versions = allowed.pop(one)
+            assert versions.pop(-1) == 1
+            assert reads.pop(one).items() <= versions.items()
+        assert reads == allowed
 
 
 @pytest.mark.parametrize("latency", [0.0, 0.35])

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.optimize import linprog
 
-from dfedsam import Chebyshev, DFedSAM, DFedSAMMG, Quadratic, simulate
+from dfedsam import ADPSGD, ADSGD, Chebyshev, DFedSAM, DFedSAMMG, Quadratic, simulate
 from dfedsam.clock import (
     Clock,
     Constant,
@@ -15,6 +15,7 @@ from dfedsam.clock import (
     Pareto,
     PerPeer,
     PerQuery,
+    RateLimits,
     SynchronousTime,
     TwoSpeeds,
     UnderlayLinks,
@@ -127,6 +128,40 @@ def test_profiles_from_files_and_per_query(tmp_path):
     links = MatrixLinks(latency=tmp_path / "latency.csv", bandwidth=tmp_path / "bandwidth.csv")
     time = rounds(Clock(compute=Constant(mean=0), links=links), "path", 3, 1, size=1)
     np.testing.assert_allclose(time.now, [3 + 1, 7 + 1, 5 + 1])  # peer 1 sends at 1 → 0: 3, 2 → 1: 7, 1 → 2: 5
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_token_buckets_against_one_query_after_another(shared):
+    """Buckets of requests and tokens fill while a peer pauses; each query waits until both hold enough."""
+    rng, peers = np.random.default_rng(0), 3 if shared else 1
+    limits = RateLimits(
+        requests_per_minute=120 * peers,
+        burst=5 * peers,
+        tokens_per_minute=60_000 * peers,
+        tokens_per_query=900,
+        seconds_per_query=0.2,
+        shared=shared,
+    )
+    now, debts, last, levels = 0.0, np.zeros((1, 2)), 0.0, np.array([5, 2.5 / 0.9])
+    for _ in range(30):
+        queries, start = int(rng.integers(0, 9)), now
+        for _ in range(queries):
+            levels = np.minimum(levels + (now - last) * np.array([2, 1 / 0.9]), [5, 2.5 / 0.9])
+            wait = ((1 - levels) / [2, 1 / 0.9]).max().clip(0)
+            levels, last = levels + wait * np.array([2, 1 / 0.9]) - 1, now + wait
+            levels = np.minimum(levels, np.array([5, 2.5 / 0.9]) - 1)
+            now += wait + 0.2
+        delay = limits.delays(peers, np.array([start]), np.array([float(queries)]), debts)
+        assert start + 0.2 * queries + delay[0] == pytest.approx(now, abs=1e-9)
+        now += rng.exponential(2)
+
+
+@pytest.mark.parametrize("algorithm", [DFedSAM(lr=0.1), ADSGD(lr=0.1), ADPSGD(lr=0.1)])
+def test_an_endpoint_that_limits_queries_sets_the_pace(algorithm):
+    """Beyond the burst, a run of q queries a peer takes (q − b)/r seconds and that of the last answer."""
+    limits = RateLimits(requests_per_minute=600, burst=40, seconds_per_query=0.01)
+    last = quadratic(rounds=30, algorithm=algorithm, clock=Clock(compute=limits, links=INSTANT)).rows[-1]
+    assert last["time"] == pytest.approx((last["queries"] - 40) / 10 + 0.01, rel=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -161,14 +161,32 @@ def test_validation_examples_are_taken_from_the_training_examples(tmp_path):
 
 
 @pytest.mark.parametrize("heterogeneity", [0.0, 1.0])
-def test_the_recorded_gradient_norm_is_that_of_the_mean_objective(heterogeneity):
+def test_the_metrics_on_request_are_those_of_the_mean_objective(heterogeneity):
     objective, ring = Quadratic(dim=6, condition=5.0, heterogeneity=heterogeneity), make("ring", 5)
-    options = {"objective": objective, "topology": ring, "rounds": 4, "dtype": "float64", "gradient_norm": True}
-    result = simulate(**options, algorithm=DPSGD(lr=0.1))
-    problem = objective.build(5, range(5), 0, np.dtype(np.float64))
-    expected = np.linalg.norm(problem.curvature * (result.x.mean(axis=0) - problem.optimum))
-    assert result.rows[-1]["gradient_norm"] == pytest.approx(expected)
-    assert "gradient_norm" not in simulate(**options | {"gradient_norm": False}, algorithm=DPSGD()).rows[-1]
+    options = {"objective": objective, "topology": ring, "rounds": 4, "dtype": "float64", "algorithm": DPSGD(lr=0.1)}
+    result = simulate(**options, metrics=["gradient_norm", "distance", "regret", "trace", "recall"])
+    problem, row = objective.build(5, range(5), 0, np.dtype(np.float64)), result.rows[-1]
+    away = result.x.mean(axis=0) - problem.optimum
+    assert row["gradient_norm"] == pytest.approx(np.linalg.norm(problem.curvature * away))
+    assert row["distance"] == pytest.approx(np.linalg.norm(away))
+    assert row["regret"] == pytest.approx(problem.curvature @ away**2 / 2)
+    assert row["trace"] == pytest.approx(problem.curvature.sum())
+    assert not [name for name in row if name.startswith("recall")]
+    assert row.keys() - simulate(**options).rows[-1].keys() == {"gradient_norm", "distance", "regret", "trace"}
+
+
+def test_the_optimum_of_logistic_regression_and_the_recalls_of_its_classes():
+    objective = LogisticRegression(features=3, classes=3, l2=0.1)
+    solution = objective.solve(5, seed=2)
+    problem = objective.build(5, range(5), 2, np.dtype(np.float64))
+    np.testing.assert_allclose(problem.full_gradients(solution.x).mean(axis=0), 0, atol=1e-9)
+    options = {"objective": objective, "topology": make("ring", 5), "rounds": 3, "seed": 2}
+    row = simulate(**options, algorithm=DPSGD(), metrics=["recall", "regret"]).rows[-1]
+    recalls = [row[f"recall_{name}"] for name in "012"]
+    assert np.mean(recalls) == pytest.approx(row["accuracy"], abs=0.01)  # classes are as large, up to one example
+    assert row["regret"] > 0
+    with pytest.raises(ValueError, match="metrics is distance: it needs an objective whose optimum is known"):
+        simulate(**options | {"objective": LogisticRegression(l2=0)}, algorithm=DPSGD(), metrics=["distance"])
 
 
 def test_full_gradients_of_logistic_regression_are_those_of_the_mean_loss():

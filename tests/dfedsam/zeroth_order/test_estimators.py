@@ -6,7 +6,20 @@ from itertools import product
 import numpy as np
 import pytest
 
-from dfedsam import SPSA, Adam, CoordinateWise, Exact, HiSo, OneSided, Quadratic, Sign, Tilted, TwoPoint
+from dfedsam import (
+    LOZO,
+    SPSA,
+    Adam,
+    CoordinateWise,
+    Exact,
+    HiSo,
+    OneSided,
+    Quadratic,
+    Sign,
+    SubZero,
+    Tilted,
+    TwoPoint,
+)
 from dfedsam.context import Oracle, QueryCounter
 from dfedsam.random import RandomStream
 from dfedsam.zeroth_order import cosines, directions, perturb
@@ -14,7 +27,8 @@ from dfedsam.zeroth_order import cosines, directions, perturb
 RANDOM = [cls(directions=3, mu=mu, distribution=kind) for cls, mu in [(TwoPoint, 1e-3), (OneSided, 1e-6)]
           for kind in ("rademacher", "gaussian", "sphere", "orthogonal")]  # fmt: skip
 RESCALED = [Tilted(), Sign(), Adam(estimator="spsa"), HiSo()]
-ALL = [*RANDOM, CoordinateWise(mu=1e-3), Exact(), *RESCALED]
+LOW_RANK = [LOZO(columns=5, rank=2), SubZero(columns=5, rank=2, shared=True)]
+ALL = [*RANDOM, CoordinateWise(mu=1e-3), Exact(), *RESCALED, *LOW_RANK]
 
 
 def oracle_of(peers=range(6), dim=10, noise=0.5, condition=3.0, heterogeneity=1.0):
@@ -66,6 +80,33 @@ def test_random_estimates_are_unbiased(estimator):
 def test_coordinate_wise_and_exact_are_the_gradient(estimator):
     mini, x = oracle_of(), point()
     np.testing.assert_allclose(estimated(estimator, mini, x), mini.gradients(x), atol=1e-9)
+
+
+def test_second_moments_of_low_rank_directions():
+    """(mn + 2 + 2 (m + n + 1)/r) ‖G‖² for LOZO; (r² + 2) ‖UᵀGV‖², a share r²/mn of ‖G‖² on average, for SubZero."""
+    peers, m, n, r = range(20_000), 4, 5, 2
+    mini = oracle_of(peers, m * n, noise=0, condition=1, heterogeneity=0)
+    x = np.tile(point(range(1), m * n), (len(peers), 1))
+    exact = mini.gradients(x)[0]
+    for kind, factor, share in (
+        (LOZO, m * n + 2 + 2 * (m + n + 1) / r, 1),
+        (SubZero, (r**2 + 2) * r**2 / (m * n), r**2 / (m * n)),
+    ):
+        g = estimated(kind(directions=1, columns=n, rank=r), mini, x)
+        ratio = (g**2).sum(axis=1) / (exact @ exact)
+        assert abs(ratio.mean() - factor) < 5 * ratio.std() / np.sqrt(len(ratio))
+        error = g.mean(axis=0) - share * exact
+        assert (np.abs(error) < 5 * g.std(axis=0) / np.sqrt(len(g))).all()
+
+
+def test_low_rank_directions_keep_their_columns_for_some_rounds():
+    estimator, stream = LOZO(columns=5, rank=2, directions=3, keep=4), RandomStream(0, "descent", 0, 0, range(1))
+
+    def rank(*rounds):
+        drawn = [estimator.draw(replace(stream, round=t), 30, np.float64).reshape(-1, 5) for t in rounds]
+        return np.linalg.matrix_rank(np.concatenate(drawn))
+
+    assert (rank(0), rank(0, 3), rank(3, 4)) == (2, 2, 4)
 
 
 @pytest.mark.parametrize(("kind", "factor"), [("gaussian", 22), ("sphere", 20), ("rademacher", 20)])

@@ -1,0 +1,145 @@
+"""A metric at the end of runs against a setting with numbers, such as the attackers or the privacy budget ε."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from dfedsam.analysis.plot import points
+from dfedsam.analysis.plot.axes import (
+    draw_course,
+    format_yaxis,
+    legend,
+    legend_height,
+    logarithmic,
+    over_seeds,
+    seeds_note,
+)
+from dfedsam.analysis.plot.style import Size, curve_style, figure_size, new_figure, plain, rc_context
+from dfedsam.analysis.read import labels, metrics
+from dfedsam.analysis.read.runs import Study
+
+_WIDE = 5  # ratio of the values from which on their axis is logarithmic
+_FEWEST = 3  # values of a setting that make a curve
+_OWN_FIGURES = {"peers", "algorithm.gossip.steps", "objective.split.alpha"}  # what other figures show
+
+
+def numeric_settings(study: Study) -> list[str]:
+    """The settings of which some runs that are otherwise alike have at least three numbers."""
+    keys = dict.fromkeys(key for table in study.settings.values() for key in table if key not in _OWN_FIGURES)
+    return [key for key in keys if _longest_line(study, key) >= _FEWEST]
+
+
+def _longest_line(study: Study, key: str) -> int:
+    values = setting_values(study, key)
+    if len(set(values.values())) < _FEWEST:
+        return 0
+    lines: dict[str, set[float]] = {}
+    for run, value in values.items():
+        others = {name: other for name, other in study.settings[run].items() if name != key}
+        lines.setdefault(json.dumps(others, sort_keys=True, default=str), set()).add(value)
+    return max(map(len, lines.values()))
+
+
+def setting_values(study: Study, key: str) -> dict[str, float]:
+    """A setting's numbers by run; empty if it has any value that is no number."""
+    found = {run: table[key] for run, table in study.settings.items() if table.get(key) is not None}
+    if any(isinstance(value, bool) or not isinstance(value, int | float) for value in found.values()):
+        return {}
+    return found
+
+
+def setting_curves(
+    study: Study,
+    x: str,
+    y: Sequence[str] = (),
+    *,
+    columns: str = "topology",
+    size: Size | None = None,
+    log: bool = False,
+) -> Figure:
+    """Draw the last values of metrics against a setting: a line for each combination of the other settings.
+
+    Args:
+        study: the runs.
+        x: the setting, such as "adversary.peers", whose values are numbers.
+        y: metrics, a row of panels each; empty: the one that compares runs.
+        columns: the setting that gives each of its values a panel.
+        size: "column" or "page" of a paper, or (width, height) in inches.
+        log: whether vertical axes are logarithmic.
+
+    Raises:
+        ValueError: if no run has the setting and the metric.
+    """
+    values = setting_values(study, x)
+    frame = study.evaluations[study.evaluations["run"].isin(list(values))]
+    if frame.empty:
+        raise ValueError(f"{x} has no numbers: choose a setting that varies")
+    frame = frame.groupby("run", sort=False).tail(1)
+    rows = list(y) or [metrics.choose(metrics.available(frame, study.runs.columns))]
+    names = _lines(study, list(frame["run"]), {x, columns})
+    frame = frame.assign(line=frame["run"].map(names), round=frame["run"].map(values), run=frame["seed"])
+    panels = _panels(study, frame, columns)
+    with rc_context():
+        width, height = figure_size(size, len(panels), len(rows))
+        figure = new_figure(width, height)
+        grid = figure.subplots(len(rows), len(panels), sharex="all", sharey="row", squeeze=False)
+        for name, row in zip(rows, grid, strict=True):
+            for (above, part), ax in zip(panels, row, strict=True):
+                for number, line in enumerate(dict.fromkeys(names.values())):
+                    if not (one := part[part["line"] == line]).empty:
+                        draw_course(ax, over_seeds(one, "round", name, log=log), curve_style(number), line)
+                ax.set_title(plain(above) if name == rows[0] else "")
+                format_yaxis(ax, name, metrics.title(name) if ax is row[0] else None, log=log)
+        for ax in grid[-1]:
+            _format_xaxis(ax, x, np.array(sorted(set(values.values()))))
+        lines = {str(line.get_label()): line for ax in grid[0] for line in ax.lines}
+        shown = [line for name, line in lines.items() if not name.startswith("_")]
+        legend(figure, shown, seeds_note([int(n) for n in frame.groupby(["line", "topology", "round"]).size()]))
+        if size is None:
+            figure.set_figheight(height + legend_height(shown, width))
+    return figure
+
+
+def _lines(study: Study, runs: Sequence[str], hidden: set[str]) -> dict[str, str]:
+    """The name of each run's line: the settings that differ, except hidden ones and their options."""
+    tables = {
+        run: {key: value for key, value in study.settings[run].items() if not _is_of(key, hidden)} for run in runs
+    }
+    varying = sorted(labels.differing(tables.values()))
+    cells = {run: json.dumps([table.get(key) for key in varying], default=str) for run, table in tables.items()}
+    first = {cell: tables[run] for run, cell in reversed(cells.items())}
+    for key in varying:  # one setting may name all lines
+        values = {cell: labels.value_text(table.get(key)) for cell, table in first.items()}
+        if len(set(values.values())) == len(first) and all(isinstance(t.get(key), str) for t in first.values()):
+            return {run: values[cell] for run, cell in cells.items()}
+    names, _ = labels.legend(list(first.values()), list(first))
+    called = dict(zip(first, names, strict=True))
+    return {run: called[cell] for run, cell in cells.items()}
+
+
+def _is_of(key: str, names: set[str]) -> bool:
+    return any(key == name or key.startswith(f"{name}.") for name in names)
+
+
+def _panels(study: Study, frame: pd.DataFrame, columns: str) -> list[tuple[str, pd.DataFrame]]:
+    """Title and evaluations of each panel; topologies from the smallest gap to the largest."""
+    if columns == "topology":
+        return [(name, frame[frame["topology"] == name]) for name in points.order(frame)]
+    values = frame.index.map(lambda row: study.settings[study.evaluations.loc[row, "run"]].get(columns))
+    texts = values.map(labels.value_text)
+    return [(labels.setting(columns, value), frame[texts == labels.value_text(value)]) for value in values.unique()]
+
+
+def _format_xaxis(ax: Axes, x: str, values: np.ndarray) -> None:
+    if values[0] > 0 and values[-1] / values[0] >= _WIDE:
+        logarithmic(ax, "x")
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(5, integer=bool((values == values.round()).all())))
+    ax.set_xlabel(labels.LETTERS.get(x, x.rpartition(".")[2].replace("_", " ")))

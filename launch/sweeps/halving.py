@@ -1,0 +1,95 @@
+"""Successive halving: many candidates at a small budget, the best third of them at three times that, and so on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dfedsam.errors import OptionError
+from dfedsam.experiment import Experiment
+from dfedsam.launch.sweeps.plan import Run
+from dfedsam.launch.sweeps.spec import Point
+from dfedsam.objectives import Problem
+
+ETA = 3  # of the candidates, one in so many goes on, at so many times the queries
+RUNGS = 3
+LEAST = 2  # candidates
+USUAL = ETA**RUNGS  # candidates without a budget
+_FREE = ("algorithm.lr", "algorithm.weight_decay", "algorithm.sigma")  # they change no count
+
+
+def sizes(candidates: int) -> list[int]:
+    """The candidates of each rung; the last rung plays whole runs."""
+    return [math.ceil(candidates / ETA**rung) for rung in range(RUNGS)]
+
+
+def cost(candidates: int, run: float, seeds: int) -> float:
+    """Queries that a peer spends on the search, if a whole run costs `run` of them."""
+    shares = (size / ETA ** (RUNGS - 1 - rung) for rung, size in enumerate(sizes(candidates)))
+    return run * seeds * sum(shares)
+
+
+def affordable(budget: int | None, run: float, seeds: int) -> int:
+    """How many candidates a budget of queries a peer pays for.
+
+    Args:
+        budget: of the whole search; None: as many as are usual.
+        run: queries a peer of a whole run; 0 if runs ask none.
+        seeds: runs of each candidate.
+
+    Raises:
+        OptionError: if it is too small for two.
+    """
+    if budget is None or not run:
+        return USUAL
+    if budget < cost(LEAST, run, seeds):
+        least = math.ceil(cost(LEAST, run, seeds))
+        rule = f"must be at least {least:,}, since a whole run costs a peer {run:,.0f} queries"
+        raise OptionError("budget", budget, rule, "raise it, or lower the rounds of the experiment")
+    count = LEAST
+    while cost(count + 1, run, seeds) <= budget:
+        count += 1
+    return count
+
+
+@dataclass
+class Prices:
+    """What a round of each candidate costs a peer, in queries or, where there are none, in exact gradients.
+
+    Args:
+        run: makes the run of a candidate with so many rounds.
+        rounds: R, of a whole run with the experiment's own values.
+    """
+
+    run: Callable[[Point, int], Run]
+    rounds: int
+
+    def __post_init__(self) -> None:
+        self._problem: tuple[object, Problem] | None = None
+        self._known: dict[str, float] = {}
+        self.whole = self.rounds * self.of_round({})
+
+    def of_round(self, candidate: Point) -> float:
+        """Queries of a round, counted by rehearsing it."""
+        priced = {option: value for option, value in candidate.items() if option not in _FREE}
+        if repr(priced) not in self._known:
+            self._known[repr(priced)] = self._count(self.run(priced, self.rounds).build())
+        return self._known[repr(priced)]
+
+    def _count(self, experiment: Experiment) -> float:
+        from dfedsam.forecast import rehearse
+
+        n, communicator = experiment.topology.n, experiment.connect()
+        if self._problem is None or self._problem[0] != experiment.objective:
+            built = experiment.objective.build(n, communicator.block, experiment.seed, experiment.dtype)
+            self._problem = experiment.objective, built
+        counts = rehearse(experiment, communicator, self._problem[1])
+        return (counts.queries or counts.gradients) / n / experiment.rounds
+
+    def rounds_of(self, candidate: Point, rung: int) -> int:
+        """Rounds of a candidate in a rung: as many as its share of a whole run's queries pays for, at least 1."""
+        share, each = 1 / ETA ** (RUNGS - 1 - rung), self.of_round(candidate)
+        if not each:
+            return max(1, round(share * self.rounds))
+        return max(1, int(share * self.whole / each + 1e-9))

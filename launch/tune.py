@@ -1,0 +1,242 @@
+"""`dfedsam tune`: searches the options of an experiment by successive halving, on validation data."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from dfedsam.describe import describe
+from dfedsam.errors import OptionError
+from dfedsam.launch import options
+from dfedsam.launch.execute import Level, level
+from dfedsam.launch.sweep import execute
+from dfedsam.launch.sweeps import halving, ranges
+from dfedsam.launch.sweeps.pending import pending, say
+from dfedsam.launch.sweeps.plan import Cell, Run, name
+from dfedsam.launch.sweeps.spec import Point, Search
+from dfedsam.launch.sweeps.study import Study
+from dfedsam.machine import in_mpi_job
+from dfedsam.run_folder import write_atomic
+from dfedsam.validation import whole_number
+
+SEARCH, BEST = "tune.yaml", "best.yaml"
+_VALIDATION = 0.2  # share of the training examples, if the experiment keeps none for validation
+_NOT_OF_A_SEARCH = ("seed", "out", "draw_split", "log")
+_QUICK = {"evaluate_every": 1_000_000, "evaluate_local": False, "references": False, "figure": False}
+
+
+def tune(
+    *,
+    config: str,
+    ranges: str | None = None,
+    budget: int | None = None,
+    metric: str = "loss",
+    choose: Literal["min", "max"] | None = None,
+    seeds: int = 1,
+    jobs: int = 1,
+    out: Path | None = None,
+    quiet: bool = False,
+    verbose: bool = False,
+    allow_code: bool = False,
+    allow_endpoint: bool = False,
+) -> int:
+    """Search the options of an experiment, such as the learning rate, by successive halving, on validation data.
+
+    Candidates are drawn from ranges, the experiment's own values first. All of them play at a ninth of a run's queries,
+    the best third at a third, and the best ninth whole runs, each with a learning rate that falls over its own rounds.
+    A candidate that asks more queries a round gets fewer rounds, so that all are compared at equal queries. They are
+    compared by examples that are taken from the training data for validation (objective.validation, 0.2 unless the
+    experiment sets it); held-out examples play no part. Rerun the same command to continue after a stop.
+
+    The folder gets best.yaml, the experiment with the best values, and a study for each rung, such as rung-1, which
+    `dfedsam status`, `plot` and `report` read.
+
+    A file of ranges, in place of the usual ones (lr or sigma around its own value, weight decay, directions):
+        algorithm.lr: {low: 0.001, high: 1, log: true}
+        algorithm.estimator.directions: [2, 4, 8, 16]
+
+    Args:
+        config: an experiment file, or the name of a shipped one, such as demo.yaml.
+        ranges: a file of ranges.
+        budget: queries that a peer may spend on the whole search (default: 9 times those of a run, for 27 candidates).
+        metric: a metric of the runs, such as loss or accuracy.
+        choose: min or max (default: the highest accuracy, and the lowest of all others).
+        seeds: runs of each candidate, with the seeds 0, 1, …; one run has the experiment's own seed.
+        jobs: runs at the same time.
+        out: the search's folder (default: studies/tune-NAME for NAME.yaml).
+        quiet: print nothing but errors.
+        verbose: also say when each run ends.
+        allow_code: allow import paths of your own plug-ins in the file; this runs their code.
+        allow_endpoint: let the file choose where prompts, texts and a key are sent.
+
+    Examples:
+        dfedsam tune --config my.yaml --budget 20000 --jobs 2
+        dfedsam run --config studies/tune-my/best.yaml
+    """
+    if in_mpi_job():
+        raise ValueError("a search starts its own MPI jobs: start it outside mpirun")
+    for option, value, least in (("seeds", seeds, 1), ("jobs", jobs, 1), ("budget", budget, 1)):
+        if value is not None:
+            whole_number(option, value, least)
+    how = level(quiet, verbose)
+    tree = options.read_file(config, code=allow_code)
+    folder = out or Path("studies", f"tune-{Path(config).stem}")
+    flags = [*(["--allow_code"] if allow_code else []), *(["--allow_endpoint"] if allow_endpoint else [])]
+    judged = Search(option="", values=(), metric=metric, choose=choose)
+    tuning = _Tuning(tree, ranges, budget, judged, seeds, folder, how, allow_code, allow_endpoint)
+    return tuning.play(jobs, flags)
+
+
+@dataclass
+class _Tuning:
+    """A search, with the arguments of `tune`, and its experiment as options by name."""
+
+    tree: dict[str, Any]
+    file: str | None
+    budget: int | None
+    judged: Search
+    seeds: int
+    out: Path
+    level: Level
+    code: bool
+    endpoint: bool
+
+    def __post_init__(self) -> None:
+        own = Run("the experiment", "", {}, self.tree, None, code=self.code, endpoint=self.endpoint)
+        self.settings, self.rounds = own.settings, max(1, own.build().rounds)
+        self.algorithm, objective = (self.settings.simulation[key] for key in ("algorithm", "objective"))
+        self.keeps = objective.holds_out and not getattr(objective, "validation", True)
+        self.prices = halving.Prices(self.run, self.rounds)
+        self.ranges = self._usual() if self.file is None else ranges.read(self.file)
+        self.count = halving.affordable(self.budget, self.prices.whole, self.seeds)
+        seed = self.settings.simulation["seed"]
+        self.of_seeds = [seed] if self.seeds == 1 else list(range(self.seeds))
+        drawn = [{option: self._own(option) for option in self.ranges}, *ranges.draw(self.ranges, self.count, seed)]
+        self.candidates = list({repr(point): point for point in drawn}.values())[: self.count]
+
+    def _usual(self) -> dict[str, ranges.Range]:
+        """The usual ranges, without options that must not change here."""
+        found: dict[str, ranges.Range] = {}
+        for option, one in ranges.usual(self.algorithm).items():
+            with suppress(ValueError):
+                self.run({option: one.at(0.99)}, self.rounds).build()
+                found[option] = one
+        if not found:
+            raise OptionError("ranges", "missing", "must name the options to search", "give a file of ranges")
+        return found
+
+    def _own(self, option: str) -> Any:
+        """The experiment's own value of an option, as in a file."""
+        first, *inner = option.split(".")
+        try:
+            value = self.settings.topology if first == "topology" else describe(self.settings.simulation[first])
+            for key in inner:
+                value = value["init_args"][key]
+        except (KeyError, TypeError):
+            rule = "must be an option that the experiment has, such as algorithm.lr"
+            raise OptionError("ranges", option, rule) from None
+        return value
+
+    def run(self, candidate: Point, rounds: int) -> Run:
+        """A run of a candidate with so many rounds."""
+        values = candidate | self._lengths(candidate, rounds)
+        return Run(name(values), "", values, self.tree, None, code=self.code, endpoint=self.endpoint)
+
+    def _lengths(self, candidate: Point, rounds: int) -> Point:
+        """The rounds of a run, over which its learning rate falls in proportion to the experiment's."""
+        lengths: Point = {"rounds": rounds}
+        falls_over = getattr(self.algorithm, "lr_rounds", 0)
+        if falls_over and "algorithm.lr_rounds" not in candidate:
+            lengths["algorithm.lr_rounds"] = max(1, round(falls_over * rounds / self.rounds))
+        return lengths
+
+    def _in_rung(self, candidate: Point, rung: int) -> Point:
+        return candidate | self._lengths(candidate, self.prices.rounds_of(candidate, rung))
+
+    def play(self, jobs: int, flags: Sequence[str]) -> int:
+        """Play all rungs, write the best, and return the exit status."""
+        for candidate in self.candidates:
+            self.run(candidate, self.prices.rounds_of(candidate, halving.RUNGS - 1)).build()
+        self._reserve()
+        if self.keeps:
+            say([f"{_VALIDATION:.0%} of the training examples are kept for validation, during the search"], self.level)
+        going, spent, runs, own = list(range(len(self.candidates))), 0.0, 0, None
+        best = ""
+        for rung, size in enumerate(halving.sizes(self.count)):
+            going = going[:size]
+            cells, status = self._rung(rung, going, jobs, flags)
+            if status > 2:  # a signal
+                print("stopped as requested; the same command continues")
+                return status
+            study = Study(self.out / f"rung-{rung + 1}")
+            compared = study.compare(Cell((), tuple(cell.runs for cell in cells)), self.judged)
+            means = {one: mean for one, mean in zip(going, compared.means, strict=True) if mean is not None}
+            if not means:
+                failure = study.failure(cells[0].runs[0]) or {"error": "unknown"}
+                print(f"dfedsam tune: all candidates failed; the first: {failure['error']}", file=sys.stderr)
+                return 1
+            spent, runs = spent + _spent(study, cells), runs + sum(len(cell.runs) for cell in cells)
+            going = sorted(means, key=lambda one: (self.judged.sign * means[one], one))
+            own, best = means.get(0, own), f"{compared.metric} {means[going[0]]:.4g}"
+            failed = f" ({len(cells) - len(means)} failed)" if len(means) < len(cells) else ""
+            self._say(f"rung {rung + 1} of {halving.RUNGS}: {len(cells)} candidates{failed}, best {best}")
+        self._write(self.candidates[going[0]], f"{best}; with the experiment's own values {own:.4g}", spent, runs)
+        return 0
+
+    def _reserve(self) -> None:
+        """Create the folder, or check that it holds this very search."""
+        asked = {"ranges": {option: vars(one) for option, one in self.ranges.items()}, "budget": self.budget}
+        asked |= {"seeds": self.of_seeds, "metric": self.judged.metric, "choose": self.judged.choose}
+        text, path = _yaml({"experiment": self.tree, **asked}), self.out / SEARCH
+        if self.out.exists() and not (path.is_file() and path.read_text(encoding="utf-8") == text):
+            rule = "must not exist yet, or hold this very search, but it holds something else"
+            raise OptionError("out", self.out, rule, "choose another folder")
+        try:
+            self.out.mkdir(parents=True, exist_ok=True)
+            write_atomic(path, text)
+        except OSError as error:
+            raise OptionError("out", self.out, f"must be a folder that can be written ({error.strerror})") from None
+
+    def _rung(self, rung: int, going: Sequence[int], jobs: int, flags: Sequence[str]) -> tuple[list[Cell], int]:
+        """Execute a rung as a sweep: its cells, one for each candidate, and the exit status."""
+        points = [self._in_rung(self.candidates[one], rung) for one in going]
+        base = {key: value for key, value in self.tree.items() if key not in _NOT_OF_A_SEARCH} | _QUICK
+        if self.keeps:
+            objective = base["objective"]
+            base["objective"] = objective | {"init_args": objective["init_args"] | {"validation": _VALIDATION}}
+        lists = {option: [point[option] for point in points] for option in points[0]}
+        path = self.out / f"rung-{rung + 1}.yaml"
+        write_atomic(path, _yaml({"base": base, "zip": [lists], "seeds": self.of_seeds}))
+        study = pending(path, self.out / path.stem, code=self.code, endpoint=self.endpoint, level="quiet")
+        return study.cells, execute(study, jobs, flags, 1, self.level)
+
+    def _write(self, best: Point, result: str, spent: float, runs: int) -> None:
+        """Write the experiment with the best values, and say what it is and what it cost."""
+        chosen = ", ".join(f"{option} {value}" for option, value in best.items())
+        cost = f"{runs} runs, {spent:,.0f} queries a peer"
+        values = self._in_rung(best, halving.RUNGS - 1)
+        settings = self.run(values, values["rounds"]).settings
+        head = f"# Found by dfedsam tune: {result}\n# {chosen}\n# {cost}\n"
+        write_atomic(self.out / BEST, head + options.to_yaml(settings))
+        self._say(f"best: {chosen}\n{result}\nthe search took {cost}\ndfedsam run --config {self.out / BEST}")
+        say(ranges.edges(self.ranges, best), self.level)
+
+    def _say(self, text: str) -> None:
+        if self.level != "quiet":
+            print(text, flush=True)
+
+
+def _spent(study: Study, cells: Sequence[Cell]) -> float:
+    """Queries of a peer, all runs together; exact gradients where there are no queries."""
+    rows = [study.folder(run).last_row() or {} for cell in cells for run in cell.runs]
+    return sum(row.get("queries", 0) or row.get("gradients", 0) for row in rows)
+
+
+def _yaml(value: Any) -> str:
+    import yaml
+
+    return yaml.safe_dump(describe(value), sort_keys=False, allow_unicode=True)

@@ -1,0 +1,49 @@
+"""Compiled loops against numpy's and scipy's: the same bits."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.sparse import random_array
+
+from dfedsam import compiled
+from dfedsam.communication.kernels import WeightRows, multiply
+from dfedsam.communication.threads import ThreadPool
+
+pytest.importorskip("numba", reason="numba, the extra fast, is not installed")
+
+
+def both_ways(work: Callable[[], NDArray], monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The bytes of a result without compiled loops and with them."""
+    results = []
+    for worth in (1 << 60, 0):
+        monkeypatch.setattr(compiled, "WORTH_LOADING", worth)
+        results.append(work().tobytes())
+    return results
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("add", [False, True])
+def test_sums_are_the_same_bits(dtype: str, add: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    rows, width = 50, 67
+    pieces = []
+    for seed, peers in enumerate((40, 30, 20)):  # 0 to about 15 entries a row
+        W = random_array((rows, peers), density=0.15, format="csr", rng=seed, dtype=dtype)
+        pieces.append((WeightRows(W.indptr, W.indices, W.data), rng.normal(size=(peers, width)).astype(dtype)))
+    before = rng.normal(size=(rows, width)).astype(dtype)
+
+    def work() -> NDArray:
+        out = before.copy()
+        multiply(pieces, out, ThreadPool(1), add=add)
+        return out
+
+    without, with_numba = both_ways(work, monkeypatch)
+    assert without == with_numba
+
+
+def test_narrow_rows_and_other_types_are_left_to_numpy() -> None:
+    assert compiled.loops(np.zeros((1 << 20, 2), np.float32)) is None
+    assert compiled.loops(np.zeros((1 << 10, 1 << 12), np.int32)) is None
+    assert compiled.loops(np.zeros((1 << 10, 1 << 12), np.float32)) is not None

@@ -1,0 +1,102 @@
+"""`dfedsam tune` finds the best values where they are known, within its budget, and on validation examples alone."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dfedsam.launch.sweeps import halving, ranges
+
+EXPERIMENT = {
+    "peers": 4,
+    "rounds": 9,
+    "seed": 1,
+    "objective": {"class_path": "quadratic", "init_args": {"dim": 4, "heterogeneity": 0}},
+    "algorithm": {"class_path": "dpsgd", "init_args": {"estimator": "exact"}},
+}
+
+
+def write(name: str, tree: object) -> str:
+    """Write a file into the current folder; JSON is YAML."""
+    Path(name).write_text(json.dumps(tree))
+    return name
+
+
+def last_rows(folder: Path) -> list[dict[str, float]]:
+    return [json.loads(path.read_text().splitlines()[-1]) for path in folder.glob("rung-*/runs/*/metrics.jsonl")]
+
+
+def test_the_known_best_rate_is_found_and_a_second_call_asks_nothing_more(dfedsam):
+    # The error is (1 − lr)^t of the first, so that the best rate is the one nearest to 1
+    write("q.yaml", EXPERIMENT)
+    argv = ["tune", "--config", "q.yaml", "--ranges", write("r.yaml", {"algorithm.lr": [0.1, 0.4, 0.9, 1.3, 1.6]})]
+    said = dfedsam(*argv)
+    assert said.status == 0, said.err
+    folder = Path("studies/tune-q")
+    best = yaml.safe_load((folder / "best.yaml").read_text())
+    assert (best["algorithm"]["init_args"]["lr"], best["rounds"], best["seed"]) == (0.9, 9, 1)
+    runs = last_rows(folder)
+    assert f"{len(runs)} runs, {sum(row['gradients'] for row in runs):.0f} queries a peer" in said.out
+    assert "edge" not in said.err
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("metrics.jsonl")}
+    again = dfedsam(*argv)
+    assert again.out.splitlines()[-4:] == said.out.splitlines()[-4:]
+    assert before == {path: path.stat().st_mtime_ns for path in folder.rglob("metrics.jsonl")}
+    assert dfedsam("run", "--config", str(folder / "best.yaml"), "--out", "best").status == 0
+    write("r.yaml", {"algorithm.lr": [0.1, 0.4]})
+    assert "must not exist yet, or hold this very search" in dfedsam(*argv).err
+
+
+def test_candidates_play_equal_queries_within_the_budget_on_examples_kept_from_the_training_data(dfedsam):
+    algorithm = {"class_path": "dpsgd", "init_args": {"lr": 0.01, "lr_schedule": "linear", "lr_rounds": 18}}
+    objective = {"class_path": "logistic_regression", "init_args": {"features": 3, "examples": 20}}
+    write("l.yaml", EXPERIMENT | {"rounds": 18, "algorithm": algorithm, "objective": objective})  # 8 queries a round
+    wanted = {"algorithm.lr": {"low": 0.001, "high": 0.02, "log": True}, "algorithm.estimator.directions": [2, 4, 8]}
+    write("r.yaml", wanted)
+    said = dfedsam("tune", "--config", "l.yaml", "--ranges", "r.yaml", "--budget", "600", "--out", "found")
+    assert said.status == 0, said.err
+    assert "the best algorithm.lr" in said.err
+    assert "highest tried" in said.err
+    spent = sum(row["queries"] for row in last_rows(Path("found")))
+    assert 400 < spent <= 600
+    for rung, share in ((1, 16), (2, 48), (3, 144)):
+        for path in Path(f"found/rung-{rung}/runs").glob("*/config.yaml"):
+            config = yaml.safe_load(path.read_text())
+            options = config["algorithm"]["init_args"]
+            each = 2 * options["estimator"]["init_args"]["directions"]
+            assert config["rounds"] == options["lr_rounds"] == max(1, share // each)
+    assert "best validation_loss" in said.out
+    assert "20% of the training examples" in said.err
+    best = yaml.safe_load(Path("found/best.yaml").read_text())
+    assert best["objective"]["init_args"]["validation"] == 0
+
+
+@pytest.mark.parametrize(
+    ("wanted", "more", "message"),
+    [
+        (
+            {"algorithm.lr": {"low": 2, "high": 1}},
+            (),
+            "ranges.algorithm.lr is {'low': 2, 'high': 1}: it must have a low",
+        ),
+        ({"algorithm.lrr": [1]}, (), "ranges is algorithm.lrr: it must be an option that the experiment has"),
+        ({"algorithm.lr": [-1]}, (), "lr is -1"),
+        ({"algorithm.lr": [1, 2]}, ("--budget", "10"), "budget is 10: it must be at least 14"),
+        ({"algorithm.lr": [1, 2]}, ("--seeds", "0"), "seeds is 0"),
+    ],
+)
+def test_bad_input_is_one_line_and_nothing_is_written(dfedsam, wanted, more, message):
+    argv = ("tune", "--config", write("q.yaml", EXPERIMENT), "--ranges", write("r.yaml", wanted), *more)
+    said = dfedsam(*argv)
+    assert (said.status, said.err.count("\n")) == (2, 1)
+    assert message in said.err
+    assert not Path("studies").exists()
+
+
+def test_the_usual_search_costs_nine_runs():
+    assert halving.sizes(halving.USUAL) == [27, 9, 3]
+    assert halving.cost(halving.USUAL, 100, seeds=1) == pytest.approx(900)
+    assert halving.affordable(900, 100, seeds=1) == 27
+    assert halving.affordable(899, 100, seeds=1) == 26
+    assert [ranges.Range(1, 100, log=True).at(u) for u in (0, 0.5)] == [1, 10]
