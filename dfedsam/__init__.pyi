@@ -153,6 +153,9 @@ from .algorithms import (
     NetworkDANE as NetworkDANE,
 )
 from .algorithms import (
+    NoLoCo as NoLoCo,
+)
+from .algorithms import (
     OledFL as OledFL,
 )
 from .algorithms import (

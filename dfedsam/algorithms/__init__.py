@@ -10,7 +10,7 @@ from dfedsam.algorithms.dfedadmm import DFedADMM
 from dfedsam.algorithms.dfedavg import DPSGD, SGP, DFedAvg, DFedAvgM
 from dfedsam.algorithms.dfedcata import DFedCata
 from dfedsam.algorithms.dfedsam import DFedSAM, DFedSAMMG
-from dfedsam.algorithms.diloco import DiLoCo
+from dfedsam.algorithms.diloco import DiLoCo, NoLoCo
 from dfedsam.algorithms.divshare import DivShare, EpidemicLearning
 from dfedsam.algorithms.edge_multipliers import DLM, LTADMM, DiNNO
 from dfedsam.algorithms.fedbbpt import FedBBPT
@@ -68,6 +68,7 @@ __all__ = [
     "LocalOnly",
     "MomentumTracking",
     "NetworkDANE",
+    "NoLoCo",
     "OledFL",
     "ProxSkip",
     "QGDSGDm",

@@ -12,6 +12,7 @@ from dfedsam.algorithms.base import GradientMethod
 from dfedsam.algorithms.one_gradient import GossipOneGradient, GradientState
 from dfedsam.context import RoundContext
 from dfedsam.gossip import Gossip
+from dfedsam.gossip.channel import Channel
 from dfedsam.objectives.base import Problem
 from dfedsam.registry import public_name
 from dfedsam.topologies import Topology
@@ -46,6 +47,18 @@ class Corrected(GossipOneGradient):
     def init(self, x: NDArray, problem: Problem) -> CorrectionState:
         return CorrectionState(**self.initial_fields(x, problem), correction=np.zeros(x.shape))
 
+    def step(self, state: CorrectionState, context: RoundContext) -> NDArray:
+        """z = x − η g + c, shape (peers, dim)."""
+        g, state.estimator = self.gradient(context, state.x, state.estimator)
+        return (state.x + (state.correction - self.rate(context.round) * g)).astype(state.x.dtype)
+
+    def mix(self, state: CorrectionState, z: NDArray, channel: Channel, share: float, gain: float = 1.0) -> None:
+        """x ← W̃ z and c ← c + gain · (W̃ z − z), with W̃ = I − share · (I − W)."""
+        difference, state.gossip = self.gossip.difference(z, state.gossip, channel)  # W z − z
+        difference *= share
+        state.x = (z + difference).astype(z.dtype)
+        state.correction += gain * difference
+
 
 @dataclass(frozen=True, kw_only=True)
 class D2(Corrected):
@@ -64,13 +77,8 @@ class D2(Corrected):
         return "; ".join(filter(None, [lazy_note(self, topology), super().note(topology)])) or None
 
     def round(self, state: CorrectionState, context: RoundContext) -> CorrectionState:
-        x, c = state.x, state.correction
-        g, state.estimator = self.gradient(context, x, state.estimator)
-        z = (x + (c - self.rate(context.round) * g)).astype(x.dtype)
-        difference, state.gossip = self.gossip.difference(z, state.gossip, context.channel(z))  # W z − z
-        difference *= laziness(self.gossip, context.weights)
-        state.x = (z + difference).astype(x.dtype)
-        c += difference
+        z = self.step(state, context)
+        self.mix(state, z, context.channel(z), laziness(self.gossip, context.weights))
         return state
 
 
@@ -116,15 +124,10 @@ class NIDS(Corrected):
         share("gamma", self.gamma)
 
     def round(self, state: CorrectionState, context: RoundContext) -> CorrectionState:
-        x, c = state.x, state.correction
-        g, state.estimator = self.gradient(context, x, state.estimator)
-        state.x = z = (x + (c - self.rate(context.round) * g)).astype(x.dtype)
+        state.x = z = self.step(state, context)
         channel = context.channel(z)
         if context.round:
-            difference, state.gossip = self.gossip.difference(z, state.gossip, channel)  # W z − z
-            difference *= self.gamma
-            state.x = (z + difference).astype(x.dtype)
-            c += difference
+            self.mix(state, z, channel, self.gamma)
         return state
 
 
@@ -155,16 +158,11 @@ class ProxSkip(Corrected):
         share("gamma", self.gamma)
 
     def round(self, state: CorrectionState, context: RoundContext) -> CorrectionState:
-        x, c = state.x, state.correction
-        g, state.estimator = self.gradient(context, x, state.estimator)
-        state.x = z = (x + (c - self.rate(context.round) * g)).astype(x.dtype)
+        state.x = z = self.step(state, context)
         coin = replace(context.stream, purpose="coin", peers=range(1)).uniform((1,))[0, 0]
         channel = context.channel(z)
         if coin < self.probability:
-            difference, state.gossip = self.gossip.difference(z, state.gossip, channel)  # W z − z
-            difference *= self.gamma
-            state.x = (z + difference).astype(x.dtype)
-            c += self.probability * difference
+            self.mix(state, z, channel, self.gamma, self.probability)
         return state
 
 

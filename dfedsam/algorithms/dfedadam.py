@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dfedsam.algorithms.one_gradient import GossipOneGradient, GradientState
 from dfedsam.context import RoundContext
 from dfedsam.objectives.base import Problem
-from dfedsam.validation import between, positive
+from dfedsam.zeroth_order.scaled import check_moments
 
 
 @dataclass(kw_only=True)
@@ -58,9 +58,7 @@ class DFedAdam(GossipOneGradient):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        between("beta1", self.beta1, 0, 1, open_high=True)
-        between("beta2", self.beta2, 0, 1, open_high=True)
-        positive("epsilon", self.epsilon)
+        check_moments(self.beta1, self.beta2, self.epsilon)
 
     def init(self, x: NDArray, problem: Problem) -> DFedAdamState:
         return DFedAdamState(

@@ -1,4 +1,4 @@
-"""DiLoCo with a graph in place of all-reduce: an outer step with Nesterov momentum on what local steps changed."""
+"""DiLoCo and NoLoCo with a graph in place of all-reduce: an outer step with momentum on what local steps changed."""
 
 from __future__ import annotations
 
@@ -54,10 +54,46 @@ class DiLoCo(GossipLocalSteps):
 
     def round(self, state: DiLoCoState, context: RoundContext) -> DiLoCoState:
         start, v = state.x.copy(), state.velocity
-        self.local_phase(state, context)
-        delta, state.gossip_delta = self.gossip(start - state.x, state.gossip_delta, context.channel())
+        delta = self.mixed_change(state, context)
         state.x, state.gossip = self.gossip(start, state.gossip, context.channel(start))
         v *= self.outer_momentum
         v += delta
         state.x -= self.outer_lr * (delta + self.outer_momentum * v)
+        return state
+
+    def mixed_change(self, state: DiLoCoState, context: RoundContext) -> NDArray:
+        """W Δ of the local steps, shape (peers, dim), which leave x where they end."""
+        start = state.x.copy()
+        self.local_phase(state, context)
+        delta, state.gossip_delta = self.gossip(start - state.x, state.gossip_delta, context.channel())
+        return delta
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoLoCo(DiLoCo):
+    """Δ as in DiLoCo, then v ← μ v − η_o W Δ + γ (W x − x) and x ← x + v: no exact mean is ever taken.
+
+    Meant for the topology random_matching, whose peers meet in random pairs; γ = 1 without the rest is plain pair
+    averaging. Source: Kolehmainen et al. (2025), "NoLoCo: no-all-reduce low communication training method for large
+    models", with γ = η_o as in the authors' code. Costs as DiLoCo.
+
+    Args:
+        pull: γ, of the mixed x, above 0.
+    """
+
+    public_name = "noloco"
+
+    pull: float = 0.7
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive("pull", self.pull)
+
+    def round(self, state: DiLoCoState, context: RoundContext) -> DiLoCoState:
+        start, v = state.x.copy(), state.velocity
+        delta = self.mixed_change(state, context)
+        mixed, state.gossip = self.gossip(start, state.gossip, context.channel(start))
+        v *= self.outer_momentum
+        v += self.pull * (mixed - start) - self.outer_lr * delta
+        state.x = start + v
         return state

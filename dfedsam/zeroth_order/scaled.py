@@ -61,6 +61,13 @@ class Sign(Rescaled):
         return np.sign(g, out=g), state
 
 
+def check_moments(beta1: float, beta2: float, epsilon: float) -> None:
+    """Raise OptionError unless Adam's options lie in their ranges."""
+    between("beta1", beta1, 0, 1, open_high=True)
+    between("beta2", beta2, 0, 1, open_high=True)
+    positive("epsilon", epsilon)
+
+
 @dataclass
 class AdamState:
     """The state of Adam.
@@ -99,9 +106,7 @@ class Adam(Rescaled):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        between("beta1", self.beta1, 0, 1, open_high=True)
-        between("beta2", self.beta2, 0, 1, open_high=True)
-        positive("epsilon", self.epsilon)
+        check_moments(self.beta1, self.beta2, self.epsilon)
 
     def init(self, x: NDArray, problem: Problem) -> AdamState:
         zero, steps = np.zeros_like(x), np.zeros(len(x), np.int64)

@@ -77,9 +77,10 @@ class Anchored(Estimator):
         due = state.steps % self.period == 0  # the same for all peers, unless some have been absent
         for some, action in ((due, self._on_all), (~due, self._on_minibatch)):
             if some.any():
-                rows = slice(None) if some.all() else np.flatnonzero(some)
+                places = np.flatnonzero(some)
+                rows = slice(None) if some.all() else places
                 part = rows_of(state, rows)
-                g[rows] = action(oracle if some.all() else oracle.of(rows), x[rows], part, purpose, moves)
+                g[rows] = action(oracle if some.all() else oracle.of(places), x[rows], part, purpose, moves)
                 set_rows(state, rows, part)
         state.steps += moves
         return g, state

@@ -66,6 +66,7 @@ from dfedsam import (
     LogisticRegression,
     MomentumTracking,
     NetworkDANE,
+    NoLoCo,
     OledFL,
     OneSided,
     Plain,
@@ -141,6 +142,7 @@ ALGORITHMS = [
     DiLoCo(lr=0.05),
     NetworkDANE(lr=0.02, local_steps=2),
     SSDA(),
+    NoLoCo(lr=0.05),
 ]
 PEERS = 7
 

@@ -26,6 +26,7 @@ from dfedsam import (
     MomentumTracking,
     NetworkDANE,
     NoCompression,
+    NoLoCo,
     Objective,
     Plain,
     ProxSkip,
@@ -172,6 +173,18 @@ def diloco(K=3):
         yield x
 
 
+def noloco(K=3):
+    """As the authors' code has it, where the change is counted from the start."""
+    x, m = np.zeros((N, DIM)), np.zeros((N, DIM))
+    while True:
+        y = x
+        for _ in range(K):
+            y = y - LR * gradients(y)
+        m = 0.5 * m + 0.7 * (W @ (y - x)) + 0.4 * (W @ x - x)
+        x = x + m
+        yield x
+
+
 def network_dane(K=3, mu=0.4):
     x, s, g = np.zeros((N, DIM)), np.zeros((N, DIM)), np.zeros((N, DIM))
     while True:
@@ -190,6 +203,7 @@ PATHS = {
     "DiNNO": (DiNNO(**EXACT, local_steps=3, penalty=0.8), dinno),
     "LT-ADMM": (LTADMM(**EXACT, local_steps=3, penalty=0.8, dual_lr=0.05), lt_admm),
     "DiLoCo": (DiLoCo(**EXACT, local_steps=3), diloco),
+    "NoLoCo": (NoLoCo(**EXACT, local_steps=3, outer_momentum=0.5, pull=0.4), noloco),
     "Network-DANE": (NetworkDANE(**EXACT, local_steps=3, pull=0.4), network_dane),
 }
 
@@ -294,6 +308,19 @@ def test_the_variance_of_the_hybrid_estimate_at_rest():
     mean = problem.start() - problem.optima
     variance = np.square(np.stack(found[20:]) - mean).mean()
     assert variance == pytest.approx(beta / (2 - beta), rel=0.1)
+
+
+def test_noloco_without_steps_averages_in_pairs():
+    """γ = 1 and μ = 0; η_o cannot be 0, but what it scales can."""
+    algorithm = NoLoCo(estimator=Exact(), lr=1e-30, outer_momentum=0.0, pull=1.0, local_steps=1)
+    communicator, weights = SingleProcess(N), make("random_matching", N).weights(3)
+    state = algorithm.init(np.random.default_rng(0).standard_normal((N, DIM)), PROBLEM)
+    stream, counter = RandomStream(0, "", 0, 0, range(N)), QueryCounter.zero(N)
+    context = RoundContext(0, PROBLEM, stream, counter, communicator, weights, lambda _: None, ALL_ROWS)
+    x = algorithm.round(state, context).x
+    pairs = weights.toarray() - 0.5 * np.eye(N)
+    assert (pairs.sum(axis=1) == 0.5).all()
+    assert len(np.unique(x.round(12), axis=0)) == N // 2  # each of two has the mean of both
 
 
 def test_diloco_on_a_complete_graph_is_that_of_one_machine():
