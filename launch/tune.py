@@ -20,7 +20,7 @@ from dfedsam.launch.sweeps.plan import Cell, Run, name
 from dfedsam.launch.sweeps.spec import Point, Search
 from dfedsam.launch.sweeps.study import Study
 from dfedsam.machine import in_mpi_job
-from dfedsam.run_folder import write_atomic
+from dfedsam.whole_files import write_atomic
 from dfedsam.validation import whole_number
 
 SEARCH, BEST = "tune.yaml", "best.yaml"
