@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dfedsam import registry
 from dfedsam.errors import OptionError
-from dfedsam.launch import arguments, build, cycle_times, help, options, signatures, tables, topology_metrics
+from dfedsam.launch import arguments, build, cycle_times, lists, options, signatures, tables, topology_metrics
 from dfedsam.launch.arguments import Pair, Tree
 from dfedsam.launch.signatures import MissingValue
 from dfedsam.validation import whole_number
@@ -76,8 +76,8 @@ def topology(
         dfedsam topology friends.graphml --json
     """
     if list:
-        tables = (help.topologies_list(), "", help.weights_list())
-        print(dumps(help.table()) if json else "\n".join(tables))
+        tables = (lists.topologies_list(), "", lists.weights_list())
+        print(dumps(lists.table()) if json else "\n".join(tables))
         return 0
     if not names:
         raise ValueError("topology is missing: name one, such as `dfedsam topology ring --peers 16`; --list shows all")
