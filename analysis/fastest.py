@@ -127,6 +127,22 @@ def fastest(table: pd.DataFrame) -> list[str]:
     return found
 
 
+def on_own_clocks(summary: pd.DataFrame) -> list[str]:
+    """Sentences on which topology reached the target first by the clocks of the runs, for each number of peers.
+
+    Args:
+        summary: result of `summary.summarise`; of runs without a clock nothing is said.
+    """
+    cells = aggregate(best_rates(summary), ("seconds_to",), log=False)
+    cells = cells[np.isfinite(cells["seconds_to"]) & (cells["seconds_to"] > 0)]
+    found = []
+    for peers, part in cells.groupby("peers"):
+        first = part.loc[part["seconds_to"].idxmin()]
+        size = f"{peers} peers: " if cells["peers"].nunique() > 1 else ""
+        found.append(f"{size}{first['topology']} with {first['algorithm']} after {first['seconds_to']:.3g} s")
+    return found
+
+
 def _facets(study: Study, summary: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """The cells that are compared with each other, with what they share in words."""
     fair = best_rates(summary)

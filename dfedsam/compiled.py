@@ -14,13 +14,18 @@ _WIDE = 64  # numbers of a row below which compiled loops gain nothing
 
 
 def loops(x: NDArray) -> ModuleType | None:
-    """`dfedsam.loops`, for rows x (b, d) that are many and wide; None for others, or if numba is not installed."""
-    wide = x.nbytes >= WORTH_LOADING and x.shape[1] >= _WIDE and x.dtype.char in "fd"
-    return _loops() if wide else None
+    """`dfedsam.loops`, for rows x (b, d) that are wide and many; for a few wide ones only if it is loaded already.
+
+    None for other rows, or if numba is not installed.
+    """
+    if x.shape[1] < _WIDE or x.dtype.char not in "fd":
+        return None
+    return load() if x.nbytes >= WORTH_LOADING or load.cache_info().currsize else None
 
 
 @cache
-def _loops() -> ModuleType | None:
+def load() -> ModuleType | None:
+    """`dfedsam.loops`; None if numba is not installed."""
     try:
         from dfedsam import loops
     except ImportError:

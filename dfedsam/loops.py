@@ -4,9 +4,12 @@ So the results are theirs, bit for bit: no product is fused with a sum, and no s
 kept in numba's cache, beside this file or in the user's cache folder.
 """
 
+import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+_HALF, _CUT, _KEPT = np.uint32(1 << 12), np.uint32(13), np.uint32(0xFFFFE000)  # of the bits that are rounded off
+_SIGN, _TOP = np.uint32(16), np.uint32(1 << 15)
 _compiled = njit(nogil=True, cache=True, error_model="numpy")
 
 
@@ -27,3 +30,57 @@ def multiply(indptr: NDArray, columns: NDArray, weights: NDArray, x: NDArray, ou
             for j in range(len(total)):
                 total[j] = (total[j] + v * a[j]) + w * b[j]
             s += 2
+
+
+@_compiled
+def largest(x: NDArray) -> NDArray:
+    """The largest modulus in each row of x (p, d), float32, without NaN: (p,)."""
+    result = np.empty(len(x), x.dtype)
+    for i in range(len(x)):
+        bits, top = x[i].view(np.uint32), np.uint32(0)
+        for j in range(len(bits)):  # whole numbers are ordered as moduli are, and compared many at a time
+            top = max(top, bits[j] & np.uint32(0x7FFFFFFF))
+        result.view(np.uint32)[i] = top
+    return result
+
+
+@_compiled
+def round_to_halves(x: NDArray, up: NDArray, down: NDArray, messages: NDArray, out: NDArray) -> None:
+    """Rows x (p, d), float32, times `up` (p,), rounded to 19 bits, of which 16 are sent; and these times `down`.
+
+    Args:
+        x: the rows.
+        up: powers of two.
+        down: their inverses.
+        messages: (p, 2 + 2 d) bytes, C-contiguous; receives all but the first two.
+        out: (p, d), receives the rounded rows.
+    """
+    for i in range(len(x)):
+        a, half, scaled = x[i], messages[i][2:].view(np.uint16), out[i]
+        bits = scaled.view(np.uint32)
+        for j in range(len(a)):
+            scaled[j] = a[j] * up[i]
+        for j in range(len(a)):
+            bits[j] = np.uint32(bits[j] + _HALF)
+        for j in range(len(a)):
+            half[j] = np.uint16((bits[j] >> _CUT) | ((bits[j] >> _SIGN) & _TOP))
+            bits[j] &= _KEPT
+        for j in range(len(a)):
+            scaled[j] *= down[i]
+
+
+@_compiled
+def quantize(
+    x: NDArray, factor: NDArray, offsets: NDArray, unit: NDArray, levels: int, numbers: NDArray, out: NDArray
+) -> None:
+    """l = ⌊factor x + offset⌋ of rows x (p, d): levels + l as bytes, and unit l; offsets (p, w) repeat along a row."""
+    width = offsets.shape[1]
+    for i in range(len(x)):
+        f, size, u = factor[i, 0], unit[i, 0], offsets[i]
+        for first in range(0, x.shape[1], width):
+            a, number = x[i, first : first + width], numbers[i, first : first + width]
+            decoded = out[i, first : first + width]
+            for j in range(len(a)):
+                level = np.floor(a[j] * f + u[j])
+                number[j] = np.int8(level) + levels
+                decoded[j] = level * size

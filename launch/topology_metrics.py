@@ -93,7 +93,8 @@ def notes(metrics: Metrics) -> list[str]:
     if metrics["sums"] == "columns":
         found.append("needs push-sum")
     if metrics["finite_time"] is not None:
-        found.append(f"exact after {metrics['finite_time']:,} rounds")
+        rounds = metrics["finite_time"]
+        found.append(f"exact after {rounds:,} round{'s' if rounds > 1 else ''}")
     return found
 
 

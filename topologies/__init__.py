@@ -63,6 +63,7 @@ from dfedsam.topologies.schedules.one_peer import (
     one_peer_ring,
 )
 from dfedsam.topologies.schedules.randomized import el_local, el_oracle, pairwise, random_matching, random_neighbours
+from dfedsam.topologies.schedules.staged import dense_late, final_merge
 from dfedsam.topologies.spectra.contraction import expected_contraction
 from dfedsam.topologies.spectra.neighbours import effective_neighbours
 from dfedsam.topologies.spectra.spectrum import Spectrum, spectrum
@@ -93,17 +94,17 @@ from dfedsam.topologies.weights.rules import (
 __all__ = [
     "Drawn", "Periodic", "Spectrum", "Static", "Topology", "WeightRule", "barabasi_albert", "barbell", "base",
     "best_constant", "binary_tree", "bounded_tree", "cache_by_id", "caveman", "ceca", "chordal_ring", "christofides",
-    "circulant", "complete", "complete_bipartite", "d_cliques", "d_equistatic", "davis", "directed_exponential",
-    "directed_ring", "distinct_eigenvalues", "effective_neighbours", "eigenvalues", "el_local", "el_oracle",
-    "erdos_renyi", "expected_contraction", "exponential", "factory", "fastest", "fastest_nonnegative", "find",
-    "find_rule", "florentine", "from_edges", "from_file", "from_weights", "grid", "hyper_hypercube", "hypercube",
-    "karate", "latency", "lazy", "les_miserables", "link_failures", "lollipop", "make", "margulis", "matcha",
-    "max_degree", "metropolis", "mst", "od_equidyn", "one_peer_exponential", "one_peer_grid", "one_peer_hypercube",
-    "one_peer_ring", "ou_equidyn", "out_degree", "pairwise", "paley", "path", "peer_dropout", "petersen",
-    "random_choice", "random_geometric", "random_matching", "random_neighbours", "random_out", "random_regular",
-    "reader", "ring", "ring_lattice", "round_robin", "rules", "simple_base", "slem", "spectrum", "spectrum_ends",
-    "star", "steady_consensus", "stl_fw", "stochastic_block_model", "table", "to_dict", "torus", "tree",
-    "two_cliques", "u_equistatic", "uniform", "verify", "watts_strogatz", "weight_factory", "weight_rule",
+    "circulant", "complete", "complete_bipartite", "d_cliques", "d_equistatic", "davis", "dense_late",
+    "directed_exponential", "directed_ring", "distinct_eigenvalues", "effective_neighbours", "eigenvalues", "el_local",
+    "el_oracle", "erdos_renyi", "expected_contraction", "exponential", "factory", "fastest", "fastest_nonnegative",
+    "final_merge", "find", "find_rule", "florentine", "from_edges", "from_file", "from_weights", "grid",
+    "hyper_hypercube", "hypercube", "karate", "latency", "lazy", "les_miserables", "link_failures", "lollipop", "make",
+    "margulis", "matcha", "max_degree", "metropolis", "mst", "od_equidyn", "one_peer_exponential", "one_peer_grid",
+    "one_peer_hypercube", "one_peer_ring", "ou_equidyn", "out_degree", "pairwise", "paley", "path", "peer_dropout",
+    "petersen", "random_choice", "random_geometric", "random_matching", "random_neighbours", "random_out",
+    "random_regular", "reader", "ring", "ring_lattice", "round_robin", "rules", "simple_base", "slem", "spectrum",
+    "spectrum_ends", "star", "steady_consensus", "stl_fw", "stochastic_block_model", "table", "to_dict", "torus",
+    "tree", "two_cliques", "u_equistatic", "uniform", "verify", "watts_strogatz", "weight_factory", "weight_rule",
     "weights_from_file",
 ]
 # fmt: on

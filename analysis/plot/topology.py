@@ -120,25 +120,52 @@ def _schedule_title(topology: Topology, figures: Mapping[str, Any]) -> str:
 def _draw_rounds(figure: Figure | SubFigure, topology: Topology, title: str) -> None:
     """Draw the graphs of the first rounds, at most a period and _ROUNDS, with peers at the same positions.
 
-    Above _MANY peers four rounds are drawn, spread over the period.
+    Above _MANY peers four rounds are drawn, spread over the period, by the places of their W's entries.
     """
-    n, whole = topology.n, _whole(topology)
+    if topology.n > _MANY:
+        _draw_matrices(figure, topology, title)
+        return
+    whole = _whole(topology)
     points = layout(whole)
-    most = _ROUNDS if n <= _MANY else 4
-    count = min(topology.period or most, most)
-    rounds = np.linspace(0, topology.period - 1, count).astype(int) if topology.period and n > _MANY else range(count)
+    count = min(topology.period or _ROUNDS, _ROUNDS)
     columns = count if count <= 3 else (count + 1) // 2
     rows = -(-count // columns)
     panels = figure.subplots(rows, columns, squeeze=False).ravel()
     for ax in panels[count:]:
         ax.axis("off")
-    for t, ax in zip(map(int, rounds), panels, strict=False):
+    for t, ax in zip(range(count), panels, strict=False):
         graph, present = topology.graph(t).copy(), topology.participants(t)
         graph.graph.update(whole.graph)
         absent: NDArray[np.bool_] | None = None if present is None else ~present
         draw_graph(ax, graph, points, absent=absent, scale=1.3 / max(rows, columns, 1.3))
         ax.set_title(f"t = {t}", fontsize=7, pad=2)
     figure.suptitle(title, fontsize=8)
+
+
+def _draw_matrices(figure: Figure | SubFigure, topology: Topology, title: str) -> None:
+    """Draw who receives from whom in four rounds spread over the period, with how far around the ring that is."""
+    n = topology.n
+    last = (topology.period or 4) - 1
+    rounds = np.unique(np.linspace(0, last, 4).astype(int))
+    panels = figure.subplots(2, 2, sharex=True, sharey=True, squeeze=False)
+    for ax in panels.ravel()[len(rounds) :]:
+        ax.axis("off")
+    for t, ax in zip(rounds.tolist(), panels.ravel(), strict=False):
+        W = topology.weights(t).tocoo()
+        sent = (W.row != W.col) & (W.data != 0)
+        receivers, senders = W.row[sent], W.col[sent]
+        ax.scatter(senders, receivers, s=0.5, color=style.COLOURS[0], linewidths=0, rasterized=len(senders) > 10_000)
+        around = np.abs(receivers - senders)
+        hops = np.unique(np.minimum(around, n - around))
+        distance = "" if not len(hops) else f", distance {_range(set(hops.tolist()))}"
+        ax.set_title(f"t = {t}{distance}", fontsize=style.scaled(7), pad=2)
+        ax.set(xlim=(-0.5, n - 0.5), ylim=(n - 0.5, -0.5), aspect="equal", xticks=[], yticks=[])
+        ax.spines[:].set_visible(True)
+    for ax in panels[-1]:
+        ax.set_xlabel("sender")
+    for ax in panels[:, 0]:
+        ax.set_ylabel("receiver")
+    figure.suptitle(title, fontsize=style.scaled(8))
 
 
 def _whole(topology: Topology) -> nx.Graph:

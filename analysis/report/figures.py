@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from dfedsam.analysis.fastest import FACTORS, QUERY, Edges, fastest, sorted_edges, times_to_target
+from dfedsam.analysis.fastest import FACTORS, QUERY, Edges, fastest, on_own_clocks, sorted_edges, times_to_target
 from dfedsam.analysis.plot import points
 from dfedsam.analysis.plot import topology as topology_figure
 from dfedsam.analysis.plot.consensus import consensus_rounds, gossip_steps
@@ -28,12 +28,13 @@ from dfedsam.topologies import Topology
 from dfedsam.topologies.make import make
 
 _MOST_CURVES = 9  # maximum of curves in one convergence figure
+_MOST_SIZES = 2  # numbers of peers that have figures of their own; of more, the largest one has
 _MOST_FIGURES = 6  # maximum of convergence figures
 _MOST_SETTINGS = 2  # maximum of settings with a figure of the metric against them
 _MOST_DRAWN = 12  # maximum of drawn topologies
 _LARGEST = 100  # maximum of peers of a drawn topology
 # Columns by which too many curves are split into several figures
-_SPLIT = ("data", "heterogeneity", "algorithm", "gossip", "steps", "lr", "rho", "local_steps")
+_SPLIT = ("data", "heterogeneity", "peers", "algorithm", "gossip", "steps", "lr", "rho", "local_steps")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,12 +113,15 @@ def _fastest(study: Study, summary: pd.DataFrame) -> Item:
         table = times_to_target(study, summary, partial(_edges, study))
     except ValueError as error:
         return Item(name="fastest", title=title, caption="", draw=partial(_nothing, str(error)))
+    measured = on_own_clocks(summary)
     return Item(
         name="fastest", title=title, draw=lambda: draw_fastest(table), table=table,
         caption=f"Who would reach the target first, and after how many seconds: {'; '.join(fastest(table))}. Computed "
         "from the recorded rounds to the target, queries and message sizes, with a clock whose peers wait for their "
-        f"neighbours: a query takes {1e3 * QUERY:g} ms, the messages of a gossip step share a peer's bandwidth, and on "
-        f"the right a tenth of the peers computes {FACTORS[-1]:g} × as long. tables/fastest.csv has all runs.",
+        f"neighbours: a query takes {1e3 * QUERY:g} ms, all links are alike, the messages of a gossip step share a "
+        f"peer's bandwidth, and on the right a tenth of the peers computes {FACTORS[-1]:g} × as long. "
+        "All runs are in tables/fastest.csv."
+        + (f" On the clocks of the runs: {'; '.join(measured)}." if measured else ""),
     )  # fmt: skip
 
 
@@ -150,7 +154,7 @@ def _convergence(study: Study) -> Iterator[Item]:
         )
     )
     axes = ("rounds", "queries", "bytes", "seconds" if timed else "time")
-    if frame["peers"].notna().any() and frame["label"].nunique() > _MOST_CURVES:
+    if frame["peers"].nunique() > _MOST_SIZES and frame["label"].nunique() > _MOST_CURVES:
         frame = frame[frame["peers"] == frame["peers"].max()]
     groups = _groups(frame)
     for number, part in enumerate(groups[:_MOST_FIGURES], start=1):
@@ -186,6 +190,8 @@ def _groups(frame: pd.DataFrame) -> list[pd.DataFrame]:
 def _shared(part: pd.DataFrame) -> str:
     """The settings that the runs of a part share, for the figure's title: data, heterogeneity, Q."""
     words = [points.facet_title(part["heterogeneity"].iloc[0], part)] if part["heterogeneity"].nunique() == 1 else []
+    if part["peers"].nunique() == 1:
+        words.append(f"{part['peers'].iloc[0]:g} peers")
     if part["steps"].nunique() == 1:
         words.append(f"Q = {part['steps'].iloc[0]:g}")
     if part["algorithm"].nunique() == 1:

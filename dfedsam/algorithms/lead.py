@@ -106,8 +106,8 @@ class Lead(GradientMethod):
         alpha = 1 / (1 + variance) if self.alpha is None else self.alpha
         change, total = np.zeros(y.shape), np.empty(y.shape)  # change: (I − W) C(y − h)
 
-        def source(rows: slice) -> NDArray:
-            return y[rows] - h[rows]
+        def source(rows: slice, out: NDArray) -> NDArray:
+            return np.subtract(y[rows], h[rows], out=out)
 
         def finish(rows: slice) -> None:
             np.add(difference[rows], change[rows], out=total[rows])

@@ -91,7 +91,7 @@ class Choco(Compressed[ChocoState]):
             x[rows] += correction[rows]
 
         return CompressedStep(
-            source=lambda rows: x[rows] - estimate[rows],
+            source=lambda rows, out: np.subtract(x[rows], estimate[rows], out=out),
             estimate=estimate,
             target=correction,
             growth=growth,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from dfedsam.compiled import loops
 from dfedsam.errors import OptionError, RunError, options_within
 from dfedsam.gossip.base import GossipState, MultiStepGossip
 from dfedsam.gossip.channel import laplacian
@@ -19,21 +20,25 @@ from dfedsam.peers import format_peers
 from dfedsam.registry import public_name
 from dfedsam.sparse_rows import SparseRows
 
+_ARRAYS = 4  # of a chunk's rows that stay in cache while they are encoded
+
 if TYPE_CHECKING:
     from dfedsam.gossip.channel import Channel
     from dfedsam.random import RandomStream
+
+    _Send = Callable[[NDArray, RandomStream, slice, NDArray], None]
 
 
 @dataclass(frozen=True)
 class CompressedStep:
     """One compressed step of a block: the rows z to send, and the arrays to which C(z) is added.
 
-        z = source(rows);  estimate += a C(z);  then target += b (W − I) C(z);  finish(rows)
+        z = source(rows, out);  estimate += a C(z);  then target += b (W − I) C(z);  finish(rows)
 
     Both functions are called with some neighbouring rows at a time, in any thread and order, and once for each row.
 
     Args:
-        source: returns some rows z of the block, shape (p, dim), as a new array or as these rows of `estimate`.
+        source: returns some rows z of the block, shape (p, dim), written into `out` or as these rows of `estimate`.
         estimate: shape (peers, dim).
         target: shape (peers, dim), C-contiguous; of the type of `estimate`, or float64 to add up without its rounding.
         growth: notices where z grows without bound.
@@ -42,7 +47,7 @@ class CompressedStep:
         finish: called when rows of `target` are complete; None: nothing to do.
     """
 
-    source: Callable[[slice], NDArray]
+    source: Callable[[slice, NDArray], NDArray]
     estimate: NDArray
     target: NDArray
     growth: GrowthCheck
@@ -64,20 +69,23 @@ class CompressedStep:
         (count, dim), dtype, wide = self.estimate.shape, self.estimate.dtype, self.target.dtype
         messages = communicator.scratch("messages", (count, compressor.width(dim, dtype)), np.uint8)
         entries = compressor.entries(dim)
+        dense = None
         if entries is None:
-            rows = communicator.scratch("decoded", (count, dim), dtype)
-            send, decode = self._send_rows(compressor, messages, rows), compressor.decode
+            rows = dense = communicator.scratch("decoded", (count, dim), dtype)
+            send, decode = self._send_rows(compressor, messages), compressor.decode
         else:
             columns = communicator.scratch("columns", (count, entries), np.intp)
             rows = SparseRows(columns, communicator.scratch("values", (count, entries), dtype))
             send, decode = self._send_entries(compressor, messages, rows), compressor.decode_entries
 
         def work(some: slice) -> None:
-            z, part = self.source(some), stream.part(some)
+            out = np.empty((some.stop - some.start, dim), dtype) if dense is None else dense[some]
+            z, part = self.source(some, out), stream.part(some)
             self.growth.check(z, some, part)
-            send(z, part, some)
+            send(z, part, some, out)
 
-        communicator.pool.map_chunks(work, count, dim * dtype.itemsize)
+        loops(self.estimate)  # loads them, for the compressor's use, if the rows are worth it
+        communicator.pool.map_chunks(work, count, _ARRAYS * dim * dtype.itemsize)
         communicator.add_encoded(
             laplacian(channel.weights, self.target_scale),
             messages,
@@ -87,21 +95,17 @@ class CompressedStep:
             self.finish,
         )
 
-    def _send_rows(
-        self, compressor: Compressor, messages: NDArray[np.uint8], decoded: NDArray
-    ) -> Callable[[NDArray, RandomStream, slice], None]:
+    def _send_rows(self, compressor: Compressor, messages: NDArray[np.uint8]) -> _Send:
         scale = self.estimate.dtype.type(self.estimate_scale)
 
-        def send(z: NDArray, stream: RandomStream, rows: slice) -> None:
-            compressor.write(z, stream, messages[rows], decoded[rows])
-            self.estimate[rows] += decoded[rows] if scale == 1 else scale * decoded[rows]
+        def send(z: NDArray, stream: RandomStream, rows: slice, decoded: NDArray) -> None:
+            compressor.write(z, stream, messages[rows], decoded)
+            self.estimate[rows] += decoded if scale == 1 else scale * decoded
 
         return send
 
-    def _send_entries(
-        self, compressor: Compressor, messages: NDArray[np.uint8], decoded: SparseRows
-    ) -> Callable[[NDArray, RandomStream, slice], None]:
-        def send(z: NDArray, stream: RandomStream, rows: slice) -> None:
+    def _send_entries(self, compressor: Compressor, messages: NDArray[np.uint8], decoded: SparseRows) -> _Send:
+        def send(z: NDArray, stream: RandomStream, rows: slice, _out: NDArray) -> None:
             entries = compressor.write_entries(z, stream, messages[rows])
             decoded.columns[rows], decoded.values[rows] = entries
             entries.add_to(self.estimate[rows], self.estimate_scale)

@@ -56,7 +56,7 @@ class DeepSqueeze(Compressed[DeepSqueezeState]):
     def step(self, x: NDArray, state: DeepSqueezeState, growth: GrowthCheck) -> CompressedStep:
         error, gamma = state.error, self._gamma(x.shape[1])
 
-        def source(rows: slice) -> NDArray:
+        def source(rows: slice, _out: NDArray) -> NDArray:
             error[rows] += x[rows]
             return error[rows]
 

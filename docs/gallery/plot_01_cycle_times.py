@@ -41,20 +41,21 @@ def both_ways(edges):
 
 
 # %%
-# A round over the star goes up to the hub and down again, with one computation. The ring is a directed tour.
+# A round over the star goes up to the hub and down again, with one computation. The ring is a directed tour by
+# Christofides' algorithm, as in the paper; it depends on the order in which its circuit is walked.
 ours = {}
 for name in PUBLISHED:
     underlay = read_underlay(name)
     cost = COMPUTATION + underlay.latency() + np.maximum(BITS / ACCESS, BITS / underlay.available_bandwidth(CORE))
     star = 2 * milliseconds(underlay, both_ways([(0, j) for j in range(1, len(cost))])) - 1e3 * COMPUTATION
-    tour = tour_of(cost)
+    tour = tour_of(cost, shorten=False)
     ring = milliseconds(underlay, list(zip(tour, tour[1:] + tour[:1], strict=True)))
     ours[name] = star, milliseconds(underlay, both_ways(spanning_tree_of(cost))), ring
     print(f"{name:18} published {PUBLISHED[name]}   ours {tuple(round(float(value)) for value in ours[name])}")
 
 # %%
-# Stars and trees agree to the millisecond. Rings are the same or shorter: the paper takes Christofides' tour, and ours
-# is improved by exchanges of two edges as long as they shorten it.
+# Stars and trees agree to the millisecond, and rings within 3.3 %: three of five within 1.1 %, Exodus is 1.4 % longer
+# and Géant shorter. Without `shorten=False`, exchanges of two edges make tours up to 8 % shorter.
 places = np.arange(len(ours))
 for k, overlay in enumerate(("star", "spanning tree", "ring")):
     plt.bar(places + 0.27 * (k - 1), [times[k] for times in ours.values()], 0.25, label=overlay)
@@ -67,4 +68,4 @@ plt.show()
 for name, (star, tree, ring) in PUBLISHED.items():
     assert abs(ours[name][0] - star) < 1
     assert abs(ours[name][1] - tree) < 1
-    assert 0.9 * ring < ours[name][2] < 1.01 * ring
+    assert abs(ours[name][2] - ring) < 0.035 * ring

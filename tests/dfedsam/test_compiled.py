@@ -7,9 +7,13 @@ import pytest
 from numpy.typing import NDArray
 from scipy.sparse import random_array
 
-from dfedsam import compiled
+from dfedsam import QSGD, Choco, Float16, NoCompression, ScaledSign, compiled, topologies
+from dfedsam.communication import SingleProcess
 from dfedsam.communication.kernels import WeightRows, multiply
 from dfedsam.communication.threads import ThreadPool
+from dfedsam.gossip.channel import Channel
+from dfedsam.gossip.compressors import Compressor
+from dfedsam.random import RandomStream
 
 pytest.importorskip("numba", reason="numba, the extra fast, is not installed")
 
@@ -47,3 +51,22 @@ def test_narrow_rows_and_other_types_are_left_to_numpy() -> None:
     assert compiled.loops(np.zeros((1 << 20, 2), np.float32)) is None
     assert compiled.loops(np.zeros((1 << 10, 1 << 12), np.int32)) is None
     assert compiled.loops(np.zeros((1 << 10, 1 << 12), np.float32)) is not None
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("compressor", [Float16(), QSGD(), QSGD(levels=200), ScaledSign(), NoCompression()], ids=repr)
+def test_choco_gives_the_same_bits(compressor: Compressor, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    peers, topology = 10, topologies.make("ring", 10)
+    x = np.random.default_rng(5).normal(size=(peers, 101)).astype(dtype)
+    x[3], x[4] = 1e-30, 0  # powers of two beyond float32's, and nothing
+
+    def work() -> NDArray:
+        compiled.load.cache_clear()
+        gossip, communicator = Choco(compressor=compressor, gamma=0.1, steps=3), SingleProcess(peers)
+        state = gossip.init(np.zeros_like(x))
+        stream = RandomStream(0, "gossip", 0, 0, range(peers))
+        y, state = gossip(x.copy(), state, Channel(topology.weights(0), communicator, stream))
+        return np.concatenate([y, state.estimate, state.correction])
+
+    without, with_numba = both_ways(work, monkeypatch)
+    assert without == with_numba

@@ -10,6 +10,7 @@ from tests.topologies.sizes import SIZES
 
 MORE = {  # what some need besides their name
     "round_robin": ("--topology.topologies", "ring, star"),
+    "dense_late": ("--topology.topologies", "ring, complete"),
     "random_choice": ("--topology.topologies", "[ring, {class_path: grid, init_args: {rows: 2}}]"),
     "d_cliques": ("--objective", "logistic_regression", "--topology.clique_size", "4"),
     "stl_fw": ("--objective", "logistic_regression", "--topology.degree", "3"),

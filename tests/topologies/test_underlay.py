@@ -59,10 +59,13 @@ def test_the_cycle_times_of_marfoq_table_3(name):
     up = milliseconds(underlay, both_ways([(0, j) for j in range(1, n)]))  # a server round goes up and down
     assert 2 * up - 1e3 * COMPUTATION == pytest.approx(star, rel=1e-3)
     assert milliseconds(underlay, both_ways(spanning_tree_of(weights(underlay)))) == pytest.approx(tree, rel=1e-3)
-    tour = tour_of(weights(underlay))
-    assert sorted(tour) == list(range(n))
-    ours = milliseconds(underlay, list(zip(tour, tour[1:] + tour[:1], strict=True)))
-    assert 0.9 * ring < ours < 1.001 * ring  # 2-opt shortens their tour where it can
+    rings = []
+    for shorten in (False, True):
+        tour = tour_of(weights(underlay), shorten=shorten)
+        assert sorted(tour) == list(range(n))
+        rings.append(milliseconds(underlay, list(zip(tour, tour[1:] + tour[:1], strict=True))))
+    assert rings[0] == pytest.approx(ring, rel=0.035)  # Christofides' tour depends on how its circuit is walked
+    assert 0.92 * ring < rings[1] <= rings[0]
 
 
 def test_the_cycle_time_is_the_largest_mean_of_a_circuit():

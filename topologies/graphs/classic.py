@@ -13,8 +13,10 @@ import numpy as np
 
 from dfedsam.errors import OptionError
 from dfedsam.topologies.graph import Graph, normalize_graph, simple
-from dfedsam.topologies.graphs.helpers import Edges, connected, graph, in_networkx, of_edges, require_memory
+from dfedsam.topologies.graphs.helpers import Edges, connected, graph, in_networkx, of_edges
 from dfedsam.validation import whole_number
+
+_DENSEST = 10_000_000  # edges
 
 
 @graph()
@@ -43,7 +45,7 @@ def star(n: int) -> Edges:
 @graph()
 def complete(n: int) -> Edges:
     """Every peer joined to every other: W = 11ᵀ/n, gap 1."""
-    require_memory(n, n * (n - 1) / 2)
+    _not_too_dense(n, n * (n - 1) // 2, "base and ceca reach the exact mean with few messages")
     return np.column_stack(np.triu_indices(n, 1))
 
 
@@ -61,7 +63,7 @@ def complete_bipartite(n: int, left: int | None = None) -> Edges:
     left = n // 2 if left is None else whole_number("left", left, 1, "the usual is half the peers")
     if left >= n:
         raise OptionError("left", left, f"must be below the number of peers ({n})", "use less, or more peers")
-    require_memory(n, left * (n - left))
+    _not_too_dense(n, left * (n - left), "give a smaller left, or fewer peers")
     return np.column_stack([np.repeat(np.arange(left), n - left), np.tile(np.arange(left, n), left)])
 
 
@@ -139,3 +141,9 @@ def _named(name: str, graph: nx.Graph) -> nx.Graph:
     graph = normalize_graph(graph)
     graph.graph["name"] = name
     return graph
+
+
+def _not_too_dense(n: int, edges: int, hint: str) -> None:
+    """Raise OptionError for more than _DENSEST edges, with which every step takes minutes and gigabytes."""
+    if edges > _DENSEST:
+        raise OptionError("peers", n, f"must give at most {_DENSEST:,} edges, but these are {edges:,}", hint)

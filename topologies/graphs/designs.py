@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.topologies.graphs.helpers import Edges, graph
+from dfedsam.topologies.graph import Graph
+from dfedsam.topologies.graphs.helpers import Edges, graph, of_edges
 from dfedsam.topologies.underlay import bounded_tree_of, read_underlay, spanning_tree_of, tour_of
 from dfedsam.validation import at_least, positive, whole_number
 
@@ -29,7 +30,14 @@ def mst(n: int, underlay: str = "geant", message: float = 1e6, core: float = 1e9
 
 
 @graph()
-def christofides(n: int, underlay: str = "geant", message: float = 1e6, core: float = 1e9) -> Edges:
+def christofides(
+    n: int,
+    underlay: str = "geant",
+    message: float = 1e6,
+    core: float = 1e9,
+    shorten: bool = True,
+    directed: bool = False,
+) -> Graph:
     """A ring of small total cost on an underlay: Christofides' tour, shortened by exchanges of two edges.
 
     Args:
@@ -37,9 +45,12 @@ def christofides(n: int, underlay: str = "geant", message: float = 1e6, core: fl
         underlay: as for `mst`.
         message: bytes of a message, at least 0.
         core: bandwidth of the links between sites in bits per second, above 0.
+        shorten: whether to shorten the tour; false gives Christofides' alone, as Marfoq et al. have it. It is not
+            unique: on the shipped underlays cycle times are up to 3.3 % from theirs.
+        directed: whether messages go around one way only, as they do there.
     """
-    tour = np.array(tour_of(_costs(n, underlay, message, core)))
-    return np.stack([tour, np.roll(tour, -1)], axis=1)
+    tour = np.array(tour_of(_costs(n, underlay, message, core), shorten=shorten))
+    return of_edges("christofides", n, np.stack([tour, np.roll(tour, -1)], axis=1), directed=directed)
 
 
 @graph()

@@ -2,14 +2,11 @@
 
 Calling the function again with that seed gives the same graph at the first draw. Where options make a connected graph
 too unlikely, they are refused before anything is drawn. Graphs are those of networkx's generators by the same seed.
-Erdős–Rényi graphs are drawn here, and so are, above 10,000 peers, regular and geometric ones: from the same numbers,
-with arrays.
+Erdős–Rényi graphs, and above 10,000 peers regular and geometric ones, come from `generators`.
 """
 
 from __future__ import annotations
 
-import random
-from collections import Counter
 from collections.abc import Callable
 from math import exp, log
 
@@ -19,12 +16,12 @@ from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
 from dfedsam.topologies.graph import AnyGraph, Graph, as_graph
+from dfedsam.topologies.graphs.generators import gnp, regular, uniform
 from dfedsam.topologies.graphs.helpers import below, even_neighbours, graph, of_edges, require_memory
 from dfedsam.validation import positive, share, whole_number
 
 DRAWS = 100  # draws before we say that the options make a connected graph too unlikely
 _NETWORKX = 10_000  # peers up to which networkx draws regular and geometric graphs
-_CHUNK = 1 << 20  # numbers drawn at once
 _WORK = 2_000_000  # peers and edges that are drawn at most, in three draws or more
 _HOPE = 0.1  # draws that are expected to be connected, below which none is made
 
@@ -46,7 +43,7 @@ def erdos_renyi(n: int, p: float = 0.3, seed: int = 0) -> Graph:
     p = share("p", p, "the usual is 0.3")
     hint = f"take p well above ln(n)/n = {log(n) / n:.2g}"
     draw = _Draw("erdos_renyi", n, p * n * (n - 1) / 2, "p", p, hint, isolated=n * (1 - p) ** (n - 1))
-    return draw.until_connected(lambda s: of_edges("erdos_renyi", n, _gnp(n, p, s)), seed)
+    return draw.until_connected(lambda s: of_edges("erdos_renyi", n, gnp(n, p, s)), seed)
 
 
 @graph()
@@ -71,7 +68,7 @@ def random_regular(n: int, degree: int = 4, seed: int = 0) -> Graph:
         return draw.until_connected(lambda _: nx.complete_graph(n), seed)
     if n <= _NETWORKX:
         return draw.until_connected(lambda s: nx.random_regular_graph(degree, n, seed=s), seed)
-    return draw.until_connected(lambda s: of_edges("random_regular", n, _regular(n, degree, s)), seed)
+    return draw.until_connected(lambda s: of_edges("random_regular", n, regular(n, degree, s)), seed)
 
 
 @graph()
@@ -192,75 +189,10 @@ def random_out(n: int, degree: int | None = None, seed: int = 0) -> Graph:
     return _Draw("random_out", n, n * degree, "degree", degree, hint, isolated).until_connected(directed, seed)
 
 
-def _uniform(seed: int) -> np.random.RandomState:
-    """The numbers of Python's `random.Random(seed).random()`, as arrays."""
-    _, state, _ = random.Random(seed).getstate()
-    numbers = np.random.RandomState()
-    numbers.set_state(("MT19937", np.array(state[:-1], dtype=np.uint32), state[-1], 0, 0.0))
-    return numbers
-
-
-def _gnp(n: int, p: float, seed: int) -> NDArray[np.int32]:
-    """The edges of networkx's `fast_gnp_random_graph` in its order (Batagelj and Brandes 2005), shape (m, 2)."""
-    if p == 1:
-        return np.column_stack(np.triu_indices(n, 1)).astype(np.int32)
-    numbers, lp, pairs, last, chunks = _uniform(seed), log(1 - p), n * (n - 1) // 2, -1, []
-    while last < pairs:  # pairs (v, w) with w < v are numbered v (v - 1)/2 + w, and skipped ones are drawn
-        drawn = (1.0 - numbers.random_sample(min(_CHUNK, int(1.1 * p * pairs) + 100))).tolist()
-        skipped = np.fromiter(map(log, drawn), np.float64) / lp  # not numpy's logarithm: its last digit may differ
-        place = last + np.cumsum(1 + np.minimum(skipped, pairs).astype(np.int64))
-        last = int(place[-1])
-        place = place[place < pairs]
-        v = ((1 + np.sqrt(1 + 8 * place.astype(np.float64))) / 2).astype(np.int64)
-        v -= v * (v - 1) // 2 > place
-        v += v * (v + 1) // 2 <= place
-        chunks.append(np.column_stack([v, place - v * (v - 1) // 2]).astype(np.int32))
-    return np.concatenate(chunks)
-
-
-def _regular(n: int, degree: int, seed: int) -> NDArray[np.int64]:
-    """The edges of networkx's `random_regular_graph`, rising, shape (m, 2): stubs are paired until all fit."""
-    numbers = random.Random(seed)
-    while (edges := _paired(n, degree, numbers)) is None:
-        pass
-    return edges
-
-
-def _paired(n: int, degree: int, numbers: random.Random) -> NDArray[np.int64] | None:
-    stubs, kept = list(range(n)) * degree, np.empty(0, dtype=np.int64)  # an edge u < v is kept as u n + v
-    while stubs:
-        numbers.shuffle(stubs)
-        pairs = np.sort(np.array(stubs).reshape(-1, 2), axis=1)
-        keys = pairs[:, 0] * n + pairs[:, 1]
-        fits = np.zeros(len(keys), dtype=bool)
-        fits[np.unique(keys, return_index=True)[1]] = True
-        fits &= (pairs[:, 0] != pairs[:, 1]) & ~np.isin(keys, kept)
-        kept = np.union1d(kept, keys[fits])
-        left = Counter(pairs[~fits].ravel().tolist())
-        if left and not _can_go_on(n, list(left), kept):
-            return None
-        stubs = list(left.elements())
-    return np.column_stack(np.divmod(kept, n))
-
-
-def _can_go_on(n: int, peers: list[int], kept: NDArray[np.int64]) -> bool:
-    """Whether two of these peers are not joined yet, in networkx's way of looking."""
-    for one in peers:
-        u = one
-        for other in peers:
-            if u == other:
-                break
-            u, v = min(u, other), max(u, other)
-            place = int(np.searchsorted(kept, u * n + v))
-            if place == len(kept) or kept[place] != u * n + v:
-                return True
-    return False
-
-
 def _geometric(n: int, radius: float, seed: int) -> Graph:
     from scipy.spatial import KDTree
 
-    points = _uniform(seed).random_sample((n, 2))
+    points = uniform(seed).random_sample((n, 2))
     edges: NDArray[np.int64] = KDTree(points).query_pairs(radius, output_type="ndarray")
     peers = {peer: {"pos": point} for peer, point in enumerate(points.tolist())}
     return Graph(n, edges[np.lexsort((edges[:, 1], edges[:, 0]))].astype(np.int32), peer_facts=peers)

@@ -35,10 +35,10 @@ class Compressor(ABC):
         """Write the messages of some rows, and their decoded rows.
 
         Args:
-            x: the rows, shape (p, dim), C-contiguous, left as they are.
+            x: the rows, shape (p, dim), C-contiguous; left as they are, unless they are `decoded`.
             stream: the random numbers of these p peers.
             messages: receives the messages, shape (p, width).
-            decoded: receives C(x), shape (p, dim), C-contiguous, of the type of x.
+            decoded: receives C(x), shape (p, dim), C-contiguous, of the type of x; may be x itself.
         """
 
     @abstractmethod

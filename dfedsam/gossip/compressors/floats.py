@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from dfedsam.compiled import loops as compiled_loops
 from dfedsam.gossip.compressors.base import SHORT, Compressor, from_bytes, to_bytes
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _BIAS = 112  # by which the exponents of float32 begin lower than those of float16
 _TOP = 15  # a row's largest entry is scaled to below 2^15, half of what float16 holds
+_MAX_POWER = 126  # of two: float32 holds it and its inverse in full precision
 _LOWEST = -100  # exponents of rows below it are scaled as if they were it
 
 
@@ -29,7 +31,8 @@ class NoCompression(Compressor):
 
     def write(self, x: NDArray, stream: RandomStream, messages: NDArray[np.uint8], decoded: NDArray) -> None:
         messages[:] = to_bytes(x)
-        decoded[:] = x
+        if decoded is not x:
+            decoded[:] = x
 
     def decode(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, stream: RandomStream) -> NDArray:
         return from_bytes(messages, 0, dim, dtype).copy()
@@ -56,8 +59,14 @@ class Float16(Compressor):
         return 2 + 2 * dim
 
     def write(self, x: NDArray, stream: RandomStream, messages: NDArray[np.uint8], decoded: NDArray) -> None:
-        _, exponent = np.frexp(np.maximum(x.max(axis=1), -x.min(axis=1)))
-        power = _TOP - _BIAS - np.maximum(exponent, _LOWEST)[:, None]
+        compiled = compiled_loops(x) if x.dtype == np.float32 else None
+        largest = compiled.largest(x) if compiled else np.maximum(x.max(axis=1), -x.min(axis=1))
+        power = _TOP - _BIAS - np.maximum(np.frexp(largest)[1], _LOWEST)[:, None]
+        messages[:, :2] = to_bytes(power.astype(np.int16))
+        if compiled and -power.min() <= _MAX_POWER and messages.flags.c_contiguous:
+            up, down = (np.ldexp(np.float32(1), exponent[:, 0]) for exponent in (power, -power))
+            compiled.round_to_halves(x, up, down, messages, decoded)
+            return
         scaled = decoded if decoded.dtype == np.float32 else np.empty(x.shape, np.float32)
         _times_power(x, power, scaled)
         bits = scaled.view(np.uint32)
@@ -66,7 +75,6 @@ class Float16(Compressor):
         sign = np.less(bits.view(np.int32), 0).astype(np.uint16)
         sign <<= 15
         halves |= sign
-        messages[:, :2] = to_bytes(power.astype(np.int16))
         messages[:, 2:] = to_bytes(halves)
         bits &= ~np.uint32((1 << 13) - 1)
         _times_power(scaled, -power, decoded)

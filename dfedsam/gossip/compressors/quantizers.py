@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from dfedsam.compiled import loops as compiled_loops
 from dfedsam.errors import OptionError
 from dfedsam.gossip.compressors.base import SHORT, Compressor, from_bytes, to_bytes
 from dfedsam.gossip.compressors.packing import pack, packed, unpack
@@ -34,15 +35,14 @@ class ScaledSign(Compressor):
         return np.dtype(dtype).itemsize + packed(dim, 1)
 
     def write(self, x: NDArray, stream: RandomStream, messages: NDArray[np.uint8], decoded: NDArray) -> None:
+        negative = x.view(f"i{x.itemsize}") < 0  # as np.signbit, but faster
+        messages[:, x.itemsize :] = np.packbits(negative, axis=1, bitorder="little")
         ones = np.ones((x.shape[1], 1), x.dtype)
         scale = np.matmul(np.abs(x, out=decoded)[:, None], ones)[:, 0] / x.dtype.type(x.shape[1])  # a product a row
-        bits = np.dtype(f"u{x.itemsize}")
-        sign = bits.type(1) << bits.type(8 * x.itemsize - 1)
-        signed = np.bitwise_and(x.view(bits), sign, out=decoded.view(bits))
-        signed |= scale.view(bits)
-        negative = x.view(f"i{x.itemsize}") < 0  # as np.signbit, but faster
         messages[:, : x.itemsize] = to_bytes(scale)
-        messages[:, x.itemsize :] = np.packbits(negative, axis=1, bitorder="little")
+        bits = np.dtype(f"u{x.itemsize}")
+        signed = np.left_shift(negative, bits.type(8 * x.itemsize - 1), out=decoded.view(bits), dtype=bits)
+        signed |= scale.view(bits)
 
     def decode(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, stream: RandomStream) -> NDArray:
         scale = from_bytes(messages, 0, 1, dtype)
@@ -97,8 +97,14 @@ class QSGD(Compressor):
 
     def write(self, x: NDArray, stream: RandomStream, messages: NDArray[np.uint8], decoded: NDArray) -> None:
         dim = x.shape[1]
-        norm, numbers = self.rounded(x, stream.uint16(_draws(dim)), decoded)
-        decoded *= self.unit(norm, dim)
+        compiled, draws = compiled_loops(x), stream.uint16(_draws(dim))
+        if compiled and self.levels < 1 << 7:
+            norm, numbers = _norms(x), np.empty(x.shape, np.uint8)
+            factor, unit = self._factor(norm), self.unit(norm, dim)
+            compiled.quantize(x, factor, _offsets(draws, x.dtype), unit, self.levels, numbers, decoded)
+        else:
+            norm, numbers = self.rounded(x, draws, decoded)
+            decoded *= self.unit(norm, dim)
         messages[:, : x.itemsize] = to_bytes(norm)
         messages[:, x.itemsize :] = pack(numbers, self.bits)
 
@@ -111,8 +117,12 @@ class QSGD(Compressor):
             out: (p, dim), receives l.
         """
         norm = _norms(x)
-        np.multiply(x, x.dtype.type(self.levels * _BELOW_ONE) / np.where(norm > 0, norm, 1), out=out)
+        np.multiply(x, self._factor(norm), out=out)
         return norm, _round_at_random(out, draws, self.levels)
+
+    def _factor(self, norm: NDArray) -> NDArray:
+        """s/‖x‖, (p, 1)."""
+        return norm.dtype.type(self.levels * _BELOW_ONE) / np.where(norm > 0, norm, 1)
 
     def unit(self, norm: NDArray, dim: int) -> NDArray:
         """The factors of l, (p, 1)."""
@@ -169,7 +179,7 @@ class BlockQuantizer(Compressor):
     def write(self, x: NDArray, stream: RandomStream, messages: NDArray[np.uint8], decoded: NDArray) -> None:
         dim, s = x.shape[1], x.dtype.type(self.levels)
         starts = np.arange(0, dim, self.block)
-        scale = np.maximum.reduceat(np.abs(x, out=decoded), starts, axis=1)
+        scale = np.maximum.reduceat(np.abs(x), starts, axis=1)
         least = np.finfo(x.dtype).tiny * self.levels  # of which the inverse does not overflow
         scale[scale < least] = 0
         inverse = np.where(scale > 0, s / np.where(scale > 0, scale, 1), 0)
@@ -224,6 +234,14 @@ def _norms(x: NDArray) -> NDArray:
     return norm
 
 
+def _offsets(draws: NDArray[np.uint16], dtype: np.dtype) -> NDArray:
+    """u = (draw + ½)/2¹⁶ of each draw, then 1 − u: (p, w) → (p, 2 w)."""
+    u = draws.astype(dtype)
+    u += dtype.type(0.5)
+    u *= dtype.type(2.0**-16)
+    return np.concatenate([u, 1 - u], axis=1)
+
+
 def _round_at_random(y: NDArray, draws: NDArray[np.uint16], levels: int) -> NDArray:
     """Round y (p, dim), |y| ≤ levels, in place to ⌊y + u⌋, which is y on average; returns levels + ⌊y + u⌋, unsigned.
 
@@ -233,11 +251,7 @@ def _round_at_random(y: NDArray, draws: NDArray[np.uint16], levels: int) -> NDAr
             other have the same draw, every other time mirrored, 1 − u.
         levels: at most 2¹⁵ − 1.
     """
-    kind, width = y.dtype.type, draws.shape[1]
-    u = draws.astype(y.dtype)
-    u += kind(0.5)
-    u *= kind(2.0**-16)
-    both = np.concatenate([u, 1 - u], axis=1)
+    both, width = _offsets(draws, y.dtype), draws.shape[1]
     whole = y.shape[1] // (2 * width) * 2 * width
     pairs = y[:, :whole].reshape(len(y), -1, 2 * width)
     pairs += both[:, None]

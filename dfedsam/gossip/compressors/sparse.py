@@ -63,8 +63,9 @@ class Sparse(Compressor):
         """The messages (p, width) of p rows' entries, C-contiguous."""
 
     def write(self, x: NDArray, stream: RandomStream, messages: NDArray[np.uint8], decoded: NDArray) -> None:
+        entries = self.write_entries(x, stream, messages)
         decoded.fill(0)
-        self.write_entries(x, stream, messages).add_to(decoded, 1)
+        entries.add_to(decoded, 1)
 
     def write_entries(self, x: NDArray, stream: RandomStream, messages: NDArray[np.uint8]) -> SparseRows:
         entries = self.pick(x, stream)

@@ -1,0 +1,176 @@
+"""The rows of `dfedsam topology`: topologies by name with options, built, checked and measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dfedsam import registry
+from dfedsam.errors import OptionError
+from dfedsam.launch import arguments, build, cycle_times, options, signatures
+from dfedsam.launch.arguments import Pair, Tree
+from dfedsam.launch.signatures import MissingValue
+
+if TYPE_CHECKING:
+    from dfedsam import topologies
+
+_SHARED = ("seed", "underlay", "message")  # options that are the same for all rows
+
+
+@dataclass
+class Row:
+    """One topology: its name with the options that were set, and its metrics or the error."""
+
+    name: str
+    topology: topologies.Topology | None
+    metrics: dict[str, Any]
+    error: str = ""
+
+    def values(self) -> dict[str, Any]:
+        """Plain values for JSON and CSV."""
+        return {"topology": self.name, **(self.metrics or {"error": self.error})}
+
+
+def measure(
+    names: Sequence[str], pairs: Sequence[Pair], steps: int, underlay: str | None = None, message: str = "1MB"
+) -> list[Row]:
+    """Build, check and measure topologies; if several are named, the row of one that cannot be built shows why.
+
+    Args:
+        names: names of the topologies, or their long form as YAML.
+        pairs: options of the experiment, `weights` (a rule or several) and `weights.OPTION`, and `topology.OPTION`,
+            which applies to those of several topologies that have it.
+        steps: gossip steps Q a round.
+        underlay: the physical network on which the time of a round is measured, if any.
+        message: size of a message on it, such as 45MB.
+
+    Raises:
+        OptionError: for an unknown name, or an option that none of the topologies has.
+        ValueError: if none can be built.
+    """
+    if underlay is not None:
+        pairs = _on_underlay(pairs, names, underlay, message)
+    chosen = list(_choose(names, pairs))
+    found = [_row(one, steps, alone=len(chosen) == 1) for one in chosen]
+    if underlay is not None:
+        for row in found:
+            _add_time(row, underlay, message)
+    if all(row.error for row in found):
+        raise ValueError(f"{found[0].name}: {found[0].error}")
+    return found
+
+
+def _choose(names: Sequence[str], pairs: Sequence[Pair]) -> Iterator[list[Pair]]:
+    """The options of each topology, including its name."""
+    rules = _rules([value for option, value in pairs if option == "weights"])
+    inner = [(f"topology.{option}", value) for option, value in pairs if option.startswith("weights.")]
+    own = [pair for pair in pairs if pair[0].startswith("topology.")] + inner
+    shared = [pair for pair in pairs if pair[0].partition(".")[0] not in ("topology", "weights")]
+    taken: set[str] = set()
+    for name in names:
+        known = _known(name)
+        for rule in rules if "weights" in known or len(names) == 1 else [None]:
+            mine = [*own, *([("topology.weights", rule)] if rule else [])]
+            mine = [pair for pair in mine if len(names) == 1 or _head(pair) in known]
+            taken.update(option for option, _ in mine)
+            yield [*shared, ("topology", name), *mine]
+    left = [option for option, _ in own if option not in taken]
+    if left:
+        raise MissingValue(f"--{left[0]}", "is not an option of any of these topologies: --list shows those of each")
+
+
+def _known(name: str) -> set[str]:
+    form = arguments.as_tree([("topology", name)])["topology"]
+    return set(signatures.plugin_options("topology", registry.find("topology", form["class_path"])))
+
+
+def _row(pairs: list[Pair], steps: int, *, alone: bool) -> Row:
+    from dfedsam import topologies
+
+    tree = arguments.as_tree(pairs)
+    arguments.expand_all(tree, code=True)  # reports unknown plug-ins before the label is made
+    name, settings = label(tree["topology"]), options.read([], pairs)
+    try:
+        topology = build.topology(settings)
+        topologies.verify(topology)
+        return Row(name, topology, dict(topologies.spectrum(topology, steps)))
+    except ValueError as error:
+        if alone:
+            raise
+        return Row(name, None, {}, " ".join(str(error).split()))
+
+
+def _on_underlay(pairs: Sequence[Pair], names: Sequence[str], underlay: str, message: str) -> list[Pair]:
+    """The options with as many peers as the underlay has sites, and with it for the topologies made for one."""
+    from dfedsam.topologies.underlay import read_underlay
+
+    sites, known = len(read_underlay(underlay).sites), {option for option, _ in pairs}
+    usual = {"peers": str(sites), "topology.underlay": underlay, "topology.message": str(cycle_times.size(message))}
+    taken = {"peers", *(f"topology.{option}" for name in names for option in _known(name))}
+    return [*pairs, *((option, value) for option, value in usual.items() if option in taken - known)]
+
+
+def _add_time(row: Row, underlay: str, message: str) -> None:
+    if row.topology is not None:
+        row.metrics["cycle_time"], exact = cycle_times.cycle_time(row.topology, underlay, cycle_times.size(message))
+        row.metrics["approximate"] = [*row.metrics["approximate"], *([] if exact else ["cycle_time"])]
+
+
+def add_attackers(row: Row, count: int) -> None:
+    """Add what is left of the topology where so many attackers harm most. Raises OptionError if they are too many."""
+    import numpy as np
+
+    from dfedsam.topologies import attackers
+
+    if row.topology is None:
+        return
+    most = row.topology.n - 2
+    if count > most:
+        raise OptionError("attackers", count, f"must be at most {most}: two of {row.topology.n} peers stay honest")
+    adjacency = attackers.links(row.topology)
+    if adjacency is None:  # any two peers may meet
+        row.metrics |= {"attackers": None, "honest_mu_2": None, "tolerated": None}
+        return
+    mask = attackers.worst_placement(adjacency, count)
+    mu_2 = attackers.honest_connectivity(adjacency, mask)
+    tolerated = max(0, math.ceil(mu_2 / 2 - 1e-9) - 1)
+    row.metrics |= {"attackers": np.flatnonzero(mask).tolist(), "honest_mu_2": mu_2, "tolerated": tolerated}
+
+
+def label(form: Tree) -> str:
+    """The label of a topology: `grid`, `random_regular(degree=8)`, `friends.graphml`."""
+    plugin = registry.find("topology", form["class_path"], kind=None)
+    path = getattr(plugin, "keywords", {}).get("path")
+    name = Path(path).name if path else registry.public_name(plugin)
+    return _with_options(name, form)
+
+
+def _with_options(name: str, form: Tree) -> str:
+    written = [
+        f"{key}={_written(key, value)}" for key, value in form.get("init_args", {}).items() if key not in _SHARED
+    ]
+    return f"{name}({', '.join(written)})" if written else name
+
+
+def _written(key: str, value: Any) -> str:
+    if isinstance(value, dict) and "class_path" in value:
+        return label(value) if registry.kind_of(key) == "topology" else _with_options(value["class_path"], value)
+    return f"[{', '.join(_written('topology', item) for item in value)}]" if isinstance(value, list) else str(value)
+
+
+def _rules(values: Sequence[str | None]) -> list[str | None]:
+    """The weight rules in a value: `metropolis, lazy`, or a single rule, possibly in the long form."""
+    if not values:
+        return [None]
+    value = values[-1]
+    if not value:
+        raise MissingValue("weights", "needs a value: --weights NAME")
+    return [value] if value.lstrip().startswith("{") else [rule.strip() for rule in value.strip("[] ").split(",")]
+
+
+def _head(pair: Pair) -> str:
+    """The topology's option that a pair sets: "weights" for `topology.weights.share`."""
+    return pair[0].partition(".")[2].partition(".")[0]
