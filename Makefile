@@ -65,7 +65,7 @@ $(VENV)/.test: $(VENV)/.llm
 	touch $@
 
 $(VENV)/.docs: $(BIN)/pip pyproject.toml constraints.txt
-	$(INSTALL) --editable '.[demo,docs,endpoint,sdp,peft$(if $(MPI),$(comma)$(MPI))]'
+	$(INSTALL) --editable '.[demo,docs,endpoint,sdp,peft,tensorboard$(if $(MPI),$(comma)$(MPI))]'
 	touch $@
 
 clean:

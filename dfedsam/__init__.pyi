@@ -468,6 +468,9 @@ from .zeroth_order import (
     Exact as Exact,
 )
 from .zeroth_order import (
+    FedKSeed as FedKSeed,
+)
+from .zeroth_order import (
     HiSo as HiSo,
 )
 from .zeroth_order import (

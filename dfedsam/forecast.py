@@ -33,7 +33,7 @@ from dfedsam.objectives.base import Problem
 from dfedsam.phases import listening
 from dfedsam.run_folder import RunFolder
 
-SECONDS = 4.0  # of rounds that are played to time them
+SECONDS = 4.0  # of rounds that are played to time them, after the first
 _LEAST = 8  # rounds that are rehearsed at least
 _COUNTS = ("queries", "gradients", "messages", "bytes", "requests", "prompt_tokens", "completion_tokens")
 
@@ -89,7 +89,7 @@ class Speed:
         saved = sum(map(experiment.is_saved, range(1, experiment.rounds + 1)))
         return {
             "start": self.start,
-            "rounds": experiment.rounds * _usual(self.rounds),
+            "rounds": sum(self.rounds[:1]) + max(0, experiment.rounds - 1) * _usual(self.rounds),
             "evaluations": self.evaluations[0] + evaluated * _usual(self.evaluations),
             "checkpoints": self.checkpoints[0] + saved * _usual(self.checkpoints),
             "references": self.references,
@@ -109,7 +109,7 @@ def calibrate(experiment: Experiment, communicator: Communicator, seconds: float
     Args:
         experiment: the run.
         communicator: the partition of peers over ranks.
-        seconds: how long to play; at least one round is played.
+        seconds: how long to play after the first round, which prepares more than others; two are played at least.
 
     Returns:
         The times, and the objective with its data, for a rehearsal.
@@ -125,7 +125,7 @@ def calibrate(experiment: Experiment, communicator: Communicator, seconds: float
             callback.on_start(run)
         speed.start = time.perf_counter() - begin
         _after(run, timed)
-        end = time.perf_counter() + seconds
+        end = float("inf")
         while run.round < experiment.rounds:
             for callback in run.callbacks:
                 callback.before_round(run)
@@ -133,6 +133,7 @@ def calibrate(experiment: Experiment, communicator: Communicator, seconds: float
             _after(run, timed)
             if communicator.agree(time.perf_counter() > end):
                 break
+            end = time.perf_counter() + seconds if run.round == 1 else end
         if len(speed.evaluations) == 1 and experiment.rounds:
             _time(speed.evaluations, lambda: evaluation.metrics_of(run))
     if experiment.references and communicator.is_root:

@@ -105,7 +105,7 @@ class Result:
             if key in self.rows[0] and key not in ("seconds", "consensus_distance_before_gossip")
         )
         ended = "" if self.stopped is None else f"<p>stopped: {html.escape(self.stopped)}</p>"
-        table = f"<table><tr><th></th><th>start</th><th>end</th></tr>{rows}</table>"
+        table = f'<table style="margin: 0"><tr><th></th><th>start</th><th>end</th></tr>{rows}</table>'
         return f"<b>{html.escape(self._title)}</b>{table}{ended}{self._picture() if len(self.rows) > 1 else ''}"
 
     def _picture(self) -> str:

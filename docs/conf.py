@@ -94,6 +94,7 @@ html_title = "dfedsam"
 html_static_path = ["_static"]
 html_css_files = ["pages.css"]
 html_show_sourcelink = False
+html_sidebars = {"comparison": [], "results": []}  # pages without neighbours
 html_copy_source = False
 html_theme_options = {
     "show_prev_next": True,

@@ -192,6 +192,6 @@ def _metavar(hint: Any) -> str:
 def _default(key: str, default: Any) -> str:
     if default is EMPTY:
         return "(required)"
-    if default is None:  # the text explains it
+    if default is None or default == ():  # the text explains it
         return "(default: the run's seed)" if key == "seed" else ""
     return f"(default: {plugin_name(key, default)})"

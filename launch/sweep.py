@@ -111,7 +111,7 @@ def sweep(
             print(f"{action:<8} {study.folder.folder(run).path}")
         print(f"{len(study.runs)} runs, {len(study.runs) - len(study.todo)} of them done; nothing was written")
     else:
-        return execute(study, jobs or 1, more, restarts, how)
+        return execute(study, jobs or 1, more, restarts, how, f"dfedsam sweep {study.folder.path}")
     return 0
 
 
@@ -127,8 +127,17 @@ def _checked(numbers: dict[str, tuple[int | None, int]], slurm: bool, job: dict[
     return job
 
 
-def execute(study: Pending, jobs: int, more: Sequence[str], restarts: int, level: Level) -> int:
-    """Execute what is to be done, several runs at a time, and return the exit status; arguments as for `sweep`."""
+def execute(study: Pending, jobs: int, more: Sequence[str], restarts: int, level: Level, again: str) -> int:
+    """Execute what is to be done, several runs at a time, and return the exit status.
+
+    Args:
+        study: the runs, and what is to be done for each.
+        jobs: runs at the same time.
+        more: options of the command that executes a run on MPI ranks.
+        restarts: as for `sweep`.
+        level: what to print.
+        again: the command that continues after a stop.
+    """
     folder, search, total = study.folder, study.sweep.search, len(study.runs)
     folder.create(study.sweep, study.cells, study.source)
     progress = Progress(total, total - len(study.todo), min(jobs, max(1, len(study.todo))))
@@ -150,7 +159,7 @@ def execute(study: Pending, jobs: int, more: Sequence[str], restarts: int, level
     if level != "quiet":
         print(progress.line())
         if stopped:
-            print(f"stopped as requested; continue with: dfedsam sweep {folder.path}")
+            print(f"stopped as requested; continue with: {again}")
     if stopped:
         return stopped
     if search:  # a candidate may fail

@@ -50,7 +50,7 @@ def topology(
         seed: seed of random graphs and schedules.
         steps: gossip steps Q per round, at least 1.
         underlay: also show the seconds of a round on a physical network: gaia, aws_north_america, geant, exodus, ebone,
-            or a GML file, with a peer at each site unless --peers says otherwise.
+            or a GML or JSON file, with a peer at each site unless --peers says otherwise.
         message: size of a message on the underlay: 512kB, 45MB.
         attackers: also show the connectivity μ₂ of honest peers if so many peers attack where it harms most, and how
             many attackers around each peer robust gossip then withstands.

@@ -170,7 +170,6 @@ class _Tuning:
             going = going[:size]
             cells, status = self._rung(rung, going, jobs, flags)
             if status > 2:  # a signal
-                print("stopped as requested; the same command continues")
                 return status
             study = Study(self.out / f"rung-{rung + 1}")
             compared = study.compare(Cell((), tuple(cell.runs for cell in cells)), self.judged)
@@ -212,7 +211,7 @@ class _Tuning:
         path = self.out / f"rung-{rung + 1}.yaml"
         write_atomic(path, _yaml({"base": base, "zip": [lists], "seeds": self.of_seeds}))
         study = pending(path, self.out / path.stem, code=self.code, endpoint=self.endpoint, level="quiet")
-        return study.cells, execute(study, jobs, flags, 1, self.level)
+        return study.cells, execute(study, jobs, flags, 1, self.level, "the same command")
 
     def _write(self, best: Point, result: str, spent: float, runs: int) -> None:
         """Write the experiment with the best values, and say what it is and what it cost."""

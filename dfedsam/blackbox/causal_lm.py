@@ -24,6 +24,7 @@ from dfedsam.blackbox.templates import Template
 
 _LOG = logging.getLogger(__name__)
 _KEPT_COST = 0.25  # cost in a batch of a token with cached keys and values, in processed tokens
+_STEP = 16  # cached keys are padded to multiples of it: sequences of a few tokens each would make small, slow batches
 Layers = list[tuple[torch.Tensor, torch.Tensor]]
 """Keys and values of one example, for each layer (heads, tokens, width)."""
 
@@ -44,7 +45,7 @@ class CausalLM(LanguageModel):
     def __init__(self, task: TaskSpec, *, template: Template, cache_bytes: float, **loading: Any) -> None:
         self._cache_bytes, self._evaluating = cache_bytes, False
         self._kept: dict[int, Layers] = {}
-        self._bytes = 0
+        self._bytes, self._pads = 0, True
         super().__init__(task, template=template, kind=CAUSAL_LM, **loading)
         self._kept, self._bytes = {}, 0  # filled by the check of the shortcuts
 
@@ -67,7 +68,8 @@ class CausalLM(LanguageModel):
                 )
 
     def _shortcuts(self) -> dict[str, tuple[object, str]]:
-        return super()._shortcuts() | ({"kept keys and values": (self, "keeps")} if self.keeps else {})
+        kept: dict[str, tuple[object, str]] = {"padded keys": (self, "_pads"), "kept keys and values": (self, "keeps")}
+        return super()._shortcuts() | (kept if self.keeps else {})
 
     def scores(self, prompts: NDArray, examples: NDArray, *, count: bool = True) -> NDArray:
         self._evaluating = not count
@@ -75,18 +77,17 @@ class CausalLM(LanguageModel):
 
     def _scores(self, prompts: torch.Tensor, examples: NDArray) -> torch.Tensor:
         queries, tokens = prompts.shape[1:3]
-        if not self.keeps or not tokens or torch.is_grad_enabled():
+        if not self.keeps or not tokens:
             return super()._scores(prompts, examples)
         prompt_ids, text_ids, mask = pairs(queries, examples)
         order = np.argsort(text_ids, kind="stable")  # queries of one example are adjacent, if not cached
         prompt_ids, text_ids, flat = prompt_ids[order], text_ids[order], prompts.flatten(0, 1)
         offsets = self._contents.offsets[text_ids]
         rest = self._contents.lengths[text_ids] - offsets
-        batches = self._forward.batches
-        rounded = batches.rounded(offsets)
-        scores = batches.run(
-            rounded * (int(rest.max()) + 1) + rest,
-            np.ceil(rounded * _KEPT_COST).astype(np.int64) + tokens + rest,
+        padded = self._padded(offsets)
+        scores = self._forward.batches.run(
+            padded * (int(rest.max()) + 1) + rest,
+            np.ceil(padded * _KEPT_COST).astype(np.int64) + tokens + rest,
             lambda some: self._continue(flat, prompt_ids[some], text_ids[some]),
         )
         back = torch.from_numpy(np.argsort(order, kind="stable")).to(self.device)
@@ -99,7 +100,7 @@ class CausalLM(LanguageModel):
         """
         contents, tokens = self._contents, prompts.shape[1]
         offsets = contents.offsets[text_ids]
-        longest = int(offsets.max())
+        longest = int(self._padded(offsets).max())
         distinct, rows = np.unique(text_ids, return_inverse=True)
         kept = [self._keys_and_values(text) for text in distinct.tolist()]
         sequences = torch.from_numpy(rows).to(self.device)
@@ -126,6 +127,10 @@ class CausalLM(LanguageModel):
             use_cache=True,
         )
 
+    def _padded(self, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Lengths of cached keys with their padding, which is never empty: the check at loading sees it."""
+        return (lengths // _STEP + 1) * _STEP if self._pads else lengths
+
     def _keys_and_values(self, text: int) -> Layers:
         """Keys and values of the tokens before the prompt in one example.
 
@@ -135,7 +140,8 @@ class CausalLM(LanguageModel):
             return self._kept[text]
         ids = torch.tensor(self._contents.ids[text][: self._contents.offsets[text]], device=self.device)
         cache: Any = DynamicCache()
-        self._logits(np.zeros(1, np.int64), input_ids=ids[None], past_key_values=cache, use_cache=True)
+        with torch.inference_mode(False), torch.no_grad():  # a gradient by the prompt may go through them
+            self._logits(np.zeros(1, np.int64), input_ids=ids[None], past_key_values=cache, use_cache=True)
         layers = [(layer.keys[0], layer.values[0]) for layer in cache.layers]
         if not layers:
             raise RuntimeError("the model returns no keys and values")

@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from dfedsam.blackbox.model_parts import load_embeddings, load_tokenizer
 from dfedsam.blackbox.protocols import PROTOCOLS, Completions, Request, likely_tokens
 from dfedsam.blackbox.response_cache import ResponseCache
 from dfedsam.blackbox.tokens import Vocabulary, prompt_tokens
+from dfedsam.cache import cache_folder
 
 if TYPE_CHECKING:
     from dfedsam.blackbox.endpoint_config import EndpointConfig
@@ -43,8 +45,6 @@ class Endpoint(BlackBox):
         task: the classification task; its model is a folder from which the tokenizer and, for soft prompts, the
             embeddings are read.
         options: the endpoint's options.
-        client: the client of the server.
-        cache: stores the answers, the budget and the rate.
 
     Raises:
         ValueError: for mistakes in the options.
@@ -52,11 +52,10 @@ class Endpoint(BlackBox):
 
     takes_text_prompts = True
 
-    def __init__(self, task: TaskSpec, options: EndpointConfig, client: Client, cache: ResponseCache) -> None:
+    def __init__(self, task: TaskSpec, options: EndpointConfig) -> None:
         self.usage, self.task, self.options = Usage(), task, options
         if options.protocol == "labels":
             self.usage.unmatched = 0
-        self._client, self._cache, self.has_budget = client, cache, cache.has_budget
         self._tokenizer, reads = load_tokenizer(task.model)
         self._ids = prompt_tokens(self._tokenizer, task, after_word=not options.parsed().prompt_first)
         self.prompt_tokens = len(self._ids)
@@ -65,11 +64,20 @@ class Endpoint(BlackBox):
         if isinstance(self._protocol, Completions):
             self._protocol.embeddings = self._rows
         self.gives_scores = options.protocol != "labels"
-        self._most, self._refused = options.logprobs, set()
+        self._most = options.logprobs
+        self._names: dict[str, str] = {}  # of fields that the server refuses: what it calls them; empty: left out
         self._team, self._lock = ThreadPoolExecutor(options.in_flight), threading.Lock()
         self._answered = self._ties = 0
         self._said: set[str] = set()
-        weakref.finalize(self, _close, self._team, client, cache)
+        self._client = Client(options)
+        self._cache = ResponseCache(
+            Path(options.cache_path) if options.cache_path else cache_folder() / "endpoint.sqlite",
+            requests=options.budget_requests,
+            tokens=options.budget_tokens,
+            per_minute=(options.requests_per_minute, options.tokens_per_minute),
+        )
+        self.has_budget = self._cache.has_budget
+        weakref.finalize(self, _close, self._team, self._client, self._cache)
 
     @cached_property
     def _embeddings(self) -> torch.nn.Module:
@@ -218,7 +226,8 @@ class Endpoint(BlackBox):
         protocol = self._protocol
         while True:
             most = self._most
-            body = {name: value for name, value in request.body.items() if name not in self._refused}
+            names = {name: self._names.get(name, name) for name in request.body}
+            body = {names[name]: value for name, value in request.body.items() if names[name]}
             if protocol.most:
                 body[protocol.most] = most
             try:
@@ -229,7 +238,7 @@ class Endpoint(BlackBox):
                     lambda: self._cache.spend(request.tokens, key),
                 )
             except RefusedError as error:
-                self._adapt(error, most)
+                self._adapt(error, body, most)
 
     def _read(self, request: Request, answer: Any, most: int) -> list[float]:
         numbers = request.read(answer)
@@ -243,19 +252,21 @@ class Endpoint(BlackBox):
                 )
         return numbers
 
-    def _adapt(self, error: RefusedError, most: int) -> None:
-        """Ask for less from now on, or raise the error if nothing less would help."""
-        field = next((name for name in self._protocol.optional if name in error.reason), None)
+    def _adapt(self, error: RefusedError, body: dict[str, Any], most: int) -> None:
+        """Ask otherwise from now on, or raise the error if nothing else would help."""
+        protocol, reason = self._protocol, error.reason
+        names = {old: new for old, new in protocol.renamed.items() if old in body and new in reason}
+        names |= {field: "" for field in protocol.optional if field in body and field in reason}
         fewer = next((number for number in _FEWER if number < most), None)
-        with self._lock:
-            if field and field not in self._refused:
-                self._refused.add(field)
-            elif field is None and self._protocol.most and "logprob" in error.reason.lower() and fewer:
+        if names:
+            with self._lock:
+                self._names |= names
+        elif protocol.most and "logprob" in reason.lower() and fewer:
+            with self._lock:
                 self._most = min(self._most, fewer)
-            elif field is None:
-                raise error
-        if field is None:
             self._say("refused", f"the server refuses {most} log-probabilities; it is asked for fewer")
+        else:
+            raise error
 
     def _say(self, kind: str, note: str) -> None:
         """Log a note, the first of its kind only."""

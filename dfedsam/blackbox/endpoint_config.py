@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar, Literal, get_args
 
 from dfedsam import validation
@@ -12,7 +11,6 @@ from dfedsam.blackbox.base import BlackBox
 from dfedsam.blackbox.configs import TemplatedConfig
 from dfedsam.blackbox.inputs import TaskSpec
 from dfedsam.blackbox.templates import Template
-from dfedsam.cache import cache_folder
 from dfedsam.errors import OptionError
 
 EndpointProtocol = Literal["completions", "chat", "labels"]
@@ -108,18 +106,8 @@ class EndpointConfig(TemplatedConfig):
 
     def build(self, task: TaskSpec) -> BlackBox:
         try:
-            from dfedsam.blackbox.client import Client
+            from dfedsam.blackbox.endpoint import Endpoint
         except ImportError as error:
             rule = f"needs the package {error.name}"
             raise OptionError("blackbox", "endpoint", rule, 'pip install "dfedsam[endpoint]"') from None
-        from dfedsam.blackbox.endpoint import Endpoint
-        from dfedsam.blackbox.response_cache import ResponseCache
-
-        path = Path(self.cache_path) if self.cache_path else cache_folder() / "endpoint.sqlite"
-        cache = ResponseCache(
-            path,
-            requests=self.budget_requests,
-            tokens=self.budget_tokens,
-            per_minute=(self.requests_per_minute, self.tokens_per_minute),
-        )
-        return Endpoint(task, self, Client(self), cache)
+        return Endpoint(task, self)

@@ -192,14 +192,19 @@ def check_kind(name: str, config: Any, kind: str) -> None:
         if both or getattr(config, "is_encoder_decoder", False):
             raise OptionError("model", name, rule, "choose the blackbox image_text" if both else "name a BERT or MPNet")
         return
-    masked, causal = transformers.MODEL_FOR_MASKED_LM_MAPPING, transformers.MODEL_FOR_CAUSAL_LM_MAPPING
-    if kind == MASKED_LM:
-        fits = type(config) in masked and not getattr(config, "is_encoder_decoder", False)
-    else:  # BERT and similar models can be loaded this way, but see later tokens unless they are decoders
-        fits = type(config) in causal and (type(config) not in masked or getattr(config, "is_decoder", False))
-    if not fits:
+    masked = type(config) in transformers.MODEL_FOR_MASKED_LM_MAPPING and not config.is_encoder_decoder
+    if not (masked if kind == MASKED_LM else is_causal(config)):
         rule = f"must be of a family that {kind} supports, but is {config.model_type}"
         raise OptionError("model", name, rule, f"name one of {_FAMILIES[kind]}, or of another family of that kind")
+
+
+def is_causal(config: Any) -> bool:
+    """Whether transformers has a causal language model of this configuration."""
+    import transformers
+
+    # BERT and similar models can be loaded this way, but see later tokens unless they are decoders
+    masked = type(config) in transformers.MODEL_FOR_MASKED_LM_MAPPING and not getattr(config, "is_decoder", False)
+    return type(config) in transformers.MODEL_FOR_CAUSAL_LM_MAPPING and not masked
 
 
 @contextmanager

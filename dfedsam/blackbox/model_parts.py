@@ -10,7 +10,15 @@ from typing import Any
 
 import torch
 
-from dfedsam.blackbox.loading import CAUSAL_LM, as_option_errors, check_kind, metadata_folder, quiet, source_arguments
+from dfedsam.blackbox.loading import (
+    CAUSAL_LM,
+    as_option_errors,
+    check_kind,
+    is_causal,
+    metadata_folder,
+    quiet,
+    source_arguments,
+)
 from dfedsam.blackbox.locate import locate
 from dfedsam.errors import OptionError
 
@@ -38,7 +46,7 @@ def load_tokenizer(name: str) -> tuple[Any, int]:
 
 
 def load_embeddings(name: str) -> torch.nn.Module:
-    """A causal language model's embedding module, float32; the model itself is not loaded.
+    """A causal or multimodal language model's embedding module, float32; the model itself is not loaded.
 
     Args:
         name: as for `load`.
@@ -51,30 +59,41 @@ def load_embeddings(name: str) -> torch.nn.Module:
     root = locate(name)
     with quiet(), as_option_errors(name, root):
         config = transformers.AutoConfig.from_pretrained(**source_arguments(metadata_folder(root)))
-        check_kind(name, config, CAUSAL_LM)
+        auto, text = transformers.AutoModelForCausalLM, config.get_text_config()
+        if type(config) in transformers.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING and not is_causal(text):
+            auto, text = transformers.AutoModelForImageTextToText, config
+        else:
+            check_kind(name, text, CAUSAL_LM)
         with _parameters_on_meta():
-            model = transformers.AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+            model = auto.from_config(text, trust_remote_code=False)
     embeddings = model.get_input_embeddings()
-    whole = next(path for path, module in model.named_modules() if module is embeddings) + ".weight"
-    table = _gguf_table(root) if root.is_file() else _safetensors_table(root, whole, model.base_model_prefix)
+    path = next(path for path, module in model.named_modules() if module is embeddings)
+    end = f"{path.rpartition('.')[2]}.weight"
+    table = _gguf_table(root) if root.is_file() else _safetensors_table(root, end)
     if table is None:
-        rule = f"must have {whole} in safetensors files, from which prompts are embedded, but {root} has none"
+        rule = f"must have one {end} in safetensors files, from which prompts are embedded, but {root} has not"
         raise OptionError("model", name, rule)
     embeddings.weight = torch.nn.Parameter(table.float(), requires_grad=False)
     return embeddings
 
 
-def _safetensors_table(folder: Path, name: str, prefix: str) -> torch.Tensor | None:
-    """The tensor of this name, with the model's prefix or without, or, in a multimodal model, of the same end."""
+def _safetensors_table(folder: Path, end: str) -> torch.Tensor | None:
+    """The one tensor whose name ends so, whatever a model's or a multimodal model's parts are called."""
     from safetensors import safe_open
 
-    bare = name.removeprefix(f"{prefix}.")
-    for tensor in (name, bare, f"language_model.{name}", f"language_model.{bare}", f"model.language_model.{bare}"):
-        file = _file_of(folder, tensor)
-        if file is not None:
-            with safe_open(file, "pt") as tensors:
-                return tensors.get_tensor(tensor)
-    return None
+    index, file = folder / "model.safetensors.index.json", folder / "model.safetensors"
+    if index.is_file():
+        files = json.loads(index.read_text())["weight_map"]
+    elif file.is_file():
+        with safe_open(file, "pt") as tensors:
+            files = dict.fromkeys(tensors.keys(), file.name)
+    else:
+        return None
+    found = [name for name in files if f".{name}".endswith(f".{end}")]
+    if len(found) != 1:
+        return None
+    with safe_open(folder / files[found[0]], "pt") as tensors:
+        return tensors.get_tensor(found[0])
 
 
 def _gguf_table(file: Path) -> torch.Tensor | None:
@@ -99,18 +118,3 @@ def _parameters_on_meta() -> Iterator[None]:
         yield
     finally:
         torch.nn.Module.register_parameter = register
-
-
-def _file_of(folder: Path, tensor: str) -> Path | None:
-    """The safetensors file in the folder that holds a tensor."""
-    from safetensors import safe_open
-
-    index = folder / "model.safetensors.index.json"
-    if index.is_file():
-        name = json.loads(index.read_text())["weight_map"].get(tensor)
-        return None if name is None else folder / name
-    file = folder / "model.safetensors"
-    if not file.is_file():
-        return None
-    with safe_open(file, "pt") as tensors:
-        return file if tensor in tensors.keys() else None  # noqa: SIM118  (it is no dict)

@@ -57,12 +57,14 @@ class Protocol(ABC):
         path: the requests' path after the url.
         most: the field of a body that is the number of log-probabilities, if any.
         optional: fields of the body that are left out once the server refuses them.
+        renamed: fields of the body that have another name once the server asks for it.
         classes: what an answer is read for, by class.
     """
 
     path: ClassVar[str]
     most: ClassVar[str] = ""
     optional: ClassVar[tuple[str, ...]] = ()
+    renamed: ClassVar[dict[str, str]] = {}
     classes: list[Any]
 
     def __init__(self, task: TaskSpec, options: EndpointConfig, tokenizer: Any, reads: int, prompt: int) -> None:
@@ -153,6 +155,7 @@ class Chat(Protocol):
 
     path = "/chat/completions"
     most = "top_logprobs"
+    renamed: ClassVar[dict[str, str]] = {"max_tokens": "max_completion_tokens"}
 
     def prepare(self, reads: int, prompt: int) -> None:
         words, template = ", ".join(self.task.words), self.options.parsed()

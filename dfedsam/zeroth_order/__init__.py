@@ -7,6 +7,7 @@ from dfedsam.zeroth_order.low_rank import LOZO, SubZero
 from dfedsam.zeroth_order.policy_gradient import PolicyGradient
 from dfedsam.zeroth_order.scaled import Adam, HiSo, Sign
 from dfedsam.zeroth_order.score_sketch import ScoreSketch
+from dfedsam.zeroth_order.seed_pool import FedKSeed
 from dfedsam.zeroth_order.spsa import SPSA
 from dfedsam.zeroth_order.tilted import Tilted
 from dfedsam.zeroth_order.variance_reduced import SAGA, SARAH, SVRG
@@ -21,6 +22,7 @@ __all__ = [
     "CoordinateWise",
     "Estimator",
     "Exact",
+    "FedKSeed",
     "HiSo",
     "OneSided",
     "PolicyGradient",

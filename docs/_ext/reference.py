@@ -44,6 +44,7 @@ TITLES = {
     "clock": "Simulated time",
     "compute": "Compute profiles",
     "links": "Link profiles",
+    "availability": "Availability of peers",
 }
 PREFIXES = {  # where the option of a kind is
     "weights": "topology.",
@@ -55,6 +56,7 @@ PREFIXES = {  # where the option of a kind is
     "blackbox": "objective.",
     "compute": "clock.",
     "links": "clock.",
+    "availability": "clock.",
 }
 SECTIONS = ("Args", "Raises", "Returns", "Attributes", "Yields")
 

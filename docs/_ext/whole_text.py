@@ -54,7 +54,7 @@ def _markdown(page: Path) -> str:
         element.decompose()
     for formula in article.find_all("math"):
         sign = "$$" if formula.get("display") == "block" else "$"
-        formula.replace_with(NavigableString(f"{sign}{formula['alttext']}{sign}"))
+        formula.replace_with(NavigableString(f"{sign}{formula.get('alttext', formula.get_text())}{sign}"))
     return (
         MarkdownConverter(
             heading_style="atx", bullets="-", strip=["a"], escape_underscores=False, escape_asterisks=False

@@ -71,7 +71,8 @@ def test_times_cover_every_part_of_a_run():
     )  # fmt: skip
     speed, _ = forecast.calibrate(experiment, SingleProcess(PEERS), seconds=0.05)
     parts = speed.parts(experiment)
-    assert parts["rounds"] == pytest.approx(9 * forecast._usual(speed.rounds))
+    assert parts["rounds"] == pytest.approx(speed.rounds[0] + 8 * forecast._usual(speed.rounds))
+    assert len(speed.rounds) >= 2
     assert parts["evaluations"] == pytest.approx(speed.evaluations[0] + 3 * forecast._usual(speed.evaluations))
     assert all(np.isfinite(value) and value >= 0 for value in parts.values())
     assert speed.memory > 10e6

@@ -1,6 +1,10 @@
 """Bad input: one line that names the option, the value and the rule; exit status 2; nothing written."""
 
+import json
 import re
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -120,8 +124,38 @@ CASES = {
     ),
     "gossip with a memory without rounds": (
         "run --algorithm adsgd --algorithm.gossip choco",
-        "algorithm.gossip is not an option",
+        "algorithm.gossip is not an option.*whole rows.*no gossip with a memory, such as choco or chebyshev, works; "
+        "leave it out, or choose an algorithm with rounds",
     ),
+    "attackers without rounds": (
+        "run --algorithm adsgd --adversary alie --adversary.peers 2",
+        "algorithm is adsgd: it must gossip in rounds.*choose dpsgd or dfedsam",
+    ),
+    "a trace that leaves nobody": (
+        "run --peers 3 --clock.availability.file gone.csv",
+        "clock.availability.file is gone.csv: it must never leave nobody, but nobody is there from second 3; let",
+    ),
+    "a trace of other peers": (
+        "run --peers 2 --clock.availability.file gone.csv",
+        "clock.availability.file is gone.csv: it must name peers from 0 to 1, not 2 in line 2",
+    ),
+    "churn and a gossip with a memory": (
+        "run --clock.availability synthetic --algorithm.gossip choco",
+        "gossip is choco.*changes from round to round; choose the gossip deep_squeeze, or plain",
+    ),
+    "a bucket of nothing": (
+        "run --clock.compute rate_limits --clock.compute.burst 0",
+        "clock.compute.burst is 0.0: it must be finite and at least 1",
+    ),
+    "fragments for more than all neighbours": (
+        "run --algorithm divshare --algorithm.recipients 3",
+        "algorithm.recipients is 3: it must be at most 2, the smallest number of neighbours",
+    ),
+    "an underlay without distances": (
+        "run --peers 2 --clock.links underlay --clock.links.file flat.gml",
+        "clock.links.file is flat.gml: it must give the distance between 0 and 1 in km.*add `distance` to each edge",
+    ),
+    "a negative bandwidth": ("run --clock.links.bandwidth -1", "clock.links.bandwidth is -1.0.*above 0"),
     "links that change without rounds": (
         "run --algorithm ad_psgd --topology one_peer_exponential",
         "algorithm is ad_psgd: it must have undirected links, the same at all times",
@@ -379,12 +413,33 @@ CASES = {
         "run --objective prompt_tuning --objective.parameters discrete_prompt --objective.parameters.form odds",
         "objective.parameters.form is odds: it must be one of probabilities, logits",
     ),
+    "a rate of nothing": (
+        "run --objective prompt_tuning --objective.blackbox endpoint --objective.blackbox.requests_per_minute 0",
+        "objective.blackbox.requests_per_minute is 0.0: it must be a finite number above 0",
+    ),
+    "a price that is no number": ("plan --price-input free", "price_input is free: it must be a number"),
+    "a price with its currency": ("plan --price-output 2EUR", "price_output is 2EUR: it must be a number"),
+    "a GGUF file of no known architecture": (
+        "run --objective prompt_tuning --objective.data enough.csv --objective.blackbox causal_lm --peers 2"
+        " --objective.min_examples 1 --objective.model odd.gguf --objective.words bad,good --quiet",
+        "model is odd.gguf: it must be of an architecture that transformers reads from GGUF files .*name a folder",
+    ),
+    "label words that begin alike": (
+        "run --objective prompt_tuning --objective.data enough.csv --objective.blackbox endpoint --peers 2"
+        " --objective.min_examples 1 --objective.model tokens --objective.prompt a"
+        " --objective.words good_film,good_line --quiet",
+        "words is good_film, good_line: it must differ in their first token, but good_film and good_line both begin "
+        "with good; choose other words; an endpoint can score whole_words",
+    ),
     "an option of the doctor": ("doctor --now", "--now is not an option"),
     "help of what is no plug-in": ("run --rounds.help", "rounds is not a plug-in"),
 }
+WORDS = {word: number for number, word in enumerate(["?", "a", "bad", "good", "film", "line"])}
 FILES = {
     "word.graphml": "<graph",
     "off.csv": "0.5,0.5,0\n0.5,0,0.6\n0,0.5,0.5\n",
+    "gone.csv": "0,0,2\n2,1,3\n1,0,1\n",
+    "flat.gml": "graph [ node [ id 0 ] node [ id 1 ] edge [ source 0 target 1 ] ]",
     "apart.edgelist": "0 1\n2 3\n",
     "malformed.yaml": "rounds: [1,\n",
     "slip.yaml": "rouds: 3\n",
@@ -400,6 +455,19 @@ FILES = {
     "few.csv": "text,label\n" + "a bad film,0\n" * 9 + "a good film,1\n",
     "pairs.csv": "a,b,label\n" + "bad,film,0\ngood,film,1\n" * 9,
     "gpt/config.json": '{"model_type": "gpt2"}',
+    "odd.gguf": "GGUF\x03\0\0\0" + "\0" * 8 + "\1" + "\0" * 7 + "\x14" + "\0" * 7 + "general.architecture"
+    "\x08\0\0\0\6" + "\0" * 7 + "mamba9",
+    "tokens/config.json": '{"model_type": "gpt2"}',
+    "tokens/tokenizer_config.json": '{"tokenizer_class": "PreTrainedTokenizerFast"}',
+    "tokens/tokenizer.json": json.dumps(
+        {
+            "version": "1.0",
+            "added_tokens": [],
+            "pre_tokenizer": {"type": "WhitespaceSplit"},
+            "normalizer": {"type": "Replace", "pattern": {"String": "_"}, "content": " "},
+            "model": {"type": "WordLevel", "vocab": WORDS, "unk_token": "?"},
+        }
+    ),
     "enough.csv": "text,label\n" + "a bad film,0\na good film,1\n" * 9,
 }
 
@@ -416,6 +484,65 @@ def test_one_line_and_nothing_written(dfedsam, line, pattern):
     assert said.out == ""
     assert {str(path) for path in Path().rglob("*") if path.is_file()} == set(FILES)
     assert not Path("runs").exists()
+
+
+ASKED = (
+    "run --objective prompt_tuning --objective.data enough.csv --objective.words bad,good --objective.min_examples 1"
+    " --objective.model tokens --objective.prompt a --objective.parameters discrete_prompt --peers 2 --quiet"
+    " --algorithm.estimator policy_gradient --objective.blackbox endpoint"
+)
+REFUSALS = {
+    "a chat template that the model lacks": (
+        "chat", 400, '{"error": "default chat template is no longer allowed, so you must provide a chat template"}',
+        "its model has no chat template: choose the protocol completions",
+    ),
+    "log-probabilities refused at any size": (
+        "chat", 400, '{"error": "top_logprobs is not supported"}', "choose the protocol labels",
+    ),
+    "a service without log-probabilities": (
+        "completions", 200, '{"choices": [{"text": "good"}]}',
+        "no logprobs of a next token.*choose the protocol labels",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("protocol", "status", "answer", "pattern"), REFUSALS.values(), ids=REFUSALS)
+def test_a_service_that_refuses(dfedsam, monkeypatch, tmp_path_factory, protocol, status, answer, pattern):
+    monkeypatch.setenv("DFEDSAM_CACHE", str(tmp_path_factory.mktemp("cache")))
+    for name in ("enough.csv", *(name for name in FILES if name.startswith("tokens/"))):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text(FILES[name])
+    before = sorted(Path().rglob("*"))
+    with answering(status, answer) as url:
+        box = f"--objective.blackbox.url {url} --objective.blackbox.protocol {protocol} --objective.blackbox.retries 0"
+        said = dfedsam(*f"{ASKED} {box} --objective.blackbox.key_variable=".split())
+    assert (said.status, said.out) == (2, "")
+    assert said.err.splitlines()[-1].startswith("dfedsam run: ")
+    assert re.search(pattern, said.err), said.err
+    assert sorted(Path().rglob("*")) == before
+
+
+@contextmanager
+def answering(status, answer):
+    """The address of a server that gives everyone this answer."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *arguments):
+            """Quiet."""
+
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer.encode())
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/v1"
+        finally:
+            server.shutdown()
 
 
 @pytest.mark.parametrize(("damage", "pattern"), [

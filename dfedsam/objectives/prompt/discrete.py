@@ -39,7 +39,10 @@ class DiscretePrompt(PromptParameters):
             word per line, each a single token of the model.
         count: V, number of candidates, at least 2; those of a file are all used.
         form: a peer's vector holds "probabilities", projected on the simplex after each step, as in BDPL, or "logits",
-            without constraints.
+            without constraints. Gossip mixes what the vector holds, and preserves its mean over peers: of probabilities
+            the mean distribution, which plain gossip never takes off the simplex (Chebyshev and compressed gossip may,
+            and the next step projects); of logits the normalised geometric mean of the distributions. SAM perturbs the
+            vector; a perturbed distribution is projected before prompts are drawn from it.
     """
 
     candidates: str = _FREQUENT

@@ -52,7 +52,7 @@ class Server(ThreadingHTTPServer):
         self.delay = 0.0
         self.lock, self.answered, self.requests, self.now, self.most = threading.Lock(), 0, 0, 0, 0
         self.most_logprobs = self.allowed_logprobs = 1 << 30  # what is given in silence, and what is not refused
-        self.newer, self.unknown, self.said = False, "", "  Great!\n"
+        self.newer, self.unknown, self.advice, self.said = False, set[str](), "", "  Great!\n"
         self.bodies: list[dict] = []
 
     def handle_error(self, request: object, client_address: object) -> None:
@@ -92,8 +92,8 @@ class Handler(BaseHTTPRequestHandler):
         most = body.get("top_logprobs", body.get("logprobs", 0))
         if most > self.server.allowed_logprobs:
             return self.send(400, f"top_logprobs must be at most {self.server.allowed_logprobs}".encode())
-        if self.server.unknown in body:
-            return self.send(400, f"Unrecognized request argument: {self.server.unknown}".encode())
+        for field in self.server.unknown & set(body):
+            return self.send(400, f"Unsupported parameter: {field}. {self.server.advice}".encode())
         with self.server.lock:
             answer = json.dumps(self.answer(body)).encode()
         if trouble == "cut off":

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+import transformers
 from safetensors.torch import load_file
 
 from dfedsam import DFedAvg, Experiment, RunError, TwoPoint, forecast, run, simulate, topologies
@@ -336,6 +338,26 @@ def test_only_the_table_of_embeddings_is_read(folders: dict[str, Path], tmp_path
         np.testing.assert_array_equal(load_embeddings(str(folders[kind])).weight, model._forward.embeddings.weight)  # type: ignore
     with pytest.raises(ValueError, match="supports, but is roberta"):
         load_embeddings(str(folders["roberta"]))
+
+
+@pytest.mark.parametrize("kind", ["llava", "qwen2_vl"])
+def test_a_multimodal_checkpoint_has_its_language_models_embeddings(kind: str, tmp_path: Path) -> None:
+    text = {
+        "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 64,
+        "num_key_value_heads": 1,
+    }  # fmt: skip
+    if kind == "llava":
+        sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+        vision = transformers.CLIPVisionConfig(**sizes, image_size=28, patch_size=14)
+        config = transformers.LlavaConfig(vision_config=vision, text_config=transformers.LlamaConfig(**text))
+        model = transformers.LlavaForConditionalGeneration(config)
+    else:
+        vision = {"depth": 1, "embed_dim": 16, "hidden_size": 16, "num_heads": 2}
+        text["rope_parameters"] = {"rope_type": "default", "mrope_section": [1, 1, 2]}
+        config = transformers.Qwen2VLConfig(vision_config=vision, text_config=text)
+        model = transformers.Qwen2VLForConditionalGeneration(config)
+    model.save_pretrained(tmp_path)
+    assert torch.equal(load_embeddings(str(tmp_path)).weight, model.get_input_embeddings().weight)
 
 
 def test_a_rehearsal_asks_nothing_and_counts_what_the_run_pays(server, folders, reviews, tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def test_labels_are_read_from_the_first_word(server, folders, tokens, tmp_path: 
 def test_fewer_log_probabilities_are_asked_for_when_more_are_refused(
     server, folders, tokens, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    server.allowed_logprobs, server.unknown = 5, "return_tokens_as_token_ids"
+    server.allowed_logprobs, server.unknown = 5, {"return_tokens_as_token_ids"}
     for options in (CHAT, {}):
         made = endpoint(server, tmp_path, in_flight=1, **options).build(task(folders["gpt2"]))
         made.preflight(tokens[0, 0])
@@ -130,6 +130,20 @@ def test_fewer_log_probabilities_are_asked_for_when_more_are_refused(
     refusing = endpoint(server, tmp_path / "other", **CHAT).build(task(folders["gpt2"]))
     with pytest.raises(ValueError, match=r"top_logprobs must be at most 0.*choose the protocol labels"):
         refusing.preflight(tokens[0, 0])
+
+
+def test_fields_are_renamed_where_the_server_says_so(server, folders, tokens, tmp_path: Path) -> None:
+    server.unknown, server.advice = {"max_tokens"}, "Use 'max_completion_tokens' instead."
+    made = endpoint(server, tmp_path, **CHAT).build(task(folders["gpt2"]))
+    made.preflight(tokens[0, 0])
+    made.scores(tokens[:1, :1], EXAMPLES[:1])
+    assert {body.get("max_completion_tokens") for body in server.bodies} == {1}
+    assert server.requests == 1 + len(server.bodies)  # one was refused
+    server.unknown = {"max_tokens", "max_completion_tokens"}
+    with pytest.raises(ValueError, match=r"status 400 .*Unsupported parameter: max_completion_tokens"):
+        endpoint(server, tmp_path / "new", **CHAT | {"logprobs": 9}).build(task(folders["gpt2"])).preflight(
+            tokens[0, 0]
+        )
 
 
 @pytest.mark.parametrize("protocol", ["chat", "labels"])

@@ -11,7 +11,9 @@ from dfedsam import (
     SPSA,
     Adam,
     CoordinateWise,
+    DFedAvg,
     Exact,
+    FedKSeed,
     HiSo,
     OneSided,
     Quadratic,
@@ -19,6 +21,7 @@ from dfedsam import (
     SubZero,
     Tilted,
     TwoPoint,
+    simulate,
 )
 from dfedsam.context import Oracle, QueryCounter
 from dfedsam.random import RandomStream
@@ -27,7 +30,7 @@ from dfedsam.zeroth_order import cosines, directions, perturb
 RANDOM = [cls(directions=3, mu=mu, distribution=kind) for cls, mu in [(TwoPoint, 1e-3), (OneSided, 1e-6)]
           for kind in ("rademacher", "gaussian", "sphere", "orthogonal")]  # fmt: skip
 RESCALED = [Tilted(), Sign(), Adam(estimator="spsa"), HiSo()]
-LOW_RANK = [LOZO(columns=5, rank=2), SubZero(columns=5, rank=2, shared=True)]
+LOW_RANK = [LOZO(columns=5, rank=2), SubZero(columns=5, rank=2, shared=True), FedKSeed(seeds=7)]
 ALL = [*RANDOM, CoordinateWise(mu=1e-3), Exact(), *RESCALED, *LOW_RANK]
 
 
@@ -97,6 +100,18 @@ def test_second_moments_of_low_rank_directions():
         assert abs(ratio.mean() - factor) < 5 * ratio.std() / np.sqrt(len(ratio))
         error = g.mean(axis=0) - share * exact
         assert (np.abs(error) < 5 * g.std(axis=0) / np.sqrt(len(g))).all()
+
+
+def test_as_many_numbers_as_seeds_restore_every_model():
+    estimator, dim = FedKSeed(seeds=6, directions=3), 20
+    x = simulate(
+        objective=Quadratic(dim=dim), topology="ring", peers=5, rounds=9, dtype="float64", seed=4,
+        algorithm=DFedAvg(estimator=estimator, lr=0.02, local_steps=2),
+    ).x  # fmt: skip
+    pool = estimator.pool(4, np.arange(6), dim, np.float64)
+    scalars = np.linalg.lstsq(pool.T, x.T, rcond=None)[0]
+    np.testing.assert_allclose(scalars.T @ pool, x, atol=1e-12)
+    assert np.abs(x).max() > 0.1
 
 
 def test_low_rank_directions_keep_their_columns_for_some_rounds():

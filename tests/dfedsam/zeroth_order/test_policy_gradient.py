@@ -118,6 +118,23 @@ def test_peers_agree_on_the_best_prompt(form: str, lr: float, tmp_path) -> None:
         assert x.min() >= 0
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_gossip_preserves_the_mean_of_distributions_or_their_geometric_mean(form: str) -> None:
+    categorical, rng = Table(form).categorical, np.random.default_rng(0)
+    x = rng.normal(size=(5, TOKENS * CANDIDATES))
+    categorical.project(x)
+    mixed = topologies.make("ring", 5).weights(0) @ x
+    before, after = categorical.probabilities(x), categorical.probabilities(mixed)
+    np.testing.assert_allclose(after.sum(axis=-1), 1, rtol=1e-12)
+    if form == "probabilities":
+        np.testing.assert_allclose(categorical.rows(mixed), after, atol=1e-15)  # none leaves the simplex
+        means = [chances.mean(axis=0) for chances in (before, after)]
+    else:
+        means = [np.exp(np.log(chances).mean(axis=0)) for chances in (before, after)]
+        means = [mean / mean.sum(axis=-1, keepdims=True) for mean in means]
+    np.testing.assert_allclose(*means, rtol=1e-12)
+
+
 def test_estimators_say_before_the_run_what_they_cannot_do(tmp_path) -> None:
     options = {"topology": topologies.make("ring", 5), "out": tmp_path / "run"}
     with pytest.raises(ValueError, match="estimator is policy_gradient: it needs discrete prompts"):
