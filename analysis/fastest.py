@@ -8,7 +8,7 @@ rounds: the recursion of a neighbourhood's wait, t_i ← max over j in N(i) and 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -123,7 +123,7 @@ def fastest(table: pd.DataFrame) -> list[str]:
         counts = part.loc[part["fastest"], "name"].value_counts()
         points = len(part.drop_duplicates(list(Points._fields)))
         shares = [f"{name} at {count}" for name, count in counts.items()]
-        found.append(f"{facet + ': ' if facet else ''}{', '.join(shares)} of {points} points")
+        found.append(f"{facet}: {', '.join(shares)} of {points} points".removeprefix(": "))
     return found
 
 
@@ -135,11 +135,12 @@ def on_own_clocks(summary: pd.DataFrame) -> list[str]:
     """
     cells = aggregate(best_rates(summary), ("seconds_to",), log=False)
     cells = cells[np.isfinite(cells["seconds_to"]) & (cells["seconds_to"] > 0)]
-    found = []
+    found, several = [], cells["algorithm"].nunique() > 1
     for peers, part in cells.groupby("peers"):
         first = part.loc[part["seconds_to"].idxmin()]
         size = f"{peers} peers: " if cells["peers"].nunique() > 1 else ""
-        found.append(f"{size}{first['topology']} with {first['algorithm']} after {first['seconds_to']:.3g} s")
+        name = f"{first['topology']} with {first['algorithm']}" if several else first["topology"]
+        found.append(f"{size}{name} after {first['seconds_to']:.3g} s")
     return found
 
 
@@ -173,7 +174,7 @@ def _untimed(settings: labels.Settings) -> labels.Settings:
     return {key: value for key, value in settings.items() if key.split(".")[0] not in ("clock", "until")}
 
 
-def _seconds(cell: dict[str, Any], edges: Callable[[str], Callable[[int], Edges]]) -> NDArray[np.float64] | None:
+def _seconds(cell: Mapping[Any, Any], edges: Callable[[str], Callable[[int], Edges]]) -> NDArray[np.float64] | None:
     """Of a cell at each point of GRID; None if its edges are not known, or it takes too long."""
     run, rounds = str(cell["run"]), round(cell["rounds_to"])
     steps = int(cell["steps"]) if pd.notna(cell["steps"]) else 1

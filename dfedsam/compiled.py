@@ -25,9 +25,9 @@ def loops(x: NDArray) -> ModuleType | None:
 
 @cache
 def load() -> ModuleType | None:
-    """`dfedsam.loops`; None if numba is not installed."""
+    """`dfedsam.loops`; None if numba is not installed, or cannot keep what it compiles."""
     try:
         from dfedsam import loops
-    except ImportError:
+    except (ImportError, RuntimeError):  # numba's own, where it finds no folder for its cache
         return None
     return loops

@@ -209,10 +209,14 @@ def _plugin(name: str, kind: str, form: Tree, default: Any) -> Any:
     """Construct the plug-in of an expanded form; without a name in it, the default with these options."""
     if registry.KINDS[kind].functions:
         return _function(name, kind, form, default)
-    if "class_path" not in form and (default is None or default is EMPTY):
+    named = form.get("class_path") or (registry.KINDS[kind].usual if default is None else "")
+    if not named and (default is None or default is EMPTY):
         raise MissingValue(name, f"needs a name first: --{name} NAME; --{name}.help lists them")
-    cls = registry.find(name, form["class_path"], kind=kind) if "class_path" in form else type(default)
+    cls = registry.find(name, named, kind=kind) if named else type(default)
     options, kept = options_of(cls), _chosen(default)
+    for key in form.get("init_args", {}):
+        if key not in options and key in (refused := getattr(cls, "refused_options", {})):
+            raise UnknownOption(key, list(options), hint=refused[key]).within(name)
     if cls is type(default):  # an option need not have its class's default
         options = {key: Option(one.hint, getattr(default, key)) for key, one in options.items()}
     values = bind(options, form.get("init_args", {}), name)

@@ -90,15 +90,16 @@ def report(
     """Write a report on a study or several runs: one page, with figures and tables for a paper.
 
     The page (report.html) needs no network and no other file: tables, figures of convergence against the spectral gap
-    with theory's predictions, each run's settings, and a picker to compare runs. The same folder gets figures/ (PDF and
-    PNG) and tables/ (CSV and LaTeX). An older report in that folder is replaced.
+    with theory's predictions, who would reach the target first at which bandwidth, latency and slowness of some peers,
+    each run's settings, and a picker to compare runs. The same folder gets figures/ (PDF and PNG) and tables/ (CSV and
+    LaTeX). An older report in that folder is replaced.
 
     Args:
         folders: studies, folders that contain runs, or folders of single runs.
         out: the report's folder (default: FOLDER/report if one FOLDER is given, else report).
         metric: the metric that compares runs (default: accuracy, else error_local, the squared distance from the
             optimum, else the loss).
-        target: value of the metric; the report counts rounds, queries and bytes until it is reached (default: a value
+        target: value of the metric; the report counts rounds and costs until it is reached (default: a value
             that most runs reach, for each heterogeneity).
         style: paper, or slides (larger letters, thicker lines) (default: paper).
         animate: also animate consensus on the drawn graphs.

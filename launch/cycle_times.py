@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from dfedsam.topologies import Topology
 
 _UNITS = {"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9}
-_ROUNDS = 200  # of a schedule, whose time a round is measured over the second half
+_ROUNDS = 200  # of a schedule whose time a round is measured, over the second half
+_UNROLLED = 2000  # peers times rounds of a period up to which it is computed
 
 
 def size(text: str) -> float:
@@ -31,7 +32,7 @@ def cycle_time(topology: Topology, underlay: str, message: float) -> tuple[float
 
     Args:
         topology: peers at the first sites of the underlay.
-        underlay: its name, or a GML file.
+        underlay: its name, or a file.
         message: bytes of a message.
     """
     import numpy as np
@@ -42,10 +43,15 @@ def cycle_time(topology: Topology, underlay: str, message: float) -> tuple[float
     links = clock.UnderlayLinks(file=underlay)
     links.underlay.require_sites(topology.n, "underlay", underlay)
     time = clock.SynchronousTime(clock.Clock(compute=clock.Constant(mean=0), links=links), topology.n, seed=0)
-    if topology.period == 1:
-        edges = time.edges(topology.weights(0))
-        delays = links.seconds(edges, message)
-        return max(largest_mean(topology.n, edges.senders, edges.receivers, delays), 0.0), True
+    n, period = topology.n, topology.period
+    if period is not None and (period == 1 or n * period <= _UNROLLED):
+        senders, receivers, delays = ([], [], [])
+        for t in range(period):  # from each peer in round t to those in the next one, and at no cost to itself
+            edges = time.edges(topology.weights(t))
+            senders += [t * n + edges.senders, t * n + np.arange(n)]
+            receivers += [(t + 1) % period * n + edges.receivers, (t + 1) % period * n + np.arange(n)]
+            delays += [links.seconds(edges, message), np.zeros(n)]
+        return largest_mean(n * period, *map(np.concatenate, (senders, receivers, delays))), True
     starts = 0.0
     for t in range(_ROUNDS):
         time.advance(t, [(topology.weights(t), int(message))], np.zeros(topology.n), topology.participants(t))

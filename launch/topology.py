@@ -7,7 +7,7 @@ from json import dumps
 from pathlib import Path
 
 from dfedsam.errors import OptionError
-from dfedsam.launch import help, tables, topology_metrics
+from dfedsam.launch import lists, tables, topology_metrics
 from dfedsam.launch.arguments import Pair
 from dfedsam.launch.topology_rows import Row, add_attackers, measure
 from dfedsam.validation import whole_number
@@ -50,7 +50,7 @@ def topology(
         seed: seed of random graphs and schedules.
         steps: gossip steps Q per round, at least 1.
         underlay: also show the seconds of a round on a physical network: gaia, aws_north_america, geant, exodus, ebone,
-            or a GML file, with a peer at each site unless --peers says otherwise.
+            or a GML or JSON file, with a peer at each site unless --peers says otherwise.
         message: size of a message on the underlay: 512kB, 45MB.
         attackers: also show the connectivity μ₂ of honest peers if so many peers attack where it harms most, and how
             many attackers around each peer robust gossip then withstands.
@@ -69,8 +69,8 @@ def topology(
         dfedsam topology friends.graphml --json
     """
     if list:
-        tables = (help.topologies_list(), "", help.weights_list())
-        print(dumps(help.table()) if json else "\n".join(tables))
+        tables = (lists.topologies_list(), "", lists.weights_list())
+        print(dumps(lists.table()) if json else "\n".join(tables))
         return 0
     if not names:
         raise ValueError("topology is missing: name one, such as `dfedsam topology ring --peers 16`; --list shows all")

@@ -148,7 +148,7 @@ def _without_loops(matrix: sp.csr_array, notes: list[str]) -> sp.csr_array:
     off = entries.row != entries.col
     if off.all():
         return matrix
-    notes.append(f"{np.count_nonzero(~off)} self-loops are dropped")
+    notes.append(f"self-loops dropped: {np.count_nonzero(~off)}")
     return sp.csr_array((entries.data[off], (entries.row[off], entries.col[off])), shape=matrix.shape)
 
 
@@ -168,7 +168,7 @@ def _network(content: nx.Graph | Graph, directed: bool | None, notes: list[str])
         loops = int(np.count_nonzero(~off))
         graph = Graph(content.n, content.edges[off], content.directed, content.facts, content.peer_facts)
     if loops:
-        notes.append(f"{loops} self-loops are dropped")
+        notes.append(f"self-loops dropped: {loops}")
     if directed and not graph.directed:
         raise ValueError("it says itself that it is undirected; leave out directed")
     if not graph.directed or directed or (directed is None and _keeps_directions(graph, notes)):

@@ -6,6 +6,7 @@ read_underlay("gaia").latency().max()      # seconds between the two sites farth
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,7 +70,8 @@ def read_underlay(name: str | Path, option: str = "underlay") -> Underlay:
     """One of the shipped underlays by its name, or a file.
 
     Args:
-        name: gaia (11 sites), aws_north_america (22), geant (40), exodus (79) or ebone (87) in any case; or a GML file.
+        name: gaia (11 sites), aws_north_america (22), geant (40), exodus (79) or ebone (87) in any case; a GML file; or
+            a JSON file in networkx's node-link form, as those of the package topohub.
         option: what named it, for the message.
 
     Raises:
@@ -80,15 +82,23 @@ def read_underlay(name: str | Path, option: str = "underlay") -> Underlay:
         match_name(Path(name).stem, shipped) if Path(name).suffix in ("", ".gml") and not Path(name).exists() else None
     )
     path = shipped[known] if known else Path(name)
-    if path.suffix.lower() != ".gml" or not path.is_file():
+    if path.suffix.lower() not in (".gml", ".json") or not path.is_file():
         guess = nearest(str(name), shipped)
         hint = f"did you mean {guess}?" if guess else "fix the path"
-        raise OptionError(option, name, f"must be one of {', '.join(shipped)}, or a GML file", hint)
+        raise OptionError(option, name, f"must be one of {', '.join(shipped)}, or a GML or JSON file", hint)
     try:
-        graph = nx.read_gml(path, label="id")
-    except (nx.NetworkXError, UnicodeDecodeError, ValueError) as error:
-        raise OptionError(option, name, f"must be a GML file, but: {' '.join(str(error).split())}") from None
+        graph = nx.read_gml(path, label="id") if path.suffix.lower() == ".gml" else _node_link(path)
+    except (nx.NetworkXError, ValueError, KeyError, TypeError, RecursionError) as error:
+        kind = path.suffix[1:].upper()
+        raise OptionError(option, name, f"must be a {kind} file, but: {' '.join(str(error).split())}") from None
     return underlay_of(nx.Graph(graph), option, name)
+
+
+def _node_link(path: Path) -> nx.Graph:
+    data = json.loads(path.read_text(encoding="utf-8-sig"))
+    if not isinstance(data, dict):
+        raise ValueError("it must be an object with lists of nodes and edges")
+    return nx.node_link_graph(data, edges="edges" if "edges" in data else "links")
 
 
 def underlay_of(graph: nx.Graph, option: str = "underlay", name: object = "a graph") -> Underlay:
@@ -240,4 +250,4 @@ def _great_circle(a: Sequence[float], b: Sequence[float]) -> float:
 
 
 def _site(data: dict[str, Any]) -> str:
-    return str(data.get("label", data.get("site", "?")))
+    return str(data.get("label", data.get("name", data.get("site", "?"))))

@@ -144,15 +144,14 @@ def _edges(study: Study, run: str) -> Callable[[int], Edges]:
 
 def _convergence(study: Study) -> Iterator[Item]:
     frame = with_time(study.evaluations)
-    timed = np.isfinite(metrics.numbers(frame, "time")).any()
+    clocks = np.isfinite(metrics.numbers(frame, "time"))
+    timed = clocks.any()
     seconds = (
-        "simulated seconds"
-        if timed
-        else (
-            "the time that messages would take, sent one after another at "
-            f"{LATENCY * 1e3:g} ms and {BANDWIDTH * 8e-6:g} Mbit/s each"
-        )
+        "the time that messages would take, sent one after another at "
+        f"{LATENCY * 1e3:g} ms and {BANDWIDTH * 8e-6:g} Mbit/s each"
     )
+    if timed:
+        seconds = "simulated seconds" + ("" if clocks.all() else " of the runs with a clock")
     axes = ("rounds", "queries", "bytes", "seconds" if timed else "time")
     if frame["peers"].nunique() > _MOST_SIZES and frame["label"].nunique() > _MOST_CURVES:
         frame = frame[frame["peers"] == frame["peers"].max()]

@@ -30,7 +30,6 @@ COSTS = {
     "rounds_to": "rounds to target", "queries_to": "queries to target", "bytes_to": "bytes to target",
     "seconds_to": "seconds to target",
 }  # fmt: skip
-FILES = ("study.csv", "pairs.csv", "study.tex", "pivot.tex")
 _LONG = 35  # rows that still fit on a page
 _WIDE = 9  # columns that still fit on a page
 _SYMBOLS = {

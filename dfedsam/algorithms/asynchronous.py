@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,16 @@ from dfedsam.topologies import Topology
 
 @dataclass(frozen=True, kw_only=True)
 class Asynchronous(LocalSteps):
-    """Shared by algorithms in which a peer takes K local steps between two wakings; a round is n wakings."""
+    """Shared by algorithms in which a peer takes K local steps between two wakings; a round is n wakings.
+
+    Attributes:
+        refused_options: why options of other algorithms do not exist here, for the message.
+    """
+
+    refused_options: ClassVar[dict[str, str]] = {
+        "gossip": "peers mix whole rows of any age, and no gossip with a memory, such as choco or chebyshev, works; "
+        "leave it out, or choose an algorithm with rounds, such as dfedsam"
+    }
 
     def __post_init__(self) -> None:
         super().__post_init__()

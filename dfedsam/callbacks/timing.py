@@ -68,8 +68,11 @@ class Timing(Callback):
         self._keep(run)
 
     def metrics(self, run: Run) -> dict[str, float]:
-        """Simulated seconds, and the share of them spent waiting."""
-        return {} if run.clock is None else run.clock.metrics
+        """Simulated seconds, the share of them spent waiting, and with churn the share of peers that are there."""
+        if run.clock is None:
+            return {}
+        members = run.clock.members
+        return run.clock.metrics | ({} if members is None else {"present": float(members.mean())})
 
     @staticmethod
     def _keep(run: Run) -> None:

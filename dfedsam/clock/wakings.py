@@ -218,7 +218,9 @@ class Mailboxes:
         self._before = np.zeros(edges.n, np.int64)
         self._receivers, self._first_in = np.unique(edges.receivers, return_index=True)
         self._by_sender = np.argsort(edges.senders, kind="stable")
-        self._senders, self._first_out = np.unique(edges.senders[self._by_sender], return_index=True)
+        order = self._by_sender  # lookups are faster in this order
+        self._in_order = order, edges.senders[order], edges.receivers[order], delays[order]
+        self._senders, self._first_out = np.unique(edges.senders[order], return_index=True)
 
     def next_round(self) -> tuple[Wakings, Iterator[Wave]]:
         """The wakings of the next round, and their waves, which must be used up before the round after it."""
@@ -226,37 +228,48 @@ class Mailboxes:
         return wakings, self._waves(self._reads(wakings))
 
     def _reads(self, in_time: Wakings) -> _Reads:
-        edges, end = self._edges, int(in_time.times[-1])
-        later = self._queue.next_times()
+        edges, end, later = self._edges, int(in_time.times[-1]), self._queue.next_times()
         wakings = in_time.part(np.lexsort((in_time.times, in_time.peers)))
         counts = np.bincount(wakings.peers, minlength=edges.n)
         peers, times = (np.concatenate(pair) for pair in zip(self._recent, (wakings.peers, wakings.times), strict=True))
         origin = int(times.min())
         sent = np.sort(peers * _BLOCK + times - origin)
+        before = self._before - np.searchsorted(sent, np.arange(edges.n) * _BLOCK)
         of_edge = counts[edges.receivers] + 1
         starts = np.cumsum(of_edge) - of_edge
-        edge = np.repeat(np.arange(len(of_edge)), of_edge)
-        place = np.arange(len(edge)) - starts[edge]  # 0, 1, … of the receiver's wakings; then its next one
-        receiver, sender = edges.receivers[edge], edges.senders[edge]
         firsts = np.cumsum(counts) - counts
-        at_end = place == counts[receiver]
-        which = np.minimum(firsts[receiver] + place, len(wakings.times) - 1)
-        by = np.where(at_end, later[receiver], wakings.times[which])
-        sent_by = np.clip(by - self._delays[edge] - origin, -1, _BLOCK - 1)
-        blocks = np.searchsorted(sent, np.arange(edges.n) * _BLOCK)
-        versions = self._before[sender] + np.searchsorted(sent, sender * _BLOCK + sent_by) - blocks[sender]
+        versions, least = np.empty(int(of_edge.sum()), np.int64), counts.min()
+        for place in range(int(counts.max()) + 1):  # of the wakings of each peer in the round, and then its next one
+            some, sender, receiver, delay = self._in_order
+            if place > least:
+                part = counts[receiver] >= place
+                some, sender, receiver, delay = some[part], sender[part], receiver[part], delay[part]
+            by = wakings.times[np.minimum(firsts + place, len(wakings.times) - 1)]
+            by = np.where(counts == place, later, by)
+            sent_by = np.clip((by - origin)[receiver] - delay, -1, _BLOCK - 1)
+            versions[starts[some] + place] = before[sender] + np.searchsorted(sent, sender * _BLOCK + sent_by)
         old = times < end - int(self._delays.max(initial=0))
         self._before += np.bincount(peers[old], minlength=edges.n)
         self._recent = peers[~old], times[~old]
-        if self._churn is None:
-            return _Reads(versions, None, starts, counts, None)
-        uses = self._churn.presence.at(sender, by) & ~at_end
-        joining = np.flatnonzero(wakings.joins[which] & ~at_end)
+        uses = None if self._churn is None else self._uses(self._churn, wakings, counts)
+        return _Reads(versions, uses, starts, counts, None if uses is None else wakings.joins)
+
+    def _uses(self, churn: Churn, wakings: Wakings, counts: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of the versions that come along count: those of peers that are there, and one where a peer joins."""
+        edges = self._edges
+        of_edge = counts[edges.receivers] + 1
+        edge = np.repeat(np.arange(len(of_edge)), of_edge)
+        place = np.arange(len(edge)) - (np.cumsum(of_edge) - of_edge)[edge]
+        receiver, sender = edges.receivers[edge], edges.senders[edge]
+        inside = place < counts[receiver]
+        which = np.minimum((np.cumsum(counts) - counts)[receiver] + place, len(wakings.times) - 1)
+        uses = churn.presence.at(sender, wakings.times[which]) & inside
+        joining = np.flatnonzero(wakings.joins[which] & inside)
         able = joining[uses[joining]]
         able = able[np.argsort(which[able], kind="stable")]
         uses[joining] = False
-        uses[able[self._churn.sources(wakings, which[able])[1]]] = True
-        return _Reads(versions, uses, starts, counts, wakings.joins)
+        uses[able[churn.sources(wakings, which[able])[1]]] = True
+        return uses
 
     def _waves(self, reads: _Reads) -> Iterator[Wave]:
         edges, done, starts, counts = self._edges, self._done, reads.starts, reads.counts

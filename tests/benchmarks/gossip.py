@@ -7,10 +7,12 @@ import networkx as nx
 import numpy as np
 
 from dfedsam.communication import Communicator, SingleProcess, connect
+from dfedsam.communication.threads import ThreadPool
 from tests.benchmarks import Row, on_ranks, seconds
 from tests.dfedsam.communication.cases import averaging
 
 PEERS, WIDTH = 4096, 512
+TARGETS = {"ring": 0.9, "random 4-regular": 0.8}
 
 
 def state(communicator: Communicator) -> np.ndarray:
@@ -22,23 +24,23 @@ def state(communicator: Communicator) -> np.ndarray:
 def against_a_copy() -> list[Row]:
     """Bandwidth of a step: W's rows in, one row out for each peer; that of a copy: every row in and out."""
     communicator = SingleProcess(PEERS)
+    communicator.pool = ThreadPool(1)
     x = state(communicator)
     graphs = {"ring": nx.cycle_graph(PEERS), "random 4-regular": nx.random_regular_graph(4, PEERS, seed=0)}
     matrices = {name: averaging(graph) for name, graph in graphs.items()}
     steps = {name: partial(communicator.mix, W, x) for name, W in matrices.items()}
     took = seconds({"copy": x.copy, **steps}, repeats=100)
     copied = 2 * x.nbytes / took["copy"]
-    threads = f"{communicator.threads} thread{'s' * (communicator.threads > 1)}"
     rows = []
     for name, W in matrices.items():
         mixed = (W.nnz + PEERS) * WIDTH * x.itemsize / took[name]
         rows.append(
             Row(
-                what=f"gossip step, {name}, {PEERS} × {WIDTH} float32, one process",
+                what=f"gossip step, {name}, {PEERS} × {WIDTH} float32, one thread",
                 floor="bandwidth of a numpy copy",
                 ratio=mixed / copied,
-                target=0.7,
-                figures=f"{1e3 * took[name]:.2f} ms on {threads}, {mixed / 1e9:.1f} against {copied / 1e9:.1f} GB/s",
+                target=TARGETS[name],
+                figures=f"{1e3 * took[name]:.2f} ms, {mixed / 1e9:.1f} against {copied / 1e9:.1f} GB/s",
             )
         )
     return rows

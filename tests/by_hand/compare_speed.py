@@ -73,6 +73,9 @@ def decent_bench(peers: int) -> float:
 
 
 def gossipy(peers: int) -> float:
+    from unittest.mock import MagicMock
+
+    sys.modules["torchvision"] = MagicMock()  # only for images, and not among its requirements
     import networkx as nx
     import torch
     from gossipy.core import (  # pyright: ignore[reportMissingImports]

@@ -33,6 +33,7 @@ def play(name: str, peers: int, rounds: int) -> None:
     from dfedsam.topologies import make, spectrum, verify
     from tests.benchmarks import rounds as benchmark
 
+    spectrum(make("ring", 100, 0))  # loads the libraries
     options = GRAPHS[name] or ({"p": 20 / (peers - 1)} if name == "erdos_renyi" else {})
     before, clock = megabytes(), [time.process_time()]
     topology = make(name, peers, 0, **options)

@@ -124,8 +124,38 @@ CASES = {
     ),
     "gossip with a memory without rounds": (
         "run --algorithm adsgd --algorithm.gossip choco",
-        "algorithm.gossip is not an option",
+        "algorithm.gossip is not an option.*whole rows.*no gossip with a memory, such as choco or chebyshev, works; "
+        "leave it out, or choose an algorithm with rounds",
     ),
+    "attackers without rounds": (
+        "run --algorithm adsgd --adversary alie --adversary.peers 2",
+        "algorithm is adsgd: it must gossip in rounds.*choose dpsgd or dfedsam",
+    ),
+    "a trace that leaves nobody": (
+        "run --peers 3 --clock.availability.file gone.csv",
+        "clock.availability.file is gone.csv: it must never leave nobody, but nobody is there from second 3; let",
+    ),
+    "a trace of other peers": (
+        "run --peers 2 --clock.availability.file gone.csv",
+        "clock.availability.file is gone.csv: it must name peers from 0 to 1, not 2 in line 2",
+    ),
+    "churn and a gossip with a memory": (
+        "run --clock.availability synthetic --algorithm.gossip choco",
+        "gossip is choco.*changes from round to round; choose the gossip deep_squeeze, or plain",
+    ),
+    "a bucket of nothing": (
+        "run --clock.compute rate_limits --clock.compute.burst 0",
+        "clock.compute.burst is 0.0: it must be finite and at least 1",
+    ),
+    "fragments for more than all neighbours": (
+        "run --algorithm divshare --algorithm.recipients 3",
+        "algorithm.recipients is 3: it must be at most 2, the smallest number of neighbours",
+    ),
+    "an underlay without distances": (
+        "run --peers 2 --clock.links underlay --clock.links.file flat.gml",
+        "clock.links.file is flat.gml: it must give the distance between 0 and 1 in km.*add `distance` to each edge",
+    ),
+    "a negative bandwidth": ("run --clock.links.bandwidth -1", "clock.links.bandwidth is -1.0.*above 0"),
     "links that change without rounds": (
         "run --algorithm ad_psgd --topology one_peer_exponential",
         "algorithm is ad_psgd: it must have undirected links, the same at all times",
@@ -408,6 +438,8 @@ WORDS = {word: number for number, word in enumerate(["?", "a", "bad", "good", "f
 FILES = {
     "word.graphml": "<graph",
     "off.csv": "0.5,0.5,0\n0.5,0,0.6\n0,0.5,0.5\n",
+    "gone.csv": "0,0,2\n2,1,3\n1,0,1\n",
+    "flat.gml": "graph [ node [ id 0 ] node [ id 1 ] edge [ source 0 target 1 ] ]",
     "apart.edgelist": "0 1\n2 3\n",
     "malformed.yaml": "rounds: [1,\n",
     "slip.yaml": "rouds: 3\n",

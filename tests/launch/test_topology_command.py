@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dfedsam import topologies
-from dfedsam.launch import topology_metrics
+from dfedsam.launch import cycle_times, topology_metrics
 
 FIXED = {"davis": 32, "karate": 34, "florentine": 15, "les_miserables": 77, "petersen": 10}
 
@@ -178,10 +178,10 @@ def test_bad_input(dfedsam, line, text):
 
 def test_notes_on_a_file_are_said(dfedsam):
     Path("friends.edgelist").write_text("a a\na b\nb c\n")
-    assert "note: friends.edgelist: 1 self-loops are dropped" in dfedsam("topology", "friends.edgelist").out
-    assert "friends.edgelist: friends.edgelist: 1 self" in dfedsam("topology", "friends.edgelist", "ring").out
+    assert "note: friends.edgelist: self-loops dropped: 1" in dfedsam("topology", "friends.edgelist").out
+    assert "friends.edgelist: friends.edgelist: self-loops" in dfedsam("topology", "friends.edgelist", "ring").out
     said = dfedsam("run", "--topology", "friends.edgelist", "--rounds", "1", "--out", "a")
-    assert (said.status, said.err) == (0, "dfedsam: note: friends.edgelist: 1 self-loops are dropped\n")
+    assert (said.status, said.err) == (0, "dfedsam: note: friends.edgelist: self-loops dropped: 1\n")
 
 
 def test_an_adjacency_matrix_is_a_graph(dfedsam):
@@ -208,8 +208,16 @@ def test_the_seconds_of_a_round_on_an_underlay(dfedsam):
     assert [row["n"] for row in rows] == [11, 11]
     assert rows[1]["cycle_time"] == pytest.approx(0.1381 - 0.0254, rel=1e-3)
     assert rows[0]["cycle_time"] > rows[1]["cycle_time"]
-    tour = ("--topology.directed", "true", "--topology.shorten", "false")
-    options = ("--underlay", "gaia", "--message", "5620214", "--json")
-    star, ring = json.loads(dfedsam("topology", "star", "christofides", *tour, *options).out)
+    options = ("--topology.published", "true", "--underlay", "gaia", "--message", "5620214", "--json")
+    star, ring = json.loads(dfedsam("topology", "star", "christofides", *options).out)
     assert 2 * star["cycle_time"] + 0.0254 == pytest.approx(0.3909, rel=1e-3)  # up to the hub, and down
     assert ring["cycle_time"] + 0.0254 == pytest.approx(0.1181, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["one_peer_exponential", "one_peer_ring", "base"])
+def test_the_cycle_time_of_a_period_is_that_of_its_rounds_played(monkeypatch, name):
+    topology = topologies.make(name, 11, 0)
+    seconds, exact = cycle_times.cycle_time(topology, "gaia", 45e6)
+    monkeypatch.setattr(cycle_times, "_UNROLLED", 0)
+    assert exact
+    assert cycle_times.cycle_time(topology, "gaia", 45e6) == (pytest.approx(seconds, rel=0.01), False)

@@ -1,5 +1,6 @@
 """Underlays: the cycle times of Marfoq et al. (2020), Table 3, distances, and Karp's theorem against enumeration."""
 
+import json
 from itertools import permutations
 
 import networkx as nx
@@ -130,3 +131,16 @@ def test_designs_are_topologies_and_cost_less_than_chance():
     assert max(d for _, d in make("bounded_tree", 40, degree=2).graph(0).degree()) == 2
     with pytest.raises(OptionError, match="underlay is gaia: it must have a site for each of 12 peers, but it has 11"):
         make("mst", 12, underlay="gaia")
+
+
+def test_node_link_files_are_underlays(tmp_path):
+    """A file as topohub's: kilometres as `dist`, names and places of the sites."""
+    nodes = [{"id": 7 * i, "name": name, "pos": [0.0, 1.0 * i]} for i, name in enumerate(("Oslo", "Bergen", "Bodo"))]
+    edges = [{"source": 0, "target": 7, "dist": 300.5}, {"source": 7, "target": 14, "dist": 900}]
+    (tmp_path / "norway.json").write_text(json.dumps({"nodes": nodes, "edges": edges}))
+    underlay = read_underlay(tmp_path / "norway.json")
+    assert underlay.sites == ("Oslo", "Bergen", "Bodo")
+    np.testing.assert_allclose(underlay.kilometres[0], [0, 300.5, 1200.5])
+    (tmp_path / "bad.json").write_text("[1]")
+    with pytest.raises(OptionError, match="must be a JSON file, but"):
+        read_underlay(tmp_path / "bad.json")

@@ -22,7 +22,7 @@ def mst(n: int, underlay: str = "geant", message: float = 1e6, core: float = 1e9
 
     Args:
         n: number of peers.
-        underlay: gaia, aws_north_america, geant, exodus, ebone, or a GML file.
+        underlay: gaia, aws_north_america, geant, exodus, ebone, or a GML or JSON file.
         message: bytes of a message, at least 0.
         core: bandwidth of the links between sites in bits per second, above 0.
     """
@@ -31,12 +31,7 @@ def mst(n: int, underlay: str = "geant", message: float = 1e6, core: float = 1e9
 
 @graph()
 def christofides(
-    n: int,
-    underlay: str = "geant",
-    message: float = 1e6,
-    core: float = 1e9,
-    shorten: bool = True,
-    directed: bool = False,
+    n: int, underlay: str = "geant", message: float = 1e6, core: float = 1e9, published: bool = False
 ) -> Graph:
     """A ring of small total cost on an underlay: Christofides' tour, shortened by exchanges of two edges.
 
@@ -45,12 +40,11 @@ def christofides(
         underlay: as for `mst`.
         message: bytes of a message, at least 0.
         core: bandwidth of the links between sites in bits per second, above 0.
-        shorten: whether to shorten the tour; false gives Christofides' alone, as Marfoq et al. have it. It is not
-            unique: on the shipped underlays cycle times are up to 3.3 % from theirs.
-        directed: whether messages go around one way only, as they do there.
+        published: whether to take the ring of Marfoq et al.: the tour is not shortened, and messages go around one way.
+            Christofides' tour is not unique: on the shipped underlays cycle times are up to 3.3 % from theirs.
     """
-    tour = np.array(tour_of(_costs(n, underlay, message, core), shorten=shorten))
-    return of_edges("christofides", n, np.stack([tour, np.roll(tour, -1)], axis=1), directed=directed)
+    tour = np.array(tour_of(_costs(n, underlay, message, core), shorten=not published))
+    return of_edges("christofides", n, np.stack([tour, np.roll(tour, -1)], axis=1), directed=published)
 
 
 @graph()

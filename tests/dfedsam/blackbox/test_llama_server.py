@@ -1,7 +1,8 @@
 """A real model behind llama.cpp's own server: completions, chat and labels score as the same GGUF file does here.
 
-The server quantises activations to 8 bits, so its log-probabilities differ from those of the weights in float32:
-by 0.34 at most on these texts, and by 0.12 on average.
+The server quantises activations to 8 bits. The difference of the two words' log-probabilities, measured against that of
+the weights in float32, is off by 0.13 on average and by 0.34 at most on these texts with two prompts each; on twelve
+texts it was 0.12 and 0.35. The tolerance is half as much again.
 """
 
 from collections.abc import Iterator

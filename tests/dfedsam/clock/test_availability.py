@@ -88,6 +88,7 @@ def test_who_is_absent_waits_and_who_joins_starts_from_a_neighbour(tmp_path):
         spread = ((x[present] - mean) ** 2).sum(axis=1).mean()
         assert rows[t + 1]["consensus_distance"] == pytest.approx(spread, abs=1e-12)
         assert rows[t + 1]["time"] == pytest.approx(t + 1)
+        assert rows[t + 1]["present"] == present.mean()
     assert rows[-1]["bytes"] == vectors * 3 * 8 / n
 
 

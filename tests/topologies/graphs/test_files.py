@@ -335,7 +335,7 @@ def test_what_can_be_read_in_two_ways_is_asked(text, message, tmp_path):
 def test_self_loops_are_dropped_with_a_note(tmp_path):
     topology = read(tmp_path, "a.edgelist", "0 0\n0 1\n1 2\n")
     assert topology.graph(0).number_of_edges() == 2
-    assert topology.notes == ("a.edgelist: 1 self-loops are dropped",)
+    assert topology.notes == ("a.edgelist: self-loops dropped: 1",)
 
 
 def test_the_largest_part_on_request(tmp_path):
