@@ -1,6 +1,7 @@
 # make demo   install the package with its MPI into .venv and run the main job
 # make test   install what the tests need and run them
 # make llm    SmolLM2, a small real language model, as --objective.model smollm2
+# make coverage  the tests with the share of lines and branches they reach, which has a floor in pyproject.toml
 # make lint   ruff, pyright, import-linter
 # make bench  the benchmarks, as one table
 # make docs   the site, in build/site; it needs Python 3.11 and no network
@@ -13,13 +14,19 @@ BIN := $(VENV)/bin
 comma := ,
 INSTALL := $(BIN)/pip install --quiet --constraint constraints.txt
 
-.PHONY: demo test llm lint bench docs gallery clean
+.PHONY: demo test coverage llm lint bench docs gallery clean
 
 demo: $(VENV)/.demo
 	$(BIN)/dfedsam run --config launch/experiments/demo.yaml
 
 test: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2
+
+coverage: $(VENV)/.test
+	mkdir -p build/coverage
+	OMP_NUM_THREADS=1 $(BIN)/coverage run -m pytest --numprocesses 2
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 llm: $(VENV)/.llm
 
@@ -54,7 +61,7 @@ $(VENV)/.llm: $(BIN)/pip pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.test: $(VENV)/.llm
-	$(INSTALL) --editable '.[demo,test,lint,sdp,metis,fast,tensorboard,endpoint,llama$(if $(MPI),$(comma)$(MPI))]'
+	$(INSTALL) --editable '.[demo,test,lint,sdp,metis,fast,tensorboard,endpoint,llama,privacy$(if $(MPI),$(comma)$(MPI))]'
 	touch $@
 
 $(VENV)/.docs: $(BIN)/pip pyproject.toml constraints.txt

@@ -288,6 +288,9 @@ from .gossip import (
     NNA as NNA,
 )
 from .gossip import (
+    UBAR as UBAR,
+)
+from .gossip import (
     Balance as Balance,
 )
 from .gossip import (

@@ -6,7 +6,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from dfedsam.run_folder import temporary_name
+from dfedsam.whole_files import temporary_name
 
 
 def cache_folder() -> Path:

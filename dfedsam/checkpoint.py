@@ -23,7 +23,7 @@ from safetensors import SafetensorError, safe_open
 from dfedsam.communication import Communicator
 from dfedsam.errors import FileError
 from dfedsam.peers import Peers, segments
-from dfedsam.run_folder import temporary_name
+from dfedsam.whole_files import temporary_name
 
 FORMAT = 2  # increased when readers of this version could no longer read the file
 CHECKSUM = "checksum"

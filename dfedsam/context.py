@@ -83,21 +83,24 @@ class Oracle:
         slopes = (losses[:, ahead] - losses[:, behind]) / step
         return self.privacy.release(slopes, self.batch, self.problem, self.rows, noise)
 
-    def losses(self, candidates: NDArray) -> NDArray:
+    def losses(self, candidates: NDArray, *, finite: bool = True) -> NDArray:
         """Query losses.
 
         Args:
             candidates: shape (p, q, dim). Each counts as `problem.queries_per_loss` queries.
+            finite: whether all must be finite; else those that are not become infinite.
 
         Returns:
             Losses on each peer's minibatch, shape (p, q).
 
         Raises:
-            RunError: if a loss is not finite.
+            RunError: if a loss is not finite and must be.
         """
         with np.errstate(all="ignore"):
             losses = self.problem.losses(candidates, self.batch, self.rows)
         self.counter.queries[self.rows] += candidates.shape[1] * self.problem.queries_per_loss
+        if not finite:
+            return np.where(np.isfinite(losses), losses, np.inf)
         self._require_finite(np.isfinite(losses).all(axis=1), "loss")
         return losses
 
@@ -251,7 +254,13 @@ class RoundContext:
             cast("MessagePrivacy", self.privacy).protect(x, start, self.weights, self.communicator, noise)
         if x is not None:
             self.before_gossip(x)
-        return Channel(self.weights, self.communicator, stream, update, self.attackers)
+        return Channel(self.weights, self.communicator, stream, update, self.attackers, self._losses)
+
+    def _losses(self, rows: NDArray[np.intp], candidates: NDArray) -> NDArray:
+        losses = np.empty(candidates.shape[:2], candidates.dtype)
+        for _, places, part in self.chunks_of(rows, 0, candidates.shape[1], candidates[0, 0].nbytes):
+            losses[places] = part.oracle(0).losses(candidates[places], finite=False)
+        return losses
 
 
 def _segments(participants: NDArray[np.bool_] | None, peers: int) -> list[tuple[int, int]]:

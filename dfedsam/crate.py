@@ -11,7 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from dfedsam.run_folder import CHECKPOINT, CONFIG, METRICS, PROMPT, REFERENCES, TOPOLOGY, RunFolder, write_atomic
+from dfedsam.run_folder import CHECKPOINT, CONFIG, METRICS, PROMPT, REFERENCES, TOPOLOGY, RunFolder
+from dfedsam.whole_files import write_atomic
 
 FILE = "ro-crate-metadata.json"
 _FILES = {

@@ -164,6 +164,9 @@ class Experiment:
         if sent not in self.adversary.forges:
             rule = f"must be able to forge {sent}, which the gossip {public_name(type(gossip))} sends"
             raise OptionError("adversary", name, rule, "choose alie or sign_flip")
+        if gossip.queries and self.adversary.line_search:
+            rule = f"must be off for {public_name(type(gossip))}, which would query for each scale"
+            raise OptionError("adversary.line_search", True, rule)
         _ = self.attackers
 
     @cached_property

@@ -21,6 +21,7 @@ from typing import Any
 
 from dfedsam.errors import FileError
 from dfedsam.lock import LOCK, WRITER, FolderLock
+from dfedsam.whole_files import load_object, load_yaml, write_atomic
 
 FORMAT = 1  # of all files except the checkpoint; increased when readers of this version would misread them
 CONFIG = "config.yaml"
@@ -88,7 +89,7 @@ class RunFolder:
         Raises:
             FileError: if it is missing or damaged.
         """
-        return _load_object(self.topology)
+        return load_object(self.topology)
 
     def write_topology(self, topology: Mapping[str, Any]) -> None:
         """Write topology.json."""
@@ -102,7 +103,7 @@ class RunFolder:
         """
         if not self.references.is_file():
             return {}
-        values = _load_object(self.references)
+        values = load_object(self.references)
         return {name: float(value) for name, value in values.items() if isinstance(value, int | float)}
 
     def write_references(self, references: Mapping[str, float]) -> None:
@@ -238,44 +239,6 @@ def is_run(path: Path) -> bool:
     return (path / CONFIG).is_file() or (path / METRICS).is_file()
 
 
-def write_atomic(path: Path, content: str | bytes) -> None:
-    """Write a file so that it is whole or unchanged at any time: as a temporary file, fsynced and renamed.
-
-    The file gets the permissions that the umask leaves.
-    """
-    temporary = temporary_name(path)
-    try:
-        with temporary.open("xb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def temporary_name(path: Path) -> Path:
-    """A temporary path in the same folder that no other process uses."""
-    return path.with_name(f".{path.name[:200]}.{os.getpid()}.{os.urandom(4).hex()}.part")
-
-
-def load_yaml(path: Path) -> Any:
-    """The content of a YAML file, by the fast C reader if available.
-
-    Raises:
-        FileError: if it cannot be read, or is not YAML.
-    """
-    import yaml
-
-    try:
-        return yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except OSError as error:
-        raise FileError(path, f"cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise FileError(path, f"is not YAML: {' '.join(str(error).split())}") from None
-
-
 def without_format(path: Path | str, settings: Row) -> Row:
     """Settings without their format number, which an experiment file need not have.
 
@@ -317,15 +280,3 @@ def _row(line: bytes) -> Row | None:
     if not isinstance(row, dict) or type(row.get("round")) is not int:
         return None
     return None if any(isinstance(value, dict | list) for value in row.values()) else row
-
-
-def _load_object(path: Path) -> Row:
-    try:
-        values = json.loads(path.read_bytes())
-    except OSError as error:
-        raise FileError(path, f"cannot be read ({error.strerror})") from None
-    except (ValueError, RecursionError):
-        raise FileError(path, "is cut short, or not JSON") from None
-    if not isinstance(values, dict):
-        raise FileError(path, "must hold values by name")
-    return values

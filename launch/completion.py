@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args, get_origin
 import argcomplete
 
 from dfedsam import registry
-from dfedsam.launch import arguments, help, options, signatures
+from dfedsam.launch import arguments, help, lists, options, signatures
 from dfedsam.launch.commands import COMMANDS, load
 
 
@@ -86,4 +86,4 @@ def _inner(words: list[str], heads: list[str]) -> Iterator[tuple[str, Any]]:
             path = f"{option}.{key}"
             yield path, one.hint
             if registry.kind_of(key) and (path in chosen or one.default not in (None, signatures.EMPTY)):
-                todo.append((path, chosen.get(path) or help.plugin_name(key, one.default)))
+                todo.append((path, chosen.get(path) or lists.plugin_name(key, one.default)))

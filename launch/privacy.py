@@ -74,6 +74,8 @@ def _by_distance(experiment: Experiment, rounds: int) -> list[float] | None:
     if mechanism is None or not mechanism.pairwise or gossip is None or not gossip.admits_attackers or not plain:
         return None
     W, steps = topology.weights(0), gossip.num_steps(topology)
+    if gossip.multipliers(np.ones(1), W) is None:  # a robust rule is no power of W
+        return None
     shares = np.minimum(1, by_distance(W, pairwise_losses(W, steps)))[1:]  # all that is sent has a share of 1
     return [mechanism.spent_at(share, rounds) for share in shares.tolist()]
 

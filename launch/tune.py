@@ -20,8 +20,8 @@ from dfedsam.launch.sweeps.plan import Cell, Run, name
 from dfedsam.launch.sweeps.spec import Point, Search
 from dfedsam.launch.sweeps.study import Study
 from dfedsam.machine import in_mpi_job
-from dfedsam.run_folder import write_atomic
 from dfedsam.validation import whole_number
+from dfedsam.whole_files import write_atomic
 
 SEARCH, BEST = "tune.yaml", "best.yaml"
 _VALIDATION = 0.2  # share of the training examples, if the experiment keeps none for validation

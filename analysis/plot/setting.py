@@ -132,7 +132,7 @@ def _panels(study: Study, frame: pd.DataFrame, columns: str) -> list[tuple[str, 
     """Title and evaluations of each panel; topologies from the smallest gap to the largest."""
     if columns == "topology":
         return [(name, frame[frame["topology"] == name]) for name in points.order(frame)]
-    values = frame.index.map(lambda row: study.settings[study.evaluations.loc[row, "run"]].get(columns))
+    values = frame.index.map(lambda row: study.settings[str(study.evaluations.loc[row, "run"])].get(columns))
     texts = values.map(labels.value_text)
     return [(labels.setting(columns, value), frame[texts == labels.value_text(value)]) for value in values.unique()]
 

@@ -56,13 +56,14 @@ class ALIE(Adversary):
 
     z₀ = Φ⁻¹((n − m − s)/(n − m)) with s = ⌊n/2 + 1⌋ − m, for m attackers of n peers, is the largest shift that still
     hides among the honest ones. Source: Baruch, Baruch and Goldberg (2019), "A little is enough: circumventing defenses
-    for distributed learning". c is the scale.
+    for distributed learning". c is the scale; a line search tries c standard deviations, since z₀ may be 0.
     """
 
     public_name = "alie"
 
     def forge(self, view: View, scale: float) -> NDArray:
-        row = view.mean - scale * hidden_shift(view.team.mask) * view.deviation
+        shift = 1.0 if self.line_search else hidden_shift(view.team.mask)
+        row = view.mean - scale * shift * view.deviation
         return np.broadcast_to(row, view.sent.shape)
 
     def forge_scalars(self, scalars: NDArray, attackers: NDArray[np.bool_], stream: RandomStream) -> NDArray:

@@ -91,6 +91,9 @@ class Algorithm(ABC):
         with options_within("algorithm"):
             gossip.check(topology)
         name = public_name(type(gossip))
+        if gossip.queries and self.estimates() is None:
+            rule = f"must not query losses of what {me} sends, which is not x alone"
+            raise OptionError("algorithm.gossip", name, rule, "choose dpsgd, dfedavg or dfedsam")
         if gossip.sends_coefficients and not self.replayable:
             rule = f"must consist of plain local steps for the gossip {name}, which replays them"
             raise OptionError("algorithm", me, rule, "choose dpsgd, dfedavg or dfedsam")

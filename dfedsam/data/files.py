@@ -21,14 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _SEMICOLONS = "separate columns by commas, not semicolons, or by tabs in a .tsv"
-FORMATS = {
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".json": "json",
-    ".jsonl": "json",
-    ".ndjson": "json",
-    ".parquet": "parquet",
-}
+FORMATS = {".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet"}
 _SPLITS = ("train", "test", "validation", "valid", "dev")
 
 
@@ -91,11 +84,10 @@ class Source:
         columns = [self.text_column] if whole else [name.strip() for name in self.text_column.split(",", maxsplit=1)]
         for option, column in (*(("text_column", column) for column in columns), ("label_column", self.label_column)):
             if column not in rows.column_names:
-                hint = "its first line must name the columns"
-                if any(";" in name for name in rows.column_names):
-                    hint = _SEMICOLONS
+                semicolons = any(";" in name for name in rows.column_names)
+                rule = f"must be a column: {source} has {', '.join(rows.column_names)}"
                 raise OptionError(
-                    option, column, f"must be a column: {source} has {', '.join(rows.column_names)}", hint
+                    option, column, rule, _SEMICOLONS if semicolons else "its first line must name the columns"
                 )
         if self.label_column in columns:
             raise OptionError("label_column", self.label_column, "must be another column than the texts'")
@@ -145,9 +137,7 @@ class Source:
                     "imagefolder", split="train", keep_in_memory=True, drop_labels=False, **where
                 )
             except Exception:
-                rule = (
-                    f"must hold a folder of images for each class, a saved data set, or a file {split}.csv or the like"
-                )
+                rule = f"must hold a folder of images per class, a saved data set, or a file {split}.csv or the like"
                 raise OptionError(option, source, rule) from None
 
     def _read(self, paths: Sequence[Path], option: str, source: str) -> Any:

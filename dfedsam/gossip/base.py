@@ -42,6 +42,7 @@ class Gossip(ABC, Generic[S]):
         needs_increments: whether x must be the last phase's result plus the peers' increments since.
         admits_attackers: whether an adversary can forge what it sends.
         sends_coefficients: whether it sends the coefficients of local steps in place of x: `channel.update` has them.
+        queries: whether it queries losses of what peers receive: `channel.losses`.
     """
 
     needs: ClassVar[Needs] = "rows"
@@ -50,6 +51,7 @@ class Gossip(ABC, Generic[S]):
     keeps_mean: ClassVar[bool] = True
     needs_increments: ClassVar[bool] = False
     sends_coefficients: ClassVar[bool] = False
+    queries: ClassVar[bool] = False
     admits_attackers: ClassVar[bool] = False
 
     def check(self, topology: Topology) -> None:

@@ -46,6 +46,8 @@ class Channel:
         stream: this phase's random numbers for the block's peers; its steps are the gossip steps.
         update: the local steps' update, for a gossip that sends their coefficients; None otherwise.
         attackers: who forges messages; None: nobody.
+        losses: function of (rows of the block (p,), candidates (p, c, dim)) that queries each peer's losses of these on
+            its minibatch of the round's first local step, shape (p, c), infinite where they are not finite.
     """
 
     weights: csr_array
@@ -53,6 +55,7 @@ class Channel:
     stream: RandomStream
     update: LocalUpdate | None = None
     attackers: Attackers | None = None
+    losses: Callable[[NDArray[np.intp], NDArray], NDArray] | None = None
 
     def mix(self, x: NDArray, out: NDArray | None = None) -> NDArray:
         """One gossip step: the block's rows of W_t x.

@@ -16,8 +16,8 @@ from dfedsam.errors import OptionError
 from dfedsam.objectives.categorical import Categorical
 from dfedsam.peers import Peers
 from dfedsam.random import RandomStream
-from dfedsam.run_folder import write_atomic
 from dfedsam.theory import Quadratics
+from dfedsam.whole_files import write_atomic
 
 Rows = slice | NDArray[np.intp]  # which of the block's peers: a slice, or their rising row numbers
 ALL_ROWS = slice(None)

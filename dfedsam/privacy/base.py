@@ -92,6 +92,10 @@ class Privacy(ABC):
         if algorithm.estimates() is None:
             rule = f"must consist of plain local steps and gossip for the privacy mechanism {public_name(type(self))}"
             raise OptionError("algorithm", public_name(type(algorithm)), rule, "choose dpsgd, dfedavg or dfedsam")
+        gossip = algorithm.gossip_of_x()
+        if gossip is not None and gossip.queries:
+            rule = "must not choose rows by a peer's own losses, to which no noise is added"
+            raise OptionError("algorithm.gossip", public_name(type(gossip)), rule, "choose plain, flood or clipped")
 
     def check_problem(self, problem: Problem) -> None:
         """Raise OptionError unless the problem gives what the mechanism needs; called before anything is written."""

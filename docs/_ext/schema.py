@@ -16,7 +16,7 @@ if typing.TYPE_CHECKING:
 from dfedsam import registry
 from dfedsam.experiment import Experiment
 from dfedsam.launch import help as plugin_help
-from dfedsam.launch import signatures
+from dfedsam.launch import lists, signatures
 from dfedsam.launch.options import command
 
 SIMPLE = {int: "integer", float: "number", bool: "boolean", str: "string", dict: "object", type(None): "null"}
@@ -69,7 +69,7 @@ def plugin(kind: str) -> Schema:
             {
                 "type": "object",
                 "title": name,
-                "description": plugin_help.sentence(one),
+                "description": lists.sentence(one),
                 "properties": {"class_path": {"const": name}, "init_args": {"type": "object", "properties": options}},
                 "required": ["class_path"],
             }

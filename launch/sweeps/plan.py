@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dfedsam.errors import OptionError
 from dfedsam.launch.sweeps.spec import Point, Sweep
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from dfedsam.experiment import Experiment
     from dfedsam.launch.arguments import Pair
     from dfedsam.launch.options import Settings
+    from dfedsam.run_folder import RunFolder
 
+N = TypeVar("N", int, float)
 _LONGEST = 200  # characters of a name; file systems allow 255 bytes, including a suffix
 
 
@@ -70,19 +72,30 @@ class Run:
             raise ValueError(f"run {self.name}: {error}") from error
         return experiment
 
+    def is_done(self, folder: RunFolder) -> bool:
+        """Whether a folder holds this run, complete, determined without building it.
+
+        Raises:
+            OptionError: if its rounds or its end is no number.
+        """
+        references = self._value("references") in (True, "true", "True")
+        until = self._value("until")
+        return folder.is_complete(
+            self.rounds, references=references, until=None if until in (None, "null") else self._number("until", float)
+        )
+
     @property
     def rounds(self) -> int:
         """The number of rounds, read without building the run. Raises OptionError if it is no whole number."""
-        value = self._value("rounds")
-        try:
-            return int(value)
-        except (TypeError, ValueError, OverflowError):
-            raise OptionError("rounds", value, "must be a whole number") from None
+        return self._number("rounds", int)
 
-    @property
-    def references(self) -> bool:
-        """Whether reference metrics are requested, read without building the run."""
-        return self._value("references") in (True, "true", "True")
+    def _number(self, option: str, kind: type[N]) -> N:
+        value = self._value(option)
+        try:
+            return kind(value)
+        except (TypeError, ValueError, OverflowError):
+            rule = f"must be {'a whole number' if kind is int else 'a number'}"
+            raise OptionError(option, value, rule) from None
 
     def _value(self, option: str) -> Any:
         from dfedsam.experiment import Experiment

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Literal
 
 from dfedsam.errors import FileError, OptionError
 from dfedsam.lock import FolderInUse, writer
-from dfedsam.run_folder import CHECKPOINT, CONFIG, PROMPT, REFERENCES, Row, RunFolder, temporary_name, write_atomic
+from dfedsam.run_folder import CHECKPOINT, CONFIG, PROMPT, REFERENCES, Row, RunFolder
+from dfedsam.whole_files import temporary_name, write_atomic
 
 if TYPE_CHECKING:
     from dfedsam.experiment import Experiment
@@ -97,9 +98,8 @@ class Study:
 
     def is_done(self, run: Run) -> bool:
         """Whether a run is complete, determined without building it."""
-        folder = self.folder(run)
         with suppress(FileError):
-            return folder.is_complete(run.rounds, references=run.references)
+            return run.is_done(self.folder(run))
         return False
 
     def is_running(self, run: Run) -> bool:

@@ -27,6 +27,7 @@ from dfedsam import (
     SPSA,
     SSDA,
     SVRG,
+    UBAR,
     A2CiD2,
     AsynchronousDFedSAM,
     CentralAverage,
@@ -207,13 +208,14 @@ CASES = dict(
             LogisticRegression(features=3), DPSGD(gossip=TrimmedMean(steps=2)), "complete", adversary=LabelFlip(peers=2)
         ),
         case(Quadratic(dim=13), DPSGD(gossip=IOS()), "random_regular", adversary=RandomNoise(where="central")),
+        case(LogisticRegression(features=3), DPSGD(gossip=UBAR()), "random_regular", adversary=ALIE()),
         case(LogisticRegression(features=3), SAM, privacy=Gaussian(noise=2.0, rate=0.3)),
         case(Quadratic(dim=13), DFedSAMMG(), privacy=Decor(noise=0.1)),
         case(Quadratic(dim=13), GradientTracking(), "complete", adversary=ALIE(line_search=True)),
         case(LinearScores(), DFedSAM(lr=0.05, rho=0.1, estimator=ScoreSketch(directions=3))),
     ]
 )
-assert len(CASES) == len(ALGORITHMS) + 22
+assert len(CASES) == len(ALGORITHMS) + 23
 
 
 def run_case(

@@ -8,7 +8,8 @@ import threading
 import pytest
 
 from dfedsam.errors import FileError
-from dfedsam.run_folder import FORMAT, RunFolder, temporary_name, write_atomic
+from dfedsam.run_folder import FORMAT, RunFolder
+from dfedsam.whole_files import temporary_name, write_atomic
 
 ROWS = [{"round": t, "loss": 1.0 / (t + 1)} for t in range(5)]
 

@@ -59,6 +59,10 @@ CASES = {
         "run --adversary alie --adversary.peers -1",
         "adversary.peers is -1: it must be at least 0",
     ),
+    "queries of losses that need noise": (
+        "run --objective logistic_regression --privacy.noise 1 --algorithm.gossip ubar",
+        "algorithm.gossip is ubar: it must not choose rows by a peer's own losses",
+    ),
     "privacy without rounds": (
         "run --algorithm adsgd --privacy.epsilon 3",
         "privacy is gaussian: it must be none for an asynchronous algorithm",

@@ -20,7 +20,7 @@ from dfedsam.objectives.prompt.parameters import PromptMap
 from dfedsam.peers import Peers
 from dfedsam.phases import track
 from dfedsam.random import RandomStream, generator
-from dfedsam.run_folder import write_atomic
+from dfedsam.whole_files import write_atomic
 
 Answer = TypeVar("Answer")
 _LEAST = 1e-6  # of a loss that another is divided by

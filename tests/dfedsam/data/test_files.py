@@ -203,7 +203,7 @@ def test_saved_data_sets_and_folders_of_splits(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"it must have the split dev, but has train, test"):
         Source().load(str(tmp_path / "splits"), split="dev")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match=r"it must hold a folder of images for each class, a saved data set"):
+    with pytest.raises(ValueError, match=r"it must hold a folder of images per class, a saved data set"):
         Source().load(str(tmp_path / "empty"))
 
 

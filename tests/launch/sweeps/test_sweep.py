@@ -68,6 +68,18 @@ def test_only_what_is_missing_is_played(dfedsam):
     assert metrics("studies/small/runs/topology=ring,seed=0") == metrics("whole")
 
 
+def test_a_run_that_its_simulated_time_ended_is_done(dfedsam):
+    sweep = write(base={"algorithm": "adsgd", "rounds": 500, "until": 2}, grid={"topology": ["ring"]})
+    assert "1/1 done" in dfedsam("sweep", sweep).out
+    assert metrics(next(Path("studies/small/runs").iterdir()))[-1]["round"] < 500
+    before = played("studies/small")
+    assert "1 runs, 1 of them done" in dfedsam("sweep", sweep, "--dry-run").out
+    assert dfedsam("sweep", sweep).status == 0
+    assert played("studies/small") == before
+    write(base={"algorithm": "adsgd", "rounds": 500, "until": 3}, grid={"topology": ["ring"]})
+    assert "its until is 2.0, and the sweep's is 3.0" in dfedsam("sweep", sweep, "--dry-run").err
+
+
 def test_a_failed_run_says_why_and_does_not_stop_the_rest(dfedsam):
     exact = {"class_path": "DPSGD", "init_args": {"estimator": "exact"}}
     sweep = write(base={"algorithm": exact, "rounds": 300}, grid={"algorithm.lr": [80.0, 0.1]})

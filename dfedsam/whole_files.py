@@ -1,0 +1,65 @@
+"""Files that are whole at any time, and whose damage is said in one line."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from dfedsam.errors import FileError
+
+
+def write_atomic(path: Path, content: str | bytes) -> None:
+    """Write a file so that it is whole or unchanged at any time: as a temporary file, fsynced and renamed.
+
+    The file gets the permissions that the umask leaves.
+    """
+    temporary = temporary_name(path)
+    try:
+        with temporary.open("xb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def temporary_name(path: Path) -> Path:
+    """A temporary path in the same folder that no other process uses."""
+    return path.with_name(f".{path.name[:200]}.{os.getpid()}.{os.urandom(4).hex()}.part")
+
+
+def load_yaml(path: Path) -> Any:
+    """The content of a YAML file, by the fast C reader if available.
+
+    Raises:
+        FileError: if it cannot be read, or is not YAML.
+    """
+    import yaml
+
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except OSError as error:
+        raise FileError(path, f"cannot be read ({error.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise FileError(path, f"is not YAML: {' '.join(str(error).split())}") from None
+
+
+def load_object(path: Path) -> dict[str, Any]:
+    """The values of a JSON file, by name.
+
+    Raises:
+        FileError: if it cannot be read, or holds no values by name.
+    """
+    try:
+        values = json.loads(path.read_bytes())
+    except OSError as error:
+        raise FileError(path, f"cannot be read ({error.strerror})") from None
+    except (ValueError, RecursionError):
+        raise FileError(path, "is cut short, or not JSON") from None
+    if not isinstance(values, dict):
+        raise FileError(path, "must hold values by name")
+    return values
