@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from dfedsam import registry
-from dfedsam.launch import options as experiment
-from dfedsam.launch import signatures
+from dfedsam.launch import options as experiment, signatures
 from dfedsam.launch.lists import WIDTH, plugin_name, topologies_list, weights_list
 from dfedsam.launch.signatures import EMPTY, MissingValue
 

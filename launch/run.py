@@ -203,8 +203,7 @@ def _draw_split(experiment: Experiment, path: str) -> Path:
         names, counts = experiment.objective.class_counts(experiment.topology.n, experiment.seed)
     except ValueError as error:
         raise OptionError("draw_split", path, f"cannot be drawn: {error}") from error
-    from dfedsam.analysis import draw_split as draw
-    from dfedsam.analysis import save
+    from dfedsam.analysis import draw_split as draw, save
 
     return save(draw(counts, names), path)[0]
 

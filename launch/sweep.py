@@ -13,8 +13,7 @@ from dfedsam.callbacks.loggers import services
 from dfedsam.errors import OptionError
 from dfedsam.launch.execute import Level, level
 from dfedsam.launch.plan import Prices, plan_study
-from dfedsam.launch.sweeps import plan as plans
-from dfedsam.launch.sweeps import slurm as slurms
+from dfedsam.launch.sweeps import plan as plans, slurm as slurms
 from dfedsam.launch.sweeps.execute import Outcome, execute_only
 from dfedsam.launch.sweeps.pending import Pending, pending, read, say
 from dfedsam.launch.sweeps.pool import Pool

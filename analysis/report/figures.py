@@ -12,8 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from dfedsam.analysis.fastest import FACTORS, QUERY, Edges, fastest, on_own_clocks, sorted_edges, times_to_target
-from dfedsam.analysis.plot import points
-from dfedsam.analysis.plot import topology as topology_figure
+from dfedsam.analysis.plot import points, topology as topology_figure
 from dfedsam.analysis.plot.consensus import consensus_rounds, gossip_steps
 from dfedsam.analysis.plot.convergence import convergence
 from dfedsam.analysis.plot.fastest import draw_fastest

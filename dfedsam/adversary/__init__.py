@@ -1,31 +1,5 @@
 """Adversaries: which peers attack, and what they send."""
 
-from dfedsam.adversary.attacks import (
-    ALIE,
-    IPM,
-    ConstantAttack,
-    Dissensus,
-    LabelFlip,
-    Mimic,
-    RandomNoise,
-    SignFlip,
-    Silent,
-    Spectral,
-)
-from dfedsam.adversary.base import Adversary, Attackers, View
+import lazy_loader
 
-__all__ = [
-    "ALIE",
-    "IPM",
-    "Adversary",
-    "Attackers",
-    "ConstantAttack",
-    "Dissensus",
-    "LabelFlip",
-    "Mimic",
-    "RandomNoise",
-    "SignFlip",
-    "Silent",
-    "Spectral",
-    "View",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

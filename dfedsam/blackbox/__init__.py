@@ -1,21 +1,5 @@
 """Black boxes: models that answer queries with class scores. This module exports their options, without torch."""
 
-from dfedsam.blackbox.configs import (
-    BlackBoxConfig,
-    CausalLMConfig,
-    DualEncoderConfig,
-    FunctionConfig,
-    ImageTextConfig,
-    MaskedLMConfig,
-)
-from dfedsam.blackbox.endpoint_config import EndpointConfig
+import lazy_loader
 
-__all__ = [
-    "BlackBoxConfig",
-    "CausalLMConfig",
-    "DualEncoderConfig",
-    "EndpointConfig",
-    "FunctionConfig",
-    "ImageTextConfig",
-    "MaskedLMConfig",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,6 +1,5 @@
 """Differential privacy: mechanisms that add noise, and the ledger of what they cost."""
 
-from dfedsam.privacy.base import MessagePrivacy, Privacy, ScalarPrivacy
-from dfedsam.privacy.mechanisms import Decor, Gaussian, GaussianMessages, Laplace
+import lazy_loader
 
-__all__ = ["Decor", "Gaussian", "GaussianMessages", "Laplace", "MessagePrivacy", "Privacy", "ScalarPrivacy"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -22,8 +22,7 @@ from sphinx.application import Sphinx
 from sphinx.ext.napoleon import Config, GoogleDocstring
 
 from dfedsam import registry
-from dfedsam.launch import help as plugin_help
-from dfedsam.launch import lists
+from dfedsam.launch import help as plugin_help, lists
 from dfedsam.launch.cli import main
 from dfedsam.launch.commands import COMMANDS
 

@@ -15,8 +15,7 @@ if typing.TYPE_CHECKING:
 
 from dfedsam import registry
 from dfedsam.experiment import Experiment
-from dfedsam.launch import help as plugin_help
-from dfedsam.launch import lists, signatures
+from dfedsam.launch import help as plugin_help, lists, signatures
 from dfedsam.launch.options import command
 
 SIMPLE = {int: "integer", float: "number", bool: "boolean", str: "string", dict: "object", type(None): "null"}

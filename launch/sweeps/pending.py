@@ -8,8 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dfedsam.launch.execute import Level
-from dfedsam.launch.execute import notes as run_notes
+from dfedsam.launch.execute import Level, notes as run_notes
 from dfedsam.launch.options import EXPERIMENTS
 from dfedsam.launch.sweeps import spec
 from dfedsam.launch.sweeps.plan import Cell, Run, plan

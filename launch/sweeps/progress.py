@@ -58,8 +58,7 @@ def shown(progress: Progress, level: Level) -> Iterator[Callable[[], None]]:
         return
     from rich.console import Group
     from rich.live import Live
-    from rich.progress import BarColumn, TextColumn
-    from rich.progress import Progress as Bar
+    from rich.progress import BarColumn, Progress as Bar, TextColumn
     from rich.text import Text
 
     bar = Bar(BarColumn(None), TextColumn("{task.fields[text]}"))

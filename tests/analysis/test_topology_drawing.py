@@ -6,9 +6,7 @@ import pytest
 from matplotlib.collections import LineCollection
 from matplotlib.patches import FancyArrowPatch
 
-from dfedsam.analysis.plot import consensus, style
-from dfedsam.analysis.plot import graph as graphs
-from dfedsam.analysis.plot import topology as drawing
+from dfedsam.analysis.plot import consensus, graph as graphs, style, topology as drawing
 from dfedsam.topologies import (
     barbell,
     binary_tree,

@@ -10,8 +10,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from dfedsam import registry
-from dfedsam.launch import help as plugin_help
-from dfedsam.launch import lists
+from dfedsam.launch import help as plugin_help, lists
 
 ROOT = Path(__file__).parents[2]
 TEXTBOOK = {  # kinds and plug-ins that need no source: textbook graphs, distributions and tools

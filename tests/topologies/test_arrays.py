@@ -7,8 +7,17 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from dfedsam.topologies import Static, from_file, make, metropolis, ring, spectrum, to_dict, verify
-from dfedsam.topologies import files as files_module
+from dfedsam.topologies import (
+    Static,
+    files as files_module,
+    from_file,
+    make,
+    metropolis,
+    ring,
+    spectrum,
+    to_dict,
+    verify,
+)
 from dfedsam.topologies.graph import Graph
 from dfedsam.topologies.graphs import random as graphs
 from dfedsam.topologies.spectra import extremes

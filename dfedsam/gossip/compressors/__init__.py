@@ -1,20 +1,5 @@
 """Compressors: encodings of rows in fewer bytes."""
 
-from dfedsam.gossip.compressors.base import Compressor
-from dfedsam.gossip.compressors.floats import BFloat16, Float16, NoCompression
-from dfedsam.gossip.compressors.low_rank import LowRank
-from dfedsam.gossip.compressors.quantizers import QSGD, BlockQuantizer, ScaledSign
-from dfedsam.gossip.compressors.sparse import RandomK, TopK
+import lazy_loader
 
-__all__ = [
-    "QSGD",
-    "BFloat16",
-    "BlockQuantizer",
-    "Compressor",
-    "Float16",
-    "LowRank",
-    "NoCompression",
-    "RandomK",
-    "ScaledSign",
-    "TopK",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

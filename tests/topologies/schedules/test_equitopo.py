@@ -4,8 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from dfedsam.topologies import d_equistatic, make, od_equidyn, ou_equidyn, u_equistatic, verify
 from dfedsam.topologies.matrices import circulant, from_pairs

@@ -6,8 +6,7 @@ from itertools import product
 import networkx as nx
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from dfedsam.topologies import make, verify
 from dfedsam.topologies.schedules.edge_colouring import matchings_of

@@ -5,8 +5,7 @@ from itertools import product
 import networkx as nx
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from dfedsam.topologies import latency, link_failures, make, peer_dropout, verify
 from dfedsam.topologies.schedules.unreliable import Links

@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from hypothesis.extra import numpy as arrays
 
 from dfedsam.gossip.compressors import BFloat16, Float16, LowRank, NoCompression, RandomK, ScaledSign, TopK
