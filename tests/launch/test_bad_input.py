@@ -386,7 +386,7 @@ CASES = {
     ),
     "a folder of no images": (
         "run --objective prompt_tuning --objective.data there --objective.blackbox image_text",
-        "data is there: it must hold a folder of images for each class",
+        "data is there: it must hold a folder of images per class",
     ),
     "a drawing of no classes": ("run --draw-split split.png", "draw_split is split.png.*Quadratic"),
     "no run to resume": ("resume there", "there: must be a run's folder, but it has no config.yaml"),

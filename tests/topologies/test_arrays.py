@@ -19,7 +19,7 @@ from dfedsam.topologies import (
     verify,
 )
 from dfedsam.topologies.graph import Graph
-from dfedsam.topologies.graphs import random as graphs
+from dfedsam.topologies.graphs import generators, random as graphs
 from dfedsam.topologies.spectra import extremes
 from dfedsam.topologies.weights.rules import WeightRule
 
@@ -29,14 +29,14 @@ SQUARE = np.array([[0, 1], [1, 2], [2, 3], [3, 0]])
 @pytest.mark.parametrize(("n", "p", "seed"), [(2, 0.5, 1), (40, 0.2, 3), (300, 0.02, 4), (50, 1.0, 0)])
 def test_erdos_renyi_is_networkx_s_edge_for_edge(n, p, seed):
     expected = nx.fast_gnp_random_graph(n, p, seed=seed)
-    drawn = Graph(n, graphs._gnp(n, p, seed)).networkx
+    drawn = Graph(n, generators.gnp(n, p, seed)).networkx
     assert list(drawn.edges()) == list(expected.edges())
 
 
 @pytest.mark.parametrize(("n", "degree", "seed"), [(6, 3, 0), (10, 8, 5), (50, 5, 1), (50, 5, 2), (400, 4, 3)])
 def test_random_regular_is_networkx_s(n, degree, seed):
     expected = {(min(edge), max(edge)) for edge in nx.random_regular_graph(degree, n, seed=seed).edges()}
-    assert set(map(tuple, graphs._regular(n, degree, seed).tolist())) == expected
+    assert set(map(tuple, generators.regular(n, degree, seed).tolist())) == expected
 
 
 def test_random_geometric_is_networkx_s():
