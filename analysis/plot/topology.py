@@ -188,7 +188,7 @@ def _draw_errors(ax: Axes, topology: Topology, figures: Mapping[str, Any]) -> No
     rate = figures["lambda"]
     if exact:
         ax.set_ylim(-0.02, 1.08)
-        ax.set_title(f"exact after {last} rounds")
+        ax.set_title(f"exact after {last} round{'s' if last > 1 else ''}")
     else:
         ax.set_yscale("log")
         ax.set_title(f"{errors[-1]:.1g} of the distance remains after {last} rounds")
