@@ -193,8 +193,9 @@ def test_references_that_a_kill_took_are_made_up_for(dfedsam):
     assert path.read_text() == written
 
 
-def test_a_full_disk_is_one_line_and_keeps_the_checkpoint(dfedsam, tmp_path):
+def test_a_full_disk_is_one_line_and_keeps_the_checkpoint(dfedsam, tmp_path, monkeypatch):
     """A limit on the size of files stands for the disk."""
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)  # what coverage writes would exceed it too
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))"
     job = start("run", *LONG, "--out", "a", cwd=tmp_path, setup=limit)
     _, err = job.communicate(timeout=60)
