@@ -82,9 +82,16 @@ def times_to_target(
 
 
 def seconds_of_rounds(
-    n: int, edges: Callable[[int], Edges], *, rounds: int, steps: int, size: float, compute: float, seed: int,
+    n: int,
+    edges: Callable[[int], Edges],
+    *,
+    rounds: int,
+    steps: int,
+    size: float,
+    compute: float,
+    seed: int,
     points: Points = GRID,
-) -> NDArray[np.float64]:  # fmt: skip
+) -> NDArray[np.float64]:
     """Seconds until the slowest of n peers has done its rounds, shape (points,).
 
     Args:
@@ -184,9 +191,14 @@ def _seconds(cell: Mapping[Any, Any], edges: Callable[[str], Callable[[int], Edg
     size = cell["bytes_end"] / (cell["round"] * steps * degree)
     try:
         return seconds_of_rounds(
-            n, edges(run), rounds=rounds, steps=steps, size=size, compute=QUERY * max(asked, 1),
+            n,
+            edges(run),
+            rounds=rounds,
+            steps=steps,
+            size=size,
+            compute=QUERY * max(asked, 1),
             seed=int(cell["seed"] or 0),
-        )  # fmt: skip
+        )
     except ValueError:
         return None
 

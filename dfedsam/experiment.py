@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 from dfedsam.adversary import Adversary, Attackers
 from dfedsam.algorithms import Algorithm
-from dfedsam.clock import AsynchronousTime, Clock, RunTime, SynchronousTime
+from dfedsam.clock import AsynchronousTime, Availability, Clock, RunTime, SynchronousTime
 from dfedsam.communication import connect
 from dfedsam.communication.base import Communicator
 from dfedsam.describe import describe, only_results
@@ -120,10 +120,10 @@ class Experiment:
                 raise OptionError("privacy", public_name(type(self.privacy)), rule, "choose an algorithm with rounds")
         if self.clock is not None:
             self.clock.check(topology, asynchronous=self.algorithm.wakes is not None)
-            churn = self.clock.availability is not None and self.algorithm.wakes is None
-            if churn:
-                self._check_churn()
-            if churn or self.clock.m is not None:
+            churn = self.clock.availability if self.algorithm.wakes is None else None
+            if churn is not None:
+                self._check_churn(churn)
+            if churn is not None or self.clock.m is not None:
                 topology = copy(topology)
                 topology.period = None  # which links are dropped changes from round to round
             if self.clock.m is not None and gossip is not None and not gossip.is_exact:
@@ -135,10 +135,10 @@ class Experiment:
             if self.clock is None:
                 raise OptionError("until", self.until, "needs simulated time", "set clock, such as --clock simulated")
 
-    def _check_churn(self) -> None:
+    def _check_churn(self, availability: Availability) -> None:
         """Raise OptionError unless peers may join a synchronous run, with a copy of a neighbour's x."""
         algorithm, gossip = self.algorithm, self.algorithm.gossip_of_x()
-        name, me = public_name(type(self.clock.availability)), public_name(type(algorithm))  # type: ignore[union-attr]
+        name, me = public_name(type(availability)), public_name(type(algorithm))
         if algorithm.needs_all_peers:
             rule = f"must be none for the algorithm {me}, whose server needs all peers in every round"
             raise OptionError("clock.availability", name, rule, f"choose {algorithm.instead}")

@@ -16,19 +16,19 @@ _STEP = 0.02  # along them, per coordinate
 Evaluate = Callable[[NDArray], dict[str, NDArray]]
 
 
-def more_metrics(run: Run, mean: NDArray, total: Callable[[NDArray], NDArray], evaluate: Evaluate) -> Row:
+def more_metrics(run: Run, mean: NDArray, mean_of: Callable[[NDArray], NDArray], evaluate: Evaluate) -> Row:
     """The metrics that the experiment requests, the same on every rank.
 
     Args:
         run: the run.
         mean: the mean model, shape (dim,).
-        total: function of rows of the block, shape (peers, dim), to their mean over the recorded peers.
-        evaluate: function of models (k, dim) to their metrics, on the root; empty elsewhere.
+        mean_of: the mean (dim,) over the recorded peers, of the block's rows (peers, dim).
+        evaluate: the metrics of models (k, dim), each (k,), on the root; empty elsewhere.
     """
     row, asked, communicator = Row(), run.experiment.metrics, run.communicator
     if "gradient_norm" in asked and (gradients := run.problem.full_gradients(mean)) is not None:
         gradients = np.broadcast_to(gradients, (len(communicator.block), len(mean)))
-        row["gradient_norm"] = float(np.linalg.norm(total(gradients)))
+        row["gradient_norm"] = float(np.linalg.norm(mean_of(gradients)))
     on_root = {}
     if communicator.is_root and {"distance", "regret"} & set(asked):
         solution = run.experiment.solution

@@ -1,7 +1,8 @@
 """Estimates whose minibatch noise vanishes, so that a constant rate ends at the optimum: SVRG, SARAH and SAGA.
 
 Any algorithm takes them: gradient_tracking with one is GT-SVRG, GT-SARAH or GT-SAGA, and lt_admm with saga is
-LT-ADMM-VR. They need to know each peer's examples (logistic_regression and prompt_tuning do).
+LT-ADMM-VR with a table that is kept between rounds. They need to know each peer's examples (logistic_regression and
+prompt_tuning do).
 """
 
 from __future__ import annotations

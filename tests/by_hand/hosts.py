@@ -1,4 +1,4 @@
-"""By hand: four simulated hosts, 1 Gbit/s and 1 ms apart, against what `dfedsam plan` foretells for them.
+"""By hand: four simulated hosts, 1 Gbit/s and 1 ms apart, against what `dfedsam plan` forecasts for them.
 
     sudo python tests/by_hand/hosts.py        # needs Linux, ip, tc and MPICH's mpirun
 
@@ -89,7 +89,7 @@ def play(folder: Path, rounds: int, hosts: list[str]) -> tuple[float, np.ndarray
 
 
 def main() -> int:
-    """Compare; exit status 1 where models differ or the messages take 30 % more or less than foretold."""
+    """Compare; exit status 1 where models differ or the messages take 30 % more or less than forecast."""
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
         try:
@@ -103,12 +103,12 @@ def main() -> int:
         parts = json.loads(subprocess.run(plan, check=True, capture_output=True, text=True).stdout)["parts"]
         _, one = play(folder, ROUNDS + 1, [])
     same, took = np.array_equal(one.view(np.uint8), four.view(np.uint8)), (long - short) / ROUNDS
-    foretold = (parts["rounds"] + parts["messages"]) / ROUNDS
+    forecast = (parts["rounds"] + parts["messages"]) / ROUNDS
     print("the bits of one process" if same else "DIFFERENT BITS")
     print(
-        f"a round: {1e3 * took:.1f} ms, foretold {1e3 * foretold:.1f}, messages {1e3 * parts['messages'] / ROUNDS:.1f}"
+        f"a round: {1e3 * took:.1f} ms, forecast {1e3 * forecast:.1f}, messages {1e3 * parts['messages'] / ROUNDS:.1f}"
     )
-    return 0 if same and abs(took / foretold - 1) < 0.3 else 1
+    return 0 if same and abs(took / forecast - 1) < 0.3 else 1
 
 
 if __name__ == "__main__":
