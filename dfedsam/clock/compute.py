@@ -285,7 +285,8 @@ def read_numbers(option: str, path: Path | str) -> NDArray[np.float64]:
     try:
         return np.loadtxt(path, delimiter=",", ndmin=2, dtype=np.float64)
     except OSError as error:
-        raise OptionError(option, path, f"must be readable, but: {error.strerror}", "fix the path") from None
+        reason = error.strerror or "there is no such file"  # numpy's own error has no strerror
+        raise OptionError(option, path, f"must be readable, but: {reason}", "fix the path") from None
     except ValueError as error:
         raise OptionError(option, path, f"must hold numbers separated by commas, but: {error}") from None
 

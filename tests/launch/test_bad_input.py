@@ -139,6 +139,10 @@ CASES = {
         "run --peers 3 --clock.availability.file gone.csv",
         "clock.availability.file is gone.csv: it must never leave nobody, but nobody is there from second 3; let",
     ),
+    "a trace that is missing": (
+        "run --peers 3 --clock.availability.file none.csv",
+        "clock.availability.file is none.csv: it must be readable, but: there is no such file; fix the path",
+    ),
     "a trace of other peers": (
         "run --peers 2 --clock.availability.file gone.csv",
         "clock.availability.file is gone.csv: it must name peers from 0 to 1, not 2 in line 2",
