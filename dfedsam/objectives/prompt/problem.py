@@ -16,17 +16,15 @@ from dfedsam.blackbox.base import BlackBox, cross_entropies, mean_over_examples,
 from dfedsam.blackbox.inputs import Bill
 from dfedsam.errors import BudgetExceeded
 from dfedsam.objectives.base import ALL_ROWS, Problem, Rows
+from dfedsam.objectives.prompt.first_order import first_order
 from dfedsam.objectives.prompt.parameters import PromptMap
 from dfedsam.peers import Peers
-from dfedsam.phases import track
-from dfedsam.random import RandomStream, generator
+from dfedsam.random import RandomStream
 from dfedsam.whole_files import write_atomic
 
 Answer = TypeVar("Answer")
 _LEAST = 1e-6  # of a loss that another is divided by
 _PROMPT_BYTES = 1 << 26  # of an evaluation's prompts, where each example has its own, that are made at a time
-_STEPS, _TEXT_STEPS, _TEXT_BATCH = 150, 40, 32  # of the first-order reference; a text is a forward and backward pass
-_LR = 0.01
 
 
 class PromptProblem(Problem):
@@ -47,6 +45,7 @@ class PromptProblem(Problem):
         batch_size: examples in a minibatch; 0: all of the peer's.
         perturbed: whether losses are divided by those on perturbed texts.
         by_peer: whether each peer's prompts are computed separately, so that no bit depends on other peers.
+        weighs_examples: whether a peer's losses are multiplied by its number of examples over the peers' mean number.
         card: metadata saved with the prompt.
         seed: the run's seed.
         dtype: type of x.
@@ -67,6 +66,7 @@ class PromptProblem(Problem):
         batch_size: int,
         perturbed: bool,
         by_peer: bool,
+        weighs_examples: bool,
         card: dict[str, str],
         seed: int,
         dtype: np.dtype,
@@ -78,6 +78,7 @@ class PromptProblem(Problem):
         self._batch_size, self._perturbed, self._by_peer = batch_size, perturbed, by_peer
         self._own = [shards[peer] for peer in block]
         self._widest = max(map(len, shards))
+        self._weights = self.sizes() / np.mean([len(one) for one in shards]) if weighs_examples else None
         self.dim, self.categorical = prompt_map.dim, prompt_map.categorical
         self.queries_per_loss = 2 if perturbed else 1
         steady = black_box.gives_scores and not (batch_size or perturbed or self.categorical or prompt_map.per_example)
@@ -121,13 +122,15 @@ class PromptProblem(Problem):
                 return mean_over_examples(self._example_losses(x, batch), batch)
             return self.black_box.losses(self._prompts(x), batch, self.labels[batch])
 
-        return self._within_budget(ask, np.zeros(x.shape[:2])).astype(x.dtype)
+        losses = self._within_budget(ask, np.zeros(x.shape[:2]))
+        return self._weighed(losses, rows).astype(x.dtype)
 
     def example_losses(self, x: NDArray, batch: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
         def ask() -> NDArray:
             return self._example_losses(x, batch) * (batch >= 0)[:, None]
 
-        return self._within_budget(ask, np.zeros((*x.shape[:2], batch.shape[1]))).astype(x.dtype)
+        losses = self._within_budget(ask, np.zeros((*x.shape[:2], batch.shape[1])))
+        return self._weighed(losses, rows).astype(x.dtype)
 
     def _example_losses(self, x: NDArray, batch: NDArray) -> NDArray[np.float64]:
         """One loss for each example, shape (p, q, b).
@@ -163,13 +166,13 @@ class PromptProblem(Problem):
         gradient = softmax(scores.reshape(*batch.shape, -1), axis=2)
         gradient -= self.labels[batch][:, :, None] == np.arange(gradient.shape[2])
         gradient *= (present / present.sum(axis=1, keepdims=True))[:, :, None]
-        return gradient.reshape(scores.shape)
+        return self._weighed(gradient, rows).astype(scores.dtype, copy=False).reshape(scores.shape)
 
     def gradients(self, x: NDArray, batch: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
         if not self.has_gradients:
             return super().gradients(x, batch, rows)
         _, gradients = self.black_box.gradients(self.map.prompts(x), batch, self.labels[batch])
-        return self.map.pull_back(gradients).astype(x.dtype)
+        return self._weighed(self.map.pull_back(gradients), rows).astype(x.dtype)
 
     def evaluate(self, x: NDArray) -> dict[str, NDArray]:
         """Loss and accuracy on the held-out examples, each (k,)."""
@@ -243,6 +246,12 @@ class PromptProblem(Problem):
             self.budget_exhausted = str(error)
             return otherwise
 
+    def _weighed(self, values: NDArray, rows: Rows) -> NDArray:
+        """Losses or their derivatives (p, …), multiplied by the peers' weights."""
+        if self._weights is None:
+            return values
+        return values * self._weights[rows].reshape(-1, *[1] * (values.ndim - 1))
+
     def _prompts(self, x: NDArray) -> NDArray:
         """Prompts of candidates (p, q, dim): soft (p, q, tokens, width), or text (p, q, tokens)."""
         if self._by_peer:  # the rounding of a row in a matrix product may depend on other rows
@@ -269,43 +278,3 @@ class PromptProblem(Problem):
         most = max(1, _PROMPT_BYTES // self.black_box.prompt.nbytes)
         chunks = np.split(examples, range(most, len(examples), most))
         return np.concatenate([self._scores(x[None, None], chunk[None], count=False)[0, 0] for chunk in chunks])
-
-
-def first_order(
-    black_box: BlackBox,
-    prompt_map: PromptMap,
-    examples: NDArray[np.int64],
-    labels: NDArray[np.int64],
-    seed: int,
-    dtype: np.dtype,
-) -> NDArray:
-    """The reference of a black-box run: exact gradients on the pooled training data, on the same parameters.
-
-    Adam (Kingma and Ba, 2015) with a linearly falling learning rate, in units of the prompt's own numbers, so that a
-    projection's scale does not matter.
-
-    Args:
-        black_box: one that gives gradients.
-        prompt_map: the map from a vector to the prompt.
-        examples: indices of the training examples, shape (n,).
-        labels: classes by index.
-        seed: the run's seed.
-        dtype: type of the vector.
-
-    Returns:
-        The vector, shape (dim,).
-    """
-    import torch
-
-    steps = _TEXT_STEPS if black_box.reads_texts else _STEPS
-    rng, x = generator(seed, "first-order reference"), torch.from_numpy(prompt_map.start().astype(np.float64))
-    adam = torch.optim.Adam([x], lr=_LR * prompt_map.unit, eps=1e-12)
-    falling = torch.optim.lr_scheduler.LambdaLR(adam, lambda step: 1 - step / steps)
-    for _ in track("first-order reference", range(steps)):
-        batch = np.sort(rng.permutation(examples)[:_TEXT_BATCH]) if black_box.reads_texts else examples
-        prompt = prompt_map.prompts(x.numpy().astype(dtype)[None])
-        _, gradient = black_box.gradients(prompt, batch[None], labels[batch][None])
-        x.grad = torch.from_numpy(prompt_map.pull_back(gradient)[0].astype(np.float64))
-        adam.step()
-        falling.step()
-    return x.numpy().astype(dtype)
