@@ -163,7 +163,7 @@ def test_scores_are_what_losses_are_made_of(options: dict, mode: str) -> None:
 
 
 def test_peers_weighed_by_examples_minimise_the_pooled_loss(options: dict) -> None:
-    plain, weighed = build(options), build(options, weights="examples")
+    plain, weighed = build(options), build(options, weigh_by="examples")
     x, batch = np.repeat(near_start(plain, 1, 2), PEERS, axis=0), plain.minibatch(draws())
     sizes = plain.sizes()
     assert sizes.std() > 0
