@@ -128,8 +128,7 @@ def calibrate(experiment: Experiment, communicator: Communicator, seconds: float
         The times, and the objective with its data, for a rehearsal.
     """
     speed, begin = Speed(), time.perf_counter()
-    experiment = _rehearsed(experiment, Bill())
-    run = simulation.begin(experiment, communicator)
+    run = simulation.begin(_rehearsed(experiment, Bill()), communicator)
     with tempfile.TemporaryDirectory(prefix="dfedsam-") as scratch:
         folder = RunFolder(communicator.broadcast(scratch))
         evaluation, saves, end = Evaluation(), Checkpoints(folder), math.inf
@@ -206,10 +205,8 @@ def rehearse(experiment: Experiment, communicator: Communicator, problem: Proble
     """
     communicator.messages = communicator.bytes = 0
     n, block = experiment.topology.n, communicator.block
-    editor = Bill()
-    experiment = _rehearsed(experiment, editor)
-    problem = problem or experiment.objective.build(n, block, experiment.seed, experiment.dtype)
-    rehearsal = _Rehearsal(simulation.begin(experiment, communicator, problem), editor)
+    problem, editor = problem or experiment.objective.build(n, block, experiment.seed, experiment.dtype), Bill()
+    rehearsal = _Rehearsal(simulation.begin(_rehearsed(experiment, editor), communicator, problem), editor)
     run, total = rehearsal.run, rehearsal.evaluate()
     while not run.over and run.round < experiment.rounds and not rehearsal.repeats():
         rehearsal.play()
