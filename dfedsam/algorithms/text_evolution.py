@@ -172,7 +172,7 @@ class TextEvolution(Algorithm):
         parents, mates = np.moveaxis((uniform[..., :2] * tokens.shape[1]).astype(np.int64), -1, 0)
         places = list(np.ndindex(parents.shape))
         drafts = [
-            Draft(*(words.text(tokens[at[0], chosen[at]]).strip() for chosen in (parents, mates)), seed)
+            Draft(words.text(tokens[at[0], parents[at]]).strip(), words.text(tokens[at[0], mates[at]]).strip(), seed)
             for at, seed in zip(places, (uniform[..., 2] * 2**31).astype(np.int64).ravel().tolist(), strict=True)
         ]
         try:

@@ -117,7 +117,7 @@ class ChatEditor(Editor, ServiceConfig):
             body: dict[str, Any] = {"model": self.model, "messages": [{"role": "user", "content": said}]}
             body |= {"temperature": self.temperature, "max_tokens": self.max_tokens}
             body |= {"seed": drafts[i].seed} if self.temperature else {}
-            key = [self._service.url, "rewrite", body]
+            key = self._service.key([self._service.url, "rewrite", body])
             tokens = self.tokens(drafts[i], length)
             return self._service.answer(key, "/chat/completions", lambda: body, tokens, message)
 

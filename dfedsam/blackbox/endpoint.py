@@ -191,10 +191,11 @@ class Endpoint(BlackBox):
 
         return self._service.answer(self._key(request), protocol.path, body, request.tokens, read, self._ask_for_fewer)
 
-    def _key(self, request: Request) -> list[Any]:
+    def _key(self, request: Request) -> str:
         """What an answer is stored under, whatever number of log-probabilities the server allows."""
         most = self.options.logprobs if self._protocol.most else 0
-        return [[self._service.url, self.options.protocol, most, request.body], self._protocol.classes]
+        asked = [self._service.url, self.options.protocol, most, request.body]
+        return self._service.key([asked, self._protocol.classes])
 
     def _ask_for_fewer(self, reason: str, body: Body) -> bool:
         """Ask for fewer log-probabilities from now on, if that is what the server refuses."""

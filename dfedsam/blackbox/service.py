@@ -59,7 +59,7 @@ class Service:
 
     def answer(
         self,
-        key: Any,
+        key: str,
         path: str,
         body: Callable[[], Body],
         tokens: int,
@@ -69,7 +69,7 @@ class Service:
         """What an answer says, from the file if it is known.
 
         Args:
-            key: all that the answer depends on, as JSON.
+            key: what the answer is stored under, by `key`.
             path: the request's path after the url.
             body: makes the request.
             tokens: tokens of the request, for budget and rate.
@@ -80,24 +80,28 @@ class Service:
             BudgetExceeded: if a request is needed that the budget does not cover.
             EndpointError: if the server does not answer.
         """
-        cache, digest = self._cache, self._cache.key(key)
-        known = cache.get(digest)
-        while known is None and not cache.claim(digest, self._client.longest):
+        cache = self._cache
+        known = cache.get(key)
+        while known is None and not cache.claim(key, self._client.longest):
             time.sleep(0.02)  # another thread, rank or run has sent the same request
-            known = cache.get(digest)
+            known = cache.get(key)
         if known is None:
             try:
-                known = cache.get(digest)
+                known = cache.get(key)
                 if known is None:
-                    known = self._ask(path, body, read, adapt, lambda: cache.spend(tokens, digest))
-                cache.put(digest, known)
+                    known = self._ask(path, body, read, adapt, lambda: cache.spend(tokens, key))
+                cache.put(key, known)
             finally:
-                cache.release(digest)
+                cache.release(key)
         return known
 
-    def knows(self, key: Any) -> bool:
+    def key(self, parts: Any) -> str:
+        """The key of an answer, from all that it depends on, as JSON."""
+        return self._cache.key(parts)
+
+    def knows(self, key: str) -> bool:
         """Whether the answer is in the file."""
-        return self._cache.get(self._cache.key(key)) is not None
+        return self._cache.get(key) is not None
 
     def spent(self) -> dict[str, int]:
         """The total requests and tokens paid for, as recorded in the file."""

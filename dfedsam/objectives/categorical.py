@@ -15,6 +15,7 @@ from dfedsam.random import RandomStream
 
 Form = Literal["probabilities", "logits"]
 FORMS = get_args(Form)
+Candidates = Sequence[int] | NDArray[np.int64]
 
 
 class Wording(Protocol):
@@ -24,7 +25,7 @@ class Wording(Protocol):
     consist of candidates alone is left out), and `length` the number of tokens of any text.
     """
 
-    def text(self, candidates: Sequence[int]) -> str: ...
+    def text(self, candidates: Candidates) -> str: ...
     def candidates(self, text: str) -> list[int]: ...
     def length(self, text: str) -> int: ...
 
@@ -35,7 +36,7 @@ class NumberWords:
 
     count: int
 
-    def text(self, candidates: Sequence[int]) -> str:
+    def text(self, candidates: Candidates) -> str:
         return " ".join(map(str, candidates))
 
     def candidates(self, text: str) -> list[int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, get_args
@@ -15,7 +14,7 @@ from dfedsam import validation
 from dfedsam.blackbox.base import BlackBox
 from dfedsam.blackbox.inputs import TaskSpec
 from dfedsam.errors import OptionError
-from dfedsam.objectives.categorical import Categorical, Form
+from dfedsam.objectives.categorical import Candidates, Categorical, Form
 from dfedsam.objectives.prompt.parameters import PromptMap, PromptParameters
 from dfedsam.random import generator
 
@@ -91,7 +90,7 @@ class _Words:
         self._ids, self._vocabulary = ids, vocabulary
         self._numbers = {token: number for number, token in enumerate(ids.tolist())}
 
-    def text(self, candidates: Sequence[int]) -> str:
+    def text(self, candidates: Candidates) -> str:
         return self._vocabulary.text(self._ids[np.asarray(candidates, np.intp)].tolist())
 
     def candidates(self, text: str) -> list[int]:

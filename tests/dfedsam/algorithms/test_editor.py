@@ -108,16 +108,19 @@ def test_a_plan_counts_its_requests_and_asks_none(server: Server, tmp_path: Path
     assert counts.queries == PEERS * last["queries"]
 
 
-def test_options_out_of_range() -> None:
-    for wrong, message in (
-        ({"rewrites": 0}, "rewrites is 0"),
-        ({"instruction": "Rewrite it"}, "instruction is Rewrite it: it must have {prompt} once"),
-        ({"instruction": "{prompt} {text}"}, "must have {prompt} once, and no other field than {other}"),
-        ({"temperature": -1.0}, "temperature is -1"),
-        ({"url": "localhost"}, "url is localhost: it must begin with http"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            ChatEditor(model="m", **wrong)
+@pytest.mark.parametrize(("wrong", "message"), [
+    ({"rewrites": 0}, "rewrites is 0"),
+    ({"instruction": "Rewrite it"}, "instruction is Rewrite it: it must have {prompt} once"),
+    ({"instruction": "{prompt} {text}"}, "must have {prompt} once, and no other field than {other}"),
+    ({"temperature": -1.0}, "temperature is -1"),
+    ({"url": "localhost"}, "url is localhost: it must begin with http"),
+])  # fmt: skip
+def test_options_out_of_range(wrong: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ChatEditor(model="m", **wrong)
+
+
+def test_it_writes_no_more_than_the_children() -> None:
     with pytest.raises(ValueError, match=r"editor.rewrites is 11: it must be at most children, which is 10"):
         TextEvolution(editor=ChatEditor(model="m", rewrites=11))
 
