@@ -16,15 +16,17 @@ from dfedsam.blackbox.base import BlackBox, cross_entropies, mean_over_examples,
 from dfedsam.blackbox.inputs import Bill
 from dfedsam.errors import BudgetExceeded
 from dfedsam.objectives.base import ALL_ROWS, Problem, Rows
-from dfedsam.objectives.prompt.first_order import first_order
 from dfedsam.objectives.prompt.parameters import PromptMap
 from dfedsam.peers import Peers
-from dfedsam.random import RandomStream
+from dfedsam.phases import track
+from dfedsam.random import RandomStream, generator
 from dfedsam.whole_files import write_atomic
 
 Answer = TypeVar("Answer")
 _LEAST = 1e-6  # of a loss that another is divided by
 _PROMPT_BYTES = 1 << 26  # of an evaluation's prompts, where each example has its own, that are made at a time
+_STEPS, _TEXT_STEPS, _TEXT_BATCH = 150, 40, 32  # of the first-order reference; a text is a forward and backward pass
+_LR = 0.01
 
 
 class PromptProblem(Problem):
@@ -122,8 +124,7 @@ class PromptProblem(Problem):
                 return mean_over_examples(self._example_losses(x, batch), batch)
             return self.black_box.losses(self._prompts(x), batch, self.labels[batch])
 
-        losses = self._within_budget(ask, np.zeros(x.shape[:2]))
-        return self._weighed(losses, rows).astype(x.dtype)
+        return self._weighed(self._within_budget(ask, np.zeros(x.shape[:2])), rows).astype(x.dtype)
 
     def example_losses(self, x: NDArray, batch: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
         def ask() -> NDArray:
