@@ -535,7 +535,7 @@ def answering(status, answer):
     """The address of a server that gives everyone this answer."""
 
     class Handler(BaseHTTPRequestHandler):
-        def log_message(self, *arguments):
+        def log_message(self, format, *args):
             """Quiet."""
 
         def do_POST(self):

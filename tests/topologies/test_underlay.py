@@ -108,8 +108,8 @@ def test_what_is_no_underlay_is_refused(tmp_path):
         read_underlay("gia")
     with pytest.raises(OptionError, match="distance between 0 and 1 in km"):
         underlay_of(nx.path_graph(2))
-    graph = nx.Graph([(0, 1), (2, 3)])
-    nx.set_edge_attributes(graph, 1.0, "distance")
+    graph = nx.Graph()
+    graph.add_edges_from([(0, 1), (2, 3)], distance=1.0)
     with pytest.raises(OptionError, match="must be connected"):
         underlay_of(graph)
     (tmp_path / "odd.gml").write_text("graph [ node [")
