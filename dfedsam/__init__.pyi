@@ -63,7 +63,9 @@ from .algorithms import (
 from .blackbox import (
     BlackBoxConfig as BlackBoxConfig,
     CausalLMConfig as CausalLMConfig,
+    ChatEditor as ChatEditor,
     DualEncoderConfig as DualEncoderConfig,
+    Editor as Editor,
     EndpointConfig as EndpointConfig,
     FunctionConfig as FunctionConfig,
     ImageTextConfig as ImageTextConfig,
@@ -165,6 +167,7 @@ from .privacy import (
     GaussianMessages as GaussianMessages,
     Laplace as Laplace,
     Privacy as Privacy,
+    ZipDL as ZipDL,
 )
 from .result import (
     Result as Result,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.gossip.inbox import Inbox, exchange, plain
+from dfedsam.gossip.inbox import Inbox, MessageNoise, exchange, plain
 from dfedsam.topologies import cache_by_id
 from dfedsam.topologies.matrices import diagonal
 
@@ -48,6 +48,8 @@ class Channel:
         attackers: who forges messages; None: nobody.
         losses: function of (rows of the block (p,), candidates (p, c, dim)) that queries each peer's losses of these on
             its minibatch of the round's first local step, shape (p, c), infinite where they are not finite.
+        noise: function of the numbers of (receivers, senders) that returns the noise of each such message, shape
+            (edges, dim), a peer's own share included, where messages to different neighbours differ; None: they do not.
     """
 
     weights: csr_array
@@ -56,6 +58,7 @@ class Channel:
     update: LocalUpdate | None = None
     attackers: Attackers | None = None
     losses: Callable[[NDArray[np.intp], NDArray], NDArray] | None = None
+    noise: MessageNoise | None = None
 
     def mix(self, x: NDArray, out: NDArray | None = None) -> NDArray:
         """One gossip step: the block's rows of W_t x.
@@ -64,18 +67,22 @@ class Channel:
             x: the block's rows, shape (peers, d).
             out: array for the result, of the shape and type of x; None: a new array.
         """
-        if self.attackers is not None:
+        if self.attackers is not None or self.noise is not None:
             return exchange(self, x, plain)
         return self.communicator.mix(self.weights, x, out=out)
 
-    def aggregate(self, x: NDArray, rule: Callable[[Inbox], NDArray]) -> NDArray:
+    def aggregate(
+        self, x: NDArray, rule: Callable[[Inbox], NDArray], sizes: NDArray[np.int64] | None = None, longest: int = 0
+    ) -> NDArray:
         """One gossip step by another rule than W x: from what each peer receives to its new row.
 
         Args:
             x: the block's rows, shape (peers, d).
             rule: from the inbox to the new rows, shape (peers, d); a row depends on its own edges alone.
+            sizes: bytes that each row counts as a message, shape (peers,); None: those of the row.
+            longest: the bytes that any such message may have, which simulated time takes for all.
         """
-        return exchange(self, x, rule)
+        return exchange(self, x, rule, sizes, longest)
 
     def difference(self, x: NDArray) -> NDArray[np.float64]:
         """(W_t − I) x: the increment of the block's rows x (peers, d) in one step; rows of W_t must sum to one.
