@@ -37,7 +37,7 @@ def test_many_are_a_map(peers, classes):
     np.testing.assert_array_equal(image.get_array(), counts.T)
     (steps,) = above.patches
     assert isinstance(steps, StepPatch)
-    np.testing.assert_array_equal(steps.get_data().values, counts.sum(axis=1))
+    np.testing.assert_array_equal(steps.get_data()[0], counts.sum(axis=1))
     assert len(ax.get_yticks()) <= 24
     assert ax.get_yticklabels()[0].get_text() == "class 0"
 
