@@ -165,6 +165,7 @@ from .privacy import (
     GaussianMessages as GaussianMessages,
     Laplace as Laplace,
     Privacy as Privacy,
+    ZipDL as ZipDL,
 )
 from .result import (
     Result as Result,

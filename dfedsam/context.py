@@ -248,13 +248,14 @@ class RoundContext:
         """
         self._phases += 1
         stream = replace(self.stream, purpose=f"gossip {self._phases}")
+        noise = None
         if x is not None and self.privacy is not None and self.privacy.releases == "messages":
-            noise = replace(stream, purpose=f"privacy {self._phases}")
+            drawn = replace(stream, purpose=f"privacy {self._phases}")
             start = cast("NDArray", self.start)  # kept if messages are noisy
-            cast("MessagePrivacy", self.privacy).protect(x, start, self.weights, self.communicator, noise)
+            noise = cast("MessagePrivacy", self.privacy).protect(x, start, self.weights, self.communicator, drawn)
         if x is not None:
             self.before_gossip(x)
-        return Channel(self.weights, self.communicator, stream, update, self.attackers, self._losses)
+        return Channel(self.weights, self.communicator, stream, update, self.attackers, self._losses, noise)
 
     def _losses(self, rows: NDArray[np.intp], candidates: NDArray) -> NDArray:
         losses = np.empty(candidates.shape[:2], candidates.dtype)

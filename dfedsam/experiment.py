@@ -105,13 +105,14 @@ class Experiment:
                 raise OptionError("metrics", metric, rule, "choose quadratic, or logistic_regression with l2 above 0")
         check_placement(self.placement)
         verify(self.topology)
-        self._check_clock()
+        topology = self._check_clock()
         self._check_adversary()
         object.__setattr__(self, "algorithm", self.algorithm.for_rounds(self.rounds))
         if self.privacy is not None:
-            object.__setattr__(self, "privacy", self.privacy.for_run(self.topology, self.algorithm, self.rounds))
+            object.__setattr__(self, "privacy", self.privacy.for_run(topology, self.algorithm, self.rounds))
 
-    def _check_clock(self) -> None:
+    def _check_clock(self) -> Topology:
+        """The topology as the clock changes it."""
         topology, gossip = self.topology, self.algorithm.gossip_of_x()
         if self.algorithm.wakes is not None:
             object.__setattr__(self, "clock", self.clock or Clock())
@@ -134,6 +135,7 @@ class Experiment:
             positive("until", self.until)
             if self.clock is None:
                 raise OptionError("until", self.until, "needs simulated time", "set clock, such as --clock simulated")
+        return topology
 
     def _check_churn(self, availability: Availability) -> None:
         """Raise OptionError unless peers may join a synchronous run, with a copy of a neighbour's x."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.gossip.inbox import Inbox, exchange, plain
+from dfedsam.gossip.inbox import Inbox, MessageNoise, exchange, plain
 from dfedsam.topologies import cache_by_id
 from dfedsam.topologies.matrices import diagonal
 
@@ -48,6 +48,8 @@ class Channel:
         attackers: who forges messages; None: nobody.
         losses: function of (rows of the block (p,), candidates (p, c, dim)) that queries each peer's losses of these on
             its minibatch of the round's first local step, shape (p, c), infinite where they are not finite.
+        noise: function of the numbers of (receivers, senders) that returns the noise of each such message, shape
+            (edges, dim), a peer's own share included, where messages to different neighbours differ; None: they do not.
     """
 
     weights: csr_array
@@ -56,6 +58,7 @@ class Channel:
     update: LocalUpdate | None = None
     attackers: Attackers | None = None
     losses: Callable[[NDArray[np.intp], NDArray], NDArray] | None = None
+    noise: MessageNoise | None = None
 
     def mix(self, x: NDArray, out: NDArray | None = None) -> NDArray:
         """One gossip step: the block's rows of W_t x.
@@ -64,7 +67,7 @@ class Channel:
             x: the block's rows, shape (peers, d).
             out: array for the result, of the shape and type of x; None: a new array.
         """
-        if self.attackers is not None:
+        if self.attackers is not None or self.noise is not None:
             return exchange(self, x, plain)
         return self.communicator.mix(self.weights, x, out=out)
 

@@ -15,6 +15,8 @@ from dfedsam.communication.kernels import WeightRows, accumulate, multiply
 if TYPE_CHECKING:
     from dfedsam.gossip.channel import Channel
 
+MessageNoise = Callable[[NDArray[np.intp], NDArray[np.intp]], NDArray]  # see Channel.noise
+
 
 @dataclass(frozen=True)
 class Inbox:
@@ -47,9 +49,10 @@ class Inbox:
             own: shape (peers,).
             weights: shape (edges,).
         """
-        out = self.x * own[:, None].astype(self.x.dtype)
-        some = WeightRows(self.indptr, self.columns, weights.astype(self.x.dtype))
-        multiply([(some, self.rows)], out, self.channel.communicator.pool, add=True)
+        count, dtype, out = len(self.x), self.x.dtype, np.empty_like(self.x)
+        diagonal = WeightRows(np.arange(count + 1), np.arange(count), own.astype(dtype))
+        edges = WeightRows(self.indptr, self.columns, weights.astype(dtype))
+        multiply([(diagonal, self.x), (edges, self.rows)], out, self.channel.communicator.pool)
         return out
 
 
@@ -69,15 +72,16 @@ def exchange(channel: Channel, x: NDArray, rule: Callable[[Inbox], NDArray]) -> 
     """
     inbox, receivers, senders = _receive(channel, np.ascontiguousarray(x))
     attackers = channel.attackers
+    sent = inbox if channel.noise is None else _add_noise(inbox, channel.noise, receivers, senders)
     if attackers is None:
-        return rule(inbox)
+        return rule(sent)
     view, forged, honest = _view(inbox, channel, attackers, receivers, senders)
     adversary = attackers.adversary
-    results = ((scale, rule(_forge(inbox, adversary.forge(view, scale), forged, honest))) for scale in adversary.scales)
+    results = (rule(_forge(sent, adversary.forge(view, scale), forged, honest)) for scale in adversary.scales)
     if len(adversary.scales) == 1:
-        return next(results)[1]
+        return next(results)
     worst, farthest = x, -1.0
-    for _, result in results:
+    for result in results:
         squares = np.where(view.honest, np.einsum("pd,pd->p", result - view.mean, result - view.mean), 0)
         distance = float(channel.communicator.total(squares))
         worst, farthest = (result, distance) if distance > farthest else (worst, farthest)
@@ -99,6 +103,14 @@ def _receive(channel: Channel, x: NDArray) -> tuple[Inbox, NDArray[np.intp], NDA
     columns, honest = np.searchsorted(peers, senders), np.ones(len(senders), np.bool_)
     rows = messages.view(x.dtype)
     return Inbox(x, rows, ends, columns, weights, own, honest, channel), receivers, senders
+
+
+def _add_noise(inbox: Inbox, noise: MessageNoise, receivers: NDArray[np.intp], senders: NDArray[np.intp]) -> Inbox:
+    """The inbox with noise on each message, and on each peer's own row."""
+    block = np.asarray(inbox.channel.communicator.block)
+    drawn = noise(np.concatenate([block[receivers], block]), np.concatenate([senders, block]))
+    rows = inbox.rows[inbox.columns] + drawn[: len(senders)]
+    return replace(inbox, x=inbox.x + drawn[len(senders) :], rows=rows, columns=np.arange(len(rows)))
 
 
 def _view(

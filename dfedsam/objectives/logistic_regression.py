@@ -84,11 +84,7 @@ class LogisticRegression(Objective):
 
     def build(self, peers: int, block: Peers, seed: int, dtype: DTypeLike) -> LogisticRegressionProblem:
         """Draw or read the data and split them; see Objective.build."""
-        data = self._data(peers, seed)
-        features = np.concatenate([data.features, np.ones((len(data.features), 1))], axis=1).astype(dtype)
-        shards = self._shards(data, peers, seed)
-        parts = data.test, data.validation, max(map(len, shards)), data.names
-        return LogisticRegressionProblem(self, features, data.labels, [shards[i] for i in block], *parts)
+        return LogisticRegressionProblem(self, *self._examples(peers, seed), block, dtype)
 
     @property
     def is_solvable(self) -> bool:
@@ -111,14 +107,14 @@ class LogisticRegression(Objective):
         return Solution(found.x, loss)
 
     def class_counts(self, peers: int, seed: int) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-        data = self._data(peers, seed)
-        shards = self._shards(data, peers, seed)
+        data, shards = self._examples(peers, seed)
         return data.names, np.stack([np.bincount(data.labels[part], minlength=len(data.names)) for part in shards])
 
-    def _shards(self, data: _Data, peers: int, seed: int) -> list[NDArray[np.int64]]:
-        """Each peer's example indices."""
+    def _examples(self, peers: int, seed: int) -> tuple[_Data, list[NDArray[np.int64]]]:
+        """All examples, and each peer's example indices."""
+        data = self._data(peers, seed)
         parts = self.split.split(data.labels[data.train], peers, self.min_examples, generator(seed, "split"))
-        return [data.train[part] for part in parts]
+        return data, [data.train[part] for part in parts]
 
     def _data(self, peers: int, seed: int) -> _Data:
         data = self._synthetic(peers, seed) if self.data == "synthetic" else self._read(seed)
@@ -183,39 +179,30 @@ class LogisticRegressionProblem(Problem):
 
     Args:
         options: the objective.
-        features: of all examples, with a last column of ones, shape (n, features + 1), in the type of x.
-        labels: their classes, shape (n,).
-        shards: example indices of each peer of the block.
-        test: indices of the examples for evaluation.
-        validation: indices of those for validation.
-        most: the most examples of any peer of the network.
-        names: the classes' names.
+        data: all examples.
+        shards: example indices of each peer of the network.
+        block: the block's peers.
+        dtype: type of x.
     """
 
     has_gradients = True
     gives_example_losses = True
 
     def __init__(
-        self,
-        options: LogisticRegression,
-        features: NDArray,
-        labels: NDArray[np.int64],
-        shards: list[NDArray[np.int64]],
-        test: NDArray[np.int64],
-        validation: NDArray[np.int64],
-        most: int,
-        names: tuple[str, ...],
+        self, options: LogisticRegression, data: _Data, shards: list[NDArray[np.int64]], block: Peers, dtype: DTypeLike
     ) -> None:
-        self._most, self._names = most, names
-        self.options = options
+        features = np.concatenate([data.features, np.ones((len(data.features), 1))], axis=1).astype(dtype)
+        labels, own = data.labels, [shards[i] for i in block]
+        self.options, self._names = options, data.names
         self.classes = int(labels.max()) + 1
         self.dim = self.classes * features.shape[1]
-        self._test = features[test], labels[test]
-        self._validation = features[validation], labels[validation]
-        self._counts = np.array([len(part) for part in shards])
+        self._test = features[data.test], labels[data.test]
+        self._validation = features[data.validation], labels[data.validation]
+        self._most = max(map(len, shards))
+        self._counts = np.array([len(part) for part in own])
         self._first = np.cumsum(self._counts) - self._counts
-        self._features = features[np.concatenate(shards)]
-        self._labels = labels[np.concatenate(shards)]
+        self._features = features[np.concatenate(own)]
+        self._labels = labels[np.concatenate(own)]
 
     def start(self) -> NDArray:
         """Zero, shape (dim,)."""

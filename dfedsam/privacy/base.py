@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError, options_within
-from dfedsam.privacy.accounting import Accountant, noise_for
+from dfedsam.privacy.accounting import Accountant, epsilon, noise_for
 from dfedsam.registry import public_name
 from dfedsam.validation import one_of, positive
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from dfedsam.algorithms import Algorithm
     from dfedsam.communication.base import Communicator
+    from dfedsam.gossip.channel import MessageNoise
     from dfedsam.objectives.base import Problem, Rows
     from dfedsam.random import RandomStream
     from dfedsam.topologies import Topology
@@ -40,7 +41,7 @@ class Privacy(ABC):
     Attributes:
         releases: what gets noise: "scalars", differences of losses, or "messages", whole rows.
         protects: whose data neighbouring data sets differ by, in words.
-        pairwise: whether `spent_at` says what a peer learns that sees only a share of what is released.
+        pairwise: whether `spent_at` says what a peer learns that sees only some of what is released.
     """
 
     releases: ClassVar[Literal["scalars", "messages"]]
@@ -105,8 +106,12 @@ class Privacy(ABC):
     def spent(self, topology: Topology, algorithm: Algorithm, rounds: int) -> float:
         """ε at δ after so many rounds, against an observer of everything that is released."""
 
-    def spent_at(self, share: float, rounds: int) -> float:
-        """ε at δ after so many rounds towards a peer whose Rényi divergence is a share of an all-seeing observer's."""
+    def spent_by_peer(self, topology: Topology, algorithm: Algorithm, rounds: int) -> NDArray[np.float64]:
+        """`spent` of each peer's data, shape (n,), of which it is the largest."""
+        return np.full(topology.n, self.spent(topology, algorithm, rounds))
+
+    def spent_at(self, releases: float) -> float:
+        """ε at δ towards a peer whose Rényi divergence is that of so many releases to an observer of everything."""
         raise NotImplementedError(f"{public_name(type(self))} has no pairwise losses")
 
     @abstractmethod
@@ -232,15 +237,39 @@ class MessagePrivacy(Privacy):
 
     def protect(
         self, x: NDArray, start: NDArray, W: csr_array, communicator: Communicator, stream: RandomStream
-    ) -> None:
-        """Clip the updates of the block's rows x (peers, d) since `start`, and add noise, in place."""
+    ) -> MessageNoise | None:
+        """Clip the updates of the block's rows x (peers, d) since `start`, and add noise, in place.
+
+        Returns:
+            The noise of each message, as `Channel.noise`; None where `x` has all of it.
+        """
         update = x - start
         norms = np.sqrt(np.einsum("pd,pd->p", update, update, dtype=np.float64))
         factor = np.minimum(1, self.clip / np.maximum(norms, np.finfo(np.float64).tiny))
         np.multiply(update, factor[:, None].astype(x.dtype), out=update)
         np.add(start, update, out=x)
-        x += self.clip * self.draw(x.shape[1], W, communicator, stream).astype(x.dtype)
+        return self.add_noise(x, W, communicator, stream)
 
     @abstractmethod
-    def draw(self, dim: int, W: csr_array, communicator: Communicator, stream: RandomStream) -> NDArray:
-        """Noise for rows of sensitivity 2, shape (peers, dim)."""
+    def leaks(self, topology: Topology) -> NDArray[np.float64]:
+        """σ² over that of the independent noise that would hide each peer's row as well in one round, shape (n,)."""
+
+    def count_releases(self, rounds: int) -> int:
+        """How many releases of sensitivity 2C tell as much as those of so many rounds."""
+        return rounds
+
+    def spent(self, topology: Topology, algorithm: Algorithm, rounds: int) -> float:
+        return self._spent(float(self.leaks(topology).max()), rounds)
+
+    def spent_by_peer(self, topology: Topology, algorithm: Algorithm, rounds: int) -> NDArray[np.float64]:
+        return np.array([self._spent(leak, rounds) for leak in self.leaks(topology).tolist()])
+
+    def _spent(self, leak: float, rounds: int) -> float:
+        sigma = self.sigma / leak**0.5 / 2
+        return epsilon("gaussian", sigma, self.count_releases(rounds), self.delta, accountant=self.accountant)
+
+    @abstractmethod
+    def add_noise(
+        self, x: NDArray, W: csr_array, communicator: Communicator, stream: RandomStream
+    ) -> MessageNoise | None:
+        """Add noise to the block's rows x (peers, d) in place, or return that of each message, as `protect` does."""

@@ -5,15 +5,21 @@ from functools import partial
 import networkx as nx
 import numpy as np
 
-from dfedsam import Clipped, CSPlus, Median, TrimmedMean
+from dfedsam import GTS, IOS, NNA, Balance, Clipped, CSPlus, GeometricMedian, Krum, Median, TrimmedMean
 from dfedsam.communication import SingleProcess
 from dfedsam.gossip.channel import Channel
 from dfedsam.random import RandomStream
+from dfedsam.registry import public_name
 from tests.benchmarks import Row, seconds
 from tests.dfedsam.communication.cases import averaging
 
 PEERS, WIDTH = 1024, 4096
-RULES = {"clipped": Clipped(), "cs_plus": CSPlus(), "trimmed_mean": TrimmedMean(), "median": Median()}
+RULES = {
+    public_name(type(rule)): rule
+    for rule in (
+        Clipped(), CSPlus(), GTS(), NNA(), Balance(), IOS(), Krum(), GeometricMedian(), TrimmedMean(), Median()
+    )
+}  # fmt: skip
 
 
 def run() -> list[Row]:

@@ -82,6 +82,7 @@ from dfedsam import (
     TrimmedMean,
     TwoPoint,
     WangElia,
+    ZipDL,
     run,
     topologies,
 )
@@ -211,11 +212,12 @@ CASES = dict(
         case(LogisticRegression(features=3), DPSGD(gossip=UBAR()), "random_regular", adversary=ALIE()),
         case(LogisticRegression(features=3), SAM, privacy=Gaussian(noise=2.0, rate=0.3)),
         case(Quadratic(dim=13), DFedSAMMG(), privacy=Decor(noise=0.1)),
+        case(Quadratic(dim=13), DPSGD(), privacy=ZipDL(noise=0.1)),
         case(Quadratic(dim=13), GradientTracking(), "complete", adversary=ALIE(line_search=True)),
         case(LinearScores(), DFedSAM(lr=0.05, rho=0.1, estimator=ScoreSketch(directions=3))),
     ]
 )
-assert len(CASES) == len(ALGORITHMS) + 23
+assert len(CASES) == len(ALGORITHMS) + 24
 
 
 def run_case(

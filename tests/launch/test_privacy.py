@@ -17,8 +17,15 @@ def test_the_ledger_of_runs_with_and_without_a_mechanism(dfedsam):
     assert scalars.startswith("ε = 3 per peer, of a budget of 3, at δ = 1e-05, after 2 rounds")
     assert "Poisson samples of rate 0.5; 5 local steps a round, 2 estimates each" in scalars
     ledger = json.loads(dfedsam("privacy", "messages", "--json").out)
-    assert ledger["by_distance"][0] >= ledger["by_distance"][1] >= ledger["by_distance"][2] == 0
-    assert ledger["epsilon"] >= ledger["by_distance"][0]
+    near, next_to_near, far = ledger["by_distance"][:3]
+    assert ledger["epsilon"] == near[0] == near[1] > next_to_near[1] > far[0] == 0, "after two rounds, of a step each"
+    assert ledger["per_peer"] == [ledger["epsilon"]] * 8
+    assert [0, 7, near[0]] in ledger["per_neighbour"]
+    of_one = dfedsam("privacy", "messages", "--peer", "3").out
+    assert [line.split()[0] for line in of_one.splitlines()[-2:]] == ["2", "4"], "its neighbours on the ring"
+    assert "none is known to learn less" in scalars
+    refused = dfedsam("privacy", "messages", "--peer", "8")
+    assert (refused.status, refused.err.count("\n")) == (2, 1)
 
 
 def test_attackers_of_a_topology(dfedsam):

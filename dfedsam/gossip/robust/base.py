@@ -86,7 +86,7 @@ class RobustGossip(MultiStepGossip[GossipState]):
 
 @dataclass(frozen=True)
 class Neighbourhoods:
-    """Some of the block's peers that have equally many neighbours, p with k each, and what these send.
+    """All of the block's peers that have equally many neighbours, p with k each, and what these send.
 
     Args:
         inbox: of the step.
@@ -114,52 +114,76 @@ class Neighbourhoods:
         return self.inbox.honest[self.edges]
 
     @cached_property
-    def own(self) -> NDArray:
-        """x_i, shape (p, d)."""
-        return self.inbox.x[self.peers]
+    def norms(self) -> NDArray[np.float64]:
+        """‖x_i‖, shape (p,)."""
+        norms = np.empty(len(self.peers))
 
-    @cached_property
-    def received(self) -> NDArray:
-        """The neighbours' messages, shape (p, k, d)."""
-        return np.take(self.inbox.rows, self.inbox.columns[self.edges], axis=0, mode="clip")  # clip: no second copy
+        def work(some: slice) -> None:
+            own = self.inbox.x[self.peers[some]]
+            norms[some] = np.sqrt(np.einsum("pd,pd->p", own, own).astype(np.float64))
 
-    @cached_property
-    def differences(self) -> NDArray:
-        """Messages less x_i, shape (p, k, d); it takes the memory of `received`."""
-        received = self.received
-        received -= self.own[:, None]
-        return received
+        self.each_chunk(work)
+        return norms
 
     @cached_property
     def distances(self) -> NDArray[np.float64]:
         """‖x_j − x_i‖, shape (p, k)."""
-        flat = self.differences.reshape(-1, self.differences.shape[2])
-        return np.sqrt(np.einsum("ed,ed->e", flat, flat).astype(np.float64)).reshape(self.edges.shape)
+        distances = np.empty(self.edges.shape)
+
+        def work(some: slice) -> None:
+            differences = self._differences(some)
+            flat = differences.reshape(-1, differences.shape[2])
+            distances[some] = np.sqrt(np.einsum("ed,ed->e", flat, flat).astype(np.float64)).reshape(
+                distances[some].shape
+            )
+
+        self.each_chunk(work)
+        return distances
 
     @cached_property
     def gram(self) -> NDArray[np.float64]:
         """Inner products of x_j − x_i, the peer itself first, shape (p, k + 1, k + 1)."""
-        p, k, _ = self.differences.shape
+        p, k = self.edges.shape
         gram = np.zeros((p, k + 1, k + 1))
-        gram[:, 1:, 1:] = np.matmul(self.differences, self.differences.swapaxes(1, 2))
+
+        def work(some: slice) -> None:
+            differences = self._differences(some)
+            gram[some, 1:, 1:] = np.matmul(differences, differences.swapaxes(1, 2))
+
+        self.each_chunk(work)
         return gram
 
+    def received(self, edges: NDArray[np.intp]) -> NDArray:
+        """The messages of some edges, of their shape and (d,)."""
+        return np.take(self.inbox.rows, self.inbox.columns[edges], axis=0, mode="clip")  # clip: no second copy
 
-def each_neighbourhood(inbox: Inbox, work: Callable[[Neighbourhoods], None]) -> None:
-    """Call `work` on all of the block's peers that have neighbours, in chunks that fit into the cache, in threads."""
-    degrees, chunks = np.diff(inbox.indptr), []
+    def _differences(self, some: slice) -> NDArray:
+        """Messages less x_i, for some of the p peers, shape (some, k, d)."""
+        received = self.received(self.edges[some])
+        received -= self.inbox.x[self.peers[some], None]
+        return received
+
+    def each_chunk(self, work: Callable[[slice], None]) -> None:
+        """Call `work` on chunks of the p peers, whose messages fit into the cache, in threads."""
+        p, k = self.edges.shape
+        size = max(1, _CHUNK_BYTES // (k * self.inbox.x[0].nbytes))
+
+        def some(start: int, stop: int) -> None:
+            with short_buffers(), np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+                for low in range(start * size, min(p, stop * size), size):
+                    work(slice(low, low + size))
+
+        received = self.edges.size * self.inbox.x[0].nbytes
+        self.inbox.channel.communicator.pool.map_ranges(some, -(-p // size), 1 + received // WORTH_A_THREAD)
+
+
+def neighbourhoods(inbox: Inbox) -> list[Neighbourhoods]:
+    """The block's peers that have neighbours, by their number."""
+    degrees, all_of = np.diff(inbox.indptr), []
     for k in np.unique(degrees[degrees > 0]).tolist():
         peers = np.flatnonzero(degrees == k)
-        size = max(1, _CHUNK_BYTES // (k * inbox.x[0].nbytes))
-        chunks += [(peers[low : low + size], np.arange(k)) for low in range(0, len(peers), size)]
-
-    def some(start: int, stop: int) -> None:
-        with short_buffers(), np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            for peers, place in chunks[start:stop]:
-                work(Neighbourhoods(inbox, peers, inbox.indptr[peers, None] + place))
-
-    pool, received = inbox.channel.communicator.pool, len(inbox.columns) * inbox.x[0].nbytes
-    pool.map_ranges(some, len(chunks), 1 + received // WORTH_A_THREAD)
+        all_of.append(Neighbourhoods(inbox, peers, inbox.indptr[peers, None] + np.arange(k)))
+    return all_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,13 +196,11 @@ class WeightingRule(RobustGossip):
 
     def combine(self, inbox: Inbox) -> NDArray:
         weights, own = np.zeros_like(inbox.weights), np.ones_like(inbox.own)
-
-        def work(around: Neighbourhoods) -> None:
-            new = self.reweigh(around)
-            weights[around.edges] = new
-            own[around.peers] = 1 - new.sum(axis=1)
-
-        each_neighbourhood(inbox, work)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            for around in neighbourhoods(inbox):
+                new = self.reweigh(around)
+                weights[around.edges] = new
+                own[around.peers] = 1 - new.sum(axis=1)
         return inbox.sums(own, weights)
 
 

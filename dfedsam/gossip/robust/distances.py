@@ -145,8 +145,7 @@ class Balance(WeightingRule):
 
     def reweigh(self, around: Neighbourhoods) -> NDArray[np.float64]:
         factor = self.gamma * np.exp(-self.kappa * around.inbox.channel.stream.round / self.rounds)
-        norms = np.sqrt(np.einsum("pd,pd->p", around.own, around.own).astype(np.float64))
-        accepted = around.distances <= factor * norms[:, None]
+        accepted = around.distances <= factor * around.norms[:, None]
         return (1 - self.alpha) * accepted / np.maximum(accepted.sum(axis=1, keepdims=True), 1)
 
 

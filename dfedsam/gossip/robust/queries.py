@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.gossip.inbox import Inbox
-from dfedsam.gossip.robust.base import Neighbourhoods, RobustGossip, each_neighbourhood
+from dfedsam.gossip.robust.base import RobustGossip, neighbourhoods
 from dfedsam.validation import between, positive
 
 
@@ -41,24 +41,14 @@ class UBAR(RobustGossip):
         between("alpha", self.alpha, 0, 1)
 
     def combine(self, inbox: Inbox) -> NDArray:
-        near = np.zeros(len(inbox.columns), np.bool_)
-
-        def work(around: Neighbourhoods) -> None:
-            place = np.argsort(np.argsort(around.distances, axis=1, kind="stable"), axis=1, kind="stable")
-            near[around.edges] = place < self._tried(place.shape[1])
-
-        each_neighbourhood(inbox, work)
-        weights, degrees = np.zeros_like(inbox.weights), np.diff(inbox.indptr)
-        for k in np.unique(degrees[degrees > 0]).tolist():
-            peers = np.flatnonzero(degrees == k)
-            edges = inbox.indptr[peers, None] + np.arange(k)
-            edges = edges[near[edges]].reshape(len(peers), self._tried(k))
-            weights[edges] = (1 - self.alpha) * self._accepted(inbox, peers, edges)
-        own = np.where(degrees > 0, self.alpha, 1.0)
+        weights, own = np.zeros_like(inbox.weights), np.ones_like(inbox.own)
+        for around in neighbourhoods(inbox):
+            tried = max(1, round(self.share * around.edges.shape[1]))
+            near = np.sort(np.argsort(around.distances, axis=1, kind="stable")[:, :tried], axis=1)
+            edges = np.take_along_axis(around.edges, near, axis=1)
+            weights[edges] = (1 - self.alpha) * self._accepted(inbox, around.peers, edges)
+            own[around.peers] = self.alpha
         return inbox.sums(own, weights)
-
-    def _tried(self, neighbours: int) -> int:
-        return max(1, round(self.share * neighbours))
 
     def _accepted(self, inbox: Inbox, peers: NDArray[np.intp], edges: NDArray[np.intp]) -> NDArray[np.float64]:
         """Weights of the accepted among these edges (p, c), whose sum is 1 for each peer."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.gossip.inbox import Inbox
-from dfedsam.gossip.robust.base import Neighbourhoods, RobustGossip, WeightingRule, each_neighbourhood
+from dfedsam.gossip.robust.base import Neighbourhoods, RobustGossip, WeightingRule, neighbourhoods
 from dfedsam.validation import positive, whole_number
 
 _NETWORK = 16  # rows up to which exchanging neighbours sorts faster than numpy along a short axis
@@ -99,12 +99,13 @@ class CoordinateRule(RobustGossip):
     def combine(self, inbox: Inbox) -> NDArray:
         out = inbox.x.copy()
 
-        def work(around: Neighbourhoods) -> None:
-            out[around.peers] = self.reduce(
-                around.own, np.take(inbox.rows, inbox.columns[around.edges.T], axis=0, mode="clip")
-            )
+        for around in neighbourhoods(inbox):
 
-        each_neighbourhood(inbox, work)
+            def work(some: slice, around: Neighbourhoods = around) -> None:
+                peers = around.peers[some]
+                out[peers] = self.reduce(inbox.x[peers], around.received(around.edges[some].T))
+
+            around.each_chunk(work)
         return out
 
 

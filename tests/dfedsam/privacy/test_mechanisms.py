@@ -17,8 +17,10 @@ from dfedsam import (
     Laplace,
     LogisticRegression,
     OptionError,
+    Plain,
     Quadratic,
     TwoPoint,
+    ZipDL,
     make,
     simulate,
 )
@@ -26,7 +28,8 @@ from dfedsam.communication.single_process import SingleProcess
 from dfedsam.context import Oracle, QueryCounter
 from dfedsam.privacy.accounting import epsilon
 from dfedsam.privacy.base import clipped_sum
-from dfedsam.privacy.mechanisms import shared_noise
+from dfedsam.privacy.mechanisms import shared_noise, zero_sum_noise
+from dfedsam.privacy.network import zero_sum_leak
 from dfedsam.random import RandomStream
 
 SETTING = {"objective": LogisticRegression(features=4), "topology": "ring", "peers": 6, "seed": 1}
@@ -94,6 +97,37 @@ def test_noise_of_pairs_cancels_in_the_mean_and_has_the_laplacian_as_covariance(
     np.testing.assert_allclose(noise @ noise.T / 20_000, L, atol=0.06)
 
 
+def test_zero_sum_noise_cancels_exactly_and_leaks_as_its_covariance_says():
+    """Its variance is lemma 3.3's; what it leaks is 1ᵀΣ⁻¹1, with Σ of the messages that others see."""
+    topology, draws = make("star", 5), 40_000
+    W = topology.weights(0)
+    dense, leaks = W.toarray(), []
+    for a in range(5):
+        to = np.flatnonzero(dense[a])
+        w, d = dense[a, to], len(to)
+        Z = zero_sum_noise(draws, W, to, np.full(d, a), RandomStream(3, "x", 0, 0, range(5)), np.float64)
+        np.testing.assert_allclose(w @ Z, 0, atol=1e-13)
+        variance = (d - 1) ** 2 / d**2 + (w @ w - w**2) / (d * w) ** 2
+        np.testing.assert_allclose(Z.var(axis=1), variance, rtol=0.04)
+        C = np.eye(d) - np.outer(1 / w, w) / d
+        seen = (C @ C.T)[np.ix_(to != a, to != a)]
+        np.testing.assert_allclose((Z @ Z.T)[np.ix_(to != a, to != a)] / draws, seen, atol=0.06 * seen.max())
+        leaks.append(np.linalg.inv(seen).sum())
+    np.testing.assert_allclose(zero_sum_leak(W), leaks)
+    np.testing.assert_allclose(zero_sum_leak(make("ring", 8).weights(0)), 3 * 2)
+
+
+def test_zip_dl_keeps_the_mean_whatever_its_noise_and_counts_data_that_stay_in_x():
+    quiet, loud = (
+        ran(ZipDL(noise=noise, clip=0.01), DFedAvg(estimator=Exact(), local_steps=1), rounds=1) for noise in (1e-9, 1e3)
+    )
+    np.testing.assert_allclose(loud.x.mean(axis=0), quiet.x.mean(axis=0), atol=1e-5)
+    assert np.abs(loud.x).max() > 1 > 1e-2 > np.abs(quiet.x).max()
+    # after three rounds the sensitivities were 2, 4 and 6 (of C), on a ring with six times the information of one noise
+    result = ran(ZipDL(noise=100.0), rounds=3)
+    assert result["epsilon"].iloc[-1] == pytest.approx(epsilon("gaussian", 100 / (6 * (4 + 16 + 36)) ** 0.5, 1, 1e-5))
+
+
 def test_messages_are_clipped_updates_with_noise():
     result = ran(GaussianMessages(noise=1e-9, clip=0.01), rounds=1)
     assert np.linalg.norm(result.x.mean(axis=0)) <= 0.01 * (1 + 1e-6), "all start at zero"
@@ -138,6 +172,12 @@ def test_private_scalars_work_with_any_gossip_of_them():
         (Gaussian(noise=1), DFedAvg(estimator=Exact()), None, "estimator is exact: it must use differences of losses"),
         (Gaussian(noise=1), None, Quadratic(), "privacy is gaussian: it must have an objective with one loss per ex"),
         (Decor(noise=1), DFedAvg(gossip=Flood(steps=3)), None, "algorithm.gossip is flood: it must send rows of x"),
+        (
+            ZipDL(noise=1),
+            DFedAvg(gossip=Plain(steps=2)),
+            None,
+            "algorithm.gossip is plain: it must be one step x ← W x",
+        ),
     ],
 )
 def test_what_a_mechanism_does_not_cover_is_refused(privacy, algorithm, objective, message):
