@@ -119,8 +119,8 @@ def test_what_is_no_underlay_is_refused(tmp_path):
 
 def test_networks_of_topohub_are_underlays(tmp_path, monkeypatch):
     """They are read from the package's files, and the package is asked for where it is not installed."""
+    monkeypatch.setattr("dfedsam.topologies.underlay.find_spec", lambda _: None)
     with pytest.raises(OptionError, match=r'needs the package topohub, which is not installed.*pip install "dfedsam'):
-        monkeypatch.setattr("dfedsam.topologies.underlay.find_spec", lambda _: None)
         read_underlay("topohub:topozoo/Abilene")
     monkeypatch.undo()
     folder = tmp_path / "topohub" / "data" / "topozoo"
