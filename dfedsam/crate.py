@@ -11,6 +11,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+
+from dfedsam.errors import OptionError
 from dfedsam.run_folder import CHECKPOINT, CONFIG, METRICS, PROMPT, REFERENCES, TOPOLOGY, RunFolder
 from dfedsam.whole_files import write_atomic
 
@@ -26,29 +29,33 @@ _FILES = {
     "convergence.pdf": ("application/pdf", "the same for print"),
 }
 _PROGRAM = "#dfedsam"
+_NO_LICENCE = "No licence is stated: ask the owner of the data before you use them."
 
 
-def write_crate(folder: Path | str) -> Path:
+def write_crate(folder: Path | str, licence: str | None = None) -> Path:
     """Write `ro-crate-metadata.json` into a run's folder; an older one is replaced.
 
     Args:
         folder: the run's folder.
+        licence: SPDX identifier of the licence of its files, such as "CC-BY-4.0"; None: none is stated.
 
     Returns:
         The file.
 
     Raises:
         FileError: if it is not a run's folder.
+        OptionError: if there is no such licence.
     """
     run = RunFolder(folder)
     run.expect(CONFIG, METRICS)
     path = run.path / FILE
-    write_atomic(path, json.dumps(metadata(run.path), indent=1, ensure_ascii=False).encode())
+    write_atomic(path, json.dumps(metadata(run.path, licence), indent=1, ensure_ascii=False).encode())
     return path
 
 
-def metadata(folder: Path) -> dict[str, Any]:
+def metadata(folder: Path, licence: str | None = None) -> dict[str, Any]:
     """The metadata, as values for `json.dump`: the folder, its files, and the run that made them."""
+    terms, licences = _licence(licence)
     files = [name for name in _FILES if (folder / name).is_file()]
     written = datetime.fromtimestamp((folder / METRICS).stat().st_mtime, timezone.utc).isoformat(timespec="seconds")
     root = {
@@ -57,7 +64,7 @@ def metadata(folder: Path) -> dict[str, Any]:
         "name": folder.resolve().name,
         "description": "A run of dfedsam: decentralised black-box prompt tuning.",
         "datePublished": written,
-        "license": "https://creativecommons.org/licenses/by/4.0/",
+        "license": terms,
         "hasPart": [{"@id": name} for name in files],
         "mentions": {"@id": "#run"},
     }
@@ -93,4 +100,22 @@ def metadata(folder: Path) -> dict[str, Any]:
         }
         for name in files
     ]
-    return {"@context": "https://w3id.org/ro/crate/1.1/context", "@graph": [descriptor, root, action, program, *parts]}
+    return {
+        "@context": "https://w3id.org/ro/crate/1.1/context",
+        "@graph": [descriptor, root, action, program, *licences, *parts],
+    }
+
+
+def _licence(name: str | None) -> tuple[Any, list[dict[str, str]]]:
+    """The value of `license`, and the entities that it refers to."""
+    if name is None:
+        return _NO_LICENCE, []
+    try:
+        identifier = canonicalize_license_expression(name)
+    except InvalidLicenseExpression:
+        identifier = ""
+    if not identifier or " " in identifier or identifier.startswith("LicenseRef"):
+        raise OptionError("licence", name, "must be one SPDX identifier", "see spdx.org/licenses; CC-BY-4.0 is usual")
+    url = f"https://spdx.org/licenses/{identifier}"
+    entity = {"@id": url, "@type": "CreativeWork", "name": identifier, "description": f"The licence {identifier}"}
+    return {"@id": url}, [entity]

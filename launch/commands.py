@@ -150,7 +150,7 @@ def _sole_writer(folder: Path) -> Generator[None, None, None]:
         lock.release()
 
 
-def export(folder: Path, *, out: Path | None = None, crate: bool = False) -> int:
+def export(folder: Path, *, out: Path | None = None, crate: bool = False, licence: str | None = None) -> int:
     """Export a run's prompt as an adapter that peft loads onto the model, or describe its folder for archives.
 
     PeftModel.from_pretrained(model, OUT) then loads it. OUT/dfedsam.json describes the input format. A discrete prompt
@@ -160,22 +160,25 @@ def export(folder: Path, *, out: Path | None = None, crate: bool = False) -> int
         folder: a run's folder.
         out: the adapter's folder, which must not exist yet.
         crate: write RO-Crate metadata, ro-crate-metadata.json, into the run's folder.
+        licence: licence of the run's files for these metadata, as an SPDX identifier (default: none is stated).
 
     Examples:
         dfedsam export runs/a --out adapters/a
-        dfedsam export runs/a --crate
+        dfedsam export runs/a --crate --licence CC-BY-4.0
     """
     from dfedsam.errors import OptionError
 
     if out is None and not crate:
         raise OptionError("out", "missing", "must be the adapter's folder", "give --out FOLDER, or --crate")
+    if licence is not None and not crate:
+        raise OptionError("licence", licence, "belongs to the metadata of RO-Crate", "add --crate, or leave it out")
     if out is not None and out.exists():
         raise OptionError("out", out, "must not exist yet, because it is never overwritten", "choose another folder")
     written: list[Path] = []
     if crate:
         from dfedsam.crate import write_crate
 
-        written.append(write_crate(folder))
+        written.append(write_crate(folder, licence))
     if out is not None:
         from dfedsam.blackbox.adapter import export as write
 

@@ -1,10 +1,11 @@
 """Metadata that others read: RO-Crate of a run, the citation, templates of packages."""
 
-import ast
 import json
 import re
+from importlib import util
 from pathlib import Path
 
+import jinja2
 import pytest
 import yaml
 
@@ -15,18 +16,41 @@ from dfedsam.launch.cli import main
 ROOT = Path(__file__).parents[2]
 
 
-def test_a_crate_names_the_files_and_the_run(tmp_path, capsys):
-    run = tmp_path / "a"
-    simulate(objective=Quadratic(dim=3), topology=make("ring", 4), algorithm=DPSGD(), rounds=2, out=run)
-    assert main(["export", str(run), "--crate"]) == 0
+@pytest.fixture
+def run(tmp_path):
+    simulate(objective=Quadratic(dim=3), topology=make("ring", 4), algorithm=DPSGD(), rounds=2, out=tmp_path / "a")
+    return tmp_path / "a"
+
+
+def crate(run, *options):
+    assert main(["export", str(run), "--crate", *options]) == 0
+    return {one["@id"]: one for one in json.loads((run / "ro-crate-metadata.json").read_text())["@graph"]}
+
+
+def test_a_crate_names_the_files_and_the_run(run, capsys):
+    graph = crate(run)
     assert capsys.readouterr().out.strip() == str(run / "ro-crate-metadata.json")
-    graph = {one["@id"]: one for one in json.loads((run / "ro-crate-metadata.json").read_text())["@graph"]}
     assert graph["ro-crate-metadata.json"]["about"] == {"@id": "./"}
     listed = {part["@id"] for part in graph["./"]["hasPart"]}
     assert listed == {path.name for path in run.iterdir() if not path.name.startswith((".", "ro-crate"))}
     assert all(int(graph[name]["contentSize"]) == (run / name).stat().st_size for name in listed)
     with pytest.raises(FileError):
-        write_crate(tmp_path)
+        write_crate(run.parent)
+
+
+def test_a_crate_states_the_licence_that_its_owner_names_or_none(run, capsys):
+    assert crate(run)["./"]["license"].startswith("No licence")
+    graph = crate(run, "--licence", "cc-by-4.0")
+    assert graph[graph["./"]["license"]["@id"]]["name"] == "CC-BY-4.0"
+    capsys.readouterr()
+    for wrong in ("CC-BY", "MIT OR Apache-2.0", "LicenseRef-mine"):
+        assert main(["export", str(run), "--crate", "--licence", wrong]) == 2
+        assert "SPDX" in capsys.readouterr().err
+    assert main(["export", str(run), "--licence", "MIT", "--out", str(run.parent / "b")]) == 2
+    if util.find_spec("rocrate"):  # the library of the format's authors reads it
+        from rocrate.rocrate import ROCrate
+
+        assert {one.id for one in ROCrate(run).data_entities} == {part["@id"] for part in graph["./"]["hasPart"]}
 
 
 def test_versions_agree():
@@ -36,16 +60,24 @@ def test_versions_agree():
     assert f"dfedsam-{version}.tar.gz" in (ROOT / "packaging/spack/package.py").read_text()
 
 
-def test_templates_name_every_dependency():
-    text = (ROOT / "pyproject.toml").read_text()
-    block = text.split("dependencies = [")[1].split("\n]")[0]
-    names = [name.lower() for name in re.findall(r'^\s+"([A-Za-z0-9-]+)', block, re.MULTILINE)]
-    spack = (ROOT / "packaging/spack/package.py").read_text()
-    ast.parse(spack)
-    conda = (ROOT / "packaging/recipe/meta.yaml").read_text().lower()
-    for name in names:
-        assert f'"py-{name}"' in spack, f"the Spack template lacks {name}"
-        assert f"- {name}" in conda or f"- py{name}" in conda, f"the conda recipe lacks {name}"
+CONDA = {"torch": "pytorch", "matplotlib": "matplotlib-base"}  # other names there
+
+
+def test_templates_have_the_dependencies_of_the_package():
+    block = (ROOT / "pyproject.toml").read_text().split("\ndependencies = [")[1].split("\n]")[0]
+    needs = re.findall(r'^\s+"([A-Za-z0-9-]+)(?:\[\w+\])?(\S+)"', block, re.MULTILINE)
+    assert len(needs) > 15
+    recipe = (ROOT / "packaging/recipe/meta.yaml").read_text()
+    conda = yaml.safe_load(jinja2.Template(recipe).render(PYTHON="python"))["requirements"]
+    spack: list[str] = []
+    names = {"PythonPackage": object, "depends_on": lambda spec, **_: spack.append(spec)}
+    names |= dict.fromkeys(("license", "version", "variant"), lambda *_, **__: None)
+    code = (ROOT / "packaging/spack/package.py").read_text().replace("from spack.package import *", "")
+    exec(code, names)
+    for name, versions in needs:
+        assert f"{CONDA.get(name, name)} {versions}" in conda["run"]
+        least = re.search(r">=([\d.]+)", versions)[1]
+        assert any(re.match(rf"py-{name}(\+\w+)?@{re.escape(least)}:", spec) for spec in spack), f"Spack: {name}"
 
 
 def test_issue_forms_are_yaml():
