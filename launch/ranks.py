@@ -5,6 +5,7 @@ Each process limits itself to its share of the machine's cores before numpy and 
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import signal
@@ -32,6 +33,7 @@ _OPENMPI = {  # as root, and more ranks than cores
     "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
     "OMPI_MCA_osc": "^ucx",
 }
+_PR_SET_PDEATHSIG = 1  # of Linux's <sys/prctl.h>
 _early = 0  # a signal that arrived before a run could note it
 
 
@@ -129,12 +131,27 @@ def _run(ranks: int, argv: Sequence[str]) -> tuple[int, int]:
 
     with _handling(pass_on):
         process = subprocess.Popen(
-            command(ranks, argv), env=environment(ranks), stdin=subprocess.DEVNULL, start_new_session=True
+            command(ranks, argv),
+            env=environment(ranks),
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=_end_launcher_too(),
         )
         if asked:
             process.send_signal(signal.SIGTERM)
         status = process.wait()
     return status if status >= 0 else 128 - status, asked
+
+
+def _end_launcher_too() -> Callable[[], None] | None:
+    """For mpirun's process: Linux ends it, and thereby all ranks, when this process is killed.
+
+    Ranks watch this process themselves, but not while MPI starts, which holds Python's lock until all have come.
+    """
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None).prctl  # loaded before the fork
+    return lambda: prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @contextmanager
