@@ -63,7 +63,9 @@ from .algorithms import (
 from .blackbox import (
     BlackBoxConfig as BlackBoxConfig,
     CausalLMConfig as CausalLMConfig,
+    ChatEditor as ChatEditor,
     DualEncoderConfig as DualEncoderConfig,
+    Editor as Editor,
     EndpointConfig as EndpointConfig,
     FunctionConfig as FunctionConfig,
     ImageTextConfig as ImageTextConfig,

@@ -11,6 +11,8 @@ from dfedsam.registry import public_name
 _NO_RESULT = (
     "budget_requests",
     "budget_tokens",
+    "requests_per_minute",
+    "tokens_per_minute",
     "in_flight",
     "retries",
     "timeout",

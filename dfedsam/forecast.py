@@ -10,9 +10,9 @@ import math
 import resource
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field, fields, replace
 from statistics import fmean
 
 import numpy as np
@@ -25,8 +25,8 @@ from dfedsam.callbacks.base import Callback, Run
 from dfedsam.callbacks.evaluation import Evaluation
 from dfedsam.callbacks.files import Checkpoints, Files
 from dfedsam.callbacks.privacy import Ledger
-from dfedsam.callbacks.rounds import AbsentPeers
-from dfedsam.callbacks.timing import Timing
+from dfedsam.callbacks.rounds import AbsentPeers, Budget, Interrupt, Watch
+from dfedsam.callbacks.timing import Joins, Timing
 from dfedsam.communication.base import Communicator
 from dfedsam.experiment import Experiment
 from dfedsam.objectives.base import Problem
@@ -35,7 +35,6 @@ from dfedsam.run_folder import RunFolder
 
 SECONDS = 4.0  # of rounds that are played to time them, after the first
 _LEAST = 8  # rounds that are rehearsed at least
-_COUNTS = ("queries", "gradients", "messages", "bytes", "requests", "prompt_tokens", "completion_tokens")
 
 
 @dataclass(frozen=True)
@@ -50,6 +49,9 @@ class Counts:
         requests: requests to a service, those for evaluations included, and without those whose answers are stored.
         prompt_tokens: tokens that the model reads, those of evaluations included.
         completion_tokens: tokens that a service writes.
+        editor_requests: requests to the algorithm's editor of prompts, which is another service.
+        editor_prompt_tokens: tokens that it reads, about, since prompts depend on answers.
+        editor_completion_tokens: tokens that it writes at most.
     """
 
     queries: int
@@ -59,6 +61,12 @@ class Counts:
     requests: int
     prompt_tokens: int
     completion_tokens: int
+    editor_requests: int = 0
+    editor_prompt_tokens: int = 0
+    editor_completion_tokens: int = 0
+
+
+_COUNTS = [one.name for one in fields(Counts)]
 
 
 @dataclass
@@ -97,9 +105,14 @@ class Speed:
 
 
 def _usual(times: Sequence[float]) -> float:
-    """The mean time without the first, which warms up, and without the slowest tenth, which something disturbed."""
-    later = sorted(times[1:] or times)
-    return fmean(later[: math.ceil(0.9 * len(later))]) if later else 0.0
+    """The mean time without the first, which warms up; slow ones count, since a run has them too."""
+    return fmean(times[1:] or times) if times else 0.0
+
+
+def _rehearsed(experiment: Experiment, editor: Bill) -> Experiment:
+    """The experiment without requests of its algorithm, which are added to a bill."""
+    algorithm = experiment.algorithm.rehearsed(editor)
+    return experiment if algorithm is experiment.algorithm else replace(experiment, algorithm=algorithm)
 
 
 @short_buffers()
@@ -115,27 +128,32 @@ def calibrate(experiment: Experiment, communicator: Communicator, seconds: float
         The times, and the objective with its data, for a rehearsal.
     """
     speed, begin = Speed(), time.perf_counter()
-    run = simulation.begin(experiment, communicator)
+    run = simulation.begin(_rehearsed(experiment, Bill()), communicator)
     with tempfile.TemporaryDirectory(prefix="dfedsam-") as scratch:
         folder = RunFolder(communicator.broadcast(scratch))
-        evaluation, saves = Evaluation(), Checkpoints(folder)
-        run.callbacks = [AbsentPeers(), Timing(), Ledger(), evaluation, Files(folder), saves]
+        evaluation, saves, end = Evaluation(), Checkpoints(folder), math.inf
+        stop = Interrupt(lambda: time.perf_counter() > end)
+        first = [Budget(), Joins(), AbsentPeers(), Timing(), Ledger(), evaluation, Watch(), Files(folder)]
+        run.callbacks = [*first, stop, saves]
         timed = {evaluation: speed.evaluations, saves: speed.checkpoints}
         for callback in run.callbacks:
             callback.on_start(run)
         speed.start = time.perf_counter() - begin
         _after(run, timed)
-        end = float("inf")
-        while run.round < experiment.rounds:
+        while not run.stopped and run.round < experiment.rounds:
+            start, done = time.perf_counter(), [len(times) for times in timed.values()]
             for callback in run.callbacks:
                 callback.before_round(run)
-            _time(speed.rounds, lambda: simulation.play_round(run))
+            simulation.play_round(run)
             _after(run, timed)
-            if communicator.agree(time.perf_counter() > end):
-                break
-            end = time.perf_counter() + seconds if run.round == 1 else end
+            apart = sum(sum(times[before:]) for times, before in zip(timed.values(), done, strict=True))
+            speed.rounds.append(time.perf_counter() - start - apart)
+            if run.round == 1:
+                end = time.perf_counter() + seconds
         if len(speed.evaluations) == 1 and experiment.rounds:
-            _time(speed.evaluations, lambda: evaluation.metrics_of(run))
+            start = time.perf_counter()
+            evaluation.metrics_of(run)
+            speed.evaluations.append(time.perf_counter() - start)
     if experiment.references and communicator.is_root:
         speed.references = _reference_seconds(run.problem, seconds)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -155,16 +173,6 @@ def _after(run: Run, timed: dict[Callback, list[float]]) -> None:
             timed[callback].append(time.perf_counter() - before)
 
 
-def _time(times: list[float], action: Callable[[], object]) -> None:
-    begin = time.perf_counter()
-    action()
-    times.append(time.perf_counter() - begin)
-
-
-class _Enough(Exception):
-    """Ends the reference metrics once their time is known."""
-
-
 def _reference_seconds(problem: Problem, seconds: float) -> float:
     """The time of the reference metrics, from as much of their progress as a few seconds allow."""
     begin = time.perf_counter()
@@ -176,9 +184,9 @@ def _reference_seconds(problem: Problem, seconds: float) -> float:
         if done:
             forecast = passed * total / done
         if passed > seconds and done:
-            raise _Enough
+            raise TimeoutError
 
-    with suppress(_Enough), listening(progress):
+    with suppress(TimeoutError), listening(progress):
         problem.references()
         return time.perf_counter() - begin
     return forecast
@@ -197,8 +205,8 @@ def rehearse(experiment: Experiment, communicator: Communicator, problem: Proble
     """
     communicator.messages = communicator.bytes = 0
     n, block = experiment.topology.n, communicator.block
-    problem = problem or experiment.objective.build(n, block, experiment.seed, experiment.dtype)
-    rehearsal = _Rehearsal(simulation.begin(experiment, communicator, problem))
+    problem, editor = problem or experiment.objective.build(n, block, experiment.seed, experiment.dtype), Bill()
+    rehearsal = _Rehearsal(simulation.begin(_rehearsed(experiment, editor), communicator, problem), editor)
     run, total = rehearsal.run, rehearsal.evaluate()
     while not run.over and run.round < experiment.rounds and not rehearsal.repeats():
         rehearsal.play()
@@ -217,13 +225,14 @@ class _Rehearsal:
     Attributes:
         run: the run.
         bill: what a black box would have to read.
+        editor: what an editor of prompts would.
         rounds: counts of each round, in the order of _COUNTS.
         evaluations: counts of each evaluation but the first.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, editor: Bill) -> None:
         bill = run.problem.rehearse()
-        self.run, self.bill, self._asks = run, bill or Bill(), bill is not None
+        self.run, self.bill, self.editor, self._asks = run, bill or Bill(), editor, bill is not None
         self._evaluation, self._between = Evaluation(), [AbsentPeers(), Timing(), Ledger()]
         run.callbacks = [*self._between, self._evaluation]
         for callback in run.callbacks:
@@ -280,10 +289,10 @@ class _Rehearsal:
 
     def new(self) -> NDArray[np.int64]:
         """What was counted since the last call."""
-        communicator, counter, bill = self.run.communicator, self.run.counter, self.bill
-        rows = np.zeros((len(communicator.block), 5), np.int64)
+        communicator, counter = self.run.communicator, self.run.counter
+        rows = np.zeros((len(communicator.block), len(_COUNTS) - 2), np.int64)
         rows[:, 0], rows[:, 1] = counter.queries, counter.gradients
-        rows[0, 2:] = bill.requests, bill.prompt_tokens, bill.completion_tokens
+        rows[0, 2:] = [*astuple(self.bill), *astuple(self.editor)]
         sums = communicator.gather(rows).sum(axis=0)
         now = np.array([*sums[:2], communicator.messages, communicator.bytes, *sums[2:]])
         new, self._last = now - self._last, now

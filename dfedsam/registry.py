@@ -67,6 +67,7 @@ KINDS = {
     "split": Kind("dfedsam.data.split", "Split"),
     "parameters": Kind("dfedsam.objectives", "PromptParameters"),
     "blackbox": Kind("dfedsam.blackbox", "BlackBoxConfig"),
+    "editor": Kind("dfedsam.blackbox", "Editor", usual="chat_editor"),
     "adversary": Kind("dfedsam.adversary", "Adversary"),
     "privacy": Kind("dfedsam.privacy", "Privacy", usual="gaussian"),
     "clock": Kind("dfedsam.clock", "TimeModel", usual="simulated"),

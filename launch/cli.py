@@ -32,6 +32,7 @@ examples:
 
 `dfedsam COMMAND --help` explains a command. Set DFEDSAM_TRACEBACK=1 in the environment to see tracebacks of errors.
 """
+_INTERRUPTED = "interrupted"
 _PIPE_CLOSED = 141  # as of a program that SIGPIPE ends
 
 
@@ -48,6 +49,7 @@ def main(argv: list[str] | None = None) -> int:
             print(_HELP.format(commands=commands), end="")
         return 0 if argv else 2
     ranks.prepare()
+    hook, sys.unraisablehook = sys.unraisablehook, lambda ignored: _unraisable(argv[0], ignored, hook)
     try:
         status = _run(argv[0], argv[1:])
         sys.stdout.flush()
@@ -63,7 +65,20 @@ def main(argv: list[str] | None = None) -> int:
     except MemoryError as error:
         return _refuse(argv[0], error, "out of memory; use fewer peers or smaller values of options", 1)
     except KeyboardInterrupt as error:
-        return _refuse(argv[0], error, "interrupted", 130)
+        return _refuse(argv[0], error, _INTERRUPTED, 130)
+    finally:
+        sys.unraisablehook = hook
+
+
+def _unraisable(
+    command: str, ignored: sys.UnraisableHookArgs, hook: Callable[[sys.UnraisableHookArgs], object]
+) -> None:
+    """End at a Ctrl-C that came while the garbage collector ran a destructor or a callback, where Python ignores it."""
+    if not isinstance(ignored.exc_value, KeyboardInterrupt):
+        hook(ignored)
+        return
+    _refuse(command, ignored.exc_value, _INTERRUPTED, 130)
+    os._exit(130)
 
 
 def call(command: Callable[..., int], argv: list[str]) -> int:

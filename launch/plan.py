@@ -82,17 +82,24 @@ class Plan:
 
     @property
     def money(self) -> float | None:
-        """The price of all tokens; None without a price."""
+        """The price of the model's tokens; None without a price."""
+        return self._price(self.counts.prompt_tokens, self.counts.completion_tokens)
+
+    @property
+    def editor_money(self) -> float | None:
+        """The price of the editor's tokens at the same prices; None without a price."""
+        return self._price(self.counts.editor_prompt_tokens, self.counts.editor_completion_tokens)
+
+    def _price(self, *tokens: int) -> float | None:
         prices = (self.prices.price_input, self.prices.price_output)
         if prices == (None, None):
             return None
-        tokens = (self.counts.prompt_tokens, self.counts.completion_tokens)
         return sum((price or 0) * count for price, count in zip(prices, tokens, strict=True)) / 1e6
 
     @property
     def seconds(self) -> float | None:
         """The time of all runs, one after another; None if it depends on a service of unknown speed."""
-        waits, rate = self.counts.requests, self.prices.requests_per_minute
+        waits, rate = self.counts.requests + self.counts.editor_requests, self.prices.requests_per_minute
         if waits and rate is None:
             return None
         return sum(self.parts.values()) + (60 * waits / rate if rate and waits else 0.0)
@@ -102,7 +109,13 @@ class Plan:
         counts, seconds = asdict(self.counts), self.seconds
         values: dict[str, Any] = {"runs": self.runs, "ranks": self.ranks, **counts}
         values |= {f"{name}_per_peer": counts[name] / self.runs / self.peers for name in ("queries", "bytes")}
-        values |= {"money": self.money, "memory_per_rank": self.memory, "seconds": seconds, "parts": self.parts}
+        values |= {
+            "money": self.money,
+            "editor_money": self.editor_money,
+            "memory_per_rank": self.memory,
+            "seconds": seconds,
+            "parts": self.parts,
+        }
         return dumps(values, indent=2)
 
     def table(self) -> str:
@@ -120,6 +133,10 @@ class Plan:
             rows.append(("completion tokens", f"{counts.completion_tokens:,}"))
         if self.money:
             rows.append(("price", f"{self.money:,.2f}"))
+        if counts.editor_requests:
+            tokens = f"about {counts.editor_prompt_tokens:,} tokens, at most {counts.editor_completion_tokens:,} back"
+            price = f", {self.editor_money:,.2f}" if self.editor_money else ""
+            rows.append(("editor", f"{counts.editor_requests:,} requests, {tokens}{price}"))
         rows.append(("sent", f"{size(counts.bytes * each)} a peer, {size(counts.bytes)} in all"))
         if self.memory is not None:
             rows.append(("memory", f"{size(self.memory)} a rank"))
@@ -160,13 +177,21 @@ def plan(argv: list[str]) -> int:
         return 0
     experiment, count = build(settings), settings.own["ranks"] or 1
     check_ranks(count, experiment.topology.n)
+    before = ranks.seconds_so_far()
     here = 1 if experiment.objective.is_remote or count > len(cores()) else count
     if here > 1 and not in_mpi_job():
         return ranks.start(here, ["plan", *argv], again=lambda _: ["plan", *argv])
     made = forecast(experiment, count, prices, figure=settings.own["figure"])
     if made is not None:
-        print(made.as_json() if prices.json else made.table())
+        _print(made, prices, before)
     return 0
+
+
+def _print(made: Plan, prices: Prices, before: float) -> None:
+    """Print a plan, with the seconds that the command took before."""
+    if made.parts:
+        made.parts["start"] += before
+    print(made.as_json() if prices.json else made.table())
 
 
 def forecast(
@@ -229,7 +254,7 @@ def _on_ranks(
 
 def plan_study(cells: Sequence[Cell], todo: Iterable[Run], jobs: int, prices: Prices) -> None:
     """Print what a study's runs will cost: each is counted, and one of each cell is timed, in this process."""
-    chosen, plans = set(map(id, todo)), []
+    chosen, plans, before = set(map(id, todo)), [], ranks.seconds_so_far()
     for cell in cells:
         speed: dict[str, float] = {}
         for run in cell.jobs:
@@ -246,12 +271,10 @@ def plan_study(cells: Sequence[Cell], todo: Iterable[Run], jobs: int, prices: Pr
         print("all runs are done, and cost nothing more")
         return
     whole = _sum(plans)
-    if prices.json:
-        print(whole.as_json())
-        return
-    print(f"{len(plans)} runs")
-    print(whole.table())
-    if whole.seconds is not None and jobs > 1:
+    if not prices.json:
+        print(f"{len(plans)} runs")
+    _print(whole, prices, before)
+    if whole.seconds is not None and jobs > 1 and not prices.json:
         print(f"with {jobs} jobs at a time, on as many cores: about {duration(whole.seconds / jobs)}")
 
 

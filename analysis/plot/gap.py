@@ -69,7 +69,7 @@ def convergence_gap(summary: pd.DataFrame) -> Figure:
     if not rows:
         raise ValueError(f"{metric} is nowhere above 0, so logarithmic axes cannot show it")
     with rc_context():
-        lines = {"fit": Line2D([], [], label="fitted line", **_FITTED)}
+        lines: dict[str, Line2D] = {}
         figure = new_figure(PAGE, 0.9 + 2.1 * len(rows) + legend_height(points.keys(kept, names), PAGE))
         grid = figure.subplots(len(rows), len(parts), sharex=True, sharey="row", squeeze=False)
         for y, row in zip(rows, grid, strict=True):
@@ -81,7 +81,7 @@ def convergence_gap(summary: pd.DataFrame) -> Figure:
                 words = [points.facet_title(value, part) if y == rows[0] else ""]
                 with keep_limits(ax):  # lines may leave the panel, points may not
                     words.append(_target(part) if y == "rounds_to" else _draw_theory(ax, part, lines))
-                    words.append(_draw_fit(ax, part, y, log=y_log))
+                    words.append(_draw_fit(ax, part, y, lines, log=y_log))
                 ax.set_title("\n".join(filter(None, words)))
                 format_yaxis(ax, metric if y == "steady" else y, None, log=y_log)
             row[0].set_ylabel(_cost_title(metric, cells) if y == "rounds_to" else f"steady {metrics.title(metric)}")
@@ -131,13 +131,14 @@ def _target(part: pd.DataFrame) -> str:
     return goal + (f",{title_separator()}missed by {missed} of {len(part)}" if missed else "")
 
 
-def _draw_fit(ax: Axes, part: pd.DataFrame, y: str, *, log: bool) -> str:
-    """Draw the fitted line, and return its part of the panel's title."""
+def _draw_fit(ax: Axes, part: pd.DataFrame, y: str, lines: dict[str, Line2D], *, log: bool) -> str:
+    """Draw the fitted line, add it to `lines`, and return its part of the panel's title."""
     line = fit(part["condition"], part[y], log_y=log)
     if line is None:
         return ""
     ends = np.array([part["condition"].min(), part["condition"].max()])
     ax.plot(ends, line(ends), zorder=1, **_FITTED)
+    lines["fit"] = Line2D([], [], label="fitted line", **_FITTED)
     slope = f"slope {line.slope:.2g} [{line.low:.1g}, {line.high:.1g}],".replace("-", "−")
     return f"{slope}{title_separator()}$R^2$ = {line.r2:.2f}"
 
@@ -182,6 +183,7 @@ def predictors(summary: pd.DataFrame) -> Figure:
     parts, names = points.facets(cells), points.order(kept)
     log = not metrics.rises(metric)
     with rc_context():
+        lines: dict[str, Line2D] = {}
         figure = new_figure(PAGE, 0.3 + 2.0 * len(parts) + legend_height(points.keys(kept, names), PAGE))
         grid = figure.subplots(len(parts), len(columns), sharex="col", sharey="row", squeeze=False)
         for (value, part), row in zip(parts, grid, strict=True):
@@ -189,17 +191,14 @@ def predictors(summary: pd.DataFrame) -> Figure:
                 points.draw_points(ax, part, x, "steady", names, kept)
                 logarithmic(ax, "xy" if log else "x")
                 with keep_limits(ax):
-                    ax.set_title(_draw_predictor(ax, part, x, log=log))
+                    ax.set_title(_draw_predictor(ax, part, x, lines, log=log))
                 format_yaxis(ax, metric, None, log=log)
                 if row is grid[-1] or value is parts[-1][0]:
                     ax.set_xlabel(title)
             above = points.facet_title(value, part)
             row[0].set_ylabel(f"steady {metrics.title(metric)}" + (f"\n{above}" if above else ""))
         figure.align_ylabels()
-        lines = [Line2D([], [], label="fitted line", **_FITTED)]
-        if "predicted" in columns:
-            lines.append(Line2D([], [], label="measured = predicted", **_IDENTITY))
-        legend(figure, points.keys(kept, names, lines))
+        legend(figure, points.keys(kept, names, lines.values()))
     return figure
 
 
@@ -214,8 +213,8 @@ def _predictors(cells: pd.DataFrame) -> dict[str, str]:
     return {x: title for x, title in titles.items() if np.isfinite(numbers(cells, x)).any()}
 
 
-def _draw_predictor(ax: Axes, part: pd.DataFrame, x: str, *, log: bool) -> str:
-    """Draw the line of a panel, and return the panel's title."""
+def _draw_predictor(ax: Axes, part: pd.DataFrame, x: str, lines: dict[str, Line2D], *, log: bool) -> str:
+    """Draw the line of a panel, add it to `lines`, and return the panel's title."""
     values = numbers(part, x)
     line = fit(values, part["steady"], log_y=log)
     if line is None:
@@ -225,8 +224,10 @@ def _draw_predictor(ax: Axes, part: pd.DataFrame, x: str, *, log: bool) -> str:
     if x == "predicted":
         r2 = agreement(values, part["steady"]) if log else r2
         ax.plot(ends, ends, zorder=1, **{**_IDENTITY, "linewidth": scaled(1.0)})
+        lines["identity"] = Line2D([], [], label="measured = predicted", **_IDENTITY)
     else:
         ax.plot(ends, line(ends), zorder=1, **_FITTED)
+        lines["fit"] = Line2D([], [], label="fitted line", **_FITTED)
     return f"$R^2$ = {r2:.3f},{title_separator()}Spearman {line.spearman:.2f}".replace("-", "−")
 
 

@@ -92,7 +92,8 @@ def curve_names(study: Study, frame: pd.DataFrame) -> tuple[dict[str, str], str]
     if seeds.nunique() == 1 and seeds.iloc[0] > 1:
         common = f"{common}, {seeds.iloc[0]} seeds".removeprefix(", ")
     elif seeds.max() > 1:
-        names = [f"{name} ({seeds[label]} seeds)" for name, label in zip(names, shown, strict=True)]
+        counts = ["1 seed" if seeds[label] == 1 else f"{seeds[label]} seeds" for label in shown]
+        names = [f"{name} ({count})" for name, count in zip(names, counts, strict=True)]
     return dict(zip(shown, names, strict=True)), common
 
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from dfedsam.blackbox.inputs import Bill
 from dfedsam.context import Oracle, RoundContext
 from dfedsam.errors import OptionError, options_within
 from dfedsam.gossip import Gossip
@@ -159,6 +160,14 @@ class Algorithm(ABC):
             rounds: T, at least 1.
         """
         return None
+
+    def rehearsed(self, bill: Bill) -> Algorithm:
+        """This algorithm for a rehearsal: it asks no service, and adds to `bill` what it would have asked."""
+        return self
+
+    def peer_counts(self, state: Any) -> dict[str, NDArray]:
+        """What each peer of the block has used so far besides queries, each (peers,); their means are recorded."""
+        return {}
 
     def metrics(self, state: Any) -> dict[str, float]:
         """Numbers of the state to include in a run's metrics; the same on every rank."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.algorithms.base import Algorithm, State
-from dfedsam.context import RoundContext
-from dfedsam.errors import OptionError
+from dfedsam.blackbox.editor import Draft, Editor
+from dfedsam.blackbox.inputs import Bill
+from dfedsam.context import Oracle, RoundContext
+from dfedsam.errors import BudgetExceeded, OptionError, RunError
 from dfedsam.gossip.inbox import Inbox
 from dfedsam.objectives.base import Problem
 from dfedsam.objectives.categorical import Categorical
@@ -19,6 +21,8 @@ from dfedsam.state import rows_of, set_rows
 from dfedsam.validation import whole_number
 
 _KINDS = 5  # of edits: replace, insert, delete, swap, and cross with another prompt of the population
+_READ = 10_000  # characters of an editor's answer
+_COUNTS = ("editor_requests", "editor_tokens", "editor_unused")
 
 
 @dataclass(kw_only=True)
@@ -44,9 +48,15 @@ class Population:
 
 @dataclass(kw_only=True)
 class TextEvolutionState(State):
-    """x is each peer's best prompt as a choice of candidates."""
+    """x is each peer's best prompt as a choice of candidates.
+
+    Args:
+        population: all prompts.
+        editor: what each peer has asked the editor so far, as _COUNTS, shape (peers, 3); None without an editor.
+    """
 
     population: Population
+    editor: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,9 +66,15 @@ class TextEvolution(Algorithm):
     A local step makes `children` by one random edit each of a random prompt: a token is replaced, inserted (the last
     one is dropped), deleted (a random one is added at the end) or swapped with another, or the prompt is crossed with
     another of the population token by token. All are scored on one minibatch, and the `population` prompts with the
-    lowest mean of their losses so far stay. Then each peer sends its best prompt along all edges: one byte a token, or
-    two if there are more than 256 candidates. Prompts of `exchange` random neighbours take the places of a peer's
-    worst, to be scored and crossed with its own. A round costs local_steps · (population + children) queries.
+    lowest mean of their losses so far stay. Then each peer sends its best prompt along all edges, counted as a text in
+    UTF-8; simulated time counts the longest possible text, since it must not depend on losses. Prompts of `exchange`
+    random neighbours take the places of a peer's worst, to be scored and crossed with its own. A round costs
+    local_steps · (population + children) queries.
+
+    An editor writes some of the children: it is asked to rewrite a random prompt. The words of its answer that are
+    candidates are the child, repeated and cut to the prompt's length. Where none is, or they say the same again, the
+    random edit stays, and the answer counts as unused. Its requests, and the tokens sent, are counted as
+    `editor_requests` and `editor_tokens` of a peer, apart from queries.
 
     Source: the edits are those of Prasad et al. (2023), "GrIPS: gradient-free, edit-based instruction search for
     prompting large language models", of tokens in place of phrases, and crossover, as in Guo et al. (2024), "Connecting
@@ -69,6 +85,8 @@ class TextEvolution(Algorithm):
         population: prompts that a peer keeps, at least 2.
         children: prompts made in a local step, at least 1.
         exchange: neighbours' prompts that a peer takes up in a round, at least 1 and below `population`.
+        editor: a language model that rewrites prompts; it needs an address and a name: --algorithm.editor.url and
+            --algorithm.editor.model.
     """
 
     mixes = "the best prompt of each peer"
@@ -78,6 +96,7 @@ class TextEvolution(Algorithm):
     population: int = 6
     children: int = 10
     exchange: int = 2
+    editor: Editor | None = None
 
     def __post_init__(self) -> None:
         make_named(self)
@@ -85,12 +104,29 @@ class TextEvolution(Algorithm):
             whole_number(name, getattr(self, name), least)
         if self.exchange >= self.population:
             raise OptionError("exchange", self.exchange, f"must be below population, which is {self.population}")
+        if self.editor is not None and self.editor.rewrites > self.children:
+            rule = f"must be at most children, which is {self.children}"
+            raise OptionError("editor.rewrites", self.editor.rewrites, rule)
 
     def check_problem(self, problem: Problem) -> None:
         if problem.categorical is None:
             rule = "needs prompts of tokens, but this objective has none"
             hint = "choose the objective hidden_prompt, or prompt_tuning with the parameters discrete_prompt"
             raise OptionError("algorithm", "text_evolution", rule, hint)
+        if self.editor is not None:
+            problem.has_budget = problem.has_budget or self.editor.has_budget
+            words = problem.categorical.wording
+            first = words.text(np.arange(problem.categorical.tokens) % problem.categorical.candidates)
+            try:
+                self.editor.rewrite([Draft(first.strip(), first.strip(), 0)], words.length)
+            except RunError as error:
+                raise ValueError(str(error)) from None
+
+    def rehearsed(self, bill: Bill) -> TextEvolution:
+        return self if self.editor is None else replace(self, editor=self.editor.rehearsed(bill))
+
+    def peer_counts(self, state: TextEvolutionState) -> dict[str, NDArray]:
+        return {} if state.editor is None else dict(zip(_COUNTS, state.editor.T, strict=True))
 
     def init(self, x: NDArray, problem: Problem) -> TextEvolutionState:
         """All prompts are of the candidates number 0; round 0 draws others."""
@@ -99,7 +135,9 @@ class TextEvolution(Algorithm):
         shape = (len(x), self.population)
         tokens = np.zeros((*shape, choices.tokens), np.int64)
         return TextEvolutionState(
-            x=x, population=Population(tokens=tokens, losses=np.zeros(shape), counts=np.zeros(shape, np.int64))
+            x=x,
+            population=Population(tokens=tokens, losses=np.zeros(shape), counts=np.zeros(shape, np.int64)),
+            editor=None if self.editor is None else np.zeros((len(x), len(_COUNTS)), np.int64),
         )
 
     def round(self, state: TextEvolutionState, context: RoundContext) -> TextEvolutionState:
@@ -113,6 +151,8 @@ class TextEvolution(Algorithm):
             for step in range(self.local_steps):
                 oracle = chunk.oracle(step)
                 children = edited(own.tokens, self.children, choices.candidates, oracle.random("edits"))
+                if self.editor is not None and state.editor is not None:
+                    state.editor[rows] += self._rewrite(self.editor, own.tokens, children, oracle)
                 everyone = self._with_children(own, children)
                 losses = oracle.losses(chosen(everyone.tokens, choices, state.x.dtype))
                 everyone.counts += 1
@@ -122,6 +162,32 @@ class TextEvolution(Algorithm):
             state.x[rows] = chosen(own.tokens[:, 0], choices, state.x.dtype)
         self._exchange(population, context, state.x, choices)
         return state
+
+    def _rewrite(self, editor: Editor, tokens: NDArray, children: NDArray, oracle: Oracle) -> NDArray[np.int64]:
+        """Put the editor's prompts in the places of the first children, in place; returns _COUNTS, shape (p, 3)."""
+        counts, problem, choices = np.zeros((len(tokens), 3), np.int64), oracle.problem, oracle.problem.categorical
+        if choices is None or problem.budget_exhausted:
+            return counts
+        uniform, words = oracle.random("rewrites").uniform((editor.rewrites, 3)), choices.wording
+        parents, mates = np.moveaxis((uniform[..., :2] * tokens.shape[1]).astype(np.int64), -1, 0)
+        places = list(np.ndindex(parents.shape))
+        drafts = [
+            Draft(words.text(tokens[at[0], parents[at]]).strip(), words.text(tokens[at[0], mates[at]]).strip(), seed)
+            for at, seed in zip(places, (uniform[..., 2] * 2**31).astype(np.int64).ravel().tolist(), strict=True)
+        ]
+        try:
+            answers = editor.rewrite(drafts, words.length)
+        except BudgetExceeded as error:
+            problem.budget_exhausted = str(error)
+            return counts
+        for at, draft, answer in zip(places, drafts, answers, strict=True):
+            found = words.candidates(answer[:_READ])
+            child = np.resize(found, choices.tokens) if found else tokens[at[0], parents[at]]
+            new = bool((child != tokens[at[0], parents[at]]).any())
+            if new:
+                children[at] = child
+            counts[at[0]] += 1, editor.tokens(draft, words.length), not new
+        return counts
 
     @staticmethod
     def _with_children(own: Population, children: NDArray[np.int64]) -> Population:
@@ -136,7 +202,7 @@ class TextEvolution(Algorithm):
         """Send the best prompts, and put those of some neighbours in the places of the worst, in place."""
         channel = context.channel(x)
         places = channel.stream.uniform((1,))[:, 0]
-        kind = np.uint8 if choices.candidates <= 256 else np.uint16
+        kind = np.uint16 if choices.candidates <= 1 << 16 else np.uint32
 
         def rule(inbox: Inbox) -> NDArray:
             degrees = np.diff(inbox.indptr)
@@ -147,7 +213,10 @@ class TextEvolution(Algorithm):
                 population.losses[takes, -1 - slot] = population.counts[takes, -1 - slot] = 0
             return inbox.x
 
-        channel.aggregate(np.ascontiguousarray(population.tokens[:, 0], dtype=kind), rule)
+        best = np.ascontiguousarray(population.tokens[:, 0], dtype=kind)
+        texts, which = np.unique(best, axis=0, return_inverse=True)
+        sizes = np.array([len(choices.wording.text(text).encode()) for text in texts])
+        channel.aggregate(best, rule, sizes[which.ravel()], choices.longest)
 
 
 def chosen(tokens: NDArray[np.int64], choices: Categorical, dtype: np.dtype) -> NDArray:

@@ -7,4 +7,5 @@ from .configs import (
     ImageTextConfig as ImageTextConfig,
     MaskedLMConfig as MaskedLMConfig,
 )
+from .editor import ChatEditor as ChatEditor, Editor as Editor
 from .endpoint_config import EndpointConfig as EndpointConfig

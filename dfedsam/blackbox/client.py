@@ -7,7 +7,7 @@ import os
 import ssl
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx2 as httpx
@@ -16,8 +16,9 @@ import tenacity
 from dfedsam.errors import OptionError, RunError
 
 if TYPE_CHECKING:
-    from dfedsam.blackbox.endpoint_config import EndpointConfig
+    from dfedsam.blackbox.service_config import ServiceConfig
 
+T = TypeVar("T")
 _RETRIED = (408, 409, 425, 429)  # temporary statuses, besides those from 500 on
 _MOST_BYTES = 1 << 22  # limit of an answer, which has some hundred numbers
 _LOCAL = ("localhost", "127.0.0.1", "::1")
@@ -71,7 +72,7 @@ class Client:
         OptionError: if a key would be sent unencrypted to another machine.
     """
 
-    def __init__(self, options: EndpointConfig) -> None:
+    def __init__(self, options: ServiceConfig) -> None:
         self.url, self._timeout, variable = options.url.rstrip("/"), options.timeout, options.key_variable
         self._key = os.environ.get(variable, "").strip() if variable else ""
         address = urlsplit(options.url)
@@ -102,9 +103,7 @@ class Client:
         self.longest = self._attempts * (2 * self._timeout + 61 + backoff)
         """Maximum of seconds that a request takes with all its retries, without waits for a rate limit."""
 
-    def ask(
-        self, path: str, body: dict[str, Any], read: Callable[[Any], list[float]], before_each: Callable[[], None]
-    ) -> list[float]:
+    def ask(self, path: str, body: dict[str, Any], read: Callable[[Any], T], before_each: Callable[[], None]) -> T:
         """What `read` makes of the answer to a request.
 
         Args:
@@ -118,7 +117,7 @@ class Client:
             EndpointError: if it does not answer correctly after all retries.
         """
 
-        def attempt() -> list[float]:
+        def attempt() -> T:
             before_each()
             return read(self._ask(path, body))
 

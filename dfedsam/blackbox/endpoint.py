@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
-import weakref
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,15 +12,14 @@ import torch
 from numpy.typing import NDArray
 
 from dfedsam.blackbox.base import BlackBox, mean_over_examples
-from dfedsam.blackbox.client import Client, EndpointError, RefusedError
+from dfedsam.blackbox.client import EndpointError
 from dfedsam.blackbox.inputs import Bill, TaskSpec, Usage
 from dfedsam.blackbox.language_model import HOW_TO_USE
 from dfedsam.blackbox.local import embedding_std, pairs
 from dfedsam.blackbox.model_parts import load_embeddings, load_tokenizer
 from dfedsam.blackbox.protocols import PROTOCOLS, Completions, Request, likely_tokens
-from dfedsam.blackbox.response_cache import ResponseCache
+from dfedsam.blackbox.service import Body, Service
 from dfedsam.blackbox.tokens import Vocabulary, prompt_tokens
-from dfedsam.cache import cache_folder
 
 if TYPE_CHECKING:
     from dfedsam.blackbox.endpoint_config import EndpointConfig
@@ -65,19 +59,11 @@ class Endpoint(BlackBox):
             self._protocol.embeddings = self._rows
         self.gives_scores = options.protocol != "labels"
         self._most = options.logprobs
-        self._names: dict[str, str] = {}  # of fields that the server refuses: what it calls them; empty: left out
-        self._team, self._lock = ThreadPoolExecutor(options.in_flight), threading.Lock()
+        self._lock = threading.Lock()
         self._answered = self._ties = 0
         self._said: set[str] = set()
-        self._client = Client(options)
-        self._cache = ResponseCache(
-            Path(options.cache_path) if options.cache_path else cache_folder() / "endpoint.sqlite",
-            requests=options.budget_requests,
-            tokens=options.budget_tokens,
-            per_minute=(options.requests_per_minute, options.tokens_per_minute),
-        )
-        self.has_budget = self._cache.has_budget
-        weakref.finalize(self, _close, self._team, self._client, self._cache)
+        self._service = Service(options, optional=self._protocol.optional, renamed=self._protocol.renamed)
+        self.has_budget = self._service.has_budget
 
     @cached_property
     def _embeddings(self) -> torch.nn.Module:
@@ -131,7 +117,7 @@ class Endpoint(BlackBox):
         def answer(request: Request) -> list[float]:
             key = self._key(request)
             with lock:
-                if key not in seen and self._cache.get(key) is None:
+                if key not in seen and not self._service.knows(key):
                     seen.add(key)
                     bill.requests += 1
                     bill.prompt_tokens += request.tokens
@@ -144,8 +130,8 @@ class Endpoint(BlackBox):
         return Vocabulary(self._tokenizer)
 
     def spent(self) -> dict[str, int]:
-        """The total requests and tokens paid for, as recorded in the response cache."""
-        return self._cache.spent()
+        """See Service.spent."""
+        return self._service.spent()
 
     def model_card(self) -> dict[str, str]:
         return {"template": self.options.parsed().text, "how_to_use": HOW_TO_USE}
@@ -181,92 +167,46 @@ class Endpoint(BlackBox):
 
         classes = len(self.task.words) + (not self.gives_scores)
         numbers = np.zeros((*mask.shape, classes), self.task.dtype)
-        numbers[mask] = np.reshape(list(self._in_order(ask, range(len(text_ids)))), (-1, classes))
+        numbers[mask] = np.reshape(self._service.all(ask, len(text_ids)), (-1, classes))
         if count and self.usage.unmatched is not None:
             self.usage.unmatched += int(numbers[..., -1].sum())
         return numbers
 
-    def _in_order(self, ask: Callable[[int], list[float]], requests: Iterable[int]) -> Iterable[list[float]]:
-        """The answers to all requests, in order; no further ones are sent after the first failure."""
-        waiting = [self._team.submit(ask, one) for one in requests]
-        try:
-            for one in waiting:
-                yield one.result()
-        finally:
-            for one in waiting:
-                one.cancel()
-
     def _answer(self, request: Request) -> list[float]:
-        """What an answer says, from the cache if stored; each is paid for once.
+        """What an answer says; each is paid for once."""
+        protocol = self._protocol
 
-        Raises:
-            BudgetExceeded: if a request is needed that the budget does not cover.
-            EndpointError: if the server does not answer.
-        """
-        cache, key = self._cache, self._key(request)
-        known = cache.get(key)
-        while known is None and not cache.claim(key, self._client.longest):
-            time.sleep(0.02)  # another thread, rank or run has sent the same request
-            known = cache.get(key)
-        if known is None:
-            try:
-                known = cache.get(key) or self._ask(request, key)
-                cache.put(key, known)
-            finally:
-                cache.release(key)
-        return known
+        def body() -> Body:
+            return request.body | ({protocol.most: self._most} if protocol.most else {})
+
+        def read(answer: Any) -> list[float]:
+            numbers = request.read(answer)
+            if protocol.most and (count := len(likely_tokens(answer))) < self._most:
+                self._say(
+                    "fewer",
+                    f"the server returns {count} log-probabilities instead of {self._most}; label words that are not "
+                    "among them get the least one",
+                )
+            return numbers
+
+        return self._service.answer(self._key(request), protocol.path, body, request.tokens, read, self._ask_for_fewer)
 
     def _key(self, request: Request) -> str:
         """What an answer is stored under, whatever number of log-probabilities the server allows."""
         most = self.options.logprobs if self._protocol.most else 0
-        asked = [self._client.url, self.options.protocol, most, request.body]
-        return self._cache.key(asked, self._protocol.classes)
+        asked = [self._service.url, self.options.protocol, most, request.body]
+        return self._service.key([asked, self._protocol.classes])
 
-    def _ask(self, request: Request, key: str) -> list[float]:
-        protocol = self._protocol
-        while True:
-            most = self._most
-            names = {name: self._names.get(name, name) for name in request.body}
-            body = {names[name]: value for name, value in request.body.items() if names[name]}
-            if protocol.most:
-                body[protocol.most] = most
-            try:
-                return self._client.ask(
-                    protocol.path,
-                    body,
-                    lambda answer, most=most: self._read(request, answer, most),
-                    lambda: self._cache.spend(request.tokens, key),
-                )
-            except RefusedError as error:
-                self._adapt(error, body, most)
-
-    def _read(self, request: Request, answer: Any, most: int) -> list[float]:
-        numbers = request.read(answer)
-        if self._protocol.most:
-            count = len(likely_tokens(answer))
-            if count < most:
-                self._say(
-                    "fewer",
-                    f"the server returns {count} log-probabilities instead of {most}; label words that are not among "
-                    "them get the least one",
-                )
-        return numbers
-
-    def _adapt(self, error: RefusedError, body: dict[str, Any], most: int) -> None:
-        """Ask otherwise from now on, or raise the error if nothing else would help."""
-        protocol, reason = self._protocol, error.reason
-        names = {old: new for old, new in protocol.renamed.items() if old in body and new in reason}
-        names |= {field: "" for field in protocol.optional if field in body and field in reason}
+    def _ask_for_fewer(self, reason: str, body: Body) -> bool:
+        """Ask for fewer log-probabilities from now on, if that is what the server refuses."""
+        most = body.get(self._protocol.most, 0)
         fewer = next((number for number in _FEWER if number < most), None)
-        if names:
-            with self._lock:
-                self._names |= names
-        elif protocol.most and "logprob" in reason.lower() and fewer:
-            with self._lock:
-                self._most = min(self._most, fewer)
-            self._say("refused", f"the server refuses {most} log-probabilities; it is asked for fewer")
-        else:
-            raise error
+        if "logprob" not in reason.lower() or fewer is None:
+            return False
+        with self._lock:
+            self._most = min(self._most, fewer)
+        self._say("refused", f"the server refuses {most} log-probabilities; it is asked for fewer")
+        return True
 
     def _say(self, kind: str, note: str) -> None:
         """Log a note, the first of its kind only."""
@@ -291,14 +231,3 @@ class Endpoint(BlackBox):
                 "most likely tokens that the server returns, so no class is known; raise it, or the server's limit, "
                 "or choose more likely words or another template"
             )
-
-
-def _close(team: ThreadPoolExecutor, client: Client, cache: ResponseCache) -> None:
-    """Release threads, connections and the file.
-
-    The garbage collector may call this from any thread, one of the team's perhaps: no thread is waited for. None of
-    them has work left, which would have kept the endpoint.
-    """
-    team.shutdown(wait=False, cancel_futures=True)
-    client.close()
-    cache.close()

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from dfedsam.blackbox.client import PassingError
 from dfedsam.blackbox.inputs import TaskSpec
+from dfedsam.blackbox.service import message
 from dfedsam.blackbox.tokens import Filler, Vocabulary, bare_tokens, label_pieces
 from dfedsam.errors import OptionError
 
@@ -222,11 +223,7 @@ class Labels(Chat):
         return self.options.samples * super().tokens(prompt, text)
 
     def _read(self, answer: Any) -> list[float]:
-        try:
-            said = answer["choices"][0]["message"]["content"]
-            text = ("" if said is None else said).casefold().strip(string.whitespace + string.punctuation)
-        except (KeyError, IndexError, TypeError, AttributeError):
-            raise PassingError("the last answer has status 200 and no message") from None
+        text = message(answer).casefold().strip(string.whitespace + string.punctuation)
         votes = [0.0] * (len(self.classes) + 1)
         fits = [word for word in self.classes if text == word or (text.startswith(word) and not _continues(text, word))]
         votes[self.classes.index(max(fits, key=len)) if fits else -1] = 1.0

@@ -25,7 +25,7 @@ INSERT OR IGNORE INTO rate VALUES (0, 0);
 
 
 class ResponseCache:
-    """Class scores by request, stored on disk as soon as they are known. Threads, ranks and runs may share the file.
+    """Answers by request, stored on disk as soon as they are known. Threads, ranks and runs may share the file.
 
     Args:
         path: the file; its folder is created.
@@ -58,20 +58,20 @@ class ResponseCache:
             raise OptionError("cache_path", path, f"cannot be opened ({error})", "name another file") from None
 
     @staticmethod
-    def key(*parts: Any) -> str:
-        """The key of an answer: a digest of everything that it depends on."""
+    def key(parts: Any) -> str:
+        """The key of an answer: a digest of everything that it depends on, as JSON."""
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
-    def get(self, key: str) -> list[float] | None:
-        """The stored scores; None if there are none."""
+    def get(self, key: str) -> Any:
+        """The stored answer; None if there is none."""
         with self._lock:
             row = self._file.execute("SELECT scores FROM answers WHERE request = ?", (key,)).fetchone()
         return None if row is None else json.loads(row[0])
 
-    def put(self, key: str, scores: list[float]) -> None:
+    def put(self, key: str, answer: Any) -> None:
         """Store an answer, and release its claim."""
         with self._lock:
-            self._file.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (key, json.dumps(scores)))
+            self._file.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (key, json.dumps(answer)))
         self.release(key)
 
     def claim(self, key: str, seconds: float) -> bool:

@@ -238,6 +238,10 @@ class Vocabulary:
         """The text of tokens, with the blank before the first, if any."""
         return self.tokenizer.decode(list(ids), clean_up_tokenization_spaces=False)
 
+    def tokens(self, text: str) -> list[int]:
+        """The tokens of words after a blank; none of an empty text."""
+        return word_tokens(self.tokenizer, text, after_word=True) if text else []
+
     def frequent(self, texts: Sequence[str], count: int) -> list[int]:
         """The `count` tokens that texts have most often, equally frequent ones in order of their ids."""
         special = set(self.tokenizer.all_special_ids)
@@ -258,7 +262,7 @@ class Vocabulary:
         """
         ids = []
         for word in words:
-            pieces = word_tokens(self.tokenizer, word, after_word=True)
+            pieces = self.tokens(word)
             if len(pieces) != 1 or pieces[0] == self.tokenizer.unk_token_id:
                 raise ValueError(f"{word} is {' '.join(self.tokenizer.convert_ids_to_tokens(pieces))}")
             ids.append(pieces[0])

@@ -122,6 +122,8 @@ class Evaluation(Callback):
         gradients = float(communicator.gather(run.counter.gradients).mean())
         row |= {"gradients": gradients} if gradients else {}
         row |= {name: value / n for name, value in total_counts(run).items()}
+        counts = run.experiment.algorithm.peer_counts(run.state)
+        row |= {name: float(communicator.gather(values).mean()) for name, values in counts.items()}
         for callback in run.callbacks:
             row |= callback.metrics(run)
         return row | run.experiment.algorithm.metrics(run.state)

@@ -71,14 +71,18 @@ class Channel:
             return exchange(self, x, plain)
         return self.communicator.mix(self.weights, x, out=out)
 
-    def aggregate(self, x: NDArray, rule: Callable[[Inbox], NDArray]) -> NDArray:
+    def aggregate(
+        self, x: NDArray, rule: Callable[[Inbox], NDArray], sizes: NDArray[np.int64] | None = None, longest: int = 0
+    ) -> NDArray:
         """One gossip step by another rule than W x: from what each peer receives to its new row.
 
         Args:
             x: the block's rows, shape (peers, d).
             rule: from the inbox to the new rows, shape (peers, d); a row depends on its own edges alone.
+            sizes: bytes that each row counts as a message, shape (peers,); None: those of the row.
+            longest: the bytes that any such message may have, which simulated time takes for all.
         """
-        return exchange(self, x, rule)
+        return exchange(self, x, rule, sizes, longest)
 
     def difference(self, x: NDArray) -> NDArray[np.float64]:
         """(W_t − I) x: the increment of the block's rows x (peers, d) in one step; rows of W_t must sum to one.

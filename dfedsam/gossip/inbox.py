@@ -61,7 +61,13 @@ def plain(inbox: Inbox) -> NDArray:
     return inbox.sums(inbox.own, inbox.weights)
 
 
-def exchange(channel: Channel, x: NDArray, rule: Callable[[Inbox], NDArray]) -> NDArray:
+def exchange(
+    channel: Channel,
+    x: NDArray,
+    rule: Callable[[Inbox], NDArray],
+    sizes: NDArray[np.int64] | None = None,
+    longest: int = 0,
+) -> NDArray:
     """One gossip step: exchange the block's rows x (peers, d), let attackers forge theirs, and apply a rule.
 
     Args:
@@ -69,8 +75,12 @@ def exchange(channel: Channel, x: NDArray, rule: Callable[[Inbox], NDArray]) -> 
         x: shape (peers, d).
         rule: from what is received to the block's new rows, shape (peers, d); called once for each scale of a line
             search for the worst attack, of which that is taken whose result is farthest from the honest peers' mean.
+        sizes: see Channel.aggregate.
+        longest: likewise.
     """
-    inbox, receivers, senders = _receive(channel, np.ascontiguousarray(x))
+    inbox, receivers, senders = _receive(channel, np.ascontiguousarray(x), counted=sizes is None)
+    if sizes is not None:
+        _count(channel, sizes, longest)
     attackers = channel.attackers
     sent = inbox if channel.noise is None else _add_noise(inbox, channel.noise, receivers, senders)
     if attackers is None:
@@ -88,10 +98,20 @@ def exchange(channel: Channel, x: NDArray, rule: Callable[[Inbox], NDArray]) -> 
     return worst
 
 
-def _receive(channel: Channel, x: NDArray) -> tuple[Inbox, NDArray[np.intp], NDArray[np.intp]]:
+def _count(channel: Channel, sizes: NDArray[np.int64], longest: int) -> None:
+    """Count a message along every edge, of as many bytes as its sender's."""
+    communicator, W = channel.communicator, channel.weights.tocoo()
+    sent = np.bincount(W.col[(W.row != W.col) & (W.data != 0)], minlength=communicator.peers)
+    communicator.count(int(sent.sum()), 0)
+    communicator.bytes += int(communicator.total(sent[np.asarray(communicator.block)] * sizes))
+    if communicator.exchanges is not None:
+        communicator.exchanges.append((channel.weights, longest))
+
+
+def _receive(channel: Channel, x: NDArray, *, counted: bool) -> tuple[Inbox, NDArray[np.intp], NDArray[np.intp]]:
     """The true messages, and for each edge the row of the block that receives and the number of the sender."""
     communicator, block = channel.communicator, np.asarray(channel.communicator.block)
-    peers, messages = communicator.receive(channel.weights, x.view(np.uint8).reshape(len(x), -1))
+    peers, messages = communicator.receive(channel.weights, x.view(np.uint8).reshape(len(x), -1), counted=counted)
     indptr, senders, weights = WeightRows.of(channel.weights, communicator.block)
     receivers = np.repeat(np.arange(len(block)), np.diff(indptr))
     diagonal = senders == block[receivers]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import string
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from functools import cached_property
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +15,37 @@ from dfedsam.random import RandomStream
 
 Form = Literal["probabilities", "logits"]
 FORMS = get_args(Form)
+Candidates = Sequence[int] | NDArray[np.int64]
+
+
+class Wording(Protocol):
+    """How prompts of candidates read as text.
+
+    `text` is the text of candidates, `candidates` those that a text's words consist of, in order (a word that does not
+    consist of candidates alone is left out), and `length` the number of tokens of any text.
+    """
+
+    def text(self, candidates: Candidates) -> str: ...
+    def candidates(self, text: str) -> list[int]: ...
+    def length(self, text: str) -> int: ...
+
+
+@dataclass(frozen=True)
+class NumberWords:
+    """Candidates without words: their numbers, below `count`, with a blank between."""
+
+    count: int
+
+    def text(self, candidates: Candidates) -> str:
+        return " ".join(map(str, candidates))
+
+    def candidates(self, text: str) -> list[int]:
+        words = [word.strip(string.punctuation) for word in text.split()]
+        numbers = [int(word) for word in words if word.isdecimal() and len(word) < 10]
+        return [number for number in numbers if number < self.count]
+
+    def length(self, text: str) -> int:
+        return len(text.split())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,11 +58,23 @@ class Categorical:
         tokens: L, distributions.
         candidates: V, the number of candidates of each.
         form: the vector holds "probabilities", or "logits", of which the softmax is taken.
+        words: the candidates' texts; None: their numbers.
     """
 
     tokens: int
     candidates: int
     form: Form
+    words: Wording | None = None
+
+    @cached_property
+    def wording(self) -> Wording:
+        """The candidates' texts."""
+        return self.words or NumberWords(self.candidates)
+
+    @cached_property
+    def longest(self) -> int:
+        """Bytes of UTF-8 that the text of a choice has at most."""
+        return self.tokens * max(len(self.wording.text([one]).encode()) + 1 for one in range(self.candidates))
 
     def start(self) -> NDArray[np.float64]:
         """Uniform distributions, shape (tokens · candidates,)."""

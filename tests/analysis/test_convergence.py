@@ -220,6 +220,19 @@ def test_a_loss_over_decades_is_logarithmic(tmp_path):
     assert scales == ["log", "linear"]
 
 
+@pytest.mark.parametrize("log", [False, True])
+def test_accuracies_are_in_percent_on_any_axis(tmp_path, log):
+    folder = write(tmp_path / "a", [row(i, accuracy=0.3 + 0.1 * i) for i in range(5)])
+    ax = drawn(convergence(read_runs([folder]), x=["rounds"], y=["accuracy"], log=log)).axes[0]
+    labels = zip(ax.get_yticks(), ax.get_yticklabels(), strict=True)
+    shown = {text.get_text() for tick, text in labels if 0.3 <= tick <= 0.7} | {
+        text.get_text() for text in ax.get_yticklabels(minor=True)
+    }
+    assert ax.get_ylabel() == "accuracy (%)"
+    assert "50" in shown
+    assert not any(text.startswith("0.") for text in shown)
+
+
 @pytest.mark.parametrize("rounds", [1, 9, 200])
 def test_any_length_and_a_loss_that_is_not_finite(tmp_path, rounds):
     rows = [row(i, loss=1.0 if i < 5 else float("nan")) for i in range(rounds)]

@@ -1,7 +1,9 @@
 """The command line under test: in this process where that is honest, else as a user's own process."""
 
 import json
+import subprocess
 import sys
+import time
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any, NamedTuple
@@ -13,6 +15,7 @@ from tests import mpi
 
 PROGRAM = "import sys; from dfedsam.launch.cli import main; sys.exit(main())"
 SMALL = ("--rounds", "3", "--objective.dim", "5")
+LONG = ("--rounds", "100000", "--peers", "8")
 
 
 class Said(NamedTuple):
@@ -45,3 +48,38 @@ def metrics(folder: Path | str) -> list[dict[str, Any]]:
     """The rows of a run without what a clock says."""
     rows = [json.loads(line) for line in (Path(folder) / "metrics.jsonl").read_text().splitlines()]
     return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
+
+
+def start(*argv: str, cwd: Path, setup: str = "") -> subprocess.Popen[str]:
+    """`dfedsam ARGV` in a session of its own; `setup` is Python that comes first."""
+    command = [sys.executable, "-c", f"{setup}\n{PROGRAM}", *argv]
+    return subprocess.Popen(
+        command,
+        env=mpi.environment(2),
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def end(job: subprocess.Popen[str]) -> None:
+    """Kill it if it still runs."""
+    job.kill()
+    job.communicate()
+
+
+def wait_for(condition, seconds: float = 60) -> None:
+    """Wait until it holds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it takes too long"
+        time.sleep(0.02)
+
+
+def rows(folder: Path) -> int:
+    """Lines of a run's metrics."""
+    path = folder / "metrics.jsonl"
+    return path.read_text().count("\n") if path.exists() else 0

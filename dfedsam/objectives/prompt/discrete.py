@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, get_args
@@ -13,7 +14,7 @@ from dfedsam import validation
 from dfedsam.blackbox.base import BlackBox
 from dfedsam.blackbox.inputs import TaskSpec
 from dfedsam.errors import OptionError
-from dfedsam.objectives.categorical import Categorical, Form
+from dfedsam.objectives.categorical import Candidates, Categorical, Form
 from dfedsam.objectives.prompt.parameters import PromptMap, PromptParameters
 from dfedsam.random import generator
 
@@ -82,6 +83,31 @@ class DiscretePrompt(PromptParameters):
             raise OptionError("candidates", self.candidates, rule, "omit it") from None
 
 
+class _Words:
+    """The candidates' texts, by the model's tokenizer (`Wording`)."""
+
+    def __init__(self, ids: NDArray[np.int64], vocabulary: Vocabulary) -> None:
+        self._ids, self._vocabulary = ids, vocabulary
+        self._numbers = {token: number for number, token in enumerate(ids.tolist())}
+
+    def text(self, candidates: Candidates) -> str:
+        return self._vocabulary.text(self._ids[np.asarray(candidates, np.intp)].tolist())
+
+    def candidates(self, text: str) -> list[int]:
+        found: list[int] = []
+        for word in text.split():
+            for form in (word, word.strip(string.punctuation)):
+                numbers = [self._numbers.get(token) for token in self._vocabulary.tokens(form)]
+                known = [number for number in numbers if number is not None]
+                if known and len(known) == len(numbers):
+                    found += known
+                    break
+        return found
+
+    def length(self, text: str) -> int:
+        return len(self._vocabulary.tokens(text))
+
+
 class _Tokens(PromptMap):
     """Text prompts of the most likely candidate of each distribution, the first of several that are."""
 
@@ -90,7 +116,8 @@ class _Tokens(PromptMap):
     def __init__(self, ids: NDArray[np.int64], tokens: int, form: Form, vocabulary: Vocabulary) -> None:
         self._ids, self._vocabulary = ids, vocabulary
         self._embeddings = vocabulary.embed(ids) if vocabulary.embed else None
-        self.categorical = self._choices = Categorical(tokens=tokens, candidates=len(ids), form=form)
+        words = _Words(ids, vocabulary)
+        self.categorical = self._choices = Categorical(tokens=tokens, candidates=len(ids), form=form, words=words)
         self.dim = tokens * len(ids)
 
     def start(self) -> NDArray:

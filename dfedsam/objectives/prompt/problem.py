@@ -191,8 +191,7 @@ class PromptProblem(Problem):
         labels = self.labels[examples]
         if not self.map.per_example:
             return self.black_box.metrics(self._prompts(x[:, None])[:, 0], examples, labels)
-        metrics = [score_metrics(self._scores_of_one(one, examples)[None], labels) for one in x]
-        return {name: np.concatenate([own[name] for own in metrics]) for name in metrics[0]}
+        return score_metrics(np.stack([self._scores_of_one(one, examples) for one in x]), labels)
 
     def sizes(self) -> NDArray[np.float64]:
         return np.array([len(own) for own in self._own], np.float64)
@@ -205,10 +204,30 @@ class PromptProblem(Problem):
             metrics["zero_shot_accuracy"] = float((scores.argmax(axis=-1) == self.labels[self.test]).mean())
         if not (self.black_box.gives_gradients and self.map.has_gradients):
             return metrics
-        best = self.evaluate(
-            first_order(self.black_box, self.map, self.train, self.labels, self.seed, self.dtype)[None]
-        )
+        best = self.evaluate(self._first_order()[None])
         return metrics | {f"first_order_{name}": float(best[name][0]) for name in ("accuracy", "loss")}
+
+    def _first_order(self) -> NDArray:
+        """The reference of a black-box run, a vector (dim,): exact gradients on the pooled training data.
+
+        Adam (Kingma and Ba, 2015) with a linearly falling learning rate, in units of the prompt's own numbers, so that
+        a projection's scale does not matter.
+        """
+        import torch
+
+        black_box, by_text = self.black_box, self.black_box.reads_texts
+        steps = _TEXT_STEPS if by_text else _STEPS
+        rng, x = generator(self.seed, "first-order reference"), torch.from_numpy(self.map.start().astype(np.float64))
+        adam = torch.optim.Adam([x], lr=_LR * self.map.unit, eps=1e-12)
+        falling = torch.optim.lr_scheduler.LambdaLR(adam, lambda step: 1 - step / steps)
+        for _ in track("first-order reference", range(steps)):
+            batch = np.sort(rng.permutation(self.train)[:_TEXT_BATCH]) if by_text else self.train
+            prompt = self.map.prompts(x.numpy().astype(self.dtype)[None])
+            _, gradient = black_box.gradients(prompt, batch[None], self.labels[batch][None])
+            x.grad = torch.from_numpy(self.map.pull_back(gradient)[0].astype(np.float64))
+            adam.step()
+            falling.step()
+        return x.numpy().astype(self.dtype)
 
     def preflight(self) -> None:
         self.black_box.preflight(self.black_box.prompt if self.map.per_example else self.map.prompts(self.start()))
@@ -269,43 +288,3 @@ class PromptProblem(Problem):
         most = max(1, _PROMPT_BYTES // self.black_box.prompt.nbytes)
         chunks = np.split(examples, range(most, len(examples), most))
         return np.concatenate([self._scores(x[None, None], chunk[None], count=False)[0, 0] for chunk in chunks])
-
-
-def first_order(
-    black_box: BlackBox,
-    prompt_map: PromptMap,
-    examples: NDArray[np.int64],
-    labels: NDArray[np.int64],
-    seed: int,
-    dtype: np.dtype,
-) -> NDArray:
-    """The reference of a black-box run: exact gradients on the pooled training data, on the same parameters.
-
-    Adam (Kingma and Ba, 2015) with a linearly falling learning rate, in units of the prompt's own numbers, so that a
-    projection's scale does not matter.
-
-    Args:
-        black_box: one that gives gradients.
-        prompt_map: the map from a vector to the prompt.
-        examples: indices of the training examples, shape (n,).
-        labels: classes by index.
-        seed: the run's seed.
-        dtype: type of the vector.
-
-    Returns:
-        The vector, shape (dim,).
-    """
-    import torch
-
-    steps = _TEXT_STEPS if black_box.reads_texts else _STEPS
-    rng, x = generator(seed, "first-order reference"), torch.from_numpy(prompt_map.start().astype(np.float64))
-    adam = torch.optim.Adam([x], lr=_LR * prompt_map.unit, eps=1e-12)
-    falling = torch.optim.lr_scheduler.LambdaLR(adam, lambda step: 1 - step / steps)
-    for _ in track("first-order reference", range(steps)):
-        batch = np.sort(rng.permutation(examples)[:_TEXT_BATCH]) if black_box.reads_texts else examples
-        prompt = prompt_map.prompts(x.numpy().astype(dtype)[None])
-        _, gradient = black_box.gradients(prompt, batch[None], labels[batch][None])
-        x.grad = torch.from_numpy(prompt_map.pull_back(gradient)[0].astype(np.float64))
-        adam.step()
-        falling.step()
-    return x.numpy().astype(dtype)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dfedsam import HiddenPrompt, Quadratic, TextEvolution, simulate, topologies
+from dfedsam import Clock, HiddenPrompt, Quadratic, TextEvolution, simulate, topologies
 from dfedsam.algorithms.text_evolution import edited
 from dfedsam.random import RandomStream
 
@@ -22,7 +22,17 @@ def test_every_peer_holds_the_hidden_prompt_in_the_end() -> None:
     assert (last["loss"], last["wrong"], last["agreement"]) == (0, 0, 1)
     assert done.rows[1]["agreement"] < 1
     assert last["queries"] == 40 * method.local_steps * (method.population + method.children)
-    assert last["bytes"] == 40 * 2 * TOKENS  # a byte a token, to two neighbours
+
+
+def test_bytes_are_those_of_the_texts() -> None:
+    star = topologies.make("star", PEERS)
+    done = simulate(objective=HIDDEN, topology=star, algorithm=TextEvolution(), rounds=1)
+    best = done.x.reshape(PEERS, TOKENS, 20).argmax(axis=-1)  # what was sent last
+    sizes = [len(" ".join(map(str, tokens)).encode()) for tokens in best]
+    assert len(set(sizes)) > 1
+    assert done.rows[-1]["bytes"] == np.dot([PEERS - 1, *[1] * (PEERS - 1)], sizes) / PEERS
+    clocked = simulate(objective=HIDDEN, topology=star, algorithm=TextEvolution(), rounds=1, clock=Clock())
+    assert clocked.rows[-1]["bytes"] == done.rows[-1]["bytes"]
 
 
 def test_alone_it_takes_longer_than_with_neighbours() -> None:

@@ -107,6 +107,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self, body: dict) -> dict:
         """The next token's likeliest, by a plain forward pass."""
+        if "messages" in body and "logprobs" not in body:
+            return {"choices": [{"message": {"role": "assistant", "content": self.server.said}}]}
         model, tokenizer = self.server.model, self.server.tokenizer
         with torch.inference_mode():
             if "prompt_embeds" in body:
@@ -116,8 +118,6 @@ class Handler(BaseHTTPRequestHandler):
                 prompt = body.get("prompt") or "\n".join(message["content"] for message in body["messages"])
                 ids = tokenizer(prompt).input_ids if isinstance(prompt, str) else prompt
                 logits = model(torch.tensor([ids])).logits[0, -1]
-        if "messages" in body and "logprobs" not in body:
-            return {"choices": [{"message": {"role": "assistant", "content": self.server.said}}]}
         most = body.get("top_logprobs", body["logprobs"])
         top = logits.log_softmax(0).topk(min(most, len(logits), self.server.most_logprobs))
         by_number = body.get("return_tokens_as_token_ids")

@@ -59,7 +59,7 @@ def here() -> CausalLM:
     return made
 
 
-def endpoint(url: str, tmp_path, **options) -> Endpoint:
+def endpoint(url: str, tmp_path, words: tuple[str, ...] = WORDS, **options) -> Endpoint:
     options = {
         "url": url,
         "key_variable": "",
@@ -67,7 +67,7 @@ def endpoint(url: str, tmp_path, **options) -> Endpoint:
         "cache_path": str(tmp_path / "answers.sqlite"),
         **options,
     }
-    made = EndpointConfig(**options).build(task())
+    made = EndpointConfig(**options).build(task(words=words))
     assert isinstance(made, Endpoint)
     return made
 
@@ -85,6 +85,21 @@ def test_scores_are_those_of_the_same_file_here(url: str, here: CausalLM, tmp_pa
     np.testing.assert_allclose(table, here.prompt, atol=1e-6)
     with pytest.raises(ValueError, match=r"status 400 .*discrete_prompt"):  # it takes no embeddings
         there.preflight(here.prompt)
+
+
+def test_words_of_several_tokens_are_scored_whole(url: str, here: CausalLM, tmp_path) -> None:
+    words = ("not good", "not bad", "great")
+    made = endpoint(url, tmp_path, words, logprobs=10_000, whole_words=True)
+    scores = made.scores(here._ids[None, None], EXAMPLES[:, :1])[0, 0, 0]
+    assert made.spent()["requests"] == 2  # the first tokens, and what follows "not"
+    tokenizer, text = here.loaded.tokenizer, f"{TEXTS[0]} All in all It was"
+    start = tokenizer(text).input_ids
+    for word, score in zip(words, scores, strict=True):
+        ids = tokenizer(f"{text} {word}").input_ids[len(start) :]
+        with torch.inference_mode():
+            logits = here.loaded.model(torch.tensor([[*start, *ids]])).logits[0].log_softmax(-1)
+        expected = sum(float(logits[len(start) - 1 + i, token]) for i, token in enumerate(ids))
+        np.testing.assert_allclose(score, expected, atol=len(ids) * TOLERANCE)
 
 
 def test_a_chat_scores_as_the_models_chat_template_does_here(url: str, here: CausalLM, tmp_path) -> None:
