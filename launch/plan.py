@@ -150,7 +150,7 @@ class Plan:
 
 
 def plan(argv: list[str]) -> int:
-    """Forecast what a run will ask, pay, send and take, before it is started.
+    """Forecast the queries, cost, messages, memory and time of a run, before it is started.
 
     Takes the options of `dfedsam run`. Queries, tokens and bytes are counted exactly, without asking a service; time
     and memory come from a few seconds of the run's first rounds on this machine, with as many MPI ranks where it has
