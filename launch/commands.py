@@ -89,10 +89,10 @@ def report(
 ) -> int:
     """Write a report on a study or several runs: one page, with figures and tables for a paper.
 
-    The page (report.html) needs no network and no other file: tables, figures of convergence against the spectral gap
-    with theory's predictions, which graph reaches the target first at which bandwidth, latency and slowness of some
-    peers, each run's settings, and a picker to compare runs. The same folder gets figures/ (PDF and PNG) and tables/ (CSV and
-    LaTeX). An older report in that folder is replaced.
+    The page (report.html) needs no network and no other file. It has tables, figures of convergence against the
+    spectral gap with theory's predictions, a map of which graph reaches the target first at which bandwidth, latency
+    and slowness of some peers, each run's settings, and a picker to compare runs. The same folder gets figures/ (PDF
+    and PNG) and tables/ (CSV and LaTeX). An older report in that folder is replaced.
 
     Args:
         folders: studies, folders that contain runs, or folders of single runs.
