@@ -91,17 +91,12 @@ class DualEncoder(LocalModel):
         return Contents(ids, np.array([len(one) for one in ids]), np.full(len(ids), len(before)))
 
     def _scores(self, prompts: torch.Tensor, examples: NDArray) -> torch.Tensor:
-        peers, queries, tokens = prompts.shape[:3]
-        contents = self._prompted if tokens else self._unprompted
+        contents = self._prompted if prompts.shape[2] else self._unprompted
         if self.mode == "text":
-            prompt_ids, text_ids, mask = pairs(queries, examples)
+            prompt_ids, text_ids, mask = pairs(prompts.shape[1], examples)
             vectors = self._forward(contents, prompts.flatten(0, 1), prompt_ids, text_ids)
             return by_peer(self.scale * (vectors @ self._bare.T), mask)
-        words, prompt_ids = len(self.task.words), np.arange(peers * queries)
-        vectors = self._forward(
-            contents, prompts.flatten(0, 1), np.repeat(prompt_ids, words), np.tile(np.arange(words), len(prompt_ids))
-        )
-        return cosine_scores(self._bare, vectors.view(peers, queries, words, -1), examples, self.scale)
+        return cosine_scores(self._forward, contents, prompts, self._bare, examples, self.scale)
 
     def _pool(
         self, inputs: torch.Tensor, mask: torch.Tensor | None, text_ids: NDArray, lengths: NDArray

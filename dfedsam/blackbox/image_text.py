@@ -118,17 +118,12 @@ class ImageText(LocalModel):
         self.embedding_std = 1.0  # that of normalised pixels
 
     def _scores(self, prompts: torch.Tensor, examples: NDArray) -> torch.Tensor:
-        peers, queries = prompts.shape[:2]
         if self.frame:
-            prompt_ids, image_ids, mask = pairs(queries, examples)
+            prompt_ids, image_ids, mask = pairs(prompts.shape[1], examples)
             vectors = self._see(self._pixels, image_ids, prompts.flatten(0, 1), prompt_ids)
             return by_peer(self.scale * vectors @ self._bare.T, mask)
-        words, prompt_ids = len(self.task.words), np.arange(peers * queries)
         contents = self._words if prompts.shape[2] else self._bare_words
-        vectors = self._forward(
-            contents, prompts.flatten(0, 1), np.repeat(prompt_ids, words), np.tile(np.arange(words), len(prompt_ids))
-        )
-        return cosine_scores(self._bare, vectors.view(peers, queries, words, -1), examples, self.scale)
+        return cosine_scores(self._forward, contents, prompts, self._bare, examples, self.scale)
 
     def _see(
         self,

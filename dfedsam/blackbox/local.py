@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from dfedsam.blackbox.base import BlackBox
-from dfedsam.blackbox.forward import BatchedForward, Reader
+from dfedsam.blackbox.forward import BatchedForward, Contents, Reader
 from dfedsam.blackbox.inputs import Bill, TaskSpec, Usage
 from dfedsam.blackbox.loading import Loaded
 from dfedsam.blackbox.tokens import Vocabulary
@@ -136,20 +136,33 @@ def by_peer(scores: torch.Tensor, mask: NDArray[np.bool_]) -> torch.Tensor:
     return whole
 
 
-def cosine_scores(vectors: torch.Tensor, words: torch.Tensor, examples: NDArray, scale: float) -> torch.Tensor:
-    """Scaled cosines of examples' vectors with each prompt's class words, shape (peers, q, b, classes).
+def cosine_scores(
+    forward: BatchedForward,
+    words: Contents,
+    prompts: torch.Tensor,
+    vectors: torch.Tensor,
+    examples: NDArray,
+    scale: float,
+) -> torch.Tensor:
+    """Scaled cosines of examples' vectors with those of each prompt's class words, shape (peers, q, b, classes).
 
     Args:
+        forward: gives unit vectors of prompted words.
+        words: the class words.
+        prompts: shape (peers, q, tokens, width) or (peers, q, tokens).
         vectors: unit vectors of all examples, shape (n, width).
-        words: unit vectors of the class words, shape (peers, q, classes, width).
         examples: example indices (peers, b), padded with −1.
         scale: factor of the cosines.
     """
-    peers, queries, classes = words.shape[:3]
-    whole = words.new_zeros((peers, queries, examples.shape[1], classes))
-    for i, own in enumerate(words.flatten(1, 2)):  # a separate product for each peer, so that no bit depends on others
+    peers, queries = prompts.shape[:2]
+    classes, prompt_ids = len(words.ids), np.arange(peers * queries)
+    word_ids = np.tile(np.arange(classes), len(prompt_ids))
+    own_words = forward(words, prompts.flatten(0, 1), np.repeat(prompt_ids, classes), word_ids)
+    whole = own_words.new_zeros((peers, queries, examples.shape[1], classes))
+    for i, own in enumerate(own_words.view(peers, queries * classes, -1)):
         rows = torch.from_numpy(examples[i][examples[i] >= 0]).to(vectors.device)
-        products = (scale * (vectors[rows] @ own.T)).view(len(rows), queries, classes)
+        products = scale * (vectors[rows] @ own.T)  # separate for each peer, so that no bit depends on others
+        products = products.view(len(rows), queries, classes)
         whole[i, :, : len(rows)] = products.transpose(0, 1)
     return whole
 

@@ -65,18 +65,21 @@ def prompt_tokens(tokenizer: Any, task: TaskSpec, *, after_word: bool) -> NDArra
     return np.array((ids * -(-length // len(ids)))[:length])
 
 
-def label_pieces(tokenizer: Any, words: Sequence[str], *, whole: bool = False) -> list[list[int]]:
-    """The tokens of each class word after a text.
+def label_pieces(
+    tokenizer: Any, words: Sequence[str], *, whole: bool = False, after_word: bool = True
+) -> list[list[int]]:
+    """The tokens of each class word.
 
     Args:
         tokenizer: the model's tokenizer.
         words: the class words.
         whole: whether the words may begin with the same token; otherwise they are told apart by it.
+        after_word: whether they follow a text.
 
     Raises:
         OptionError: for words whose first tokens, or all of whose tokens, are the same or unknown.
     """
-    pieces = [word_tokens(tokenizer, word, after_word=True) for word in words]
+    pieces = [word_tokens(tokenizer, word, after_word=after_word) for word in words]
     option, hint = ("words", ", ".join(words)), "choose other words"
     unknown = [word for word, ids in zip(words, pieces, strict=True) if not ids or tokenizer.unk_token_id in ids]
     if unknown:
@@ -98,18 +101,12 @@ def label_tokens(tokenizer: Any, words: Sequence[str], *, after_word: bool) -> l
         OptionError: for words that are not one token, or share a token.
     """
     split = {word: word_tokens(tokenizer, word, after_word=after_word) for word in words}
-    option, hint = ("words", ", ".join(words)), "choose other words"
     wrong = {word: tokenizer.convert_ids_to_tokens(ids) for word, ids in split.items() if len(ids) != 1}
     if wrong:
         counts = "; ".join(f"{word} is {len(pieces)} ({' '.join(pieces)})" for word, pieces in wrong.items())
-        raise OptionError(*option, f"must be words of one token of the model, but {counts}", hint)
-    ids = [own[0] for own in split.values()]
-    unknown = [word for word, token in zip(words, ids, strict=True) if token == tokenizer.unk_token_id]
-    if unknown:
-        raise OptionError(*option, f"must be known to the model, whose vocabulary lacks {', '.join(unknown)}", hint)
-    if len(set(ids)) < len(ids):
-        raise OptionError(*option, "must be different tokens, but two of them are the same token of the model", hint)
-    return ids
+        rule = f"must be words of one token of the model, but {counts}"
+        raise OptionError("words", ", ".join(words), rule, "choose other words")
+    return [ids[0] for ids in label_pieces(tokenizer, words, whole=True, after_word=after_word)]
 
 
 @dataclass(frozen=True)
