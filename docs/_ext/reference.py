@@ -271,7 +271,7 @@ PARTS = (
     "dfedsam.gossip.channel.Channel",
     "dfedsam.objectives.Problem",
     "dfedsam.random.RandomStream",
-    "dfedsam.state.State",
+    "dfedsam.algorithms.base.State",
 )
 
 
