@@ -184,7 +184,7 @@ def _default(key: str, value: Any) -> str:
     kind, value = registry.kind_of(key), lists.plugin_name(key, value)
     if kind and value in registry.plugins(kind):
         return f":ref:`{value} <{kind}-{value}>`"
-    return "–" if value in (None, "") else f"``{value}``"
+    return "–" if value in (None, "") else f"``{' '.join(str(value).split())}``"  # in one line
 
 
 def _contract(kind: str) -> Iterator[str]:
