@@ -35,6 +35,7 @@ lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/pyright --pythonpath $(BIN)/python --project .ci/pyright.json  # strict: topologies and the core
+	$(BIN)/pyright --pythonpath $(BIN)/python --project .ci/pyright-tests.json
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.test

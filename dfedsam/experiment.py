@@ -131,11 +131,27 @@ class Experiment:
                 rule = "must not drop messages of a gossip that does not send whole rows"
                 raise OptionError("clock.wait", self.clock.wait, rule, "choose the gossip plain, or neighbourhood")
         self.algorithm.check(topology)
+        if topology.hands_over:
+            self._check_handover()
         if self.until is not None:
             positive("until", self.until)
             if self.clock is None:
                 raise OptionError("until", self.until, "needs simulated time", "set clock, such as --clock simulated")
         return topology
+
+    def _check_handover(self) -> None:
+        """Raise OptionError unless x is all that a peer must get from the one before it."""
+        algorithm, gossip = self.algorithm, self.algorithm.gossip_of_x()
+        name = (self.topology.description or {}).get("class_path", type(self.topology).__name__)
+        hint = "choose another topology"
+        if algorithm.estimates() is None or (gossip is not None and gossip.sends_coefficients):
+            rule = f"must not hand x over, which is not all that {public_name(type(algorithm))} sends"
+            raise OptionError("topology", name, rule, "choose dpsgd, dfedavg or dfedsam with the gossip plain")
+        for option in ("adversary", "privacy"):
+            if getattr(self, option) is not None:
+                raise OptionError("topology", name, f"must not hand x over in a run with {option}", hint)
+        if self.clock is not None and self.clock.availability is not None:
+            raise OptionError("topology", name, "must not hand x over to peers that the clock calls absent", hint)
 
     def _check_churn(self, availability: Availability) -> None:
         """Raise OptionError unless peers may join a synchronous run, with a copy of a neighbour's x."""

@@ -93,7 +93,7 @@ def _pairwise(experiment: Experiment, rounds: int, each: list[float]) -> dict[st
     losses = losses_of_run(W, steps, rounds)
     means, largest = by_distance(W, losses)
     return {
-        "per_neighbour": [[u, v, mechanism.spent_at(losses[u, v])] for u, v in pairs],
+        "per_neighbour": [[u, v, mechanism.spent_at(float(losses[u, v]))] for u, v in pairs],
         "by_distance": [[mechanism.spent_at(loss) for loss in row] for row in zip(means[1:], largest[1:], strict=True)],
     }
 

@@ -131,7 +131,9 @@ def convert(name: str, value: Any, hint: Any) -> Any:
     except argparse.ArgumentError as error:
         if value is NO_VALUE:
             raise MissingValue(name, f"needs a value: --{name} VALUE") from error
-        raise OptionError(name, value, f"must be {in_words(hint)}") from error
+        words = any(isinstance(one, bool) for one in (value if isinstance(value, list) else [value])) and str in wanted
+        quotes = "YAML reads no, off, yes and on as false and true; write such words in quotes" if words else ""
+        raise OptionError(name, value, f"must be {in_words(hint)}", quotes) from error
 
 
 @cache

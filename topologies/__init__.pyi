@@ -67,6 +67,7 @@ from .schedules.randomized import (
     random_neighbours as random_neighbours,
 )
 from .schedules.staged import dense_late as dense_late, final_merge as final_merge
+from .schedules.teleportation import teleportation as teleportation
 from .spectra.contraction import expected_contraction as expected_contraction
 from .spectra.neighbours import effective_neighbours as effective_neighbours
 from .spectra.spectrum import Spectrum as Spectrum, spectrum as spectrum

@@ -35,7 +35,7 @@ GROUPS = {  # names of topologies, which `dfedsam.topologies` exports
         *("one_peer_exponential", "one_peer_hypercube", "one_peer_ring", "one_peer_grid", "hyper_hypercube"),
         *("simple_base", "base", "ceca", "d_equistatic", "u_equistatic", "od_equidyn", "ou_equidyn", "random_matching"),
         *("pairwise", "random_neighbours", "el_oracle", "el_local", "matcha", "round_robin", "random_choice"),
-        *("dense_late", "final_merge"),
+        *("dense_late", "final_merge", "teleportation"),
     ),
     "made from the data": ("d_cliques", "stl_fw"),
     "unreliable networks": ("link_failures", "peer_dropout", "latency"),

@@ -12,6 +12,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from dfedsam import registry
+from dfedsam.errors import OptionError
 from dfedsam.topologies.graph import AnyGraph, Graph, as_graph, simple
 from dfedsam.topologies.matrices import TOLERANCE, union
 
@@ -30,6 +31,8 @@ class Topology(ABC):
         directed: whether links may be one-way: W_t need not be symmetric.
         sums: which lines of W_t sum to one. "both": gossip keeps the mean. "columns": push-sum does. "rows": usable,
             but biased, since the fixed point is not the plain average.
+        hands_over: whether participants hand their rows over to those of the next round (`handover`), whose rows alone
+            then count: metrics are theirs.
         connect_hint: how to fix peers that are not connected, for the message.
         unbiased_in_mean: of "rows": whether columns of E[W_t] sum to one, so that the mean drifts, but without bias.
         description: what rebuilds it: {"class_path": public name, "init_args": options without n}. `topologies.make`
@@ -42,6 +45,7 @@ class Topology(ABC):
     directed: bool = False
     sums: Sums = "both"
     unbiased_in_mean: bool = False
+    hands_over: bool = False
     connect_hint: str = "add edges, or draw another graph"
     description: Description | None = None
     notes: tuple[str, ...] = ()
@@ -95,6 +99,13 @@ class Topology(ABC):
     def participants(self, t: int) -> NDArray[np.bool_] | None:
         """Mask of participants in round t, shape (n,); absent peers do nothing and keep their state. None: all."""
         return None
+
+    def handover(self, t: int) -> sp.csr_array:
+        """Whose row each peer starts round t + 1 from: H of shape (n, n), H[i, j] = 1 for that of peer j.
+
+        Asked for where `hands_over` is true.
+        """
+        raise NotImplementedError(f"{type(self).__name__} hands rows over: it must say to whom")
 
     def contraction(self) -> float | None:
         """λ_max(E[WᵀW] - J), where a formula gives it exactly, else None.
@@ -151,6 +162,14 @@ class Static(Topology):
     def support(self) -> sp.csr_array:
         """Who receives from whom, without a graph of networkx."""
         return _heard(self.arrays)
+
+
+def refuse_handover(option: str, topology: Topology) -> None:
+    """Raise OptionError if the topology within another one, named by `option`, hands rows over."""
+    if topology.hands_over:
+        name = (topology.description or {}).get("class_path", type(topology).__name__)
+        rule = "must not hand rows over from peer to peer within another topology"
+        raise OptionError(option, name, rule, "take a graph, such as ring")
 
 
 def graph_of(W: sp.csr_array, *, directed: bool) -> nx.Graph:

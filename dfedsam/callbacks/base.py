@@ -109,7 +109,8 @@ class Run:
     @property
     def recorded(self) -> NDArray[np.bool_] | None:
         """Mask of the peers whose metrics are recorded, shape (n,): honest ones that are there; None: all."""
-        there = self.clock and self.clock.members
+        topology = self.experiment.topology
+        there = topology.participants(self.round) if topology.hands_over else self.clock and self.clock.members
         if there is None or self.honest is None:
             return self.honest if there is None else there
         return self.honest & there if (self.honest & there).any() else self.honest

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from dfedsam.callbacks.base import INTERRUPTED, Callback, Run
 from dfedsam.run_folder import Row
@@ -22,23 +23,31 @@ _LATER = 1.05  # times the round of one look, that of the next
 
 
 class AbsentPeers(Callback):
-    """Restores the state of peers that are absent in a round."""
+    """Restores the state of peers that are absent in a round, and gives those that are there in the next their x.
+
+    The latter only where the topology hands rows over.
+    """
 
     def __init__(self) -> None:
         self._kept: Any = None
         self._absent = np.zeros(0, np.intp)
+        self._handover: csr_array | None = None
 
     def before_round(self, run: Run) -> None:
         """Copy the rows of absent peers."""
-        participants = run.participants
+        participants, topology = run.participants, run.experiment.topology
+        self._handover = topology.handover(run.round) if topology.hands_over else None
         self._absent = np.zeros(0, np.intp) if participants is None else np.flatnonzero(~participants)
         self._kept = rows_of(run.state, self._absent) if len(self._absent) else None
 
     def after_round(self, run: Run) -> None:
-        """Restore these rows."""
+        """Restore these rows, and hand over what there is to."""
         if self._kept is not None:
             set_rows(run.state, self._absent, self._kept)
             self._kept = None
+        if self._handover is not None:
+            run.x[...] = run.communicator.mix(self._handover, run.x)
+            self._handover = None
 
 
 class Budget(Callback):

@@ -178,7 +178,8 @@ class UnderlayLinks(Links):
     "Throughput-optimal topology design for cross-silo federated learning", equation 3.
 
     Args:
-        file: gaia, aws_north_america, geant, exodus, ebone, or a GML or JSON file with distances in km or coordinates.
+        file: gaia, aws_north_america, geant, exodus, ebone, a network of the extra `topohub` such as
+            topohub:topozoo/Abilene, or a GML or JSON file with distances in km or coordinates.
         access: bandwidth of a peer's own link in bits per second, above 0, which its messages of a step share.
         core: bandwidth of the links between sites in bits per second, above 0.
         latency_base: seconds of any message, at least 0.

@@ -147,7 +147,7 @@ class SynchronousTime(RunTime):
             waited += arrived - ready
             ready = arrived
         if present is not None and present.any():  # who was absent is back no earlier than the first of the others
-            ready[~present] = np.maximum(self.now[~present], ready[present].min())
+            ready[~present] = np.maximum(ready[~present], ready[present].min())
             waited[~present] = 0
         self.now, self.waited = ready, self.waited + waited
         self._find_present()

@@ -87,8 +87,8 @@ def exchange(
         return rule(sent)
     view, forged, honest = _view(inbox, channel, attackers, receivers, senders)
     adversary = attackers.adversary
-    results = (rule(_forge(sent, adversary.forge(view, scale), forged, honest)) for scale in adversary.scales)
-    if len(adversary.scales) == 1:
+    results = (rule(_forge(sent, adversary.forge(view, scale), forged, honest)) for scale in adversary.trials)
+    if len(adversary.trials) == 1:
         return next(results)
     worst, farthest = x, -1.0
     for result in results:

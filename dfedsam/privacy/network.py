@@ -80,7 +80,7 @@ def losses_of_run(W: sp.csr_array, steps: int, rounds: int) -> NDArray[np.float6
         steps: Q, gossip steps a round, at least 1.
         rounds: at least 1.
     """
-    losses = np.zeros(W.shape)
+    losses = np.zeros((len(W.diagonal()),) * 2)
     for t, total in enumerate(_totals(W, steps * rounds), 1):
         if t % steps == 0:
             losses += np.minimum(1, total)

@@ -42,7 +42,7 @@ def both_ways(edges):
 
 # %%
 # A round over the star goes up to the hub and down again, with one computation. The ring is a directed tour by
-# Christofides' algorithm, as in the paper; it depends on the order in which its circuit is walked.
+# Christofides' algorithm, as in the paper.
 ours = {}
 for name in PUBLISHED:
     underlay = read_underlay(name)
@@ -54,8 +54,10 @@ for name in PUBLISHED:
     print(f"{name:18} published {PUBLISHED[name]}   ours {tuple(round(float(value)) for value in ours[name])}")
 
 # %%
-# Stars and trees agree to the millisecond, and rings within 3.3 %: three of five within 1.1 %, Exodus is 1.4 % longer
-# and Géant shorter. Without `shorten=False`, exchanges of two edges make tours up to 8 % shorter.
+# Stars, trees and four of five rings agree to the millisecond, and Exodus' ring is 0.9 % longer. Christofides' tour is
+# not unique: it depends on where its circuit begins, how it is walked, and which of several matchings of one length is
+# taken. The authors' code, run again, gives these rings; on other walks they are 6 % shorter to 4 % longer. Without
+# `shorten=False`, exchanges of two edges make tours up to 9 % shorter.
 places = np.arange(len(ours))
 for k, overlay in enumerate(("star", "spanning tree", "ring")):
     plt.bar(places + 0.27 * (k - 1), [times[k] for times in ours.values()], 0.25, label=overlay)
@@ -68,4 +70,4 @@ plt.show()
 for name, (star, tree, ring) in PUBLISHED.items():
     assert abs(ours[name][0] - star) < 1
     assert abs(ours[name][1] - tree) < 1
-    assert abs(ours[name][2] - ring) < 0.035 * ring
+    assert abs(ours[name][2] - ring) < 0.01 * ring

@@ -4,7 +4,7 @@ Teleportation: an error that does not grow with the number of peers
 
 Takezawa and Stich (2025), "Scalable decentralized learning with Teleportation", the experiment on synthetic quadratics:
 only k of n peers are active in a round. Each fetches the vector of one that was active before, takes a step on its own
-data, and gossips on a small graph of the k active peers.
+data, and gossips on a small graph of the k active peers. In a run this is `--topology teleportation`.
 
 Peer i has f_i(x) = ½‖x − b_i‖² with gradient noise of variance σ² a coordinate and b_i of variance ζ². The k vectors
 then follow D-PSGD on a graph of k peers, and differences between peers act as noise of variance ζ², so that the error
@@ -25,8 +25,9 @@ def measured(n, k):
     b = rng.standard_normal((n, DIM))
     b = ZETA * (b - b.mean(axis=0)) / b.std(axis=0)  # the optimum is 0, the variance exactly ζ²
     W, x, total = make("ring", k).weights(0), np.zeros((k, DIM)), 0.0
+    active = make("teleportation", n, participants=k).holders
     for step in range(STEPS):
-        peers = np.arange(n) if k == n else rng.choice(n, k, replace=False)
+        peers = np.arange(n) if k == n else active(step)
         x = W @ (x - ETA * (x - b[peers] + SIGMA * rng.standard_normal((k, DIM))))
         total += np.square(x).sum(axis=1).mean() if step >= STEPS // 6 else 0.0
     return total / (STEPS - STEPS // 6)
@@ -66,5 +67,5 @@ plt.show()
 # it is lower still. D-PSGD's grows with the ring, whose gap falls as 1/n².
 assert np.allclose(flat, derived[0], rtol=0.05)
 assert np.allclose(growing, derived[1], rtol=0.2)  # theory is for the mean over draws of b
-assert np.ptp(flat[1:]) < 0.1 * flat[1:].mean()
+assert np.ptp(flat[1:]) < 0.15 * flat[1:].mean()
 assert growing[-1] > 2 * growing[0]

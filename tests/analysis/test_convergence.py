@@ -84,7 +84,7 @@ def test_five_seeds_have_an_interval_within_the_range_of_the_metric_and_axes_fol
     folders = many_seeds(tmp_path, [[1.0, 0.01], [1.0, 0.02], [1.0, 0.9], [1.0, 0.01], [1.0, 0.02]])
     ax = drawn(convergence(read_runs(folders), x=["rounds"])).axes[0]
     (band,) = ax.collections
-    vertices = band.get_paths()[0].vertices
+    vertices = np.asarray(band.get_paths()[0].vertices)
     low, high = mean_and_interval([[0.01], [0.02], [0.9], [0.01], [0.02]])[1:]
     assert low < 0
     assert vertices[:, 1].min() == 0
@@ -175,7 +175,7 @@ def test_references_are_named_with_their_value_and_apart(tmp_path):
     loss, accuracy, _ = figure.axes
     assert [text.get_text() for text in loss.texts] == ["optimal 0.25"]
     assert [text.get_text() for text in accuracy.texts] == ["zero-shot 59.3 %", "first-order 59.4 %"]
-    levels = [line.get_ydata()[0] for line in accuracy.lines if line.get_label().startswith("_")]
+    levels = [np.asarray(line.get_ydata())[0] for line in accuracy.lines if str(line.get_label()).startswith("_")]
     assert levels == [0.593, 0.594]
     boxes = [text.get_window_extent() for text in accuracy.texts]
     assert boxes[0].y1 <= boxes[1].y0
@@ -188,7 +188,7 @@ def test_references_that_differ_take_the_colour_of_their_run(tmp_path):
     ax = drawn(convergence(read_runs([a, b]), x=["rounds"])).axes[1]
     assert [text.get_text() for text in ax.texts] == ["zero-shot 50.0 %", "zero-shot 60.0 %"]
     lines = [line for line in ax.lines if len(set(line.get_ydata())) == 1 and str(line.get_label()).startswith("_")]
-    found = [(line.get_ydata()[0], line.get_color()) for line in lines]
+    found = [(np.asarray(line.get_ydata())[0], line.get_color()) for line in lines]
     assert found == [(0.5, curve_style(0)["color"]), (0.6, curve_style(1)["color"])]
 
 
@@ -283,6 +283,6 @@ def test_simulated_seconds_are_an_axis_of_runs_with_a_clock(tmp_path):
     frame = read_runs([run])
     axes = drawn(convergence(frame, ["seconds"], ["loss"])).axes
     assert words(axes[0].figure)[0][1] == "simulated time (s)"
-    np.testing.assert_allclose(axes[0].lines[0].get_xdata(), [0, 2.5, 5, 7.5])
+    np.testing.assert_allclose(np.asarray(axes[0].lines[0].get_xdata()), [0, 2.5, 5, 7.5])
     with pytest.raises(ValueError, match="x is seconds: it needs runs with simulated time; run them with --clock"):
         plot_runs([write(tmp_path / "b", [row(0), row(1)])], tmp_path / "b.png", x=["seconds"])

@@ -35,7 +35,7 @@ def test_seconds_are_those_of_the_clock(name, steps):
 
 
 def test_equal_peers_of_a_regular_graph_take_rounds_times_a_closed_form():
-    edges = sorted_edges(topologies.make("ring", 12, 0).arrays.edges, directed=False)
+    edges = sorted_edges(np.argwhere(topologies.make("ring", 12, 0).weights(0).toarray()), directed=True)
     seconds = seconds_of_rounds(12, lambda _: edges, rounds=7, steps=2, size=1e4, compute=0.3, seed=0)
     equal = GRID.factor == 1
     form = 7 * (0.3 + 2 * (GRID.latency + 2 * 8e4 / GRID.bandwidth))

@@ -83,7 +83,7 @@ def test_references_that_cannot_be_read_are_left_out(tmp_path):
     folder = write(tmp_path / "a", [row(0)])
     for text in ('{"zero_sh', "[1]"):
         (folder / "references.json").write_text(text)
-        assert not [column for column in read_runs([folder]) if column.startswith("reference")]
+        assert not [column for column in read_runs([folder]) if str(column).startswith("reference")]
 
 
 def test_a_study_is_read_as_its_runs(tmp_path):

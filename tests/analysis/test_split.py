@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from matplotlib.image import AxesImage
+from matplotlib.patches import StepPatch
 
 from dfedsam.analysis.plot.split import draw_split
 
@@ -34,7 +35,9 @@ def test_many_are_a_map(peers, classes):
     above, ax, _ = figure.axes
     (image,) = [each for each in ax.get_children() if isinstance(each, AxesImage)]
     np.testing.assert_array_equal(image.get_array(), counts.T)
-    np.testing.assert_array_equal(above.patches[0].get_data().values, counts.sum(axis=1))
+    (steps,) = above.patches
+    assert isinstance(steps, StepPatch)
+    np.testing.assert_array_equal(steps.get_data()[0], counts.sum(axis=1))
     assert len(ax.get_yticks()) <= 24
     assert ax.get_yticklabels()[0].get_text() == "class 0"
 

@@ -137,7 +137,7 @@ def test_a_schedule_is_drawn_round_by_round_beside_the_distance_that_it_leaves(n
     *rounds, error = drawing.draw_topology(topology).axes
     assert [axes.get_title() for axes in rounds] == [f"t = {t}" for t in range(panels)]
     line, *theory = error.get_lines()
-    np.testing.assert_allclose(line.get_ydata(), consensus.gossip_errors(topology))
+    np.testing.assert_allclose(np.asarray(line.get_ydata()), consensus.gossip_errors(topology))
     if name == "random_matching":
         slope = np.asarray(theory[0].get_ydata())
         steps = np.ptp(np.asarray(theory[0].get_xdata()))

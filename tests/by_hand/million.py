@@ -50,11 +50,12 @@ def play(name: str, peers: int, rounds: int) -> None:
 
     benchmark.PEERS = peers
     once, problem = benchmark.ours(Quadratic(dim=WIDTH), DPSGD(local_steps=1, lr=LR, estimator=Exact()), topology)
+    optima = vars(problem)["optima"]
     x, matrix = np.tile(problem.start(), (peers, 1)), W.astype(np.float32)
 
     def stacked() -> None:
         nonlocal x
-        g = x - problem.optima
+        g = x - optima
         x = matrix @ (x - np.float32(LR) * g)
 
     took = {once: [], stacked: []}

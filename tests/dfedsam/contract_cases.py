@@ -179,6 +179,7 @@ CASES = dict(
         case(LogisticRegression(classes=2), DPSGD(lr=0.1, estimator=Exact(), weight_decay=0.1), "erdos_renyi"),
         case(LogisticRegression(features=3), GradientTracking(estimator=SVRG(period=2)), "erdos_renyi"),
         case(Quadratic(dim=13), SAM, clock=Clock(compute=PerQuery(), links=UniformLinks(latency=0.1))),
+        case(Quadratic(dim=13, noise=0.2), DFedAvgM(), "teleportation", clock=Clock(compute=Exponential())),
         case(
             Quadratic(dim=13),
             DFedAvgM(lr=0.05, keep_momentum=True),
@@ -217,7 +218,7 @@ CASES = dict(
         case(LinearScores(), DFedSAM(lr=0.05, rho=0.1, estimator=ScoreSketch(directions=3))),
     ]
 )
-assert len(CASES) == len(ALGORITHMS) + 24
+assert len(CASES) == len(ALGORITHMS) + 25
 
 
 def run_case(

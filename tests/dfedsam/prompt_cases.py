@@ -49,6 +49,7 @@ def play(model: str, data: str, placement: str) -> dict[str, list[dict]]:
 
 
 if __name__ == "__main__":
-    found = play(*sys.argv[1:3], sys.argv[4])
+    _, model, data, _, placement = sys.argv[:5]
+    found = play(model, data, placement)
     if connect(5).is_root:
         Path(sys.argv[3]).write_text(json.dumps(found))

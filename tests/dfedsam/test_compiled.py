@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.sparse import random_array
+from scipy.sparse import csr_array, random_array
 
 from dfedsam import QSGD, Choco, Float16, NoCompression, ScaledSign, compiled, topologies
 from dfedsam.communication import SingleProcess
@@ -34,7 +34,7 @@ def test_sums_are_the_same_bits(dtype: str, add: bool, monkeypatch: pytest.Monke
     rows, width = 50, 67
     pieces = []
     for seed, peers in enumerate((40, 30, 20)):  # 0 to about 15 entries a row
-        W = random_array((rows, peers), density=0.15, format="csr", rng=seed, dtype=dtype)
+        W = csr_array(random_array((rows, peers), density=0.15, rng=seed, dtype=dtype))
         pieces.append((WeightRows(W.indptr, W.indices, W.data), rng.normal(size=(peers, width)).astype(dtype)))
     before = rng.normal(size=(rows, width)).astype(dtype)
 

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import textwrap
+from functools import partial
 
 import pytest
 
@@ -101,6 +102,7 @@ def test_what_is_not_vouched_for_is_not_imported():
 
 def test_a_graphs_file_gives_its_reader():
     reader = registry.find("topology", "friends.graphml")
+    assert isinstance(reader, partial)
     assert (reader.func, reader.keywords) == (topologies.from_file, {"path": "friends.graphml"})
     assert registry.find("topology", "from_file") is topologies.from_file
 

@@ -1,5 +1,6 @@
 """The reference is complete, and the schema of experiment files takes all that we ship and show."""
 
+import importlib
 import inspect
 import re
 import sys
@@ -43,7 +44,7 @@ def test_every_plug_in_says_what_it_is_what_its_options_mean_and_whence_it_comes
 def validator():
     sys.path.insert(0, str(ROOT / "docs/_ext"))
     try:
-        import schema
+        schema = importlib.import_module("schema")
     finally:
         sys.path.pop(0)
     return Draft202012Validator(schema.schema())

@@ -338,6 +338,7 @@ CASES = {
     "an unknown option in a file": ("run --config unknown.yaml", "--algorithm.roh is not an option.*did you mean"),
     "an unknown plug-in in a file": ("run --config plugin.yaml", "algorithm.gossip is pigeon.*plain"),
     "a wrong value in a file": ("run --config value.yaml", "rounds is a few: it must be a whole number"),
+    "words that YAML takes for true and false": ("run --config words.yaml", r"words is \[False, True\]: .*in quotes"),
     "a folder that is there": ("run --out there", "out is there.*nothing is ever overwritten.*dfedsam resume"),
     "missing data": ("run --objective prompt_tuning --objective.data none.csv", "data is none.csv"),
     "a column that is not there": ("run --objective prompt_tuning --objective.data texts.csv", "label"),
@@ -458,6 +459,7 @@ FILES = {
     "unknown.yaml": "algorithm: {class_path: DFedSAM, init_args: {roh: 3}}\n",
     "plugin.yaml": "algorithm: {class_path: DFedSAM, init_args: {gossip: pigeon}}\n",
     "value.yaml": "rounds: a few\n",
+    "words.yaml": "objective: {class_path: prompt_tuning, init_args: {words: [no, yes]}}\n",
     "texts.csv": "text,kind\na good film,1\na bad film,0\n",
     "there/note.txt": "mine\n",
     "few.csv": "text,label\n" + "a bad film,0\n" * 9 + "a good film,1\n",
@@ -535,7 +537,7 @@ def answering(status, answer):
     """The address of a server that gives everyone this answer."""
 
     class Handler(BaseHTTPRequestHandler):
-        def log_message(self, *arguments):
+        def log_message(self, format, *args):
             """Quiet."""
 
         def do_POST(self):

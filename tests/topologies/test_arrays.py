@@ -138,7 +138,9 @@ def test_edges_from_files(tmp_path, monkeypatch):
 def test_multiline_adjacency_lists(tmp_path):
     graph = nx.petersen_graph()
     nx.write_multiline_adjlist(graph, tmp_path / "p.adjlist")
-    assert set(map(frozenset, from_file(10, tmp_path / "p.adjlist").edges())) == set(map(frozenset, graph.edges()))
+    assert set(map(frozenset, make(str(tmp_path / "p.adjlist"), 10).graph(0).edges())) == set(
+        map(frozenset, graph.edges())
+    )
     (tmp_path / "bad.adjlist").write_text("0 2\n1 {}\n")
     with pytest.raises(ValueError, match="line 1 must be followed by 2 lines"):
         from_file(None, tmp_path / "bad.adjlist")

@@ -16,8 +16,8 @@ EXAMPLES = {
     if test.examples
 } | {
     test.name: test
-    for rule in package.rules().values()
-    for test in doctest.DocTestFinder().find(rule.function, f"rule {rule.__name__}", globs=vars(package).copy())
+    for name, rule in package.rules().items()
+    for test in doctest.DocTestFinder().find(rule.function, f"rule {name}", globs=vars(package).copy())
     if test.examples
 }
 

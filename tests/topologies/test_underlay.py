@@ -22,11 +22,11 @@ from dfedsam.topologies.underlay import (
 MESSAGE, COMPUTATION = 44_961_717, 0.0254  # bits and seconds: iNaturalist in the authors' code
 ACCESS, CORE = 1e10, 1e9
 PUBLISHED = {  # sites; milliseconds a round of star, spanning tree and ring
-    "gaia": (11, 390.9, 138.1, 118.1),
-    "aws_north_america": (22, 288.1, 89.7, 81.0),
-    "geant": (40, 634.4, 101.0, 109.0),
-    "exodus": (79, 911.9, 145.3, 104.5),
-    "ebone": (87, 901.7, 121.8, 94.7),
+    "gaia": (11, 390.9, 138.1, 118),
+    "aws_north_america": (22, 288.1, 89.7, 81),
+    "geant": (40, 634.4, 101.0, 109),
+    "exodus": (79, 911.9, 145.3, 103),
+    "ebone": (87, 901.7, 121.8, 95),
 }
 
 
@@ -65,8 +65,8 @@ def test_the_cycle_times_of_marfoq_table_3(name):
         tour = tour_of(weights(underlay), shorten=shorten)
         assert sorted(tour) == list(range(n))
         rings.append(milliseconds(underlay, list(zip(tour, tour[1:] + tour[:1], strict=True))))
-    assert rings[0] == pytest.approx(ring, rel=0.035)  # Christofides' tour depends on how its circuit is walked
-    assert 0.92 * ring < rings[1] <= rings[0]
+    assert rings[0] == pytest.approx(ring, rel=0.01)
+    assert 0.91 * rings[0] < rings[1] <= rings[0]
 
 
 def test_the_cycle_time_is_the_largest_mean_of_a_circuit():
@@ -108,13 +108,31 @@ def test_what_is_no_underlay_is_refused(tmp_path):
         read_underlay("gia")
     with pytest.raises(OptionError, match="distance between 0 and 1 in km"):
         underlay_of(nx.path_graph(2))
-    graph = nx.Graph([(0, 1), (2, 3)])
-    nx.set_edge_attributes(graph, 1.0, "distance")
+    graph = nx.Graph()
+    graph.add_edges_from([(0, 1), (2, 3)], distance=1.0)
     with pytest.raises(OptionError, match="must be connected"):
         underlay_of(graph)
     (tmp_path / "odd.gml").write_text("graph [ node [")
     with pytest.raises(OptionError, match="must be a GML file"):
         read_underlay(tmp_path / "odd.gml")
+
+
+def test_networks_of_topohub_are_underlays(tmp_path, monkeypatch):
+    """They are read from the package's files, and the package is asked for where it is not installed."""
+    monkeypatch.setattr("dfedsam.topologies.underlay.find_spec", lambda _: None)
+    with pytest.raises(OptionError, match=r'needs the package topohub, which is not installed.*pip install "dfedsam'):
+        read_underlay("topohub:topozoo/Abilene")
+    monkeypatch.undo()
+    folder = tmp_path / "topohub" / "data" / "topozoo"
+    folder.mkdir(parents=True)
+    (tmp_path / "topohub" / "__init__.py").write_text("raise RuntimeError('not to be imported')")
+    nodes = [{"id": i, "name": name} for i, name in enumerate(("Oslo", "Bergen"))]
+    network = {"graph": {}, "nodes": nodes, "edges": [{"source": 0, "target": 1, "dist": 300.5}]}
+    (folder / "Norway.json").write_text(json.dumps(network))
+    monkeypatch.syspath_prepend(tmp_path)
+    assert read_underlay("topohub:topozoo/Norway").kilometres[1, 0] == 300.5
+    with pytest.raises(OptionError, match=r"one of the 1 networks of topohub; did you mean topohub:topozoo/Norway\?"):
+        read_underlay("topohub:topozoo/norway")
 
 
 def test_designs_are_topologies_and_cost_less_than_chance():

@@ -41,7 +41,7 @@ def christofides(
         message: bytes of a message, at least 0.
         core: bandwidth of the links between sites in bits per second, above 0.
         published: whether to take the ring of Marfoq et al.: the tour is not shortened, and messages go around one way.
-            Christofides' tour is not unique: on the shipped underlays cycle times are up to 3.3 % from theirs.
+            Where several matchings have one length, rounding chooses, and cycle times are up to 2.2 % from theirs.
     """
     tour = np.array(tour_of(_costs(n, underlay, message, core), shorten=not published))
     return of_edges("christofides", n, np.stack([tour, np.roll(tour, -1)], axis=1), directed=published)

@@ -17,7 +17,7 @@ from dfedsam.topologies.make import Spec, called, make
 from dfedsam.topologies.matrices import union
 from dfedsam.topologies.schedule import common_period, generator, levels
 from dfedsam.topologies.spectra.contraction import contraction_of
-from dfedsam.topologies.topology import Sums, Topology
+from dfedsam.topologies.topology import Sums, Topology, refuse_handover
 from dfedsam.validation import as_probabilities, whole_number
 
 _SEED = "give 0 or more"
@@ -139,6 +139,7 @@ def _make_all(n: int, topologies: Any, seed: int) -> list[Topology]:
     for index, spec in enumerate(topologies):
         own = int(np.random.SeedSequence([seed, index]).generate_state(1)[0]) if index else seed
         made.append(make(spec, made[0].n if made else n, own))
+        refuse_handover("topologies", made[-1])
     sums = {topology.sums: spec for topology, spec in zip(made, topologies, strict=True)}
     if {"rows", "columns"} <= sums.keys():
         rule = f"must all keep the sum of columns, or all that of rows, but {called(sums['rows'])} is biased"

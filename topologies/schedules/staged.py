@@ -15,7 +15,7 @@ from dfedsam.errors import OptionError
 from dfedsam.topologies.make import Spec, called, make
 from dfedsam.topologies.schedule import LONGEST, common_period
 from dfedsam.topologies.schedules.combined import Combined
-from dfedsam.topologies.topology import Topology
+from dfedsam.topologies.topology import Topology, refuse_handover
 from dfedsam.validation import between, whole_number
 
 _SEED = "give 0 or more"
@@ -115,6 +115,7 @@ def _rounds(rounds: int) -> int:
 
 
 def _keeps_mean(option: str, spec: Spec, topology: Topology) -> Topology:
+    refuse_handover(option, topology)
     if topology.sums != "both":
         rule = "must keep the mean: rows and columns of its W must sum to one"
         raise OptionError(option, called(spec), rule, "change its weights, or choose another topology")

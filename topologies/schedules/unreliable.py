@@ -21,7 +21,7 @@ from dfedsam.topologies.make import Spec, called, make
 from dfedsam.topologies.matrices import diagonal
 from dfedsam.topologies.schedule import Events, levels
 from dfedsam.topologies.spectra.contraction import contraction_of
-from dfedsam.topologies.topology import Topology
+from dfedsam.topologies.topology import Topology, refuse_handover
 
 _ROUNDING = 1e-13  # of what a peer keeps: 1 within this is 1, so that rounding does not add up over 1,000 rounds
 _KEPT = 32  # matrices of a period that are kept, and of the inner topology's with the patterns of their links
@@ -175,6 +175,7 @@ def thinned_second_moment(W: sp.csr_array, up: float, both_up: float) -> sp.csr_
 def reliable(topology: Spec, n: int, seed: int) -> Topology:
     """Build the inner topology."""
     inner = make(topology, n, seed)
+    refuse_handover("topology", inner)
     if inner.sums == "rows":
         rule = "must not be biased: its columns do not sum to one, so that no sender can keep what was dropped"
         raise OptionError("topology", called(topology), rule, "give it other weights, such as metropolis")

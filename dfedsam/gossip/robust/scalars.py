@@ -32,8 +32,10 @@ def center(rule: ScalarRule, scalars: NDArray, f: int) -> NDArray:
     elif rule == "median":
         result = np.median(values, axis=0)
     elif rule == "krum":
-        distances = np.sort(((values[:, None] - values) ** 2).sum(axis=2), axis=1)
-        result = values[distances[:, 1 : n - f - 1].sum(axis=1).argmin()]
+        from scipy.spatial.distance import cdist  # which takes a while to load
+
+        nearest = np.partition(cdist(values, values, "sqeuclidean"), n - f - 2, axis=1)[:, : n - f - 1]
+        result = values[nearest.sum(axis=1).argmin()]
     else:
         result = np.median(values, axis=0)
         least = _NU * np.median(np.linalg.norm(values - result, axis=1)) + np.finfo(np.float64).tiny

@@ -47,6 +47,7 @@ class PromptProblem(Problem):
         batch_size: examples in a minibatch; 0: all of the peer's.
         perturbed: whether losses are divided by those on perturbed texts.
         by_peer: whether each peer's prompts are computed separately, so that no bit depends on other peers.
+        weighs_examples: whether a peer's losses are multiplied by its number of examples over the peers' mean number.
         card: metadata saved with the prompt.
         seed: the run's seed.
         dtype: type of x.
@@ -67,6 +68,7 @@ class PromptProblem(Problem):
         batch_size: int,
         perturbed: bool,
         by_peer: bool,
+        weighs_examples: bool,
         card: dict[str, str],
         seed: int,
         dtype: np.dtype,
@@ -78,6 +80,7 @@ class PromptProblem(Problem):
         self._batch_size, self._perturbed, self._by_peer = batch_size, perturbed, by_peer
         self._own = [shards[peer] for peer in block]
         self._widest = max(map(len, shards))
+        self._weights = self.sizes() / np.mean([len(one) for one in shards]) if weighs_examples else None
         self.dim, self.categorical = prompt_map.dim, prompt_map.categorical
         self.queries_per_loss = 2 if perturbed else 1
         steady = black_box.gives_scores and not (batch_size or perturbed or self.categorical or prompt_map.per_example)
@@ -121,13 +124,14 @@ class PromptProblem(Problem):
                 return mean_over_examples(self._example_losses(x, batch), batch)
             return self.black_box.losses(self._prompts(x), batch, self.labels[batch])
 
-        return self._within_budget(ask, np.zeros(x.shape[:2])).astype(x.dtype)
+        return self._weighed(self._within_budget(ask, np.zeros(x.shape[:2])), rows).astype(x.dtype)
 
     def example_losses(self, x: NDArray, batch: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
         def ask() -> NDArray:
             return self._example_losses(x, batch) * (batch >= 0)[:, None]
 
-        return self._within_budget(ask, np.zeros((*x.shape[:2], batch.shape[1]))).astype(x.dtype)
+        losses = self._within_budget(ask, np.zeros((*x.shape[:2], batch.shape[1])))
+        return self._weighed(losses, rows).astype(x.dtype)
 
     def _example_losses(self, x: NDArray, batch: NDArray) -> NDArray[np.float64]:
         """One loss for each example, shape (p, q, b).
@@ -163,13 +167,13 @@ class PromptProblem(Problem):
         gradient = softmax(scores.reshape(*batch.shape, -1), axis=2)
         gradient -= self.labels[batch][:, :, None] == np.arange(gradient.shape[2])
         gradient *= (present / present.sum(axis=1, keepdims=True))[:, :, None]
-        return gradient.reshape(scores.shape)
+        return self._weighed(gradient, rows).astype(scores.dtype, copy=False).reshape(scores.shape)
 
     def gradients(self, x: NDArray, batch: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
         if not self.has_gradients:
             return super().gradients(x, batch, rows)
         _, gradients = self.black_box.gradients(self.map.prompts(x), batch, self.labels[batch])
-        return self.map.pull_back(gradients).astype(x.dtype)
+        return self._weighed(self.map.pull_back(gradients), rows).astype(x.dtype)
 
     def evaluate(self, x: NDArray) -> dict[str, NDArray]:
         """Loss and accuracy on the held-out examples, each (k,)."""
@@ -261,6 +265,12 @@ class PromptProblem(Problem):
         except BudgetExceeded as error:
             self.budget_exhausted = str(error)
             return otherwise
+
+    def _weighed(self, values: NDArray, rows: Rows) -> NDArray:
+        """Losses or their derivatives (p, …), multiplied by the peers' weights."""
+        if self._weights is None:
+            return values
+        return values * self._weights[rows].reshape(-1, *[1] * (values.ndim - 1))
 
     def _prompts(self, x: NDArray) -> NDArray:
         """Prompts of candidates (p, q, dim): soft (p, q, tokens, width), or text (p, q, tokens)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from dfedsam.objectives.prompt.problem import PromptProblem
 
 DOCSTRING_TOPICS = "docstring_topics"
+WeighBy = Literal["peers", "examples"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +68,9 @@ class PromptTuning(Objective):
             paper draws tokens). A candidate then costs two queries. Evaluations use the plain loss.
         split: how the training examples are split over the peers.
         min_examples: minimum number of training examples per peer.
+        weigh_by: "peers": the objective is the mean of the peers' losses. "examples": a peer's losses are multiplied by
+            its number of training examples over the peers' mean number, as FedAvg weighs clients, and the objective is
+            the loss on the pooled examples. Peers need that mean once: gossip of one number before round 0.
         train_limit: maximum number of training examples, with those for validation, in the classes' proportions; 0 for
             no limit.
         test_limit: maximum number of held-out examples, and of those for validation; 0 for no limit. Unless the mode is
@@ -95,6 +99,7 @@ class PromptTuning(Objective):
     perturb: float = 0.0
     split: Split = Dirichlet()
     min_examples: int = 8
+    weigh_by: WeighBy = "peers"
     train_limit: int = 0
     test_limit: int = 0
     max_tokens: int = 128
@@ -105,6 +110,7 @@ class PromptTuning(Objective):
         validation.positive("test_share", self.test_share)
         validation.between("test_share", self.test_share, 0, 1, open_high=True)
         validation.share_or_file("validation", self.validation)
+        validation.one_of("weigh_by", self.weigh_by, get_args(WeighBy))
         validation.between("perturb", self.perturb, 0, 1, "FedBPT takes 0.6 on SST-2", open_high=True)
         for name in ("max_tokens", "min_examples"):
             validation.whole_number(name, getattr(self, name), 1)
@@ -162,6 +168,7 @@ class PromptTuning(Objective):
             batch_size=self.batch_size,
             perturbed=self.perturb > 0,
             by_peer=self.cut_at_peers,
+            weighs_examples=self.weigh_by == "examples",
             card=card,
             seed=seed,
             dtype=np.dtype(dtype),

@@ -204,6 +204,7 @@ def test_a_batch_that_does_not_fit_is_halved(
 
     monkeypatch.setattr(made._forward.batches, "pads", True)
     limit(60)
+    before = -1
     for _ in range(2):
         before = made._forward.batches.halvings
         for one, other in zip(made.scores(prompts, EXAMPLES), oracle, strict=True):

@@ -21,6 +21,7 @@ from dfedsam import (
 from dfedsam.algorithms.pairs import parameters
 from dfedsam.clock import AsynchronousTime, Clock, Constant, Daily, Exponential, PerQuery, TwoSpeeds, UniformLinks
 from dfedsam.clock.links import Edges
+from dfedsam.clock.meetings import Meetings
 from dfedsam.clock.wakings import Churn, Mailboxes, Queue
 from dfedsam.communication.single_process import SingleProcess
 from dfedsam.context import QueryCounter, RoundContext
@@ -186,6 +187,7 @@ def test_meetings_are_evenly_spread_over_links():
     mean = np.zeros((n, n))
     for t in range(rounds):
         for wave in events.waves(t):
+            assert isinstance(wave, Meetings)
             assert len({*wave.peers, *wave.partners}) == 2 * len(wave.peers)
             np.add.at(mean, (wave.peers, wave.partners), 0.5)
     mean += mean.T

@@ -186,7 +186,7 @@ def test_saved_data_sets_and_folders_of_splits(tmp_path: Path) -> None:
 
     rows, other = datasets.Dataset.from_dict(ROWS), datasets.Dataset.from_dict({"text": ["x"], "label": [1]})
     rows.save_to_disk(str(tmp_path / "saved"))
-    datasets.DatasetDict(train=rows, test=other).save_to_disk(str(tmp_path / "splits"))
+    datasets.DatasetDict({"train": rows, "test": other}).save_to_disk(str(tmp_path / "splits"))
     (tmp_path / "files").mkdir()
     pd.DataFrame(ROWS).to_csv(tmp_path / "files" / "train.csv", index=False)
     pd.DataFrame({"text": ["x"], "label": [1]}).to_csv(tmp_path / "files" / "test.csv.gz", index=False)

@@ -80,16 +80,16 @@ def test_the_worst_spectral_attack_on_cs_plus_is_the_published_one(f, published)
 
 @pytest.mark.parametrize(("f", "published"), [(1, 0.44), (2, 1.7), (3, 3.7)])
 def test_alie_of_the_worst_scale_shifts_cs_plus_as_published(f, published):
-    """With four attackers 12 is published, found on a finer grid of scales than ours, which finds 10.4."""
+    """With four attackers 12 is published; 13 scales find 11.0, and 19 find 12.5."""
     errors = [world_error(CSPlus(), ALIE(line_search=True), f, seed) for seed in (0, 1)]
     assert np.mean(errors) == pytest.approx(published, rel=0.02)
 
 
-def test_dropping_the_farthest_fails_before_clipping_does():
-    """From 6 attackers on; with 21 scales in place of our seven NNA already fails with 5, as published."""
+def test_dropping_the_farthest_fails_from_five_attackers_on_as_published():
     attack = Dissensus(line_search=True)
     for rule in (GTS(), NNA()):
-        assert world_error(rule, attack, 6, steps=40) > 100 > world_error(CSPlus(), attack, 6, steps=40)
+        assert world_error(rule, attack, 4, steps=40) < 0.1
+        assert world_error(rule, attack, 5, steps=40) > 100 > world_error(CSPlus(), attack, 5, steps=40)
 
 
 @pytest.mark.parametrize(("delta", "published"), [(0.05, 0.01), (0.1, 0.02), (0.2, 1.0), (0.3, 5.99)])

@@ -25,8 +25,8 @@ class Table(Problem):
     def start(self):
         return self.categorical.start()
 
-    def minibatch(self, draws, rows=ALL_ROWS):
-        return np.zeros((len(draws.peers), 1))
+    def minibatch(self, stream, rows=ALL_ROWS):
+        return np.zeros((len(stream.peers), 1))
 
     def losses(self, x, batch, rows=ALL_ROWS):
         rows = self.categorical.rows(x)

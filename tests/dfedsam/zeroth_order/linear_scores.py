@@ -36,7 +36,7 @@ class LinearScoresProblem(Problem):
     def start(self) -> NDArray:
         return np.zeros(self.dim)
 
-    def minibatch(self, draws, rows=ALL_ROWS):
+    def minibatch(self, stream, rows=ALL_ROWS):
         return self.labels[rows]
 
     def scores(self, x, batch, rows=ALL_ROWS):

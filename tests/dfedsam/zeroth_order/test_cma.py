@@ -116,7 +116,9 @@ def test_a_covariance_that_gossip_left_indefinite_still_gives_candidates():
     np.testing.assert_allclose(np.abs(candidates[0]), 1.5**0.5, rtol=1e-5)  # √3 along (1, 1), next to 0 across it
     np.testing.assert_allclose(shape.covariance[0], np.full((2, 2), 1.5), rtol=1e-5)  # the nearest that is none below 0
     negative = replace(cma.start(np.zeros((1, 1)), 1.0, "full"), covariance=np.array([[[-1.0]]]))
-    assert np.isfinite(cma.decomposed(negative, np.array([True])).scales).all()
+    scales = cma.decomposed(negative, np.array([True])).scales
+    assert scales is not None
+    assert np.isfinite(scales).all()
 
 
 def test_the_bits_do_not_depend_on_how_many_threads_there_are():

@@ -10,7 +10,7 @@ from dfedsam.algorithms import Algorithm
 from dfedsam.context import Oracle, QueryCounter
 from dfedsam.random import RandomStream
 from dfedsam.topologies import make
-from tests.dfedsam.zeroth_order.linear_scores import LinearScores
+from tests.dfedsam.zeroth_order.linear_scores import LinearScores, LinearScoresProblem
 
 DIM = 12
 
@@ -19,6 +19,11 @@ def oracle_of(peers=range(6), **options) -> Oracle:
     problem = LinearScores(dim=DIM, **options).build(peers.stop, peers, 0, np.float64)
     whole = slice(0, len(peers))
     return Oracle(problem, problem.labels, whole, RandomStream(0, "", 0, 0, peers), QueryCounter.zero(len(peers)))
+
+
+def known(oracle: Oracle) -> LinearScoresProblem:
+    assert isinstance(oracle.problem, LinearScoresProblem)
+    return oracle.problem
 
 
 def point(peers=range(6), of=9):
@@ -38,7 +43,7 @@ def test_after_d_directions_at_right_angles_estimates_are_exact_at_every_point()
     mini, x = oracle_of(), point()
     first, state = estimator(mini, x, estimator.init(x, mini.problem), "")
     np.testing.assert_allclose(first, mini.gradients(x), atol=1e-11)
-    np.testing.assert_allclose(state.jacobian, mini.problem.jacobian, atol=1e-11)
+    np.testing.assert_allclose(state.jacobian, known(mini).jacobian, atol=1e-11)
     far = point(of=8)
     few = ScoreSketch(directions=1, mu=0.1)
     np.testing.assert_allclose(few(mini, far, state, "")[0], mini.gradients(far), atol=1e-11)
@@ -48,16 +53,16 @@ def test_after_d_directions_at_right_angles_estimates_are_exact_at_every_point()
 def test_within_a_cycle_the_jacobian_is_learned_as_stated_without_bias_and_after_it_known():
     estimator, peers = ScoreSketch(directions=3, mu=0.1), range(4000)
     mini, x = oracle_of(peers), np.tile(point(range(1)), (4000, 1))
-    mini.problem.jacobian[:] = mini.problem.jacobian[0]
-    mini.problem.labels[:] = mini.problem.labels[0]
+    problem = known(mini)
+    problem.jacobian[:], problem.labels[:] = problem.jacobian[0], problem.labels[0]
     state = estimator.init(x, mini.problem)
     exact = mini.gradients(x)[0]
-    errors = [(mini.problem.jacobian[0] ** 2).sum()]
+    errors = [(problem.jacobian[0] ** 2).sum()]
     for step in range(DIM // 3):
         estimate, state = estimator(replace(mini, stream=replace(mini.stream, step=step)), x, state, "")
         bias = estimate.mean(axis=0) - exact
         assert (np.abs(bias) < 5 * estimate.std(axis=0) / np.sqrt(4000) + 1e-12).all()
-        errors.append(((state.jacobian - mini.problem.jacobian) ** 2).sum(axis=(1, 2)).mean())
+        errors.append(((state.jacobian - problem.jacobian) ** 2).sum(axis=(1, 2)).mean())
     np.testing.assert_allclose(np.divide(errors, errors[0]), np.linspace(1, 0, DIM // 3 + 1), atol=0.02)
     assert errors[-1] < 1e-20
     far = point(peers, of=8)

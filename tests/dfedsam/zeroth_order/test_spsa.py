@@ -45,6 +45,8 @@ def test_its_steps_have_the_stated_distribution() -> None:
 class Asks:
     """Keeps the candidates that it was asked for."""
 
+    round = 0
+
     def random(self, purpose):
         return RandomStream(0, purpose, self.round, 0, range(2))
 

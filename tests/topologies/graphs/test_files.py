@@ -42,7 +42,7 @@ def test_round_trip(name, suffix, tmp_path):
         graph.nodes[peer].pop("pos", None)
     path = tmp_path / f"graph{suffix}"
     WRITERS[suffix](graph, path)
-    read = from_file(17, path)
+    read = graph_of(17, path)
     assert list(read) == list(range(17))
     assert set(map(frozenset, read.edges())) == set(map(frozenset, graph.edges()))
 
@@ -61,7 +61,7 @@ def test_topology_json_keeps_points_names_and_what_stands_beside(tmp_path):
     graph = random_geometric(12, radius=0.6, seed=4)
     path = tmp_path / "topology.json"
     path.write_text(json.dumps(to_dict(graph, spectrum={"n": 12})))
-    read = from_file(None, path)
+    read = graph_of(None, path)
     assert nx.utils.graphs_equal(read, graph)
     assert json.loads(path.read_text())["spectrum"] == {"n": 12}
     path.write_text(json.dumps(to_dict(from_file(None, path))))
@@ -76,13 +76,13 @@ def test_networkx_node_link_files(tmp_path):
         "links": [{"source": "a", "target": "b", "weight": 3}],
     }
     path.write_text(json.dumps(data))
-    assert [from_file(2, path).nodes[i]["label"] for i in range(2)] == ["b", "a"]
+    assert [graph_of(2, path).nodes[i]["label"] for i in range(2)] == ["b", "a"]
 
 
 def test_comments_empty_lines_commas_and_both_directions(tmp_path):
     path = tmp_path / "graph.txt"
     path.write_text("# who knows whom\n\n10, 2\n2,10,0.5\n2 7 # colleagues\n")
-    graph = from_file(3, path)
+    graph = graph_of(3, path)
     assert sorted(graph.edges()) == [(0, 1), (0, 2)]
     assert graph.nodes[2]["label"] == "10"
     path.write_text("1 2\n01 2\n")
@@ -93,6 +93,12 @@ def directed_file(suffix, path):
     graph = nx.DiGraph([(0, 1), (1, 2), (2, 0), (1, 0)])
     WRITERS[suffix](graph, path)
     return set(graph.edges())
+
+
+def graph_of(*args, **options) -> nx.Graph:
+    graph = from_file(*args, **options)
+    assert isinstance(graph, nx.Graph)
+    return graph
 
 
 @pytest.mark.parametrize("suffix", WRITERS)
@@ -107,8 +113,8 @@ def test_directed_graphs(suffix, tmp_path):
     assert topology.weights(0).toarray()[1] == pytest.approx([1 / 2, 1 / 3, 0])  # 1 hears 0, which sends to one
 
     says_itself = suffix in (".graphml", ".json")
-    assert from_file(3, path).is_directed() == says_itself
-    plain = from_file(3, path, directed=False)
+    assert graph_of(3, path).is_directed() == says_itself
+    plain = graph_of(3, path, directed=False)
     assert not plain.is_directed()
     assert sorted(plain.edges()) == [(0, 1), (0, 2), (1, 2)]
 
@@ -245,16 +251,16 @@ def test_every_format_keeps_the_peers_names(suffix, tmp_path):
 def test_cytoscape_and_d3(tmp_path):
     path = tmp_path / "a.json"
     path.write_text(json.dumps(nx.cytoscape_data(nx.path_graph(4))))
-    assert from_file(4, path).number_of_edges() == 3
+    assert graph_of(4, path).number_of_edges() == 3
     nodes = [{"name": name} for name in "abc"]
     path.write_text(json.dumps({"nodes": nodes, "links": [{"source": 0, "target": 1}, {"source": 1, "target": 2}]}))
-    assert from_file(3, path).nodes[2]["label"] == "c"
+    assert graph_of(3, path).nodes[2]["label"] == "c"
 
 
 def test_graph6_and_sparse6(tmp_path):
     for write, suffix in ((nx.write_graph6, "g6"), (nx.write_sparse6, "s6")):
         write(nx.petersen_graph(), tmp_path / f"a.{suffix}")
-        assert from_file(10, tmp_path / f"a.{suffix}").number_of_edges() == 15
+        assert graph_of(10, tmp_path / f"a.{suffix}").number_of_edges() == 15
 
 
 def read(tmp_path, name, text, **options):

@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 
 from dfedsam.topologies import make, verify
 from dfedsam.topologies.schedules.edge_colouring import matchings_of
-from dfedsam.topologies.schedules.matcha import best_probabilities, best_step, laplacian, second_moment
+from dfedsam.topologies.schedules.matcha import Matcha, best_probabilities, best_step, laplacian, second_moment
 
 
 def davis():
@@ -75,7 +75,7 @@ def test_probabilities_agree_with_a_solver():
 
 
 def test_davis_at_half_the_budget():
-    topology = make("matcha", 32, topology="davis")
+    topology = matcha(32, topology="davis")
     assert len(topology.matchings) == 14  # the largest degree: it is bipartite
     assert topology.probabilities.sum() == pytest.approx(7, abs=1e-5)
     assert topology.contraction() == pytest.approx(0.7859, abs=1e-4)
@@ -96,6 +96,12 @@ def test_davis_in_matchings_of_another_choice():
     assert rho == pytest.approx(0.8105, abs=1e-4)
 
 
+def matcha(n: int | None, seed: int = 0, **options) -> Matcha:
+    topology = make("matcha", n, seed, **options)
+    assert isinstance(topology, Matcha)
+    return topology
+
+
 AUTHORS = [[(1, 5), (6, 7), (0, 4), (2, 3)], [(1, 7), (3, 6)], [(0, 1), (3, 7), (5, 6)], [(1, 2), (0, 7)], [(1, 3)]]
 
 
@@ -106,7 +112,7 @@ def test_the_matchings_of_the_papers_first_figure(budget, rho):
     """Half of the budget mixes better than all of it."""
     edges = [list(edge) for matching in AUTHORS for edge in matching]
     graph = nx.from_edgelist(edges)
-    topology = make("matcha", None, topology=graph, budget=budget, matchings=AUTHORS)
+    topology = matcha(None, topology=graph, budget=budget, matchings=AUTHORS)
     assert topology.matchings == AUTHORS
     assert topology.contraction() == pytest.approx(rho, abs=2e-4)
     verify(topology)
@@ -129,13 +135,13 @@ def test_more_peers_than_the_interior_point_solver_takes():
 def test_without_cvxpy(monkeypatch):
     monkeypatch.setitem(sys.modules, "cvxpy", None)
     with pytest.raises(ValueError, match=r"topology is matcha: it needs .* cvxpy; .*`pip install 'dfedsam\[sdp\]'`"):
-        make("matcha", 8)
-    assert make("matcha", 200, budget=1).probabilities.tolist() == [1, 1]  # nothing to optimise
+        matcha(8)
+    assert matcha(200, budget=1).probabilities.tolist() == [1, 1]  # nothing to optimise
 
 
 @pytest.mark.parametrize(("name", "n", "budget"), [("ring", 5, 0.4), ("grid", 6, 0.5), ("petersen", 10, 0.3)])
 def test_contraction_is_that_of_all_draws(name, n, budget):
-    topology = make("matcha", n, topology=name, budget=budget)
+    topology = matcha(n, topology=name, budget=budget)
     m, p = len(topology.matchings), topology.probabilities
     second = np.zeros((n, n))
     for up in product([False, True], repeat=m):
@@ -148,7 +154,7 @@ def test_contraction_is_that_of_all_draws(name, n, budget):
 
 
 def test_the_whole_budget_is_the_best_constant_weight():
-    topology = make("matcha", 8, topology="path", budget=1)
+    topology = matcha(8, topology="path", budget=1)
     mu = np.linalg.eigvalsh(nx.laplacian_matrix(nx.path_graph(8)).toarray())
     assert topology.alpha == pytest.approx(2 / (mu[1] + mu[-1]), rel=1e-5)
     assert topology.contraction() == pytest.approx(((mu[-1] - mu[1]) / (mu[-1] + mu[1])) ** 2, rel=1e-4)
@@ -156,7 +162,7 @@ def test_the_whole_budget_is_the_best_constant_weight():
 
 
 def test_rounds_are_weighted_matchings_drawn_from_the_seed():
-    topology, other = (make("matcha", 12, 4, topology="star") for _ in range(2))
+    topology, other = (matcha(12, 4, topology="star") for _ in range(2))
     verify(topology)
     seen = [0] * 11
     for t in range(200):
@@ -188,5 +194,5 @@ def test_rounds_are_weighted_matchings_drawn_from_the_seed():
 )
 def test_wrong_options(n, options, message):
     with pytest.raises(ValueError, match=message) as caught:
-        make("matcha", n, **options)
+        matcha(n, **options)
     assert "\n" not in str(caught.value)

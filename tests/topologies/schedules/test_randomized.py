@@ -7,7 +7,7 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from dfedsam.topologies import make, metropolis, pairwise, random_matching, random_neighbours, verify
+from dfedsam.topologies import Drawn, make, metropolis, pairwise, random_matching, random_neighbours, verify
 from dfedsam.topologies.schedules.randomized import draw_distinct
 
 
@@ -34,6 +34,7 @@ def left(matrices):
 @pytest.mark.parametrize("n", [2, 3, 4, 5, 6])
 def test_random_matching_contracts_as_its_formula_says(n):
     topology = random_matching(n)
+    assert isinstance(topology, Drawn)
     drawn = [topology.draw(Given(np.array(order))) for order in permutations(range(n))]
     expected = 0.5 if n % 2 else (n - 2) / (2 * (n - 1))
     assert left(drawn) == pytest.approx(expected, abs=1e-14)
@@ -44,6 +45,7 @@ def test_random_matching_contracts_as_its_formula_says(n):
 @pytest.mark.parametrize("n", [2, 3, 7])
 def test_pairwise_over_all_pairs(n):
     topology = pairwise(n)
+    assert isinstance(topology, Drawn)
     drawn = [topology.draw(Given(i, j)) for i, j in product(range(n), range(n - 1))]
     assert left(drawn) == pytest.approx(1 - 1 / (n - 1), abs=1e-14)
     assert topology.contraction() == pytest.approx(1 - 1 / (n - 1), abs=1e-14)
@@ -53,6 +55,7 @@ def test_pairwise_over_all_pairs(n):
 @pytest.mark.parametrize("graph", [nx.davis_southern_women_graph(), nx.path_graph(6), nx.complete_graph(5)])
 def test_pairwise_over_a_graph(graph):
     topology, edges = make("pairwise", None, topology=graph), graph.number_of_edges()
+    assert isinstance(topology, Drawn)
     drawn = [topology.draw(Given(entry)) for entry in range(2 * edges)]
     laplacian = nx.laplacian_matrix(graph, weight=None).toarray()
     expected = 1 - np.linalg.eigvalsh(laplacian)[1] / (2 * edges)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from dfedsam.topologies import latency, link_failures, make, peer_dropout, verify
+from dfedsam.topologies.schedules.failures import PeerDropout
 from dfedsam.topologies.schedules.unreliable import Links
 
 INNER = ["ring", "star", "erdos_renyi", "random_matching", "one_peer_hypercube", "matcha"]
@@ -124,6 +125,7 @@ def test_link_failures_contract_as_all_their_states_do(p):
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
 def test_absences_contract_as_all_their_states_do(p):
     topology = peer_dropout(7, nx.lollipop_graph(4, 3), p=p)
+    assert isinstance(topology, PeerDropout)
     links = Links(topology._inner.weights(0), directed=False)
     second = np.zeros((7, 7))
     for gone in product([False, True], repeat=7):
@@ -200,7 +202,7 @@ def test_directed_ones_are_for_push_sum():
 def test_slow_links_carry_in_every_cth_round():
     topology = latency(200, "ring", periods=[1, 2, 4], shares=[0.25, 0.25, 0.5], seed=2)
     assert topology.period == 4
-    carried = sum((topology.weights(t).toarray() > 0).astype(int) for t in range(4))
+    carried = np.sum([topology.weights(t).toarray() > 0 for t in range(4)], axis=0)
     uses = np.array([carried[i, (i + 1) % 200] for i in range(200)])
     assert set(uses) == {1, 2, 4}
     assert [int((uses == count).sum()) for count in (4, 2, 1)] == pytest.approx([50, 50, 100], abs=35)
@@ -258,6 +260,7 @@ def test_wrong_options(name, options, message):
 def test_failures_come_in_bursts_of_the_stated_length(memory):
     p, n, rounds = 0.3, 200, 600
     topology = peer_dropout(n, "ring", p=p, memory=memory)
+    assert isinstance(topology, PeerDropout)
     down = np.stack([topology.absent(t) for t in range(rounds)])
     share, begins = down.mean(), (down[1:] & ~down[:-1]).sum()
     correlation = (1 + memory) / (1 - memory)  # by which a chain's mean is less certain

@@ -299,7 +299,7 @@ def test_drawn_push_sum_by_the_long_run():
     assert {"lambda", "rho", "gap"} <= set(numbers["approximate"])
     product = np.eye(8)
     for t in range(200):
-        product = Half(8, 2, ring_of_8).weights(t) @ product
+        product = Half(8, 2, ring_of_8).weights(t).toarray() @ product
     left = np.linalg.norm(product - product.mean(axis=1, keepdims=True))
     assert numbers["lambda"] == pytest.approx(left ** (1 / 200), rel=0.02)
     assert (numbers["edges"], numbers["degree_max"], numbers["diameter"]) == (8, 1, 7)

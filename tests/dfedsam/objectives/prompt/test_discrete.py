@@ -2,6 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -60,15 +61,28 @@ def test_a_choice_is_scored_as_the_same_words_in_a_soft_prompt(options, kind, mo
         np.testing.assert_allclose(loss, expected[0, 0], rtol=1e-5)
 
 
+def test_words_of_a_text_that_are_candidates(options, tmp_path: Path) -> None:
+    file = tmp_path / "words.txt"
+    file.write_text("good film very")
+    choices = build(options("gpt2", CausalLMConfig(), DiscretePrompt(candidates=str(file)))).categorical
+    assert choices is not None
+    words = choices.wording
+    assert words.candidates('A "very good" plot, film.\n\t...') == [2, 0, 1]
+    assert words.candidates("") == []
+    assert words.text([2, 0]).split() == ["very", "good"]
+    assert words.length("very good film") == 3
+    assert choices.longest == 3 * len(b" film ")
+
+
 def test_candidates_are_the_training_texts_commonest_tokens_or_named(options, tmp_path: Path) -> None:
     def ids(candidates: str, count: int = 5) -> list[int]:
-        return build(
-            options("bert", MaskedLMConfig(), DiscretePrompt(candidates=candidates, count=count))
-        ).map._ids.tolist()
+        tokens: Any = build(options("bert", MaskedLMConfig(), DiscretePrompt(candidates=candidates, count=count))).map
+        return tokens._ids.tolist()
 
     problem = build(options("bert", MaskedLMConfig(), DiscretePrompt()))
-    tokenizer = problem.black_box.loaded.tokenizer
-    training = [problem.black_box.task.examples.texts[number] for number in problem.train]
+    box: Any = problem.black_box
+    tokenizer = box.loaded.tokenizer
+    training = [box.task.examples.texts[number] for number in problem.train]
     counts = Counter(token for text in training for token in tokenizer(text, add_special_tokens=False).input_ids)
     del counts[tokenizer.unk_token_id]
     found = ids("frequent")

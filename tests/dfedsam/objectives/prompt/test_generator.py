@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -47,6 +48,12 @@ def build(objective: PromptTuning, block: range = range(PEERS), dtype: type = np
     return problem
 
 
+def inputs(problem: PromptProblem) -> np.ndarray:
+    """The features of each example."""
+    generated: Any = problem.map
+    return generated.mlp.inputs
+
+
 def around(problem: PromptProblem, *shape: int) -> np.ndarray:
     noise = np.random.default_rng(1).normal(size=(*shape, problem.dim))
     return (problem.start() + noise).astype(problem.dtype)
@@ -72,7 +79,7 @@ def test_losses_and_figures_are_those_of_each_example_alone(tuning, kind, model,
     batch[1, -1] = -1
     losses, figures = problem.losses(x, batch), problem.evaluate(x[:, 0])
     assert losses.shape == (PEERS, 2)
-    features = problem.map.mlp.inputs
+    features = inputs(problem)
 
     def plain(one: np.ndarray, number: int) -> tuple[float, bool]:
         problem.save(one, tmp_path / "prompt.safetensors")
@@ -100,7 +107,7 @@ def test_losses_and_figures_are_those_of_each_example_alone(tuning, kind, model,
 def test_features_are_unit_vectors_of_the_encoder_and_pairs_are_read_together(
     tuning, folders, reviews, tmp_path: Path
 ) -> None:
-    features = build(tuning("bert", MaskedLMConfig())).map.mlp.inputs
+    features = inputs(build(tuning("bert", MaskedLMConfig())))
     np.testing.assert_allclose((features**2).sum(axis=1), 16, rtol=1e-9)
     table = pd.read_csv(reviews)
     pairs = tmp_path / "pairs.csv"
@@ -109,7 +116,7 @@ def test_features_are_unit_vectors_of_the_encoder_and_pairs_are_read_together(
     paired = tuning(
         "bert", MaskedLMConfig(template="{prompt} {text1} {text2} <mask>"), data=str(pairs), text_column="a,b"
     )
-    np.testing.assert_allclose(build(paired).map.mlp.inputs, features, rtol=1e-9)
+    np.testing.assert_allclose(inputs(build(paired)), features, rtol=1e-9)
 
 
 def test_the_same_bits_however_peers_are_dealt(tuning) -> None:

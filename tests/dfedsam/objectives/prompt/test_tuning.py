@@ -162,6 +162,27 @@ def test_scores_are_what_losses_are_made_of(options: dict, mode: str) -> None:
     assert build(options, mode=mode, perturb=0.5).num_scores == 0
 
 
+def test_peers_weighed_by_examples_minimise_the_pooled_loss(options: dict) -> None:
+    plain, weighed = build(options), build(options, weigh_by="examples")
+    x, batch = np.repeat(near_start(plain, 1, 2), PEERS, axis=0), plain.minibatch(draws())
+    sizes = plain.sizes()
+    assert sizes.std() > 0
+    weights = sizes / sizes.mean()
+    pooled = plain.example_losses(x, batch)[np.repeat((batch >= 0)[:, None], 2, axis=1)]
+    np.testing.assert_allclose(weighed.losses(x, batch).mean(), pooled.mean(), rtol=1e-12)
+    scores, part = plain.scores(x, batch), slice(1, 3)
+    slopes = plain.score_gradient(scores[part, 0], batch[part], part)
+    np.testing.assert_allclose(
+        weighed.score_gradient(scores[part, 0], batch[part], part), weights[part, None] * slopes, rtol=1e-12
+    )
+    np.testing.assert_allclose(
+        weighed.gradients(x[:, 0], batch), weights[:, None] * plain.gradients(x[:, 0], batch), rtol=1e-12
+    )
+    np.testing.assert_allclose(
+        weighed.example_losses(x, batch), weights[:, None, None] * plain.example_losses(x, batch), rtol=1e-12
+    )
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_a_perturbed_loss_is_the_mean_of_the_examples_ratios(options: dict, mode: str) -> None:
     problem = build(options, mode=mode, perturb=0.6, batch_size=4)
