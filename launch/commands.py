@@ -18,7 +18,7 @@ COMMANDS = {  # name: its module in dfedsam.launch, and its summary for the list
     "resume": ("run", "continue a stopped or killed run from its last checkpoint, or extend it by more rounds"),
     "sweep": ("sweep", "execute many runs from one file, on this machine or as a SLURM array"),
     "tune": ("tune", "search options, such as the learning rate, on validation data, by successive halving"),
-    "plan": ("plan", "forecast what a run will ask, pay, send and take, before it is started"),
+    "plan": ("plan", "forecast the queries, cost, messages, memory and time of a run, before it is started"),
     "status": ("status", "show the progress of a study: which runs are done, running, failed, stopped, or to do"),
     "watch": ("status", "follow a run in the terminal, here or on another machine that shares the file system"),
     "topology": ("topology", "list graphs and schedules, compare their spectral gaps, or draw one"),
@@ -89,10 +89,10 @@ def report(
 ) -> int:
     """Write a report on a study or several runs: one page, with figures and tables for a paper.
 
-    The page (report.html) needs no network and no other file: tables, figures of convergence against the spectral gap
-    with theory's predictions, who would reach the target first at which bandwidth, latency and slowness of some peers,
-    each run's settings, and a picker to compare runs. The same folder gets figures/ (PDF and PNG) and tables/ (CSV and
-    LaTeX). An older report in that folder is replaced.
+    The page (report.html) needs no network and no other file. It has tables, figures of convergence against the
+    spectral gap with theory's predictions, a map of which graph reaches the target first at which bandwidth, latency
+    and slowness of some peers, each run's settings, and a picker to compare runs. The same folder gets figures/ (PDF
+    and PNG) and tables/ (CSV and LaTeX). An older report in that folder is replaced.
 
     Args:
         folders: studies, folders that contain runs, or folders of single runs.

@@ -150,11 +150,12 @@ class Plan:
 
 
 def plan(argv: list[str]) -> int:
-    """Forecast what a run will ask, pay, send and take, before it is started.
+    """Forecast the queries, cost, messages, memory and time of a run, before it is started.
 
-    Takes the options of `dfedsam run`. Queries, tokens and bytes are counted exactly, without asking a service; time
-    and memory come from a few seconds of the run's first rounds on this machine, with as many MPI ranks where it has
-    the cores, else from the α–β model. Nothing is written. Of a sweep's file, it sums over the runs of the study.
+    Takes the options of `dfedsam run`. Queries and bytes are counted exactly, requests and tokens at most, as what is
+    asked again costs nothing; no service is asked. Time and memory come from a few seconds of the run's first rounds on
+    this machine, with as many MPI ranks where it has the cores, else from the α–β model. Nothing is written. Of a
+    sweep's file, it sums over the runs of the study.
 
     Examples:
         dfedsam plan --config demo.yaml --ranks 2

@@ -46,8 +46,8 @@ def tune(
 ) -> int:
     """Search the options of an experiment, such as the learning rate, by successive halving, on validation data.
 
-    Candidates are drawn from ranges, the experiment's own values first. All of them play at a ninth of a run's queries,
-    the best third at a third, and the best ninth whole runs, each with a learning rate that falls over its own rounds.
+    Candidates are drawn from ranges, the experiment's own values first. All of them run on a ninth of a run's queries,
+    the best third on a third, and the best ninth in full, each with a learning rate that falls over its own rounds.
     A candidate that asks more queries a round gets fewer rounds, so that all are compared at equal queries. They are
     compared by examples that are taken from the training data for validation (objective.validation, 0.2 unless the
     experiment sets it); held-out examples play no part. Rerun the same command to continue after a stop.

@@ -184,7 +184,7 @@ def _default(key: str, value: Any) -> str:
     kind, value = registry.kind_of(key), lists.plugin_name(key, value)
     if kind and value in registry.plugins(kind):
         return f":ref:`{value} <{kind}-{value}>`"
-    return "–" if value in (None, "") else f"``{value}``"
+    return "–" if value in (None, "") else f"``{' '.join(str(value).split())}``"  # in one line
 
 
 def _contract(kind: str) -> Iterator[str]:
@@ -194,7 +194,8 @@ def _contract(kind: str) -> Iterator[str]:
     if where.functions:
         yield CONTRACTS.get(kind, "")
         return
-    yield f"A plug-in of this kind is a frozen dataclass derived from ``{where.package}.{where.base}``.\n"
+    yield f"A plug-in of this kind is a frozen dataclass derived from ``{where.package}.{where.base}``. The classes of"
+    yield "its methods' arguments are described in :ref:`python-parts`.\n"
     cls = registry.base_class(kind)
     yield from (f".. autoclass:: {cls.__module__}.{cls.__name__}", "   :members:", "")
 
@@ -235,6 +236,8 @@ def python_page() -> str:
                 seen.add(id(value))
                 found[name] = value
         lines += [*_heading(title, "-"), *_documented(found, module)]
+    lines += [".. _python-parts:\n", *_heading("What plug-ins work with", "-"), GIVEN]
+    lines += [f".. autoclass:: {path}\n   :members:\n" for path in PARTS]
     return "\n".join(lines)
 
 
@@ -258,6 +261,18 @@ MODULES = {
     "dfedsam.analysis": "Reading and drawing runs",
     "dfedsam.testing": "Checks for your own plug-ins",
 }
+GIVEN = (
+    "An algorithm's ``round`` gets a ``RoundContext``, an estimator an ``Oracle``, and a gossip a ``Channel``; an "
+    "objective builds a ``Problem``. All take their random numbers from a ``RandomStream``.\n"
+)
+PARTS = (
+    "dfedsam.context.RoundContext",
+    "dfedsam.context.Oracle",
+    "dfedsam.gossip.channel.Channel",
+    "dfedsam.objectives.Problem",
+    "dfedsam.random.RandomStream",
+    "dfedsam.algorithms.base.State",
+)
 
 
 def _heading(text: str, line: str) -> list[str]:

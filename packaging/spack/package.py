@@ -33,7 +33,7 @@ class PyDfedsam(PythonPackage):  # noqa: F405
     depends_on("py-pyyaml@6:", type=("build", "run"))  # noqa: F405
     depends_on("py-jinja2@3.1.2:", type=("build", "run"))  # noqa: F405
     depends_on("py-docstring-parser@0.15:", type=("build", "run"))  # noqa: F405
-    depends_on("py-lazy-loader@0.4:", type=("build", "run"))  # noqa: F405
+    depends_on("py-lazy-loader@0.6:", type=("build", "run"))  # noqa: F405
     depends_on("py-platformdirs@4:", type=("build", "run"))  # noqa: F405
     depends_on("py-packaging@24.2:", type=("build", "run"))  # noqa: F405
     depends_on("py-filelock@3.16:", type=("build", "run"))  # noqa: F405
