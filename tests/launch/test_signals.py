@@ -93,6 +93,19 @@ def test_ranks_end_with_their_starter(dfedsam, tmp_path, number):
 
 
 @needs_mpi
+def test_ranks_that_wait_for_mpi_to_start_end_with_their_starter(tmp_path):
+    """One rank is late, and the other waits for it in MPI's start, during which it runs no Python."""
+    late = "import os, time\nif '0' in map(os.environ.get, ('PMI_RANK', 'OMPI_COMM_WORLD_RANK')): time.sleep(600)\n"
+    (tmp_path / "sitecustomize.py").write_text(late)
+    here = "import os; os.environ['PYTHONPATH'] = os.pathsep.join([os.getcwd(), os.environ['PYTHONPATH']])"
+    job = start("run", *LONG, "--ranks", "2", "--out", "a", cwd=tmp_path, setup=here)
+    wait_for(lambda: len(mpi.ranks_in(tmp_path)) == 2)
+    time.sleep(3)
+    end(job)
+    wait_for(lambda: not mpi.ranks_in(tmp_path), seconds=10)
+
+
+@needs_mpi
 def test_a_lost_rank_costs_no_bit(dfedsam, tmp_path):
     options = ("--rounds", "300", "--peers", "8", "--checkpoint_every", "20")
     job = start("run", *options, "--ranks", "3", "--restarts", "2", "--out", "a", cwd=tmp_path)
