@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from textwrap import fill
 from typing import Any, NamedTuple
 
@@ -64,10 +64,10 @@ def over_seeds(run: pd.DataFrame, x: str, y: str, *, log: bool = False) -> Cours
     return Course(across.mean(axis=0), np.where(np.isfinite(mean), mean, np.nan), low, high, values)
 
 
-def draw_course(ax: Axes, course: Course, style: dict[str, Any], label: str | None = None, start: float = 0.0) -> None:
+def draw_course(
+    ax: Axes, course: Course, style: dict[str, Any], label: str | None = None, start: float = 0.0, whole: bool = False
+) -> None:
     """Draw a mean with its interval as a band; below FEW_SEEDS runs each seed as a thin line.
-
-    The limits of the axes follow the means alone.
 
     Args:
         ax: axes to draw on.
@@ -76,11 +76,12 @@ def draw_course(ax: Axes, course: Course, style: dict[str, Any], label: str | No
         label: name in the legend.
         start: offset of the first marker, as a share of the distance between markers, so that curves' markers do not
             cover each other.
+        whole: whether seeds and bands widen the limits of the axes, which else follow the means alone.
     """
     step = max(1, len(course.x) // _MARKERS)
     every = (int(start * step), step) if len(course.x) > _MARKERS else None
     ax.plot(course.x, course.mean, **{"markeredgewidth": 0, **style}, markevery=every, label=label)
-    with keep_limits(ax):
+    with nullcontext() if whole else keep_limits(ax):
         if np.isfinite(course.low).any():
             ax.fill_between(course.x, course.low, course.high, color=style["color"], alpha=0.18, linewidth=0)
         elif len(course.seeds) > 1:

@@ -94,7 +94,7 @@ def setting_curves(
             for (above, part), ax in zip(panels, row, strict=True):
                 for number, line in enumerate(dict.fromkeys(names.values())):
                     if not (one := part[part["line"] == line]).empty:
-                        draw_course(ax, over_seeds(one, "round", name, log=log), curve_style(number), line)
+                        draw_course(ax, over_seeds(one, "round", name, log=log), curve_style(number), line, whole=True)
                 ax.set_title(plain(above) if name == rows[0] else "")
                 format_yaxis(ax, name, metrics.title(name) if ax is row[0] else None, log=log)
         for ax in grid[-1]:

@@ -21,7 +21,7 @@ class PyDfedsam(PythonPackage):  # noqa: F405
     depends_on("py-networkx@3.4:", type=("build", "run"))  # noqa: F405
     depends_on("py-mpi4py@4.1:", type=("build", "run"))  # noqa: F405
     depends_on("py-torch@2.4:", type=("build", "run"))  # noqa: F405
-    depends_on("py-transformers@5.0:", type=("build", "run"))  # noqa: F405
+    depends_on("py-transformers@5.3:", type=("build", "run"))  # noqa: F405
     depends_on("py-sentence-transformers@6:6", type=("build", "run"))  # noqa: F405
     depends_on("py-datasets@3.0:", type=("build", "run"))  # noqa: F405
     depends_on("py-safetensors@0.4.5:", type=("build", "run"))  # noqa: F405
