@@ -98,3 +98,11 @@ class FileError(ValueError):
     def __str__(self) -> str:
         where = str(self.path) if self.line is None else f"{self.path}, line {self.line}"
         return f"{where}: {self.problem}" + (f"; {self.hint}" if self.hint else "")
+
+
+def reason(error: Exception) -> str:
+    """An error in one line; one of the file system with its path, where it has one, and what to do."""
+    if not isinstance(error, OSError):
+        return " ".join(str(error).split())
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}; fix the path, or free some space"

@@ -60,8 +60,9 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _PIPE_CLOSED
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        return _refuse(argv[0], error, f"{where}{error.strerror or error}; fix the path, or free some space", 1)
+        from dfedsam.errors import reason
+
+        return _refuse(argv[0], error, reason(error), 1)
     except MemoryError as error:
         return _refuse(argv[0], error, "out of memory; use fewer peers or smaller values of options", 1)
     except KeyboardInterrupt as error:

@@ -46,7 +46,7 @@ def execute(path: Path, run: Run, stop: ranks.Stop, level: Level = "quiet") -> O
         stop: ends the run after its round, with a checkpoint.
         level: what to print; a quiet run draws its figure only on request.
     """
-    from dfedsam.errors import RunError
+    from dfedsam.errors import RunError, reason
     from dfedsam.lock import FolderInUse
 
     study = Study(path)
@@ -56,7 +56,7 @@ def execute(path: Path, run: Run, stop: ranks.Stop, level: Level = "quiet") -> O
     except FolderInUse as error:
         return Outcome("elsewhere", str(error))
     except (RunError, ValueError, OSError) as error:
-        outcome = Outcome("failed", " ".join(str(error).split()), 2 if isinstance(error, ValueError) else 1)
+        outcome = Outcome("failed", reason(error), 2 if isinstance(error, ValueError) else 1)
     except Exception as error:
         traceback.print_exc()
         outcome = Outcome("failed", f"{type(error).__name__}: {error}", 1)

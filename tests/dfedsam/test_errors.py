@@ -1,0 +1,20 @@
+"""The text of errors."""
+
+import pytest
+
+from dfedsam.errors import reason
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (
+            OSError(28, "No space left on device", "a/b"),
+            "a/b: No space left on device; fix the path, or free some space",
+        ),
+        (OSError(28, "No space left on device"), "No space left on device; fix the path, or free some space"),
+        (ValueError("two\n  lines"), "two lines"),
+    ],
+)
+def test_a_reason_is_one_line_that_says_where_and_what_to_do(error, text):
+    assert reason(error) == text
