@@ -88,9 +88,11 @@ def label_pieces(
     for word, ids in zip(words, pieces, strict=True):
         other = seen.setdefault(tuple(ids) if whole else (ids[0],), word)
         if other != word:
-            token, part = tokenizer.convert_ids_to_tokens(ids)[0], "" if whole else "first "
-            rule = f"must differ in their {part}token, but {other} and {word} both begin with {token}"
-            raise OptionError(*option, rule, hint if whole else f"{hint}; an endpoint can score whole_words")
+            if whole:
+                raise OptionError(*option, f"must differ, but {other} and {word} are the same tokens", hint)
+            token = tokenizer.convert_ids_to_tokens(ids)[0]
+            rule = f"must differ in their first token, but {other} and {word} both begin with {token}"
+            raise OptionError(*option, rule, f"{hint}; an endpoint can score whole_words")
     return pieces
 
 

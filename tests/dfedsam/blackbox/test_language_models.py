@@ -225,7 +225,7 @@ def test_a_batch_that_does_not_fit_is_halved(
         ("bert", MaskedLMConfig(), {"words": ("bads", "great")}, r"one token of the model, but bads is 2 \(bad ##s\)"),
         ("gpt2", CausalLMConfig(), {"words": ("badgraph", "bad")}, "badgraph and bad both begin with Ġ"),
         ("bert", MaskedLMConfig(), {"words": ("dreadful", "great")}, "vocabulary lacks dreadful"),
-        ("bert", MaskedLMConfig(), {"words": ("Great", "great")}, "two of them are the same token"),
+        ("bert", MaskedLMConfig(), {"words": ("Great", "great")}, "Great and great are the same tokens"),
         ("bert", MaskedLMConfig(), {"prompt": "\u200b"}, "prompt is .* finds none in it"),
         (
             "gpt2",
