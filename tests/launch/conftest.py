@@ -1,8 +1,14 @@
 """A command line in an empty folder, outside any MPI job."""
 
+import signal
+
 import pytest
 
 from tests.launch.command import Command
+
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background jobs: commands under test would too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
