@@ -6,7 +6,6 @@ import pytest
 
 from tests.launch.command import Command
 
-
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background jobs: commands under test would too
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
