@@ -33,9 +33,8 @@ llm: $(VENV)/.llm
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pyright --pythonpath $(BIN)/python
-	$(BIN)/pyright --pythonpath $(BIN)/python --project .ci/pyright.json  # strict: topologies and the core
-	$(BIN)/pyright --pythonpath $(BIN)/python --project .ci/pyright-tests.json
+	# everything; strict: topologies and the core; tests
+	printf '%s\n' . .ci/pyright.json .ci/pyright-tests.json | xargs -P 2 -n 1 $(BIN)/pyright --pythonpath $(BIN)/python --project
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.test

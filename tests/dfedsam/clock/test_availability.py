@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from dfedsam import ADPSGD, ADSGD, DPSGD, A2CiD2, Exact, FedBPT, OptionError, Quadratic, make, simulate
 from dfedsam.algorithms import DFedSAM
@@ -31,7 +30,7 @@ def test_intervals_say_who_is_there_and_who_comes_back_when(period):
         mine = intervals[intervals[:, 0] == peer]
         times = (halves % 40 if period else halves) / 2
         inside = (mine[:, 1, None] <= times) & (times < mine[:, 2, None])
-        there: NDArray[np.bool_] = inside.any(axis=0) | (len(mine) == 0)
+        there = np.atleast_1d(inside.any(axis=0) | (len(mine) == 0))
         peers, moments = np.full(60, peer), halves[:60] * 500_000
         np.testing.assert_array_equal(presence.at(peers, moments), there[:60])
         expected = [next((500_000 * int(u) for u in halves[half:] if there[u]), NEVER) for half in range(60)]
