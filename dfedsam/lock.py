@@ -18,6 +18,7 @@ from pathlib import Path
 
 from dfedsam.errors import FileError
 from dfedsam.machine import is_alive
+from dfedsam.whole_files import naming
 
 _BEAT = 5.0  # seconds between heartbeats
 _DEAD = 30.0  # seconds without a heartbeat after which a writer on another machine is dead
@@ -109,7 +110,8 @@ class FolderLock:
 
     def _beat(self) -> None:
         content = {"host": socket.gethostname(), "process": os.getpid()}
-        self._writer.write_text(json.dumps(content), encoding="utf-8")
+        with naming(self._writer):
+            self._writer.write_text(json.dumps(content), encoding="utf-8")
 
     def _keep_beating(self) -> None:
         while not self._end.wait(_BEAT):

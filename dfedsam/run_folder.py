@@ -21,7 +21,7 @@ from typing import Any
 
 from dfedsam.errors import FileError
 from dfedsam.lock import LOCK, WRITER, FolderLock
-from dfedsam.whole_files import load_object, load_yaml, write_atomic
+from dfedsam.whole_files import load_object, load_yaml, naming, write_atomic
 
 FORMAT = 1  # of all files except the checkpoint; increased when readers of this version would misread them
 CONFIG = "config.yaml"
@@ -156,7 +156,7 @@ class RunFolder:
 
     def append(self, row: Row) -> None:
         """Add an evaluation to metrics.jsonl."""
-        with self.metrics.open("a", encoding="utf-8") as file:
+        with naming(self.metrics), self.metrics.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row, allow_nan=False) + "\n")
 
     def rewrite(self, rows: Iterable[Row]) -> None:
@@ -165,7 +165,7 @@ class RunFolder:
 
     def sync_metrics(self) -> None:
         """Fsync metrics.jsonl, so that it survives a loss of power as the next checkpoint does."""
-        with self.metrics.open("ab") as file:
+        with naming(self.metrics), self.metrics.open("ab") as file:
             os.fsync(file.fileno())
 
     @contextmanager
