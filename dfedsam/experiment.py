@@ -142,8 +142,7 @@ class Experiment:
     def _check_handover(self) -> None:
         """Raise OptionError unless x is all that a peer must get from the one before it."""
         algorithm, gossip = self.algorithm, self.algorithm.gossip_of_x()
-        name = (self.topology.description or {}).get("class_path", type(self.topology).__name__)
-        hint = "choose another topology"
+        name, hint = self.topology.name, "choose another topology"
         if algorithm.estimates() is None or (gossip is not None and gossip.sends_coefficients):
             rule = f"must not hand x over, which is not all that {public_name(type(algorithm))} sends"
             raise OptionError("topology", name, rule, "choose dpsgd, dfedavg or dfedsam with the gossip plain")

@@ -96,6 +96,11 @@ class Topology(ABC):
             raise NotImplementedError(f"{type(self).__name__} has no period: it must define its support itself")
         return union([_heard(as_graph(self.graph(t))) for t in range(self.period)])
 
+    @property
+    def name(self) -> str:
+        """The public name of what made it, such as "teleportation"; its class's name where nothing says so."""
+        return (self.description or {}).get("class_path", type(self).__name__)
+
     def participants(self, t: int) -> NDArray[np.bool_] | None:
         """Mask of participants in round t, shape (n,); absent peers do nothing and keep their state. None: all."""
         return None
@@ -167,9 +172,8 @@ class Static(Topology):
 def refuse_handover(option: str, topology: Topology) -> None:
     """Raise OptionError if the topology within another one, named by `option`, hands rows over."""
     if topology.hands_over:
-        name = (topology.description or {}).get("class_path", type(topology).__name__)
         rule = "must not hand rows over from peer to peer within another topology"
-        raise OptionError(option, name, rule, "take a graph, such as ring")
+        raise OptionError(option, topology.name, rule, "take a graph, such as ring")
 
 
 def graph_of(W: sp.csr_array, *, directed: bool) -> nx.Graph:

@@ -76,7 +76,7 @@ def draw_course(
         label: name in the legend.
         start: offset of the first marker, as a share of the distance between markers, so that curves' markers do not
             cover each other.
-        whole: whether seeds and bands widen the limits of the axes, which else follow the means alone.
+        whole: whether seeds and bands widen the limits of the axes, which otherwise follow the means alone.
     """
     step = max(1, len(course.x) // _MARKERS)
     every = (int(start * step), step) if len(course.x) > _MARKERS else None

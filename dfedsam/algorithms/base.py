@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.blackbox.inputs import Bill
 from dfedsam.context import Oracle, RoundContext
 from dfedsam.errors import OptionError, options_within
 from dfedsam.gossip import Gossip
@@ -22,6 +21,9 @@ from dfedsam.theory import LocalSGD
 from dfedsam.topologies import Topology
 from dfedsam.validation import at_least, between, one_of, positive, whole_number
 from dfedsam.zeroth_order import Estimator, TwoPoint, perturb
+
+if TYPE_CHECKING:
+    from dfedsam.blackbox.inputs import Bill
 
 Schedule = Literal["constant", "inverse_root", "exponential", "linear", "cosine"]
 _FALLING = ("linear", "cosine")  # schedules that fall over lr_rounds
@@ -160,6 +162,11 @@ class Algorithm(ABC):
             rounds: T, at least 1.
         """
         return None
+
+    @property
+    def has_budget(self) -> bool:
+        """Whether a budget may end what it asks besides queries, as that of an editor."""
+        return False
 
     def rehearsed(self, bill: Bill) -> Algorithm:
         """This algorithm for a rehearsal: it asks no service, and adds to `bill` what it would have asked."""

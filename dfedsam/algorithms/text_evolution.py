@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.algorithms.base import Algorithm, State
 from dfedsam.blackbox.editor import Draft, Editor
-from dfedsam.blackbox.inputs import Bill
 from dfedsam.context import Oracle, RoundContext
 from dfedsam.errors import BudgetExceeded, OptionError, RunError
 from dfedsam.gossip.inbox import Inbox
@@ -19,6 +19,9 @@ from dfedsam.random import RandomStream
 from dfedsam.registry import make_named
 from dfedsam.state import rows_of, set_rows
 from dfedsam.validation import whole_number
+
+if TYPE_CHECKING:
+    from dfedsam.blackbox.inputs import Bill
 
 _KINDS = 5  # of edits: replace, insert, delete, swap, and cross with another prompt of the population
 _READ = 10_000  # characters of an editor's answer
@@ -114,13 +117,16 @@ class TextEvolution(Algorithm):
             hint = "choose the objective hidden_prompt, or prompt_tuning with the parameters discrete_prompt"
             raise OptionError("algorithm", "text_evolution", rule, hint)
         if self.editor is not None:
-            problem.has_budget = problem.has_budget or self.editor.has_budget
             words = problem.categorical.wording
             first = words.text(np.arange(problem.categorical.tokens) % problem.categorical.candidates)
             try:
                 self.editor.rewrite([Draft(first.strip(), first.strip(), 0)], words.length)
             except RunError as error:
                 raise ValueError(str(error)) from None
+
+    @property
+    def has_budget(self) -> bool:
+        return self.editor is not None and self.editor.has_budget
 
     def rehearsed(self, bill: Bill) -> TextEvolution:
         return self if self.editor is None else replace(self, editor=self.editor.rehearsed(bill))
@@ -181,9 +187,9 @@ class TextEvolution(Algorithm):
             problem.budget_exhausted = str(error)
             return counts
         for at, draft, answer in zip(places, drafts, answers, strict=True):
-            found = words.candidates(answer[:_READ])
-            child = np.resize(found, choices.tokens) if found else tokens[at[0], parents[at]]
-            new = bool((child != tokens[at[0], parents[at]]).any())
+            parent, found = tokens[at[0], parents[at]], words.candidates(answer[:_READ])
+            child = np.resize(found, choices.tokens) if found else parent
+            new = bool((child != parent).any())
             if new:
                 children[at] = child
             counts[at[0]] += 1, editor.tokens(draft, words.length), not new

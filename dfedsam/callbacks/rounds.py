@@ -62,7 +62,7 @@ class Budget(Callback):
 
     def before_round(self, run: Run) -> None:
         """Copy x, if there is a budget."""
-        self._x = run.x.copy() if run.problem.has_budget else None
+        self._x = run.x.copy() if run.problem.has_budget or run.experiment.algorithm.has_budget else None
 
     def after_round(self, run: Run) -> None:
         """Agree over the ranks whether the budget is exhausted."""

@@ -1,4 +1,4 @@
-"""The mechanisms: Gaussian and Laplace noise on scalars, Gaussian and correlated noise on messages."""
+"""The mechanisms: Gaussian and Laplace noise on scalars; on messages independent, shared, and zero-sum noise."""
 
 from __future__ import annotations
 
