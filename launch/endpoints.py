@@ -14,10 +14,10 @@ from contextlib import suppress
 from typing import Any
 
 from dfedsam import registry
-from dfedsam.cache import cache_folder, store
 from dfedsam.errors import OptionError
 from dfedsam.launch.arguments import Tree
 from dfedsam.launch.signatures import options_of
+from dfedsam.whole_files import cache_folder, store
 
 SETTING = "DFEDSAM_ENDPOINTS"  # "URL" or "URL KEY_VARIABLE", separated by commas
 _FILE = "endpoints.txt"
