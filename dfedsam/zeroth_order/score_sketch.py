@@ -143,10 +143,10 @@ class GaussNewton(ScoreSketch):
     Args:
         directions: q, random directions of a step, from 1 to d.
         mu: μ, the step along a direction, in units of x, above 0.
-        damping: λ, in units of the mean curvature, above 0. A large one gives the gradient's direction.
+        damping: λ, in units of the mean curvature, above 0. A large one turns p to the gradient, of length /(λc).
     """
 
-    damping: float = 1.0
+    damping: float = 10.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
