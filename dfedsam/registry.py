@@ -145,8 +145,9 @@ def public_name(plugin: Plugin) -> str:
     """The name of a plug-in in files: its public name, or its import path if it is not ours.
 
     Args:
-        plugin: a class or a function.
+        plugin: a class or a function, or a partial of one.
     """
+    plugin = getattr(plugin, "func", plugin)
     if plugin.__module__.partition(".")[0] == "dfedsam":
         own = vars(plugin).get("public_name") if isinstance(plugin, type) else None
         return own or snake_case(plugin.__name__)

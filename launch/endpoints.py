@@ -14,10 +14,10 @@ from contextlib import suppress
 from typing import Any
 
 from dfedsam import registry
-from dfedsam.cache import cache_folder, store
 from dfedsam.errors import OptionError
 from dfedsam.launch.arguments import Tree
 from dfedsam.launch.signatures import options_of
+from dfedsam.whole_files import cache_folder, store
 
 SETTING = "DFEDSAM_ENDPOINTS"  # "URL" or "URL KEY_VARIABLE", separated by commas
 _FILE = "endpoints.txt"
@@ -53,8 +53,8 @@ def _declaring(path: str, tree: Tree) -> Iterator[tuple[str, Any, Tree]]:
         kind = registry.kind_of(name)
         if kind is None or registry.KINDS[kind].functions or not isinstance(form, dict):
             continue
-        options = form.get("init_args", {})
-        cls = registry.find(name, form["class_path"]) if "class_path" in form else None
+        options, named = form["init_args"], form.get("class_path") or registry.KINDS[kind].usual
+        cls = registry.find(name, named) if named else None
         if getattr(cls, "confirmed", ()):
             yield name, cls, options
         yield from _declaring(name, options)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.algorithms.base import GradientMethod
-from dfedsam.algorithms.one_gradient import GossipOneGradient, GradientState
+from dfedsam.algorithms.gradient_method import GossipOneGradient, GradientMethod, GradientState
 from dfedsam.context import RoundContext
 from dfedsam.gossip import Gossip
 from dfedsam.gossip.channel import Channel

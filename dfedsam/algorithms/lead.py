@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.algorithms.base import GradientMethod, State
+from dfedsam.algorithms.base import State
+from dfedsam.algorithms.gradient_method import GradientMethod
 from dfedsam.context import RoundContext
 from dfedsam.errors import OptionError, options_within
 from dfedsam.gossip.channel import Channel

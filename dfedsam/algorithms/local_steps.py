@@ -9,7 +9,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.algorithms.base import GradientMethod, State
+from dfedsam.algorithms.base import State
+from dfedsam.algorithms.gradient_method import GradientMethod
 from dfedsam.context import Oracle, RoundContext
 from dfedsam.errors import OptionError
 from dfedsam.gossip import Gossip, Plain

@@ -26,6 +26,8 @@ Exchange = tuple[csr_array | Way, int]
 """One gossip step: its W, and the bytes of a message; or the way to a server, or from it."""
 Joins = tuple[NDArray[np.intp], NDArray[np.intp]]
 """Peers that join, rising, and the neighbour from whose row each of them starts."""
+Mask = NDArray[np.bool_]
+"""Of peers, shape (n,)."""
 Wait = Literal["neighbourhood", "barrier", "fastest_m", "none"]
 
 
@@ -48,11 +50,11 @@ class RunTime(ABC):
 
     clock: Clock
     late: int = 0
-    present: NDArray[np.bool_] | None = None
+    present: Mask | None = None
 
     @property
     @abstractmethod
-    def members(self) -> NDArray[np.bool_] | None:
+    def members(self) -> Mask | None:
         """Mask of the peers whose metrics are recorded, those there in the last round, shape (n,); None: all."""
 
     def joins(self, round: int, weights: csr_array, size: float) -> Joins | None:
@@ -65,9 +67,7 @@ class RunTime(ABC):
         """
         return None
 
-    def weights(
-        self, round: int, weights: csr_array, size: float, present: NDArray[np.bool_] | None = None
-    ) -> csr_array:
+    def weights(self, round: int, weights: csr_array, size: float, present: Mask | None = None) -> csr_array:
         """The W that a round mixes with: W_t, or what absent peers and "fastest_m" leave of it.
 
         Args:
@@ -79,13 +79,7 @@ class RunTime(ABC):
         return weights
 
     @abstractmethod
-    def advance(
-        self,
-        round: int,
-        exchanges: Iterable[Exchange],
-        queries: NDArray[np.float64],
-        present: NDArray[np.bool_] | None = None,
-    ) -> None:
+    def advance(self, round: int, exchanges: Iterable[Exchange], queries: NDArray, present: Mask | None = None) -> None:
         """Let one round pass.
 
         Args:
