@@ -46,7 +46,8 @@ def test_closed_forms_agree_with_dense_spectra(name, n, monkeypatch):
     monkeypatch.setattr(extremes, "DENSE", 4)
     closed = spectrum(topology)
     for key in ("lambda", "mu_2", "mu_n", "lambda_2", "rho", "periodic_rate", "contraction", "effective_neighbours"):
-        assert closed[key] == pytest.approx(dense[key], rel=1e-10, abs=1e-12), key
+        if dense[key] is not None:
+            assert closed[key] == pytest.approx(dense[key], rel=1e-10, abs=1e-12), key
     assert closed["finite_time"] == dense["finite_time"]
     assert "effective_neighbours" not in closed["approximate"]
 
