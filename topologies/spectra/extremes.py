@@ -212,7 +212,7 @@ def extremal_eigenpairs(
     """Find the smallest or largest eigenpair of a symmetric operator, or both, on the vectors whose sum is zero.
 
     Args:
-        apply: the operator, (n,) → (n,); what it gives is shifted to sum to zero.
+        apply: the operator, (n,) → (n,); what it gives, a new array, is shifted to sum to zero.
         n: number of peers, at least 2.
         sides: SMALLEST, LARGEST or both.
         tolerance: from an eigenvalue to the residual ‖Av - μv‖ that it may have.
@@ -256,13 +256,16 @@ def _basis(apply: Operator, n: int) -> Iterator[tuple[NDArray[np.float64], float
     v /= np.linalg.norm(v)
     before, beta = np.zeros(n), 0.0
     while True:
-        w = apply(v) - beta * before
+        w = apply(v)
+        before *= beta
+        w -= before
         alpha = float(w @ v)
-        w -= alpha * v
+        w -= np.multiply(v, alpha, out=before)
         w -= w.mean()
         beta = float(np.linalg.norm(w))
         yield v, alpha, beta
-        before, v = v, w / beta
+        w /= beta
+        before, v = v, w
 
 
 def _end(alphas: list[float], betas: list[float], side: int) -> tuple[float, NDArray[np.float64]]:
