@@ -34,8 +34,7 @@ WALKED = 2_000_000  # values that simulated walks are averaged over: peers × ro
 ROUNDS = 100  # of these walks that their variance is averaged over, at least
 _COVARIANCE_ACCURACY = 1e-12
 
-_PROBED = 50_000  # entries of all random vectors of a quadrature together; at least _PROBES vectors
-_PROBES = 2
+_PROBED = 50_000  # entries of all random vectors of a quadrature together; at least two vectors, or one of LARGE
 _QUADRATURE_ACCURACY = 1e-8  # of each random vector by itself
 _LARGE_ACCURACY = 1e-5  # above extremes.LARGE peers, of whom random vectors see less than a thousandth
 _FILL = 50  # products of entries that W² takes for each entry of W, up to which it is made
@@ -150,7 +149,7 @@ def _mean_over_eigenvalues(
     n = len(W.indptr) - 1
     accuracy = _QUADRATURE_ACCURACY if n <= extremes.LARGE else _LARGE_ACCURACY
     steps = min(n - 1, 5 + int(-np.log(accuracy) / (2 * np.arccosh(pole))))
-    nodes, weights = _quadrature(W, steps, max(_PROBES, _PROBED // n))
+    nodes, weights = _quadrature(W, steps, max(2 if n <= extremes.LARGE else 1, _PROBED // n))
     means = _power_means(W)
     root = np.sqrt(weights)
     powers = polyvander(nodes, len(means) - 1)
