@@ -117,6 +117,9 @@ class LocalSteps(GradientMethod):
             start = state.x.copy()
             state.last_start -= start  # minus the displacement of the last round
         for rows, chunk in context.chunks(self.estimator.queries(state.x.shape[1]), state.x[0].nbytes):
+            if rows.stop - rows.start == len(state.x):
+                self._steps(state, chunk, correction, update)
+                break
             local = rows_of(state, rows)
             self._steps(local, chunk, correction, update)
             set_rows(state, rows, local)
