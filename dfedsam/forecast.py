@@ -24,8 +24,7 @@ from dfedsam.buffers import short_buffers
 from dfedsam.callbacks.base import Callback, Run
 from dfedsam.callbacks.evaluation import Evaluation
 from dfedsam.callbacks.files import Checkpoints, Files
-from dfedsam.callbacks.privacy import Ledger
-from dfedsam.callbacks.rounds import AbsentPeers, Budget, Interrupt, Watch
+from dfedsam.callbacks.rounds import AbsentPeers, Budget, Interrupt, Ledger, Watch
 from dfedsam.callbacks.timing import Joins, Timing
 from dfedsam.communication.base import Communicator
 from dfedsam.experiment import Experiment

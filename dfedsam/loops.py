@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 _HALF, _CUT, _KEPT = np.uint32(1 << 12), np.uint32(13), np.uint32(0xFFFFE000)  # of the bits that are rounded off
 _SIGN, _TOP = np.uint32(16), np.uint32(1 << 15)
+_TILE = 512  # numbers of a row that are sorted while they are in the nearest cache
 _compiled = njit(nogil=True, cache=True, error_model="numpy")
 
 
@@ -30,6 +31,32 @@ def multiply(indptr: NDArray, columns: NDArray, weights: NDArray, x: NDArray, ou
             for j in range(len(total)):
                 total[j] = (total[j] + v * a[j]) + w * b[j]
             s += 2
+
+
+@_compiled
+def subtract(rows: NDArray, which: NDArray, x: NDArray, own: NDArray, out: NDArray) -> None:
+    """out[i, j] = rows[which[i, j]] − x[own[i]], for which (p, k) and own (p,): (p, k, d)."""
+    for i in range(len(out)):
+        b = x[own[i]]
+        for j in range(out.shape[1]):
+            a, difference = rows[which[i, j]], out[i, j]
+            for s in range(len(b)):
+                difference[s] = a[s] - b[s]
+
+
+@_compiled
+def sort(values: NDArray) -> None:
+    """Sort values (k, p, d) along the first axis, in place, by exchanges of neighbours; NaN spreads, as in numpy."""
+    k, p, d = values.shape
+    for i in range(p):
+        for first in range(0, d, _TILE):
+            for turn in range(k):
+                for j in range(turn % 2, k - 1, 2):
+                    low, high = values[j, i, first : first + _TILE], values[j + 1, i, first : first + _TILE]
+                    for s in range(len(low)):
+                        a, b = low[s], high[s]
+                        low[s] = a if a < b or a != a else b
+                        high[s] = a if a > b or a != a else b
 
 
 @_compiled

@@ -99,18 +99,17 @@ def call(command: Callable[..., int], argv: list[str]) -> int:
     known = dict(signatures.options_of(command))
     takes_dotted = known.pop("_dotted", None) is not None
     words, pairs = arguments.split(argv, [*(name for name, one in known.items() if one.hint is bool), "help"])
-    for option, value in pairs:
-        if option == "help" or option.endswith(".help"):
-            plugin = option.removesuffix("help").removesuffix(".")
-            print(help.plugin_help(plugin, value) if plugin else help.command_help(command))
-            return 0
+    text = help.answer(pairs, lambda: help.command_help(command))
+    if text is not None:
+        print(text)
+        return 0
     dotted = [pair for pair in pairs if takes_dotted and "." in pair[0]]
     tree = {option: arguments.value_of(text) for option, text in pairs if (option, text) not in dotted}
-    first, several = help.positional(command), help.takes_several(command)
+    first, several = help.positional(command)
     if words and first is None:
         raise signatures.MissingValue(words[0], arguments.NO_OPTION)
     if len(words) > 1 and not several:
-        raise OptionError(str(first), " ".join(words), "must be a single one", "a name with blanks needs quotes")
+        raise OptionError(str(first), " ".join(words), "must be a single name", "a name with spaces needs quotes")
     if words:
         tree[str(first)] = words if several else words[0]
     elif first is not None and known[first].default is signatures.EMPTY:

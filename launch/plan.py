@@ -28,7 +28,7 @@ _STUDY = 10.0  # seconds for timing the cells of a study, all together
 _LATENCY, _BANDWIDTH = 5e-5, 1e10  # between machines: seconds, and bits a second
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Prices:
     """The options of `dfedsam plan`: what a service costs, and how fast it answers.
 
@@ -164,8 +164,10 @@ def plan(argv: list[str]) -> int:
     """
     words, pairs = arguments.split(argv, ["json", "help", *options.FLAGS])
     own = {name: arguments.value_of(value) for name, value in pairs if name in options_of(Prices)}
-    if "help" in dict(pairs):
-        print(help.plan_help(plan, Prices))
+    usage = ["[STUDY.yaml]", "[--config FILE.yaml]"]
+    text = help.answer(pairs, lambda: help.command_help(plan, usage, Prices))
+    if text is not None:
+        print(text)
         return 0
     prices = Prices(**arguments.bind(options_of(Prices), own))
     if len(words) == 1:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.algorithms.one_gradient import GossipOneGradient, GradientState
+from dfedsam.algorithms.gradient_method import GossipOneGradient, GradientState
 from dfedsam.context import RoundContext
 from dfedsam.objectives.base import Problem
 from dfedsam.zeroth_order.scaled import check_moments

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 from scipy.sparse import csr_array
 
+from dfedsam.communication.kernels import Decoded, Finish
 from dfedsam.communication.partition import Assign, Partition
 from dfedsam.communication.threads import ThreadPool
 from dfedsam.sparse_rows import SparseRows
@@ -30,13 +31,7 @@ class MixingPlan(Protocol):
 
     def mix(self, x: NDArray, out: NDArray) -> None: ...
     def receive(self, messages: NDArray[np.uint8]) -> NDArray[np.uint8]: ...
-    def add(
-        self,
-        own: NDArray | SparseRows,
-        remote: NDArray | SparseRows,
-        target: NDArray,
-        finish: Callable[[slice], None] | None,
-    ) -> None: ...
+    def add(self, own: Decoded, remote: Decoded, target: NDArray, finish: Finish | None) -> None: ...
     def free(self) -> None: ...
 
 
@@ -115,10 +110,10 @@ class Communicator(ABC):
         self,
         W: csr_array,
         messages: NDArray[np.uint8],
-        own: NDArray | SparseRows,
-        decode: Callable[[NDArray[np.uint8]], NDArray | SparseRows],
+        own: Decoded,
+        decode: Callable[[NDArray[np.uint8]], Decoded],
         target: NDArray,
-        finish: Callable[[slice], None] | None = None,
+        finish: Finish | None = None,
     ) -> None:
         """One gossip step of encoded rows: adds the block's rows of W @ X, where X stacks all decoded messages.
 

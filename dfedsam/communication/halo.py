@@ -1,16 +1,14 @@
 """Mixing across ranks: the rows of other ranks' peers arrive by persistent neighbourhood collectives."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from dfedsam.communication.kernels import RankSums, WeightRows
+from dfedsam.communication.kernels import Decoded, Finish, RankSums, WeightRows
 from dfedsam.communication.partition import Partition
 from dfedsam.communication.threads import ThreadPool
-from dfedsam.sparse_rows import SparseRows
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -175,13 +173,7 @@ class RankPlan:
             self._comm.Neighbor_alltoallv((outgoing, sent, MPI.BYTE), (incoming, received, MPI.BYTE))
         return incoming
 
-    def add(
-        self,
-        own: NDArray | SparseRows,
-        remote: NDArray | SparseRows,
-        target: NDArray,
-        finish: Callable[[slice], None] | None,
-    ) -> None:
+    def add(self, own: Decoded, remote: Decoded, target: NDArray, finish: Finish | None) -> None:
         """See `Communicator.add_encoded`; all arrays are C-contiguous."""
         self._sums.add(own, remote, target, self._halo.pool, add=True, finish=finish)
 

@@ -26,6 +26,11 @@ try:
 except ImportError:  # a scipy that has moved it: same sums in the same order, slower
     _csr_matvecs = None
 
+Decoded = NDArray | SparseRows
+"""Rows of x, or what a compressor makes of them."""
+Finish = Callable[[slice], None]
+"""Called with rows of the result as soon as they are complete, while they are in cache."""
+
 _CACHED_BYTES = 1 << 19  # of output that is set to zero and added to while in cache
 _AT_ONCE = 1 << 16  # scattered entries that are gathered and added at once
 _CAST_NUMBERS = 1 << 18  # numbers cast at once, so that they stay in cache
@@ -69,7 +74,7 @@ class WeightRows(NamedTuple):
         return split
 
 
-def accumulate(rows: WeightRows, x: NDArray | SparseRows, out: NDArray) -> None:
+def accumulate(rows: WeightRows, x: Decoded, out: NDArray) -> None:
     """out += rows @ x, one product after another in the order of the columns.
 
     Args:
@@ -104,12 +109,12 @@ def _accumulate_entries(rows: WeightRows, x: SparseRows, out: NDArray) -> None:
 
 
 def multiply(
-    pieces: Sequence[tuple[WeightRows, NDArray | SparseRows]],
+    pieces: Sequence[tuple[WeightRows, Decoded]],
     out: NDArray,
     pool: ThreadPool,
     *,
     add: bool = False,
-    finish: Callable[[slice], None] | None = None,
+    finish: Finish | None = None,
 ) -> None:
     """out = Σ rows @ x over the pieces, in their order; every thread computes some of the output's rows.
 
@@ -144,9 +149,7 @@ def multiply(
     pool.map_ranges(work, len(out), 1 + out.nbytes // WORTH_A_THREAD)
 
 
-def _add_or_set(
-    rows: WeightRows, x: NDArray | SparseRows, out: NDArray, add: bool, compiled: ModuleType | None
-) -> None:
+def _add_or_set(rows: WeightRows, x: Decoded, out: NDArray, add: bool, compiled: ModuleType | None) -> None:
     if compiled is not None:
         compiled.multiply(*rows, x, out, add)
         return
@@ -209,13 +212,13 @@ class RankSums:
 
     def add(
         self,
-        own: NDArray | SparseRows,
-        remote: NDArray | SparseRows,
+        own: Decoded,
+        remote: Decoded,
         out: NDArray,
         pool: ThreadPool,
         *,
         add: bool = False,
-        finish: Callable[[slice], None] | None = None,
+        finish: Finish | None = None,
     ) -> None:
         """out = the block's rows of W @ X, from its own rows (b, d) and those received (m, d); see `multiply`."""
         pieces = [(self._below, remote), (self._own, own), (self._above, remote)]
@@ -223,7 +226,7 @@ class RankSums:
             pieces.append((self._mixed, self._side_by_side(own, remote)))
         multiply(pieces, out, pool, add=add, finish=finish)
 
-    def _side_by_side(self, own: NDArray | SparseRows, remote: NDArray | SparseRows) -> NDArray | SparseRows:
+    def _side_by_side(self, own: Decoded, remote: Decoded) -> Decoded:
         if isinstance(own, SparseRows) and isinstance(remote, SparseRows):
             return SparseRows.concatenate(own.rows(self._from_own), remote.rows(self._from_remote))
         assert isinstance(own, np.ndarray)

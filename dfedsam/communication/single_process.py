@@ -1,6 +1,5 @@
 """All peers in one process: no MPI library is needed."""
 
-from collections.abc import Callable
 from typing import TypeVar
 
 import numpy as np
@@ -8,10 +7,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from dfedsam.communication.base import Communicator
-from dfedsam.communication.kernels import WeightRows, add_rows, multiply
+from dfedsam.communication.kernels import Decoded, Finish, WeightRows, add_rows, multiply
 from dfedsam.communication.threads import ThreadPool
 from dfedsam.machine import cores, threads_per_rank
-from dfedsam.sparse_rows import SparseRows
 
 T = TypeVar("T")
 
@@ -58,13 +56,7 @@ class _LocalPlan:
     def receive(self, messages: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return messages[:0]
 
-    def add(
-        self,
-        own: NDArray | SparseRows,
-        remote: NDArray | SparseRows,
-        target: NDArray,
-        finish: Callable[[slice], None] | None,
-    ) -> None:
+    def add(self, own: Decoded, remote: Decoded, target: NDArray, finish: Finish | None) -> None:
         multiply([(self._rows, own)], target, self._pool, add=True, finish=finish)
 
     def free(self) -> None:

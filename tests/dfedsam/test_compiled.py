@@ -7,12 +7,27 @@ import pytest
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, random_array
 
-from dfedsam import QSGD, Choco, Float16, NoCompression, ScaledSign, compiled, topologies
+from dfedsam import (
+    QSGD,
+    Choco,
+    Clipped,
+    Float16,
+    GeometricMedian,
+    Krum,
+    Median,
+    NoCompression,
+    ScaledSign,
+    TrimmedMean,
+    compiled,
+    topologies,
+)
 from dfedsam.communication import SingleProcess
 from dfedsam.communication.kernels import WeightRows, multiply
 from dfedsam.communication.threads import ThreadPool
+from dfedsam.gossip.base import GossipState
 from dfedsam.gossip.channel import Channel
 from dfedsam.gossip.compressors import Compressor
+from dfedsam.gossip.robust import RobustGossip
 from dfedsam.random import RandomStream
 
 pytest.importorskip("numba", reason="numba, the extra fast, is not installed")
@@ -67,6 +82,22 @@ def test_choco_gives_the_same_bits(compressor: Compressor, dtype: str, monkeypat
         stream = RandomStream(0, "gossip", 0, 0, range(peers))
         y, state = gossip(x.copy(), state, Channel(topology.weights(0), communicator, stream))
         return np.concatenate([y, state.estimate, state.correction])
+
+    without, with_numba = both_ways(work, monkeypatch)
+    assert without == with_numba
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("rule", [Clipped(), Krum(), GeometricMedian(), TrimmedMean(), Median()], ids=repr)
+def test_robust_rules_give_the_same_bits(rule: RobustGossip, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    peers, topology = 12, topologies.make("erdos_renyi", 12, p=0.5)  # of odd and even degrees
+    x = np.random.default_rng(6).normal(size=(peers, 1101)).astype(dtype)
+    x[3], x[4], x[5, 7] = x[2], 0, np.nan
+    channel = Channel(topology.weights(0), SingleProcess(peers), RandomStream(0, "gossip", 0, 0, range(peers)))
+
+    def work() -> NDArray:
+        compiled.load.cache_clear()
+        return rule(x.copy(), GossipState(), channel)[0]
 
     without, with_numba = both_ways(work, monkeypatch)
     assert without == with_numba

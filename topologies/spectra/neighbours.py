@@ -25,6 +25,7 @@ from scipy.linalg import eigh_tridiagonal
 
 from dfedsam.errors import OptionError
 from dfedsam.topologies.spectra import extremes
+from dfedsam.topologies.spectra.circulant import CirculantRounds
 from dfedsam.topologies.spectra.symmetric import eigenvalues, is_symmetric
 from dfedsam.topologies.topology import TOLERANCE
 
@@ -44,7 +45,7 @@ def effective_neighbours(W: sp.csr_array, gamma: float = GAMMA) -> float:
     """n_W(γ), 1 for W = I and n for W = J: with how many peers a vector is in effect averaged.
 
     For a symmetric W it is (1/(1-γ)) / [(1/n) Σ λ_i²/(1 - γλ_i²)]. Above 500 peers it is estimated, to about one per
-    cent.
+    cent, unless W is circulant.
 
     Args:
         W: rows that sum to one, symmetric or not; shape (n, n).
@@ -61,15 +62,18 @@ def effective_neighbours(W: sp.csr_array, gamma: float = GAMMA) -> float:
         return schedule_neighbours([W], gamma, keeps_mean=bool(keeps_mean))
     if extremes.small(n):
         return from_eigenvalues(eigenvalues(W), gamma)
+    circulant = CirculantRounds.of([W], gamma)
+    if circulant:
+        return from_variance(n, circulant.variance, gamma)
     pole = gamma**-0.5 if gamma else np.inf
     variance = (n - 1) * _mean_over_eigenvalues(W, lambda x: x**2 / (1 - gamma * x**2), pole)
-    return _from_variance(n, gamma, variance)
+    return from_variance(n, variance, gamma)
 
 
 def from_eigenvalues(values: NDArray[np.float64], gamma: float = GAMMA) -> float:
     """n_W(γ) from all eigenvalues of a symmetric W, shape (n,), falling, the first of them 1."""
     squares = values[1:] ** 2
-    return _from_variance(len(values), gamma, float(np.sum(squares / (1 - gamma * squares))))
+    return from_variance(len(values), float(np.sum(squares / (1 - gamma * squares))), gamma)
 
 
 def schedule_neighbours(
@@ -86,10 +90,10 @@ def schedule_neighbours(
     n = len(matrices[0].indptr) - 1
     variances = _covariances if exact and extremes.small(n) else _walks
     variance = float(np.mean(list(variances(matrices, gamma, keeps_mean))))
-    return _from_variance(n, gamma, variance) if keeps_mean else n / ((1 - gamma) * variance)
+    return from_variance(n, variance, gamma) if keeps_mean else n / ((1 - gamma) * variance)
 
 
-def _from_variance(n: int, gamma: float, variance: float) -> float:
+def from_variance(n: int, variance: float, gamma: float = GAMMA) -> float:
     """n_W from the variance, summed over all peers, without that of their mean."""
     return n / (1 + (1 - gamma) * variance)
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dfedsam.buffers import short_buffers
 from dfedsam.communication.threads import WORTH_A_THREAD
+from dfedsam.compiled import loops
 from dfedsam.errors import OptionError
 from dfedsam.gossip.base import GossipState, MultiStepGossip
 from dfedsam.gossip.inbox import Inbox
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from dfedsam.topologies import Topology
 
 _CHUNK_BYTES = 1 << 19  # of received rows that are gathered at once, so that they stay in the cache
+_FEW = 8  # neighbours up to which a copy pays: of an array and itself numpy takes a product for wide matrices
 _MATRICES = 64  # of a schedule whose degrees are checked
 
 
@@ -148,19 +150,26 @@ class Neighbourhoods:
 
         def work(some: slice) -> None:
             differences = self._differences(some)
-            gram[some, 1:, 1:] = np.matmul(differences, differences.swapaxes(1, 2))
+            other = differences.copy() if k <= _FEW else differences
+            gram[some, 1:, 1:] = np.matmul(differences, other.swapaxes(1, 2))
 
         self.each_chunk(work)
         return gram
 
-    def received(self, edges: NDArray[np.intp]) -> NDArray:
-        """The messages of some edges, of their shape and (d,)."""
-        return np.take(self.inbox.rows, self.inbox.columns[edges], axis=0, mode="clip")  # clip: no second copy
+    def received(self, edges: NDArray[np.intp], out: NDArray | None = None) -> NDArray:
+        """The messages of some edges, of their shape and (d,), in `out` if it is given."""
+        columns = self.inbox.columns[edges]
+        return np.take(self.inbox.rows, columns, axis=0, out=out, mode="clip")  # clip: no second copy
 
     def _differences(self, some: slice) -> NDArray:
         """Messages less x_i, for some of the p peers, shape (some, k, d)."""
-        received = self.received(self.edges[some])
-        received -= self.inbox.x[self.peers[some], None]
+        x, edges, peers = self.inbox.x, self.edges[some], self.peers[some]
+        if compiled := loops(x):
+            differences = np.empty((*edges.shape, x.shape[1]), x.dtype)
+            compiled.subtract(self.inbox.rows, self.inbox.columns[edges], x, peers, differences)
+            return differences
+        received = self.received(edges)
+        received -= x[peers, None]
         return received
 
     def each_chunk(self, work: Callable[[slice], None]) -> None:

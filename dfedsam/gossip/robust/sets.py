@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dfedsam.compiled import loops
 from dfedsam.gossip.inbox import Inbox
 from dfedsam.gossip.robust.base import Neighbourhoods, RobustGossip, WeightingRule, neighbourhoods
 from dfedsam.validation import positive, whole_number
@@ -93,8 +94,8 @@ class CoordinateRule(RobustGossip):
     """A rule for each coordinate by itself, which ignores W's weights."""
 
     @abstractmethod
-    def reduce(self, own: NDArray, received: NDArray) -> NDArray:
-        """New rows (p, d) from x_i (p, d) and the neighbours' rows (k, p, d); all may be overwritten."""
+    def reduce(self, values: NDArray) -> NDArray:
+        """New rows (p, d) from values (k + 1, p, d): x_i, then the neighbours' rows; they may be overwritten."""
 
     def combine(self, inbox: Inbox) -> NDArray:
         out = inbox.x.copy()
@@ -102,9 +103,13 @@ class CoordinateRule(RobustGossip):
         for around in neighbourhoods(inbox):
 
             def work(some: slice, around: Neighbourhoods = around) -> None:
-                peers = around.peers[some]
-                out[peers] = self.reduce(inbox.x[peers], around.received(around.edges[some].T))
+                peers, edges = around.peers[some], around.edges[some].T
+                values = np.empty((1 + len(edges), len(peers), inbox.x.shape[1]), inbox.x.dtype)
+                np.take(inbox.x, peers, axis=0, out=values[0], mode="clip")
+                around.received(edges, values[1:])
+                out[peers] = self.reduce(values)
 
+            loops(inbox.x)  # loads them, for `sort`, if the rows are worth it
             around.each_chunk(work)
         return out
 
@@ -120,11 +125,11 @@ class TrimmedMean(CoordinateRule):
 
     neighbours_needed = (2, 1)
 
-    def reduce(self, own: NDArray, received: NDArray) -> NDArray:
-        k, f = len(received), self.max_attackers
+    def reduce(self, values: NDArray) -> NDArray:
+        own, k, f = values[0], len(values) - 1, self.max_attackers
         if k <= 2 * f:
             return own
-        kept = sort(received)[f : k - f]
+        kept = sort(values[1:])[f : k - f]
         for row in kept:
             own += row
         own /= len(kept) + 1
@@ -141,10 +146,10 @@ class Median(CoordinateRule):
 
     neighbours_needed = (0, 2)
 
-    def reduce(self, own: NDArray, received: NDArray) -> NDArray:
-        values = sort([own, *received])
-        middle, odd = divmod(len(values), 2)
-        return values[middle] if odd else (values[middle - 1] + values[middle]) / 2
+    def reduce(self, values: NDArray) -> NDArray:
+        rows = sort(values)
+        middle, odd = divmod(len(rows), 2)
+        return rows[middle] if odd else (rows[middle - 1] + rows[middle]) / 2
 
 
 def squares_to(gram: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -153,11 +158,14 @@ def squares_to(gram: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArray[
     return np.einsum("pkk->pk", gram) - 2 * inner + np.einsum("pi,pi->p", inner, mean)[:, None]
 
 
-def sort(rows: Sequence[NDArray] | NDArray) -> Sequence[NDArray] | NDArray:
-    """Arrays of one shape, sorted element by element, so that the first holds the smallest; overwritten."""
-    rows = list(rows)
+def sort(values: NDArray) -> Sequence[NDArray]:
+    """Values (k, p, d) as k arrays sorted element by element, so that the first holds the smallest; overwritten."""
+    rows = list(values)
     if len(rows) > _NETWORK:
-        return np.sort(np.stack(rows), axis=0)
+        return np.sort(values, axis=0)
+    if compiled := loops(values[0]):
+        compiled.sort(values)
+        return rows
     spare = np.empty_like(rows[0])
     for turn in range(len(rows)):  # odd–even transposition: k turns sort k rows
         for i in range(turn % 2, len(rows) - 1, 2):
