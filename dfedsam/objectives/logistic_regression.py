@@ -83,7 +83,6 @@ class LogisticRegression(Objective):
         whole_number("min_examples", self.min_examples, 1)
 
     def build(self, peers: int, block: Peers, seed: int, dtype: DTypeLike) -> LogisticRegressionProblem:
-        """Draw or read the data and split them; see Objective.build."""
         return LogisticRegressionProblem(self, *self._examples(peers, seed), block, dtype)
 
     @property
@@ -206,7 +205,6 @@ class LogisticRegressionProblem(Problem):
         self._labels = labels[np.concatenate(own)]
 
     def start(self) -> NDArray:
-        """Zero, shape (dim,)."""
         return np.zeros(self.dim, self._features.dtype)
 
     def sizes(self) -> NDArray[np.float64]:
