@@ -129,7 +129,7 @@ def _check_memory(experiment: Experiment, dim: int, peers: int) -> None:
             f"for {peers} peers with {dim:,} numbers each"
         )
         hint = "choose fewer peers, more machines, or less memory for each, such as the covariance diagonal"
-        raise OptionError("algorithm", public_name(type(experiment.algorithm)), rule, hint)
+        raise OptionError("algorithm", public_name(experiment.algorithm), rule, hint)
 
 
 def play_round(run: Run) -> None:

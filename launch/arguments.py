@@ -28,7 +28,7 @@ from dfedsam.launch.signatures import (
 
 Tree = dict[str, Any]
 Pair = tuple[str, str | None]  # an option's name without dashes, and its value, if any
-NO_OPTION = "belongs to no option: options begin with --, and a value with blanks needs quotes"
+NO_OPTION = "belongs to no option: options begin with --, and a value with spaces needs quotes"
 _OFF = ("none", "null")  # names for no plug-in, where that is allowed
 _PLUGIN_KEYS = {"class_path", "init_args"}
 _IN_LIST = "[ring, {class_path: random_regular, init_args: {degree: 4}}]"
@@ -47,15 +47,15 @@ def split(argv: Iterable[str], flags: Collection[str] = ()) -> tuple[list[str], 
     pairs: list[Pair] = []
     waiting = False
     for word in argv:
-        if word.startswith("--"):
-            option, equals, value = word[2:].partition("=")
+        if word.startswith("--") or (word == "-h" and not waiting):
+            option, equals, value = ("help", "", "") if word == "-h" else word[2:].partition("=")
             pairs.append((option.replace("-", "_"), value if equals else None))
             waiting = not equals and pairs[-1][0] not in flags
         elif waiting:
             pairs[-1] = (pairs[-1][0], word)
             waiting = False
         else:
-            words.append("--help" if word == "-h" else word)
+            words.append(word)
     return words, pairs
 
 
@@ -224,7 +224,7 @@ def _constructed(name: str, cls: Any, chosen: Tree, default: Any) -> Any:
             raise UnknownOption(key, list(options), hint=refused[key]).within(name)
     if cls is type(default):  # an option need not have its class's default
         options = {key: Option(one.hint, getattr(default, key)) for key, one in options.items()}
-    if dataclasses.is_dataclass(default):  # what differs from its class's defaults is kept by another class that has it
+    if dataclasses.is_dataclass(default):  # another class keeps what differs from this one's defaults
         usual = {key: one.default for key, one in options_of(type(default)).items() if key in options}
         kept = {key: getattr(default, key) for key, value in usual.items() if getattr(default, key) != value}
     values = kept | bind(options, chosen, name)
@@ -243,6 +243,8 @@ def _item(option: str) -> str:
 
 def _items(option: str, value: Any) -> list[Any]:
     """A list from YAML, or from text: `[ring, grid]` or `ring, grid`."""
+    if value is NO_VALUE:
+        raise MissingValue(option, f"needs a value: --{option} NAME,NAME")
     if isinstance(value, str):
         with contextlib.suppress(ValueError):  # the error is raised below
             value = plain_yaml.load(value if value.lstrip().startswith("[") else f"[{value}]")

@@ -109,7 +109,7 @@ def call(command: Callable[..., int], argv: list[str]) -> int:
     if words and first is None:
         raise signatures.MissingValue(words[0], arguments.NO_OPTION)
     if len(words) > 1 and not several:
-        raise OptionError(str(first), " ".join(words), "must be a single one", "a name with blanks needs quotes")
+        raise OptionError(str(first), " ".join(words), "must be a single name", "a name with spaces needs quotes")
     if words:
         tree[str(first)] = words if several else words[0]
     elif first is not None and known[first].default is signatures.EMPTY:

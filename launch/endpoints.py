@@ -41,7 +41,7 @@ def check(tree: Tree, typed: Tree, *, allowed: bool) -> None:
         if not unconfirmed or allowed:
             _remember(values)
         elif values not in _settings(usual) and _digest(values) not in _remembered():
-            rule = "must be confirmed, because a file names it, and data or a key go there"
+            rule = "must be confirmed, because a file names it, and your data or a key would be sent there"
             hint = f"type --{path}.{unconfirmed[0]} yourself, or, if you trust the file, add --allow-endpoint"
             raise OptionError(f"{path}.{unconfirmed[0]}", options[unconfirmed[0]], rule, hint)
 

@@ -174,7 +174,7 @@ def plugin_name(key: str, default: Any) -> Any:
     """A default value; a plug-in by its name."""
     if not registry.kind_of(key) or default is None or default is EMPTY or isinstance(default, str):
         return default
-    return default["class_path"] if isinstance(default, dict) else registry.public_name(type(default))
+    return default["class_path"] if isinstance(default, dict) else registry.public_name(default)
 
 
 def sentence(plugin: registry.Plugin) -> str:
@@ -249,7 +249,7 @@ def _default(key: str, default: Any) -> str:
         return "(required)"
     if default is None or default == ():  # the text explains it
         return "(default: the run's seed)" if key == "seed" else ""
-    return f"(default: {plugin_name(key, default)})"
+    return f"(default: {str(default).lower() if isinstance(default, bool) else plugin_name(key, default)})"
 
 
 def _groups() -> dict[str, dict[str, registry.Plugin]]:

@@ -105,7 +105,7 @@ def read(
         merged |= {option: arguments.over(option, merged.get(option), value) for option, value in tree.items()}
     for option, value in merged.items():
         if option in DEFAULTS and value is None:
-            raise OptionError(option, "none", "must be the name of one", f"--{option}.help lists them")
+            raise OptionError(option, "none", "must be the name of a plug-in", f"--{option}.help lists them")
     endpoints.check(merged, last if typed else {}, allowed=endpoint)
     options = experiment_options()
     values = {name: one.default for name, one in options.items()} | arguments.bind(options, merged)

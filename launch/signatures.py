@@ -38,7 +38,7 @@ class UnknownOption(OptionError):
         value: the known names.
         rule: the known name that was probably meant; computed if empty.
         hint: why the option does not exist, if known.
-        file: the file it stands in; empty for the command line.
+        file: the file that has it; empty for the command line.
     """
 
     def __init__(self, option: str, value: Collection[str], rule: str = "", hint: str = "", file: str = "") -> None:
@@ -114,17 +114,13 @@ def convert(name: str, value: Any, hint: Any) -> Any:
     Raises:
         OptionError: if it has no such form.
     """
-    rule, wanted = (
-        f"must be {in_words(hint)}",
-        {typing.get_origin(one) or one for one in (hint, *typing.get_args(hint))},
-    )
+    inner, rule = typing.get_args(hint), f"must be {in_words(hint)}"
+    wanted = {typing.get_origin(one) or one for one in (hint, *inner)}
     read = True if value is NO_VALUE else value
     if isinstance(value, str) and wanted <= _NUMBERS and not _is_number(value):
         raise OptionError(name, value, rule)
     if isinstance(value, str) and str not in wanted and wanted & _LISTS and not value.lstrip().startswith("["):
-        either = {int, float} & set(typing.get_args(hint)) and typing.get_origin(
-            hint
-        ) not in _LISTS  # a number or a list
+        either = {int, float} & set(inner) and typing.get_origin(hint) not in _LISTS  # a number, or a list
         read = value if either and "," not in value else f"[{value}]"
     try:
         return _parser(hint).parse_object({"value": read})["value"]
@@ -172,7 +168,7 @@ def in_words(hint: Any) -> str:
 
 
 def metavar(hint: Any) -> str:
-    """A type as it stands beside an option: int, {own,same}, or float or {theory,tuned}."""
+    """A type as help shows it beside an option: int, {own,same}, or float or {theory,tuned}."""
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if origin is Literal:
         return f"{{{','.join(map(str, inner))}}}"

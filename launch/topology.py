@@ -78,7 +78,7 @@ def topology(
     whole_number("steps", steps, 1, "it is the number of gossip steps Q a round")
     if draw is not None and len(names) > 1:
         raise OptionError(
-            "names", " ".join(names), "must be a single one, because draw takes one topology", "or leave draw out"
+            "names", " ".join(names), "must be a single name, because draw takes one topology", "or leave draw out"
         )
     shared = {"peers": peers, "weights": weights, "objective": objective, "seed": seed}
     pairs = [(option, str(value)) for option, value in shared.items() if value is not None]

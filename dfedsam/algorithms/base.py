@@ -50,7 +50,7 @@ class Algorithm(ABC):
             gradients, not by mixing terms or searches; push-sum amplifies such changes.
         mixes: the vector that enters the gossip of x, in words; `consensus_distance_before_gossip` is measured on it.
         covered_gossip: kinds of gossip, besides polynomials in W, that theory covers.
-        refused_gossip: kinds with which it diverges; of the others, and not covered, the user is told.
+        refused_gossip: kinds with which it diverges; a kind that is neither covered nor refused gets a note.
         needs_symmetric: whether W must be symmetric and the same in all rounds.
         irregular: whether rounds send different numbers of messages on one W, as where a coin decides.
         needs_all_peers: whether all peers must take part in every round.
@@ -75,7 +75,7 @@ class Algorithm(ABC):
 
     def check(self, topology: Topology) -> None:
         """Raise OptionError unless this algorithm works on the topology; called before round 0."""
-        gossip, me = self.gossip_of_x(), public_name(type(self))
+        gossip, me = self.gossip_of_x(), public_name(self)
         if self.needs_symmetric:
             require_static_symmetric("algorithm", me, topology, f"choose {self.instead}")
         absent = (t for t in range(_ROUNDS_AHEAD) if topology.participants(t) is not None)
@@ -86,7 +86,7 @@ class Algorithm(ABC):
             return
         with options_within("algorithm"):
             gossip.check(topology)
-        name = public_name(type(gossip))
+        name = public_name(gossip)
         if gossip.queries and self.estimates() is None:
             rule = f"must not query losses of what {me} sends, which is not x alone"
             raise OptionError("algorithm.gossip", name, rule, "choose dpsgd, dfedavg or dfedsam")
@@ -133,7 +133,7 @@ class Algorithm(ABC):
         kind = _kind(gossip)
         notes = [gossip.note(topology)]
         if kind in ("push_sum", "compressed") and kind not in self.covered_gossip:
-            notes.append(f"theory does not cover {public_name(type(self))} with the gossip {public_name(type(gossip))}")
+            notes.append(f"theory does not cover {public_name(self)} with the gossip {public_name(gossip)}")
         return "; ".join(filter(None, notes)) or None
 
     def estimates(self) -> tuple[int, int] | None:

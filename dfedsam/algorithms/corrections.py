@@ -94,7 +94,7 @@ def lazy_note(algorithm: GradientMethod, topology: Topology) -> str | None:
         return None
     smallest = gossip.smallest_multiplier(topology.weights(0))
     if smallest is None:
-        why = f"that of the gossip {public_name(type(gossip))} is unknown"
+        why = f"that of the gossip {public_name(gossip)} is unknown"
     else:
         why = f"this one may be {smallest:.3f}".replace("-", "−")
     name = type(algorithm).__name__

@@ -152,7 +152,7 @@ class GTHSGD(GradientTracking):
         share("beta", self.beta)
         if not self.estimator.repeats_directions:
             rule = "must use the same directions at two points, but draws new ones each time"
-            raise OptionError("estimator", public_name(type(self.estimator)), rule, "choose two_point or one_sided")
+            raise OptionError("estimator", public_name(self.estimator), rule, "choose two_point or one_sided")
 
     def init(self, x: NDArray, problem: Problem) -> TrackingState:
         state = super().init(x, problem)

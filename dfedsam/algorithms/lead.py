@@ -125,4 +125,4 @@ class Lead(GradientMethod):
         if self.compressor.variance(dim) is None:
             rule = "must be unbiased, so that the difference to send goes to zero"
             hint = "choose block_quantizer, qsgd with unbiased true, or none"
-            raise OptionError("algorithm.compressor", public_name(type(self.compressor)), rule, hint)
+            raise OptionError("algorithm.compressor", public_name(self.compressor), rule, hint)

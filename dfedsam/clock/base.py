@@ -45,7 +45,7 @@ class RunTime(ABC):
     Attributes:
         clock: its options.
         late: messages of the last round that came too late to be used, under the rule "fastest_m".
-        present: mask of the peers that are there for the next round, shape (n,); None: all, or an asynchronous run.
+        present: mask of the peers that are present in the next round, shape (n,); None: all, or an asynchronous run.
     """
 
     clock: Clock
@@ -55,7 +55,7 @@ class RunTime(ABC):
     @property
     @abstractmethod
     def members(self) -> Mask | None:
-        """Mask of the peers whose metrics are recorded, those there in the last round, shape (n,); None: all."""
+        """Mask of the peers whose metrics are recorded, those present in the last round, shape (n,); None: all."""
 
     def joins(self, round: int, weights: csr_array, size: float) -> Joins | None:
         """The peers that join for a round, to which it takes a message from a neighbour; None: none does.
@@ -119,9 +119,9 @@ class Clock(TimeModel):
             costs no time here. "none": for nobody, which is how asynchronous algorithms run. None: "none" for these,
             else "neighbourhood".
         m: neighbours that "fastest_m" waits for, at least 1.
-        availability: when peers are there: they leave after a round or waking, do nothing while they are absent, and
+        availability: when peers are present: they leave after a round or waking, do nothing while they are absent, and
             start from the x of a neighbour that is drawn at random where they join; both ends of a link to an absent
-            peer keep its weight. None: all are there at all times.
+            peer keep its weight. None: all are present at all times.
     """
 
     public_name = "simulated"
@@ -141,7 +141,7 @@ class Clock(TimeModel):
         if self.m is not None:
             whole_number("m", self.m, 1)
             if self.compute.needs_queries:
-                rule = "must not wait for some neighbours only where times depend on the queries of the same round"
+                rule = "must wait for all neighbours, because times depend on the queries of the same round"
                 raise OptionError("wait", self.wait, rule, "choose another compute profile, or neighbourhood")
 
     def check(self, topology: Topology, *, asynchronous: bool) -> None:
@@ -155,7 +155,7 @@ class Clock(TimeModel):
             if self.availability is not None:
                 with options_within("availability"):
                     self.availability.check(topology.n)
-                _require_symmetric("availability", public_name(type(self.availability)), topology)
+                _require_symmetric("availability", public_name(self.availability), topology)
 
     def _check_rule(self, topology: Topology, asynchronous: bool) -> None:
         if asynchronous and self.wait not in (None, "none"):

@@ -161,7 +161,7 @@ class SynchronousTime(RunTime):
         self._find_present()
 
     def _find_present(self) -> None:
-        """Who is there when it is ready for the next round; if nobody is, the first to come back are waited for."""
+        """Which peers are present when ready for the next round; if none is, it waits for the first to come back."""
         if self._presence is None:
             return
         peers, now = np.arange(len(self.now)), microseconds(self.now)
