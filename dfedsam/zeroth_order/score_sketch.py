@@ -143,7 +143,7 @@ class GaussNewton(ScoreSketch):
     Args:
         directions: q, random directions of a step, from 1 to d.
         mu: μ, the step along a direction, in units of x, above 0.
-        damping: λ, in units of the mean curvature, above 0. A large one turns p to the gradient, of length /(λc).
+        damping: λ, in units of the mean curvature, above 0. A large one turns p to the gradient, of length ‖Jᵀr‖/λc.
     """
 
     damping: float = 10.0
