@@ -159,27 +159,27 @@ class GaussNewton(ScoreSketch):
         _learn(state, u, residual)
         r = oracle.problem.score_gradient(scores, oracle.batch, oracle.rows)
         g = np.matmul(r[:, None], state.jacobian)[:, 0]
-        root = oracle.problem.score_curvature(state.jacobian, scores, oracle.batch, oracle.rows)
         known = np.minimum(state.position * self.directions, x.shape[1])
-        curvature = np.einsum("psd,psd->p", root, root) / known
-        damping = np.where(curvature > 0, self.damping * curvature, 1).astype(x.dtype)
-        return damped_solution(root, g, damping), state
+        for i in range(len(x)):  # each of its own number of examples, without the padding
+            part = slice(i, i + 1)
+            root = oracle.problem.score_curvature(state.jacobian[part], scores[part], oracle.batch[part])[0]
+            root = root[root.any(axis=1)]
+            curvature = float(np.vdot(root, root)) / known[i]
+            g[i] = damped_solution(root, g[i], self.damping * curvature if curvature > 0 else 1.0)
+        return g, state
 
 
-def damped_solution(root: NDArray, g: NDArray, damping: NDArray) -> NDArray:
-    """(FᵀF + λI)⁻¹ g, row by row, by the smaller of two systems (Woodbury's identity).
+def damped_solution(root: NDArray, g: NDArray, damping: float) -> NDArray:
+    """(FᵀF + λI)⁻¹ g, shape (dim,), by the smaller of two systems (Woodbury's identity).
 
     Args:
-        root: F, shape (p, m, dim).
-        g: shape (p, dim).
-        damping: λ > 0, shape (p,).
+        root: F, shape (m, dim).
+        g: shape (dim,).
+        damping: λ > 0.
     """
-    _, m, dim = root.shape
+    m, dim = root.shape
+    smaller = root @ root.T if m < dim else root.T @ root
+    smaller[np.diag_indices(len(smaller))] += damping
     if m < dim:
-        small = np.matmul(root, root.swapaxes(1, 2))
-        small[:, range(m), range(m)] += damping[:, None]
-        inner = np.linalg.solve(small, np.matmul(root, g[:, :, None]))
-        return (g - np.matmul(root.swapaxes(1, 2), inner)[:, :, 0]) / damping[:, None]
-    large = np.matmul(root.swapaxes(1, 2), root)
-    large[:, range(dim), range(dim)] += damping[:, None]
-    return np.linalg.solve(large, g[:, :, None])[:, :, 0]
+        return (g - root.T @ np.linalg.solve(smaller, root @ g)) / damping
+    return np.linalg.solve(smaller, g)

@@ -169,7 +169,7 @@ class PromptProblem(Problem):
         gradient *= (present / present.sum(axis=1, keepdims=True))[:, :, None]
         return self._weighed(gradient, rows).astype(scores.dtype, copy=False).reshape(scores.shape)
 
-    def score_curvature(self, jacobian: NDArray, scores: NDArray, batch: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
+    def score_curvature(self, jacobian: NDArray, scores: NDArray, batch: NDArray) -> NDArray:
         """See Problem.score_curvature: A is the covariance of the softmax, over the number of examples."""
         present = batch >= 0
         chances = softmax(scores.reshape(*batch.shape, -1), axis=2)

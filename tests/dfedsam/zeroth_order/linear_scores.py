@@ -54,7 +54,7 @@ class LinearScoresProblem(Problem):
         chances = softmax(self._by_example(scores), axis=-1)
         return ((chances - np.eye(self.classes, dtype=scores.dtype)[batch]) / batch.shape[1]).reshape(scores.shape)
 
-    def score_curvature(self, jacobian, scores, batch, rows=ALL_ROWS):
+    def score_curvature(self, jacobian, scores, batch):
         chances = softmax(self._by_example(scores), axis=-1)
         hessians = np.eye(self.classes) * chances[..., None] - chances[..., None] * chances[..., None, :]
         values, vectors = np.linalg.eigh(hessians / batch.shape[1])  # A = V diag(values) Vᵀ, an example at a time
