@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -62,7 +62,7 @@ class RandomStream:
 
     def part(self, rows: slice) -> RandomStream:
         """The same draws for some neighbouring rows of the block."""
-        return replace(self, peers=self.peers[rows])
+        return RandomStream(self.seed, self.purpose, self.round, self.step, self.peers[rows])
 
     def _words(self, count: int) -> NDArray[np.uint64]:
         """`count` random 64-bit words per peer, shape (peers, count)."""

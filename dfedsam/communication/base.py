@@ -15,6 +15,7 @@ from dfedsam.communication.threads import ThreadPool
 from dfedsam.sparse_rows import SparseRows
 
 T = TypeVar("T")
+_ARRAYS = 4  # of a chunk's rows that stay in cache while they are encoded
 _MAX_PLANS = 32  # cached plans: more than the period of the usual schedules (2 log₂ n + 2)
 _MAX_ENTRIES = 1 << 25  # limit of entries in their matrices, about 24 bytes each, since redrawn matrices accumulate
 
@@ -22,11 +23,13 @@ _MAX_ENTRIES = 1 << 25  # limit of entries in their matrices, about 24 bytes eac
 class MixingPlan(Protocol):
     """How rows are mixed by one W in one type; made once and cached while W is in use.
 
-    `remote` lists the peers whose rows are received, `receive` exchanges messages and returns theirs in that order, and
-    `add` adds decoded rows to `target`.
+    `remote` lists the peers whose rows are received, and `sent` is a mask of the block's rows that are sent to other
+    ranks, None in a single process. `receive` exchanges messages and returns those of `remote` in that order, and `add`
+    adds decoded rows to `target`, after `prepare`, if there is one, has written them.
     """
 
     remote: NDArray[np.intp]
+    sent: NDArray[np.bool_] | None
 
     def mix(self, x: NDArray, out: NDArray) -> None: ...
     def receive(self, messages: NDArray[np.uint8]) -> NDArray[np.uint8]: ...
@@ -36,6 +39,7 @@ class MixingPlan(Protocol):
         remote: NDArray | SparseRows,
         target: NDArray,
         finish: Callable[[slice], None] | None,
+        prepare: Callable[[slice], None] | None = None,
     ) -> None: ...
     def free(self) -> None: ...
 
@@ -119,6 +123,7 @@ class Communicator(ABC):
         decode: Callable[[NDArray[np.uint8]], NDArray | SparseRows],
         target: NDArray,
         finish: Callable[[slice], None] | None = None,
+        encode: Callable[[slice, bool], None] | None = None,
     ) -> None:
         """One gossip step of encoded rows: adds the block's rows of W @ X, where X stacks all decoded messages.
 
@@ -133,6 +138,8 @@ class Communicator(ABC):
             target: (b, d), C-contiguous, of the type of `own`: receives the sums, added in the order of the peers'
                 numbers.
             finish: called with some rows of `target` once these are complete, in any thread and order.
+            encode: writes some rows of `own` and, if its second argument is true, of `messages`; called with each row
+                once, in any thread and order. None: both are written.
         """
         shape, like = (
             ((len(own.values), target.shape[1]), own.values) if isinstance(own, SparseRows) else (own.shape, own)
@@ -140,6 +147,12 @@ class Communicator(ABC):
         if target.shape != shape or target.dtype != like.dtype or not target.flags.c_contiguous:
             raise ValueError("target must be C-contiguous, of the shape and type of own")
         edges, plan = self._plan(W, target.dtype)
+        prepare, sent = None, plan.sent
+        if encode is not None and sent is not None:
+            row_bytes = _ARRAYS * target.shape[1] * target.itemsize
+            self.pool.map_chunks(lambda rows: encode(rows, bool(sent[rows].any())), len(target), row_bytes)
+        elif encode is not None:
+            prepare = lambda rows: encode(rows, False)  # noqa: E731
         received = plan.receive(messages)
         if isinstance(own, SparseRows):
             remote = decode(received)
@@ -150,7 +163,7 @@ class Communicator(ABC):
                 remote[rows] = decode(received[rows])
 
             self.pool.map_chunks(work, len(received), target.shape[1] * target.itemsize)
-        plan.add(own, remote, target, finish)
+        plan.add(own, remote, target, finish, prepare)
         self.count(edges, messages.shape[1], W)
 
     def scratch(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray:

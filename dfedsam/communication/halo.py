@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from dfedsam.communication.kernels import RankSums, WeightRows
+from dfedsam.communication.kernels import WeightRows
 from dfedsam.communication.partition import Partition
+from dfedsam.communication.rank_sums import RankSums
 from dfedsam.communication.threads import ThreadPool
 from dfedsam.sparse_rows import SparseRows
 
@@ -137,6 +138,8 @@ class RankPlan:
         self._route = Route.of(W, partition, rank)
         self._sums = RankSums(WeightRows.of(W, partition[rank]), partition, rank, self._route.receive)
         self.remote = self._route.receive
+        self.sent = np.zeros(len(partition[rank]), np.bool_)
+        self.sent[self._route.send] = True
         self._dtype = W.dtype
         self._comm = halo.join(self._route)
         self._bindings: dict[int, _Binding] = {}
@@ -181,8 +184,10 @@ class RankPlan:
         remote: NDArray | SparseRows,
         target: NDArray,
         finish: Callable[[slice], None] | None,
+        prepare: Callable[[slice], None] | None = None,
     ) -> None:
-        """See `Communicator.add_encoded`; all arrays are C-contiguous."""
+        """See `Communicator.add_encoded`; all arrays are C-contiguous. Rows are written before, since some are sent."""
+        assert prepare is None
         self._sums.add(own, remote, target, self._halo.pool, add=True, finish=finish)
 
     def unbind(self) -> None:

@@ -51,6 +51,7 @@ class _LocalPlan:
         self._rows = rows
         self._pool = pool
         self.remote = np.empty(0, np.intp)
+        self.sent = None
 
     def mix(self, x: NDArray, out: NDArray) -> None:
         multiply([(self._rows, x)], out, self._pool)
@@ -64,8 +65,9 @@ class _LocalPlan:
         remote: NDArray | SparseRows,
         target: NDArray,
         finish: Callable[[slice], None] | None,
+        prepare: Callable[[slice], None] | None = None,
     ) -> None:
-        multiply([(self._rows, own)], target, self._pool, add=True, finish=finish)
+        multiply([(self._rows, own)], target, self._pool, add=True, finish=finish, prepare=prepare)
 
     def free(self) -> None:
         pass
