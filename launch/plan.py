@@ -256,8 +256,12 @@ def _on_ranks(
 
 
 def plan_study(cells: Sequence[Cell], todo: Iterable[Run], jobs: int, prices: Prices) -> None:
-    """Print what a study's runs will cost: each is counted, and one of each cell is timed, in this process."""
-    chosen, plans, before = set(map(id, todo)), [], ranks.seconds_so_far()
+    """Print what a study's runs will cost: each is counted, and one of each cell is timed, in this process.
+
+    The very first imports libraries for all others, as in a sweep, so that it tells no other run's time.
+    """
+    chosen, before = set(map(id, todo)), ranks.seconds_so_far()
+    plans: list[Plan] = []
     for cell in cells:
         speed: dict[str, float] = {}
         for run in cell.jobs:
@@ -266,8 +270,9 @@ def plan_study(cells: Sequence[Cell], todo: Iterable[Run], jobs: int, prices: Pr
             seconds = 0.0 if speed else max(0.05, _STUDY / len(cells))
             plan = forecast(run.build(), 1, prices, seconds=seconds)
             if plan is not None:
-                speed = speed or plan.parts
-                plans.append(replace(plan, parts=speed))
+                parts = speed or plan.parts
+                speed = parts if plans else {}
+                plans.append(replace(plan, parts=parts))
         if sys.stderr.isatty():
             print(f"\rplanned {len(plans)} runs", end="", file=sys.stderr, flush=True)
     if not plans:
