@@ -288,8 +288,18 @@ def _unpadded(batch: NDArray) -> list[NDArray]:
 
 
 def _softmax(logits: NDArray) -> NDArray:
-    """Over the classes of logits (…, classes, examples), in their memory."""
-    logits -= np.maximum.reduce(logits, axis=-2, keepdims=True)
+    """Over the classes of logits (…, classes, examples), in their memory; class by class, for they are few."""
+    logits -= _over_classes(np.maximum, logits)
     np.exp(logits, out=logits)
-    logits /= np.add.reduce(logits, axis=-2, keepdims=True)
+    logits /= _over_classes(np.add, logits)
     return logits
+
+
+def _over_classes(function: np.ufunc, logits: NDArray) -> NDArray:
+    """`function.reduce` over the classes, shape (…, 1, examples), in its order; it is slow across rows."""
+    if logits.shape[-1] == 1:  # it sums them in another order
+        return function.reduce(logits, axis=-2, keepdims=True)
+    total = logits[..., :1, :].copy()
+    for c in range(1, logits.shape[-2]):
+        function(total, logits[..., c : c + 1, :], out=total)
+    return total
