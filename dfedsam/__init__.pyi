@@ -193,6 +193,7 @@ from .zeroth_order import (
     Estimator as Estimator,
     Exact as Exact,
     FedKSeed as FedKSeed,
+    GaussNewton as GaussNewton,
     HiSo as HiSo,
     OneSided as OneSided,
     PolicyGradient as PolicyGradient,

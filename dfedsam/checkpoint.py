@@ -172,7 +172,7 @@ def _meta(path: Path | str, metadata: Mapping[str, str] | None, peers: int) -> d
         problem = f"has format {version}, and this version of dfedsam knows format {FORMAT}"
         raise FileError(path, problem, "resume with the version that wrote it")
     if saved != peers:
-        raise FileError(path, f"is of {saved} peers, and this run has {peers}")
+        raise FileError(path, f"holds {saved} peers, but this run has {peers}")
     try:
         text = note["meta"]
         if zlib.crc32(text.encode()) != note["checksum"]:

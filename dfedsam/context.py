@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from dfedsam.errors import RunError
 from dfedsam.gossip.channel import Channel, LocalUpdate
 from dfedsam.peers import format_peers
 from dfedsam.random import RandomStream
+from dfedsam.state import changed
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -132,16 +133,16 @@ class Oracle:
     def of(self, some: NDArray[np.intp]) -> Oracle:
         """The oracle of some of its peers, named by their rising places among them."""
         rows = np.arange(len(self.counter.queries))[self.rows][some]
-        stream = replace(self.stream, peers=np.asarray(self.stream.peers)[some])
-        return replace(self, batch=self.batch[some], rows=rows, stream=stream)
+        stream = changed(self.stream, peers=np.asarray(self.stream.peers)[some])
+        return changed(self, batch=self.batch[some], rows=rows, stream=stream)
 
     def random(self, purpose: str) -> RandomStream:
         """The random numbers of this step for one purpose, a row for each of the p peers."""
-        return replace(self.stream, purpose=purpose)
+        return changed(self.stream, purpose=purpose)
 
-    def _require_finite(self, finite: ArrayLike, what: str) -> None:
-        failed = np.flatnonzero(~np.asarray(finite))
-        if failed.size:
+    def _require_finite(self, finite: NDArray[np.bool_], what: str) -> None:
+        if not finite.all():
+            failed = np.flatnonzero(~finite)
             raise RunError(
                 f"the {what} is not finite; a lower lr or sigma, or a larger mu where differences of losses overflow, "
                 "usually helps",
@@ -202,10 +203,14 @@ class RoundContext:
             row_bytes: size of one candidate.
         """
         size = max(1, self.problem.chunk_bytes // (max(1, queries) * row_bytes))
-        for start, stop in _segments(self.participants, len(self.stream.peers)):
+        peers = len(self.stream.peers)
+        if self.participants is None and size >= peers:
+            yield slice(0, peers), self
+            return
+        for start, stop in _segments(self.participants, peers):
             for low in range(start, stop, size):
                 rows = slice(low, min(low + size, stop))
-                yield rows, replace(self, stream=self.stream.part(rows), rows=rows)
+                yield rows, changed(self, stream=self.stream.part(rows), rows=rows)
 
     def chunks_of(
         self, rows: NDArray[np.intp], first_step: int, queries: int, row_bytes: int
@@ -224,13 +229,13 @@ class RoundContext:
             some = rows[places]
             joined = some[-1] - some[0] + 1 == len(some)
             where = slice(int(some[0]), int(some[-1]) + 1) if joined else some
-            stream = replace(self.stream, peers=self.stream.peers[where] if joined else peers[some])
-            yield where, places, replace(self, stream=stream, rows=where, first_step=first_step)
+            stream = changed(self.stream, peers=self.stream.peers[where] if joined else peers[some])
+            yield where, places, changed(self, stream=stream, rows=where, first_step=first_step)
 
     def oracle(self, step: int) -> Oracle:
         """The oracle of local step `step` (0-based), in which each peer draws a minibatch of its own data."""
-        stream = replace(self.stream, step=self.first_step + step)
-        drawn, private = replace(stream, purpose="minibatch"), self.privacy
+        stream = changed(self.stream, step=self.first_step + step)
+        drawn, private = changed(stream, purpose="minibatch"), self.privacy
         if private is None or private.releases != "scalars":
             batch = self.problem.minibatch(drawn, self.rows)
             return Oracle(self.problem, batch, self.rows, stream, self.counter, self.cosines)
@@ -247,10 +252,10 @@ class RoundContext:
             update: the local steps' update, for a gossip that sends coefficients.
         """
         self._phases += 1
-        stream = replace(self.stream, purpose=f"gossip {self._phases}")
+        stream = changed(self.stream, purpose=f"gossip {self._phases}")
         noise = None
         if x is not None and self.privacy is not None and self.privacy.releases == "messages":
-            drawn = replace(stream, purpose=f"privacy {self._phases}")
+            drawn = changed(stream, purpose=f"privacy {self._phases}")
             start = cast("NDArray", self.start)  # kept if messages are noisy
             noise = cast("MessagePrivacy", self.privacy).protect(x, start, self.weights, self.communicator, drawn)
         if x is not None:

@@ -23,7 +23,7 @@ _FILES = {
     TOPOLOGY: ("application/json", "the graph, its spectrum, and what theory predicts"),
     METRICS: ("application/jsonl", "metrics, one object per evaluation"),
     REFERENCES: ("application/json", "metrics to compare with"),
-    CHECKPOINT: ("application/octet-stream", "the state of all peers, from which the run can go on"),
+    CHECKPOINT: ("application/octet-stream", "the state of all peers, from which the run can continue"),
     PROMPT: ("application/octet-stream", "the mean vector"),
     "convergence.png": ("image/png", "metrics against rounds, queries and bytes"),
     "convergence.pdf": ("application/pdf", "the same for print"),

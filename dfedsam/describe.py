@@ -30,7 +30,7 @@ def describe(value: Any) -> Any:
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         arguments = {field.name: describe(getattr(value, field.name)) for field in dataclasses.fields(value)}
-        return {"class_path": public_name(type(value))} | ({"init_args": arguments} if arguments else {})
+        return {"class_path": public_name(value)} | ({"init_args": arguments} if arguments else {})
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, list | tuple):

@@ -118,7 +118,7 @@ class Experiment:
             object.__setattr__(self, "clock", self.clock or Clock())
             if self.privacy is not None:
                 rule = "must be none for an asynchronous algorithm, whose messages it does not cover"
-                raise OptionError("privacy", public_name(type(self.privacy)), rule, "choose an algorithm with rounds")
+                raise OptionError("privacy", public_name(self.privacy), rule, "choose an algorithm with rounds")
         if self.clock is not None:
             self.clock.check(topology, asynchronous=self.algorithm.wakes is not None)
             churn = self.clock.availability if self.algorithm.wakes is None else None
@@ -144,7 +144,7 @@ class Experiment:
         algorithm, gossip = self.algorithm, self.algorithm.gossip_of_x()
         name, hint = self.topology.name, "choose another topology"
         if algorithm.estimates() is None or (gossip is not None and gossip.sends_coefficients):
-            rule = f"must not hand x over, which is not all that {public_name(type(algorithm))} sends"
+            rule = f"must not hand x over, which is not all that {public_name(algorithm)} sends"
             raise OptionError("topology", name, rule, "choose dpsgd, dfedavg or dfedsam with the gossip plain")
         for option in ("adversary", "privacy"):
             if getattr(self, option) is not None:
@@ -155,12 +155,12 @@ class Experiment:
     def _check_churn(self, availability: Availability) -> None:
         """Raise OptionError unless peers may join a synchronous run, with a copy of a neighbour's x."""
         algorithm, gossip = self.algorithm, self.algorithm.gossip_of_x()
-        name, me = public_name(type(availability)), public_name(type(algorithm))
+        name, me = public_name(availability), public_name(algorithm)
         if algorithm.needs_all_peers:
             rule = f"must be none for the algorithm {me}, whose server needs all peers in every round"
             raise OptionError("clock.availability", name, rule, f"choose {algorithm.instead}")
         if gossip is not None and (gossip.sends_coefficients or gossip.needs_increments):
-            rule = f"must be none for the gossip {public_name(type(gossip))}, to which x is not all of a peer's state"
+            rule = f"must be none for the gossip {public_name(gossip)}, to which x is not all of a peer's state"
             raise OptionError("clock.availability", name, rule, "choose the gossip plain")
         if self.privacy is not None and self.privacy.releases == "messages":
             rule = "must be none where messages are noisy: a peer that joins would copy a row without noise"
@@ -169,20 +169,20 @@ class Experiment:
     def _check_adversary(self) -> None:
         if self.adversary is None:
             return
-        name, gossip = public_name(type(self.adversary)), self.algorithm.gossip_of_x()
+        name, gossip = public_name(self.adversary), self.algorithm.gossip_of_x()
         if gossip is None or self.algorithm.uses_server or self.algorithm.wakes is not None:
             rule = "must gossip in rounds, since attackers forge what is sent in them"
-            raise OptionError("algorithm", public_name(type(self.algorithm)), rule, "choose dpsgd or dfedsam")
+            raise OptionError("algorithm", public_name(self.algorithm), rule, "choose dpsgd or dfedsam")
         if not gossip.admits_attackers:
             rule = f"must send plain rows or scalars for the adversary {name} to forge"
             hint = "choose plain, flood, or a robust gossip such as clipped or cs_plus"
-            raise OptionError("algorithm.gossip", public_name(type(gossip)), rule, hint)
+            raise OptionError("algorithm.gossip", public_name(gossip), rule, hint)
         sent = "scalars" if gossip.sends_coefficients else "rows"
         if sent not in self.adversary.forges:
-            rule = f"must be able to forge {sent}, which the gossip {public_name(type(gossip))} sends"
+            rule = f"must be able to forge {sent}, which the gossip {public_name(gossip)} sends"
             raise OptionError("adversary", name, rule, "choose alie or sign_flip")
         if gossip.queries and self.adversary.line_search:
-            rule = f"must be off for {public_name(type(gossip))}, which would query for each scale"
+            rule = f"must be off for {public_name(gossip)}, which would query for each scale"
             raise OptionError("adversary.line_search", True, rule)
         _ = self.attackers
 

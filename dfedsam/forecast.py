@@ -24,8 +24,7 @@ from dfedsam.buffers import short_buffers
 from dfedsam.callbacks.base import Callback, Run
 from dfedsam.callbacks.evaluation import Evaluation
 from dfedsam.callbacks.files import Checkpoints, Files
-from dfedsam.callbacks.privacy import Ledger
-from dfedsam.callbacks.rounds import AbsentPeers, Budget, Interrupt, Watch
+from dfedsam.callbacks.rounds import AbsentPeers, Budget, Interrupt, Ledger, Watch
 from dfedsam.callbacks.timing import Joins, Timing
 from dfedsam.communication.base import Communicator
 from dfedsam.experiment import Experiment
@@ -106,7 +105,7 @@ class Speed:
 
 def _usual(times: Sequence[float]) -> float:
     """The mean time without the first, which warms up; slow ones count, since a run has them too."""
-    return fmean(times[1:] or times) if times else 0.0
+    return fmean(times[1:] or times or [0.0])
 
 
 def _rehearsed(experiment: Experiment, editor: Bill) -> Experiment:
@@ -132,9 +131,8 @@ def calibrate(experiment: Experiment, communicator: Communicator, seconds: float
     with tempfile.TemporaryDirectory(prefix="dfedsam-") as scratch:
         folder = RunFolder(communicator.broadcast(scratch))
         evaluation, saves, end = Evaluation(), Checkpoints(folder), math.inf
-        stop = Interrupt(lambda: time.perf_counter() > end)
-        first = [Budget(), Joins(), AbsentPeers(), Timing(), Ledger(), evaluation, Watch(), Files(folder)]
-        run.callbacks = [*first, stop, saves]
+        last = [Files(folder), Interrupt(lambda: time.perf_counter() > end), saves]
+        run.callbacks = [Budget(), Joins(), AbsentPeers(), Timing(), Ledger(), evaluation, Watch(), *last]
         timed = {evaluation: speed.evaluations, saves: speed.checkpoints}
         for callback in run.callbacks:
             callback.on_start(run)
@@ -168,9 +166,10 @@ def _after(run: Run, timed: dict[Callback, list[float]]) -> None:
     for callback in run.callbacks:
         before = time.perf_counter()
         callback.after_round(run)
-        due = run.experiment.is_saved if isinstance(callback, Checkpoints) else run.experiment.is_evaluated
-        if callback in timed and due(run.round):
-            timed[callback].append(time.perf_counter() - before)
+        if callback in timed:
+            saved = run.stopped or run.over or run.experiment.is_saved(run.round)  # it also saves when time is up
+            if saved if isinstance(callback, Checkpoints) else run.row:
+                timed[callback].append(time.perf_counter() - before)
 
 
 def _reference_seconds(problem: Problem, seconds: float) -> float:
@@ -210,12 +209,10 @@ def rehearse(experiment: Experiment, communicator: Communicator, problem: Proble
     run, total = rehearsal.run, rehearsal.evaluate()
     while not run.over and run.round < experiment.rounds and not rehearsal.repeats():
         rehearsal.play()
-    if not run.over:
-        total = total + rehearsal.rest()
-    total = total + np.sum([*rehearsal.rounds, *rehearsal.evaluations, 0 * total], axis=0)
+    total = total + rehearsal.rest() + np.sum([*rehearsal.rounds, *rehearsal.evaluations, 0 * total], axis=0)
     if rehearsal.bill.requests and experiment.references:
         run.problem.references()
-        total = total + rehearsal.new()
+        total += rehearsal.new()
     return Counts(**dict(zip(_COUNTS, total.tolist(), strict=True)))
 
 
@@ -242,6 +239,9 @@ class _Rehearsal:
         self._last = np.zeros(len(_COUNTS), np.int64)
         if self._asks:
             run.problem.preflight()
+        for paid in () if run.communicator.is_root else (self.bill, editor):
+            if paid.requests:  # all ranks ask a service the same before the first round, which is paid for once
+                paid.clear()
 
     @property
     def period(self) -> int | None:
@@ -276,15 +276,15 @@ class _Rehearsal:
         return bool((last == last[0]).all()) and (len(more) < 2 or bool((more[-1] == more[-2]).all()))
 
     def rest(self) -> NDArray[np.int64]:
-        """Counts of the rounds and evaluations that are not played, since they repeat those that were."""
+        """Counts of the rounds and evaluations that are yet to come, and repeat those that were played."""
         experiment, period = self.run.experiment, self.period or 1
-        left = range(self.run.round, experiment.rounds)
-        whole, part = divmod(len(left), period)
-        last = np.array(self.rounds[-period:])
+        left = range(self.run.round, self.run.round if self.run.over else experiment.rounds)
         due = sum(experiment.is_evaluated(t + 1) for t in left)
         if not due:
             return 0 * self._last
         evaluation = self.evaluations[-1] if self.evaluations else self.evaluate()
+        whole, part = divmod(len(left), period)
+        last = np.array(self.rounds[-period:])
         return whole * last.sum(axis=0) + last[:part].sum(axis=0) + due * evaluation
 
     def new(self) -> NDArray[np.int64]:

@@ -9,6 +9,7 @@ In a block of scattered peers the counter goes on through the others' ranges, or
 
 from __future__ import annotations
 
+import math
 import threading
 import zlib
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from dfedsam.peers import Peers, segments
+from dfedsam.state import changed
 
 _WORDS = 4  # 64-bit words that one Philox counter yields
 _LEAP = 128  # words drawn in the time of a leap
@@ -62,7 +64,7 @@ class RandomStream:
 
     def part(self, rows: slice) -> RandomStream:
         """The same draws for some neighbouring rows of the block."""
-        return RandomStream(self.seed, self.purpose, self.round, self.step, self.peers[rows])
+        return changed(self, peers=self.peers[rows])
 
     def _words(self, count: int) -> NDArray[np.uint64]:
         """`count` random 64-bit words per peer, shape (peers, count)."""
@@ -85,9 +87,9 @@ class RandomStream:
 
     def uniform(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
         """Uniform on [0, 1), shape (peers, *shape)."""
-        unit = (self._words(int(np.prod(shape))) >> np.uint64(11)).astype(np.float64)
-        unit *= 2.0**-53
-        return unit.reshape(len(self.peers), *shape)
+        words = self._words(math.prod(shape))
+        words >>= np.uint64(11)
+        return (words * 2.0**-53).reshape(len(self.peers), *shape)
 
     def integers(self, below: NDArray[np.int64], count: int) -> NDArray[np.int64]:
         """`count` integers per peer, uniform on 0 … below[i] − 1 for row i; `below` has shape (peers,)."""
@@ -100,7 +102,7 @@ class RandomStream:
 
     def rademacher(self, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> NDArray:
         """±1 with equal chances (Rademacher), straight from the random bits, shape (peers, *shape)."""
-        count = int(np.prod(shape))
+        count = math.prod(shape)
         words = np.ascontiguousarray(self._words(-(-count // 64)), dtype="<u8")
         bits = np.unpackbits(words.view(np.uint8), axis=1, count=count, bitorder="little")
         signs = bits.astype(dtype)
@@ -110,7 +112,7 @@ class RandomStream:
 
     def normal(self, shape: tuple[int, ...], dtype: DTypeLike = np.float32) -> NDArray:
         """Standard normal numbers, shape (peers, *shape), by Box and Muller (1958) in the precision of `dtype`."""
-        count = int(np.prod(shape))
+        count = math.prod(shape)
         half = -(-count // 2)
         dtype = np.dtype(dtype)
         if dtype == np.float32:  # one word holds both uniforms of a pair

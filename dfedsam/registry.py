@@ -23,7 +23,7 @@ import inspect
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, get_origin
 
@@ -141,12 +141,14 @@ def find(option: str, name: str, *, kind: str | None = None, code: bool = True) 
     raise _unknown(option, name, kind, ours)
 
 
-def public_name(plugin: Plugin) -> str:
+def public_name(plugin: Any) -> str:
     """The name of a plug-in in files: its public name, or its import path if it is not ours.
 
     Args:
-        plugin: a class or a function.
+        plugin: a class or an instance of one, a function or a partial of one.
     """
+    plugin = plugin.func if isinstance(plugin, partial) else plugin
+    plugin = plugin if hasattr(plugin, "__name__") else type(plugin)
     if plugin.__module__.partition(".")[0] == "dfedsam":
         own = vars(plugin).get("public_name") if isinstance(plugin, type) else None
         return own or snake_case(plugin.__name__)

@@ -13,8 +13,7 @@ from dfedsam.buffers import short_buffers
 from dfedsam.callbacks.base import Callback, Run
 from dfedsam.callbacks.evaluation import Evaluation
 from dfedsam.callbacks.files import Checkpoints, Files, Out, open_folder, restore
-from dfedsam.callbacks.privacy import Ledger
-from dfedsam.callbacks.rounds import AbsentPeers, Budget, Watch
+from dfedsam.callbacks.rounds import AbsentPeers, Budget, Ledger, Watch
 from dfedsam.callbacks.timing import Joins, Timing
 from dfedsam.communication.base import Communicator
 from dfedsam.context import QueryCounter, RoundContext, Server
@@ -130,7 +129,7 @@ def _check_memory(experiment: Experiment, dim: int, peers: int) -> None:
             f"for {peers} peers with {dim:,} numbers each"
         )
         hint = "choose fewer peers, more machines, or less memory for each, such as the covariance diagonal"
-        raise OptionError("algorithm", public_name(type(experiment.algorithm)), rule, hint)
+        raise OptionError("algorithm", public_name(experiment.algorithm), rule, hint)
 
 
 def play_round(run: Run) -> None:

@@ -7,7 +7,8 @@ for an array that is not in use. Names of nested fields are joined by dots: {"x"
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -20,38 +21,29 @@ def arrays(state: Any, prefix: str = "") -> dict[str, NDArray]:
     """All arrays of a state by their dotted names; the arrays themselves, not copies."""
     named: dict[str, NDArray] = {}
     for name, value in _fields(state).items():
-        if isinstance(value, Mapping) or dataclasses.is_dataclass(value):
+        if _nested(value):
             named |= arrays(value, f"{prefix}{name}.")
         elif value is not None:
             named[prefix + name] = value
     return named
 
 
-def with_arrays(state: S, named: Mapping[str, NDArray], prefix: str = "") -> S:
+def with_arrays(state: S, named: Mapping[str, NDArray]) -> S:
     """A state of the same structure with these arrays in place of its own.
 
     Args:
         state: a state with the structure: it has an array wherever `named` has one.
         named: arrays by name, as returned by `arrays`.
-        prefix: of the names, for nested states.
 
     Raises:
         KeyError: if an array of `state` is missing from `named`.
     """
-    if state is None:
-        return state
-    new: dict[str, Any] = {}
-    for name, value in _fields(state).items():
-        if isinstance(value, Mapping) or dataclasses.is_dataclass(value):
-            new[name] = with_arrays(value, named, f"{prefix}{name}.")
-        else:
-            new[name] = None if value is None else named[prefix + name]
-    return new if isinstance(state, Mapping) else dataclasses.replace(state, **new)  # type: ignore[return-value,type-var]
+    return _mapped(state, lambda name, _: named[name])
 
 
 def rows_of(state: S, rows: slice | NDArray) -> S:
     """The same structure with these rows of every array: views for a slice, copies for an array of indices."""
-    return with_arrays(state, {name: array[rows] for name, array in arrays(state).items()})
+    return _mapped(state, lambda _, array: array[rows])
 
 
 def set_rows(state: Any, rows: slice | NDArray, part: Any) -> None:
@@ -62,15 +54,45 @@ def set_rows(state: Any, rows: slice | NDArray, part: Any) -> None:
         rows: as for `rows_of`.
         part: of the same structure, with an array wherever `state` has one.
     """
-    whole = arrays(state)
-    for name, array in arrays(part).items():
-        if not np.may_share_memory(whole[name], array):
-            whole[name][rows] = array
+    whole = _fields(state)
+    for name, value in _fields(part).items():
+        if _nested(value):
+            set_rows(whole[name], rows, value)
+        elif value is not None and not np.may_share_memory(whole[name], value):
+            whole[name][rows] = value
+
+
+def changed(record: S, **fields: Any) -> S:
+    """A copy of a dataclass with other values of some fields, in a fifth of the time of `dataclasses.replace`.
+
+    Nothing is checked again, so it is for records that a round makes many of.
+    """
+    new = object.__new__(type(record))
+    vars(new).update(vars(record), **fields)
+    return new
+
+
+def _mapped(state: S, change: Callable[[str, NDArray], NDArray], prefix: str = "") -> S:
+    """The same structure with `change(name, array)` in place of each array."""
+    new: dict[str, Any] = {}
+    for name, value in _fields(state).items():
+        if _nested(value):
+            new[name] = _mapped(value, change, f"{prefix}{name}.")
+        else:
+            new[name] = None if value is None else change(prefix + name, value)
+    return state if state is None else new if isinstance(state, dict) else changed(state, **new)  # type: ignore[return-value]
+
+
+def _nested(value: Any) -> bool:
+    return isinstance(value, dict) or hasattr(type(value), "__dataclass_fields__")
 
 
 def _fields(state: Any) -> dict[str, Any]:
     if state is None:
         return {}
-    if isinstance(state, Mapping):
-        return dict(state)
-    return {field.name: getattr(state, field.name) for field in dataclasses.fields(state)}
+    return state if isinstance(state, dict) else {name: getattr(state, name) for name in _names(type(state))}
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))

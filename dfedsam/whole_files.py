@@ -1,7 +1,8 @@
-"""Files that are whole at any time, and whose damage is said in one line."""
+"""Files that are whole at any time, and whose damage is said in one line; the user's cache folder."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterator
@@ -75,3 +76,36 @@ def load_object(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise FileError(path, "must hold values by name")
     return values
+
+
+def cache_folder() -> Path:
+    """The cache folder: $DFEDSAM_CACHE, else the platform's, such as ~/.cache/dfedsam. It need not exist."""
+    chosen = os.environ.get("DFEDSAM_CACHE")
+    if chosen:
+        return Path(chosen)
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("dfedsam", appauthor=False))
+
+
+def store(path: Path, content: bytes, *, replace: bool = True) -> None:
+    """Write `content` to `path` atomically, even if several processes do so at the same time.
+
+    A cache that cannot be written, as on a full or read-only disk, only costs time: such errors are ignored.
+
+    Args:
+        path: the file; missing folders are created.
+        content: the file's content.
+        replace: whether to replace an existing file; otherwise the first of several writers wins.
+    """
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = temporary_name(path)
+        try:
+            temporary.write_bytes(content)
+            if replace:
+                temporary.replace(path)
+            else:
+                os.link(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)

@@ -28,10 +28,9 @@ from dfedsam.launch.signatures import (
 
 Tree = dict[str, Any]
 Pair = tuple[str, str | None]  # an option's name without dashes, and its value, if any
+NO_OPTION = "belongs to no option: options begin with --, and a value with spaces needs quotes"
 _OFF = ("none", "null")  # names for no plug-in, where that is allowed
 _PLUGIN_KEYS = {"class_path", "init_args"}
-NO_OPTION = "belongs to no option: options begin with --, and a value with blanks needs quotes"
-_FORM = "must be a name, or have a class_path and optional init_args"
 _IN_LIST = "[ring, {class_path: random_regular, init_args: {degree: 4}}]"
 
 
@@ -45,26 +44,26 @@ def split(argv: Iterable[str], flags: Collection[str] = ()) -> tuple[list[str], 
         flags: options that take no value.
     """
     words: list[str] = []
-    found: list[Pair] = []
+    pairs: list[Pair] = []
     waiting = False
     for word in argv:
-        if word.startswith("--"):
-            option, equals, value = word[2:].partition("=")
-            found.append((option.replace("-", "_"), value if equals else None))
-            waiting = not equals and found[-1][0] not in flags
+        if word.startswith("--") or (word == "-h" and not waiting):
+            option, equals, value = ("help", "", "") if word == "-h" else word[2:].partition("=")
+            pairs.append((option.replace("-", "_"), value if equals else None))
+            waiting = not equals and pairs[-1][0] not in flags
         elif waiting:
-            found[-1] = (found[-1][0], word)
+            pairs[-1] = (pairs[-1][0], word)
             waiting = False
         else:
-            words.append("--help" if word == "-h" else word)
-    return words, found
+            words.append(word)
+    return words, pairs
 
 
 def as_tree(pairs: Iterable[Pair]) -> Tree:
     """Merge options into one tree, in any order.
 
     Raises:
-        OptionError: if an option has options but is no plug-in, or a plug-in's text is invalid YAML.
+        OptionError: if an option has options but is no plug-in, or a plug-in's text has no such form.
     """
     tree: Tree = {}
     paths = [([part for part in option.split(".") if part not in _PLUGIN_KEYS], value) for option, value in pairs]
@@ -76,12 +75,11 @@ def as_tree(pairs: Iterable[Pair]) -> Tree:
                 raise MissingValue(here, f"is a list: set the options of its plug-ins inside it, as in {_IN_LIST}")
             if not registry.kind_of(head):
                 raise UnknownOption(".".join(path), [])
-            place = place.setdefault(head, {}).setdefault("init_args", {})
-            if not isinstance(place, dict):
-                raise OptionError(f"{here}.init_args", place, "must be options by name, such as {steps: 4}")
+            place[head] = _form(here, place.get(head, {"init_args": {}}))
+            place = place[head]["init_args"]
         if path:
             named = registry.kind_of(path[-1]) is not None
-            place[path[-1]] = _typed_name(".".join(path), value) if named else value_of(value)
+            place[path[-1]] = _form(".".join(path), value_of(value)) if named else value_of(value)
     return tree
 
 
@@ -90,19 +88,24 @@ def value_of(text: str | None) -> Any:
     return NO_VALUE if text is None else text
 
 
-def _typed_name(option: str, value: str | None) -> Tree:
-    """The long form of a plug-in that is typed as a name or as YAML."""
-    if value is None:
+def _form(option: str, value: Any) -> Tree:
+    """A plug-in's name, or its long form as text or as plain values, as {"class_path": name, "init_args": options}."""
+    if value is NO_VALUE:
         raise MissingValue(option, f"needs a value: --{option} NAME")
-    if not value.lstrip().startswith("{"):
-        return {"class_path": value}
-    try:
-        form = plain_yaml.load(value)
-    except ValueError as error:
-        raise OptionError(option, value, f"must be YAML, but: {error}") from None
-    if not is_plugin_form(form) or not isinstance(form.get("class_path", ""), str):
-        raise OptionError(option, form, _FORM)
-    return form
+    form = {"class_path": value} if isinstance(value, str) else value
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        try:
+            form = plain_yaml.load(value)
+        except ValueError as error:
+            raise OptionError(option, value, f"must be YAML, but: {error}") from None
+    if not is_plugin_form(form):
+        raise OptionError(option, form, "must be a name, or have a class_path and optional init_args")
+    if not isinstance(form.get("class_path", ""), str):
+        raise OptionError(f"{option}.class_path", form["class_path"], "must be a name, or an import path")
+    options = form.get("init_args") or {}
+    if not isinstance(options, dict):
+        raise OptionError(f"{option}.init_args", options, "must be options by name, such as {steps: 4}")
+    return form | {"init_args": {str(key).replace("-", "_"): item for key, item in options.items()}}
 
 
 def is_plugin_form(value: Any) -> bool:
@@ -129,20 +132,12 @@ def expand(option: str, value: Any, *, code: bool) -> Any:
     kind, listed = registry.kind_of(option), registry.list_kind(option)
     if listed is not None:
         return [expand(_item(option), one, code=code) for one in _items(option, value)]
-    return value if kind is None or value is None else _expand_plugin(option, kind, value, code)
-
-
-def _expand_plugin(option: str, kind: str, value: Any, code: bool) -> Tree | None:
-    form = {"class_path": value} if isinstance(value, str) else value
-    if not is_plugin_form(form):
-        raise OptionError(option, form, _FORM)
-    options, expanded = form.get("init_args") or {}, {}
-    if not isinstance(options, dict):
-        raise OptionError(f"{option}.init_args", options, "must be options by name, such as {steps: 4}")
+    if kind is None or value is None:
+        return value
+    form = _form(option, value)
+    options, expanded = form["init_args"], {}
     if "class_path" in form:
         name = form["class_path"]
-        if not isinstance(name, str):
-            raise OptionError(f"{option}.class_path", name, "must be a name, or an import path")
         if name.lower() in _OFF:
             if options:
                 raise MissingValue(f"{option}.{next(iter(options))}", f"cannot be set, because {option} is none")
@@ -151,22 +146,20 @@ def _expand_plugin(option: str, kind: str, value: Any, code: bool) -> Tree | Non
         if getattr(plugin, "runs_code", False) and not code:
             rule = "must not be in an untrusted file, because it runs the code that its options name"
             raise OptionError(option, name, rule, "if you trust the file, add --allow-code")
-        expanded = {"class_path": registry.public_name(getattr(plugin, "func", plugin))}
+        expanded = {"class_path": registry.public_name(plugin)}
         options = getattr(plugin, "keywords", {}) | options
-    known = {str(key).replace("-", "_"): item for key, item in options.items()}
-    return expanded | {"init_args": {key: expand(f"{option}.{key}", item, code=code) for key, item in known.items()}}
+    return expanded | {"init_args": {key: expand(f"{option}.{key}", item, code=code) for key, item in options.items()}}
 
 
 def over(option: str, old: Any, new: Any) -> Any:
     """Put one expanded value over another: if a plug-in replaces another, options of both keep their values."""
     if not (is_plugin_form(old) and is_plugin_form(new)):
         return new
-    name, kept = new.get("class_path", old.get("class_path")), old.get("init_args", {})
+    name, kept = new.get("class_path", old.get("class_path")), old["init_args"]
     if name != old.get("class_path"):
-        kind = registry.kind_of(option) or ""
-        known = plugin_options(kind, registry.find(option, name))
+        known = plugin_options(registry.kind_of(option) or "", registry.find(option, name))
         kept = {key: value for key, value in kept.items() if key in known}
-    merged = {key: over(f"{option}.{key}", kept.get(key), value) for key, value in new.get("init_args", {}).items()}
+    merged = {key: over(f"{option}.{key}", kept.get(key), value) for key, value in new["init_args"].items()}
     return ({} if name is None else {"class_path": name}) | {"init_args": kept | merged}
 
 
@@ -207,50 +200,40 @@ def _typed(name: str, value: Any, option: Option) -> Any:
 
 def _plugin(name: str, kind: str, form: Tree, default: Any) -> Any:
     """Construct the plug-in of an expanded form; without a name in it, the default with these options."""
-    if registry.KINDS[kind].functions:
-        return _function(name, kind, form, default)
-    named = form.get("class_path") or (registry.KINDS[kind].usual if default is None else "")
-    if not named and (default is None or default is EMPTY):
+    where, has_default = registry.KINDS[kind], default not in (None, EMPTY)
+    if where.functions and has_default:
+        form = over(name, expand(name, default, code=True), form)
+    named = form.get("class_path") or (where.usual if default is None else "")
+    if not named and not has_default:
         raise MissingValue(name, f"needs a name first: --{name} NAME; --{name}.help lists them")
-    cls = registry.find(name, named, kind=kind) if named else type(default)
-    options, kept = options_of(cls), _chosen(default)
-    for key in form.get("init_args", {}):
+    plugin: Any = registry.find(name, named, kind=kind) if named else type(default)
+    if not where.functions:
+        return _constructed(name, plugin, form["init_args"], default)
+    options = plugin_options(kind, plugin)
+    usual = {key: one.default for key, one in options.items() if one.default not in (None, EMPTY)}
+    plugins = expand_all({key: value for key, value in usual.items() if registry.kind_of(key)}, code=True)
+    values = usual | bind(options, plugins | form["init_args"], name)
+    written = {key: values[key] for key in options if values.get(key) is not None}
+    return {"class_path": registry.public_name(plugin), "init_args": written}
+
+
+def _constructed(name: str, cls: Any, chosen: Tree, default: Any) -> Any:
+    options, kept = options_of(cls), {}
+    for key in chosen:
         if key not in options and key in (refused := getattr(cls, "refused_options", {})):
             raise UnknownOption(key, list(options), hint=refused[key]).within(name)
     if cls is type(default):  # an option need not have its class's default
         options = {key: Option(one.hint, getattr(default, key)) for key, one in options.items()}
-    values = bind(options, form.get("init_args", {}), name)
-    values = {key: value for key, value in kept.items() if key in options} | values
+    if dataclasses.is_dataclass(default):  # another class keeps what differs from this one's defaults
+        usual = {key: one.default for key, one in options_of(type(default)).items() if key in options}
+        kept = {key: getattr(default, key) for key, value in usual.items() if getattr(default, key) != value}
+    values = kept | bind(options, chosen, name)
     try:
         return cls(**values)
     except OptionError as error:
         raise error.within(name) from error
     except ValueError as error:  # from a plug-in that raises no OptionError
         raise ValueError(f"{name}.{error}") from error
-
-
-def _chosen(default: Any) -> dict[str, Any]:
-    """The options in which a default differs from its class's: another plug-in in its place keeps those that it has."""
-    if not dataclasses.is_dataclass(default):
-        return {}
-    usual = {key: one.default for key, one in options_of(type(default)).items()}
-    return {key: getattr(default, key) for key, value in usual.items() if getattr(default, key) != value}
-
-
-def _function(name: str, kind: str, form: Tree, default: Any) -> Tree:
-    if default is not None and default is not EMPTY:
-        form = over(name, expand(name, default, code=True), form)
-    if "class_path" not in form:
-        raise MissingValue(name, f"needs a name first: --{name} NAME; --{name}.help lists them")
-    plugin = registry.find(name, form["class_path"], kind=kind)
-    options = plugin_options(kind, plugin)
-    values = bind(options, form.get("init_args", {}), name)
-    for key, option in options.items():
-        if key not in values and option.default not in (None, EMPTY):
-            expanded = expand(f"{name}.{key}", option.default, code=True)
-            values[key] = _typed(f"{name}.{key}", expanded, option) if registry.kind_of(key) else option.default
-    written = {key: values[key] for key in options if values.get(key) is not None}
-    return {"class_path": registry.public_name(getattr(plugin, "func", plugin)), "init_args": written}
 
 
 def _item(option: str) -> str:
@@ -260,6 +243,8 @@ def _item(option: str) -> str:
 
 def _items(option: str, value: Any) -> list[Any]:
     """A list from YAML, or from text: `[ring, grid]` or `ring, grid`."""
+    if value is NO_VALUE:
+        raise MissingValue(option, f"needs a value: --{option} NAME,NAME")
     if isinstance(value, str):
         with contextlib.suppress(ValueError):  # the error is raised below
             value = plain_yaml.load(value if value.lstrip().startswith("[") else f"[{value}]")

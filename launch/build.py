@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from dfedsam import registry
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from dfedsam import topologies
     from dfedsam.experiment import Experiment
+    from dfedsam.objectives import Objective
 
 PEERS = 16  # default, if neither the user nor the graph sets it
 PROPORTIONS = "class_proportions"  # the option of topologies that use the data
@@ -47,75 +49,60 @@ def topology(settings: Settings) -> topologies.Topology:
     """
     from dfedsam.topologies import make
 
-    form, peers, seed = settings.topology, settings.own["peers"], settings.simulation["seed"]
-    counts = settings.simulation["objective"].class_counts
+    form, peers, seed = copy.deepcopy(settings.topology), settings.own["peers"], settings.simulation["seed"]
     if peers is None:
         peers = _own_size(form, seed)
+    for path, one in _topologies(form):
+        if PROPORTIONS in _parameters(one):
+            objective = settings.simulation["objective"]
+            one["init_args"][PROPORTIONS] = _proportions(path, one, objective, peers or PEERS, seed)
     try:
-        return make(_filled(form, lambda: _proportions(form, counts, peers or PEERS, seed)), peers, seed)
+        return make(form, peers, seed)
     except OptionError as error:
         raise _full_name(form, error) from error
+
+
+def _forms(path: str, form: Tree) -> Iterator[tuple[str, Tree]]:
+    """A topology, and all topologies and weight rules within it: option and form of each."""
+    yield path, form
+    for key, value in form["init_args"].items():
+        if registry.kind_of(key) or registry.list_kind(key):
+            for one in value if registry.list_kind(key) else [value]:
+                yield from _forms(f"{path}.{key}", one)
+
+
+def _topologies(form: Tree) -> list[tuple[str, Tree]]:
+    return [(path, one) for path, one in _forms("topology", form) if registry.kind_of(path) != "weights"]
+
+
+def _parameters(form: Tree) -> Mapping[str, Any]:
+    return inspect.signature(registry.find("topology", form["class_path"])).parameters
 
 
 def _own_size(form: Tree, seed: int) -> int | None:
     """The default number of peers; None if the function itself determines it."""
     from dfedsam.topologies import from_file, make
 
-    function = registry.find("topology", form["class_path"])
-    if "n" not in inspect.signature(function).parameters or function is from_file:
-        return None
-    for inner in _topologies_in(form):
-        if _own_size(inner, seed) is None:
-            return make(inner, None, seed).n
+    for _, one in _topologies(form):
+        if "n" not in _parameters(one) or registry.find("topology", one["class_path"]) is from_file:
+            return None if one is form else make(one, None, seed).n
     return PEERS
 
 
-def _topologies_in(form: Tree) -> Iterator[Tree]:
-    for key, value in form["init_args"].items():
-        if registry.kind_of(key) == "topology":
-            yield value
-        elif registry.list_kind(key) == "topology":
-            yield from value
-
-
-def _filled(form: Tree, proportions: Callable[[], NDArray[np.float64]]) -> Tree:
-    """The form that `dfedsam.topologies.make` takes, with class proportions for every topology that uses them."""
-    options = dict(form["init_args"])
-    if PROPORTIONS in inspect.signature(registry.find("topology", form["class_path"])).parameters:
-        options[PROPORTIONS] = proportions()
-    for key, value in options.items():
-        if registry.kind_of(key) == "topology":
-            options[key] = _filled(value, proportions)
-        elif registry.list_kind(key) == "topology":
-            options[key] = [_filled(one, proportions) for one in value]
-    return {"class_path": form["class_path"], "init_args": options}
-
-
-def _proportions(form: Tree, counts: Callable[[int, int], Any], peers: int, seed: int) -> NDArray[np.float64]:
+def _proportions(path: str, form: Tree, objective: Objective, peers: int, seed: int) -> NDArray[np.float64]:
     """The share of each class in each peer's examples, shape (peers, classes)."""
     import numpy as np
 
     try:
-        _, found = counts(peers, seed)
+        _, counts = objective.class_counts(peers, seed)
     except ValueError as error:
         rule = f"must know the classes of the peers' examples, but {str(error).partition(', so ')[0]}"
         hint = "choose an objective that has some, such as --objective logistic_regression"
-        raise OptionError("topology", form["class_path"].rpartition(".")[2], rule, hint) from error
-    return np.asarray(found / np.maximum(found.sum(axis=1, keepdims=True), 1), dtype=np.float64)
+        raise OptionError(path, form["class_path"], rule, hint) from error
+    return np.asarray(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1), dtype=np.float64)
 
 
 def _full_name(form: Tree, error: OptionError) -> OptionError:
-    """The same error with the option's full name, if exactly one nested topology has that value."""
-    bad = (error.option, error.value)
-    found = [path for path, option, value in _leaves("topology", form) if (option, value) == bad]
-    return error.within(found[0]) if len(found) == 1 else error
-
-
-def _leaves(path: str, form: Tree) -> Iterator[tuple[str, str, Any]]:
-    """All options in a form that are no plug-ins: path of their topology, name and value."""
-    for key, value in form["init_args"].items():
-        for one in value if registry.list_kind(key) else [value]:
-            if registry.kind_of(key) or registry.list_kind(key):
-                yield from _leaves(f"{path}.{key}", one)
-            else:
-                yield path, key, value
+    """The same error with the option's full name, if exactly one nested topology or weight rule has that value."""
+    paths = [path for path, one in _forms("topology", form) if (error.option, error.value) in one["init_args"].items()]
+    return error.within(paths[0]) if len(paths) == 1 else error

@@ -130,8 +130,8 @@ def _sole_writer(folder: Path) -> Generator[None, None, None]:
     Raises:
         FolderInUse: if another process writes it.
     """
-    from dfedsam.cache import cache_folder
     from dfedsam.lock import FolderInUse, FolderLock
+    from dfedsam.whole_files import cache_folder
 
     place = cache_folder() / "locks" / sha256(os.fsencode(folder.resolve())).hexdigest()[:16]
     try:

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args, get_origin
 import argcomplete
 
 from dfedsam import registry
-from dfedsam.launch import arguments, help, lists, options, signatures
+from dfedsam.launch import arguments, help, options, signatures
 from dfedsam.launch.commands import COMMANDS, load
 
 
@@ -36,18 +36,16 @@ def _words() -> list[str]:
 
 
 def _add(made: argparse.ArgumentParser, name: str, command: Callable[..., int], words: list[str]) -> None:
-    own = signatures.options_of(options.command if name == "run" else command)
-    known = options.experiment_options() | own if name == "run" else own
-    for option, one in known.items():
-        if option == help.positional(command):
+    known = options.experiment_options() | signatures.options_of(options.command) if name == "run" else {}
+    known = known or signatures.options_of(command)
+    heads = [option for option in known if option in registry.KINDS] if name == "run" else []
+    heads = ["topology"] if name == "topology" else heads
+    for option, hint in [*((key, one.hint) for key, one in known.items()), *_inner(words, heads)]:
+        if option == help.positional(command)[0]:
             added = made.add_argument("words", nargs="*")
         else:
-            added = made.add_argument(f"--{option}", nargs="?" if one.hint is bool else None)
-        _offer(added, "topology" if option == "names" else option, _choices(one.hint))
-    if name in ("run", "topology"):
-        heads = [option for option in known if option in registry.KINDS] if name == "run" else ["topology"]
-        for option, hint in _inner(words, heads):
-            _offer(made.add_argument(f"--{option}"), option, _choices(hint))
+            added = made.add_argument(f"--{option}", nargs="?" if hint is bool else None)
+        _offer(added, "topology" if option == "names" else option, _choices(hint))
 
 
 def _choices(hint: Any) -> list[str]:
@@ -86,4 +84,4 @@ def _inner(words: list[str], heads: list[str]) -> Iterator[tuple[str, Any]]:
             path = f"{option}.{key}"
             yield path, one.hint
             if registry.kind_of(key) and (path in chosen or one.default not in (None, signatures.EMPTY)):
-                todo.append((path, chosen.get(path) or lists.plugin_name(key, one.default)))
+                todo.append((path, chosen.get(path) or help.plugin_name(key, one.default)))

@@ -14,10 +14,10 @@ from contextlib import suppress
 from typing import Any
 
 from dfedsam import registry
-from dfedsam.cache import cache_folder, store
 from dfedsam.errors import OptionError
 from dfedsam.launch.arguments import Tree
 from dfedsam.launch.signatures import options_of
+from dfedsam.whole_files import cache_folder, store
 
 SETTING = "DFEDSAM_ENDPOINTS"  # "URL" or "URL KEY_VARIABLE", separated by commas
 _FILE = "endpoints.txt"
@@ -41,7 +41,7 @@ def check(tree: Tree, typed: Tree, *, allowed: bool) -> None:
         if not unconfirmed or allowed:
             _remember(values)
         elif values not in _settings(usual) and _digest(values) not in _remembered():
-            rule = "must be confirmed, because a file names it, and data or a key go there"
+            rule = "must be confirmed, because a file names it, and your data or a key would be sent there"
             hint = f"type --{path}.{unconfirmed[0]} yourself, or, if you trust the file, add --allow-endpoint"
             raise OptionError(f"{path}.{unconfirmed[0]}", options[unconfirmed[0]], rule, hint)
 
@@ -53,8 +53,8 @@ def _declaring(path: str, tree: Tree) -> Iterator[tuple[str, Any, Tree]]:
         kind = registry.kind_of(name)
         if kind is None or registry.KINDS[kind].functions or not isinstance(form, dict):
             continue
-        options = form.get("init_args", {})
-        cls = registry.find(name, form["class_path"]) if "class_path" in form else None
+        options, named = form["init_args"], form.get("class_path") or registry.KINDS[kind].usual
+        cls = registry.find(name, named) if named else None
         if getattr(cls, "confirmed", ()):
             yield name, cls, options
         yield from _declaring(name, options)

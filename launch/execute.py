@@ -27,10 +27,9 @@ Level = Literal["quiet", "normal", "verbose"]
 
 
 class Notes(Callback):
-    """Prints notes on a run to standard error once nothing stands in the way of its first round."""
+    """Prints notes on a run to standard error right before its first round."""
 
     def on_start(self, run: Run) -> None:
-        """Print them, on the root only."""
         if run.communicator.is_root:
             for note in notes(run.experiment):
                 _note(note)
@@ -40,7 +39,6 @@ class Evaluations(Callback):
     """Prints every evaluation with all its metrics."""
 
     def after_round(self, run: Run) -> None:
-        """Print a line, on the root only."""
         if run.row is not None and run.communicator.is_root:
             metrics = ", ".join(f"{name} {value:.6g}" for name, value in run.row.items() if name != "round")
             print(f"round {run.round}/{run.experiment.rounds}: {metrics}", flush=True)

@@ -1,22 +1,23 @@
-"""Help from signatures and docstrings: of commands, of the experiment's options, and of plug-ins."""
+"""Help from signatures and docstrings: pages of commands, help of plug-ins, and lists of them."""
 
 from __future__ import annotations
 
 import inspect
 import re
 import textwrap
-import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from dfedsam import registry
 from dfedsam.launch import options as experiment, signatures
-from dfedsam.launch.lists import WIDTH, plugin_name, topologies_list, weights_list
-from dfedsam.launch.signatures import EMPTY, MissingValue
+from dfedsam.launch.arguments import Pair
+from dfedsam.launch.signatures import EMPTY, MissingValue, metavar
 
+WIDTH = 100
 _INDENT = 24  # column of the texts of options
+_COLUMN = 25  # column of the texts in lists of topologies: after the longest name
 _PLUGINS = {
     "topology": "the communication graph: ring, erdos_renyi, base, link_failures, …, a graph file, or an import path; "
     "dfedsam topology --list shows all",
@@ -25,44 +26,50 @@ _PLUGINS = {
 }
 
 
-def command_help(command: Callable[..., int]) -> str:
-    """The help of a command: its docstring and options."""
-    first, own = positional(command), dict(signatures.options_of(command))
+def answer(pairs: Iterable[Pair], page: Callable[[], str]) -> str | None:
+    """The help that a command line asks for: the command's page, or that of a plug-in; None if it asks for none.
+
+    Raises:
+        OptionError: if the option takes no plug-in, or no plug-in has this name.
+    """
+    for option, value in pairs:
+        if option == "help":
+            return page()
+        if option.endswith(".help"):
+            return plugin_help(option.removesuffix(".help"), value)
+    return None
+
+
+def command_help(
+    command: Callable[..., int], usage: Iterable[str] = (), described: Callable[..., Any] | None = None
+) -> str:
+    """The page of a command: its docstring and options.
+
+    Args:
+        command: its function.
+        usage: what follows its name, before the options.
+        described: a function or class whose parameters are its options; None: the command itself.
+    """
+    described = described or command
+    (first, several), own, texts = positional(described), dict(signatures.options_of(described)), _texts(described)
     own.pop("_dotted", None)
-    words = [] if first is None else [f"{first.upper()}{f' [{first.upper()} …]' * takes_several(command)}"]
-    head = [] if first is None else _entry(first.upper(), _texts(command)[first])
-    own.pop(first or "", None)
-    return _page(command, [command.__name__, *words, "[--OPTION VALUE …]"], [*head, *_entries(own, _texts(command))])
-
-
-def plan_help(command: Callable[..., int], prices: type) -> str:
-    """The help of `dfedsam plan`: its own options, which are the fields of a dataclass."""
-    usage = ["plan", "[STUDY.yaml]", "[--config FILE.yaml]", "[--OPTION VALUE …]"]
-    return _page(command, usage, _entries(signatures.options_of(prices), _texts(prices)))
-
-
-def _entries(options: dict[str, signatures.Option], texts: dict[str, str]) -> list[str]:
-    lines = []
-    for name, one in options.items():
-        lines += _entry(f"--{name}" + f" {_metavar(one.hint)}" * (one.hint is not bool), texts[name])
-    return lines
+    words, head = list(usage), []
+    if first is not None:
+        del own[first]
+        words.append(f"{first.upper()}{f' [{first.upper()} …]' * several}")
+        head = _entry(first.upper(), texts[first])
+    return _page(command, [*words, "[--OPTION VALUE …]"], [*head, *_entries(own, texts)])
 
 
 def run_help(command: Callable[..., int]) -> str:
-    """The help of `dfedsam run`, with all options of an experiment."""
+    """The page of `dfedsam run`, with all options of an experiment."""
     from dfedsam.experiment import Experiment
 
     own = signatures.options_of(experiment.command)
+    every = {"config": own["config"], **experiment.experiment_options(), **own}
     texts = _texts(Experiment) | _texts(experiment.command) | _PLUGINS
-    all_options = {"config": own["config"], **experiment.experiment_options(), **own}
-    lines: list[str] = []
-    for name, one in all_options.items():
-        kind = name in registry.KINDS
-        text = texts[name] + f" --{name}.help lists them" * (kind and name not in _PLUGINS)
-        default = "" if name in own or kind else _default(name, one.default)
-        flag = one.hint is bool and name in own  # --quiet alone says it
-        lines += _entry(f"--{name}" + f" {'NAME' if kind else _metavar(one.hint)}" * (not flag), f"{text} {default}")
-    return _page(command, ["run", "[--config FILE.yaml]", "[--OPTION VALUE …]"], lines)
+    fields = every.keys() - own.keys()
+    return _page(command, ["[--config FILE.yaml]", "[--OPTION VALUE …]"], _entries(every, texts, fields))
 
 
 def prose(command: Callable[..., int]) -> tuple[str, str]:
@@ -71,16 +78,12 @@ def prose(command: Callable[..., int]) -> tuple[str, str]:
     return text.partition("\n\nArgs:\n")[0], inspect.cleandoc(examples)
 
 
-def positional(command: Callable[..., int]) -> str | None:
-    """The parameter that receives words that belong to no option."""
+def positional(command: Callable[..., int]) -> tuple[str | None, bool]:
+    """The parameter that receives words that belong to no option, if any, and whether it takes several."""
     first = next(iter(inspect.signature(command).parameters.values()), None)
-    return first.name if first is not None and first.kind is first.POSITIONAL_OR_KEYWORD else None
-
-
-def takes_several(command: Callable[..., int]) -> bool:
-    """Whether that parameter takes several words."""
-    name = positional(command)
-    return name is not None and typing.get_origin(signatures.options_of(command)[name].hint) is list
+    if first is None or first.kind is not first.POSITIONAL_OR_KEYWORD:
+        return None, False
+    return first.name, typing.get_origin(signatures.options_of(command)[first.name].hint) is list
 
 
 @dataclass(frozen=True)
@@ -96,9 +99,8 @@ def options(kind: str, plugin: registry.Plugin) -> dict[str, Option]:
     """The options of a plug-in by name."""
     texts, found = _texts(signatures.signature_of(kind, plugin)), {}
     for key, one in signatures.plugin_options(kind, plugin).items():
-        type_ = "NAME,NAME,…" if registry.list_kind(key) else "NAME" if registry.kind_of(key) else _metavar(one.hint)
-        default = one.default["class_path"] if isinstance(one.default, dict) else one.default
-        found[key] = Option(type_, default, " ".join(texts.get(key, "").split()))
+        type_ = "NAME,NAME,…" if registry.list_kind(key) else "NAME" if registry.kind_of(key) else metavar(one.hint)
+        found[key] = Option(type_, plugin_name(key, one.default), " ".join(texts.get(key, "").split()))
     return found
 
 
@@ -116,16 +118,81 @@ def plugin_help(option: str, name: str | None) -> str:
         raise MissingValue(option, "is not a plug-in, so it has no help of its own; see --help")
     if name:
         return _one(option, kind, registry.find(option, name))
+    if registry.KINDS[kind].functions:
+        return functions_list(kind, option)
+    lines = [f"--{option} NAME, where NAME is (in any case, with or without _ and -)"]
+    for name, plugin in registry.plugins(kind).items():
+        lines += _entry(name, _first(" ".join(_prose(plugin))))
+    return "\n".join([*lines, "  … or the import path of your own class", f"Options of one: --{option}.help NAME"])
+
+
+def functions_list(kind: str, option: str) -> str:
+    """All topologies by group, or all weight rules: a line each with name, description, options and their defaults.
+
+    Args:
+        kind: "topology" or "weights".
+        option: the option that takes them, for the hint about their options.
+    """
+    from dfedsam.topologies.registry import GRAPH_SUFFIXES, MATRIX_SUFFIXES, W_SUFFIXES
+
     if kind == "topology":
-        return topologies_list(option)
-    return weights_list(option) if kind == "weights" else _kind(option, kind)
+        groups, one = _groups(), "topology"
+        others = [
+            ("FILE", f"A graph ({', '.join(GRAPH_SUFFIXES)})"),
+            ("", f"or a whole W ({', '.join(W_SUFFIXES)})."),
+            ("networkx.NAME", "Any graph of networkx, such as networkx.barbell_graph."),
+            ("PACKAGE.NAME", "Your own function, by its import path."),
+        ]
+    else:
+        groups, one = {"weight rules, for graphs without weights of their own": registry.plugins(kind)}, "rule"
+        others = [
+            ("FILE", f"W itself ({', '.join(MATRIX_SUFFIXES)})."),
+            ("PACKAGE.NAME", "Your own function from a graph to W, by its import path."),
+        ]
+    lines = [line for group, plugins in groups.items() for line in (group, *_lines(kind, plugins), "")]
+    end = f"Set an option with --{option}.OPTION VALUE; help on one {one}: --{option}.help NAME"
+    return "\n".join([*lines, "others", *(_line(*other) for other in others), "", end])
 
 
-def _page(command: Callable[..., int], usage: list[str], entries: list[str]) -> str:
+def table() -> list[dict[str, Any]]:
+    """Topologies and weight rules as plain values: group, name, text and options with their defaults."""
+    return [
+        {"group": group, "name": name, "text": sentence(plugin), "options": dict(_defaults(kind, plugin))}
+        for group, plugins in {**_groups(), "weights": registry.plugins("weights")}.items()
+        for kind in ["weights" if group == "weights" else "topology"]
+        for name, plugin in plugins.items()
+    ]
+
+
+def plugin_name(key: str, default: Any) -> Any:
+    """A default value; a plug-in by its name."""
+    if not registry.kind_of(key) or default is None or default is EMPTY or isinstance(default, str):
+        return default
+    return default["class_path"] if isinstance(default, dict) else registry.public_name(default)
+
+
+def sentence(plugin: registry.Plugin) -> str:
+    """The first sentence of a plug-in's docstring, without its source."""
+    first = _first(" ".join((inspect.getdoc(plugin) or "").split("\n\n")[0].split()))
+    return re.sub(r"\s*\([^()]*\d{4}[^()]*\)\.$", ".", first).replace("`", "")
+
+
+def _page(command: Callable[..., int], usage: Iterable[str], entries: Iterable[str]) -> str:
     text, examples = prose(command)
     end = ["examples:", *(f"  {line}" for line in examples.splitlines())]
-    listed = ["options:", *entries, ""] if entries else []
-    return "\n".join([" ".join(["usage: dfedsam", *usage]), "", text, "", *listed, *end])
+    first = " ".join(["usage: dfedsam", command.__name__, *usage])
+    listed = ["options:", *entries, ""] if (entries := list(entries)) else []
+    return "\n".join([first, "", text, "", *listed, *end])
+
+
+def _entries(every: dict[str, signatures.Option], texts: dict[str, str], fields: Collection[str] = ()) -> Iterator[str]:
+    """The lines of options. Those of `fields` always take a value, and have defaults that their texts do not say."""
+    for name, one in every.items():
+        kind, field = name in registry.KINDS, name in fields
+        value = "NAME" if kind else metavar(one.hint) if field or one.hint is not bool else ""
+        listed = f"--{name}.help lists them" if kind and name not in _PLUGINS else ""
+        default = _default(name, one.default) if field and not kind else ""
+        yield from _entry(f"--{name} {value}".rstrip(), f"{texts[name]} {listed} {default}")
 
 
 def _entry(head: str, text: str) -> list[str]:
@@ -150,42 +217,25 @@ def _one(option: str, kind: str, plugin: registry.Plugin) -> str:
     """One plug-in: its text, and its options."""
     made = signatures.signature_of(kind, plugin)
     name, own = registry.public_name(made), options(kind, plugin)
-    lines = [f"--{option} {name}", "", *_prose(inspect.getdoc(made) or ""), ""]
     where = f"Options (in a file: {option}: {{class_path: {name}, init_args: {{…}}}}):"
-    lines.append(where if own else "It has no options.")
+    lines = [f"--{option} {name}", "", *_prose(made), "", where if own else "It has no options."]
     for key, one in own.items():
-        parts = [one.text, _default(key, one.default)]
-        if registry.kind_of(key) or registry.list_kind(key):
-            parts.append(f"Names and options: --{option}.{key}.help")
-        lines += _entry(f"--{option}.{key} {one.type}", " ".join(filter(None, parts)))
+        plugins = registry.kind_of(key) or registry.list_kind(key)
+        names = f"Names and options: --{option}.{key}.help" if plugins else ""
+        lines += _entry(f"--{option}.{key} {one.type}", f"{one.text} {_default(key, one.default)} {names}")
     return "\n".join(lines)
 
 
-def _kind(option: str, kind: str) -> str:
-    lines = [f"--{option} NAME, where NAME is (in any case, with or without _ and -)"]
-    for name, plugin in registry.plugins(kind).items():
-        lines += _entry(name, re.split(r"(?<=\.)\s", " ".join(_prose(inspect.getdoc(plugin) or "")))[0])
-    return "\n".join([*lines, "  … or the import path of your own class", f"Options of one: --{option}.help NAME"])
-
-
-def _prose(doc: str) -> list[str]:
+def _prose(plugin: Callable[..., Any]) -> list[str]:
     """A docstring up to its list of arguments, folded to the width."""
-    for section in ("Args:", "Raises:", "Returns:", "Attributes:"):
-        doc = doc.split(f"\n{section}")[0]
+    doc = re.split(r"\n(?:Args|Raises|Returns|Attributes):", inspect.getdoc(plugin) or "")[0]
     paragraphs = [" ".join(paragraph.split()) for paragraph in doc.strip().split("\n\n")]
     return [line for paragraph in paragraphs for line in textwrap.wrap(paragraph, WIDTH)]
 
 
-def _metavar(hint: Any) -> str:
-    """A type as it stands beside an option: int, {own,same}, or float or {theory,tuned}."""
-    origin, inner = typing.get_origin(hint), typing.get_args(hint)
-    if origin is Literal:
-        return f"{{{','.join(map(str, inner))}}}"
-    if origin is typing.Union or origin is types.UnionType:
-        return " or ".join(_metavar(one) for one in inner if one is not types.NoneType)
-    if hint is bool:
-        return "{true,false}"
-    return "[…]" if origin else getattr(hint, "__name__", str(hint)).replace("Any", "VALUE")
+def _first(text: str) -> str:
+    """The first sentence of a text."""
+    return re.split(r"(?<=\.)\s", text)[0]
 
 
 def _default(key: str, default: Any) -> str:
@@ -193,4 +243,46 @@ def _default(key: str, default: Any) -> str:
         return "(required)"
     if default is None or default == ():  # the text explains it
         return "(default: the run's seed)" if key == "seed" else ""
-    return f"(default: {plugin_name(key, default)})"
+    return f"(default: {str(default).lower() if isinstance(default, bool) else plugin_name(key, default)})"
+
+
+def _groups() -> dict[str, dict[str, registry.Plugin]]:
+    """Topologies by group, those of entry points last."""
+    from dfedsam.topologies.registry import GROUPS
+
+    known = registry.plugins("topology")
+    groups = {group: {name: known.pop(name) for name in names} for group, names in GROUPS.items()}
+    return groups | ({"from other packages": known} if known else {})
+
+
+def _lines(kind: str, plugins: dict[str, registry.Plugin]) -> Iterator[str]:
+    for name, plugin in plugins.items():
+        yield _line(name, sentence(plugin), [_written(*one) for one in _defaults(kind, plugin)])
+
+
+def _line(name: str, text: str, written: Iterable[str] = ()) -> str:
+    """A name, its description, and its options; a long description is cut."""
+    end = ", ".join(written)
+    end = f" [{end}]" if end else ""
+    space = WIDTH - _COLUMN - len(end)
+    if len(text) > space:
+        words = textwrap.shorten(text, space, placeholder=" …").removesuffix(" …")
+        ends = [end.start() for end in re.finditer(r"[,:;] | \(", words)]
+        whole = words[: ends[-1]] if ends and ends[-1] >= 0.7 * len(words) else words  # better at the end of a clause
+        text = f"{whole.rstrip(' …,:;(')} …"
+    return f"{f'  {name} ':<{_COLUMN}}{text}{end}"
+
+
+def _defaults(kind: str, plugin: registry.Plugin) -> Iterator[tuple[str, Any]]:
+    """Options and their defaults as plain values, None without a default. The option `weights` of graphs is omitted."""
+    from dfedsam.describe import describe
+
+    for key, one in signatures.plugin_options(kind, plugin).items():
+        if key != "weights" or one.default is not None:
+            yield key, 0 if key == "seed" else None if one.default is EMPTY else describe(plugin_name(key, one.default))
+
+
+def _written(key: str, default: Any) -> str:
+    if default is None or key == "seed":
+        return key
+    return f"{key}={default:g}" if isinstance(default, float) else f"{key}={default}"

@@ -104,11 +104,8 @@ def read(
     for tree in (*files, last):
         merged |= {option: arguments.over(option, merged.get(option), value) for option, value in tree.items()}
     for option, value in merged.items():
-        usual = registry.KINDS[option].usual if option in registry.KINDS else ""
         if option in DEFAULTS and value is None:
-            raise OptionError(option, "none", "must be the name of one", f"--{option}.help lists them")
-        if usual and value and "class_path" not in value:
-            merged[option] = {"class_path": usual} | value
+            raise OptionError(option, "none", "must be the name of a plug-in", f"--{option}.help lists them")
     endpoints.check(merged, last if typed else {}, allowed=endpoint)
     options = experiment_options()
     values = {name: one.default for name, one in options.items()} | arguments.bind(options, merged)

@@ -26,11 +26,11 @@ class _Loader(yaml.SafeLoader):
     """PyYAML's safe loader with YAML 1.2's numbers, without dates, and with every name once in a mapping."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """A mapping. Raises ValueError for a name that stands twice, of which YAML would drop the first."""
+        """A mapping. Raises ValueError for a name that occurs twice; YAML would drop the first one."""
         seen: set[Any] = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                raise ValueError(f"line {key.start_mark.line + 1}: {key.value} stands twice")
+                raise ValueError(f"line {key.start_mark.line + 1}: {key.value} occurs twice")
             seen.add(key.value if isinstance(key, yaml.ScalarNode) else id(key))
         return super().construct_mapping(node, deep)
 
@@ -68,7 +68,7 @@ def _check(value: Any) -> None:
         one, level = todo.pop()
         count += 1
         if count > MOST_VALUES:
-            raise ValueError(f"it has more than {MOST_VALUES:,} values, or an alias that repeats too many")
+            raise ValueError(f"it has more than {MOST_VALUES:,} values, or an alias that repeats too many of them")
         if level > MOST_LEVELS:
             raise ValueError(f"it has more than {MOST_LEVELS} levels, or an alias of itself")
         todo += [(inner, level + 1) for inner in _inside(one)]

@@ -28,7 +28,7 @@ _STUDY = 10.0  # seconds for timing the cells of a study, all together
 _LATENCY, _BANDWIDTH = 5e-5, 1e10  # between machines: seconds, and bits a second
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Prices:
     """The options of `dfedsam plan`: what a service costs, and how fast it answers.
 
@@ -164,8 +164,10 @@ def plan(argv: list[str]) -> int:
     """
     words, pairs = arguments.split(argv, ["json", "help", *options.FLAGS])
     own = {name: arguments.value_of(value) for name, value in pairs if name in options_of(Prices)}
-    if "help" in dict(pairs):
-        print(help.plan_help(plan, Prices))
+    usage = ["[STUDY.yaml]", "[--config FILE.yaml]"]
+    text = help.answer(pairs, lambda: help.command_help(plan, usage, Prices))
+    if text is not None:
+        print(text)
         return 0
     prices = Prices(**arguments.bind(options_of(Prices), own))
     if len(words) == 1:
@@ -254,8 +256,12 @@ def _on_ranks(
 
 
 def plan_study(cells: Sequence[Cell], todo: Iterable[Run], jobs: int, prices: Prices) -> None:
-    """Print what a study's runs will cost: each is counted, and one of each cell is timed, in this process."""
-    chosen, plans, before = set(map(id, todo)), [], ranks.seconds_so_far()
+    """Print what a study's runs will cost: each is counted, and one of each cell is timed, in this process.
+
+    The very first imports libraries for all others, as in a sweep, so that it tells no other run's time.
+    """
+    chosen, before = set(map(id, todo)), ranks.seconds_so_far()
+    plans: list[Plan] = []
     for cell in cells:
         speed: dict[str, float] = {}
         for run in cell.jobs:
@@ -264,8 +270,9 @@ def plan_study(cells: Sequence[Cell], todo: Iterable[Run], jobs: int, prices: Pr
             seconds = 0.0 if speed else max(0.05, _STUDY / len(cells))
             plan = forecast(run.build(), 1, prices, seconds=seconds)
             if plan is not None:
-                speed = speed or plan.parts
-                plans.append(replace(plan, parts=speed))
+                parts = speed or plan.parts
+                speed = parts if plans else {}
+                plans.append(replace(plan, parts=parts))
         if sys.stderr.isatty():
             print(f"\rplanned {len(plans)} runs", end="", file=sys.stderr, flush=True)
     if not plans:

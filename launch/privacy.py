@@ -56,7 +56,7 @@ def entries(experiment: Experiment, rounds: int) -> dict[str, Any]:
     topology, algorithm = experiment.topology, experiment.algorithm
     each = mechanism.spent_by_peer(topology, algorithm, rounds).tolist()
     return {
-        "mechanism": public_name(type(mechanism)),
+        "mechanism": public_name(mechanism),
         "releases": mechanism.describe(algorithm),
         "protects": mechanism.protects,
         "rounds": rounds,

@@ -42,8 +42,9 @@ def run(argv: list[str]) -> int:
     from dfedsam.callbacks.loggers import services
 
     words, pairs = arguments.split(argv, [*options.FLAGS, "help"])
-    if "help" in dict(pairs):
-        print(help.run_help(run))
+    text = help.answer(pairs, lambda: help.run_help(run))
+    if text is not None:
+        print(text)
         return 0
     settings = parse(words, pairs)
     if settings is None:
@@ -66,7 +67,7 @@ def run(argv: list[str]) -> int:
 
 
 def parse(words: list[str], pairs: list[Pair]) -> options.Settings | None:
-    """Settings from a command line; None after printing the help of a plug-in or the settings, if asked to.
+    """Settings from a command line; None after printing them, if asked to.
 
     Args:
         words: its words that belong to no option.
@@ -75,13 +76,9 @@ def parse(words: list[str], pairs: list[Pair]) -> options.Settings | None:
     Raises:
         ValueError: for invalid options, in one line.
     """
-    asked = dict(pairs)
-    for option, value in pairs:
-        if option.endswith(".help"):
-            print(help.plugin_help(option.removesuffix(".help"), value))
-            return None
     if words:
         raise MissingValue(words[0], arguments.NO_OPTION)
+    asked = dict(pairs)
     files = [options.read_file(value, code="allow_code" in asked) for option, value in pairs if option == "config"]
     typed = [pair for pair in pairs if pair[0] not in options.ACTIONS]
     settings = options.read(files, typed, endpoint="allow_endpoint" in asked)

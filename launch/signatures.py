@@ -8,7 +8,7 @@ import dataclasses
 import inspect
 import types
 import typing
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
@@ -26,7 +26,8 @@ set_loader("yaml", plain_yaml.load, (ValueError,))
 EMPTY = inspect.Parameter.empty
 NO_VALUE: Any = object()
 """The value of an option that is named alone."""
-_LISTS = (list, tuple, typing.get_origin(typing.Sequence[int]), typing.get_origin(typing.Iterable[int]))
+_LISTS = {list, tuple, Sequence, Iterable}
+_NUMBERS = {int, float, types.NoneType, types.UnionType, typing.Union}
 
 
 class UnknownOption(OptionError):
@@ -37,7 +38,7 @@ class UnknownOption(OptionError):
         value: the known names.
         rule: the known name that was probably meant; computed if empty.
         hint: why the option does not exist, if known.
-        file: the file it stands in; empty for the command line.
+        file: the file that has it; empty for the command line.
     """
 
     def __init__(self, option: str, value: Collection[str], rule: str = "", hint: str = "", file: str = "") -> None:
@@ -113,18 +114,13 @@ def convert(name: str, value: Any, hint: Any) -> Any:
     Raises:
         OptionError: if it has no such form.
     """
+    inner, rule = typing.get_args(hint), f"must be {in_words(hint)}"
+    wanted = {typing.get_origin(one) or one for one in (hint, *inner)}
     read = True if value is NO_VALUE else value
-    wanted = {typing.get_origin(one) or one for one in (hint, *typing.get_args(hint))}
-    if isinstance(value, str) and wanted <= {int, float, types.NoneType, types.UnionType, typing.Union}:
-        loaded: Any = value
-        with contextlib.suppress(ValueError):
-            loaded = plain_yaml.load(value)
-        if isinstance(loaded, str) and not value.isdigit():  # such as 1:30, which jsonargparse reads as 90
-            raise OptionError(name, value, f"must be {in_words(hint)}")
-    if isinstance(value, str) and str not in wanted and wanted & set(_LISTS) and not value.lstrip().startswith("["):
-        either = (
-            set(typing.get_args(hint)) & {int, float} and typing.get_origin(hint) not in _LISTS
-        )  # a number, or a list
+    if isinstance(value, str) and wanted <= _NUMBERS and not _is_number(value):
+        raise OptionError(name, value, rule)
+    if isinstance(value, str) and str not in wanted and wanted & _LISTS and not value.lstrip().startswith("["):
+        either = {int, float} & set(inner) and typing.get_origin(hint) not in _LISTS  # a number, or a list
         read = value if either and "," not in value else f"[{value}]"
     try:
         return _parser(hint).parse_object({"value": read})["value"]
@@ -133,7 +129,14 @@ def convert(name: str, value: Any, hint: Any) -> Any:
             raise MissingValue(name, f"needs a value: --{name} VALUE") from error
         words = any(isinstance(one, bool) for one in (value if isinstance(value, list) else [value])) and str in wanted
         quotes = "YAML reads no, off, yes and on as false and true; write such words in quotes" if words else ""
-        raise OptionError(name, value, f"must be {in_words(hint)}", quotes) from error
+        raise OptionError(name, value, rule, quotes) from error
+
+
+def _is_number(text: str) -> bool:
+    """Whether text is a number, or null, as YAML 1.2 reads it; jsonargparse also reads 1:30, as 90, and 0x10."""
+    with contextlib.suppress(ValueError):
+        return text.isdigit() or not isinstance(plain_yaml.load(text), str)
+    return False
 
 
 @cache
@@ -164,17 +167,26 @@ def in_words(hint: Any) -> str:
     return simple.get(origin or hint, f"a {getattr(hint, '__name__', hint)}")
 
 
+def metavar(hint: Any) -> str:
+    """A type as help shows it beside an option: int, {own,same}, or float or {theory,tuned}."""
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        return f"{{{','.join(map(str, inner))}}}"
+    if origin is typing.Union or origin is types.UnionType:
+        return " or ".join(metavar(one) for one in inner if one is not types.NoneType)
+    if hint is bool:
+        return "{true,false}"
+    return "[…]" if origin else getattr(hint, "__name__", str(hint)).replace("Any", "VALUE")
+
+
 def _owned(option: str, known: Collection[str]) -> str | None:
     """The full name of a plug-in's option that is named without it: algorithm.gossip for `gossip`."""
     kinds = [kind for kind in known if kind in registry.KINDS]
-    for path in (*kinds, *(f"{kind}.{inner}" for kind in kinds for inner in _inner_kinds(kind))):
-        plugins = registry.plugins(path.rpartition(".")[2]).values()
-        if any(option in inspect.signature(plugin).parameters for plugin in plugins):
-            return f"{path}.{option}"
-    return None
+    inner = [f"{kind}.{name}" for kind in kinds for name in _names(kind) if name in registry.KINDS and name != kind]
+    paths = (path for path in (*kinds, *inner) if option in _names(path.rpartition(".")[2]))
+    return next((f"{path}.{option}" for path in paths), None)
 
 
-def _inner_kinds(kind: str) -> list[str]:
-    """The kinds of plug-ins that those of a kind have as options."""
-    names = (name for plugin in registry.plugins(kind).values() for name in inspect.signature(plugin).parameters)
-    return [name for name in dict.fromkeys(names) if name in registry.KINDS and name != kind]
+def _names(kind: str) -> dict[str, None]:
+    """The names of all options that plug-ins of a kind have."""
+    return dict.fromkeys(name for one in registry.plugins(kind).values() for name in inspect.signature(one).parameters)

@@ -27,7 +27,7 @@ _LINES = {
     "bytes": ("sent per peer", None),
     "time": ("simulated seconds", "{:,.4g}"),
     "idle": ("share of them idle", "{:.1%}"),
-    "present": ("peers there", "{:.0%}"),
+    "present": ("peers present", "{:.0%}"),
     "seconds": ("seconds", "{:.1f}"),
 }
 _FILES = {  # files of a run's folder and their contents

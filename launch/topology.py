@@ -7,7 +7,7 @@ from json import dumps
 from pathlib import Path
 
 from dfedsam.errors import OptionError
-from dfedsam.launch import lists, tables, topology_metrics
+from dfedsam.launch import help, tables, topology_metrics
 from dfedsam.launch.arguments import Pair
 from dfedsam.launch.topology_rows import Row, add_attackers, measure
 from dfedsam.validation import whole_number
@@ -69,8 +69,8 @@ def topology(
         dfedsam topology friends.graphml --json
     """
     if list:
-        tables = (lists.topologies_list(), "", lists.weights_list())
-        print(dumps(lists.table()) if json else "\n".join(tables))
+        tables = (help.functions_list("topology", "topology"), "", help.functions_list("weights", "weights"))
+        print(dumps(help.table()) if json else "\n".join(tables))
         return 0
     if not names:
         raise ValueError("topology is missing: name one, such as `dfedsam topology ring --peers 16`; --list shows all")
@@ -78,7 +78,7 @@ def topology(
     whole_number("steps", steps, 1, "it is the number of gossip steps Q a round")
     if draw is not None and len(names) > 1:
         raise OptionError(
-            "names", " ".join(names), "must be a single one, because draw takes one topology", "or leave draw out"
+            "names", " ".join(names), "must be a single name, because draw takes one topology", "or leave draw out"
         )
     shared = {"peers": peers, "weights": weights, "objective": objective, "seed": seed}
     pairs = [(option, str(value)) for option, value in shared.items() if value is not None]

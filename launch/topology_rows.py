@@ -1,8 +1,9 @@
-"""The rows of `dfedsam topology`: topologies by name with options, built, checked and measured."""
+"""The rows of `dfedsam topology`: topologies by name with options, built, checked, measured, timed on an underlay."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from dfedsam import registry
 from dfedsam.errors import OptionError
-from dfedsam.launch import arguments, build, cycle_times, options, signatures
+from dfedsam.launch import arguments, build, options, signatures
 from dfedsam.launch.arguments import Pair, Tree
 from dfedsam.launch.signatures import MissingValue
 
 if TYPE_CHECKING:
-    from dfedsam import topologies
+    from dfedsam.topologies import Topology
 
 _SHARED = ("seed", "underlay", "message")  # options that are the same for all rows
+_UNITS = {"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9}
+_ROUNDS = 200  # of a schedule whose time a round is measured, over the second half
+_UNROLLED = 2000  # peers times rounds of a period up to which it is computed
 
 
 @dataclass
@@ -25,7 +29,7 @@ class Row:
     """One topology: its name with the options that were set, and its metrics or the error."""
 
     name: str
-    topology: topologies.Topology | None
+    topology: Topology | None
     metrics: dict[str, Any]
     error: str = ""
 
@@ -108,14 +112,14 @@ def _on_underlay(pairs: Sequence[Pair], names: Sequence[str], underlay: str, mes
     from dfedsam.topologies.underlay import read_underlay
 
     sites, known = len(read_underlay(underlay).sites), {option for option, _ in pairs}
-    usual = {"peers": str(sites), "topology.underlay": underlay, "topology.message": str(cycle_times.size(message))}
+    usual = {"peers": str(sites), "topology.underlay": underlay, "topology.message": str(size(message))}
     taken = {"peers", *(f"topology.{option}" for name in names for option in _known(name))}
     return [*pairs, *((option, value) for option, value in usual.items() if option in taken - known)]
 
 
 def _add_time(row: Row, underlay: str, message: str) -> None:
     if row.topology is not None:
-        row.metrics["cycle_time"], exact = cycle_times.cycle_time(row.topology, underlay, cycle_times.size(message))
+        row.metrics["cycle_time"], exact = cycle_time(row.topology, underlay, size(message))
         row.metrics["approximate"] = [*row.metrics["approximate"], *([] if exact else ["cycle_time"])]
 
 
@@ -174,3 +178,47 @@ def _rules(values: Sequence[str | None]) -> list[str | None]:
 def _head(pair: Pair) -> str:
     """The topology's option that a pair sets: "weights" for `topology.weights.share`."""
     return pair[0].partition(".")[2].partition(".")[0]
+
+
+def size(text: str) -> float:
+    """Bytes in text such as 45MB.
+
+    Raises:
+        OptionError: if it is no size.
+    """
+    parts = re.fullmatch(r"(\d+(?:\.\d*)?(?:e\d+)?) ?(B|kB|MB|GB)?", text)
+    if parts is None:
+        raise OptionError("message", text, "must be a size, such as 45MB", "the units are B, kB, MB and GB")
+    return float(parts[1]) * _UNITS[parts[2] or "B"]
+
+
+def cycle_time(topology: Topology, underlay: str, message: float) -> tuple[float, bool]:
+    """Seconds a round in the long run without computation, and whether that is exact.
+
+    Args:
+        topology: peers at the first sites of the underlay.
+        underlay: its name, or a file.
+        message: bytes of a message.
+    """
+    import numpy as np
+
+    from dfedsam import clock
+    from dfedsam.topologies.underlay import cycle_time as largest_mean
+
+    links = clock.UnderlayLinks(file=underlay)
+    links.underlay.require_sites(topology.n, "underlay", underlay)
+    time = clock.SynchronousTime(clock.Clock(compute=clock.Constant(mean=0), links=links), topology.n, seed=0)
+    n, period = topology.n, topology.period
+    if period is not None and (period == 1 or n * period <= _UNROLLED):
+        senders, receivers, delays = ([], [], [])
+        for t in range(period):  # from each peer in round t to those in the next one, and at no cost to itself
+            edges = time.edges(topology.weights(t))
+            senders += [t * n + edges.senders, t * n + np.arange(n)]
+            receivers += [(t + 1) % period * n + edges.receivers, (t + 1) % period * n + np.arange(n)]
+            delays += [links.seconds(edges, message), np.zeros(n)]
+        return largest_mean(n * period, *map(np.concatenate, (senders, receivers, delays))), True
+    starts = 0.0
+    for t in range(_ROUNDS):
+        time.advance(t, [(topology.weights(t), int(message))], np.zeros(topology.n), topology.participants(t))
+        starts = time.metrics["time"] if t + 1 == _ROUNDS // 2 else starts
+    return (time.metrics["time"] - starts) / (_ROUNDS - _ROUNDS // 2), False

@@ -18,8 +18,7 @@ from dfedsam.analysis.plot.convergence import convergence
 from dfedsam.analysis.plot.fastest import draw_fastest
 from dfedsam.analysis.plot.gap import convergence_gap, gap_size, predictors
 from dfedsam.analysis.plot.runs import curve_names
-from dfedsam.analysis.plot.search import search_curves
-from dfedsam.analysis.plot.setting import numeric_settings, setting_curves
+from dfedsam.analysis.plot.setting import numeric_settings, search_curves, setting_curves
 from dfedsam.analysis.read import labels, metrics
 from dfedsam.analysis.read.runs import Study
 from dfedsam.analysis.summary import BANDWIDTH, LATENCY, with_time

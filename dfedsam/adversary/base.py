@@ -68,7 +68,7 @@ class Adversary(ABC):
             at_least("scale", self.scale, 0)
         if isinstance(self.peers, (list, tuple)):
             if not self.peers or len(set(self.peers)) < len(self.peers) or min(self.peers) < 0:
-                raise OptionError("peers", self.peers, "must list different numbers of peers, from 0")
+                raise OptionError("peers", self.peers, "must list distinct numbers of peers, from 0")
         elif isinstance(self.peers, float) and not 0 <= self.peers < 1:
             raise OptionError("peers", self.peers, "must be a whole number, a share below 1, or a list of peers")
         elif self.peers < 0:
@@ -113,7 +113,7 @@ class Adversary(ABC):
         if adjacency is not None and (parts := honest_parts(adjacency, mask)) > 1:
             rule = f"must not cut the graph of honest peers, but {format_peers(np.flatnonzero(mask))} "
             rule += f"leave{'s' if count == 1 else ''} it in {parts} parts"
-            raise OptionError("peers", self.peers, rule, "choose fewer, other ones, or a graph with more edges")
+            raise OptionError("peers", self.peers, rule, "choose fewer or other attackers, or a graph with more edges")
         return mask
 
     @abstractmethod
@@ -131,7 +131,7 @@ class Adversary(ABC):
             attackers: mask, shape (n,).
             stream: random numbers of the attackers.
         """
-        raise NotImplementedError(f"{public_name(type(self))} does not forge scalars")
+        raise NotImplementedError(f"{public_name(self)} does not forge scalars")
 
 
 @dataclass(frozen=True)

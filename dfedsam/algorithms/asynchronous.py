@@ -39,7 +39,7 @@ class Asynchronous(LocalSteps):
 
     def check(self, topology: Topology) -> None:
         super().check(topology)
-        name = public_name(type(self))
+        name = public_name(self)
         if topology.period != 1 or topology.directed or topology.sums != "both":
             rule = "must have undirected links, the same at all times, and rows and columns of W that sum to one"
             raise OptionError("algorithm", name, rule, "choose another topology, such as ring")

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.context import Oracle, RoundContext
+from dfedsam.context import RoundContext
 from dfedsam.errors import OptionError, options_within
 from dfedsam.gossip import Gossip
 from dfedsam.gossip.base import require_static_symmetric
 from dfedsam.objectives.base import Problem
-from dfedsam.registry import make_named, public_name
-from dfedsam.state import rows_of, set_rows
+from dfedsam.registry import public_name
 from dfedsam.theory import LocalSGD
 from dfedsam.topologies import Topology
-from dfedsam.validation import at_least, between, one_of, positive, whole_number
-from dfedsam.zeroth_order import Estimator, TwoPoint, perturb
 
 if TYPE_CHECKING:
     from dfedsam.blackbox.inputs import Bill
 
-Schedule = Literal["constant", "inverse_root", "exponential", "linear", "cosine"]
-_FALLING = ("linear", "cosine")  # schedules that fall over lr_rounds
 _ROUNDS_AHEAD = 64  # checked for absent peers before a run; a later absence ends it
 GossipKind = Literal["compressed", "push_sum", "biased"]
 
@@ -57,7 +50,7 @@ class Algorithm(ABC):
             gradients, not by mixing terms or searches; push-sum amplifies such changes.
         mixes: the vector that enters the gossip of x, in words; `consensus_distance_before_gossip` is measured on it.
         covered_gossip: kinds of gossip, besides polynomials in W, that theory covers.
-        refused_gossip: kinds with which it diverges; of the others, and not covered, the user is told.
+        refused_gossip: kinds with which it diverges; a kind that is neither covered nor refused gets a note.
         needs_symmetric: whether W must be symmetric and the same in all rounds.
         irregular: whether rounds send different numbers of messages on one W, as where a coin decides.
         needs_all_peers: whether all peers must take part in every round.
@@ -82,7 +75,7 @@ class Algorithm(ABC):
 
     def check(self, topology: Topology) -> None:
         """Raise OptionError unless this algorithm works on the topology; called before round 0."""
-        gossip, me = self.gossip_of_x(), public_name(type(self))
+        gossip, me = self.gossip_of_x(), public_name(self)
         if self.needs_symmetric:
             require_static_symmetric("algorithm", me, topology, f"choose {self.instead}")
         absent = (t for t in range(_ROUNDS_AHEAD) if topology.participants(t) is not None)
@@ -93,7 +86,7 @@ class Algorithm(ABC):
             return
         with options_within("algorithm"):
             gossip.check(topology)
-        name = public_name(type(gossip))
+        name = public_name(gossip)
         if gossip.queries and self.estimates() is None:
             rule = f"must not query losses of what {me} sends, which is not x alone"
             raise OptionError("algorithm.gossip", name, rule, "choose dpsgd, dfedavg or dfedsam")
@@ -140,7 +133,7 @@ class Algorithm(ABC):
         kind = _kind(gossip)
         notes = [gossip.note(topology)]
         if kind in ("push_sum", "compressed") and kind not in self.covered_gossip:
-            notes.append(f"theory does not cover {public_name(type(self))} with the gossip {public_name(type(gossip))}")
+            notes.append(f"theory does not cover {public_name(self)} with the gossip {public_name(gossip)}")
         return "; ".join(filter(None, notes)) or None
 
     def estimates(self) -> tuple[int, int] | None:
@@ -209,99 +202,3 @@ def _kind(gossip: Gossip) -> GossipKind | None:
     if gossip.needs_increments:
         return "push_sum"
     return "biased" if not gossip.keeps_mean else None if gossip.is_exact else "compressed"
-
-
-@dataclass(frozen=True, kw_only=True)
-class GradientMethod(Algorithm):
-    """Shared options of algorithms that descend along estimated gradients.
-
-    Args:
-        lr: η, the learning rate of the first round, above 0.
-        lr_schedule: the rate of round t = 0, 1, …: "constant", "inverse_root" (lr/√(t+1)), "exponential"
-            (lr·lr_decay^t), "linear" (lr·(1 − t/T)) or "cosine" (lr·(1 + cos(πt/T))/2).
-        lr_decay: the factor of "exponential", in (0, 1].
-        lr_rounds: T of "linear" and "cosine": the rounds over which the rate falls; afterwards it keeps its value of
-            round T − 1. 0: the rounds of the run as first started.
-        estimator: how gradients are estimated.
-        rho: ρ ≥ 0, the length of SAM's perturbation before each gradient, in units of x; 0 turns it off.
-    """
-
-    lr: float = 0.01
-    lr_schedule: Schedule = "constant"
-    lr_decay: float = 0.998
-    lr_rounds: int = 0
-    estimator: Estimator = TwoPoint()
-    rho: float = 0.0
-
-    def __post_init__(self) -> None:
-        make_named(self)
-        positive("lr", self.lr)
-        one_of("lr_schedule", self.lr_schedule, get_args(Schedule))
-        between("lr_decay", self.lr_decay, 1e-9, 1)
-        whole_number("lr_rounds", self.lr_rounds, 0)
-        at_least("rho", self.rho, 0)
-
-    def for_rounds(self, rounds: int) -> Algorithm:
-        if self.lr_schedule in _FALLING and not self.lr_rounds:
-            return replace(self, lr_rounds=max(1, rounds))
-        return self
-
-    def check_problem(self, problem: Problem) -> None:
-        super().check_problem(problem)
-        with options_within("algorithm"):
-            self.estimator.check(problem)
-
-    def rate(self, round: int) -> float:
-        """η of 0-based round t."""
-        if self.lr_schedule == "inverse_root":
-            return self.lr / (round + 1) ** 0.5
-        if self.lr_schedule == "exponential":
-            return self.lr * self.lr_decay**round
-        if self.lr_schedule in _FALLING:
-            done = min(round, self.lr_rounds - 1) / self.lr_rounds
-            return self.lr * (1 - done if self.lr_schedule == "linear" else (1 + math.cos(math.pi * done)) / 2)
-        return self.lr
-
-    def perturbed(
-        self, oracle: Oracle, x: NDArray, state: Any, direction: NDArray | None = None, purpose: str = "ascent"
-    ) -> tuple[NDArray, Any]:
-        """SAM's perturbed point x + ρ v/‖v‖, where the gradient is then estimated; x itself if ρ = 0.
-
-        Args:
-            oracle: oracle of the p peers.
-            x: their models, shape (p, dim).
-            state: the estimator's state of these peers.
-            direction: v, shape (p, dim), overwritten; None: an estimate at x.
-            purpose: names the random numbers of that estimate.
-
-        Returns:
-            The points, shape (p, dim), and the estimator's state.
-        """
-        if self.rho == 0:
-            return x, state
-        if direction is None:
-            direction, state = self.estimator(oracle, x, state, purpose)
-        return perturb(x, direction, self.rho), state
-
-    def gradient(
-        self, context: RoundContext, x: NDArray, state: Any, direction: NDArray | None = None
-    ) -> tuple[NDArray, Any]:
-        """Estimate every peer's gradient on its own minibatch, at x or at SAM's perturbed point.
-
-        Args:
-            context: the round's context.
-            x: the block's models, shape (peers, dim).
-            state: the estimator's state.
-            direction: direction of SAM's perturbation, shape (peers, dim); None: a separate estimate.
-
-        Returns:
-            Estimates, shape (peers, dim), 0 for absent peers, and the estimator's state.
-        """
-        g = np.zeros_like(x)
-        for rows, chunk in context.chunks(self.estimator.queries(x.shape[1]), x[0].nbytes):
-            oracle, local = chunk.oracle(0), rows_of(state, rows)
-            along = direction[rows].copy() if self.rho and direction is not None else None
-            at, local = self.perturbed(oracle, x[rows], local, along)
-            g[rows], local = self.estimator(oracle, at, local, "descent")
-            set_rows(state, rows, local)
-        return g, state

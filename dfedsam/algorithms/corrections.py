@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.algorithms.base import GradientMethod
-from dfedsam.algorithms.one_gradient import GossipOneGradient, GradientState
+from dfedsam.algorithms.gradient_method import GossipOneGradient, GradientMethod, GradientState
 from dfedsam.context import RoundContext
 from dfedsam.gossip import Gossip
 from dfedsam.gossip.channel import Channel
@@ -95,7 +94,7 @@ def lazy_note(algorithm: GradientMethod, topology: Topology) -> str | None:
         return None
     smallest = gossip.smallest_multiplier(topology.weights(0))
     if smallest is None:
-        why = f"that of the gossip {public_name(type(gossip))} is unknown"
+        why = f"that of the gossip {public_name(gossip)} is unknown"
     else:
         why = f"this one may be {smallest:.3f}".replace("-", "−")
     name = type(algorithm).__name__

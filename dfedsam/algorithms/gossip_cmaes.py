@@ -48,7 +48,7 @@ class GossipCMAES(LocalCMASearch):
         super().check(topology)
         if self.covariance == "full" and (not self.gossip.is_exact or self.gossip.needs_increments):
             rule = (
-                f"must be diagonal for the gossip {public_name(type(self.gossip))}, which is no average of the peers' "
+                f"must be diagonal for the gossip {public_name(self.gossip)}, which is no average of the peers' "
                 "covariances and can make a full one indefinite"
             )
             raise OptionError("algorithm.covariance", "full", rule, "choose covariance diagonal, or the gossip plain")

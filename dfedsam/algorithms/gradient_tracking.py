@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.algorithms.one_gradient import GossipOneGradient, GradientState
+from dfedsam.algorithms.gradient_method import GossipOneGradient, GradientState
 from dfedsam.context import RoundContext
 from dfedsam.errors import OptionError
 from dfedsam.objectives.base import Problem
@@ -152,7 +152,7 @@ class GTHSGD(GradientTracking):
         share("beta", self.beta)
         if not self.estimator.repeats_directions:
             rule = "must use the same directions at two points, but draws new ones each time"
-            raise OptionError("estimator", public_name(type(self.estimator)), rule, "choose two_point or one_sided")
+            raise OptionError("estimator", public_name(self.estimator), rule, "choose two_point or one_sided")
 
     def init(self, x: NDArray, problem: Problem) -> TrackingState:
         state = super().init(x, problem)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.algorithms.base import GradientMethod, State
+from dfedsam.algorithms.base import State
+from dfedsam.algorithms.gradient_method import GradientMethod
 from dfedsam.context import RoundContext
 from dfedsam.errors import OptionError, options_within
 from dfedsam.gossip.channel import Channel
@@ -124,4 +125,4 @@ class Lead(GradientMethod):
         if self.compressor.variance(dim) is None:
             rule = "must be unbiased, so that the difference to send goes to zero"
             hint = "choose block_quantizer, qsgd with unbiased true, or none"
-            raise OptionError("algorithm.compressor", public_name(type(self.compressor)), rule, hint)
+            raise OptionError("algorithm.compressor", public_name(self.compressor), rule, hint)

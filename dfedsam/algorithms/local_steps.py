@@ -9,7 +9,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.algorithms.base import GradientMethod, State
+from dfedsam.algorithms.base import State
+from dfedsam.algorithms.gradient_method import GradientMethod
 from dfedsam.context import Oracle, RoundContext
 from dfedsam.errors import OptionError
 from dfedsam.gossip import Gossip, Plain
@@ -74,7 +75,7 @@ class LocalSteps(GradientMethod):
         between("momentum", self.momentum, 0, 1, open_high=True)
         at_least("weight_decay", self.weight_decay, 0)
         one_of("perturbation", self.perturbation, get_args(Perturbation))
-        estimator = public_name(type(self.estimator))
+        estimator = public_name(self.estimator)
         if self.perturbation == "momentum" and not self.momentum:
             raise OptionError("perturbation", "momentum", "needs a momentum", "set momentum, such as 0.9")
         if self.perturbation == "control_variate" and not self.estimator.knows_gradient:
@@ -116,6 +117,9 @@ class LocalSteps(GradientMethod):
             start = state.x.copy()
             state.last_start -= start  # minus the displacement of the last round
         for rows, chunk in context.chunks(self.estimator.queries(state.x.shape[1]), state.x[0].nbytes):
+            if rows.stop - rows.start == len(state.x):
+                self._steps(state, chunk, correction, update)
+                break
             local = rows_of(state, rows)
             self._steps(local, chunk, correction, update)
             set_rows(state, rows, local)
@@ -207,11 +211,11 @@ class GossipLocalSteps(LocalSteps):
         super().check(topology)
         if not self.gossip.sends_coefficients:
             return
-        name = public_name(type(self.gossip))
+        name = public_name(self.gossip)
         if not self.estimator.replayed_directions:
             rule = f"must combine directions derived from the seed, whose coefficients the gossip {name} sends"
             hint = "choose two_point or one_sided without control_variate"
-            raise OptionError("algorithm.estimator", public_name(type(self.estimator)), rule, hint)
+            raise OptionError("algorithm.estimator", public_name(self.estimator), rule, hint)
         if self.gossip.needs_shared_directions and not self.estimator.shares_directions:
             rule = "must use the same directions at all peers, or their coefficients cannot be compared"
             raise OptionError("algorithm.estimator.shared", False, rule, "set it, or choose the rule mean")

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.cache import cache_folder, store
 from dfedsam.phases import track
+from dfedsam.whole_files import cache_folder, store
 
 CHUNK = 256  # texts per file
 

@@ -42,6 +42,10 @@ class Bill:
     prompt_tokens: int = 0
     completion_tokens: int = 0
 
+    def clear(self) -> None:
+        """Forget what was counted."""
+        self.requests = self.prompt_tokens = self.completion_tokens = 0
+
 
 @dataclass(frozen=True, kw_only=True)
 class TaskSpec:

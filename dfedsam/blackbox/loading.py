@@ -15,9 +15,9 @@ from typing import Any
 import torch
 
 from dfedsam.blackbox.locate import fingerprint, locate
-from dfedsam.cache import cache_folder
 from dfedsam.errors import OptionError
 from dfedsam.machine import local_rank
+from dfedsam.whole_files import cache_folder
 
 SENTENCE_ENCODER, MASKED_LM, CAUSAL_LM = "AutoModel", "AutoModelForMaskedLM", "AutoModelForCausalLM"
 IMAGE_TEXT = "AutoModelForZeroShotImageClassification"

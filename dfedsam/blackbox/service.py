@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from dfedsam.blackbox.client import Client, PassingError, RefusedError
 from dfedsam.blackbox.response_cache import ResponseCache
 from dfedsam.blackbox.service_config import ServiceConfig
-from dfedsam.cache import cache_folder
+from dfedsam.whole_files import cache_folder
 
 T = TypeVar("T")
 Body = dict[str, Any]

@@ -108,7 +108,7 @@ class Run:
 
     @property
     def recorded(self) -> NDArray[np.bool_] | None:
-        """Mask of the peers whose metrics are recorded, shape (n,): honest ones that are there; None: all."""
+        """Mask of the peers whose metrics are recorded, shape (n,): honest ones that are present; None: all."""
         topology = self.experiment.topology
         there = topology.participants(self.round) if topology.hands_over else self.clock and self.clock.members
         if there is None or self.honest is None:

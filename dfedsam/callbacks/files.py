@@ -158,7 +158,6 @@ class Files(Callback):
         on_root(run.communicator, write)
 
     def after_round(self, run: Run) -> None:
-        """Add the evaluation's row."""
         if run.row is not None:
             on_root(run.communicator, lambda row=run.row: self.folder.append(row))
 

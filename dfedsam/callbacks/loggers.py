@@ -64,12 +64,10 @@ class Logger(Callback):
             raise OptionError("log", self._service, rule) from error
 
     def after_round(self, run: Run) -> None:
-        """Send the evaluation, if there is one."""
         if self._log is not None and run.row is not None:
             self._log(numbers(run.row), run.round)
 
     def close(self) -> None:
-        """Let the service end its run, also after a failure."""
         self._end()
 
 

@@ -38,12 +38,10 @@ class Progress(Callback):
             self._stack.enter_context(listening(self._display.phase))
 
     def after_round(self, run: Run) -> None:
-        """Update it."""
         if self._display is not None:
             self._display.show(run.round, run.experiment.rounds, run.row)
 
     def close(self) -> None:
-        """Remove the bar, even after a failure."""
         self._stack.close()
 
 

@@ -17,16 +17,13 @@ from dfedsam.state import rows_of, set_rows
 
 _LOG = logging.getLogger(__name__)
 _SETTLED = 100  # rounds, at least, that peers have to come to rest
-_GROWN = 10.0  # times the consensus distance at rest, beyond which the peers are said to come apart
+_GROWN = 10.0  # times the consensus distance at rest, beyond which the peers are said to drift apart
 _EXPLODED = 1e3  # times the loss at the start, beyond which it is said to explode
 _LATER = 1.05  # times the round of one look, that of the next
 
 
 class AbsentPeers(Callback):
-    """Restores the state of peers that are absent in a round, and gives those that are there in the next their x.
-
-    The latter only where the topology hands rows over.
-    """
+    """Restores the state of absent peers, and hands x over to the next round's participants if the topology does."""
 
     def __init__(self) -> None:
         self._kept: Any = None
@@ -34,14 +31,12 @@ class AbsentPeers(Callback):
         self._handover: csr_array | None = None
 
     def before_round(self, run: Run) -> None:
-        """Copy the rows of absent peers."""
         participants, topology = run.participants, run.experiment.topology
         self._handover = topology.handover(run.round) if topology.hands_over else None
         self._absent = np.zeros(0, np.intp) if participants is None else np.flatnonzero(~participants)
         self._kept = rows_of(run.state, self._absent) if len(self._absent) else None
 
     def after_round(self, run: Run) -> None:
-        """Restore these rows, and hand over what there is to."""
         if self._kept is not None:
             set_rows(run.state, self._absent, self._kept)
             self._kept = None
@@ -92,12 +87,12 @@ class Interrupt(Callback):
 
 
 class Watch(Callback):
-    """Says, once each, what usually means that an option is off: a loss that explodes, peers that stand still or part.
+    """Notes, once each, signs of an unsuitable option: the loss explodes, or peers do not move, or they drift apart.
 
-    Peers may come apart that had come to rest, where gossip is compressed: with a γ that is a little too large they do
-    so over thousands of rounds, and the bound on what is sent ends the run only long afterwards. At rest is what the
-    consensus distance was, at most, from a quarter to a half of the rounds so far: where peers are only on their way
-    apart, as at the start, it grows fourfold from there.
+    With compressed gossip and a γ that is slightly too large, peers at rest drift apart over thousands of rounds, and
+    the bound on what is sent ends the run only long afterwards. Their consensus distance at rest is the largest one
+    from a quarter to a half of the rounds so far; while peers are still spreading, as at the start, it grows fourfold
+    from there.
     """
 
     def __init__(self) -> None:
@@ -111,7 +106,6 @@ class Watch(Callback):
             self._due = math.inf
 
     def after_round(self, run: Run) -> None:
-        """Look at the latest evaluation."""
         if run.row is None or run.round == 0:
             return
         first, now = run.rows[0]["loss"], run.row["loss"]
@@ -138,7 +132,7 @@ class Watch(Callback):
             smaller = f" than {row['gamma']:.3g}" if "gamma" in row else ""
             self._say(
                 run,
-                f"the peers come apart: their consensus distance is {now:.3g}, and was at most {rest:.3g} between a "
+                f"the peers drift apart: their consensus distance is {now:.3g}, and was at most {rest:.3g} between a "
                 f"quarter and a half of these rounds; a smaller gamma{smaller}, or the gossip plain, usually helps",
             )
 
@@ -148,3 +142,35 @@ class Watch(Callback):
         if kind not in self._said and run.communicator.is_root:
             _LOG.warning("dfedsam: note: round %d: %s", run.round, what)
         self._said.add(kind)
+
+
+class Ledger(Callback):
+    """Records the ε spent so far, and ends the run before a round that would exceed the budget.
+
+    What is spent is a function of the rounds, so that it needs no state of its own to survive a resume. Peers that are
+    absent in some rounds spend less than is recorded.
+    """
+
+    def on_start(self, run: Run) -> None:
+        """A resumed run may have spent its budget."""
+        self._end(run)
+
+    def after_round(self, run: Run) -> None:
+        self._end(run)
+
+    def metrics(self, run: Run) -> dict[str, float]:
+        return {} if run.experiment.privacy is None else {"epsilon": self._spent(run, run.round)}
+
+    @staticmethod
+    def _spent(run: Run, rounds: int) -> float:
+        experiment = run.experiment
+        assert experiment.privacy is not None
+        return experiment.privacy.spent(experiment.topology, experiment.algorithm, rounds)
+
+    def _end(self, run: Run) -> None:
+        privacy = run.experiment.privacy
+        if privacy is None or privacy.epsilon is None or run.round >= run.experiment.rounds:
+            return
+        if self._spent(run, run.round + 1) > privacy.epsilon * (1 + 1e-9):
+            run.over = True
+            run.stop(f"the privacy budget, ε = {privacy.epsilon:g} at δ = {privacy.delta:g}, is spent")

@@ -1,4 +1,4 @@
-"""Simulated time: it passes after every round, and may end the run."""
+"""Simulated time, which passes after every round and may end the run."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from dfedsam.callbacks.base import Callback, Run
 
 
 class Joins(Callback):
-    """Gives the peers that join for a round the x of the neighbour from which they start."""
+    """Copies to each peer that joins for a round the x of the neighbour from which it starts."""
 
     def before_round(self, run: Run) -> None:
-        """Copy these rows."""
         if run.clock is None or run.clock.present is None:
             return
         W, communicator, size = run.weights, run.communicator, run.x[0].nbytes
@@ -39,7 +38,7 @@ class Timing(Callback):
         self._present: NDArray[np.bool_] | None = None
 
     def on_start(self, run: Run) -> None:
-        """Start the clock, or let it go on from a checkpoint; a resumed run may be over."""
+        """Start the clock, or continue it from a checkpoint; a resumed run may be over."""
         run.clock = run.experiment.start_clock(run.problem, run.x[0].nbytes)
         kept = {name: array for name, array in run.kept.items() if name.startswith("clock.")}
         if run.clock is not None and run.round:
@@ -68,7 +67,7 @@ class Timing(Callback):
         self._keep(run)
 
     def metrics(self, run: Run) -> dict[str, float]:
-        """Simulated seconds, the share of them spent waiting, and with churn the share of peers that are there."""
+        """Simulated seconds, the share of them spent waiting, and with churn the share of peers that are present."""
         if run.clock is None:
             return {}
         members = run.clock.members

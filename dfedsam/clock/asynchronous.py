@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from dfedsam.clock.base import Clock, Exchange, RunTime
+from dfedsam.clock.base import Clock, Exchange, Mask, RunTime
 from dfedsam.clock.fragments import Fragments, FragmentWave
 from dfedsam.clock.links import Edges, Microseconds, microseconds
 from dfedsam.clock.meetings import Meetings, Pairs
@@ -85,13 +85,7 @@ class AsynchronousTime(RunTime):
         self._count(wakings)
         return waves
 
-    def advance(
-        self,
-        round: int,
-        exchanges: Iterable[Exchange],
-        queries: NDArray[np.float64],
-        present: NDArray[np.bool_] | None = None,
-    ) -> None:
+    def advance(self, round: int, exchanges: Iterable[Exchange], queries: NDArray, present: Mask | None = None) -> None:
         pass  # `waves` does
 
     @property
@@ -100,7 +94,7 @@ class AsynchronousTime(RunTime):
         return {"time": time, "time_mean": time, "idle": self._blocked / (self.end * self.edges.n or 1)}
 
     @property
-    def members(self) -> NDArray[np.bool_] | None:
+    def members(self) -> Mask | None:
         return self._presence and self._presence.at(np.arange(self.edges.n), np.full(self.edges.n, self.end))
 
     def restore(self, round: int, arrays: Mapping[str, NDArray]) -> None:

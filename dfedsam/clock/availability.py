@@ -1,4 +1,4 @@
-"""When peers are there: traces of intervals, and a synthetic model of a day."""
+"""When peers are present: traces of intervals, and a synthetic model of a day."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from dfedsam.validation import between, share, whole_number
 
 _BLOCK = 1 << 44  # microseconds: the times of peer i are numbered from i · _BLOCK
 NEVER = _BLOCK >> 1
-"""When a peer comes back that has left for good: after 100 days, later than any run ends."""
+"""When a peer that has left for good comes back: after 100 days, later than any run ends."""
 _LONGEST = 8e6  # seconds of a period
 
 
 class Presence:
-    """Intervals in which peers are there, each with its start and without its end.
+    """Intervals in which peers are present, each with its start and without its end.
 
     Args:
-        n: peers; those without an interval are always there.
+        n: peers; those without an interval are always present.
         intervals: (peer, start, end) in seconds, shape (k, 3); they may overlap, and be empty.
         period: seconds after which all repeat; None: they do not.
     """
@@ -46,11 +46,11 @@ class Presence:
         self._first[who[::-1]] = self._starts[::-1] % _BLOCK
 
     def at(self, peers: NDArray[np.intp], times: Microseconds) -> NDArray[np.bool_]:
-        """Whether each of some peers is there at its time, in microseconds."""
+        """Whether each of some peers is present at its time, in microseconds."""
         return self.next(peers, times) == times
 
     def next(self, peers: NDArray[np.intp], times: Microseconds) -> Microseconds:
-        """When each of some peers is there next: its time itself if it is there; `NEVER` at the earliest if never."""
+        """When each of some peers is next present: its time itself if it is; `NEVER` or later if it never is again."""
         cycle, place = np.divmod(times, self._period) if self._repeats else (0, np.minimum(times, self._period - 1))
         index = np.searchsorted(self._ends, peers * _BLOCK + place, side="right")  # the first interval that ends later
         start = self._starts[np.minimum(index, len(self._starts) - 1)]
@@ -61,7 +61,7 @@ class Presence:
         return np.where(same, times + wait, back)
 
     def deserted(self) -> float | None:
-        """The first second at which nobody is there; None: somebody always is."""
+        """The first second at which no peer is present; None: there is always one."""
         starts, ends = _merged(self._starts % _BLOCK, self._ends % _BLOCK)
         if starts[0] > 0:
             return 0.0
@@ -70,14 +70,14 @@ class Presence:
 
 @dataclass(frozen=True, kw_only=True)
 class Availability(ABC):
-    """When peers are there. Who leaves finishes what it computes; who joins starts from a neighbour's x."""
+    """When peers are present. One that leaves finishes its computation; one that joins starts from a neighbour's x."""
 
     @abstractmethod
     def presence(self, n: int, seed: int) -> Presence:
         """The intervals of n peers."""
 
     def check(self, n: int) -> None:  # noqa: B027  (a model fits any number of peers)
-        """Raise OptionError unless it fits a network of n peers and never leaves nobody."""
+        """Raise OptionError unless it fits a network of n peers and always keeps a peer present."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +86,7 @@ class Trace(Availability):
 
     Args:
         file: CSV of lines "peer, start, end" with seconds; the end may be inf. Peers that it does not name are always
-            there.
+            present.
         period: seconds after which the intervals repeat, above 0; None: they do not, and who left last stays away.
     """
 
@@ -113,23 +113,23 @@ class Trace(Availability):
                 rule = f"must have 0 ≤ start < end ≤ {end:g} in every line, not {start:g} and {stop:g} in line {number}"
                 raise OptionError("file", self.file, rule)
         if (since := self.presence(n, 0).deserted()) is not None:
-            rule = f"must never leave nobody, but nobody is there from second {since:g}"
+            rule = f"must keep at least one peer present, but all are absent from second {since:g}"
             raise OptionError("file", self.file, rule, "let another peer stay, or set a period after which it repeats")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Daily(Availability):
-    """A day's rhythm: the share of peers there follows a sine, and each has its hour.
+    """A daily rhythm: the share of peers present follows a sine, and each peer has a phase of its own.
 
-    At time t a share low + (high − low)(1 + sin(2πt/T))/2 of the peers is there, at least one: those with the highest
+    At time t a share low + (high − low)(1 + sin(2πt/T))/2 of the peers is present, at least one: those with the highest
     scores sin(2πt/T + φ_i) + β_i, φ_i uniform and β_i ~ Beta(2, 5) − 2/7. Source: dasklearn, the simulator of
     sacs-epfl (2025), `churn_manager.py`.
 
     Args:
-        low: smallest share of peers there, in [0, 1].
+        low: smallest share of peers present, in [0, 1].
         high: largest share, in [low, 1].
         period: T, seconds, above 0.
-        moments: of a period at which it is decided who is there, at least 1.
+        moments: number of times in a period at which it is decided which peers are present, at least 1.
     """
 
     public_name = "synthetic"
@@ -154,7 +154,7 @@ class Daily(Availability):
             count = max(1, round(n * (self.low + (self.high - self.low) * (1 + np.sin(angle)) / 2)))
             there = np.argsort(-(np.sin(angle + phases) + biases), kind="stable")[:count]
             found.append(np.stack([there, np.full(count, moment), np.full(count, moment + 1)], axis=1))
-        found.append(np.stack([np.arange(n), np.zeros(n, int), np.zeros(n, int)], axis=1))  # some may never be there
+        found.append(np.stack([np.arange(n), np.zeros(n, int), np.zeros(n, int)], axis=1))  # some may never be present
         scale = self.period / self.moments
         return Presence(n, np.concatenate(found) * [1, scale, scale], self.period)
 

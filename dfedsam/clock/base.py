@@ -26,6 +26,8 @@ Exchange = tuple[csr_array | Way, int]
 """One gossip step: its W, and the bytes of a message; or the way to a server, or from it."""
 Joins = tuple[NDArray[np.intp], NDArray[np.intp]]
 """Peers that join, rising, and the neighbour from whose row each of them starts."""
+Mask = NDArray[np.bool_]
+"""Of peers, shape (n,)."""
 Wait = Literal["neighbourhood", "barrier", "fastest_m", "none"]
 
 
@@ -43,17 +45,17 @@ class RunTime(ABC):
     Attributes:
         clock: its options.
         late: messages of the last round that came too late to be used, under the rule "fastest_m".
-        present: mask of the peers that are there for the next round, shape (n,); None: all, or an asynchronous run.
+        present: mask of the peers that are present in the next round, shape (n,); None: all, or an asynchronous run.
     """
 
     clock: Clock
     late: int = 0
-    present: NDArray[np.bool_] | None = None
+    present: Mask | None = None
 
     @property
     @abstractmethod
-    def members(self) -> NDArray[np.bool_] | None:
-        """Mask of the peers whose metrics are recorded, those there in the last round, shape (n,); None: all."""
+    def members(self) -> Mask | None:
+        """Mask of the peers whose metrics are recorded, those present in the last round, shape (n,); None: all."""
 
     def joins(self, round: int, weights: csr_array, size: float) -> Joins | None:
         """The peers that join for a round, to which it takes a message from a neighbour; None: none does.
@@ -65,9 +67,7 @@ class RunTime(ABC):
         """
         return None
 
-    def weights(
-        self, round: int, weights: csr_array, size: float, present: NDArray[np.bool_] | None = None
-    ) -> csr_array:
+    def weights(self, round: int, weights: csr_array, size: float, present: Mask | None = None) -> csr_array:
         """The W that a round mixes with: W_t, or what absent peers and "fastest_m" leave of it.
 
         Args:
@@ -79,13 +79,7 @@ class RunTime(ABC):
         return weights
 
     @abstractmethod
-    def advance(
-        self,
-        round: int,
-        exchanges: Iterable[Exchange],
-        queries: NDArray[np.float64],
-        present: NDArray[np.bool_] | None = None,
-    ) -> None:
+    def advance(self, round: int, exchanges: Iterable[Exchange], queries: NDArray, present: Mask | None = None) -> None:
         """Let one round pass.
 
         Args:
@@ -125,9 +119,9 @@ class Clock(TimeModel):
             costs no time here. "none": for nobody, which is how asynchronous algorithms run. None: "none" for these,
             else "neighbourhood".
         m: neighbours that "fastest_m" waits for, at least 1.
-        availability: when peers are there: they leave after a round or waking, do nothing while they are absent, and
+        availability: when peers are present: they leave after a round or waking, do nothing while they are absent, and
             start from the x of a neighbour that is drawn at random where they join; both ends of a link to an absent
-            peer keep its weight. None: all are there at all times.
+            peer keep its weight. None: all are present at all times.
     """
 
     public_name = "simulated"
@@ -147,7 +141,7 @@ class Clock(TimeModel):
         if self.m is not None:
             whole_number("m", self.m, 1)
             if self.compute.needs_queries:
-                rule = "must not wait for some neighbours only where times depend on the queries of the same round"
+                rule = "must wait for all neighbours, because times depend on the queries of the same round"
                 raise OptionError("wait", self.wait, rule, "choose another compute profile, or neighbourhood")
 
     def check(self, topology: Topology, *, asynchronous: bool) -> None:
@@ -161,7 +155,7 @@ class Clock(TimeModel):
             if self.availability is not None:
                 with options_within("availability"):
                     self.availability.check(topology.n)
-                _require_symmetric("availability", public_name(type(self.availability)), topology)
+                _require_symmetric("availability", public_name(self.availability), topology)
 
     def _check_rule(self, topology: Topology, asynchronous: bool) -> None:
         if asynchronous and self.wait not in (None, "none"):

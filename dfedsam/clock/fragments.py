@@ -76,7 +76,7 @@ class Fragments:
         transmission: how long a fragment takes its sender's link, along each edge, shape (m,).
         sends: number of fragments, and of the neighbours that each is sent to, at most the smallest degree.
         seed: the run's seed.
-        churn: of peers that are not always there; None: all are.
+        churn: of peers that are not always present; None: all are.
     """
 
     def __init__(

@@ -44,7 +44,7 @@ class Pairs:
         queue: all wakings.
         edges: from whom a peer may learn, sorted by receiver.
         choice: function of k to the edge from the neighbour that each peer meets at its waking k, shape (n,).
-        churn: of peers that are not always there; None: all are.
+        churn: of peers that are not always present; None: all are.
     """
 
     def __init__(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from dfedsam.clock.base import Clock, Exchange, Joins, RunTime, Way
+from dfedsam.clock.base import Clock, Exchange, Joins, Mask, RunTime, Way
 from dfedsam.clock.links import Edges, microseconds
 from dfedsam.random import RandomStream
 from dfedsam.topologies.schedules.unreliable import Links as TopologyLinks
@@ -91,7 +91,7 @@ class SynchronousTime(RunTime):
         return self._pattern(weights).edges
 
     @property
-    def members(self) -> NDArray[np.bool_] | None:
+    def members(self) -> Mask | None:
         return self._members
 
     def joins(self, round: int, weights: csr_array, size: float) -> Joins | None:
@@ -106,9 +106,7 @@ class SynchronousTime(RunTime):
         self.now[peers] += self.clock.links.seconds(Edges(edges.n, neighbours, peers, together=False), size)
         return peers, neighbours
 
-    def weights(
-        self, round: int, weights: csr_array, size: float, present: NDArray[np.bool_] | None = None
-    ) -> csr_array:
+    def weights(self, round: int, weights: csr_array, size: float, present: Mask | None = None) -> csr_array:
         self._leave, self.late = None, 0
         if self.present is not None and not self.present.all():
             links, _ = self._pattern(weights).links
@@ -131,13 +129,7 @@ class SynchronousTime(RunTime):
             self._thin = weights, dropped, self._pattern(weights).links[0].without(dropped)
         return self._thin[2]
 
-    def advance(
-        self,
-        round: int,
-        exchanges: Iterable[Exchange],
-        queries: NDArray[np.float64],
-        present: NDArray[np.bool_] | None = None,
-    ) -> None:
+    def advance(self, round: int, exchanges: Iterable[Exchange], queries: NDArray, present: Mask | None = None) -> None:
         ready = self._computed(round, queries, present)
         if self.clock.compute.buckets:
             ready += self.clock.compute.delays(len(ready), self.now, queries, self._debts)
@@ -169,7 +161,7 @@ class SynchronousTime(RunTime):
         self._find_present()
 
     def _find_present(self) -> None:
-        """Who is there when it is ready for the next round; if nobody is, the first to come back are waited for."""
+        """Which peers are present when ready for the next round; if none is, it waits for the first to come back."""
         if self._presence is None:
             return
         peers, now = np.arange(len(self.now)), microseconds(self.now)
@@ -179,9 +171,7 @@ class SynchronousTime(RunTime):
             now = np.maximum(now, back.min())
         self.present = self._presence.at(peers, now)
 
-    def _computed(
-        self, round: int, queries: NDArray[np.float64], present: NDArray[np.bool_] | None
-    ) -> NDArray[np.float64]:
+    def _computed(self, round: int, queries: NDArray[np.float64], present: Mask | None) -> NDArray[np.float64]:
         stream = RandomStream(self.seed, "compute time", round, 0, range(len(self.now)))
         seconds = self.clock.compute.seconds(stream, queries)
         return self.now + (seconds if present is None else np.where(present, seconds, 0))

@@ -54,7 +54,7 @@ class Queue:
         durations: of every peer before its waking k, for k = 0, 1, …, each at least 1, shape (n,).
         delays: function of some peers and of when they start to compute, to what adds to these durations; None: nothing
             does. It is called for the wakings of a peer in their order.
-        presence: when peers are there; one that is not when it would start to compute joins later, which is a waking.
+        presence: when peers are present; one that is absent when it would start to compute joins later, as a waking.
     """
 
     def __init__(
@@ -140,7 +140,7 @@ class Wave:
 
 @dataclass(frozen=True)
 class Churn:
-    """Peers that are not always there.
+    """Peers that are not always present.
 
     Args:
         presence: when they are.
@@ -167,7 +167,7 @@ class Churn:
         return which, first + (drawn * count).astype(np.intp)
 
     def neighbours(self, wakings: Wakings, edges: Edges) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """The wakings at which a peer joins and has a neighbour there, and the neighbour that it chooses."""
+        """The wakings at which a peer joins and has a neighbour present, and the neighbour that it chooses."""
         joining = np.flatnonzero(wakings.joins)
         degrees = edges.in_degrees[wakings.peers[joining]]
         first = np.searchsorted(edges.receivers, wakings.peers[joining])
@@ -207,7 +207,7 @@ class Mailboxes:
         queue: all wakings.
         edges: whom each peer sends its row to after each of its wakings, sorted by receiver.
         delays: of a message along each edge, at least 0, shape (m,).
-        churn: of peers that are not always there; None: all are.
+        churn: of peers that are not always present; None: all are.
     """
 
     def __init__(self, queue: Queue, edges: Edges, delays: Microseconds, churn: Churn | None = None) -> None:
@@ -255,7 +255,7 @@ class Mailboxes:
         return _Reads(versions, uses, starts, counts, None if uses is None else wakings.joins)
 
     def _uses(self, churn: Churn, wakings: Wakings, counts: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which of the versions that come along count: those of peers that are there, and one where a peer joins."""
+        """Which of the versions that come along count: those of peers that are present, and one where a peer joins."""
         edges = self._edges
         of_edge = counts[edges.receivers] + 1
         edge = np.repeat(np.arange(len(of_edge)), of_edge)

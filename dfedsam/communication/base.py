@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 from scipy.sparse import csr_array
 
+from dfedsam.communication.kernels import Decoded, Finish
 from dfedsam.communication.partition import Assign, Partition
 from dfedsam.communication.threads import ThreadPool
 from dfedsam.sparse_rows import SparseRows
@@ -35,11 +36,11 @@ class MixingPlan(Protocol):
     def receive(self, messages: NDArray[np.uint8]) -> NDArray[np.uint8]: ...
     def add(
         self,
-        own: NDArray | SparseRows,
-        remote: NDArray | SparseRows,
+        own: Decoded,
+        remote: Decoded,
         target: NDArray,
-        finish: Callable[[slice], None] | None,
-        prepare: Callable[[slice], None] | None = None,
+        finish: Finish | None,
+        prepare: Finish | None = None,
     ) -> None: ...
     def free(self) -> None: ...
 
@@ -119,10 +120,10 @@ class Communicator(ABC):
         self,
         W: csr_array,
         messages: NDArray[np.uint8],
-        own: NDArray | SparseRows,
-        decode: Callable[[NDArray[np.uint8]], NDArray | SparseRows],
+        own: Decoded,
+        decode: Callable[[NDArray[np.uint8]], Decoded],
         target: NDArray,
-        finish: Callable[[slice], None] | None = None,
+        finish: Finish | None = None,
         encode: Callable[[slice, bool], None] | None = None,
     ) -> None:
         """One gossip step of encoded rows: adds the block's rows of W @ X, where X stacks all decoded messages.

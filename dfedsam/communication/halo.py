@@ -1,17 +1,15 @@
 """Mixing across ranks: the rows of other ranks' peers arrive by persistent neighbourhood collectives."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from dfedsam.communication.kernels import WeightRows
+from dfedsam.communication.kernels import Decoded, Finish, WeightRows
 from dfedsam.communication.partition import Partition
 from dfedsam.communication.rank_sums import RankSums
 from dfedsam.communication.threads import ThreadPool
-from dfedsam.sparse_rows import SparseRows
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -180,11 +178,11 @@ class RankPlan:
 
     def add(
         self,
-        own: NDArray | SparseRows,
-        remote: NDArray | SparseRows,
+        own: Decoded,
+        remote: Decoded,
         target: NDArray,
-        finish: Callable[[slice], None] | None,
-        prepare: Callable[[slice], None] | None = None,
+        finish: Finish | None,
+        prepare: Finish | None = None,
     ) -> None:
         """See `Communicator.add_encoded`; all arrays are C-contiguous. Rows are written before, since some are sent."""
         assert prepare is None

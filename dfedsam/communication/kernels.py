@@ -26,6 +26,11 @@ try:
 except ImportError:  # a scipy that has moved it: same sums in the same order, slower
     _csr_matvecs = None
 
+Decoded = NDArray | SparseRows
+"""Rows of x, or what a compressor makes of them."""
+Finish = Callable[[slice], None]
+"""Called with rows of the result as soon as they are complete, while they are in cache; or with rows to prepare."""
+
 _CACHED_BYTES = 1 << 19  # of output that is set to zero and added to while in cache
 _PREPARED_BYTES = 1 << 18  # of input that is prepared at once, before the sums that wait for it
 _A_THREAD = 4  # chunks of output for each thread, at least
@@ -71,7 +76,7 @@ class WeightRows(NamedTuple):
         return split
 
 
-def accumulate(rows: WeightRows, x: NDArray | SparseRows, out: NDArray) -> None:
+def accumulate(rows: WeightRows, x: Decoded, out: NDArray) -> None:
     """out += rows @ x, one product after another in the order of the columns.
 
     Args:
@@ -106,13 +111,13 @@ def _accumulate_entries(rows: WeightRows, x: SparseRows, out: NDArray) -> None:
 
 
 def multiply(
-    pieces: Sequence[tuple[WeightRows, NDArray | SparseRows]],
+    pieces: Sequence[tuple[WeightRows, Decoded]],
     out: NDArray,
     pool: ThreadPool,
     *,
     add: bool = False,
-    finish: Callable[[slice], None] | None = None,
-    prepare: Callable[[slice], None] | None = None,
+    finish: Finish | None = None,
+    prepare: Finish | None = None,
 ) -> None:
     """out = Σ rows @ x over the pieces, in their order; every thread computes some of the output's rows.
 
@@ -151,12 +156,12 @@ def multiply(
 
 
 def _add_sparse(
-    pieces: Sequence[tuple[WeightRows, NDArray | SparseRows]],
+    pieces: Sequence[tuple[WeightRows, Decoded]],
     out: NDArray,
     pool: ThreadPool,
     add: bool,
-    finish: Callable[[slice], None] | None,
-    prepare: Callable[[slice], None] | None,
+    finish: Finish | None,
+    prepare: Finish | None,
 ) -> None:
     """`multiply` for rows of few entries, by one thread: numpy adds scattered entries with the interpreter locked."""
     if prepare is not None:
@@ -204,9 +209,7 @@ def _sum_while_preparing(
     return [chunk for chunk, waits in zip(chunks, wait.tolist(), strict=True) if waits]
 
 
-def _add_or_set(
-    rows: WeightRows, x: NDArray | SparseRows, out: NDArray, add: bool, compiled: ModuleType | None
-) -> None:
+def _add_or_set(rows: WeightRows, x: Decoded, out: NDArray, add: bool, compiled: ModuleType | None) -> None:
     if compiled is not None:
         compiled.multiply(*rows, x, out, add)
         return

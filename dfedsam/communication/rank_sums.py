@@ -1,11 +1,9 @@
 """The sums of one rank, in pieces whose order is that of a single process."""
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.communication.kernels import WeightRows, multiply
+from dfedsam.communication.kernels import Decoded, Finish, WeightRows, multiply
 from dfedsam.communication.partition import Partition
 from dfedsam.communication.threads import ThreadPool
 from dfedsam.sparse_rows import SparseRows
@@ -48,13 +46,13 @@ class RankSums:
 
     def add(
         self,
-        own: NDArray | SparseRows,
-        remote: NDArray | SparseRows,
+        own: Decoded,
+        remote: Decoded,
         out: NDArray,
         pool: ThreadPool,
         *,
         add: bool = False,
-        finish: Callable[[slice], None] | None = None,
+        finish: Finish | None = None,
     ) -> None:
         """out = the block's rows of W @ X, from its own rows (b, d) and those received (m, d); see `multiply`."""
         pieces = [(self._below, remote), (self._own, own), (self._above, remote)]
@@ -62,7 +60,7 @@ class RankSums:
             pieces.append((self._mixed, self._side_by_side(own, remote)))
         multiply(pieces, out, pool, add=add, finish=finish)
 
-    def _side_by_side(self, own: NDArray | SparseRows, remote: NDArray | SparseRows) -> NDArray | SparseRows:
+    def _side_by_side(self, own: Decoded, remote: Decoded) -> Decoded:
         if isinstance(own, SparseRows) and isinstance(remote, SparseRows):
             return SparseRows.concatenate(own.rows(self._from_own), remote.rows(self._from_remote))
         assert isinstance(own, np.ndarray)

@@ -1,6 +1,5 @@
 """All peers in one process: no MPI library is needed."""
 
-from collections.abc import Callable
 from typing import TypeVar
 
 import numpy as np
@@ -8,10 +7,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from dfedsam.communication.base import Communicator
-from dfedsam.communication.kernels import WeightRows, add_rows, multiply
+from dfedsam.communication.kernels import Decoded, Finish, WeightRows, add_rows, multiply
 from dfedsam.communication.threads import ThreadPool
 from dfedsam.machine import cores, threads_per_rank
-from dfedsam.sparse_rows import SparseRows
 
 T = TypeVar("T")
 
@@ -61,11 +59,11 @@ class _LocalPlan:
 
     def add(
         self,
-        own: NDArray | SparseRows,
-        remote: NDArray | SparseRows,
+        own: Decoded,
+        remote: Decoded,
         target: NDArray,
-        finish: Callable[[slice], None] | None,
-        prepare: Callable[[slice], None] | None = None,
+        finish: Finish | None,
+        prepare: Finish | None = None,
     ) -> None:
         multiply([(self._rows, own)], target, self._pool, add=True, finish=finish, prepare=prepare)
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dfedsam import cache
+from dfedsam import whole_files
 from dfedsam.data.examples import Examples
 
 TOPICS = {
@@ -41,12 +41,12 @@ def load() -> Examples:
     Raises:
         ValueError: if one of the four libraries is not installed.
     """
-    path = cache.cache_folder() / f"docstring_topics-{_fingerprint()}.json"
+    path = whole_files.cache_folder() / f"docstring_topics-{_fingerprint()}.json"
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         found = {library: _paragraphs(_root(library)) for library in TOPICS}
-        cache.store(path, json.dumps(found).encode())
+        whole_files.store(path, json.dumps(found).encode())
     return _balanced([found[library] for library in TOPICS])
 
 

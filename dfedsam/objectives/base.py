@@ -112,15 +112,7 @@ class Problem(ABC):
         raise ValueError(f"{type(self).__name__} gives no losses by example")
 
     def scores(self, x: NDArray, batch: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
-        """The class scores behind the losses, if `num_scores` is above 0; these are queries too.
-
-        Args:
-            x: candidates, shape (p, q, dim).
-            batch: these peers' minibatches, shape (p, …).
-            rows: the p rows of these peers in the block.
-
-        Returns:
-            Scores, shape (p, q, num_scores).
+        """The class scores behind the losses, if `num_scores` is above 0: as `losses`, but shape (p, q, num_scores).
 
         Raises:
             ValueError: if the objective gives losses only.
@@ -129,6 +121,20 @@ class Problem(ABC):
 
     def score_gradient(self, scores: NDArray, batch: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
         """The gradient of the loss by the scores (p, num_scores) of one candidate a peer, of their shape: no query."""
+        raise ValueError(f"{type(self).__name__} gives losses only; choose an estimator of losses, such as one_sided")
+
+    def score_curvature(self, jacobian: NDArray, scores: NDArray, batch: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
+        """F with FᵀF = JᵀAJ, where A is the Hessian by the scores of the loss without a peer's weight: no query.
+
+        Args:
+            jacobian: J, of the scores, shape (p, num_scores, dim).
+            scores: of one candidate a peer, shape (p, num_scores).
+            batch: these peers' minibatches, shape (p, …).
+            rows: the p rows of these peers in the block.
+
+        Returns:
+            F, a new array of J's shape.
+        """
         raise ValueError(f"{type(self).__name__} gives losses only; choose an estimator of losses, such as one_sided")
 
     def gradients(self, x: NDArray, batch: NDArray, rows: Rows = ALL_ROWS) -> NDArray:

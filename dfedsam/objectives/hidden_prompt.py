@@ -39,7 +39,6 @@ class HiddenPrompt(Objective):
         at_least("noise", self.noise, 0)
 
     def build(self, peers: int, block: Peers, seed: int, dtype: DTypeLike) -> HiddenPromptProblem:
-        """Draw the hidden prompt; see Objective.build."""
         return HiddenPromptProblem(self, seed, np.dtype(dtype))
 
 
@@ -78,7 +77,6 @@ class HiddenPromptProblem(Problem):
         return np.array(batch)
 
     def evaluate(self, x: NDArray) -> dict[str, NDArray]:
-        """See HiddenPrompt, each (k,)."""
         chances = self._choices.rows(x.astype(np.float64))
         return {
             "loss": 1 - np.take_along_axis(chances, self.hidden[None, :, None], axis=-1)[..., 0].mean(axis=-1),

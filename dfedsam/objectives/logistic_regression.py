@@ -83,7 +83,6 @@ class LogisticRegression(Objective):
         whole_number("min_examples", self.min_examples, 1)
 
     def build(self, peers: int, block: Peers, seed: int, dtype: DTypeLike) -> LogisticRegressionProblem:
-        """Draw or read the data and split them; see Objective.build."""
         return LogisticRegressionProblem(self, *self._examples(peers, seed), block, dtype)
 
     @property
@@ -195,6 +194,7 @@ class LogisticRegressionProblem(Problem):
         labels, own = data.labels, [shards[i] for i in block]
         self.options, self._names = options, data.names
         self.classes = int(labels.max()) + 1
+        self._every_class = np.arange(self.classes)[:, None]
         self.dim = self.classes * features.shape[1]
         self._test = features[data.test], labels[data.test]
         self._validation = features[data.validation], labels[data.validation]
@@ -205,7 +205,6 @@ class LogisticRegressionProblem(Problem):
         self._labels = labels[np.concatenate(own)]
 
     def start(self) -> NDArray:
-        """Zero, shape (dim,)."""
         return np.zeros(self.dim, self._features.dtype)
 
     def sizes(self) -> NDArray[np.float64]:
@@ -249,12 +248,13 @@ class LogisticRegressionProblem(Problem):
     def gradients(self, x: NDArray, batch: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
         if batch.min(initial=0) < 0:
             return np.concatenate([self.gradients(x[i : i + 1], one) for i, one in enumerate(_unpadded(batch))])
-        features, labels = self._features[batch], self._labels[batch]
+        features, labels = self._features.take(batch, axis=0), self._labels.take(batch)
         residual = _softmax(self._logits(x[:, None], features)[:, 0])
-        residual[np.arange(len(x))[:, None], labels, np.arange(batch.shape[1])] -= 1
+        residual -= labels[:, None] == self._every_class
         residual /= batch.shape[1]
         gradients = np.matmul(residual, features).reshape(len(x), self.dim)
-        return gradients + self.options.l2 * x
+        gradients += self.options.l2 * x
+        return gradients
 
     def full_gradients(self, x: NDArray) -> NDArray:
         own = [first + np.arange(count) for first, count in zip(self._first, self._counts, strict=True)]
@@ -288,8 +288,18 @@ def _unpadded(batch: NDArray) -> list[NDArray]:
 
 
 def _softmax(logits: NDArray) -> NDArray:
-    """Over the classes of logits (…, classes, examples), in their memory."""
-    logits -= logits.max(axis=-2, keepdims=True)
+    """Over the classes of logits (…, classes, examples), in their memory; class by class, for they are few."""
+    logits -= _over_classes(np.maximum, logits)
     np.exp(logits, out=logits)
-    logits /= logits.sum(axis=-2, keepdims=True)
+    logits /= _over_classes(np.add, logits)
     return logits
+
+
+def _over_classes(function: np.ufunc, logits: NDArray) -> NDArray:
+    """`function.reduce` over the classes, shape (…, 1, examples), in its order; it is slow across rows."""
+    if logits.shape[-1] == 1:  # it sums them in another order
+        return function.reduce(logits, axis=-2, keepdims=True)
+    total = logits[..., :1, :].copy()
+    for c in range(1, logits.shape[-2]):
+        function(total, logits[..., c : c + 1, :], out=total)
+    return total

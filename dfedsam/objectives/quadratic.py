@@ -57,7 +57,6 @@ class Quadratic(Objective):
         return Solution(problem.optimum, lambda x: float(problem.evaluate(x[None])["loss"][0]))
 
     def build(self, peers: int, block: Peers, seed: int, dtype: DTypeLike) -> QuadraticProblem:
-        """Draw the block's optima; see Objective.build."""
         return QuadraticProblem(self, peers, block, seed, np.dtype(dtype))
 
 
@@ -106,7 +105,6 @@ class QuadraticProblem(Problem):
         return self.optima if len(self.optima) == 1 else self.optima[rows]
 
     def start(self) -> NDArray:
-        """Zero, shape (dim,)."""
         return np.zeros(self.dim, self.dtype)
 
     def minibatch(self, stream: RandomStream, rows: Rows = ALL_ROWS) -> NDArray:

@@ -91,12 +91,12 @@ class Privacy(ABC):
     def check(self, topology: Topology, algorithm: Algorithm) -> None:
         """Raise OptionError unless this mechanism covers all that the algorithm releases."""
         if algorithm.estimates() is None:
-            rule = f"must consist of plain local steps and gossip for the privacy mechanism {public_name(type(self))}"
-            raise OptionError("algorithm", public_name(type(algorithm)), rule, "choose dpsgd, dfedavg or dfedsam")
+            rule = f"must consist of plain local steps and gossip for the privacy mechanism {public_name(self)}"
+            raise OptionError("algorithm", public_name(algorithm), rule, "choose dpsgd, dfedavg or dfedsam")
         gossip = algorithm.gossip_of_x()
         if gossip is not None and gossip.queries:
             rule = "must not choose rows by a peer's own losses, to which no noise is added"
-            raise OptionError("algorithm.gossip", public_name(type(gossip)), rule, "choose plain, flood or clipped")
+            raise OptionError("algorithm.gossip", public_name(gossip), rule, "choose plain, flood or clipped")
 
     def check_problem(self, problem: Problem) -> None:
         """Raise OptionError unless the problem gives what the mechanism needs; called before anything is written."""
@@ -112,7 +112,7 @@ class Privacy(ABC):
 
     def spent_at(self, releases: float) -> float:
         """ε at δ towards a peer whose Rényi divergence is that of so many releases to an observer of everything."""
-        raise NotImplementedError(f"{public_name(type(self))} has no pairwise losses")
+        raise NotImplementedError(f"{public_name(self)} has no pairwise losses")
 
     @abstractmethod
     def describe(self, algorithm: Algorithm) -> str:
@@ -157,17 +157,13 @@ class ScalarPrivacy(Privacy):
         super().check(topology, algorithm)
         estimator = getattr(algorithm, "estimator", None)
         if estimator is None or not estimator.releases_scalars:
-            rule = (
-                f"must use differences of losses, which the privacy mechanism {public_name(type(self))} adds noise to"
-            )
-            raise OptionError(
-                "algorithm.estimator", public_name(type(estimator)), rule, "choose two_point or one_sided"
-            )
+            rule = f"must use differences of losses, which the privacy mechanism {public_name(self)} adds noise to"
+            raise OptionError("algorithm.estimator", public_name(estimator), rule, "choose two_point or one_sided")
 
     def check_problem(self, problem: Problem) -> None:
         if not problem.gives_example_losses:
             rule = "must have an objective with one loss per example: a mean is not clipped example by example"
-            raise OptionError("privacy", public_name(type(self)), rule, "choose a black box that gives scores")
+            raise OptionError("privacy", public_name(self), rule, "choose a black box that gives scores")
 
     def minibatch(self, problem: Problem, stream: RandomStream, rows: Rows) -> NDArray[np.int64]:
         """The examples of some peers in a local step, shape (p, b), padded with −1."""
@@ -231,8 +227,8 @@ class MessagePrivacy(Privacy):
         super().check(topology, algorithm)
         gossip = algorithm.gossip_of_x()
         if gossip is None or gossip.sends_coefficients or not gossip.is_exact:
-            rule = f"must send rows of x, to which the privacy mechanism {public_name(type(self))} adds noise"
-            name = "none" if gossip is None else public_name(type(gossip))
+            rule = f"must send rows of x, to which the privacy mechanism {public_name(self)} adds noise"
+            name = "none" if gossip is None else public_name(gossip)
             raise OptionError("algorithm.gossip", name, rule, "choose plain")
 
     def protect(

@@ -132,7 +132,7 @@ class ZipDL(MessagePrivacy):
         assert gossip is not None  # checked above
         if gossip.num_steps(topology) != 1 or gossip.multipliers(np.array([0.5]), W) != 0.5:
             rule = "must be one step x ← W x, over which noise cancels, for the privacy mechanism zip_dl"
-            raise OptionError("algorithm.gossip", public_name(type(gossip)), rule, "choose plain")
+            raise OptionError("algorithm.gossip", public_name(gossip), rule, "choose plain")
         if topology.sums != "both" or abs(W - W.T).max() > 1e-12 or W.diagonal().min() <= 0:
             rule = "must have symmetric weights with one above 0 for each peer itself, over which noise cancels"
             raise OptionError("privacy", "zip_dl", rule, "choose the weights metropolis")

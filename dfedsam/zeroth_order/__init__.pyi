@@ -10,7 +10,7 @@ from .finite_differences import (
 from .low_rank import LOZO as LOZO, SubZero as SubZero
 from .policy_gradient import PolicyGradient as PolicyGradient
 from .scaled import Adam as Adam, HiSo as HiSo, Sign as Sign
-from .score_sketch import ScoreSketch as ScoreSketch
+from .score_sketch import GaussNewton as GaussNewton, ScoreSketch as ScoreSketch
 from .seed_pool import FedKSeed as FedKSeed
 from .spsa import SPSA as SPSA
 from .tilted import Tilted as Tilted

@@ -1,4 +1,4 @@
-"""Gradients from class scores: a sketch of the scores' Jacobian that every query improves."""
+"""Class scores: a sketch of their Jacobian that every query improves, for gradients and Gauss-Newton steps."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dfedsam.context import Oracle
 from dfedsam.errors import OptionError
 from dfedsam.objectives.base import Problem
+from dfedsam.registry import public_name
 from dfedsam.validation import positive, whole_number
 from dfedsam.zeroth_order.base import MOST_QUERIES, Estimator
 from dfedsam.zeroth_order.directions import directions_without_replacement, remaining
@@ -72,7 +73,7 @@ class ScoreSketch(Estimator):
         if not problem.num_scores:
             rule = "needs class scores of the same examples in each query, which this objective does not provide"
             hint = "choose prompt_tuning with batch_size 0 and perturb 0, or the estimator one_sided"
-            raise OptionError("estimator", "score_sketch", rule, hint)
+            raise OptionError("estimator", public_name(type(self)), rule, hint)
         if self.directions > problem.dim:
             rule = f"must be at most {problem.dim}, since no more directions are orthogonal"
             raise OptionError("estimator.directions", self.directions, rule)
@@ -88,21 +89,97 @@ class ScoreSketch(Estimator):
         self, oracle: Oracle, x: NDArray, state: ScoreSketchState, purpose: str
     ) -> tuple[NDArray, ScoreSketchState]:
         # One product for each peer, so that no peer's bits depend on another.
-        jacobian, position, q, dim = state.jacobian, state.position, self.directions, x.shape[1]
-        u = directions_without_replacement(oracle.random(purpose), position, q, dim, x.dtype)
-        candidates = np.empty((len(x), q + 1, dim), x.dtype)
+        q, dim = self.directions, x.shape[1]
+        u, scores, residual = self._query(oracle, x, state, purpose)
+        r = oracle.problem.score_gradient(scores, oracle.batch, oracle.rows)
+        derivatives = np.matmul(residual, r[:, :, None]).swapaxes(1, 2)
+        weight = remaining(state.position, q, dim) / (q * dim)
+        derivatives *= weight.astype(x.dtype)[:, None, None]
+        estimate = (np.matmul(r[:, None], state.jacobian) + np.matmul(derivatives, u))[:, 0]
+        _learn(state, u, residual)
+        return estimate, state
+
+    def _query(
+        self, oracle: Oracle, x: NDArray, state: ScoreSketchState, purpose: str
+    ) -> tuple[NDArray, NDArray, NDArray]:
+        """The next directions u (p, q, dim), s(x) (p, scores), and what the sketch lacks along u: (p, q, scores)."""
+        u = directions_without_replacement(oracle.random(purpose), state.position, self.directions, x.shape[1], x.dtype)
+        candidates = np.empty((len(x), self.directions + 1, x.shape[1]), x.dtype)
         np.multiply(u, self.mu, out=candidates[:, 1:])
         candidates[:, 0] = 0
         candidates += x[:, None]
         scores = oracle.scores(candidates)
-        r = oracle.problem.score_gradient(scores[:, 0], oracle.batch, oracle.rows)
         residual = (scores[:, 1:] - scores[:, :1]) / x.dtype.type(self.mu)
-        residual -= np.matmul(u, jacobian.swapaxes(1, 2))
-        derivatives = np.matmul(residual, r[:, :, None]).swapaxes(1, 2)
-        weight = remaining(position, q, dim) / (q * dim)
-        derivatives *= weight.astype(x.dtype)[:, None, None]
-        estimate = (np.matmul(r[:, None], jacobian) + np.matmul(derivatives, u))[:, 0]
-        residual /= dim
-        jacobian += np.matmul(residual.swapaxes(1, 2), u)
-        position += 1
-        return estimate, state
+        residual -= np.matmul(u, state.jacobian.swapaxes(1, 2))
+        return u, scores[:, 0], residual
+
+
+def _learn(state: ScoreSketchState, u: NDArray, residual: NDArray) -> None:
+    """Broyden's update of the sketch; overwrites the residual."""
+    residual /= u.shape[2]
+    state.jacobian += np.matmul(residual.swapaxes(1, 2), u)
+    state.position += 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class GaussNewton(ScoreSketch):
+    """Levenberg and Marquardt's step on the score sketch's model of the loss. Costs q + 1 queries.
+
+    The sketch J gives curvature at no query, too. With A the loss's Hessian by the scores, known exactly, this is not
+    an estimate of the gradient but of the damped Gauss-Newton step
+
+        p = (H + λ c I)⁻¹ Jᵀr,        H = JᵀAJ,        c = tr H / number of orthogonal directions that J knows.
+
+    A learning rate of 1 without momentum minimises the model, and the scale of the loss does not matter (that of
+    `objective.weigh_by` does). J is updated first, and Jᵀr used without a correction: within the first cycle the step
+    grows with what is known, afterwards it lags by up to a cycle.
+
+    Each peer divides by its own curvature. So peers with different data agree on a point where the mean of p is zero,
+    not exactly that of the gradients.
+
+    Source: Levenberg (1944) and Marquardt (1963); the generalised Gauss-Newton matrix of Schraudolph (2002), "Fast
+    curvature matrix-vector products for second-order gradient descent".
+
+    Args:
+        directions: q, random directions of a step, from 1 to d.
+        mu: μ, the step along a direction, in units of x, above 0.
+        damping: λ, in units of the mean curvature, above 0. A large one turns p to the gradient, of length /(λc).
+    """
+
+    damping: float = 10.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        positive("damping", self.damping)
+
+    def estimate(
+        self, oracle: Oracle, x: NDArray, state: ScoreSketchState, purpose: str
+    ) -> tuple[NDArray, ScoreSketchState]:
+        u, scores, residual = self._query(oracle, x, state, purpose)
+        _learn(state, u, residual)
+        r = oracle.problem.score_gradient(scores, oracle.batch, oracle.rows)
+        g = np.matmul(r[:, None], state.jacobian)[:, 0]
+        root = oracle.problem.score_curvature(state.jacobian, scores, oracle.batch, oracle.rows)
+        known = np.minimum(state.position * self.directions, x.shape[1])
+        curvature = np.einsum("psd,psd->p", root, root) / known
+        damping = np.where(curvature > 0, self.damping * curvature, 1).astype(x.dtype)
+        return damped_solution(root, g, damping), state
+
+
+def damped_solution(root: NDArray, g: NDArray, damping: NDArray) -> NDArray:
+    """(FᵀF + λI)⁻¹ g, row by row, by the smaller of two systems (Woodbury's identity).
+
+    Args:
+        root: F, shape (p, m, dim).
+        g: shape (p, dim).
+        damping: λ > 0, shape (p,).
+    """
+    _, m, dim = root.shape
+    if m < dim:
+        small = np.matmul(root, root.swapaxes(1, 2))
+        small[:, range(m), range(m)] += damping[:, None]
+        inner = np.linalg.solve(small, np.matmul(root, g[:, :, None]))
+        return (g - np.matmul(root.swapaxes(1, 2), inner)[:, :, 0]) / damping[:, None]
+    large = np.matmul(root.swapaxes(1, 2), root)
+    large[:, range(dim), range(dim)] += damping[:, None]
+    return np.linalg.solve(large, g[:, :, None])[:, :, 0]

@@ -22,7 +22,7 @@ from sphinx.application import Sphinx
 from sphinx.ext.napoleon import Config, GoogleDocstring
 
 from dfedsam import registry
-from dfedsam.launch import help as plugin_help, lists
+from dfedsam.launch import help as plugin_help
 from dfedsam.launch.cli import main
 from dfedsam.launch.commands import COMMANDS
 
@@ -125,7 +125,7 @@ def _table(plugins: dict[str, registry.Plugin], columns: dict[str, Row], kind: s
         yield f"   {'*' if i == 0 else ' '} - {cell}"
     for name, plugin in plugins.items():
         yield f"   * - :ref:`{name} <{kind}-{name}>`"
-        yield f"     - {' '.join(escape([lists.sentence(plugin)]))}"
+        yield f"     - {' '.join(escape([plugin_help.sentence(plugin)]))}"
         for row in columns.values():
             yield f"     - {row.get(name, '–')}"
     yield ""
@@ -181,7 +181,7 @@ def _default(key: str, value: Any) -> str:
         return "required"
     if key == "seed":
         return "the run's"
-    kind, value = registry.kind_of(key), lists.plugin_name(key, value)
+    kind, value = registry.kind_of(key), plugin_help.plugin_name(key, value)
     if kind and value in registry.plugins(kind):
         return f":ref:`{value} <{kind}-{value}>`"
     return "–" if value in (None, "") else f"``{' '.join(str(value).split())}``"  # in one line

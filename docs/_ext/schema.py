@@ -15,7 +15,7 @@ if typing.TYPE_CHECKING:
 
 from dfedsam import registry
 from dfedsam.experiment import Experiment
-from dfedsam.launch import help as plugin_help, lists, signatures
+from dfedsam.launch import help as plugin_help, signatures
 from dfedsam.launch.options import command
 
 SIMPLE = {int: "integer", float: "number", bool: "boolean", str: "string", dict: "object", type(None): "null"}
@@ -68,7 +68,7 @@ def plugin(kind: str) -> Schema:
             {
                 "type": "object",
                 "title": name,
-                "description": lists.sentence(one),
+                "description": plugin_help.sentence(one),
                 "properties": {"class_path": {"const": name}, "init_args": {"type": "object", "properties": options}},
                 "required": ["class_path"],
             }

@@ -12,7 +12,7 @@ from dfedsam.launch.sweeps.plan import Run
 from dfedsam.launch.sweeps.spec import Point
 from dfedsam.objectives import Problem
 
-ETA = 3  # of the candidates, one in so many goes on, at so many times the queries
+ETA = 3  # one in ETA candidates continues, with ETA times the queries
 RUNGS = 3
 LEAST = 2  # candidates
 USUAL = ETA**RUNGS  # candidates without a budget
@@ -20,7 +20,7 @@ _FREE = ("algorithm.lr", "algorithm.weight_decay", "algorithm.sigma")  # they ch
 
 
 def sizes(candidates: int) -> list[int]:
-    """The candidates of each rung; the last rung plays whole runs."""
+    """The candidates of each rung; the last rung executes whole runs."""
     return [math.ceil(candidates / ETA**rung) for rung in range(RUNGS)]
 
 

@@ -56,7 +56,7 @@ class Slurm:
             if not _is_line(getattr(self, name)):
                 raise OptionError(f"slurm.{name}", getattr(self, name), "must be text of one line; quote it")
         if self.time and not re.fullmatch(r"\d+(-\d+)?(:\d\d){0,2}", self.time):
-            raise OptionError("slurm.time", self.time, "must be as SLURM has it, such as 2:00:00 or 1-12:00:00")
+            raise OptionError("slurm.time", self.time, "must be in SLURM's format, such as 2:00:00 or 1-12:00:00")
         for name in ("modules", "setup", "options"):
             lines = getattr(self, name)
             if not isinstance(lines, list | tuple) or not all(map(_is_line, lines)):
@@ -117,7 +117,7 @@ def _script(slurm: Slurm, study: Path, tasks: Sequence[int], ranks: int, more: S
     study = study.absolute()
     for path in (study, Path.cwd()):
         if not _is_line(str(path)):
-            raise OptionError("out", study, "must be a path of one line, since it stands in a batch script")
+            raise OptionError("out", study, "must be a path of one line, since it is written into a batch script")
     start = _ALONE if ranks == 1 else _STARTS.get(slurm.launcher, slurm.launcher).format(ranks=ranks)
     steps = start.startswith("srun")
     head = {

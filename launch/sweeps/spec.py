@@ -121,7 +121,7 @@ def _known(path: Path, what: str, given: Any, known: tuple[str, ...]) -> None:
             nearest = difflib.get_close_matches(str(key), known, n=1)
             guess = f"; did you mean {nearest[0]}?" if nearest else ""
             if key in _EXPERIMENT_KEYS:
-                guess = "; an experiment's file is run by `dfedsam run --config`, or stands under base"
+                guess = "; an experiment's file is run by `dfedsam run --config`, or belongs under base"
             raise ValueError(f"{path}: {key} is not a {what} of a sweep: there are {', '.join(known)}{guess}")
 
 
@@ -147,7 +147,7 @@ def _zips(path: Path, groups: Any) -> list[tuple[Point, ...]]:
         lengths = {option: len(values) for option, values in lists.items()}
         if len(set(lengths.values())) > 1:
             counted = ", ".join(f"{option} has {count}" for option, count in lengths.items())
-            raise ValueError(f"{path}: the lists of a zip must be of one length, but {counted} values")
+            raise ValueError(f"{path}: the lists of a zip must have the same length, but {counted} values")
         axes.append(tuple(dict(zip(lists, values, strict=True)) for values in zip(*lists.values(), strict=True)))
     return axes
 
@@ -166,7 +166,7 @@ def _seeds(path: Path, seeds: Any) -> tuple[int, ...]:
         return tuple(range(seeds))
     if isinstance(seeds, list) and seeds and all(type(seed) is int and seed >= 0 for seed in seeds):
         return tuple(seeds)
-    rule = f"must be how many, from 1 to {_MOST_SEEDS:,}, or a list of them, such as [0, 1, 2]"
+    rule = f"must be the number of seeds, from 1 to {_MOST_SEEDS:,}, or a list of seeds, such as [0, 1, 2]"
     raise ValueError(f"{path}: seeds is {seeds}: it {rule}")
 
 

@@ -58,7 +58,7 @@ class Study:
             ours = {run.name for cell in cells for run in (*cell.runs, *cell.jobs)}
             there = [path.name for part in ("runs", "search/runs") for path in (self.path / part).glob("*")]
             if not (runs.is_dir() and not there) and not ours & set(there):
-                rule = f"must not hold another study, but its {SPEC} is of one: none of its runs is of this sweep"
+                rule = f"must not hold another study, but none of the runs of its {SPEC} belongs to this sweep"
                 raise OptionError("out", self.path, rule, "choose another folder")
         try:
             for part in ("runs", "logs"):
@@ -215,8 +215,9 @@ def _how(cells: list[Cell], option: str, metric: str) -> str:
     if not any(cell.runs[0].settings.simulation["objective"].holds_out for cell in cells):
         return ""
     return (
-        f"{option} was chosen by {metric} on the held-out examples that the results are of too, which flatters them: "
-        "say so, or keep a share of the training examples for the choice, such as objective.validation 0.2"
+        f"{option} was chosen by {metric} on the held-out examples on which the results are measured too, so they look "
+        "better than they are: say so, or keep a share of the training examples for the choice, such as "
+        "objective.validation 0.2"
     )
 
 

@@ -59,6 +59,7 @@ from dfedsam import (
     FiniteTime,
     Flood,
     Gaussian,
+    GaussNewton,
     GossipCMAES,
     GradientTracking,
     LabelFlip,
@@ -216,9 +217,10 @@ CASES = dict(
         case(Quadratic(dim=13), DPSGD(), privacy=ZipDL(noise=0.1)),
         case(Quadratic(dim=13), GradientTracking(), "complete", adversary=ALIE(line_search=True)),
         case(LinearScores(), DFedSAM(lr=0.05, rho=0.1, estimator=ScoreSketch(directions=3))),
+        case(LinearScores(), DFedSAM(lr=0.1, rho=0.1, estimator=GaussNewton(directions=3))),
     ]
 )
-assert len(CASES) == len(ALGORITHMS) + 25
+assert len(CASES) == len(ALGORITHMS) + 26
 
 
 def run_case(

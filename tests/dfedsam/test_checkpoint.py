@@ -140,7 +140,7 @@ def test_spoilt_files_are_refused_in_one_line(tmp_path, spoil, message):
         ({"dfedsam": "{"}, "is not a checkpoint of dfedsam"),
         ({"dfedsam": "[]"}, "is not a checkpoint of dfedsam"),
         ({"dfedsam": note(format=99)}, "has format 99, and this version of dfedsam knows format 2"),
-        ({"dfedsam": note(peers=4)}, "is of 4 peers, and this run has 10"),
+        ({"dfedsam": note(peers=4)}, "holds 4 peers, but this run has 10"),
         ({"dfedsam": note(checksum=1)}, "is damaged: its note"),
         ({"dfedsam": note(meta=1)}, "is damaged: its note"),
         ({"dfedsam": note()}, "array x has 3 rows"),

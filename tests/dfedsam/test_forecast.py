@@ -1,5 +1,6 @@
 """Forecasts against runs: what is counted must be equal."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -76,3 +77,21 @@ def test_times_cover_every_part_of_a_run():
     assert parts["evaluations"] == pytest.approx(speed.evaluations[0] + 3 * forecast._usual(speed.evaluations))
     assert all(np.isfinite(value) and value >= 0 for value in parts.values())
     assert speed.memory > 10e6
+
+
+def test_the_checkpoint_at_the_end_of_the_trial_is_no_part_of_a_round(monkeypatch):
+    save = forecast.Checkpoints.after_round
+
+    def slowly(self, run):
+        if run.stopped:
+            time.sleep(0.2)
+        save(self, run)
+
+    monkeypatch.setattr(forecast.Checkpoints, "after_round", slowly)
+    experiment = Experiment(
+        objective=CASES[next(iter(CASES))][0], topology=topologies.make("ring", PEERS), algorithm=DFedSAMMG(),
+        rounds=10_000, evaluate_every=10_000, checkpoint_every=10_000,
+    )  # fmt: skip
+    speed, _ = forecast.calibrate(experiment, SingleProcess(PEERS), seconds=0.01)
+    assert (len(speed.checkpoints), len(speed.evaluations)) == (2, 2)  # at the start and at the end
+    assert speed.checkpoints[-1] > 0.2 > max(speed.rounds)

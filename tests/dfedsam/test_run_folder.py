@@ -140,7 +140,7 @@ def test_files_have_the_permissions_of_the_umask(folder):
 
 
 def test_neither_numpy_nor_torch_is_needed():
-    code = "import sys, dfedsam.run_folder, dfedsam.cache; print({'numpy', 'torch', 'yaml'} & sys.modules.keys())"
+    code = "import sys, dfedsam.run_folder, dfedsam.whole_files; print({'numpy', 'torch', 'yaml'} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
 

@@ -11,7 +11,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from dfedsam import registry
-from dfedsam.launch import help as plugin_help, lists
+from dfedsam.launch import help as plugin_help
 
 ROOT = Path(__file__).parents[2]
 TEXTBOOK = {  # kinds and plug-ins that need no source: textbook graphs, distributions and tools
@@ -32,7 +32,7 @@ SOURCED = ("topology", "weights", "algorithm", "estimator", "gossip", "compresso
 @pytest.mark.parametrize("kind", registry.KINDS)
 def test_every_plug_in_says_what_it_is_what_its_options_mean_and_whence_it_comes(kind):
     for name, plugin in registry.plugins(kind).items():
-        assert len(lists.sentence(plugin)) > 15, f"{kind} {name} does not say what it is"
+        assert len(plugin_help.sentence(plugin)) > 15, f"{kind} {name} does not say what it is"
         for key, option in plugin_help.options(kind, plugin).items():
             assert option.text, f"{kind} {name} does not say what its option {key} means"
         if kind in SOURCED and name not in TEXTBOOK.get(kind, "").split():

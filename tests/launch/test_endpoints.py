@@ -40,6 +40,13 @@ def test_a_file_does_not_choose_them(dfedsam, line, option):
     assert "--allow-endpoint" in said.err
 
 
+def test_a_file_does_not_choose_them_of_a_plug_in_that_it_does_not_name(dfedsam):
+    editor = {"algorithm": {"class_path": "text_evolution", "init_args": {"editor": {"init_args": {"url": URL}}}}}
+    Path("editor.yaml").write_text(yaml.safe_dump(editor))
+    said = dfedsam("run", "--config", "editor.yaml", "--print_config")
+    assert f"algorithm.editor.url is {URL}: it must be confirmed" in said.err
+
+
 def test_what_was_typed_or_allowed_is_confirmed_for_later(dfedsam):
     typed = f"--objective.blackbox.url {URL} --objective.blackbox.key_variable MY_KEY --print_config"
     assert dfedsam("run", "--config", "both.yaml", *typed.split()).status == 0

@@ -22,6 +22,7 @@ def test_no_command_shows_the_help_and_fails(dfedsam):
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_of_a_command_has_usage_and_an_example(dfedsam, command):
     said = dfedsam(command, "--help")
+    assert said == dfedsam(command, "-h")
     assert said.status == 0
     assert f"usage: dfedsam {command}" in said.out
     assert f"  dfedsam {command}" in said.out.partition("example")[2]

@@ -35,6 +35,21 @@ def test_a_study_is_the_sum_of_its_runs(dfedsam, tmp_path):
     assert not (tmp_path / "studies").exists()
 
 
+def test_what_is_imported_for_all_runs_of_a_study_counts_once(dfedsam, tmp_path, monkeypatch):
+    from dfedsam.forecast import Counts
+
+    starts = iter([100.0, 1.0, 2.0])  # of those that are timed: two of the first cell, one of the second
+    monkeypatch.setattr(
+        "dfedsam.launch.plan.forecast",
+        lambda _, count, prices, seconds: Plan(
+            1, 4, count, Counts(*[0] * 7), None, {"start": 0.0, "rounds": next(starts)} if seconds else {}, prices
+        ),
+    )
+    (tmp_path / "study.yaml").write_text("base: {peers: 4}\ngrid: {topology: [ring, complete]}\nseeds: 3\n")
+    plan = json.loads(dfedsam("plan", "study.yaml", "--json").out)
+    assert plan["parts"]["rounds"] == 100 + 2 * 1 + 3 * 2
+
+
 @pytest.mark.parametrize(("option", "value", "message"), [
     ("--price-input", "$2", "price_input is $2: it must be a number"),
     ("--price-output", "-1", "price_output is -1.0: it must be finite and at least 0; without a currency"),

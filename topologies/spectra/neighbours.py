@@ -25,6 +25,7 @@ from scipy.linalg import eigh_tridiagonal
 
 from dfedsam.errors import OptionError
 from dfedsam.topologies.spectra import extremes
+from dfedsam.topologies.spectra.circulant import CirculantRounds
 from dfedsam.topologies.spectra.symmetric import eigenvalues, is_symmetric
 from dfedsam.topologies.topology import TOLERANCE
 
@@ -33,9 +34,9 @@ WALKED = 2_000_000  # values that simulated walks are averaged over: peers × ro
 ROUNDS = 100  # of these walks that their variance is averaged over, at least
 _COVARIANCE_ACCURACY = 1e-12
 
-_PROBED = 50_000  # entries of all random vectors of a quadrature together; at least _PROBES vectors
-_PROBES = 2
+_PROBED = 50_000  # entries of all random vectors of a quadrature together; at least two vectors, or one of LARGE
 _QUADRATURE_ACCURACY = 1e-8  # of each random vector by itself
+_LARGE_ACCURACY = 1e-5  # above extremes.LARGE peers, of whom random vectors see less than a thousandth
 _FILL = 50  # products of entries that W² takes for each entry of W, up to which it is made
 CHUNK = 1 << 22  # products of entries of W² that are made at once
 
@@ -44,7 +45,7 @@ def effective_neighbours(W: sp.csr_array, gamma: float = GAMMA) -> float:
     """n_W(γ), 1 for W = I and n for W = J: with how many peers a vector is in effect averaged.
 
     For a symmetric W it is (1/(1-γ)) / [(1/n) Σ λ_i²/(1 - γλ_i²)]. Above 500 peers it is estimated, to about one per
-    cent.
+    cent, unless W is circulant.
 
     Args:
         W: rows that sum to one, symmetric or not; shape (n, n).
@@ -61,15 +62,18 @@ def effective_neighbours(W: sp.csr_array, gamma: float = GAMMA) -> float:
         return schedule_neighbours([W], gamma, keeps_mean=bool(keeps_mean))
     if extremes.small(n):
         return from_eigenvalues(eigenvalues(W), gamma)
+    circulant = CirculantRounds.of([W], gamma)
+    if circulant:
+        return from_variance(n, circulant.variance, gamma)
     pole = gamma**-0.5 if gamma else np.inf
     variance = (n - 1) * _mean_over_eigenvalues(W, lambda x: x**2 / (1 - gamma * x**2), pole)
-    return _from_variance(n, gamma, variance)
+    return from_variance(n, variance, gamma)
 
 
 def from_eigenvalues(values: NDArray[np.float64], gamma: float = GAMMA) -> float:
     """n_W(γ) from all eigenvalues of a symmetric W, shape (n,), falling, the first of them 1."""
     squares = values[1:] ** 2
-    return _from_variance(len(values), gamma, float(np.sum(squares / (1 - gamma * squares))))
+    return from_variance(len(values), float(np.sum(squares / (1 - gamma * squares))), gamma)
 
 
 def schedule_neighbours(
@@ -86,10 +90,10 @@ def schedule_neighbours(
     n = len(matrices[0].indptr) - 1
     variances = _covariances if exact and extremes.small(n) else _walks
     variance = float(np.mean(list(variances(matrices, gamma, keeps_mean))))
-    return _from_variance(n, gamma, variance) if keeps_mean else n / ((1 - gamma) * variance)
+    return from_variance(n, variance, gamma) if keeps_mean else n / ((1 - gamma) * variance)
 
 
-def _from_variance(n: int, gamma: float, variance: float) -> float:
+def from_variance(n: int, variance: float, gamma: float = GAMMA) -> float:
     """n_W from the variance, summed over all peers, without that of their mean."""
     return n / (1 + (1 - gamma) * variance)
 
@@ -143,8 +147,9 @@ def _mean_over_eigenvalues(
         pole: how near to 0 on the real axis f has a pole, above 1: the nearer, the more steps are needed.
     """
     n = len(W.indptr) - 1
-    steps = min(n - 1, 5 + int(-np.log(_QUADRATURE_ACCURACY) / (2 * np.arccosh(pole))))
-    nodes, weights = _quadrature(W, steps, max(_PROBES, _PROBED // n))
+    accuracy = _QUADRATURE_ACCURACY if n <= extremes.LARGE else _LARGE_ACCURACY
+    steps = min(n - 1, 5 + int(-np.log(accuracy) / (2 * np.arccosh(pole))))
+    nodes, weights = _quadrature(W, steps, max(2 if n <= extremes.LARGE else 1, _PROBED // n))
     means = _power_means(W)
     root = np.sqrt(weights)
     powers = polyvander(nodes, len(means) - 1)
@@ -160,14 +165,17 @@ def _quadrature(W: sp.csr_array, steps: int, probes: int) -> tuple[NDArray[np.fl
     alphas, betas = np.zeros((2, steps, probes))
     before, beta = np.zeros_like(v), np.zeros(probes)
     for k in range(steps):
-        w = W @ v - beta * before
+        w = W @ v
+        before *= beta
+        w -= before
         alphas[k] = np.einsum("ij,ij->j", v, w)
-        w -= alphas[k] * v
+        w -= np.multiply(v, alphas[k], out=before)
         w -= w.mean(axis=0)
         beta = np.linalg.norm(w, axis=0)
         beta[beta < 1e-12] = 0  # this vector's Krylov space is complete
         betas[k] = beta
-        before, v = v, w / np.where(beta > 0, beta, np.inf)
+        w /= np.where(beta > 0, beta, np.inf)
+        before, v = v, w
     nodes, weights = [], []
     for alpha, beta in zip(alphas.T, betas.T, strict=True):
         values, vectors = eigh_tridiagonal(alpha, beta[:-1])
@@ -179,11 +187,11 @@ def _quadrature(W: sp.csr_array, steps: int, probes: int) -> tuple[NDArray[np.fl
 def _power_means(W: sp.csr_array) -> NDArray[np.float64]:
     """Means of λ_k^j over all eigenvalues but the first, for j = 0, 1, 2, and 3 and 4 where W² is cheap.
 
-    W² is made some rows at a time: it may have many times W's entries.
+    W² is made some rows at a time: it may have many times W's entries. Random vectors of very many peers need it least.
     """
     n, row = len(W.indptr) - 1, np.diff(W.indptr).astype(np.float64)
     traces = [n, W.diagonal().sum(), W.power(2).sum()]
-    if row @ row <= _FILL * W.nnz:
+    if n <= extremes.LARGE and row @ row <= _FILL * W.nnz:
         products = np.concatenate([[0.0], np.cumsum(row[W.indices])])[W.indptr]  # of the rows before each
         cuts = np.searchsorted(products, np.arange(CHUNK, products[-1], CHUNK))
         third = fourth = 0.0

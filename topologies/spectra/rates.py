@@ -9,6 +9,7 @@ import scipy.sparse as sp
 
 from dfedsam.errors import OptionError
 from dfedsam.topologies.spectra import extremes
+from dfedsam.topologies.spectra.circulant import Circulant, CirculantRounds
 from dfedsam.topologies.spectra.contraction import (
     Contraction,
     expected_contraction,
@@ -17,7 +18,13 @@ from dfedsam.topologies.spectra.contraction import (
     norm,
     radius,
 )
-from dfedsam.topologies.spectra.neighbours import effective_neighbours, from_eigenvalues, schedule_neighbours
+from dfedsam.topologies.spectra.neighbours import (
+    GAMMA,
+    effective_neighbours,
+    from_eigenvalues,
+    from_variance,
+    schedule_neighbours,
+)
 from dfedsam.topologies.spectra.rounds import Rounds, finite_time, rounds_to
 from dfedsam.topologies.spectra.symmetric import Modes
 from dfedsam.topologies.topology import TOLERANCE, Topology
@@ -37,9 +44,9 @@ def rates_of_one(rounds: Rounds, modes: Modes, steps: int) -> Rates:
     """The rates of one symmetric W, from its eigenvalues."""
     rate = max(abs(modes.lambda_2), abs(modes.lambda_min))
     rate = 0.0 if rate <= TOLERANCE else rate
-    neighbours = None
+    neighbours, values = None, modes.values
+    exact = values is not None or Circulant.of(rounds.matrices[0]) is not None
     if rate < 1 + TOLERANCE:  # else the variance of the walk that defines them grows without bound
-        values = modes.values
         neighbours = effective_neighbours(rounds.matrices[0]) if values is None else from_eigenvalues(values)
     rate_q = _power(rate, steps)
     return {
@@ -50,7 +57,7 @@ def rates_of_one(rounds: Rounds, modes: Modes, steps: int) -> Rates:
         "lambda_q": rate_q,
         "rounds_to_1e-6": _rounds_at(rate_q),
         "effective_neighbours": neighbours,
-        "approximate": ["effective_neighbours"] if modes.values is None else [],
+        "approximate": [] if exact else ["effective_neighbours"],
         "finite_time": None if rate else 1,
     }
 
@@ -58,6 +65,9 @@ def rates_of_one(rounds: Rounds, modes: Modes, steps: int) -> Rates:
 def rates_of_period(topology: Topology, rounds: Rounds, steps: int) -> Rates:
     """The rates of a whole period, or of one W that is not symmetric."""
     matrices, period, dense = rounds.matrices, len(rounds.matrices), extremes.small(rounds.n)
+    circulant = CirculantRounds.of(matrices, GAMMA) if rounds.keeps_mean and not dense else None
+    if circulant:
+        return _rates_of_circulants(circulant, rounds, steps)
     contraction = expected_contraction(topology, rounds=rounds)
     end = finite_time(rounds)
     approximate = [] if dense else ["effective_neighbours"]
@@ -92,6 +102,26 @@ def rates_of_period(topology: Topology, rounds: Rounds, steps: int) -> Rates:
         "approximate": approximate,
         "sigma_2": rate if period == 1 else None,
         "periodic_rate": rate,
+        "finite_time": end,
+    }
+
+
+def _rates_of_circulants(circulant: CirculantRounds, rounds: Rounds, steps: int) -> Rates:
+    """The rates of a period of circulant matrices, in closed form; their products are normal: ‖D^t‖ = ‖D‖^t."""
+    period, end = len(rounds.matrices), circulant.finite_time
+    rate = circulant.norm ** (1 / period)
+    rate_q = _power(rate, steps)
+    needed = _rounds_at(rate_q, period)
+    if end and steps == 1:
+        needed = min(end, needed or end)
+    return {
+        **dict.fromkeys(("lambda", "rho", "periodic_rate"), rate),
+        "contraction": Contraction(circulant.contraction, 0.0, True),
+        "lambda_q": rate_q,
+        "rounds_to_1e-6": needed,
+        "effective_neighbours": from_variance(rounds.n, circulant.variance),
+        "approximate": [] if period == 1 or (end and steps == 1) else ["rounds_to_1e-6"],
+        "sigma_2": rate if period == 1 else None,
         "finite_time": end,
     }
 

@@ -18,7 +18,7 @@ from dfedsam.topologies.topology import TOLERANCE, Sums, Topology
 LONG = 1000  # rounds of a period up to which all of it is used
 ENTRIES = 50_000  # where rounds are drawn: peers of all sampled rounds together; but FEWEST to MOST rounds
 FEWEST, MOST = 40, 500
-_BEFORE, _AFTER = 1e-6, 1e-12  # a round that takes the distance from above the one to below the other ended it
+BEFORE, AFTER = 1e-6, 1e-12  # a round that takes the distance from above the one to below the other ended it
 _DOUBLINGS = 50  # 2^50 periods count as never
 
 
@@ -129,8 +129,8 @@ def finite_time(rounds: Rounds) -> int | None:
     for t in range(max(3 * period, 4 * (rounds.n - 1).bit_length())):
         x = rounds.matrices[t % period] @ x
         after = float(np.linalg.norm(x - x.mean(axis=0)))
-        if after <= _AFTER:
-            return t + 1 if before >= _BEFORE else None
+        if after <= AFTER:
+            return t + 1 if before >= BEFORE else None
         before = after
     return None
 

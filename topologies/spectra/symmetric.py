@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from dfedsam.errors import OptionError
 from dfedsam.topologies.matrices import diagonal, skew
 from dfedsam.topologies.spectra import extremes
+from dfedsam.topologies.spectra.circulant import Circulant
 from dfedsam.topologies.topology import TOLERANCE
 from dfedsam.validation import whole_number
 
@@ -188,7 +189,7 @@ def modes(W: sp.csr_array, adjacency: sp.csr_array) -> Modes:
         mu = _all_eigenvalues(extremes.laplacian(adjacency))
         values = eigenvalues(W) if weight is None else 1 - weight * mu
         return Modes(float(values[1]), float(values[-1]), float(mu[1]), float(mu[-1]), values)
-    mu_2, mu_n = extremes.extreme_eigenvalues(extremes.laplacian(adjacency))
+    mu_2, mu_n = laplacian_extremes(adjacency, len(W.indptr) - 1)
     lambda_min, lambda_2 = _extremes(W) if weight is None else (1 - weight * mu_n, 1 - weight * mu_2)
     return Modes(lambda_2, lambda_min, mu_2, mu_n, None)
 
@@ -197,10 +198,10 @@ def laplacian_extremes(adjacency: sp.csr_array | None, n: int) -> tuple[float, f
     """(μ₂, μ_n) of a graph of n peers from its adjacency matrix; None stands for the complete graph."""
     if adjacency is None:
         return float(n), float(n)
-    L = extremes.laplacian(adjacency)
     if not extremes.small(n):
-        return extremes.extreme_eigenvalues(L)
-    mu = _all_eigenvalues(L)
+        circulant = Circulant.of(adjacency)
+        return circulant.laplacian_ends() if circulant else extremes.extreme_eigenvalues(extremes.laplacian(adjacency))
+    mu = _all_eigenvalues(extremes.laplacian(adjacency))
     return float(mu[1]), float(mu[-1])
 
 
@@ -230,7 +231,12 @@ def _extremes(W: sp.csr_array) -> tuple[float, float]:
         values = eigenvalues(W)
         return float(values[-1]), float(values[1])
     need_symmetric(W)
-    low, high = extremes.extreme_eigenvalues(sp.csr_array(diagonal(np.ones(n)) - W))
+    circulant = Circulant.of(W)
+    low, high = (
+        circulant.laplacian_ends()
+        if circulant
+        else extremes.extreme_eigenvalues(sp.csr_array(diagonal(np.ones(n)) - W))
+    )
     return 1 - high, 1 - low
 
 

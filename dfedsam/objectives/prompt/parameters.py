@@ -81,7 +81,7 @@ class PromptParameters(ABC):
         if not (black_box.takes_soft_prompts if self.soft else black_box.takes_text_prompts):
             kind, other = ("soft", "discrete_prompt") if self.soft else ("text", "full_prompt")
             rule = f"must suit the blackbox, but {snake_case(type(black_box).__name__)} takes no {kind} prompts here"
-            raise OptionError("parameters", public_name(type(self)), rule, f"choose others, such as {other}")
+            raise OptionError("parameters", public_name(self), rule, f"choose others, such as {other}")
 
     @abstractmethod
     def build(self, black_box: BlackBox, task: TaskSpec, seed: int) -> PromptMap:

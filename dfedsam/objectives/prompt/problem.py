@@ -169,6 +169,15 @@ class PromptProblem(Problem):
         gradient *= (present / present.sum(axis=1, keepdims=True))[:, :, None]
         return self._weighed(gradient, rows).astype(scores.dtype, copy=False).reshape(scores.shape)
 
+    def score_curvature(self, jacobian: NDArray, scores: NDArray, batch: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
+        """See Problem.score_curvature: A is the covariance of the softmax, over the number of examples."""
+        present = batch >= 0
+        chances = softmax(scores.reshape(*batch.shape, -1), axis=2)
+        centred = jacobian.reshape(*chances.shape, -1)
+        centred = centred - np.einsum("pbc,pbcd->pbd", chances, centred)[:, :, None]
+        centred *= np.sqrt(chances * (present / present.sum(axis=1, keepdims=True))[:, :, None])[..., None]
+        return centred.reshape(jacobian.shape)
+
     def gradients(self, x: NDArray, batch: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
         if not self.has_gradients:
             return super().gradients(x, batch, rows)

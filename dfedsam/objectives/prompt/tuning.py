@@ -152,8 +152,8 @@ class PromptTuning(Objective):
         prompt_map = self.parameters.build(black_box, task, seed)
         card = {
             "model": self.model,
-            "blackbox": public_name(type(self.blackbox)),
-            "parameters": public_name(type(self.parameters)),
+            "blackbox": public_name(self.blackbox),
+            "parameters": public_name(self.parameters),
             "words": json.dumps(words, ensure_ascii=False),
             "initial_prompt": self.prompt,
         }
@@ -175,7 +175,6 @@ class PromptTuning(Objective):
         )
 
     def class_counts(self, peers: int, seed: int) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-        """See Objective.class_counts. Loads the data, no model."""
         train, _, _, words = self._examples(seed)
         shards = self._shards(train, peers, seed)
         return words, np.stack([np.bincount(train.labels[shard], minlength=len(words)) for shard in shards])
@@ -195,9 +194,7 @@ class PromptTuning(Objective):
         train, test = (whole, test) if test else held_out(whole, self.test_share, generator(seed, "held-out examples"))
         if bool(whole.images) != self.blackbox.takes_images:
             has, needs = ("images", "texts") if whole.images else ("texts", "images")
-            rule = (
-                f"must hold {needs}: it holds {has}, and the blackbox {public_name(type(self.blackbox))} takes {needs}"
-            )
+            rule = f"must hold {needs}: it holds {has}, and the blackbox {public_name(self.blackbox)} takes {needs}"
             hint = f"choose another column, or {'image_text' if whole.images else 'another blackbox'}"
             raise OptionError("text_column", self.text_column, rule, hint)
         self.blackbox.check_texts(whole.seconds, self.text_column)

@@ -9,6 +9,7 @@ import pytest
 from dfedsam import ChatEditor, Experiment, HiddenPrompt, TextEvolution, forecast, run, simulate, topologies
 from dfedsam.communication import SingleProcess
 from dfedsam.objectives.categorical import NumberWords
+from tests import mpi
 from tests.dfedsam.blackbox.completions_server import KEY, Server, serve
 
 pytest.importorskip("httpx2", reason="an editor is asked over HTTP")
@@ -106,6 +107,23 @@ def test_a_plan_counts_its_requests_and_asks_none(server: Server, tmp_path: Path
     assert counts.editor_completion_tokens == 7 * counts.editor_requests
     assert counts.editor_prompt_tokens == PEERS * last["editor_tokens"] * (1 + 1 / (3 * ASKED))
     assert counts.queries == PEERS * last["queries"]
+
+
+RANKS = f"""
+from dfedsam import ChatEditor, Experiment, HiddenPrompt, TextEvolution, forecast, topologies
+algorithm = TextEvolution(local_steps={STEPS}, editor=ChatEditor(model="m", rewrites={REWRITES}))
+objective, ring = HiddenPrompt(tokens=5, candidates=12), topologies.make("ring", {PEERS})
+experiment = Experiment(objective=objective, topology=ring, algorithm=algorithm, rounds=3)
+communicator = experiment.connect()
+counts = forecast.rehearse(experiment, communicator)
+if communicator.is_root:
+    print(counts.editor_requests)
+"""
+
+
+def test_a_plan_on_ranks_counts_what_all_of_them_ask_before_the_run_once() -> None:
+    job = mpi.mpirun(2, ["-c", RANKS])
+    assert job.stdout == f"{1 + 3 * ASKED}\n", job.stderr
 
 
 @pytest.mark.parametrize(("wrong", "message"), [

@@ -125,9 +125,9 @@ def test_weights_sum_to_one_among_those_there_without_rounds(algorithm):
 @pytest.mark.parametrize(
     ("text", "period", "message"),
     [
-        ("0,0,2\n1,1,3\n", None, "nobody is there from second 3"),
-        ("0,0,2\n1,2.5,4\n", 4, "nobody is there from second 2"),
-        ("0,1,inf\n1,1,inf\n", None, "nobody is there from second 0"),
+        ("0,0,2\n1,1,3\n", None, "all are absent from second 3"),
+        ("0,0,2\n1,2.5,4\n", 4, "all are absent from second 2"),
+        ("0,1,inf\n1,1,inf\n", None, "all are absent from second 0"),
         ("2,0,1\n", None, "must name peers from 0 to 1, not 2 in line 1"),
         ("0,0,1\n1,3,2\n", None, "must have 0 ≤ start < end ≤ inf in every line, not 3 and 2 in line 2"),
         ("0,0,9\n", 5, "end ≤ 5 in every line, not 0 and 9"),

@@ -153,7 +153,7 @@ def test_peers_that_come_apart_after_a_rest_are_noted_once_long_before_the_run_e
     assert bool(grown) == apart == len(caplog.messages)
     if apart:
         assert (
-            f"round {grown[0]}: the peers come apart: their consensus distance is {distance[grown[0]]:.3g}"
+            f"round {grown[0]}: the peers drift apart: their consensus distance is {distance[grown[0]]:.3g}"
             in caplog.text
         )
         assert "a smaller gamma than 0.08" in caplog.text

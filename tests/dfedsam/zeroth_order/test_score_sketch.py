@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dfedsam import DFedSAM, OneSided, Quadratic, ScoreSketch, TwoPoint, simulate
+from dfedsam import DFedSAM, GaussNewton, OneSided, Quadratic, ScoreSketch, TwoPoint, simulate
 from dfedsam.algorithms import Algorithm
 from dfedsam.context import Oracle, QueryCounter
 from dfedsam.random import RandomStream
@@ -69,8 +69,8 @@ def test_within_a_cycle_the_jacobian_is_learned_as_stated_without_bias_and_after
     np.testing.assert_allclose(estimator(mini, far, state, "")[0], mini.gradients(far), atol=1e-11)
 
 
-def test_a_peers_estimate_does_not_depend_on_the_others_in_its_block():
-    estimator = ScoreSketch(directions=2)
+@pytest.mark.parametrize("estimator", [ScoreSketch(directions=2), GaussNewton(directions=2)])
+def test_a_peers_estimate_does_not_depend_on_the_others_in_its_block(estimator):
     answers = []
     for peers in (range(6), range(2), range(2, 6)):
         mini = oracle_of(peers)
@@ -78,6 +78,20 @@ def test_a_peers_estimate_does_not_depend_on_the_others_in_its_block():
         answers.append([first, estimator(mini, 2 * point(peers), state, "b")[0]])
     for whole, *halves in zip(*answers, strict=True):
         np.testing.assert_array_equal(whole, np.concatenate(halves))
+
+
+@pytest.mark.parametrize("examples", [3, 9])  # of three classes: fewer scores than variables, or more
+def test_once_the_jacobian_is_known_the_damped_step_solves_with_the_losses_own_hessian(examples):
+    mini, x = oracle_of(examples=examples), point()
+    known(mini).jacobian *= 0.1  # no class is certain, so that the curvature can be seen in differences
+    gradient = mini.gradients(x)
+    hessian = np.stack([(mini.gradients(x + e) - mini.gradients(x - e)) / 2e-5 for e in 1e-5 * np.eye(DIM)], axis=1)
+    for damping in (0.5, 100.0):
+        estimator = GaussNewton(directions=DIM, mu=0.1, damping=damping)
+        step, _ = estimator(mini, x, estimator.init(x, mini.problem), "")
+        mean = np.trace(hessian, axis1=1, axis2=2) / DIM
+        expected = np.linalg.solve(hessian + damping * mean[:, None, None] * np.eye(DIM), gradient[:, :, None])[:, :, 0]
+        np.testing.assert_allclose(step, expected, rtol=1e-6, atol=1e-9 * np.abs(expected).max())
 
 
 def test_it_beats_losses_alone_at_equal_queries():

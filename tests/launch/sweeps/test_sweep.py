@@ -146,7 +146,7 @@ def test_a_search_says_what_it_chose_on_and_where_the_best_is_at_an_end(dfedsam)
     search = {"option": "algorithm.lr", "values": [0.001, 0.1], "metric": "accuracy"}
     said = dfedsam("sweep", write(base={"objective": data, "rounds": 12}, search=search))
     assert said.status == 0
-    assert "chosen by accuracy on the held-out examples that the results are of too" in said.err
+    assert "chosen by accuracy on the held-out examples on which the results are measured too" in said.err
     assert "in 1 of 1 cells the best algorithm.lr is the smallest or the largest" in said.err
     stands = metrics("studies/small/runs/seed=0")[-1]["accuracy"]
     searched = [metrics(str(folder)) for folder in Path("studies/small/search/runs").iterdir()]

@@ -71,6 +71,14 @@ def test_any_graph_agrees_with_numpy_and_networkx(n, p, seed):
         assert low == pytest.approx(nx.algebraic_connectivity(graph, method="tracemin_lu"), rel=1e-4)
 
 
+@pytest.mark.parametrize("name", ["random_regular", "erdos_renyi", "grid"])
+def test_the_error_of_very_many_peers_is_bounded(name, monkeypatch):
+    monkeypatch.setattr(extremes, "LARGE", 100)
+    L = laplacian(make(name, 600, seed=2).graph(0))
+    mu = np.linalg.eigvalsh(L.toarray())
+    assert extreme_eigenvalues(L) == pytest.approx((mu[1], mu[-1]), rel=2e-5)
+
+
 @pytest.mark.parametrize("impatient", [False, True])
 @pytest.mark.parametrize("name", ["grid", "random_geometric", "ring", "barabasi_albert"])
 def test_the_inverse_gives_what_lanczos_gives(name, impatient, monkeypatch):

@@ -84,6 +84,13 @@ def test_estimates_of_large_graphs(name, gamma, error, monkeypatch):
     assert effective_neighbours(W, gamma) == pytest.approx(expected, rel=error)
 
 
+def test_one_random_vector_of_very_many_peers(monkeypatch):
+    W = make("random_regular", 20_000, seed=1).weights(0)
+    many = effective_neighbours(W)
+    monkeypatch.setattr(extremes, "LARGE", 1000)
+    assert effective_neighbours(W) == pytest.approx(many, rel=5e-3)
+
+
 def test_the_square_of_w_is_taken_some_rows_at_a_time(monkeypatch):
     W = make("erdos_renyi", 600, seed=1).weights(0)
     whole = effective_neighbours(W)
