@@ -24,9 +24,8 @@ _MAX_ENTRIES = 1 << 25  # limit of entries in their matrices, about 24 bytes eac
 class MixingPlan(Protocol):
     """How rows are mixed by one W in one type; made once and cached while W is in use.
 
-    `remote` lists the peers whose rows are received, and `sent` is a mask of the block's rows that are sent to other
-    ranks, None in a single process. `receive` exchanges messages and returns those of `remote` in that order, and `add`
-    adds decoded rows to `target`, after `prepare`, if there is one, has written them.
+    `remote` lists the peers whose rows are received; `sent` is a mask of the block's rows that others need, None in
+    a single process. `receive` exchanges messages and returns those of `remote`; `add` adds decoded rows to `target`.
     """
 
     remote: NDArray[np.intp]
@@ -139,8 +138,7 @@ class Communicator(ABC):
             target: (b, d), C-contiguous, of the type of `own`: receives the sums, added in the order of the peers'
                 numbers.
             finish: called with some rows of `target` once these are complete, in any thread and order.
-            encode: writes some rows of `own` and, if its second argument is true, of `messages`; called with each row
-                once, in any thread and order. None: both are written.
+            encode: writes some rows of `own`, and of `messages` if told so, once each; None: both are written already.
         """
         shape, like = (
             ((len(own.values), target.shape[1]), own.values) if isinstance(own, SparseRows) else (own.shape, own)
@@ -148,9 +146,9 @@ class Communicator(ABC):
         if target.shape != shape or target.dtype != like.dtype or not target.flags.c_contiguous:
             raise ValueError("target must be C-contiguous, of the shape and type of own")
         edges, plan = self._plan(W, target.dtype)
-        prepare, sent = None, plan.sent
-        if encode is not None and sent is not None:
-            row_bytes = _ARRAYS * target.shape[1] * target.itemsize
+        prepare = None
+        if encode is not None and (sent := plan.sent) is not None:
+            row_bytes = _ARRAYS * target.itemsize * target.shape[1]
             self.pool.map_chunks(lambda rows: encode(rows, bool(sent[rows].any())), len(target), row_bytes)
         elif encode is not None:
             prepare = lambda rows: encode(rows, False)  # noqa: E731
