@@ -136,8 +136,9 @@ class RankPlan:
         self._route = Route.of(W, partition, rank)
         self._sums = RankSums(WeightRows.of(W, partition[rank]), partition, rank, self._route.receive)
         self.remote = self._route.receive
-        self.sent = np.zeros(len(partition[rank]), np.bool_)
-        self.sent[self._route.send] = True
+        sent = np.zeros(len(partition[rank]), np.bool_)
+        sent[self._route.send] = True
+        self.sent: NDArray[np.bool_] | None = sent
         self._dtype = W.dtype
         self._comm = halo.join(self._route)
         self._bindings: dict[int, _Binding] = {}

@@ -49,7 +49,7 @@ class _LocalPlan:
         self._rows = rows
         self._pool = pool
         self.remote = np.empty(0, np.intp)
-        self.sent = None
+        self.sent: NDArray[np.bool_] | None = None
 
     def mix(self, x: NDArray, out: NDArray) -> None:
         multiply([(self._rows, x)], out, self._pool)

@@ -62,8 +62,8 @@ class QSGD(Compressor):
         return np.dtype(dtype).itemsize + packed(dim, self.bits)
 
     def write(self, x: NDArray, stream: RandomStream, messages: NDArray[np.uint8], decoded: NDArray) -> None:
-        numbers = np.empty(x.shape, np.uint8)
-        norm, numbers = self._write(x, stream, decoded, numbers)
+        norm, numbers = self._write(x, stream, decoded, np.empty(x.shape, np.uint8))
+        assert numbers is not None
         messages[:, : x.itemsize] = to_bytes(norm)
         messages[:, x.itemsize :] = pack(numbers, self.bits)
 
@@ -84,7 +84,7 @@ class QSGD(Compressor):
 
     def _write(
         self, x: NDArray, stream: RandomStream, decoded: NDArray, numbers: NDArray[np.uint8] | None
-    ) -> tuple[NDArray, NDArray]:
+    ) -> tuple[NDArray, NDArray | None]:
         """The norms (p, 1), and s + l as whole numbers (p, dim), of rows x (p, dim); C(x) in `decoded`."""
         dim = x.shape[1]
         compiled, draws = compiled_loops(x), stream.uint16(_draws(dim))
