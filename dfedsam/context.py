@@ -140,7 +140,7 @@ class Oracle:
         """The random numbers of this step for one purpose, a row for each of the p peers."""
         return changed(self.stream, purpose=purpose)
 
-    def _require_finite(self, finite: NDArray[np.bool_], what: str) -> None:
+    def _require_finite(self, finite: np.bool_ | NDArray[np.bool_], what: str) -> None:
         if not finite.all():
             failed = np.flatnonzero(~finite)
             raise RunError(

@@ -9,6 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 _HALF, _CUT, _KEPT = np.uint32(1 << 12), np.uint32(13), np.uint32(0xFFFFE000)  # of the bits that are rounded off
+_MODULUS, _LANES = np.uint32(0x7FFFFFFF), 64
 _SIGN, _TOP = np.uint32(16), np.uint32(1 << 15)
 _TILE = 512  # numbers of a row that are sorted while they are in the nearest cache
 _compiled = njit(nogil=True, cache=True, error_model="numpy")
@@ -66,48 +67,192 @@ def largest(x: NDArray) -> NDArray:
     for i in range(len(x)):
         bits, top = x[i].view(np.uint32), np.uint32(0)
         for j in range(len(bits)):  # whole numbers are ordered as moduli are, and compared many at a time
-            top = max(top, bits[j] & np.uint32(0x7FFFFFFF))
+            top = max(top, bits[j] & _MODULUS)
         result.view(np.uint32)[i] = top
     return result
 
 
 @_compiled
-def round_to_halves(x: NDArray, up: NDArray, down: NDArray, messages: NDArray, out: NDArray) -> None:
+def round_to_halves(x: NDArray, up: NDArray, down: NDArray, messages: NDArray | None, out: NDArray) -> None:
     """Rows x (p, d), float32, times `up` (p,), rounded to 19 bits, of which 16 are sent; and these times `down`.
 
     Args:
         x: the rows.
         up: powers of two.
         down: their inverses.
-        messages: (p, 2 + 2 d) bytes, C-contiguous; receives all but the first two.
+        messages: (p, 2 + 2 d) bytes, C-contiguous; receives all but the first two. None: they are not needed.
         out: (p, d), receives the rounded rows.
     """
     for i in range(len(x)):
-        a, half, scaled = x[i], messages[i][2:].view(np.uint16), out[i]
-        bits = scaled.view(np.uint32)
+        a, rounded, scale, inverse = x[i], out[i], up[i], down[i]
+        if messages is not None:
+            half = messages[i][2:].view(np.uint16)
+            for j in range(len(a)):
+                bits = np.uint32(np.float32(a[j] * scale).view(np.uint32) + _HALF)
+                half[j] = np.uint16((bits >> _CUT) | ((bits >> _SIGN) & _TOP))
         for j in range(len(a)):
-            scaled[j] = a[j] * up[i]
-        for j in range(len(a)):
-            bits[j] = np.uint32(bits[j] + _HALF)
-        for j in range(len(a)):
-            half[j] = np.uint16((bits[j] >> _CUT) | ((bits[j] >> _SIGN) & _TOP))
-            bits[j] &= _KEPT
-        for j in range(len(a)):
-            scaled[j] *= down[i]
+            bits = np.uint32(np.float32(a[j] * scale).view(np.uint32) + _HALF)
+            rounded[j] = np.uint32(bits & _KEPT).view(np.float32) * inverse
 
 
 @_compiled
 def quantize(
-    x: NDArray, factor: NDArray, offsets: NDArray, unit: NDArray, levels: int, numbers: NDArray, out: NDArray
+    x: NDArray, factor: NDArray, draws: NDArray, unit: NDArray, levels: int, numbers: NDArray | None, out: NDArray
 ) -> None:
-    """l = ⌊factor x + offset⌋ of rows x (p, d): levels + l as bytes, and unit l; offsets (p, w) repeat along a row."""
-    width = offsets.shape[1]
+    """l = ⌊factor x + u⌋ of rows x (p, d), as unit l and, where `numbers` are needed, as levels + l in a byte each.
+
+    Args:
+        x: the rows.
+        factor: of each row, (p, 1).
+        draws: u = (draw + ½)/2¹⁶, and then 1 − u, (p, w): these 2 w numbers repeat along a row.
+        unit: of each row, (p, 1).
+        levels: at most 127.
+        numbers: (p, d) bytes.
+        out: (p, d).
+    """
+    width = draws.shape[1]
+    u = np.empty(2 * width, x.dtype)
     for i in range(len(x)):
-        f, size, u = factor[i, 0], unit[i, 0], offsets[i]
-        for first in range(0, x.shape[1], width):
-            a, number = x[i, first : first + width], numbers[i, first : first + width]
-            decoded = out[i, first : first + width]
+        f, size = factor[i, 0], unit[i, 0]
+        for j in range(width):
+            u[j] = (draws[i, j] + 0.5) * 2.0**-16
+            u[width + j] = 1 - u[j]
+        for first in range(0, x.shape[1], 2 * width):
+            a, decoded = x[i, first : first + 2 * width], out[i, first : first + 2 * width]
+            if numbers is not None:
+                number = numbers[i, first : first + 2 * width]
+                for j in range(len(a)):
+                    number[j] = np.int8(np.floor(a[j] * f + u[j])) + levels
             for j in range(len(a)):
-                level = np.floor(a[j] * f + u[j])
-                number[j] = np.int8(level) + levels
-                decoded[j] = level * size
+                decoded[j] = np.floor(a[j] * f + u[j]) * size
+
+
+@_compiled
+def _fold(lanes: NDArray) -> float:
+    """The sum of 64 numbers, changed, by halves."""
+    half = len(lanes) // 2
+    while half:
+        for j in range(half):
+            lanes[j] += lanes[half + j]
+        half //= 2
+    return lanes[0]
+
+
+@_compiled
+def _square(row: NDArray, lanes: NDArray) -> float:
+    lanes[:] = 0
+    for first in range(0, len(row), _LANES):
+        a = row[first : first + _LANES]
+        for j in range(len(a)):
+            lanes[j] += a[j] * a[j]
+    return _fold(lanes)
+
+
+@_compiled
+def _modulus(row: NDArray, lanes: NDArray) -> float:
+    lanes[:] = 0
+    for first in range(0, len(row), _LANES):
+        a = row[first : first + _LANES]
+        for j in range(len(a)):
+            lanes[j] += abs(a[j])
+    return _fold(lanes)
+
+
+@_compiled
+def squares(x: NDArray) -> NDArray:
+    """See `dfedsam.row_sums`."""
+    sums, lanes = np.empty(len(x), x.dtype), np.empty(_LANES, x.dtype)
+    for i in range(len(x)):
+        sums[i] = _square(x[i], lanes)
+    return sums
+
+
+@_compiled
+def moduli(x: NDArray) -> NDArray:
+    """See `dfedsam.row_sums`."""
+    sums, lanes = np.empty(len(x), x.dtype), np.empty(_LANES, x.dtype)
+    for i in range(len(x)):
+        sums[i] = _modulus(x[i], lanes)
+    return sums
+
+
+@_compiled
+def _subtract(a: NDArray, b: NDArray, out: NDArray) -> None:
+    for j in range(len(out)):
+        out[j] = a[j] - b[j]
+
+
+@_compiled
+def _add(a: NDArray, out: NDArray) -> None:
+    for j in range(len(out)):
+        out[j] += a[j]
+
+
+@_compiled
+def follow(x: NDArray, estimate: NDArray, out: NDArray, norms: NDArray) -> None:
+    """`Compressor.follow` for C(z) = z: z and C(z) in `out`, ‖z‖² in `norms`; likewise the three below."""
+    lanes = np.empty(_LANES, x.dtype)
+    for i in range(len(x)):
+        _subtract(x[i], estimate[i], out[i])
+        norms[i] = _square(out[i], lanes)
+        _add(out[i], estimate[i])
+
+
+@_compiled
+def follow_signs(x: NDArray, estimate: NDArray, out: NDArray, norms: NDArray) -> None:
+    """C(z) = (‖z‖₁/d) sign z, float32."""
+    z, lanes, scale = np.empty(x.shape[1], x.dtype), np.empty(_LANES, x.dtype), np.empty(1, x.dtype)
+    for i in range(len(x)):
+        _subtract(x[i], estimate[i], z)
+        norms[i] = _square(z, lanes)
+        scale[0] = _modulus(z, lanes) / x.dtype.type(len(z))
+        bits, signed, size = z.view(np.uint32), out[i].view(np.uint32), scale.view(np.uint32)[0]
+        for j in range(len(z)):
+            signed[j] = (bits[j] & ~_MODULUS) | size
+        _add(out[i], estimate[i])
+
+
+@_compiled
+def follow_halves(x: NDArray, estimate: NDArray, out: NDArray, norms: NDArray) -> int:
+    """C(z) of Float16, float32; returns the first row with numbers beyond 2²⁹, which is left out, or how many rows."""
+    z, lanes, scale = np.empty((1, x.shape[1]), x.dtype), np.empty(_LANES, x.dtype), np.empty((2, 1), x.dtype)
+    for i in range(len(x)):
+        _subtract(x[i], estimate[i], z[0])
+        norms[i] = _square(z[0], lanes)
+        top = largest(z).view(np.uint32)[0]
+        exponent = max(np.int64(top >> np.uint32(23)) - 126, -100) if top else 0
+        if exponent > 29:
+            return i
+        scale.view(np.uint32)[0, 0] = (30 - exponent) << 23  # 2^(−97 − exponent)
+        scale.view(np.uint32)[1, 0] = (224 + exponent) << 23
+        round_to_halves(z, scale[0], scale[1], None, out[i : i + 1])
+        _add(out[i], estimate[i])
+    return len(x)
+
+
+@_compiled
+def follow_levels(
+    x: NDArray, estimate: NDArray, out: NDArray, norms: NDArray, draws: NDArray, sizes: NDArray, levels: int
+) -> int:
+    """C(z) of QSGD; returns the first row whose squares overflow or vanish, which is left out, or how many rows.
+
+    Args:
+        x: the rows.
+        estimate: likewise.
+        out: likewise.
+        norms: likewise.
+        draws: as of `quantize`.
+        sizes: ‖z‖ factor, unit/‖z‖, and the least and largest ‖z‖².
+        levels: at most 127.
+    """
+    z, lanes, scale = np.empty((1, x.shape[1]), x.dtype), np.empty(_LANES, x.dtype), np.empty((2, 1, 1), x.dtype)
+    for i in range(len(x)):
+        _subtract(x[i], estimate[i], z[0])
+        norms[i] = _square(z[0], lanes)
+        if not sizes[2] < norms[i] < sizes[3]:
+            return i
+        norm = np.sqrt(norms[i])
+        scale[0], scale[1] = sizes[0] / norm, norm * sizes[1]
+        quantize(z, scale[0], draws[i : i + 1], scale[1], levels, None, out[i : i + 1])
+        _add(out[i], estimate[i])
+    return len(x)

@@ -39,34 +39,29 @@ _PIPE_CLOSED = 141  # as of a program that SIGPIPE ends
 def main(argv: list[str] | None = None) -> int:
     """Run the command line `dfedsam ARGV` and return its exit status: 0, 1 (a run failed) or 2 (bad input)."""
     argv = sys.argv[1:] if argv is None else argv
-    if "_ARGCOMPLETE" in os.environ:
-        from dfedsam.launch.completion import complete
-
-        complete()
-    if not argv or argv[0] in ("--help", "-h", "help"):
-        if mpi_rank() == 0:
-            commands = "".join(f"  {name:<10}{text}\n" for name, (_, text) in COMMANDS.items())
-            print(_HELP.format(commands=commands), end="")
-        return 0 if argv else 2
-    ranks.prepare()
-    hook, sys.unraisablehook = sys.unraisablehook, lambda ignored: _unraisable(argv[0], ignored, hook)
+    name = argv[0] if argv else ""
+    hook, sys.unraisablehook = sys.unraisablehook, lambda ignored: _unraisable(name, ignored, hook)
     try:
-        status = _run(argv[0], argv[1:])
+        if "_ARGCOMPLETE" in os.environ:
+            from dfedsam.launch.completion import complete
+
+            complete()
+        status = _run(name, argv[1:])
         sys.stdout.flush()
         return status
     except ValueError as error:
-        return _refuse(argv[0], error, str(error), 2)
+        return _refuse(name, error, str(error), 2)
     except BrokenPipeError:  # `dfedsam … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _PIPE_CLOSED
     except OSError as error:
         from dfedsam.errors import reason
 
-        return _refuse(argv[0], error, reason(error), 1)
+        return _refuse(name, error, reason(error), 1)
     except MemoryError as error:
-        return _refuse(argv[0], error, "out of memory; use fewer peers or smaller values of options", 1)
+        return _refuse(name, error, "out of memory; use fewer peers or smaller values of options", 1)
     except KeyboardInterrupt as error:
-        return _refuse(argv[0], error, _INTERRUPTED, 130)
+        return _refuse(name, error, _INTERRUPTED, 130)
     finally:
         sys.unraisablehook = hook
 
@@ -119,6 +114,11 @@ def call(command: Callable[..., int], argv: list[str]) -> int:
 
 
 def _run(name: str, argv: list[str]) -> int:
+    if name in ("", "--help", "-h", "help"):
+        if mpi_rank() == 0:
+            commands = "".join(f"  {name:<10}{text}\n" for name, (_, text) in COMMANDS.items())
+            print(_HELP.format(commands=commands), end="")
+        return 0 if name else 2
     if name == "--version":
         from importlib.metadata import version
 
@@ -131,6 +131,7 @@ def _run(name: str, argv: list[str]) -> int:
         guess = nearest(name, COMMANDS)
         hint = f"did you mean {guess}?" if guess else ""
         raise OptionError("command", name, f"must be one of {', '.join(COMMANDS)}", hint)
+    ranks.prepare()
     command = load(name)
     return command(argv) if "argv" in inspect.signature(command).parameters else call(command, argv)
 

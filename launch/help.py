@@ -119,45 +119,39 @@ def plugin_help(option: str, name: str | None) -> str:
     if name:
         return _one(option, kind, registry.find(option, name))
     if registry.KINDS[kind].functions:
-        return topologies_list(option) if kind == "topology" else weights_list(option)
+        return functions_list(kind, option)
     lines = [f"--{option} NAME, where NAME is (in any case, with or without _ and -)"]
     for name, plugin in registry.plugins(kind).items():
         lines += _entry(name, _first(" ".join(_prose(plugin))))
     return "\n".join([*lines, "  … or the import path of your own class", f"Options of one: --{option}.help NAME"])
 
 
-def topologies_list(option: str = "topology") -> str:
-    """All topologies by group, a line each: name, description, options with their defaults.
+def functions_list(kind: str, option: str) -> str:
+    """All topologies by group, or all weight rules: a line each with name, description, options and their defaults.
 
     Args:
+        kind: "topology" or "weights".
         option: the option that takes them, for the hint about their options.
     """
-    from dfedsam.topologies.registry import GRAPH_SUFFIXES, W_SUFFIXES
+    from dfedsam.topologies.registry import GRAPH_SUFFIXES, MATRIX_SUFFIXES, W_SUFFIXES
 
-    lines = []
-    for group, plugins in _groups().items():
-        lines += [group, *_lines("topology", plugins), ""]
-    lines += [
-        "others",
-        _line("FILE", f"A graph ({', '.join(GRAPH_SUFFIXES)})"),
-        _line("", f"or a whole W ({', '.join(W_SUFFIXES)})."),
-        _line("networkx.NAME", "Any graph of networkx, such as networkx.barbell_graph."),
-        _line("PACKAGE.NAME", "Your own function, by its import path."),
-        "",
-        f"Set an option with --{option}.OPTION VALUE; help on one topology: --{option}.help NAME",
-    ]
-    return "\n".join(lines)
-
-
-def weights_list(option: str = "weights") -> str:
-    """All weight rules in the same form."""
-    from dfedsam.topologies.registry import MATRIX_SUFFIXES
-
-    lines = ["weight rules, for graphs without weights of their own", *_lines("weights", registry.plugins("weights"))]
-    lines.append(_line("FILE", f"W itself ({', '.join(MATRIX_SUFFIXES)})."))
-    lines.append(_line("PACKAGE.NAME", "Your own function from a graph to W, by its import path."))
-    last = f"Set an option with --{option}.OPTION VALUE; help on one rule: --{option}.help NAME"
-    return "\n".join([*lines, "", last])
+    if kind == "topology":
+        groups, one = _groups(), "topology"
+        others = [
+            ("FILE", f"A graph ({', '.join(GRAPH_SUFFIXES)})"),
+            ("", f"or a whole W ({', '.join(W_SUFFIXES)})."),
+            ("networkx.NAME", "Any graph of networkx, such as networkx.barbell_graph."),
+            ("PACKAGE.NAME", "Your own function, by its import path."),
+        ]
+    else:
+        groups, one = {"weight rules, for graphs without weights of their own": registry.plugins(kind)}, "rule"
+        others = [
+            ("FILE", f"W itself ({', '.join(MATRIX_SUFFIXES)})."),
+            ("PACKAGE.NAME", "Your own function from a graph to W, by its import path."),
+        ]
+    lines = [line for group, plugins in groups.items() for line in (group, *_lines(kind, plugins), "")]
+    end = f"Set an option with --{option}.OPTION VALUE; help on one {one}: --{option}.help NAME"
+    return "\n".join([*lines, "others", *(_line(*other) for other in others), "", end])
 
 
 def table() -> list[dict[str, Any]]:

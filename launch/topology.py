@@ -69,7 +69,7 @@ def topology(
         dfedsam topology friends.graphml --json
     """
     if list:
-        tables = (help.topologies_list(), "", help.weights_list())
+        tables = (help.functions_list("topology", "topology"), "", help.functions_list("weights", "weights"))
         print(dumps(help.table()) if json else "\n".join(tables))
         return 0
     if not names:

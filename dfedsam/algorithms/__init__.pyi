@@ -2,7 +2,6 @@
 from .asynchronous import ADSGD as ADSGD, AsynchronousDFedSAM as AsynchronousDFedSAM
 from .base import Algorithm as Algorithm, State as State
 from .corrections import D2 as D2, NIDS as NIDS, Extra as Extra, ProxSkip as ProxSkip, WangElia as WangElia
-from .dfedadam import DFedAdam as DFedAdam
 from .dfedavg import (
     DPSGD as DPSGD,
     SGP as SGP,
@@ -27,7 +26,7 @@ from .gradient_tracking import (
 )
 from .lead import Lead as Lead
 from .local_tracking import KGT as KGT, LED as LED
-from .momentum import DecentLaM as DecentLaM, QGDSGDm as QGDSGDm
+from .momentum import DecentLaM as DecentLaM, DFedAdam as DFedAdam, QGDSGDm as QGDSGDm
 from .pairs import ADPSGD as ADPSGD, A2CiD2 as A2CiD2
 from .server_cmaes import BBT as BBT, FedAvgBBT as FedAvgBBT, FedBPT as FedBPT
 from .ssda import SSDA as SSDA

@@ -16,6 +16,7 @@ from dfedsam.communication.threads import ThreadPool
 from dfedsam.sparse_rows import SparseRows
 
 T = TypeVar("T")
+_ARRAYS = 4  # of a chunk's rows that stay in cache while they are encoded
 _MAX_PLANS = 32  # cached plans: more than the period of the usual schedules (2 log₂ n + 2)
 _MAX_ENTRIES = 1 << 25  # limit of entries in their matrices, about 24 bytes each, since redrawn matrices accumulate
 
@@ -23,15 +24,23 @@ _MAX_ENTRIES = 1 << 25  # limit of entries in their matrices, about 24 bytes eac
 class MixingPlan(Protocol):
     """How rows are mixed by one W in one type; made once and cached while W is in use.
 
-    `remote` lists the peers whose rows are received, `receive` exchanges messages and returns theirs in that order, and
-    `add` adds decoded rows to `target`.
+    `remote` lists the peers whose rows are received; `sent` is a mask of the block's rows that others need, None in
+    a single process. `receive` exchanges messages and returns those of `remote`; `add` adds decoded rows to `target`.
     """
 
     remote: NDArray[np.intp]
+    sent: NDArray[np.bool_] | None
 
     def mix(self, x: NDArray, out: NDArray) -> None: ...
     def receive(self, messages: NDArray[np.uint8]) -> NDArray[np.uint8]: ...
-    def add(self, own: Decoded, remote: Decoded, target: NDArray, finish: Finish | None) -> None: ...
+    def add(
+        self,
+        own: Decoded,
+        remote: Decoded,
+        target: NDArray,
+        finish: Finish | None,
+        prepare: Finish | None = None,
+    ) -> None: ...
     def free(self) -> None: ...
 
 
@@ -114,6 +123,7 @@ class Communicator(ABC):
         decode: Callable[[NDArray[np.uint8]], Decoded],
         target: NDArray,
         finish: Finish | None = None,
+        encode: Callable[[slice, bool], None] | None = None,
     ) -> None:
         """One gossip step of encoded rows: adds the block's rows of W @ X, where X stacks all decoded messages.
 
@@ -128,6 +138,7 @@ class Communicator(ABC):
             target: (b, d), C-contiguous, of the type of `own`: receives the sums, added in the order of the peers'
                 numbers.
             finish: called with some rows of `target` once these are complete, in any thread and order.
+            encode: writes some rows of `own`, and of `messages` if told so, once each; None: both are written already.
         """
         shape, like = (
             ((len(own.values), target.shape[1]), own.values) if isinstance(own, SparseRows) else (own.shape, own)
@@ -135,6 +146,12 @@ class Communicator(ABC):
         if target.shape != shape or target.dtype != like.dtype or not target.flags.c_contiguous:
             raise ValueError("target must be C-contiguous, of the shape and type of own")
         edges, plan = self._plan(W, target.dtype)
+        prepare = None
+        if encode is not None and (sent := plan.sent) is not None:
+            row_bytes = _ARRAYS * target.itemsize * target.shape[1]
+            self.pool.map_chunks(lambda rows: encode(rows, bool(sent[rows].any())), len(target), row_bytes)
+        elif encode is not None:
+            prepare = lambda rows: encode(rows, False)  # noqa: E731
         received = plan.receive(messages)
         if isinstance(own, SparseRows):
             remote = decode(received)
@@ -145,7 +162,7 @@ class Communicator(ABC):
                 remote[rows] = decode(received[rows])
 
             self.pool.map_chunks(work, len(received), target.shape[1] * target.itemsize)
-        plan.add(own, remote, target, finish)
+        plan.add(own, remote, target, finish, prepare)
         self.count(edges, messages.shape[1], W)
 
     def scratch(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray:

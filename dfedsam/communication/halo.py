@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from dfedsam.communication.kernels import Decoded, Finish, RankSums, WeightRows
+from dfedsam.communication.kernels import Decoded, Finish, WeightRows
 from dfedsam.communication.partition import Partition
+from dfedsam.communication.rank_sums import RankSums
 from dfedsam.communication.threads import ThreadPool
 
 if TYPE_CHECKING:
@@ -135,6 +136,9 @@ class RankPlan:
         self._route = Route.of(W, partition, rank)
         self._sums = RankSums(WeightRows.of(W, partition[rank]), partition, rank, self._route.receive)
         self.remote = self._route.receive
+        sent = np.zeros(len(partition[rank]), np.bool_)
+        sent[self._route.send] = True
+        self.sent: NDArray[np.bool_] | None = sent
         self._dtype = W.dtype
         self._comm = halo.join(self._route)
         self._bindings: dict[int, _Binding] = {}
@@ -173,8 +177,16 @@ class RankPlan:
             self._comm.Neighbor_alltoallv((outgoing, sent, MPI.BYTE), (incoming, received, MPI.BYTE))
         return incoming
 
-    def add(self, own: Decoded, remote: Decoded, target: NDArray, finish: Finish | None) -> None:
-        """See `Communicator.add_encoded`; all arrays are C-contiguous."""
+    def add(
+        self,
+        own: Decoded,
+        remote: Decoded,
+        target: NDArray,
+        finish: Finish | None,
+        prepare: Finish | None = None,
+    ) -> None:
+        """See `Communicator.add_encoded`; all arrays are C-contiguous. Rows are written before, since some are sent."""
+        assert prepare is None
         self._sums.add(own, remote, target, self._halo.pool, add=True, finish=finish)
 
     def unbind(self) -> None:

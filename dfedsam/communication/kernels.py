@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from dfedsam.communication.partition import Partition
+from dfedsam.buffers import short_buffers
 from dfedsam.communication.threads import WORTH_A_THREAD, ThreadPool
 from dfedsam.compiled import loops
 from dfedsam.peers import Peers
@@ -29,9 +29,11 @@ except ImportError:  # a scipy that has moved it: same sums in the same order, s
 Decoded = NDArray | SparseRows
 """Rows of x, or what a compressor makes of them."""
 Finish = Callable[[slice], None]
-"""Called with rows of the result as soon as they are complete, while they are in cache."""
+"""Called with rows of the result as soon as they are complete, while they are in cache; or with rows to prepare."""
 
 _CACHED_BYTES = 1 << 19  # of output that is set to zero and added to while in cache
+_PREPARED_BYTES = 1 << 18  # of input that is prepared at once, before the sums that wait for it
+_A_THREAD = 4  # chunks of output for each thread, at least
 _AT_ONCE = 1 << 16  # scattered entries that are gathered and added at once
 _CAST_NUMBERS = 1 << 18  # numbers cast at once, so that they stay in cache
 
@@ -115,6 +117,7 @@ def multiply(
     *,
     add: bool = False,
     finish: Finish | None = None,
+    prepare: Finish | None = None,
 ) -> None:
     """out = Σ rows @ x over the pieces, in their order; every thread computes some of the output's rows.
 
@@ -124,29 +127,86 @@ def multiply(
         pool: the threads; scipy's inner loop runs without the interpreter's lock.
         add: add to the content of `out` instead of replacing it.
         finish: called in these threads with some rows of `out` once they are complete, while they are in cache.
+        prepare: called in these threads with some rows of `out`, before these rows of x are read; x has as many rows.
     """
-    row_bytes = out.shape[1] * out.itemsize
     if any(isinstance(x, SparseRows) for _, x in pieces):
-        if not add:
-            out.fill(0)
-        for rows, x in pieces:  # by one thread: numpy adds scattered entries with the interpreter locked
-            accumulate(rows, x, out)
-        if finish is not None:
-            pool.map_chunks(finish, len(out), row_bytes)
+        _add_sparse(pieces, out, pool, add, finish, prepare)
         return
     compiled = loops(out)
-    height = max(1, _CACHED_BYTES // row_bytes)
+
+    def sum_up(chunk: slice) -> None:
+        for i, (rows, x) in enumerate(pieces):
+            some = rows._replace(indptr=rows.indptr[chunk.start : chunk.stop + 1])
+            _add_or_set(some, x, out[chunk], add or i > 0, compiled)
+        if finish is not None:
+            finish(chunk)
+
+    threads = min(pool.size, 1 + out.nbytes // WORTH_A_THREAD)
+    cached = (_CACHED_BYTES if prepare is None else _PREPARED_BYTES) // out[0].nbytes
+    height = max(1, min(cached, len(out) // (_A_THREAD * threads) if threads > 1 else len(out)))
+    chunks = [slice(low, min(low + height, len(out))) for low in range(0, len(out), height)]
+    if prepare is not None:
+        chunks = _sum_while_preparing(chunks, pieces[0][0], prepare, sum_up, pool, threads)
 
     def work(start: int, stop: int) -> None:
-        for low in range(start, stop, height):
-            high = min(low + height, stop)
-            for i, (rows, x) in enumerate(pieces):
-                some = rows._replace(indptr=rows.indptr[low : high + 1])
-                _add_or_set(some, x, out[low:high], add or i > 0, compiled)
-            if finish is not None:
-                finish(slice(low, high))
+        for chunk in chunks[start:stop]:
+            sum_up(chunk)
 
-    pool.map_ranges(work, len(out), 1 + out.nbytes // WORTH_A_THREAD)
+    pool.map_ranges(work, len(chunks), threads)
+
+
+def _add_sparse(
+    pieces: Sequence[tuple[WeightRows, Decoded]],
+    out: NDArray,
+    pool: ThreadPool,
+    add: bool,
+    finish: Finish | None,
+    prepare: Finish | None,
+) -> None:
+    """`multiply` for rows of few entries, by one thread: numpy adds scattered entries with the interpreter locked."""
+    if prepare is not None:
+        pool.map_chunks(prepare, len(out), 2 * out[0].nbytes)
+    if not add:
+        out.fill(0)
+    for rows, x in pieces:
+        accumulate(rows, x, out)
+    if finish is not None:
+        pool.map_chunks(finish, len(out), out[0].nbytes)
+
+
+def _sum_while_preparing(
+    chunks: list[slice],
+    rows: WeightRows,
+    prepare: Callable[[slice], None],
+    sum_up: Callable[[slice], None],
+    pool: ThreadPool,
+    threads: int,
+) -> list[slice]:
+    """Prepare all chunks, and sum those up at once whose terms the same thread has prepared; the others are returned.
+
+    What was just prepared is still in cache: on a ring only the first and the last chunk of each thread wait.
+    """
+    own, height = np.arange(len(chunks)), chunks[0].stop
+    starts = np.minimum(rows.indptr[:-1:height], len(rows.indices) - 1)  # a chunk without terms may wait for any
+    first = np.minimum(np.minimum.reduceat(rows.indices, starts) // height, own)
+    last = np.maximum(np.maximum.reduceat(rows.indices, starts) // height, own)
+    wait = np.ones(len(chunks), np.bool_)
+
+    def work(start: int, stop: int) -> None:
+        mine = slice(start, stop)
+        ready = np.where(first[mine] >= start, last[mine], stop)
+        wait[mine] = ready >= stop
+        after: list[list[int]] = [[] for _ in range(start, stop + 1)]
+        for chunk, at in enumerate(np.minimum(ready, stop).tolist(), start):
+            after[at - start].append(chunk)
+        with short_buffers():
+            for chunk in range(start, stop):
+                prepare(chunks[chunk])
+                for complete in after[chunk - start]:
+                    sum_up(chunks[complete])
+
+    pool.map_ranges(work, len(chunks), threads)
+    return [chunk for chunk, waits in zip(chunks, wait.tolist(), strict=True) if waits]
 
 
 def _add_or_set(rows: WeightRows, x: Decoded, out: NDArray, add: bool, compiled: ModuleType | None) -> None:
@@ -173,87 +233,3 @@ def add_rows(x: NDArray, out: NDArray, order: NDArray[np.intp] | None = None) ->
         rows = np.ascontiguousarray(x[some], dtype=out.dtype)
         count = len(rows)
         accumulate(WeightRows(np.array([0, count], np.int32), columns[:count], ones[:count]), rows, out[None])
-
-
-class RankSums:
-    """How a rank sums W's products with its own and with received rows, in the order of the peers' numbers.
-
-    A single process adds in the same order, so the sums are the same, bit for bit. In most rows the order has three
-    pieces: peers of other ranks, then own peers, then again peers of other ranks. These are added one after another,
-    without copying the rows. If own and other peers alternate more often, which happens only in blocks that are not
-    contiguous, the rows are first copied into one array.
-
-    Args:
-        rows: the block's rows of W, with the numbers of the peers as columns, rising.
-        partition: which rank owns which peers.
-        rank: whose block it is.
-        received: the peers whose rows are received, in the order in which they are.
-    """
-
-    def __init__(self, rows: WeightRows, partition: Partition, rank: int, received: NDArray[np.intp]) -> None:
-        owners = partition.owner[rows.indices]
-        index = partition.position - partition.positions(rank).start  # of a peer's row, among own or received ones
-        index[received] = np.arange(len(received))
-        columns = index[rows.indices]
-        row = np.repeat(np.arange(len(rows.indptr) - 1), np.diff(rows.indptr))
-        self._from_own = self._from_remote = np.empty(0, np.intp)
-        if partition.contiguous:
-            piece = (owners >= rank).astype(np.intp) + (owners > rank)
-        else:
-            piece = _alternations(rows.indptr, row, owners == rank)
-            often = np.zeros(len(rows.indptr) - 1, bool)
-            often[row[piece > 2]] = True
-            piece[often[row]] = 3
-            own, remote = (np.flatnonzero((piece == 3) & which) for which in (owners == rank, owners != rank))
-            self._from_own, columns[own] = _renumber(columns[own], len(often))
-            self._from_remote, columns[remote] = _renumber(columns[remote], len(received))
-            columns[remote] += len(self._from_own)
-        self._below, self._own, self._above, self._mixed = rows.split(columns, row, piece, 4)
-
-    def add(
-        self,
-        own: Decoded,
-        remote: Decoded,
-        out: NDArray,
-        pool: ThreadPool,
-        *,
-        add: bool = False,
-        finish: Finish | None = None,
-    ) -> None:
-        """out = the block's rows of W @ X, from its own rows (b, d) and those received (m, d); see `multiply`."""
-        pieces = [(self._below, remote), (self._own, own), (self._above, remote)]
-        if len(self._from_own):
-            pieces.append((self._mixed, self._side_by_side(own, remote)))
-        multiply(pieces, out, pool, add=add, finish=finish)
-
-    def _side_by_side(self, own: Decoded, remote: Decoded) -> Decoded:
-        if isinstance(own, SparseRows) and isinstance(remote, SparseRows):
-            return SparseRows.concatenate(own.rows(self._from_own), remote.rows(self._from_remote))
-        assert isinstance(own, np.ndarray)
-        assert isinstance(remote, np.ndarray)
-        first = len(self._from_own)
-        rows = np.empty((first + len(self._from_remote), own.shape[1]), own.dtype)
-        np.take(own, self._from_own, axis=0, out=rows[:first], mode="clip")  # the other modes copy once more
-        np.take(remote, self._from_remote, axis=0, out=rows[first:], mode="clip")
-        return rows
-
-
-def _alternations(indptr: NDArray, row: NDArray[np.intp], own: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """For each entry, how often other ranks' and own peers alternate up to it in its row, which begins with others'.
-
-    Args:
-        indptr: where rows begin and end, as in CSR.
-        row: of each entry.
-        own: whether each entry is of an own peer.
-    """
-    before = np.concatenate([[False], own[:-1]])
-    before[indptr[:-1][np.diff(indptr) > 0]] = False
-    alternated = np.concatenate([[0], np.cumsum(own != before)])
-    return alternated[1:] - alternated[indptr[row]]
-
-
-def _renumber(columns: NDArray[np.intp], count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Which of `count` columns occur, rising, and the columns renumbered among these."""
-    occurs = np.zeros(count, bool)
-    occurs[columns] = True
-    return np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[columns]

@@ -49,6 +49,7 @@ class _LocalPlan:
         self._rows = rows
         self._pool = pool
         self.remote = np.empty(0, np.intp)
+        self.sent: NDArray[np.bool_] | None = None
 
     def mix(self, x: NDArray, out: NDArray) -> None:
         multiply([(self._rows, x)], out, self._pool)
@@ -56,8 +57,15 @@ class _LocalPlan:
     def receive(self, messages: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return messages[:0]
 
-    def add(self, own: Decoded, remote: Decoded, target: NDArray, finish: Finish | None) -> None:
-        multiply([(self._rows, own)], target, self._pool, add=True, finish=finish)
+    def add(
+        self,
+        own: Decoded,
+        remote: Decoded,
+        target: NDArray,
+        finish: Finish | None,
+        prepare: Finish | None = None,
+    ) -> None:
+        multiply([(self._rows, own)], target, self._pool, add=True, finish=finish, prepare=prepare)
 
     def free(self) -> None:
         pass

@@ -91,7 +91,7 @@ class Choco(Compressed[ChocoState]):
             x[rows] += correction[rows]
 
         return CompressedStep(
-            source=lambda rows, out: np.subtract(x[rows], estimate[rows], out=out),
+            source=x,
             estimate=estimate,
             target=correction,
             growth=growth,

@@ -18,15 +18,14 @@ from dfedsam.gossip.channel import laplacian
 from dfedsam.gossip.compressors import Compressor, TopK
 from dfedsam.peers import format_peers
 from dfedsam.registry import public_name
+from dfedsam.row_sums import squares
 from dfedsam.sparse_rows import SparseRows
-
-_ARRAYS = 4  # of a chunk's rows that stay in cache while they are encoded
 
 if TYPE_CHECKING:
     from dfedsam.gossip.channel import Channel
     from dfedsam.random import RandomStream
 
-    _Send = Callable[[NDArray, RandomStream, slice, NDArray], None]
+    _Send = Callable[[NDArray, RandomStream, slice, NDArray, bool], None]
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,8 @@ class CompressedStep:
     Both functions are called with some neighbouring rows at a time, in any thread and order, and once for each row.
 
     Args:
-        source: returns some rows z of the block, shape (p, dim), written into `out` or as these rows of `estimate`.
+        source: returns some rows z of the block, shape (p, dim), written into `out` or as these rows of `estimate`; or
+            x, shape (peers, dim), for z = x − estimate and a = 1.
         estimate: shape (peers, dim).
         target: shape (peers, dim), C-contiguous; of the type of `estimate`, or float64 to add up without its rounding.
         growth: notices where z grows without bound.
@@ -47,7 +47,7 @@ class CompressedStep:
         finish: called when rows of `target` are complete; None: nothing to do.
     """
 
-    source: Callable[[slice, NDArray], NDArray]
+    source: Callable[[slice, NDArray], NDArray] | NDArray
     estimate: NDArray
     target: NDArray
     growth: GrowthCheck
@@ -69,44 +69,64 @@ class CompressedStep:
         (count, dim), dtype, wide = self.estimate.shape, self.estimate.dtype, self.target.dtype
         messages = communicator.scratch("messages", (count, compressor.width(dim, dtype)), np.uint8)
         entries = compressor.entries(dim)
-        dense = None
         if entries is None:
-            rows = dense = communicator.scratch("decoded", (count, dim), dtype)
-            send, decode = self._send_rows(compressor, messages), compressor.decode
+            rows = communicator.scratch("decoded", (count, dim), wide)
+            send, decode = self._send_rows(compressor, messages, rows), compressor.decode
         else:
             columns = communicator.scratch("columns", (count, entries), np.intp)
-            rows = SparseRows(columns, communicator.scratch("values", (count, entries), dtype))
+            rows = SparseRows(columns, communicator.scratch("values", (count, entries), wide))
             send, decode = self._send_entries(compressor, messages, rows), compressor.decode_entries
 
-        def work(some: slice) -> None:
-            out = np.empty((some.stop - some.start, dim), dtype) if dense is None else dense[some]
-            z, part = self.source(some, out), stream.part(some)
-            self.growth.check(z, some, part)
-            send(z, part, some, out)
+        whole = rows if isinstance(rows, np.ndarray) and dtype == wide else None
+
+        norms = np.empty(count, dtype)
+
+        @np.errstate(over="ignore", invalid="ignore")  # of rows that the growth check complains of
+        def encode(some: slice, needed: bool) -> None:
+            part = stream.part(some)
+            if whole is not None and isinstance(self.source, np.ndarray) and not needed:
+                norms[some] = compressor.follow(self.source[some], self.estimate[some], part, whole[some])
+                return
+            out = np.empty((some.stop - some.start, dim), dtype) if whole is None else whole[some]
+            if isinstance(self.source, np.ndarray):
+                z = np.subtract(self.source[some], self.estimate[some], out=out)
+            else:
+                z = self.source(some, out)
+            norms[some] = squares(z)
+            send(z, part, some, out, needed)
 
         loops(self.estimate)  # loads them, for the compressor's use, if the rows are worth it
-        communicator.pool.map_chunks(work, count, _ARRAYS * dim * dtype.itemsize)
         communicator.add_encoded(
             laplacian(channel.weights, self.target_scale),
             messages,
-            _in_type(rows, wide),
+            rows,
             lambda received: _in_type(decode(received, dim, dtype, stream), wide),
             self.target,
             self.finish,
+            encode,
         )
+        self.growth.check(norms, stream)
 
-    def _send_rows(self, compressor: Compressor, messages: NDArray[np.uint8]) -> _Send:
+    def _send_rows(self, compressor: Compressor, messages: NDArray[np.uint8], decoded: NDArray) -> _Send:
         scale = self.estimate.dtype.type(self.estimate_scale)
 
-        def send(z: NDArray, stream: RandomStream, rows: slice, decoded: NDArray) -> None:
-            compressor.write(z, stream, messages[rows], decoded)
-            self.estimate[rows] += decoded if scale == 1 else scale * decoded
+        def send(z: NDArray, stream: RandomStream, rows: slice, out: NDArray, needed: bool) -> None:
+            if needed:
+                compressor.write(z, stream, messages[rows], out)
+            else:
+                compressor.compress(z, stream, out)
+            self.estimate[rows] += out if scale == 1 else scale * out
+            if out.dtype != decoded.dtype:
+                decoded[rows] = out
 
         return send
 
     def _send_entries(self, compressor: Compressor, messages: NDArray[np.uint8], decoded: SparseRows) -> _Send:
-        def send(z: NDArray, stream: RandomStream, rows: slice, _out: NDArray) -> None:
-            entries = compressor.write_entries(z, stream, messages[rows])
+        def send(z: NDArray, stream: RandomStream, rows: slice, _out: NDArray, needed: bool) -> None:
+            if needed:
+                entries = compressor.write_entries(z, stream, messages[rows])
+            else:
+                entries = compressor.compress_entries(z, stream)
             decoded.columns[rows], decoded.values[rows] = entries
             entries.add_to(self.estimate[rows], self.estimate_scale)
 
@@ -138,15 +158,14 @@ class GrowthCheck:
     phase: str
     hint: str
 
-    def check(self, z: NDArray, rows: slice, stream: RandomStream) -> None:
-        """Raise RunError if a row of z (p, dim), which are these rows of the block, is not finite or too long."""
-        with np.errstate(over="ignore"):
-            squares, largest = np.matmul(z[:, None], z[:, :, None])[:, 0, 0], self.largest[rows]
+    def check(self, squares: NDArray, stream: RandomStream) -> None:
+        """Raise RunError if a square ‖z‖² of the block's rows, shape (peers,), is not finite or too large."""
+        largest = self.largest
         if stream.round < self.settling:
             np.fmax(largest, squares, out=largest)
-        fine = (squares <= self.bound**2 * largest) | (largest == 0)
-        if not (fine.all() and np.isfinite(squares).all()):
-            peers = format_peers(np.asarray(stream.peers)[~(fine & np.isfinite(squares))])
+        fine = np.isfinite(squares) & ((squares <= self.bound**2 * largest) | (largest == 0))
+        if not fine.all():
+            peers = format_peers(np.asarray(stream.peers)[~fine])
             raise RunError(
                 f"the rows to send have grown beyond bound, so the peers diverge; {self.hint}",
                 phase=self.phase,

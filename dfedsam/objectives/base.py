@@ -112,15 +112,7 @@ class Problem(ABC):
         raise ValueError(f"{type(self).__name__} gives no losses by example")
 
     def scores(self, x: NDArray, batch: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
-        """The class scores behind the losses, if `num_scores` is above 0; these are queries too.
-
-        Args:
-            x: candidates, shape (p, q, dim).
-            batch: these peers' minibatches, shape (p, …).
-            rows: the p rows of these peers in the block.
-
-        Returns:
-            Scores, shape (p, q, num_scores).
+        """The class scores behind the losses, if `num_scores` is above 0: as `losses`, but shape (p, q, num_scores).
 
         Raises:
             ValueError: if the objective gives losses only.

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,29 @@ def test_a_signal_at_any_moment_is_at_most_one_line(tmp_path, number):
         assert job.returncode in (128 + number, -number), err
         assert "Traceback" not in err
         assert err.count("\n") <= 1
+
+
+@pytest.mark.parametrize(("before", "outcome"), [
+    ("", (130, "", "dfedsam: interrupted\n")),
+    ("signal.signal(signal.SIGINT, signal.SIG_IGN)", (0, "dfedsam", "")),
+])  # fmt: skip
+def test_a_signal_while_the_program_is_imported_is_one_line(tmp_path, before, outcome):
+    """Exceptions raised there may come from within an import's own callbacks, which ignore them."""
+    program = f"""
+import signal, sys
+{before}
+
+class Interrupts:
+    def find_spec(name, path, target=None):
+        if name == "dfedsam.launch.ranks":
+            signal.raise_signal(signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupts)
+from dfedsam.launch.__main__ import main
+sys.exit(main())
+"""
+    done = mpi.run([sys.executable, "-c", program, "--version"], 60, mpi.environment(), tmp_path)
+    assert (done.returncode, done.stdout.partition(" ")[0], done.stderr) == outcome
 
 
 def test_a_signal_in_a_destructor_is_not_lost(tmp_path):

@@ -76,7 +76,8 @@ class Circulant(NamedTuple):
     def squares(self, k: NDArray[np.int64]) -> NDArray[np.float64]:
         """|λ_k|², shape (k,)."""
         angles = self._angles(k)
-        return (np.cos(angles) @ self.weights) ** 2 + (np.sin(angles) @ self.weights) ** 2
+        squares = (np.cos(angles) @ self.weights) ** 2 + (np.sin(angles) @ self.weights) ** 2
+        return np.asarray(squares, dtype=np.float64)
 
     def _angles(self, k: NDArray[np.int64]) -> NDArray[np.float64]:
         """2π k u/n for each k and each offset, shape (k, m)."""

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from dfedsam.row_sums import squares
+
 if TYPE_CHECKING:
     from dfedsam.random import RandomStream
     from dfedsam.sparse_rows import SparseRows
@@ -48,6 +50,28 @@ class Compressor(ABC):
         `stream` is of the purpose, round and step that they were written with, and need not be of the same peers.
         """
 
+    def compress(self, x: NDArray, stream: RandomStream, out: NDArray) -> None:
+        """As `write`, without messages, for peers whose neighbours are all in this process; `out` receives C(x)."""
+        self.write(x, stream, np.empty((len(x), self.width(x.shape[1], x.dtype)), np.uint8), out)
+
+    def follow(self, x: NDArray, estimate: NDArray, stream: RandomStream, out: NDArray) -> NDArray:
+        """CHOCO's change of an estimate, in one pass where it can be: estimate += C(z), z = x − estimate.
+
+        Args:
+            x: some rows, shape (p, dim).
+            estimate: of them, shape (p, dim), changed in place.
+            stream: as of `write`.
+            out: receives C(z), shape (p, dim).
+
+        Returns:
+            ‖z‖², shape (p,).
+        """
+        z = np.subtract(x, estimate, out=out)
+        norms = squares(z)
+        self.compress(z, stream, out)
+        estimate += out
+        return norms
+
     def encode(self, x: NDArray, stream: RandomStream) -> NDArray[np.uint8]:
         """The messages (p, width) of the rows of x (p, dim)."""
         messages = np.empty((len(x), self.width(x.shape[1], x.dtype)), np.uint8)
@@ -57,9 +81,13 @@ class Compressor(ABC):
     def entries(self, dim: int) -> int | None:
         """k, if C(x) has so few nonzero entries that it is stored as `SparseRows`; otherwise None.
 
-        A compressor that returns a number has `write_entries` and `decode_entries` too.
+        A compressor that returns a number has the three methods of entries too.
         """
         return None
+
+    def compress_entries(self, x: NDArray, stream: RandomStream) -> SparseRows:
+        """As `compress`; returns C(x)."""
+        raise NotImplementedError
 
     def write_entries(self, x: NDArray, stream: RandomStream, messages: NDArray[np.uint8]) -> SparseRows:
         """As `write`; returns C(x)."""

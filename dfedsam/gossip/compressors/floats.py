@@ -31,8 +31,18 @@ class NoCompression(Compressor):
 
     def write(self, x: NDArray, stream: RandomStream, messages: NDArray[np.uint8], decoded: NDArray) -> None:
         messages[:] = to_bytes(x)
-        if decoded is not x:
-            decoded[:] = x
+        self.compress(x, stream, decoded)
+
+    def compress(self, x: NDArray, stream: RandomStream, out: NDArray) -> None:
+        if out is not x:
+            out[:] = x
+
+    def follow(self, x: NDArray, estimate: NDArray, stream: RandomStream, out: NDArray) -> NDArray:
+        if not (compiled := compiled_loops(x)):
+            return super().follow(x, estimate, stream, out)
+        norms = np.empty(len(x), x.dtype)
+        compiled.follow(x, estimate, out, norms)
+        return norms
 
     def decode(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, stream: RandomStream) -> NDArray:
         return from_bytes(messages, 0, dim, dtype).copy()
@@ -59,11 +69,28 @@ class Float16(Compressor):
         return 2 + 2 * dim
 
     def write(self, x: NDArray, stream: RandomStream, messages: NDArray[np.uint8], decoded: NDArray) -> None:
+        self._write(x, messages, decoded)
+
+    def compress(self, x: NDArray, stream: RandomStream, out: NDArray) -> None:
+        self._write(x, None, out)
+
+    def follow(self, x: NDArray, estimate: NDArray, stream: RandomStream, out: NDArray) -> NDArray:
+        compiled = compiled_loops(x) if x.dtype == np.float32 else None
+        if not compiled:
+            return super().follow(x, estimate, stream, out)
+        norms = np.empty(len(x), x.dtype)
+        rest = slice(compiled.follow_halves(x, estimate, out, norms), len(x))
+        if rest.start < rest.stop:
+            norms[rest] = super().follow(x[rest], estimate[rest], stream.part(rest), out[rest])
+        return norms
+
+    def _write(self, x: NDArray, messages: NDArray[np.uint8] | None, decoded: NDArray) -> None:
         compiled = compiled_loops(x) if x.dtype == np.float32 else None
         largest = compiled.largest(x) if compiled else np.maximum(x.max(axis=1), -x.min(axis=1))
         power = _TOP - _BIAS - np.maximum(np.frexp(largest)[1], _LOWEST)[:, None]
-        messages[:, :2] = to_bytes(power.astype(np.int16))
-        if compiled and -power.min() <= _MAX_POWER and messages.flags.c_contiguous:
+        if messages is not None:
+            messages[:, :2] = to_bytes(power.astype(np.int16))
+        if compiled and -power.min() <= _MAX_POWER and (messages is None or messages.flags.c_contiguous):
             up, down = (np.ldexp(np.float32(1), exponent[:, 0]) for exponent in (power, -power))
             compiled.round_to_halves(x, up, down, messages, decoded)
             return
@@ -71,11 +98,12 @@ class Float16(Compressor):
         _times_power(x, power, scaled)
         bits = scaled.view(np.uint32)
         bits += 1 << 12  # half of the last bit that stays
-        halves = (bits >> 13).astype(np.uint16)
-        sign = np.less(bits.view(np.int32), 0).astype(np.uint16)
-        sign <<= 15
-        halves |= sign
-        messages[:, 2:] = to_bytes(halves)
+        if messages is not None:
+            halves = (bits >> 13).astype(np.uint16)
+            sign = np.less(bits.view(np.int32), 0).astype(np.uint16)
+            sign <<= 15
+            halves |= sign
+            messages[:, 2:] = to_bytes(halves)
         bits &= ~np.uint32((1 << 13) - 1)
         _times_power(scaled, -power, decoded)
 

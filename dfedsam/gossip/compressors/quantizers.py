@@ -12,6 +12,7 @@ from dfedsam.compiled import loops as compiled_loops
 from dfedsam.errors import OptionError
 from dfedsam.gossip.compressors.base import SHORT, Compressor, from_bytes, to_bytes
 from dfedsam.gossip.compressors.packing import pack, packed, unpack
+from dfedsam.row_sums import squares
 from dfedsam.validation import whole_number
 
 if TYPE_CHECKING:
@@ -21,41 +22,6 @@ _MAX_LEVELS = (1 << 15) - 1  # that a message holds in 16 bits an entry
 _MAX_BITS = 15
 _SHARED = 8  # entries that one random number serves
 _BELOW_ONE = 1 - 2.0**-20  # so that an entry that is all of the norm is not rounded to beyond s
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScaledSign(Compressor):
-    """C(x) = (‖x‖₁/d) sign x, in d + 32 bits.
-
-    ‖C(x) − x‖² = (1 − δ(x))‖x‖² with δ(x) = ‖x‖₁²/(d‖x‖²): 2/π for Gaussian rows, 1/d at worst, when a single entry is
-    not zero. Source: Karimireddy et al. (2019), "Error feedback fixes SignSGD and other gradient compression schemes".
-    """
-
-    def width(self, dim: int, dtype: DTypeLike) -> int:
-        return np.dtype(dtype).itemsize + packed(dim, 1)
-
-    def write(self, x: NDArray, stream: RandomStream, messages: NDArray[np.uint8], decoded: NDArray) -> None:
-        negative = x.view(f"i{x.itemsize}") < 0  # as np.signbit, but faster
-        messages[:, x.itemsize :] = np.packbits(negative, axis=1, bitorder="little")
-        ones = np.ones((x.shape[1], 1), x.dtype)
-        scale = np.matmul(np.abs(x, out=decoded)[:, None], ones)[:, 0] / x.dtype.type(x.shape[1])  # a product a row
-        messages[:, : x.itemsize] = to_bytes(scale)
-        bits = np.dtype(f"u{x.itemsize}")
-        signed = np.left_shift(negative, bits.type(8 * x.itemsize - 1), out=decoded.view(bits), dtype=bits)
-        signed |= scale.view(bits)
-
-    def decode(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, stream: RandomStream) -> NDArray:
-        scale = from_bytes(messages, 0, 1, dtype)
-        bits = np.unpackbits(messages[:, scale.itemsize :], axis=1, count=dim, bitorder="little")
-        x = np.multiply(bits, -2 * scale, dtype=dtype)
-        x += scale
-        return x
-
-    def scaled_down(self, dim: int) -> tuple[Compressor, int]:
-        return self, min(dim, SHORT)
-
-    def delta(self, dim: int) -> float:
-        return 1 / dim
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,17 +62,40 @@ class QSGD(Compressor):
         return np.dtype(dtype).itemsize + packed(dim, self.bits)
 
     def write(self, x: NDArray, stream: RandomStream, messages: NDArray[np.uint8], decoded: NDArray) -> None:
+        norm, numbers = self._write(x, stream, decoded, np.empty(x.shape, np.uint8))
+        assert numbers is not None
+        messages[:, : x.itemsize] = to_bytes(norm)
+        messages[:, x.itemsize :] = pack(numbers, self.bits)
+
+    def compress(self, x: NDArray, stream: RandomStream, out: NDArray) -> None:
+        self._write(x, stream, out, None)
+
+    def follow(self, x: NDArray, estimate: NDArray, stream: RandomStream, out: NDArray) -> NDArray:
+        compiled = compiled_loops(x)
+        if not compiled or self.levels >= 1 << 7:
+            return super().follow(x, estimate, stream, out)
+        norms = np.empty(len(x), x.dtype)
+        sizes = np.array([self._top, self._share(x.shape[1]), *_square_limits(x.dtype)], x.dtype)
+        draws = stream.uint16(_draws(x.shape[1]))
+        rest = slice(compiled.follow_levels(x, estimate, out, norms, draws, sizes, self.levels), len(x))
+        if rest.start < rest.stop:
+            norms[rest] = super().follow(x[rest], estimate[rest], stream.part(rest), out[rest])
+        return norms
+
+    def _write(
+        self, x: NDArray, stream: RandomStream, decoded: NDArray, numbers: NDArray[np.uint8] | None
+    ) -> tuple[NDArray, NDArray | None]:
+        """The norms (p, 1), and s + l as whole numbers (p, dim), of rows x (p, dim); C(x) in `decoded`."""
         dim = x.shape[1]
         compiled, draws = compiled_loops(x), stream.uint16(_draws(dim))
         if compiled and self.levels < 1 << 7:
-            norm, numbers = _norms(x), np.empty(x.shape, np.uint8)
+            norm = _norms(x)
             factor, unit = self._factor(norm), self.unit(norm, dim)
-            compiled.quantize(x, factor, _offsets(draws, x.dtype), unit, self.levels, numbers, decoded)
-        else:
-            norm, numbers = self.rounded(x, draws, decoded)
-            decoded *= self.unit(norm, dim)
-        messages[:, : x.itemsize] = to_bytes(norm)
-        messages[:, x.itemsize :] = pack(numbers, self.bits)
+            compiled.quantize(x, factor, draws, unit, self.levels, numbers, decoded)
+            return norm, numbers
+        norm, numbers = self.rounded(x, draws, decoded)
+        decoded *= self.unit(norm, dim)
+        return norm, numbers
 
     def rounded(self, x: NDArray, draws: NDArray[np.uint16], out: NDArray) -> tuple[NDArray, NDArray]:
         """The norms (p, 1), and s + l as whole numbers (p, dim), of rows x (p, dim).
@@ -122,11 +111,20 @@ class QSGD(Compressor):
 
     def _factor(self, norm: NDArray) -> NDArray:
         """s/‖x‖, (p, 1)."""
-        return norm.dtype.type(self.levels * _BELOW_ONE) / np.where(norm > 0, norm, 1)
+        return norm.dtype.type(self._top) / np.where(norm > 0, norm, 1)
 
     def unit(self, norm: NDArray, dim: int) -> NDArray:
         """The factors of l, (p, 1)."""
-        return norm * norm.dtype.type(1 / (self.levels * _BELOW_ONE * (1 if self.unbiased else self.tau(dim))))
+        return norm * norm.dtype.type(self._share(dim))
+
+    @property
+    def _top(self) -> float:
+        """What an entry that is all of the norm is scaled to."""
+        return self.levels * _BELOW_ONE
+
+    def _share(self, dim: int) -> float:
+        """Of the norm that one level counts."""
+        return 1 / (self._top * (1 if self.unbiased else self.tau(dim)))
 
     def decode(self, messages: NDArray[np.uint8], dim: int, dtype: DTypeLike, stream: RandomStream) -> NDArray:
         norm = from_bytes(messages, 0, 1, dtype)
@@ -220,18 +218,22 @@ def _draws(dim: int) -> int:
 
 def _norms(x: NDArray) -> NDArray:
     """‖x‖ of rows (p, dim), shape (p, 1); also of rows whose squares overflow or vanish. Far below that: 0."""
-    with np.errstate(over="ignore"):
-        squares = np.matmul(x[:, None], x[:, :, None])[:, 0]
-    limits = np.finfo(x.dtype)
-    odd = ~((squares > limits.tiny / limits.eps) & (squares < limits.max))[:, 0]
-    norm = np.sqrt(squares)
+    sums, (low, high) = squares(x)[:, None], _square_limits(x.dtype)
+    norm, odd = np.sqrt(sums), ~((sums > low) & (sums < high))[:, 0]
     if odd.any():
+        limits = np.finfo(x.dtype)
         rows = x[odd]
         largest = np.abs(rows).max(axis=1, keepdims=True)
         unit = rows / np.where(largest > 0, largest, 1)
-        norm[odd] = np.sqrt(np.matmul(unit[:, None], unit[:, :, None])[:, 0]) * largest
+        norm[odd] = np.sqrt(squares(unit)[:, None]) * largest
         norm[norm < limits.tiny * _MAX_LEVELS] = 0
     return norm
+
+
+def _square_limits(dtype: np.dtype) -> tuple[np.floating, np.floating]:
+    """Between which squares of norms are in full precision."""
+    limits = np.finfo(dtype)
+    return limits.tiny / limits.eps, limits.max
 
 
 def _offsets(draws: NDArray[np.uint16], dtype: np.dtype) -> NDArray:

@@ -55,10 +55,6 @@ class Sparse(Compressor):
         return k if _FEW * k <= dim else None
 
     @abstractmethod
-    def pick(self, x: NDArray, stream: RandomStream) -> SparseRows:
-        """The k entries of C(x) in each row of x (p, dim)."""
-
-    @abstractmethod
     def join(self, entries: SparseRows, dim: int) -> NDArray[np.uint8]:
         """The messages (p, width) of p rows' entries, C-contiguous."""
 
@@ -67,8 +63,11 @@ class Sparse(Compressor):
         decoded.fill(0)
         entries.add_to(decoded, 1)
 
+    @abstractmethod
+    def compress_entries(self, x: NDArray, stream: RandomStream) -> SparseRows: ...
+
     def write_entries(self, x: NDArray, stream: RandomStream, messages: NDArray[np.uint8]) -> SparseRows:
-        entries = self.pick(x, stream)
+        entries = self.compress_entries(x, stream)
         messages[:] = self.join(entries, x.shape[1])
         return entries
 
@@ -96,7 +95,7 @@ class TopK(Sparse):
         k = self.count(dim)
         return k * np.dtype(dtype).itemsize + packed(k, _index_bits(dim))
 
-    def pick(self, x: NDArray, stream: RandomStream) -> SparseRows:
+    def compress_entries(self, x: NDArray, stream: RandomStream) -> SparseRows:
         p, dim = x.shape
         flat = _largest(x, self.count(dim)).reshape(p, -1)
         return SparseRows(flat - np.arange(p)[:, None] * dim, x.reshape(-1)[flat])
@@ -176,7 +175,7 @@ class RandomK(Sparse):
     def width(self, dim: int, dtype: DTypeLike) -> int:
         return self.count(dim) * np.dtype(dtype).itemsize
 
-    def pick(self, x: NDArray, stream: RandomStream) -> SparseRows:
+    def compress_entries(self, x: NDArray, stream: RandomStream) -> SparseRows:
         places = self._places(len(x), x.shape[1], stream)
         return SparseRows(places, np.take(x, places[0], axis=1))
 

@@ -162,7 +162,7 @@ def sort(values: NDArray) -> Sequence[NDArray]:
     """Values (k, p, d) as k arrays sorted element by element, so that the first holds the smallest; overwritten."""
     rows = list(values)
     if len(rows) > _NETWORK:
-        return np.sort(values, axis=0)
+        return list(np.sort(values, axis=0))
     if compiled := loops(values[0]):
         compiled.sort(values)
         return rows
