@@ -81,7 +81,8 @@ class Circulant(NamedTuple):
 
     def _angles(self, k: NDArray[np.int64]) -> NDArray[np.float64]:
         """2π k u/n for each k and each offset, shape (k, m)."""
-        return (k[:, None] * self.offsets % self.n) * (2 * np.pi / self.n)
+        multiples: NDArray[np.float64] = (k[:, None] * self.offsets % self.n).astype(np.float64)
+        return multiples * (2 * np.pi / self.n)
 
     def modes(self, matrices: int = 1) -> Iterator[NDArray[np.int64]]:
         """The numbers k = 1..⌊n/2⌋, some at a time; the others' eigenvalues are conjugate to theirs."""
