@@ -124,15 +124,15 @@ class Problem(ABC):
         raise ValueError(f"{type(self).__name__} gives losses only; choose an estimator of losses, such as one_sided")
 
     def score_curvature(self, jacobian: NDArray, scores: NDArray, batch: NDArray) -> NDArray:
-        """F with FᵀF = JᵀAJ, where A is the Hessian by the scores of the loss without a peer's weight: no query.
+        """F with FᵀF = JᵀAJ for one peer; A is the Hessian by the scores of its loss without a weight: no query.
 
         Args:
-            jacobian: J, of the scores, shape (p, num_scores, dim).
-            scores: of one candidate a peer, shape (p, num_scores).
-            batch: these peers' minibatches, shape (p, …).
+            jacobian: J, of the scores, shape (num_scores, dim).
+            scores: of one candidate, shape (num_scores,).
+            batch: the peer's minibatch, shape (…).
 
         Returns:
-            F, a new array of J's shape.
+            F, a new array of shape (m, dim), m ≤ num_scores.
         """
         raise ValueError(f"{type(self).__name__} gives losses only; choose an estimator of losses, such as one_sided")
 

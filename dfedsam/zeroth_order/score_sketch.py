@@ -160,10 +160,8 @@ class GaussNewton(ScoreSketch):
         r = oracle.problem.score_gradient(scores, oracle.batch, oracle.rows)
         g = np.matmul(r[:, None], state.jacobian)[:, 0]
         known = np.minimum(state.position * self.directions, x.shape[1])
-        for i in range(len(x)):  # each of its own number of examples, without the padding
-            part = slice(i, i + 1)
-            root = oracle.problem.score_curvature(state.jacobian[part], scores[part], oracle.batch[part])[0]
-            root = root[root.any(axis=1)]
+        for i in range(len(x)):  # each has its own number of examples
+            root = oracle.problem.score_curvature(state.jacobian[i], scores[i], oracle.batch[i])
             curvature = float(np.vdot(root, root)) / known[i]
             g[i] = damped_solution(root, g[i], self.damping * curvature if curvature > 0 else 1.0)
         return g, state

@@ -171,12 +171,12 @@ class PromptProblem(Problem):
 
     def score_curvature(self, jacobian: NDArray, scores: NDArray, batch: NDArray) -> NDArray:
         """See Problem.score_curvature: A is the covariance of the softmax, over the number of examples."""
-        present = batch >= 0
-        chances = softmax(scores.reshape(*batch.shape, -1), axis=2)
-        centred = jacobian.reshape(*chances.shape, -1)
-        centred = centred - np.einsum("pbc,pbcd->pbd", chances, centred)[:, :, None]
-        centred *= np.sqrt(chances * (present / present.sum(axis=1, keepdims=True))[:, :, None])[..., None]
-        return centred.reshape(jacobian.shape)
+        present = int((batch >= 0).sum())  # the rest fills up
+        chances = softmax(scores.reshape(len(batch), -1)[:present], axis=1)
+        centred = jacobian.reshape(len(batch), chances.shape[1], -1)[:present]
+        centred = centred - np.einsum("bc,bcd->bd", chances, centred)[:, None]
+        centred *= np.sqrt(chances / present)[:, :, None]
+        return centred.reshape(-1, jacobian.shape[1])
 
     def gradients(self, x: NDArray, batch: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
         if not self.has_gradients:

@@ -57,7 +57,7 @@ class LinearScoresProblem(Problem):
     def score_curvature(self, jacobian, scores, batch):
         chances = softmax(self._by_example(scores), axis=-1)
         hessians = np.eye(self.classes) * chances[..., None] - chances[..., None] * chances[..., None, :]
-        values, vectors = np.linalg.eigh(hessians / batch.shape[1])  # A = V diag(values) Vᵀ, an example at a time
+        values, vectors = np.linalg.eigh(hessians / len(batch))  # A = V diag(values) Vᵀ, an example at a time
         roots = (vectors * np.sqrt(np.maximum(values, 0))[..., None, :]).swapaxes(-1, -2)
         by_example = jacobian.reshape(*chances.shape, self.dim)
         return np.matmul(roots, by_example).reshape(jacobian.shape).astype(scores.dtype)
