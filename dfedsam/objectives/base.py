@@ -123,12 +123,11 @@ class Problem(ABC):
         """The gradient of the loss by the scores (p, num_scores) of one candidate a peer, of their shape: no query."""
         raise ValueError(f"{type(self).__name__} gives losses only; choose an estimator of losses, such as one_sided")
 
-    def score_curvature(self, jacobian: NDArray, scores: NDArray, batch: NDArray) -> NDArray:
-        """F with FᵀF = JᵀAJ for one peer; A is the Hessian by the scores of its loss without a weight: no query.
+    def score_curvature(self, jacobian: NDArray, batch: NDArray) -> NDArray:
+        """F with FᵀF = JᵀAJ for one peer: A bounds the Hessian by the scores of its loss without a weight. No query.
 
         Args:
             jacobian: J, of the scores, shape (num_scores, dim).
-            scores: of one candidate, shape (num_scores,).
             batch: the peer's minibatch, shape (…).
 
         Returns:

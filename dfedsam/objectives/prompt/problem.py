@@ -169,14 +169,13 @@ class PromptProblem(Problem):
         gradient *= (present / present.sum(axis=1, keepdims=True))[:, :, None]
         return self._weighed(gradient, rows).astype(scores.dtype, copy=False).reshape(scores.shape)
 
-    def score_curvature(self, jacobian: NDArray, scores: NDArray, batch: NDArray) -> NDArray:
-        """See Problem.score_curvature: A is the covariance of the softmax, over the number of examples."""
+    def score_curvature(self, jacobian: NDArray, batch: NDArray) -> NDArray:
+        """See Problem.score_curvature: (I − 11ᵀ/C)/2, over the number of examples (Böhning, 1992)."""
         present = int((batch >= 0).sum())  # the rest fills up
-        chances = softmax(scores.reshape(len(batch), -1)[:present], axis=1)
-        centred = jacobian.reshape(len(batch), chances.shape[1], -1)[:present]
-        centred = centred - np.einsum("bc,bcd->bd", chances, centred)[:, None]
-        centred *= np.sqrt(chances / present)[:, :, None]
-        return centred.reshape(-1, jacobian.shape[1])
+        root = jacobian.reshape(len(batch), self.num_scores // self._widest, -1)[:present]
+        root = root - root.mean(axis=1, keepdims=True)
+        root *= np.sqrt(0.5 / present)
+        return root.reshape(-1, jacobian.shape[1])
 
     def gradients(self, x: NDArray, batch: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
         if not self.has_gradients:

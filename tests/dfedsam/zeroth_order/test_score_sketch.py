@@ -80,18 +80,36 @@ def test_a_peers_estimate_does_not_depend_on_the_others_in_its_block(estimator):
         np.testing.assert_array_equal(whole, np.concatenate(halves))
 
 
-@pytest.mark.parametrize("examples", [3, 9])  # of three classes: fewer scores than variables, or more
-def test_once_the_jacobian_is_known_the_damped_step_solves_with_the_losses_own_hessian(examples):
-    mini, x = oracle_of(examples=examples), point()
-    known(mini).jacobian *= 0.1  # no class is certain, so that the curvature can be seen in differences
-    gradient = mini.gradients(x)
-    hessian = np.stack([(mini.gradients(x + e) - mini.gradients(x - e)) / 2e-5 for e in 1e-5 * np.eye(DIM)], axis=1)
+@pytest.mark.parametrize("examples", [4, 9])  # fewer scores than variables, or more
+def test_once_the_jacobian_is_known_the_damped_step_of_two_even_classes_is_newtons(examples):
+    mini, x = oracle_of(examples=examples, classes=2), np.zeros((6, DIM))  # where the bound is the Hessian
+    gradient, hessian = mini.gradients(x), hessians(mini, x)
     for damping in (0.5, 100.0):
         estimator = GaussNewton(directions=DIM, mu=0.1, damping=damping)
         step, _ = estimator(mini, x, estimator.init(x, mini.problem), "")
         mean = np.trace(hessian, axis1=1, axis2=2) / DIM
         expected = np.linalg.solve(hessian + damping * mean[:, None, None] * np.eye(DIM), gradient[:, :, None])[:, :, 0]
         np.testing.assert_allclose(step, expected, rtol=1e-6, atol=1e-9 * np.abs(expected).max())
+
+
+def test_curvature_bounds_the_hessian_and_a_step_never_raises_the_loss():
+    mini, x = oracle_of(), point()
+    for peer, hessian in enumerate(hessians(mini, x)):
+        root = mini.problem.score_curvature(known(mini).jacobian[peer], mini.batch[peer])
+        assert np.linalg.eigvalsh(root.T @ root - hessian).min() > -1e-8
+    estimator = GaussNewton(directions=DIM, damping=1e-3)
+    state, losses = estimator.init(x, mini.problem), []
+    for _ in range(100):
+        losses.append(mini.problem.losses(x[:, None], mini.batch)[:, 0])
+        step, state = estimator(mini, x, state, "")
+        x = x - step
+    assert (np.diff(losses, axis=0) < 1e-9).all()
+    assert (losses[-1] < 0.1 * losses[0]).all()
+
+
+def hessians(mini: Oracle, x):
+    h = 1e-5 * np.eye(DIM)
+    return np.stack([(mini.gradients(x + e) - mini.gradients(x - e)) / 2e-5 for e in h], axis=1)
 
 
 def test_it_beats_losses_alone_at_equal_queries():
