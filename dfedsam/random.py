@@ -89,7 +89,7 @@ class RandomStream:
         """Uniform on [0, 1), shape (peers, *shape)."""
         words = self._words(math.prod(shape))
         words >>= np.uint64(11)
-        return (words * np.float64(2.0**-53)).reshape(len(self.peers), *shape)
+        return np.multiply(words, 2.0**-53, dtype=np.float64).reshape(len(self.peers), *shape)
 
     def integers(self, below: NDArray[np.int64], count: int) -> NDArray[np.int64]:
         """`count` integers per peer, uniform on 0 … below[i] − 1 for row i; `below` has shape (peers,)."""
