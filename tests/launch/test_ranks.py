@@ -110,7 +110,7 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_been(dfedsam, tmp_path, count, 
 
 
 def _wait_for_rows(path: Path, rows: int) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 45
     while not (path.exists() and path.read_text().count("\n") >= rows):
         assert time.monotonic() < end, "the run did not begin"
         time.sleep(0.05)
