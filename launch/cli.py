@@ -39,7 +39,7 @@ _PIPE_CLOSED = 141  # as of a program that SIGPIPE ends
 def main(argv: list[str] | None = None) -> int:
     """Run the command line `dfedsam ARGV` and return its exit status: 0, 1 (a run failed) or 2 (bad input)."""
     argv = sys.argv[1:] if argv is None else argv
-    name = argv[0] if argv else ""
+    name = argv[0] if argv else "help"
     hook, sys.unraisablehook = sys.unraisablehook, lambda ignored: _unraisable(name, ignored, hook)
     try:
         if "_ARGCOMPLETE" in os.environ:
@@ -48,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
             complete()
         status = _run(name, argv[1:])
         sys.stdout.flush()
-        return status
+        return status if argv else 2
     except ValueError as error:
         return _refuse(name, error, str(error), 2)
     except BrokenPipeError:  # `dfedsam … | head`
@@ -114,11 +114,11 @@ def call(command: Callable[..., int], argv: list[str]) -> int:
 
 
 def _run(name: str, argv: list[str]) -> int:
-    if name in ("", "--help", "-h", "help"):
+    if name in ("--help", "-h", "help"):
         if mpi_rank() == 0:
             commands = "".join(f"  {name:<10}{text}\n" for name, (_, text) in COMMANDS.items())
             print(_HELP.format(commands=commands), end="")
-        return 0 if name else 2
+        return 0
     if name == "--version":
         from importlib.metadata import version
 
