@@ -162,7 +162,7 @@ def test_a_topology_that_knows_the_data_does_not_show_how(dfedsam):
     ("--topology.weights metropolist", "topology.weights is metropolist.*did you mean metropolis"),
     ("--topology {ring", "topology is {ring: it must be YAML"),
     ("--topology nests.halved --topology.topology {rows:2}", "topology.topology is .*must be a name, or have a class"),
-    ("--topology nests.knowing", "topology is nests.knowing.*Quadratic has no examples of classes; choose an objective"),
+    ("--topology nests.knowing", "topology is nests.knowing.*Quadratic has no examples of classes; choose an"),
     ("--topology nests.knowing --topology.class_proportions 3", "class_proportions is not an option"),
     ("--topology nests.five --peers 6", "peers is 6: it must be 5"),
     ("--topology nests.halved --topology.topology nests.five --peers 6", "peers is 6: it must be 5"),
