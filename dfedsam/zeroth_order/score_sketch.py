@@ -73,7 +73,7 @@ class ScoreSketch(Estimator):
         if not problem.num_scores:
             rule = "needs class scores of the same examples in each query, which this objective does not provide"
             hint = "choose prompt_tuning with batch_size 0 and perturb 0, or the estimator one_sided"
-            raise OptionError("estimator", public_name(type(self)), rule, hint)
+            raise OptionError("estimator", public_name(self), rule, hint)
         if self.directions > problem.dim:
             rule = f"must be at most {problem.dim}, since no more directions are orthogonal"
             raise OptionError("estimator.directions", self.directions, rule)
@@ -135,9 +135,9 @@ class GaussNewton(ScoreSketch):
     to a cycle.
 
     Each peer divides by its own curvature, so peers with different data agree on a point where the mean of p is zero,
-    not exactly that of the gradients. The Hessian itself, which vanishes where a peer's few classes are predicted with
-    confidence, makes this bias large (five points of accuracy on AG News, Dirichlet 0.3); the bound depends on the
-    examples but not on their labels.
+    not exactly that of the gradients. The bound depends on a peer's examples but not on its labels or on how certain
+    the model is of them, as the Hessian does; with the Hessian one run on AG News (Dirichlet 0.3) ended at 80.5 %, with
+    the bound at 85.0 %. A peer's weight (`objective.weigh_by`) multiplies its step.
 
     Source: Böhning (1992), "Multinomial logistic regression algorithm" (the bound); Levenberg (1944) and Marquardt
     (1963); Schraudolph (2002), "Fast curvature matrix-vector products for second-order gradient descent".
@@ -162,7 +162,7 @@ class GaussNewton(ScoreSketch):
         r = oracle.problem.score_gradient(scores, oracle.batch, oracle.rows)
         g = np.matmul(r[:, None], state.jacobian)[:, 0]
         known = np.minimum(state.position * self.directions, x.shape[1])
-        for i in range(len(x)):  # each has its own number of examples
+        for i in range(len(x)):  # each has its own number of examples; a matrix product is worth the turn
             root = oracle.problem.score_curvature(state.jacobian[i], oracle.batch[i])
             curvature = float(np.vdot(root, root)) / known[i]
             g[i] = damped_solution(root, g[i], self.damping * curvature if curvature > 0 else 1.0)
