@@ -9,7 +9,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 _HALF, _CUT, _KEPT = np.uint32(1 << 12), np.uint32(13), np.uint32(0xFFFFE000)  # of the bits that are rounded off
-_MODULUS, _LANES = np.uint32(0x7FFFFFFF), 64
+_MODULUS = np.uint32(0x7FFFFFFF)
+_LANES = 64  # those of `dfedsam.row_sums`
 _SIGN, _TOP = np.uint32(16), np.uint32(1 << 15)
 _TILE = 512  # numbers of a row that are sorted while they are in the nearest cache
 _compiled = njit(nogil=True, cache=True, error_model="numpy")
