@@ -29,6 +29,7 @@ from dfedsam.gossip.channel import Channel
 from dfedsam.gossip.compressors import Compressor
 from dfedsam.gossip.robust import RobustGossip
 from dfedsam.random import RandomStream
+from dfedsam.row_sums import moduli, squares
 
 pytest.importorskip("numba", reason="numba, the extra fast, is not installed")
 
@@ -40,6 +41,16 @@ def both_ways(work: Callable[[], NDArray], monkeypatch: pytest.MonkeyPatch) -> l
         monkeypatch.setattr(compiled, "WORTH_LOADING", worth)
         results.append(work().tobytes())
     return results
+
+
+@pytest.mark.parametrize("width", [64, 67, 200, 4096])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_sums_along_rows_are_right_and_the_same_bits(dtype: str, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = np.random.default_rng(5).normal(size=(6, width)).astype(dtype)
+    for sums, terms in ((squares, x.astype(np.longdouble) ** 2), (moduli, np.abs(x.astype(np.longdouble)))):
+        assert len(set(both_ways(lambda sums=sums: sums(x), monkeypatch))) == 1
+        np.testing.assert_allclose(sums(x), terms.sum(axis=1), rtol=width * np.finfo(dtype).eps)
+        np.testing.assert_array_equal(sums(x)[2:4], sums(x[2:4]))  # no row depends on another
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
