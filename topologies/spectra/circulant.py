@@ -49,9 +49,7 @@ class Circulant(NamedTuple):
         if offsets.min() < 0 or (np.diff(offsets) >= 0).any():
             return None
         edges = [0, *offsets[::-1].tolist(), n]
-        for begun, (first, last) in enumerate(
-            pairwise(edges)
-        ):  # of these rows as many columns are i - u, others i - u + n
+        for begun, (first, last) in enumerate(pairwise(edges)):  # so many columns are i - u, the others i - u + n
             order = np.roll(np.arange(m), begun)
             shift = (np.where(np.arange(m) < begun, 0, n) - offsets[order]).astype(np.int32)
             for low in range(first, last, max(1, _ENTRIES // m)):
