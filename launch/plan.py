@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -233,7 +234,8 @@ def _on_ranks(
 ) -> tuple[dict[str, float], int]:
     """The parts and the memory of more ranks than this machine has cores, each with a core of its own.
 
-    Computation is divided among them; messages take α + m/β, at the rank that receives most.
+    Computation is divided among them. The messages of a gossip step travel at once: it takes α + m/β at the rank that
+    sends or receives most. After a round ranks agree whether to go on, in ⌈log₂ ranks⌉ steps of α.
     """
     import numpy as np
 
@@ -241,14 +243,13 @@ def _on_ranks(
 
     W = experiment.topology.weights(0).tocoo()
     owner = Partition(experiment.topology.n, count).owner
-    to, source = owner[W.row], owner[W.col]
-    crossing = to != source
-    received = np.unique(np.stack([to, W.col])[:, crossing], axis=1)[0]
-    links = np.unique(np.stack([to, source])[:, crossing], axis=1)[0]
+    crossing = owner[W.row] != owner[W.col]
+    receivers, peers = np.unique(np.stack([owner[W.row], W.col])[:, crossing], axis=1)  # a row goes to a rank once
+    busiest = max(np.bincount(ranks, minlength=count).max() for ranks in (receivers, owner[peers]))
     edges = max(1, int((W.row != W.col).sum()))
     steps, width = counts.messages / edges, counts.bytes / max(1, counts.messages)
-    busiest = np.bincount(received, minlength=count).max() * 8 * width / prices.bandwidth
-    seconds = steps * (np.bincount(links, minlength=count).max() * prices.latency + busiest)
+    seconds = steps * (prices.latency * (busiest > 0) + busiest * 8 * width / prices.bandwidth)
+    seconds += experiment.rounds * math.ceil(math.log2(count)) * prices.latency
     slower = len(cores()) / count
     divided = {name: parts[name] * slower for name in ("rounds", "evaluations")}
     rows = speed.rows * (1 - 1 / count)

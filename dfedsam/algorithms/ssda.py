@@ -34,12 +34,13 @@ class DualState(State):
 class SSDA(Algorithm):
     """x = ∇f*(λ), then u⁺ = λ − η (I − W) x and λ = u⁺ + μ (u⁺ − u): Nesterov's method on the dual problem.
 
-    ∇f_i*(λ_i) is the point where peer i's gradient is λ_i, so the objective must know it: quadratics do. On α-strongly
-    convex, β-smooth objectives with κ = β/α, and λ_min and λ_2 W's smallest and second largest eigenvalue, take
-    η = α/(1 − λ_min) and μ = (√κ − √γ)/(√κ + √γ) with γ = (1 − λ_2)/(1 − λ_min); the error then falls by 1 − √(γ/κ) in
-    a round. With the gossip chebyshev, whose polynomial takes W's place, this is MSDA, which is optimal. Source: Scaman
-    et al. (2017), "Optimal algorithms for smooth and strongly convex distributed optimization in networks", algorithms
-    1 and 2. A round costs no query and one vector per edge and direction, and gossip step.
+    ∇f_i*(λ_i) is the point where peer i's gradient is λ_i, so the objective must know it: quadratics do, and logistic
+    regression with l2 finds it by Newton's method. On α-strongly convex, β-smooth objectives with κ = β/α, and λ_min
+    and λ_2 W's smallest and second largest eigenvalue, take η = α/(1 − λ_min) and μ = (√κ − √γ)/(√κ + √γ) with
+    γ = (1 − λ_2)/(1 − λ_min); the error then falls by 1 − √(γ/κ) in a round. With the gossip chebyshev, whose
+    polynomial takes W's place, this is MSDA, which is optimal. Source: Scaman et al. (2017), "Optimal algorithms for
+    smooth and strongly convex distributed optimization in networks", algorithms 1 and 2. A round costs no query and one
+    vector per edge and direction, and gossip step.
 
     Args:
         gossip: the gossip phase.
@@ -64,15 +65,16 @@ class SSDA(Algorithm):
     def check_problem(self, problem: Problem) -> None:
         super().check_problem(problem)
         if not problem.has_conjugates:
-            rule = "needs each peer's minimiser of f_i(x) − λᵀx in closed form, which this objective does not know"
-            raise OptionError("algorithm", "ssda", rule, "choose the objective quadratic, or nids")
+            rule = "needs each peer's minimiser of f_i(x) − λᵀx, which this objective does not know"
+            raise OptionError("algorithm", "ssda", rule, "choose quadratic, logistic_regression with l2, or nids")
 
     def init(self, x: NDArray, problem: Problem) -> DualState:
         return DualState(x=x, dual=np.zeros(x.shape), last=np.zeros(x.shape), gossip=self.gossip.init(x))
 
     def round(self, state: DualState, context: RoundContext) -> DualState:
         for rows, chunk in context.chunks(1, state.x[0].nbytes):
-            state.x[rows] = chunk.problem.conjugate_gradients(state.dual[rows].astype(state.x.dtype), rows)
+            dual = state.dual[rows].astype(state.x.dtype)
+            state.x[rows] = chunk.problem.conjugate_gradients(dual, rows, near=state.x[rows])
             context.counter.gradients[rows] += 1
         difference, state.gossip = self.gossip.difference(state.x, state.gossip, context.channel(state.x))
         u = state.dual + self.dual_lr * difference

@@ -172,7 +172,9 @@ class MPICommunicator(Communicator):
     def agree(self, flag: bool) -> bool:
         from mpi4py import MPI
 
-        return self._comm.allreduce(bool(flag), op=MPI.LOR)
+        out = np.empty(1, np.bool_)  # of one byte: objects take three times as many messages one after another
+        self._comm.Allreduce(np.array([flag], np.bool_), out, op=MPI.LOR)
+        return bool(out[0])
 
     def broadcast(self, value: T) -> T:
         return self._comm.bcast(value)

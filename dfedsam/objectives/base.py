@@ -143,11 +143,16 @@ class Problem(ABC):
         """
         raise ValueError(f"{type(self).__name__} gives no gradients; choose a zeroth-order estimator such as two_point")
 
-    def conjugate_gradients(self, y: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
+    def conjugate_gradients(self, y: NDArray, rows: Rows = ALL_ROWS, near: NDArray | None = None) -> NDArray:
         """Each peer's argmin_x f_i(x) − yᵀx, where its gradient is y (p, dim); for dual methods on a white box.
 
+        Args:
+            y: shape (p, dim).
+            rows: the rows of these p peers in the block.
+            near: where an iterative method starts, shape (p, dim).
+
         Raises:
-            ValueError: if the objective has no closed form of it (`has_conjugates`).
+            ValueError: if the objective cannot tell (`has_conjugates`).
         """
         raise ValueError(f"{type(self).__name__} gives no gradients of its conjugate")
 

@@ -4,32 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from dfedsam.blackbox.base import cross_entropies
 from dfedsam.data.split import Dirichlet, Split
 from dfedsam.errors import OptionError
-from dfedsam.objectives.base import ALL_ROWS, Objective, Problem, Rows, Solution
+from dfedsam.objectives.base import Objective, Solution
+from dfedsam.objectives.logistic_regression_problem import Examples, LogisticRegressionProblem
 from dfedsam.peers import Peers
-from dfedsam.random import RandomStream, generator
+from dfedsam.random import generator
 from dfedsam.registry import make_named
 from dfedsam.validation import at_least, between, positive, share_or_file, whole_number
 
 _TO_THE_END = {"maxiter": 10_000, "maxfun": 100_000, "ftol": 0.0, "gtol": 1e-12, "maxls": 50}
-
-
-class _Data(NamedTuple):
-    """Features (n, features), classes (n,), the classes' names, and the indices of each part of the examples."""
-
-    features: NDArray
-    labels: NDArray[np.int64]
-    names: tuple[str, ...]
-    train: NDArray[np.int64]
-    test: NDArray[np.int64]
-    validation: NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +72,8 @@ class LogisticRegression(Objective):
         whole_number("min_examples", self.min_examples, 1)
 
     def build(self, peers: int, block: Peers, seed: int, dtype: DTypeLike) -> LogisticRegressionProblem:
-        return LogisticRegressionProblem(self, *self._examples(peers, seed), block, dtype)
+        data, shards = self._examples(peers, seed)
+        return LogisticRegressionProblem(data, shards, block, dtype, l2=self.l2, batch_size=self.batch_size)
 
     @property
     def is_solvable(self) -> bool:
@@ -109,13 +99,13 @@ class LogisticRegression(Objective):
         data, shards = self._examples(peers, seed)
         return data.names, np.stack([np.bincount(data.labels[part], minlength=len(data.names)) for part in shards])
 
-    def _examples(self, peers: int, seed: int) -> tuple[_Data, list[NDArray[np.int64]]]:
+    def _examples(self, peers: int, seed: int) -> tuple[Examples, list[NDArray[np.int64]]]:
         """All examples, and each peer's example indices."""
         data = self._data(peers, seed)
         parts = self.split.split(data.labels[data.train], peers, self.min_examples, generator(seed, "split"))
         return data, [data.train[part] for part in parts]
 
-    def _data(self, peers: int, seed: int) -> _Data:
+    def _data(self, peers: int, seed: int) -> Examples:
         data = self._synthetic(peers, seed) if self.data == "synthetic" else self._read(seed)
         if isinstance(self.validation, str) or not self.validation:
             return data
@@ -123,7 +113,7 @@ class LogisticRegression(Objective):
         count = max(1, round(self.validation * len(order)))
         return data._replace(train=np.sort(order[count:]), validation=np.sort(order[:count]))
 
-    def _synthetic(self, peers: int, seed: int) -> _Data:
+    def _synthetic(self, peers: int, seed: int) -> Examples:
         rng = generator(seed, "logistic regression data")
         count = self.examples * peers
         centres = rng.standard_normal((self.classes, self.features))
@@ -131,9 +121,9 @@ class LogisticRegression(Objective):
         labels = np.arange(2 * count) % self.classes
         features = centres[labels] + rng.standard_normal((2 * count, self.features))
         names, indices = tuple(map(str, range(self.classes))), np.arange(2 * count)
-        return _Data(features, labels, names, indices[:count], indices[count:], indices[:0])
+        return Examples(features, labels, names, indices[:count], indices[count:], indices[:0])
 
-    def _read(self, seed: int) -> _Data:
+    def _read(self, seed: int) -> Examples:
         import pandas as pd
 
         values, classes = self._table("data", self.data)
@@ -149,7 +139,7 @@ class LogisticRegression(Objective):
             values, labels = np.concatenate([values, more]), np.concatenate([labels, known])
         values = (values - mean) / deviation
         rest = np.arange(len(held_out), len(values))
-        return _Data(values, labels.astype(np.int64), tuple(map(str, names)), train, test, rest)
+        return Examples(values, labels.astype(np.int64), tuple(map(str, names)), train, test, rest)
 
     def _table(self, option: str, file: str) -> tuple[NDArray[np.float64], Any]:
         """The numeric columns of a file (n, features), and its column of classes."""
@@ -171,135 +161,3 @@ class LogisticRegression(Objective):
         if numeric.shape[1] == 0 or bool(numeric.isna().to_numpy().any()):
             raise OptionError(option, path, "must have at least one numeric column besides the label, and no gaps")
         return numeric.to_numpy(np.float64), table[self.label_column]
-
-
-class LogisticRegressionProblem(Problem):
-    """LogisticRegression on a block of peers.
-
-    Args:
-        options: the objective.
-        data: all examples.
-        shards: example indices of each peer of the network.
-        block: the block's peers.
-        dtype: type of x.
-    """
-
-    has_gradients = True
-    gives_example_losses = True
-
-    def __init__(
-        self, options: LogisticRegression, data: _Data, shards: list[NDArray[np.int64]], block: Peers, dtype: DTypeLike
-    ) -> None:
-        features = np.concatenate([data.features, np.ones((len(data.features), 1))], axis=1).astype(dtype)
-        labels, own = data.labels, [shards[i] for i in block]
-        self.options, self._names = options, data.names
-        self.classes = int(labels.max()) + 1
-        self._every_class = np.arange(self.classes)[:, None]
-        self.dim = self.classes * features.shape[1]
-        self._test = features[data.test], labels[data.test]
-        self._validation = features[data.validation], labels[data.validation]
-        self._most = max(map(len, shards))
-        self._counts = np.array([len(part) for part in own])
-        self._first = np.cumsum(self._counts) - self._counts
-        self._features = features[np.concatenate(own)]
-        self._labels = labels[np.concatenate(own)]
-
-    def start(self) -> NDArray:
-        return np.zeros(self.dim, self._features.dtype)
-
-    def sizes(self) -> NDArray[np.float64]:
-        return self._counts.astype(np.float64)
-
-    def example_indices(self, rows: Rows = ALL_ROWS) -> NDArray[np.int64]:
-        place = np.arange(self._most)
-        return np.where(place < self._counts[rows, None], self._first[rows, None] + place, -1)
-
-    def flip_labels(self, rows: NDArray[np.intp]) -> None:
-        for row in rows.tolist():
-            own = slice(self._first[row], self._first[row] + self._counts[row])
-            self._labels[own] = self.classes - 1 - self._labels[own]
-
-    def minibatch(self, stream: RandomStream, rows: Rows = ALL_ROWS) -> NDArray:
-        """Example indices, drawn with replacement, shape (peers, batch_size)."""
-        return self._first[rows, None] + stream.integers(self._counts[rows], self.options.batch_size)
-
-    def _logits(self, x: NDArray, features: NDArray) -> NDArray:
-        """Scores (p, q, classes, batch) of x (p, q, dim) on features (p, batch, features + 1).
-
-        Examples come last: sums over the few classes then run along whole rows of examples.
-        """
-        weights = x.reshape(*x.shape[:2], self.classes, -1)
-        return np.matmul(weights, features.swapaxes(1, 2)[:, None])
-
-    def losses(self, x: NDArray, batch: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
-        if batch.min(initial=0) < 0:
-            return np.concatenate([self.losses(x[i : i + 1], one) for i, one in enumerate(_unpadded(batch))])
-        losses = self._cross_entropies(x, batch).mean(axis=2)
-        return losses + 0.5 * self.options.l2 * np.einsum("pqd,pqd->pq", x, x)
-
-    def example_losses(self, x: NDArray, batch: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
-        penalty = 0.5 * self.options.l2 * np.einsum("pqd,pqd->pq", x, x)
-        return self._cross_entropies(x, batch) + penalty[:, :, None]
-
-    def _cross_entropies(self, x: NDArray, batch: NDArray) -> NDArray:
-        logits = self._logits(x, self._features[batch])
-        return cross_entropies(logits, self._labels[batch][:, None], axis=-2)
-
-    def gradients(self, x: NDArray, batch: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
-        if batch.min(initial=0) < 0:
-            return np.concatenate([self.gradients(x[i : i + 1], one) for i, one in enumerate(_unpadded(batch))])
-        features, labels = self._features.take(batch, axis=0), self._labels.take(batch)
-        residual = _softmax(self._logits(x[:, None], features)[:, 0])
-        residual -= labels[:, None] == self._every_class
-        residual /= batch.shape[1]
-        gradients = np.matmul(residual, features).reshape(len(x), self.dim)
-        gradients += self.options.l2 * x
-        return gradients
-
-    def full_gradients(self, x: NDArray) -> NDArray:
-        own = [first + np.arange(count) for first, count in zip(self._first, self._counts, strict=True)]
-        return np.concatenate([self.gradients(x[None], examples[None]) for examples in own])
-
-    def evaluate(self, x: NDArray) -> dict[str, NDArray]:
-        """Held-out loss (with the penalty) and accuracy, each (k,), in float64; one model at a time."""
-        return self._metrics(x, *self._test)
-
-    def recalls(self, x: NDArray) -> dict[str, float]:
-        features, labels = self._test
-        hits = self._logits(x[None, None], features[None])[0, 0].argmax(axis=0) == labels
-        return {self._names[c]: float(hits[labels == c].mean()) for c in np.unique(labels)}
-
-    def validate(self, x: NDArray) -> dict[str, NDArray]:
-        return self._metrics(x, *self._validation) if len(self._validation[1]) else {}
-
-    def _metrics(self, x: NDArray, features: NDArray, labels: NDArray[np.int64]) -> dict[str, NDArray]:
-        loss, accuracy = np.empty(len(x)), np.empty(len(x))
-        for i, row in enumerate(x):
-            logits = self._logits(row[None, None], features[None])[0, 0]
-            loss[i] = cross_entropies(logits, labels, axis=-2).mean(dtype=np.float64)
-            loss[i] += 0.5 * self.options.l2 * float(row.astype(np.float64) @ row.astype(np.float64))
-            accuracy[i] = (logits.argmax(axis=0) == labels).mean()
-        return {"loss": loss, "accuracy": accuracy}
-
-
-def _unpadded(batch: NDArray) -> list[NDArray]:
-    """Each peer's own examples (1, b), of minibatches padded with −1: each by itself, for the same bits as alone."""
-    return [row[row >= 0][None] for row in batch]
-
-
-def _softmax(logits: NDArray) -> NDArray:
-    """Over the classes of logits (…, classes, examples), in their memory; class by class, for they are few."""
-    logits -= _over_classes(np.maximum, logits)
-    np.exp(logits, out=logits)
-    logits /= _over_classes(np.add, logits)
-    return logits
-
-
-def _over_classes(function: np.ufunc, logits: NDArray) -> NDArray:
-    """`function.reduce` over the classes, shape (…, 1, examples), in its order; it is slow across rows."""
-    if logits.shape[-1] == 1:  # it sums them in another order
-        return function.reduce(logits, axis=-2, keepdims=True)
-    total = logits[..., :1, :].copy()
-    for c in range(1, logits.shape[-2]):
-        function(total, logits[..., c : c + 1, :], out=total)
-    return total

@@ -130,7 +130,7 @@ class QuadraticProblem(Problem):
             gradients += batch
         return gradients
 
-    def conjugate_gradients(self, y: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
+    def conjugate_gradients(self, y: NDArray, rows: Rows = ALL_ROWS, near: NDArray | None = None) -> NDArray:
         return self._optima(rows) + y / self.curvature
 
     def full_gradients(self, x: NDArray) -> NDArray:

@@ -1,8 +1,8 @@
 """Estimates whose minibatch noise vanishes, so that a constant rate ends at the optimum: SVRG, SARAH and SAGA.
 
-Any algorithm takes them: gradient_tracking with one is GT-SVRG, GT-SARAH or GT-SAGA, and lt_admm with saga is
-LT-ADMM-VR with a table that is kept between rounds. They need to know each peer's examples (logistic_regression and
-prompt_tuning do).
+Any algorithm takes them: gradient_tracking with one is GT-SVRG, GT-SARAH or GT-SAGA, aug_dgm with svrg and a
+probability GT-VR, and lt_admm with saga LT-ADMM-VR with a table that is kept between rounds. They need to know each
+peer's examples (logistic_regression and prompt_tuning do).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dfedsam.errors import OptionError
 from dfedsam.objectives.base import Problem
 from dfedsam.registry import make_named, public_name
 from dfedsam.state import rows_of, set_rows
-from dfedsam.validation import whole_number
+from dfedsam.validation import between, whole_number
 from dfedsam.zeroth_order.base import Estimator, Exact
 
 
@@ -41,20 +41,23 @@ class AnchorState:
 class Anchored(Estimator):
     """Shared by SVRG and SARAH: ĝ = ĝ_B(x) − ĝ_B(anchor) + g, both on the minibatch B and along the same directions.
 
-    Every `period` estimates g is estimated at x on all of the peer's examples; with directions, twice, so that each
-    estimate costs the same: twice that of the other estimator.
+    At first, and then every `period` estimates or with a probability, g is estimated at x on all of the peer's
+    examples; with directions, twice, so that each estimate costs the same: twice that of the other estimator.
 
     Args:
         estimator: the other one, which must keep nothing between estimates.
-        period: estimates from one on all examples to the next, at least 1.
+        period: estimates from one on all examples to the next, at least 1; unused with a probability.
+        probability: that an estimate is one on all examples, drawn for each peer by itself, in [0, 1]; 0: by `period`.
     """
 
     estimator: Estimator = Exact()
     period: int = 20
+    probability: float = 0.0
 
     def __post_init__(self) -> None:
         make_named(self)
         whole_number("period", self.period, 1)
+        between("probability", self.probability, 0, 1)
         if not self.estimator.repeats_directions:
             rule = "must use the same directions at two points, but draws new ones each time"
             raise OptionError("estimator", public_name(type(self.estimator)), rule, "choose exact or two_point")
@@ -75,7 +78,11 @@ class Anchored(Estimator):
 
     def estimate(self, oracle: Oracle, x: NDArray, state: AnchorState, purpose: str) -> tuple[NDArray, AnchorState]:
         g, moves = np.empty_like(x), purpose == "descent"
-        due = state.steps % self.period == 0  # the same for all peers, unless some have been absent
+        if self.probability:
+            due = oracle.random(f"{purpose}, anchor").uniform(()) < self.probability
+            due |= state.steps == 0
+        else:
+            due = state.steps % self.period == 0  # the same for all peers, unless some have been absent
         for some, action in ((due, self._on_all), (~due, self._on_minibatch)):
             if some.any():
                 places = np.flatnonzero(some)
@@ -114,7 +121,9 @@ class SVRG(Anchored):
 
     Source: Johnson and Zhang (2013), "Accelerating stochastic gradient descent using predictive variance reduction";
     with gradient_tracking it is GT-SVRG (Xin, Khan and Kar, 2020, "Variance-reduced decentralized stochastic
-    optimization with accelerated convergence").
+    optimization with accelerated convergence"); with aug_dgm and a probability GT-VR (Jiang, Zeng, Sun and Chen, 2022,
+    "Distributed stochastic gradient tracking algorithm with variance reduction for non-convex optimization", as
+    decent-bench 0.3 has it).
     """
 
     public_name = "svrg"
@@ -129,7 +138,8 @@ class SARAH(Anchored):
 
     Source: Nguyen et al. (2017), "SARAH: a novel method for machine learning problems using stochastic recursive
     gradient"; with gradient_tracking it is GT-SARAH (Xin, Khan and Kar, 2022, "Fast decentralized nonconvex finite-sum
-    optimization with recursive variance reduction").
+    optimization with recursive variance reduction"); with a probability it is PAGE (Li, Bao, Zhang and Richtárik, 2021,
+    "PAGE: a simple and optimal probabilistic gradient estimator for nonconvex optimization").
     """
 
     public_name = "sarah"

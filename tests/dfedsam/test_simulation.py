@@ -172,10 +172,6 @@ def test_d_psgd_equals_the_dense_oracle(graph, tmp_path):
 def test_cutting_a_block_for_the_cache_changes_nothing(objective, algorithm, monkeypatch):
     options = {"objective": objective, "topology": topologies.make("ring", 5), "cosine": True}
     experiment = Experiment(**options, algorithm=algorithm, rounds=3)
-    if isinstance(algorithm, SSDA) and isinstance(objective, LogisticRegression):
-        with pytest.raises(OptionError, match="closed form"):
-            run(experiment)
-        return
     whole = run(experiment).rows
     monkeypatch.setattr("dfedsam.objectives.base.Problem.chunk_bytes", 1)  # a peer at a time
     assert watched(run(experiment).rows) == watched(whole)

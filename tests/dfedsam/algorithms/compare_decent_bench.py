@@ -4,6 +4,7 @@
     python tests/dfedsam/algorithms/compare_decent_bench.py other/bin/python
 
 decent-bench needs Python 3.13; this file is run by both: by ours, which compares, and by the other, which writes paths.
+GT-VR is random: both sides take the same coins, and the examples in turn, on least squares.
 """
 
 import subprocess
@@ -13,7 +14,14 @@ from pathlib import Path
 
 import numpy as np
 
-PEERS, DIM, ROUNDS, LR = 15, 5, 60, 0.05  # a ring of odd length: λ_min > −1/3, so that no W is made lazy
+PEERS, DIM, ROUNDS, LR, EXAMPLES, P = (
+    15,
+    5,
+    60,
+    0.05,
+    4,
+    0.3,
+)  # a ring of odd length: λ_min > −1/3, so that no W is made lazy
 
 
 def quadratics():
@@ -24,12 +32,21 @@ def quadratics():
     return hessians / np.linalg.eigvalsh(hessians).max(), rng.standard_normal((PEERS, DIM))
 
 
+def least_squares():
+    """Features (peers, examples, dim) and targets (peers, examples)."""
+    rng = np.random.default_rng(1)
+    return rng.standard_normal((PEERS, EXAMPLES, DIM)), rng.standard_normal((PEERS, EXAMPLES))
+
+
 def theirs(out):
+    from types import SimpleNamespace
+
     import networkx as nx
     from decent_array import Array, interoperability  # pyright: ignore[reportMissingImports]
     from decent_bench.agents import Agent  # pyright: ignore[reportMissingImports]
     from decent_bench.algorithms import p2p  # pyright: ignore[reportMissingImports]
-    from decent_bench.costs import QuadraticCost  # pyright: ignore[reportMissingImports]
+    from decent_bench.algorithms.p2p import _gt_vr  # pyright: ignore[reportMissingImports]
+    from decent_bench.costs import LinearRegressionCost, QuadraticCost  # pyright: ignore[reportMissingImports]
     from decent_bench.networks import P2PNetwork  # pyright: ignore[reportMissingImports]
 
     interoperability.set_backend("numpy")
@@ -51,9 +68,28 @@ def theirs(out):
         "dinno": p2p.DiNNO(**local, penalty=0.2),
         "lt_admm": p2p.LT_ADMM(**local, aux_step_size=0.02, penalty=0.4),
     }
-    paths = {}
+
+    class InTurn(LinearRegressionCost):
+        """Takes the next two examples, where it would draw them."""
+
+        turn = 0
+
+        def _sample_batch_indices(self, indices="batch"):
+            if indices != "batch":
+                return super()._sample_batch_indices(indices)
+            self.turn += 1
+            self._last_batch_used = [self.turn % EXAMPLES, (self.turn + 1) % EXAMPLES]
+            return self._last_batch_used
+
+    def in_turn(features, targets):
+        return InTurn([(Array(a), Array(np.array([b]))) for a, b in zip(features, targets, strict=True)], 2)
+
+    paths, coins = {}, iter(np.load(Path(out).with_name("coins.npy"))[1:].ravel())
+    _gt_vr.random = SimpleNamespace(random=lambda: next(coins))
+    algorithms["gt_vr"] = p2p.GT_VR(step_size=LR / 2, snapshot_prob=P)
     for name, algorithm in algorithms.items():
-        agents = [Agent(QuadraticCost(Array(H), Array(b))) for H, b in zip(*quadratics(), strict=True)]
+        costs = map(QuadraticCost, *(map(Array, part) for part in quadratics()))
+        agents = list(map(Agent, map(in_turn, *least_squares()) if name == "gt_vr" else costs))
         network = P2PNetwork(nx.cycle_graph(PEERS), agents)
         algorithm.initialize(network)
         path = []
@@ -68,6 +104,7 @@ def theirs(out):
 def ours(python):
     import dfedsam
     from dfedsam import Exact
+    from dfedsam.random import RandomStream
     from tests.dfedsam.algorithms import test_exact_methods as cases
 
     hessians, b = quadratics()
@@ -77,7 +114,24 @@ def ours(python):
             optima = np.linalg.solve(hessians, -b[:, :, None])[:, :, 0]
             return cases.OwnHessiansProblem(hessians, optima, range(PEERS), dtype)
 
-    cases.N, cases.OwnHessiansProblem.dim = PEERS, DIM
+    class LeastSquares:
+        def build(self, peers, block, seed, dtype):
+            return LeastSquaresProblem(hessians, b, range(PEERS), dtype)
+
+    class LeastSquaresProblem(cases.OwnHessiansProblem):
+        gives_example_losses = True
+
+        def minibatch(self, stream, rows=slice(None)):
+            return np.tile([stream.round % EXAMPLES, (stream.round + 1) % EXAMPLES], (len(stream.peers), 1))
+
+        def example_indices(self, rows=slice(None)):
+            return np.tile(np.arange(EXAMPLES), (PEERS, 1))[rows]
+
+        def gradients(self, x, batch, rows=slice(None)):
+            features, targets = (part[np.arange(PEERS)[rows][:, None], batch] for part in least_squares())
+            return np.einsum("pmd,pm->pd", features, np.einsum("pmd,pd->pm", features, x) - targets) / batch.shape[1]
+
+    cases.OwnHessiansProblem.dim = DIM
     cases.OwnHessiansProblem.start = lambda self: np.zeros(DIM)
     options, local = {"estimator": Exact(), "lr": LR}, {"estimator": Exact(), "lr": LR / 2, "local_steps": 3}
     algorithms = {
@@ -94,9 +148,12 @@ def ours(python):
         "dlm": dfedsam.DLM(**options, penalty=0.6),  # the weight of an edge is 1/3
         "dinno": dfedsam.DiNNO(**local, penalty=0.6),
         "lt_admm": dfedsam.LTADMM(**local, dual_lr=0.02, penalty=0.6),  # half of ρ, times three
+        "gt_vr": dfedsam.AugDGM(estimator=dfedsam.SVRG(probability=P), lr=LR / 2),
     }
+    streams = [RandomStream(0, "descent, anchor", t, 0, range(PEERS)) for t in range(ROUNDS + 2)]
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder, "paths.npz")
+        np.save(out.with_name("coins.npy"), [stream.uniform(()) for stream in streams])
         subprocess.run([python, __file__, "theirs", out], check=True)
         paths = dict(np.load(out))
     ring = dfedsam.make("ring", PEERS).weights(0)
@@ -104,8 +161,9 @@ def ours(python):
     worst = 0.0
     for name, algorithm in algorithms.items():
         found = []
+        objective = LeastSquares() if name == "gt_vr" else Objective()
         cases.play(
-            algorithm, ROUNDS, objective=Objective(), weights=ring, seen=lambda state, f=found: f.append(state.x.copy())
+            algorithm, ROUNDS, objective=objective, weights=ring, seen=lambda state, f=found: f.append(state.x.copy())
         )
         difference = np.abs(np.array(found) - paths[name]).max()
         print(f"{name:20} {difference:.1e}   of {np.abs(found).max():.2f}")

@@ -23,6 +23,7 @@ from dfedsam import (
     Extra,
     GradientTracking,
     Lead,
+    LogisticRegression,
     MomentumTracking,
     NetworkDANE,
     NoCompression,
@@ -36,6 +37,7 @@ from dfedsam import (
 )
 from dfedsam.communication import SingleProcess
 from dfedsam.context import QueryCounter, RoundContext
+from dfedsam.errors import OptionError
 from dfedsam.gossip.channel import Channel
 from dfedsam.objectives.base import ALL_ROWS, Problem
 from dfedsam.random import RandomStream
@@ -49,9 +51,10 @@ EXACT = {"estimator": Exact(), "lr": LR}
 def play(algorithm, rounds, *, objective=None, weights=RING, dtype="float64", seen=lambda state: None):
     """x after so many rounds, without a run's evaluation."""
     objective = objective or OwnHessians()
-    communicator, counter = SingleProcess(N), QueryCounter.zero(N)
-    problem = objective.build(N, range(N), 0, np.dtype(dtype))
-    state = algorithm.init(np.tile(problem.start().astype(dtype), (N, 1)), problem)
+    peers = weights.shape[0]
+    communicator, counter = SingleProcess(peers), QueryCounter.zero(peers)
+    problem = objective.build(peers, range(peers), 0, np.dtype(dtype))
+    state = algorithm.init(np.tile(problem.start().astype(dtype), (peers, 1)), problem)
     for t in range(rounds):
         stream = RandomStream(0, "", t, 0, communicator.block)
         context = RoundContext(t, problem, stream, counter, communicator, weights, lambda _: None, ALL_ROWS)
@@ -351,6 +354,16 @@ def test_dual_acceleration_has_the_rate_of_its_theorem(gossip):
     early, late = (60, 90) if gossip != Plain() else (100, 190)
     measured = (errors[late] / errors[early] * early / late) ** (1 / (late - early))  # a double root: t rᵗ
     assert measured == pytest.approx(1 - (gamma / kappa) ** 0.5, abs=0.01)
+
+
+def test_dual_acceleration_ends_at_the_optimum_of_logistic_regression_too():
+    objective = LogisticRegression(features=3, classes=3, examples=8, l2=0.1, min_examples=2)
+    optimum, found = objective.solve(N, 0).x, []
+    algorithm = SSDA(dual_lr=0.1 / (4 / 3), momentum=0.8)
+    play(algorithm, 300, objective=objective, seen=lambda state: found.append(np.abs(state.x - optimum).max()))
+    assert found[-1] < 1e-7 < 1e-2 < found[20]
+    with pytest.raises(OptionError, match="logistic_regression with l2"):
+        algorithm.check_problem(LogisticRegression(l2=0).build(N, range(N), 0, np.float64))
 
 
 @pytest.mark.parametrize("option", [{"penalty": 0}, {"dual_lr": 0}, {"outer_lr": 0}, {"probability": 0}, {"beta": 0}])

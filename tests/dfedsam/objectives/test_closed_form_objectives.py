@@ -68,6 +68,21 @@ def test_gradients_are_those_of_the_losses(objective):
     np.testing.assert_allclose(problem.gradients(x, batch), slopes, atol=1e-7)
 
 
+@pytest.mark.parametrize("objective", OBJECTIVES[:1] + OBJECTIVES[2:], ids=repr)
+def test_a_conjugate_gradient_is_the_point_of_that_gradient(objective):
+    problem, _, x = parts(objective, range(PEERS))
+    for scale in (0.0, 0.1, 10.0):  # far beyond the slopes of the data, where Newton's whole steps do not descend
+        y = scale * x[:, 0]
+        found = problem.conjugate_gradients(y, near=x[:, 1])
+        for i, row in enumerate(found):
+            np.testing.assert_allclose(problem.full_gradients(row)[i], y[i], atol=1e-9)
+        np.testing.assert_allclose(problem.conjugate_gradients(y), found, rtol=1e-6, atol=1e-6)
+        rows, (some, _, _) = slice(2, 5), parts(objective, range(2, 5))
+        alone = problem.conjugate_gradients(y[rows], rows, near=x[rows, 1])
+        np.testing.assert_array_equal(alone, found[rows])
+        np.testing.assert_array_equal(some.conjugate_gradients(y[rows], near=x[rows, 1]), found[rows])
+
+
 @pytest.mark.parametrize("heterogeneity", [0.0, 2.0])
 def test_the_quadratic_s_loss_is_the_mean_over_peers_and_least_at_its_optimum(heterogeneity):
     problem = Quadratic(dim=7, heterogeneity=heterogeneity, condition=4.0).build(PEERS, range(PEERS), 1, np.float64)

@@ -1,5 +1,7 @@
 """SVRG, SARAH and SAGA end at the optimum at a constant rate, where plain minibatches cannot."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from dfedsam import (
     SAGA,
     SARAH,
     SVRG,
+    AugDGM,
     CoordinateWise,
     Exact,
     GradientTracking,
@@ -20,11 +23,12 @@ from dfedsam import (
 from dfedsam.context import Oracle, QueryCounter
 from dfedsam.random import RandomStream
 from dfedsam.testing import check_algorithm, check_estimator
+from tests.dfedsam.algorithms.test_exact_methods import play
 
 OBJECTIVE = LogisticRegression(features=2, classes=2, examples=8, batch_size=2, l2=0.1, min_examples=2)
 N = 4
 OPTIONS = {"objective": OBJECTIVE, "topology": make("ring", N), "dtype": "float64", "evaluate_every": 300}
-ALL = [SAGA(), SVRG(period=5), SARAH(period=5), SVRG(estimator=TwoPoint(), period=3)]
+ALL = [SAGA(), SVRG(period=5), SARAH(period=5), SVRG(probability=0.3), SVRG(estimator=TwoPoint(), period=3)]
 
 
 def distances(estimator, kind=GradientTracking, **more):
@@ -36,7 +40,8 @@ def distances(estimator, kind=GradientTracking, **more):
 
 def test_gradient_tracking_ends_at_the_optimum_though_minibatches_are_small():
     assert distances(Exact())[1] > 1e-2
-    for estimator in (SAGA(), SVRG(period=5), SARAH(period=5), SVRG(estimator=CoordinateWise(mu=1e-5), period=5)):
+    zeroth_order = SVRG(estimator=CoordinateWise(mu=1e-5), period=5)
+    for estimator in (SAGA(), SVRG(period=5), SARAH(period=5), SARAH(probability=0.2), zeroth_order):
         half, whole = distances(estimator)
         assert whole < 1e-6, estimator
         assert whole < 1e-2 * half, estimator  # linearly
@@ -46,6 +51,26 @@ def test_lt_admm_with_a_table_ends_at_the_optimum():
     more = {"local_steps": 2, "dual_lr": 0.1}
     assert distances(Exact(), LTADMM, **more)[1] > 1e-2
     assert distances(SAGA(), LTADMM, **more)[1] < 1e-8
+
+
+def test_gt_vr_follows_its_formula():
+    p, rounds, found = 0.3, 30, []
+    stream = RandomStream(0, "descent, anchor", 0, 0, range(N))
+    due = np.array([replace(stream, round=t).uniform(()) < p for t in range(rounds + 1)])
+    ring, problem = OPTIONS["topology"].weights(0), OBJECTIVE.build(N, range(N), 0, np.float64)
+    method = AugDGM(estimator=SVRG(probability=p), lr=0.2)
+    play(method, rounds, objective=OBJECTIVE, weights=ring, seen=lambda state: found.append(state.x.copy()))
+    x = anchor = np.zeros((N, problem.dim))
+    v = y = full = np.concatenate([problem.full_gradients(row)[[i]] for i, row in enumerate(x)])
+    for t in range(1, rounds + 1):
+        x = ring @ (x - 0.2 * y)
+        np.testing.assert_allclose(found[t - 1], x, atol=1e-12)
+        moved = due[t][:, None]
+        exact = np.concatenate([problem.full_gradients(row)[[i]] for i, row in enumerate(x)])
+        anchor, full = np.where(moved, x, anchor), np.where(moved, exact, full)
+        batch = problem.minibatch(RandomStream(0, "minibatch", t, 0, range(N)))
+        last, v = v, problem.gradients(x, batch) - problem.gradients(anchor, batch) + full
+        y = ring @ (y + v - last)
 
 
 @pytest.mark.parametrize("estimator", ALL, ids=repr)
