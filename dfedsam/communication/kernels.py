@@ -34,8 +34,7 @@ added to."""
 Prepare = Callable[[slice], None]
 """Called with rows before they are read."""
 
-_CACHED_BYTES = 1 << 19  # of output that is set to zero and added to while in cache
-_PREPARED_BYTES = 1 << 18  # of input that is prepared at once, before the sums that wait for it
+_CACHED_BYTES = 1 << 19  # of output that is set to zero and added to, or of input that is prepared, while in cache
 _A_THREAD = 4  # chunks of output for each thread, at least
 _AT_ONCE = 1 << 16  # scattered entries that are gathered and added at once
 _CAST_NUMBERS = 1 << 18  # numbers cast at once, so that they stay in cache
@@ -147,8 +146,7 @@ def multiply(
             finish(chunk)
 
     threads = min(pool.size, 1 + out.nbytes // WORTH_A_THREAD)
-    cached = (_CACHED_BYTES if prepare is None else _PREPARED_BYTES) // out[0].nbytes
-    height = max(1, min(cached, len(out) // (_A_THREAD * threads) if threads > 1 else len(out)))
+    height = max(1, min(_CACHED_BYTES // out[0].nbytes, len(out) // (_A_THREAD * threads) if threads > 1 else len(out)))
     chunks = [slice(low, min(low + height, len(out))) for low in range(0, len(out), height)]
     if prepare is not None:
         chunks = _sum_while_preparing(chunks, pieces[0][0], prepare, sum_up, pool, threads)
