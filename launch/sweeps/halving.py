@@ -16,7 +16,10 @@ ETA = 3  # one in ETA candidates continues, with ETA times the queries
 RUNGS = 3
 LEAST = 2  # candidates
 USUAL = ETA**RUNGS  # candidates without a budget
-_FREE = ("algorithm.lr", "algorithm.weight_decay", "algorithm.sigma")  # they change no count
+_SAME = (  # these change no count
+    *("algorithm.lr", "algorithm.weight_decay", "algorithm.sigma", "algorithm.momentum"),
+    *("algorithm.estimator.mu", "algorithm.estimator.damping"),
+)
 
 
 def sizes(candidates: int) -> list[int]:
@@ -72,7 +75,7 @@ class Prices:
 
     def of_round(self, candidate: Point) -> float:
         """Queries of a round, counted by rehearsing it."""
-        priced = {option: value for option, value in candidate.items() if option not in _FREE}
+        priced = {option: value for option, value in candidate.items() if option not in _SAME}
         if repr(priced) not in self._known:
             self._known[repr(priced)] = self._count(self.run(priced, self.rounds).build())
         return self._known[repr(priced)]
