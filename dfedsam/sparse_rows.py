@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dfedsam.compiled import loops
+
 
 class SparseRows(NamedTuple):
     """m rows of k entries each; all others are zero.
@@ -36,5 +38,8 @@ class SparseRows(NamedTuple):
 
     def add_to(self, out: NDArray, times: float) -> None:
         """out += times · these rows, in the type of `out` (m, dim), C-contiguous."""
+        if compiled := loops(out):
+            compiled.add_entries(self.columns, self.values, out.dtype.type(times), out)
+            return
         flat = self.columns + np.arange(len(out))[:, None] * out.shape[1]
         np.add.at(out.reshape(-1), flat.reshape(-1), (out.dtype.type(times) * self.values).reshape(-1))

@@ -131,7 +131,7 @@ def expand(option: str, value: Any, *, code: bool) -> Any:
     """
     kind, listed = registry.kind_of(option), registry.list_kind(option)
     if listed is not None:
-        return [expand(_item(option), one, code=code) for one in _items(option, value)]
+        return [expand(item(option), one, code=code) for one in _items(option, value)]
     if kind is None or value is None:
         return value
     form = _form(option, value)
@@ -194,7 +194,7 @@ def _typed(name: str, value: Any, option: Option) -> Any:
     if kind is not None and is_plugin_form(value):
         return _plugin(name, kind, value, option.default)
     if listed is not None:
-        return [_plugin(_item(name), listed, one, EMPTY) for one in value]
+        return [_plugin(item(name), listed, one, EMPTY) for one in value]
     return value if kind is not None and value is None else convert(name, value, option.hint)
 
 
@@ -236,7 +236,7 @@ def _constructed(name: str, cls: Any, chosen: Tree, default: Any) -> Any:
         raise ValueError(f"{name}.{error}") from error
 
 
-def _item(option: str) -> str:
+def item(option: str) -> str:
     """The option of one item of a list: `topology.topology` for `topology.topologies`."""
     return f"{option.rpartition('.')[0]}.{registry.list_kind(option)}".lstrip(".")
 

@@ -8,16 +8,18 @@ import textwrap
 import typing
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dfedsam import registry
-from dfedsam.launch import options as experiment, signatures
+from dfedsam.launch import arguments, options as experiment, signatures
 from dfedsam.launch.arguments import Pair
 from dfedsam.launch.signatures import EMPTY, MissingValue, metavar
 
+if TYPE_CHECKING:
+    from docstring_parser import Docstring
+
 WIDTH = 100
 _INDENT = 24  # column of the texts of options
-_COLUMN = 25  # column of the texts in lists of topologies: after the longest name
 _PLUGINS = {
     "topology": "the communication graph: ring, erdos_renyi, base, link_failures, …, a graph file, or an import path; "
     "dfedsam topology --list shows all",
@@ -72,10 +74,9 @@ def run_help(command: Callable[..., int]) -> str:
     return _page(command, ["[--config FILE.yaml]", "[--OPTION VALUE …]"], _entries(every, texts, fields))
 
 
-def prose(command: Callable[..., int]) -> tuple[str, str]:
-    """A command's docstring without its arguments: the text, and the examples."""
-    text, _, examples = (inspect.getdoc(command) or "").partition("\n\nExamples:\n")
-    return text.partition("\n\nArgs:\n")[0], inspect.cleandoc(examples)
+def examples(command: Callable[..., int]) -> list[str]:
+    """The command lines that a command's docstring shows."""
+    return (_parsed(command).examples[0].description or "").splitlines()
 
 
 def positional(command: Callable[..., int]) -> tuple[str | None, bool]:
@@ -110,56 +111,40 @@ def plugin_help(option: str, name: str | None) -> str:
     Raises:
         OptionError: if the option takes no plug-in, or no plug-in has this name.
     """
-    listed = registry.list_kind(option)
-    if listed:
-        option = f"{option.rpartition('.')[0]}.{listed}".lstrip(".")
+    if registry.list_kind(option):
+        option = arguments.item(option)
     kind = registry.kind_of(option)
     if kind is None:
         raise MissingValue(option, "is not a plug-in, so it has no help of its own; see --help")
     if name:
         return _one(option, kind, registry.find(option, name))
-    if registry.KINDS[kind].functions:
-        return functions_list(kind, option)
-    lines = [f"--{option} NAME, where NAME is (in any case, with or without _ and -)"]
-    for name, plugin in registry.plugins(kind).items():
-        lines += _entry(name, _first(" ".join(_prose(plugin))))
-    return "\n".join([*lines, "  … or the import path of your own class", f"Options of one: --{option}.help NAME"])
+    return plugin_list(kind, option)
 
 
-def functions_list(kind: str, option: str) -> str:
-    """All topologies by group, or all weight rules: a line each with name, description, options and their defaults.
+def plugin_list(kind: str, option: str) -> str:
+    """All plug-ins of a kind, by group: name and description; of functions also the options and their defaults.
 
     Args:
-        kind: "topology" or "weights".
-        option: the option that takes them, for the hint about their options.
+        kind: key of registry.KINDS.
+        option: the option that takes them.
     """
-    from dfedsam.topologies.registry import GRAPH_SUFFIXES, MATRIX_SUFFIXES, W_SUFFIXES
-
-    if kind == "topology":
-        groups, one = _groups(), "topology"
-        others = [
-            ("FILE", f"A graph ({', '.join(GRAPH_SUFFIXES)})"),
-            ("", f"or a whole W ({', '.join(W_SUFFIXES)})."),
-            ("networkx.NAME", "Any graph of networkx, such as networkx.barbell_graph."),
-            ("PACKAGE.NAME", "Your own function, by its import path."),
-        ]
-    else:
-        groups, one = {"weight rules, for graphs without weights of their own": registry.plugins(kind)}, "rule"
-        others = [
-            ("FILE", f"W itself ({', '.join(MATRIX_SUFFIXES)})."),
-            ("PACKAGE.NAME", "Your own function from a graph to W, by its import path."),
-        ]
-    lines = [line for group, plugins in groups.items() for line in (group, *_lines(kind, plugins), "")]
-    end = f"Set an option with --{option}.OPTION VALUE; help on one {one}: --{option}.help NAME"
-    return "\n".join([*lines, "others", *(_line(*other) for other in others), "", end])
+    lines = [f"--{option} NAME, where NAME is (in any case, with or without _ and -)"]
+    for group, plugins in _groups(kind).items():
+        lines += ["", group] if group else []
+        for name, plugin in plugins.items():
+            lines += _entry(name, f"{sentence(plugin)} {_written(kind, plugin)}")
+    lines += ["", "others"] if registry.KINDS[kind].functions else []
+    for name, text in _others(kind).items():
+        lines += _entry(name, text)
+    return "\n".join([*lines, "", f"Options of one: --{option}.help NAME"])
 
 
 def table() -> list[dict[str, Any]]:
     """Topologies and weight rules as plain values: group, name, text and options with their defaults."""
     return [
         {"group": group, "name": name, "text": sentence(plugin), "options": dict(_defaults(kind, plugin))}
-        for group, plugins in {**_groups(), "weights": registry.plugins("weights")}.items()
-        for kind in ["weights" if group == "weights" else "topology"]
+        for kind in ("topology", "weights")
+        for group, plugins in _groups(kind).items()
         for name, plugin in plugins.items()
     ]
 
@@ -173,16 +158,15 @@ def plugin_name(key: str, default: Any) -> Any:
 
 def sentence(plugin: registry.Plugin) -> str:
     """The first sentence of a plug-in's docstring, without its source."""
-    first = _first(" ".join((inspect.getdoc(plugin) or "").split("\n\n")[0].split()))
+    first = re.split(r"(?<=\.)\s", " ".join(_description(plugin).partition("\n\n")[0].split()))[0]
     return re.sub(r"\s*\([^()]*\d{4}[^()]*\)\.$", ".", first).replace("`", "")
 
 
 def _page(command: Callable[..., int], usage: Iterable[str], entries: Iterable[str]) -> str:
-    text, examples = prose(command)
-    end = ["examples:", *(f"  {line}" for line in examples.splitlines())]
     first = " ".join(["usage: dfedsam", command.__name__, *usage])
     listed = ["options:", *entries, ""] if (entries := list(entries)) else []
-    return "\n".join([first, "", text, "", *listed, *end])
+    shown = ["examples:", *(f"  {line}" for line in examples(command))]
+    return "\n".join([first, "", _description(command), "", *listed, *shown])
 
 
 def _entries(every: dict[str, signatures.Option], texts: dict[str, str], fields: Collection[str] = ()) -> Iterator[str]:
@@ -205,12 +189,21 @@ def _entry(head: str, text: str) -> list[str]:
     return [f"{head:<{_INDENT}}{lines[0].lstrip()}", *lines[1:]]
 
 
+def _parsed(function: Callable[..., Any]) -> Docstring:
+    from docstring_parser import parse  # it takes a while to import
+
+    return parse(inspect.getdoc(function) or "")
+
+
+def _description(function: Callable[..., Any]) -> str:
+    """A docstring without its sections."""
+    return _parsed(function).description or ""
+
+
 def _texts(function: Callable[..., Any]) -> dict[str, str]:
     """What docstrings say of each option, those of base classes too."""
-    from docstring_parser import parse
-
     sources = reversed(inspect.getmro(function)) if isinstance(function, type) else [function]
-    return {one.arg_name: one.description or "" for source in sources for one in parse(source.__doc__ or "").params}
+    return {one.arg_name: one.description or "" for source in sources for one in _parsed(source).params}
 
 
 def _one(option: str, kind: str, plugin: registry.Plugin) -> str:
@@ -218,24 +211,13 @@ def _one(option: str, kind: str, plugin: registry.Plugin) -> str:
     made = signatures.signature_of(kind, plugin)
     name, own = registry.public_name(made), options(kind, plugin)
     where = f"Options (in a file: {option}: {{class_path: {name}, init_args: {{…}}}}):"
-    lines = [f"--{option} {name}", "", *_prose(made), "", where if own else "It has no options."]
+    text = [line for part in _description(made).split("\n\n") for line in textwrap.wrap(" ".join(part.split()), WIDTH)]
+    lines = [f"--{option} {name}", "", *text, "", where if own else "It has no options."]
     for key, one in own.items():
         plugins = registry.kind_of(key) or registry.list_kind(key)
         names = f"Names and options: --{option}.{key}.help" if plugins else ""
         lines += _entry(f"--{option}.{key} {one.type}", f"{one.text} {_default(key, one.default)} {names}")
     return "\n".join(lines)
-
-
-def _prose(plugin: Callable[..., Any]) -> list[str]:
-    """A docstring up to its list of arguments, folded to the width."""
-    doc = re.split(r"\n(?:Args|Raises|Returns|Attributes):", inspect.getdoc(plugin) or "")[0]
-    paragraphs = [" ".join(paragraph.split()) for paragraph in doc.strip().split("\n\n")]
-    return [line for paragraph in paragraphs for line in textwrap.wrap(paragraph, WIDTH)]
-
-
-def _first(text: str) -> str:
-    """The first sentence of a text."""
-    return re.split(r"(?<=\.)\s", text)[0]
 
 
 def _default(key: str, default: Any) -> str:
@@ -246,31 +228,31 @@ def _default(key: str, default: Any) -> str:
     return f"(default: {str(default).lower() if isinstance(default, bool) else plugin_name(key, default)})"
 
 
-def _groups() -> dict[str, dict[str, registry.Plugin]]:
-    """Topologies by group, those of entry points last."""
+def _groups(kind: str) -> dict[str, dict[str, registry.Plugin]]:
+    """Plug-ins by group: topologies in several, those of entry points last."""
     from dfedsam.topologies.registry import GROUPS
 
-    known = registry.plugins("topology")
+    known = registry.plugins(kind)
+    if kind != "topology":
+        return {"weights" if kind == "weights" else "": known}
     groups = {group: {name: known.pop(name) for name in names} for group, names in GROUPS.items()}
     return groups | ({"from other packages": known} if known else {})
 
 
-def _lines(kind: str, plugins: dict[str, registry.Plugin]) -> Iterator[str]:
-    for name, plugin in plugins.items():
-        yield _line(name, sentence(plugin), [_written(*one) for one in _defaults(kind, plugin)])
+def _others(kind: str) -> dict[str, str]:
+    """What an option takes beside the names of plug-ins."""
+    from dfedsam.topologies.registry import GRAPH_SUFFIXES, MATRIX_SUFFIXES, W_SUFFIXES
 
-
-def _line(name: str, text: str, written: Iterable[str] = ()) -> str:
-    """A name, its description, and its options; a long description is cut."""
-    end = ", ".join(written)
-    end = f" [{end}]" if end else ""
-    space = WIDTH - _COLUMN - len(end)
-    if len(text) > space:
-        words = textwrap.shorten(text, space, placeholder=" …").removesuffix(" …")
-        ends = [end.start() for end in re.finditer(r"[,:;] | \(", words)]
-        whole = words[: ends[-1]] if ends and ends[-1] >= 0.7 * len(words) else words  # better at the end of a clause
-        text = f"{whole.rstrip(' …,:;(')} …"
-    return f"{f'  {name} ':<{_COLUMN}}{text}{end}"
+    if kind == "topology":
+        return {
+            "FILE": f"A graph ({', '.join(GRAPH_SUFFIXES)}), or a whole W ({', '.join(W_SUFFIXES)}).",
+            "networkx.NAME": "Any graph of networkx, such as networkx.barbell_graph.",
+            "PACKAGE.NAME": "Your own function, by its import path.",
+        }
+    if kind == "weights":
+        own = "Your own function from a graph to W, by its import path."
+        return {"FILE": f"W itself ({', '.join(MATRIX_SUFFIXES)}).", "PACKAGE.NAME": own}
+    return {"PACKAGE.NAME": "Your own class, by its import path."}
 
 
 def _defaults(kind: str, plugin: registry.Plugin) -> Iterator[tuple[str, Any]]:
@@ -282,7 +264,12 @@ def _defaults(kind: str, plugin: registry.Plugin) -> Iterator[tuple[str, Any]]:
             yield key, 0 if key == "seed" else None if one.default is EMPTY else describe(plugin_name(key, one.default))
 
 
-def _written(key: str, default: Any) -> str:
-    if default is None or key == "seed":
-        return key
-    return f"{key}={default:g}" if isinstance(default, float) else f"{key}={default}"
+def _written(kind: str, plugin: registry.Plugin) -> str:
+    """The options of a function: [p=0.1, seed]; nothing for a class."""
+    if not registry.KINDS[kind].functions:
+        return ""
+    written = []
+    for key, default in _defaults(kind, plugin):
+        value = f"{default:g}" if isinstance(default, float) else default
+        written.append(key if default is None or key == "seed" else f"{key}={value}")
+    return f"[{', '.join(written)}]" if written else ""

@@ -103,7 +103,7 @@ def start(ranks: int, argv: Sequence[str], *, restarts: int = 0, again: Callable
     while True:
         status, asked = _run(ranks, argv)
         if asked:
-            return 128 + asked if status in (0, AGAIN) else status
+            return status if status in (1, 2) else 128 + asked
         if not is_lost(status) or restarts == 0:
             return status
         restarts, ranks = restarts - 1, max(1, ranks - 1)

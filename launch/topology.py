@@ -69,8 +69,8 @@ def topology(
         dfedsam topology friends.graphml --json
     """
     if list:
-        tables = (help.functions_list("topology", "topology"), "", help.functions_list("weights", "weights"))
-        print(dumps(help.table()) if json else "\n".join(tables))
+        lists = (help.plugin_list(kind, kind) for kind in ("topology", "weights"))
+        print(dumps(help.table()) if json else "\n\n".join(lists))
         return 0
     if not names:
         raise ValueError("topology is missing: name one, such as `dfedsam topology ring --peers 16`; --list shows all")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 from scipy.sparse import csr_array
 
-from dfedsam.communication.kernels import Decoded, Finish
+from dfedsam.communication.kernels import Decoded, Finish, Prepare
 from dfedsam.communication.partition import Assign, Partition
 from dfedsam.communication.threads import ThreadPool
 from dfedsam.sparse_rows import SparseRows
@@ -39,7 +39,7 @@ class MixingPlan(Protocol):
         remote: Decoded,
         target: NDArray,
         finish: Finish | None,
-        prepare: Finish | None = None,
+        prepare: Prepare | None = None,
     ) -> None: ...
     def free(self) -> None: ...
 
@@ -137,7 +137,8 @@ class Communicator(ABC):
                 decodes each received message once. Returns SparseRows if `own` are SparseRows.
             target: (b, d), C-contiguous, of the type of `own`: receives the sums, added in the order of the peers'
                 numbers.
-            finish: called with some rows of `target` once these are complete, in any thread and order.
+            finish: called with some rows of `target` once these are complete, in any thread and order; or (b, d), to
+                which they are then added.
             encode: writes some rows of `own`, and of `messages` if told so, once each; None: both are written already.
         """
         shape, like = (

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from dfedsam.communication.kernels import Decoded, Finish, WeightRows
+from dfedsam.communication.kernels import Decoded, Finish, Prepare, WeightRows
 from dfedsam.communication.partition import Partition
 from dfedsam.communication.rank_sums import RankSums
 from dfedsam.communication.threads import ThreadPool
@@ -183,7 +183,7 @@ class RankPlan:
         remote: Decoded,
         target: NDArray,
         finish: Finish | None,
-        prepare: Finish | None = None,
+        prepare: Prepare | None = None,
     ) -> None:
         """See `Communicator.add_encoded`; all arrays are C-contiguous. Rows are written before, since some are sent."""
         assert prepare is None

@@ -28,11 +28,13 @@ except ImportError:  # a scipy that has moved it: same sums in the same order, s
 
 Decoded = NDArray | SparseRows
 """Rows of x, or what a compressor makes of them."""
-Finish = Callable[[slice], None]
-"""Called with rows of the result as soon as they are complete, while they are in cache; or with rows to prepare."""
+Finish = Callable[[slice], None] | NDArray
+"""Called with rows of the result as soon as they are complete, while they are in cache; or an array that they are then
+added to."""
+Prepare = Callable[[slice], None]
+"""Called with rows before they are read."""
 
-_CACHED_BYTES = 1 << 19  # of output that is set to zero and added to while in cache
-_PREPARED_BYTES = 1 << 18  # of input that is prepared at once, before the sums that wait for it
+_CACHED_BYTES = 1 << 19  # of output that is set to zero and added to, or of input that is prepared, while in cache
 _A_THREAD = 4  # chunks of output for each thread, at least
 _AT_ONCE = 1 << 16  # scattered entries that are gathered and added at once
 _CAST_NUMBERS = 1 << 18  # numbers cast at once, so that they stay in cache
@@ -117,7 +119,7 @@ def multiply(
     *,
     add: bool = False,
     finish: Finish | None = None,
-    prepare: Finish | None = None,
+    prepare: Prepare | None = None,
 ) -> None:
     """out = Σ rows @ x over the pieces, in their order; every thread computes some of the output's rows.
 
@@ -126,24 +128,25 @@ def multiply(
         out: (b, d), C-contiguous, with any content.
         pool: the threads; scipy's inner loop runs without the interpreter's lock.
         add: add to the content of `out` instead of replacing it.
-        finish: called in these threads with some rows of `out` once they are complete, while they are in cache.
+        finish: called in these threads with some rows of `out` once they are complete, while they are in cache; or
+            (b, d), to which they are then added.
         prepare: called in these threads with some rows of `out`, before these rows of x are read; x has as many rows.
     """
-    if any(isinstance(x, SparseRows) for _, x in pieces):
+    compiled = loops(out)
+    if compiled is None and any(isinstance(x, SparseRows) for _, x in pieces):
         _add_sparse(pieces, out, pool, add, finish, prepare)
         return
-    compiled = loops(out)
 
     def sum_up(chunk: slice) -> None:
         for i, (rows, x) in enumerate(pieces):
             some = rows._replace(indptr=rows.indptr[chunk.start : chunk.stop + 1])
-            _add_or_set(some, x, out[chunk], add or i > 0, compiled)
-        if finish is not None:
+            onto = finish[chunk] if i == len(pieces) - 1 and isinstance(finish, np.ndarray) else None
+            _add_or_set(some, x, out[chunk], add or i > 0, onto, compiled)
+        if callable(finish):
             finish(chunk)
 
     threads = min(pool.size, 1 + out.nbytes // WORTH_A_THREAD)
-    cached = (_CACHED_BYTES if prepare is None else _PREPARED_BYTES) // out[0].nbytes
-    height = max(1, min(cached, len(out) // (_A_THREAD * threads) if threads > 1 else len(out)))
+    height = max(1, min(_CACHED_BYTES // out[0].nbytes, len(out) // (_A_THREAD * threads) if threads > 1 else len(out)))
     chunks = [slice(low, min(low + height, len(out))) for low in range(0, len(out), height)]
     if prepare is not None:
         chunks = _sum_while_preparing(chunks, pieces[0][0], prepare, sum_up, pool, threads)
@@ -161,7 +164,7 @@ def _add_sparse(
     pool: ThreadPool,
     add: bool,
     finish: Finish | None,
-    prepare: Finish | None,
+    prepare: Prepare | None,
 ) -> None:
     """`multiply` for rows of few entries, by one thread: numpy adds scattered entries with the interpreter locked."""
     if prepare is not None:
@@ -170,7 +173,9 @@ def _add_sparse(
         out.fill(0)
     for rows, x in pieces:
         accumulate(rows, x, out)
-    if finish is not None:
+    if isinstance(finish, np.ndarray):
+        pool.map_chunks(lambda rows: _add(out[rows], finish[rows]), len(out), out[0].nbytes)
+    elif finish is not None:
         pool.map_chunks(finish, len(out), out[0].nbytes)
 
 
@@ -209,13 +214,23 @@ def _sum_while_preparing(
     return [chunk for chunk, waits in zip(chunks, wait.tolist(), strict=True) if waits]
 
 
-def _add_or_set(rows: WeightRows, x: Decoded, out: NDArray, add: bool, compiled: ModuleType | None) -> None:
-    if compiled is not None:
-        compiled.multiply(*rows, x, out, add)
-        return
-    if not add:
-        out.fill(0)
-    accumulate(rows, x, out)
+def _add_or_set(
+    rows: WeightRows, x: Decoded, out: NDArray, add: bool, onto: NDArray | None, compiled: ModuleType | None
+) -> None:
+    if compiled is None:
+        if not add:
+            out.fill(0)
+        accumulate(rows, x, out)
+        if onto is not None:
+            _add(out, onto)
+    elif isinstance(x, SparseRows):
+        compiled.multiply_entries(*rows, *x, out, add, onto)
+    else:
+        compiled.multiply(*rows, x, out, add, onto)
+
+
+def _add(rows: NDArray, onto: NDArray) -> None:
+    onto += rows
 
 
 def add_rows(x: NDArray, out: NDArray, order: NDArray[np.intp] | None = None) -> None:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from dfedsam.communication.base import Communicator
-from dfedsam.communication.kernels import Decoded, Finish, WeightRows, add_rows, multiply
+from dfedsam.communication.kernels import Decoded, Finish, Prepare, WeightRows, add_rows, multiply
 from dfedsam.communication.threads import ThreadPool
 from dfedsam.machine import cores, threads_per_rank
 
@@ -63,7 +63,7 @@ class _LocalPlan:
         remote: Decoded,
         target: NDArray,
         finish: Finish | None,
-        prepare: Finish | None = None,
+        prepare: Prepare | None = None,
     ) -> None:
         multiply([(self._rows, own)], target, self._pool, add=True, finish=finish, prepare=prepare)
 

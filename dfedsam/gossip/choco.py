@@ -85,18 +85,13 @@ class Choco(Compressed[ChocoState]):
         return super().__call__(x, state, channel)
 
     def step(self, x: NDArray, state: ChocoState, growth: GrowthCheck) -> CompressedStep:
-        estimate, correction = state.estimate, state.correction
-
-        def finish(rows: slice) -> None:
-            x[rows] += correction[rows]
-
         return CompressedStep(
             source=x,
-            estimate=estimate,
-            target=correction,
+            estimate=state.estimate,
+            target=state.correction,
             growth=growth,
             target_scale=float(state.gamma[0]),
-            finish=finish,
+            finish=x,
         )
 
     def hint(self, state: ChocoState) -> str:

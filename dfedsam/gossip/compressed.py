@@ -34,7 +34,7 @@ class CompressedStep:
 
         z = source(rows, out);  estimate += a C(z);  then target += b (W − I) C(z);  finish(rows)
 
-    Both functions are called with some neighbouring rows at a time, in any thread and order, and once for each row.
+    The functions are called with some neighbouring rows at a time, in any thread and order, and once for each row.
 
     Args:
         source: returns some rows z of the block, shape (p, dim), written into `out` or as these rows of `estimate`; or
@@ -44,7 +44,7 @@ class CompressedStep:
         growth: notices where z grows without bound.
         estimate_scale: a.
         target_scale: b.
-        finish: called when rows of `target` are complete; None: nothing to do.
+        finish: called when rows of `target` are complete; or x, to which they are then added; None: nothing to do.
     """
 
     source: Callable[[slice, NDArray], NDArray] | NDArray
@@ -53,7 +53,7 @@ class CompressedStep:
     growth: GrowthCheck
     estimate_scale: float = 1.0
     target_scale: float = 1.0
-    finish: Callable[[slice], None] | None = None
+    finish: Callable[[slice], None] | NDArray | None = None
 
     def run(self, compressor: Compressor, channel: Channel) -> None:
         """Send C(z) along all edges.
@@ -78,14 +78,17 @@ class CompressedStep:
             send, decode = self._send_entries(compressor, messages, rows), compressor.decode_entries
 
         whole = rows if isinstance(rows, np.ndarray) and dtype == wide else None
-
         norms = np.empty(count, dtype)
 
         @np.errstate(over="ignore", invalid="ignore")  # of rows that the growth check complains of
         def encode(some: slice, needed: bool) -> None:
             part = stream.part(some)
-            if whole is not None and isinstance(self.source, np.ndarray) and not needed:
-                norms[some] = compressor.follow(self.source[some], self.estimate[some], part, whole[some])
+            if isinstance(self.source, np.ndarray) and dtype == wide and not needed:
+                x, estimate = self.source[some], self.estimate[some]
+                if isinstance(rows, SparseRows):
+                    norms[some] = compressor.follow_entries(x, estimate, part, rows.rows(some))
+                else:
+                    norms[some] = compressor.follow(x, estimate, part, rows[some])
                 return
             out = np.empty((some.stop - some.start, dim), dtype) if whole is None else whole[some]
             if isinstance(self.source, np.ndarray):

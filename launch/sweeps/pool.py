@@ -126,7 +126,7 @@ class Pool:
             return Outcome("failed", str(failure.get("error")))
         if self._study.is_done(run):
             return Outcome("done")
-        if not ranks.is_lost(status):
+        if self._halt.is_set() or not ranks.is_lost(status):  # a rank may end at a signal that it cannot note yet
             return Outcome("stopped")
         reason = f"mpirun ended with status {status}: see {log}"
         self._study.fail(run, reason, 1)

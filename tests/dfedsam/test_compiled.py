@@ -16,7 +16,9 @@ from dfedsam import (
     Krum,
     Median,
     NoCompression,
+    RandomK,
     ScaledSign,
+    TopK,
     TrimmedMean,
     compiled,
     topologies,
@@ -80,7 +82,11 @@ def test_narrow_rows_and_other_types_are_left_to_numpy() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("compressor", [Float16(), QSGD(), QSGD(levels=200), ScaledSign(), NoCompression()], ids=repr)
+@pytest.mark.parametrize(
+    "compressor",
+    [Float16(), QSGD(), QSGD(levels=200), ScaledSign(), NoCompression(), TopK(), TopK(k=60), RandomK(k=5)],
+    ids=repr,
+)
 def test_choco_gives_the_same_bits(compressor: Compressor, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
     peers, topology = 10, topologies.make("ring", 10)
     x = np.random.default_rng(5).normal(size=(peers, 101)).astype(dtype)
@@ -96,6 +102,22 @@ def test_choco_gives_the_same_bits(compressor: Compressor, dtype: str, monkeypat
 
     without, with_numba = both_ways(work, monkeypatch)
     assert without == with_numba
+
+
+@pytest.mark.parametrize("width", [64, 515, 4100])
+def test_the_largest_entries_are_those_of_a_stable_sort(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = np.random.default_rng(7).normal(size=(8, width)).astype(np.float32)
+    x[1], x[2], x[3], x[4, 5], x[5, 9] = 0, -1, np.round(x[3]), np.inf, 1e-42  # equal ones, large and small ones
+    order = np.argsort(-np.abs(x), axis=1, kind="stable")
+    for k in (1, 7, width // 8, width // 2, width):
+        columns = np.sort(order[:, :k], axis=1)
+        stream = RandomStream(0, "", 0, 0, range(len(x)))
+        for worth in (1 << 60, 0):
+            monkeypatch.setattr(compiled, "WORTH_LOADING", worth)
+            compiled.load.cache_clear()
+            entries = TopK(k=k).compress_entries(x, stream)
+            np.testing.assert_array_equal(entries.columns, columns)
+            np.testing.assert_array_equal(entries.values, np.take_along_axis(x, columns, axis=1))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

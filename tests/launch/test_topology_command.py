@@ -14,13 +14,13 @@ from dfedsam.launch import topology_metrics, topology_rows
 FIXED = {"davis": 32, "karate": 34, "florentine": 15, "les_miserables": 77, "petersen": 10}
 
 
-def test_the_list_has_every_topology_and_rule_on_a_line_of_100_letters(dfedsam):
+def test_the_list_has_every_topology_and_rule_in_lines_of_100_letters(dfedsam):
     said = dfedsam("topology", "--list")
     assert (said.status, said.err) == (0, "")
     lines = said.out.splitlines()
     assert max(map(len, lines)) <= 100
     for name in [*topologies.table(), *topologies.rules()]:
-        assert sum(line.startswith(f"  {name} ") for line in lines) == 1
+        assert sum(f"{line} ".startswith(f"  {name} ") for line in lines) == 1
     assert any("[neighbours=4, p=0.1, seed]" in line for line in lines)
     assert not any("class_proportions" in line for line in lines)
 

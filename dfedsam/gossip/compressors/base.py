@@ -99,6 +99,13 @@ class Compressor(ABC):
         """As `decode`."""
         raise NotImplementedError
 
+    def follow_entries(self, x: NDArray, estimate: NDArray, stream: RandomStream, out: SparseRows) -> NDArray:
+        """As `follow`; `out` receives C(z)."""
+        z = x - estimate
+        out.columns[:], out.values[:] = self.compress_entries(z, stream)
+        out.add_to(estimate, 1)
+        return squares(z)
+
     def scaled_down(self, dim: int) -> tuple[Compressor, int]:
         """A compressor that acts on shorter rows as this one on rows of length `dim`, and their length.
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from dfedsam.compiled import loops as compiled_loops
 from dfedsam.errors import OptionError
 from dfedsam.gossip.compressors.base import SHORT, Compressor, from_bytes, to_bytes
 from dfedsam.gossip.compressors.packing import pack, packed, unpack
@@ -97,7 +98,12 @@ class TopK(Sparse):
 
     def compress_entries(self, x: NDArray, stream: RandomStream) -> SparseRows:
         p, dim = x.shape
-        flat = _largest(x, self.count(dim)).reshape(p, -1)
+        k = self.count(dim)
+        if x.dtype == np.float32 and (compiled := compiled_loops(x)):
+            entries = SparseRows(np.empty((p, k), np.intp), np.empty((p, k), x.dtype))
+            compiled.largest_entries(x, *entries)
+            return entries
+        flat = _largest(x, k).reshape(p, k)
         return SparseRows(flat - np.arange(p)[:, None] * dim, x.reshape(-1)[flat])
 
     def join(self, entries: SparseRows, dim: int) -> NDArray[np.uint8]:

@@ -1,12 +1,15 @@
 """A sweep that is stopped or killed, and started again, ends as an unbroken one does, and repeats no finished run."""
 
+import os
 import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
+from dfedsam.launch import ranks
 from dfedsam.run_folder import RunFolder
 from tests import mpi
 from tests.launch.command import PROGRAM, metrics
@@ -84,6 +87,21 @@ def test_asked_to_stop_it_saves_and_goes_on(dfedsam):
     assert dfedsam("sweep", sweep, "--out", "unbroken").status == 0
     for seed in (0, 1):
         assert metrics(f"studies/small/runs/seed={seed}") == metrics(f"unbroken/runs/seed={seed}")
+
+
+def test_asked_to_stop_while_ranks_start_no_run_fails(dfedsam, monkeypatch):
+    monkeypatch.setattr(ranks, "command", lambda *_: ["sleep", "30"])  # SIGUSR1 ends it, like a rank that still imports
+    log = Path("studies/small/logs/seed=0.log")
+
+    def ask() -> None:
+        while not log.exists():
+            time.sleep(0.01)
+        time.sleep(0.2)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=ask, daemon=True).start()
+    assert dfedsam("sweep", write(base=LONG, seeds=2), "--ranks", "2").status == 143
+    assert "failed" not in dfedsam("status", "studies/small").out
 
 
 def test_a_run_has_one_writer(dfedsam):

@@ -1,8 +1,4 @@
-"""Loops compiled by numba, the extra `fast`: the operations of numpy and scipy in their order, in fewer passes.
-
-So the results are theirs, bit for bit: no product is fused with a sum, and no sum is reordered. The machine code is
-kept in numba's cache, beside this file or in the user's cache folder.
-"""
+"""Compressors of CHOCO's differences, and the sums along rows that they need."""
 
 import numpy as np
 from numba import njit
@@ -12,53 +8,7 @@ _HALF, _CUT, _KEPT = np.uint32(1 << 12), np.uint32(13), np.uint32(0xFFFFE000)  #
 _MODULUS = np.uint32(0x7FFFFFFF)
 _LANES = 64  # those of `dfedsam.row_sums`
 _SIGN, _TOP = np.uint32(16), np.uint32(1 << 15)
-_TILE = 512  # numbers of a row that are sorted while they are in the nearest cache
 _compiled = njit(nogil=True, cache=True, error_model="numpy")
-
-
-@_compiled
-def multiply(indptr: NDArray, columns: NDArray, weights: NDArray, x: NDArray, out: NDArray, add: bool) -> None:
-    """out (r, d) = rows @ x (m, d), or += where `add`, for r sparse rows in CSR form; two products a pass, in turn."""
-    for i in range(len(out)):
-        total, s, end = out[i], indptr[i], indptr[i + 1]
-        if not add:
-            total[:] = 0
-        if (end - s) % 2:
-            v, a = weights[s], x[columns[s]]
-            for j in range(len(total)):
-                total[j] += v * a[j]
-            s += 1
-        while s < end:
-            v, a, w, b = weights[s], x[columns[s]], weights[s + 1], x[columns[s + 1]]
-            for j in range(len(total)):
-                total[j] = (total[j] + v * a[j]) + w * b[j]
-            s += 2
-
-
-@_compiled
-def subtract(rows: NDArray, which: NDArray, x: NDArray, own: NDArray, out: NDArray) -> None:
-    """out[i, j] = rows[which[i, j]] − x[own[i]], for which (p, k) and own (p,): (p, k, d)."""
-    for i in range(len(out)):
-        b = x[own[i]]
-        for j in range(out.shape[1]):
-            a, difference = rows[which[i, j]], out[i, j]
-            for s in range(len(b)):
-                difference[s] = a[s] - b[s]
-
-
-@_compiled
-def sort(values: NDArray) -> None:
-    """Sort values (k, p, d) along the first axis, in place, by exchanges of neighbours; NaN spreads, as in numpy."""
-    k, p, d = values.shape
-    for i in range(p):
-        for first in range(0, d, _TILE):
-            for turn in range(k):
-                for j in range(turn % 2, k - 1, 2):
-                    low, high = values[j, i, first : first + _TILE], values[j + 1, i, first : first + _TILE]
-                    for s in range(len(low)):
-                        a, b = low[s], high[s]
-                        low[s] = a if a < b or a != a else b
-                        high[s] = a if a > b or a != a else b
 
 
 @_compiled

@@ -1,0 +1,89 @@
+"""Sums of rows along the edges of W, and what robust gossip does with received rows."""
+
+from numba import njit
+from numpy.typing import NDArray
+
+_TILE = 512  # numbers of a row that are sorted while they are in the nearest cache
+_compiled = njit(nogil=True, cache=True, error_model="numpy")
+
+
+@_compiled
+def multiply(
+    indptr: NDArray, columns: NDArray, weights: NDArray, x: NDArray, out: NDArray, add: bool, onto: NDArray | None
+) -> None:
+    """out (r, d) = rows @ x (m, d), or += where `add`, for r sparse rows in CSR form; then onto (r, d) += out.
+
+    Two products a pass, in turn.
+    """
+    for i in range(len(out)):
+        total, s, end = out[i], indptr[i], indptr[i + 1]
+        if not add:
+            total[:] = 0
+        if (end - s) % 2:
+            v, a = weights[s], x[columns[s]]
+            for j in range(len(total)):
+                total[j] += v * a[j]
+            s += 1
+        while s < end:
+            v, a, w, b = weights[s], x[columns[s]], weights[s + 1], x[columns[s + 1]]
+            for j in range(len(total)):
+                total[j] = (total[j] + v * a[j]) + w * b[j]
+            s += 2
+        if onto is not None:
+            _add(total, onto[i])
+
+
+@_compiled
+def multiply_entries(
+    indptr: NDArray,
+    which: NDArray,
+    weights: NDArray,
+    columns: NDArray,
+    values: NDArray,
+    out: NDArray,
+    add: bool,
+    onto: NDArray | None,
+) -> None:
+    """As `multiply`, for rows x with the entries `values` (m, k) at `columns` (m, k); all others are zero."""
+    for i in range(len(out)):
+        total = out[i]
+        if not add:
+            total[:] = 0
+        for s in range(indptr[i], indptr[i + 1]):
+            w, places, terms = weights[s], columns[which[s]], values[which[s]]
+            for j in range(len(places)):
+                total[places[j]] += w * terms[j]
+        if onto is not None:
+            _add(total, onto[i])
+
+
+@_compiled
+def _add(a: NDArray, out: NDArray) -> None:
+    for j in range(len(out)):
+        out[j] += a[j]
+
+
+@_compiled
+def subtract(rows: NDArray, which: NDArray, x: NDArray, own: NDArray, out: NDArray) -> None:
+    """out[i, j] = rows[which[i, j]] − x[own[i]], for which (p, k) and own (p,): (p, k, d)."""
+    for i in range(len(out)):
+        b = x[own[i]]
+        for j in range(out.shape[1]):
+            a, difference = rows[which[i, j]], out[i, j]
+            for s in range(len(b)):
+                difference[s] = a[s] - b[s]
+
+
+@_compiled
+def sort(values: NDArray) -> None:
+    """Sort values (k, p, d) along the first axis, in place, by exchanges of neighbours; NaN spreads, as in numpy."""
+    k, p, d = values.shape
+    for i in range(p):
+        for first in range(0, d, _TILE):
+            for turn in range(k):
+                for j in range(turn % 2, k - 1, 2):
+                    low, high = values[j, i, first : first + _TILE], values[j + 1, i, first : first + _TILE]
+                    for s in range(len(low)):
+                        a, b = low[s], high[s]
+                        low[s] = a if a < b or a != a else b
+                        high[s] = a if a > b or a != a else b
