@@ -104,5 +104,6 @@ def _proportions(path: str, form: Tree, objective: Objective, peers: int, seed: 
 
 def _full_name(form: Tree, error: OptionError) -> OptionError:
     """The same error with the option's full name, if exactly one nested topology or weight rule has that value."""
-    paths = [path for path, one in _forms("topology", form) if (error.option, error.value) in one["init_args"].items()]
+    where, value = error.option, str(error.value)
+    paths = [path for path, one in _forms("topology", form) if str(one["init_args"].get(where)) == value]
     return error.within(paths[0]) if len(paths) == 1 else error

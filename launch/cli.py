@@ -108,8 +108,8 @@ def call(command: Callable[..., int], argv: list[str]) -> int:
     if words:
         tree[str(first)] = words if several else words[0]
     elif first is not None and known[first].default is signatures.EMPTY:
-        example = help.prose(command)[1].partition("\n")[0]
-        raise signatures.MissingValue(first, f"is missing: it has no default; name it, as in `{example}`")
+        rule = f"is missing: it has no default; name it, as in `{help.examples(command)[0]}`"
+        raise signatures.MissingValue(first, rule)
     return command(**arguments.bind(known, tree), **({"_dotted": tuple(dotted)} if takes_dotted else {}))
 
 

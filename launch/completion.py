@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, get_args, get_origin
 
 import argcomplete
+from argcomplete.completers import FilesCompleter
+from argcomplete.lexers import split_line
 
 from dfedsam import registry
 from dfedsam.launch import arguments, help, options, signatures
@@ -17,7 +18,8 @@ from dfedsam.launch.commands import COMMANDS, load
 
 def complete() -> None:
     """Answer the shell's request, which is in environment variables, and end the process."""
-    words = _words()
+    line = os.environ.get("COMP_LINE", "")[: int(os.environ.get("COMP_POINT", "0")) or None]
+    words = split_line(line)[3]  # without the one that is being typed
     root = argparse.ArgumentParser(prog="dfedsam")
     commands = root.add_subparsers()
     for name in COMMANDS:
@@ -25,14 +27,6 @@ def complete() -> None:
         if name in words[1:2]:
             _add(made, name, load(name), words[2:])
     argcomplete.autocomplete(root, always_complete_options="long")
-
-
-def _words() -> list[str]:
-    line = os.environ.get("COMP_LINE", "")[: int(os.environ.get("COMP_POINT", "0")) or None]
-    try:
-        return shlex.split(line)
-    except ValueError:  # unclosed quote
-        return line.split()
 
 
 def _add(made: argparse.ArgumentParser, name: str, command: Callable[..., int], words: list[str]) -> None:
@@ -64,7 +58,7 @@ def _offer(action: argparse.Action, option: str, choices: list[str]) -> None:
     if option == "config":
         names = sorted(path.name for path in options.EXPERIMENTS.glob("*.yaml"))
     if names:
-        files = argcomplete.FilesCompleter() if kind in ("topology", "weights", None) else None
+        files = FilesCompleter() if kind in ("topology", "weights", None) else None
         action.completer = lambda prefix, **kwargs: (  # type: ignore[attr-defined]  # argcomplete reads it
             [*names, *(files(prefix, **kwargs) if files else [])]
         )

@@ -8,12 +8,15 @@ import textwrap
 import typing
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dfedsam import registry
 from dfedsam.launch import arguments, options as experiment, signatures
 from dfedsam.launch.arguments import Pair
 from dfedsam.launch.signatures import EMPTY, MissingValue, metavar
+
+if TYPE_CHECKING:
+    from docstring_parser import Docstring
 
 WIDTH = 100
 _INDENT = 24  # column of the texts of options
@@ -71,10 +74,9 @@ def run_help(command: Callable[..., int]) -> str:
     return _page(command, ["[--config FILE.yaml]", "[--OPTION VALUE …]"], _entries(every, texts, fields))
 
 
-def prose(command: Callable[..., int]) -> tuple[str, str]:
-    """A command's docstring without its arguments: the text, and the examples."""
-    text, _, examples = (inspect.getdoc(command) or "").partition("\n\nExamples:\n")
-    return text.partition("\n\nArgs:\n")[0], inspect.cleandoc(examples)
+def examples(command: Callable[..., int]) -> list[str]:
+    """The command lines that a command's docstring shows."""
+    return (_parsed(command).examples[0].description or "").splitlines()
 
 
 def positional(command: Callable[..., int]) -> tuple[str | None, bool]:
@@ -156,16 +158,15 @@ def plugin_name(key: str, default: Any) -> Any:
 
 def sentence(plugin: registry.Plugin) -> str:
     """The first sentence of a plug-in's docstring, without its source."""
-    first = _first(" ".join((inspect.getdoc(plugin) or "").split("\n\n")[0].split()))
+    first = re.split(r"(?<=\.)\s", " ".join(_description(plugin).partition("\n\n")[0].split()))[0]
     return re.sub(r"\s*\([^()]*\d{4}[^()]*\)\.$", ".", first).replace("`", "")
 
 
 def _page(command: Callable[..., int], usage: Iterable[str], entries: Iterable[str]) -> str:
-    text, examples = prose(command)
-    end = ["examples:", *(f"  {line}" for line in examples.splitlines())]
     first = " ".join(["usage: dfedsam", command.__name__, *usage])
     listed = ["options:", *entries, ""] if (entries := list(entries)) else []
-    return "\n".join([first, "", text, "", *listed, *end])
+    shown = ["examples:", *(f"  {line}" for line in examples(command))]
+    return "\n".join([first, "", _description(command), "", *listed, *shown])
 
 
 def _entries(every: dict[str, signatures.Option], texts: dict[str, str], fields: Collection[str] = ()) -> Iterator[str]:
@@ -188,12 +189,21 @@ def _entry(head: str, text: str) -> list[str]:
     return [f"{head:<{_INDENT}}{lines[0].lstrip()}", *lines[1:]]
 
 
+def _parsed(function: Callable[..., Any]) -> Docstring:
+    from docstring_parser import parse  # it takes a while to import
+
+    return parse(inspect.getdoc(function) or "")
+
+
+def _description(function: Callable[..., Any]) -> str:
+    """A docstring without its sections."""
+    return _parsed(function).description or ""
+
+
 def _texts(function: Callable[..., Any]) -> dict[str, str]:
     """What docstrings say of each option, those of base classes too."""
-    from docstring_parser import parse
-
     sources = reversed(inspect.getmro(function)) if isinstance(function, type) else [function]
-    return {one.arg_name: one.description or "" for source in sources for one in parse(source.__doc__ or "").params}
+    return {one.arg_name: one.description or "" for source in sources for one in _parsed(source).params}
 
 
 def _one(option: str, kind: str, plugin: registry.Plugin) -> str:
@@ -201,24 +211,13 @@ def _one(option: str, kind: str, plugin: registry.Plugin) -> str:
     made = signatures.signature_of(kind, plugin)
     name, own = registry.public_name(made), options(kind, plugin)
     where = f"Options (in a file: {option}: {{class_path: {name}, init_args: {{…}}}}):"
-    lines = [f"--{option} {name}", "", *_prose(made), "", where if own else "It has no options."]
+    text = [line for part in _description(made).split("\n\n") for line in textwrap.wrap(" ".join(part.split()), WIDTH)]
+    lines = [f"--{option} {name}", "", *text, "", where if own else "It has no options."]
     for key, one in own.items():
         plugins = registry.kind_of(key) or registry.list_kind(key)
         names = f"Names and options: --{option}.{key}.help" if plugins else ""
         lines += _entry(f"--{option}.{key} {one.type}", f"{one.text} {_default(key, one.default)} {names}")
     return "\n".join(lines)
-
-
-def _prose(plugin: Callable[..., Any]) -> list[str]:
-    """A docstring up to its list of arguments, folded to the width."""
-    doc = re.split(r"\n(?:Args|Raises|Returns|Attributes):", inspect.getdoc(plugin) or "")[0]
-    paragraphs = [" ".join(paragraph.split()) for paragraph in doc.strip().split("\n\n")]
-    return [line for paragraph in paragraphs for line in textwrap.wrap(paragraph, WIDTH)]
-
-
-def _first(text: str) -> str:
-    """The first sentence of a text."""
-    return re.split(r"(?<=\.)\s", text)[0]
 
 
 def _default(key: str, default: Any) -> str:

@@ -123,7 +123,7 @@ def convert(name: str, value: Any, hint: Any) -> Any:
         either = {int, float} & set(inner) and typing.get_origin(hint) not in _LISTS  # a number, or a list
         read = value if either and "," not in value else f"[{value}]"
     try:
-        return _parser(hint).parse_object({"value": read})["value"]
+        return _parser(hint, repr(hint)).parse_object({"value": read})["value"]
     except argparse.ArgumentError as error:
         if value is NO_VALUE:
             raise MissingValue(name, f"needs a value: --{name} VALUE") from error
@@ -140,7 +140,8 @@ def _is_number(text: str) -> bool:
 
 
 @cache
-def _parser(hint: Any) -> ArgumentParser:
+def _parser(hint: Any, _: str) -> ArgumentParser:
+    """The parser of a type; str | Path equals Path | str, but as text they differ, and so do the values they give."""
     made = ArgumentParser(exit_on_error=False)
     made.add_argument("--value", type=hint)
     return made

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from dfedsam.topologies.graph import pattern, same_pattern
 
 TOLERANCE = 1e-12  # of sums of rows and columns, and of symmetry
+_BLOCK = 1 << 20  # entries that are compared at once
 
 
 def diagonal(values: NDArray[np.float64]) -> sp.csr_array:
@@ -140,8 +141,10 @@ def skew(W: sp.csr_array) -> tuple[int, int] | None:
     """The first entry that differs from the one across the diagonal."""
     W.sum_duplicates()
     back = W.T.tocsr()
-    if same_pattern(W, back):  # to save memory
-        wrong = np.flatnonzero(np.abs(W.data - back.data) > TOLERANCE)[:1]
+    if same_pattern(W, back):
+        some = (slice(start, start + _BLOCK) for start in range(0, W.nnz, _BLOCK))  # to save memory
+        unlike = (np.flatnonzero(np.abs(W.data[these] - back.data[these]) > TOLERANCE) + these.start for these in some)
+        wrong = next((places[:1] for places in unlike if places.size), np.empty(0, np.intp))
         row, column = np.searchsorted(W.indptr, wrong, side="right") - 1, W.indices[wrong]
     else:
         difference = (W - back).tocoo()

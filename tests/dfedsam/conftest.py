@@ -1,10 +1,13 @@
 """A small sentence encoder with random weights, a small data set, and a cache folder of the tests' own."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+
+from tests.dfedsam.blackbox.completions_server import KEY, Server, serve
 
 WORDS = [
     "a",
@@ -87,3 +90,11 @@ def reviews(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("reviews") / "reviews.csv"
     pd.DataFrame({"text": texts, "label": labels}).to_csv(path, index=False)
     return path
+
+
+@pytest.fixture
+def server(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """A service that answers as gpt2's folder, and takes one key."""
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with serve(folders["gpt2"]) as running:
+        yield running

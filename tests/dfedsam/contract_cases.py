@@ -92,6 +92,7 @@ from dfedsam.communication import connect
 from dfedsam.registry import public_name
 from tests.dfedsam.communication.cases import drawn
 from tests.dfedsam.zeroth_order.linear_scores import LinearScores
+from tests.results import without_clock
 
 ALGORITHMS = [
     DPSGD(lr=0.1),
@@ -249,7 +250,7 @@ def run_case(
     communicator = connect(PEERS, partial(drawn, PEERS)) if placement == "drawn" else None
     out = folder / name if folder else None
     result = run(experiment, out=out, resume=resume, communicator=communicator)
-    return [{name: value for name, value in row.items() if name != "seconds"} for row in result.rows]
+    return without_clock(result.rows)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from dfedsam.blackbox import DualEncoderConfig
 from dfedsam.communication import connect
 from dfedsam.objectives import PromptTuning, RandomProjection
 from tests.dfedsam.communication.cases import drawn
+from tests.results import without_clock
 
 CASES = {
     "words, cut at peers": {"cut_at_peers": True},
@@ -44,7 +45,7 @@ def play(model: str, data: str, placement: str) -> dict[str, list[dict]]:
             rounds=3,
         )
         rows = run(experiment, communicator=connect(5, place)).rows
-        everything[case] = [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
+        everything[case] = without_clock(rows)
     return everything
 
 

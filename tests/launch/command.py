@@ -12,6 +12,7 @@ import pytest
 
 from dfedsam.launch.cli import main
 from tests import mpi
+from tests.results import without_clock
 
 PROGRAM = "import sys; from dfedsam.launch.cli import main; sys.exit(main())"
 SMALL = ("--rounds", "3", "--objective.dim", "5")
@@ -47,7 +48,7 @@ def process(*argv: str, cwd: Path, env: dict[str, str] | None = None, timeout: f
 def metrics(folder: Path | str) -> list[dict[str, Any]]:
     """The rows of a run without what a clock says."""
     rows = [json.loads(line) for line in (Path(folder) / "metrics.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
+    return without_clock(rows)
 
 
 def start(*argv: str, cwd: Path, setup: str = "") -> subprocess.Popen[str]:

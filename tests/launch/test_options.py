@@ -12,7 +12,7 @@ from dfedsam.errors import OptionError
 from dfedsam.experiment import Experiment
 from dfedsam.gossip import Plain
 from dfedsam.gossip.compressors import Compressor, RandomK, TopK
-from dfedsam.launch import arguments, build, options, run
+from dfedsam.launch import arguments, build, options, run, signatures
 from dfedsam.objectives import PromptTuning, Quadratic
 from dfedsam.zeroth_order import OneSided, TwoPoint
 
@@ -29,6 +29,11 @@ def test_defaults():
     assert settings.simulation["algorithm"] == DFedSAM()
     assert settings.simulation["objective"] == Quadratic()
     assert build.topology(settings).n == build.PEERS
+
+
+@pytest.mark.parametrize(("hint", "value"), [(int | str, 3), (str | int, "3")])
+def test_a_value_has_the_first_type_that_takes_it_whatever_was_converted_before(hint, value):
+    assert signatures.convert("a", "3", hint) == value
 
 
 def test_a_part_of_an_algorithm_is_its_option():

@@ -8,7 +8,8 @@ on the inverse takes a few. (ARPACK reorthogonalises and restarts: it takes seve
 
 Accuracy: the residual ‖Lv - μv‖ is at most RESIDUAL · μ, which bounds the relative error of μ. The error is usually
 far smaller: the residual's square over the distance to the next eigenvalue. Above 100,000 peers a residual of 3e-4 is
-enough: on random graphs of so many the error of 1 - λ₂ is about 1e-6, and at most 2e-5 at the other end.
+enough: on random graphs of so many the error of 1 - λ₂ is about 1e-6, and at most 2e-5 at the other end. Long rows are
+multiplied in float32 there, unless the eigenvalues are so small that it would show.
 """
 
 from __future__ import annotations
@@ -26,11 +27,14 @@ from scipy.sparse.csgraph import connected_components, reverse_cuthill_mckee
 from scipy.sparse.linalg import splu
 
 from dfedsam.topologies.matrices import diagonal, with_diagonal
+from dfedsam.topologies.spectra.blocked import blocked_product
 
 DENSE = 500  # peers up to which all eigenvalues are computed, from dense matrices
 RESIDUAL = 1e-6  # of an eigenpair, relative to its eigenvalue: more than a table or a fit of gaps needs
 LARGE = 100_000  # peers above which less memory counts for more than the last digits
 _LARGE_RESIDUAL = 3e-4  # there, of Lanczos on the matrix itself
+_DENSE_ROWS = 8  # entries of a row, above which products there are in float32
+_SHORT = 1e-3  # of the largest eigenvalue: smaller ones need float64
 _NARROW = 16  # bandwidth up to which a factorisation is banded there
 THIN = 64  # bandwidth up to which a factorisation is certainly cheap
 _NEAR = 1e-4  # how far above the largest eigenvalue the first shift stands, relative to it
@@ -53,12 +57,28 @@ def laplacian(adjacency: sp.csr_array) -> sp.csr_array:
     return with_diagonal(adjacency, -1.0, np.diff(adjacency.indptr).astype(np.float64))
 
 
-def extreme_eigenvalues(L: sp.csr_array) -> tuple[float, float]:
+def extreme_eigenvalues(make: Callable[[], sp.csr_array]) -> tuple[float, float]:
     """Second smallest and largest eigenvalue of a Laplacian, from one run of Lanczos's method where that can be.
 
-    L is symmetric, positive semidefinite, its rows sum to zero, shape (n, n): for instance I - W. Where its graph is
-    not connected the second smallest is 0.
+    Where its graph is not connected the second smallest is 0.
+
+    Args:
+        make: makes the Laplacian, for instance I - W: symmetric, positive semidefinite, rows that sum to zero, shape
+            (n, n). A function, since memory is short where it is large.
     """
+    L = make()
+    if _size(L) > LARGE and L.nnz > _DENSE_ROWS * _size(L) and np.diff(L.indptr).all():
+        n, short = _size(L), sp.csr_array((L.data.astype(np.float32), L.indices, L.indptr), shape=L.shape)
+        del L
+        product = blocked_product(short)
+        del short
+        ends = SMALLEST, LARGEST
+        pairs = extremal_eigenpairs(product, n, ends, _large_residual, lambda pairs: not pairs[SMALLEST].converged)
+        low, high = (pairs[side] for side in ends)
+        if low.converged and high.converged and low.value > _SHORT * high.value:  # and so its graph is connected
+            return low.value, high.value
+        del pairs, low, high, product
+        L = make()
     if not _is_connected(L):
         return 0.0, largest(L)
     pairs = _search(L, SMALLEST, LARGEST)
@@ -93,8 +113,12 @@ def fiedler(L: sp.csr_array) -> tuple[float, NDArray[np.float64]]:
 
 
 def _search(L: sp.csr_array, *sides: int) -> dict[int, Ritz]:
-    residual = RESIDUAL if _size(L) <= LARGE else _LARGE_RESIDUAL
-    return extremal_eigenpairs(lambda x: L @ x, _size(L), sides, lambda mu: residual * abs(mu), lambda: _is_thin(L))
+    residual = _large_residual if _size(L) > LARGE else lambda mu: RESIDUAL * abs(mu)
+    return extremal_eigenpairs(lambda x: L @ x, _size(L), sides, residual, lambda _: _is_thin(L))
+
+
+def _large_residual(mu: float) -> float:
+    return _LARGE_RESIDUAL * abs(mu)
 
 
 def _smallest_value(L: sp.csr_array, smallest: Ritz) -> float:
@@ -207,7 +231,7 @@ def extremal_eigenpairs(
     n: int,
     sides: Sequence[int],
     tolerance: Callable[[float], float],
-    should_stop: Callable[[], bool] = lambda: False,
+    should_stop: Callable[[dict[int, Ritz]], bool] = lambda _: False,
 ) -> dict[int, Ritz]:
     """Find the smallest or largest eigenpair of a symmetric operator, or both, on the vectors whose sum is zero.
 
@@ -216,7 +240,7 @@ def extremal_eigenpairs(
         n: number of peers, at least 2.
         sides: SMALLEST, LARGEST or both.
         tolerance: from an eigenvalue to the residual ‖Av - μv‖ that it may have.
-        should_stop: called once, after PATIENCE steps: whether to stop there.
+        should_stop: called once, with the eigenpairs after PATIENCE steps: whether to stop there.
 
     Returns:
         side → eigenpair. It has not converged where the search was stopped, or after MOST steps.
@@ -241,7 +265,7 @@ def extremal_eigenpairs(
             break
         if k >= PATIENCE and not asked:
             asked = True
-            if should_stop():
+            if should_stop(pairs):
                 break
     return pairs
 

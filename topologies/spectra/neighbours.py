@@ -56,12 +56,15 @@ def effective_neighbours(W: sp.csr_array, gamma: float = GAMMA) -> float:
     """
     if not 0 <= gamma < 1:
         raise OptionError("gamma", gamma, "must be at least 0 and below 1", "the usual is 0.9")
-    n = len(W.indptr) - 1
     if not is_symmetric(W):
         keeps_mean = np.abs(np.asarray(W.sum(axis=0)) - 1).max() <= TOLERANCE
         return schedule_neighbours([W], gamma, keeps_mean=bool(keeps_mean))
-    if extremes.small(n):
-        return from_eigenvalues(eigenvalues(W), gamma)
+    return from_eigenvalues(eigenvalues(W), gamma) if extremes.small(len(W.indptr) - 1) else of_many_peers(W, gamma)
+
+
+def of_many_peers(W: sp.csr_array, gamma: float = GAMMA) -> float:
+    """n_W(γ) of a symmetric W (n, n) above 500 peers."""
+    n = len(W.indptr) - 1
     circulant = CirculantRounds.of([W], gamma)
     if circulant:
         return from_variance(n, circulant.variance, gamma)

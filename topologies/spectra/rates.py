@@ -20,9 +20,9 @@ from dfedsam.topologies.spectra.contraction import (
 )
 from dfedsam.topologies.spectra.neighbours import (
     GAMMA,
-    effective_neighbours,
     from_eigenvalues,
     from_variance,
+    of_many_peers,
     schedule_neighbours,
 )
 from dfedsam.topologies.spectra.rounds import Rounds, finite_time, rounds_to
@@ -47,7 +47,7 @@ def rates_of_one(rounds: Rounds, modes: Modes, steps: int) -> Rates:
     neighbours, values = None, modes.values
     exact = values is not None or Circulant.of(rounds.matrices[0]) is not None
     if rate < 1 + TOLERANCE:  # else the variance of the walk that defines them grows without bound
-        neighbours = effective_neighbours(rounds.matrices[0]) if values is None else from_eigenvalues(values)
+        neighbours = of_many_peers(rounds.matrices[0]) if values is None else from_eigenvalues(values)
     rate_q = _power(rate, steps)
     return {
         **dict.fromkeys(("lambda", "rho", "sigma_2", "periodic_rate"), rate),

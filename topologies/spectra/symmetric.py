@@ -76,7 +76,7 @@ def eigenvalues(W: sp.csr_array) -> NDArray[np.float64]:
         ValueError: if W is not symmetric.
     """
     need_symmetric(W)
-    return np.asarray(np.linalg.eigvalsh(W.toarray())[::-1], dtype=np.float64)
+    return _all_eigenvalues(W)[::-1]
 
 
 def slem(W: sp.csr_array) -> float:
@@ -87,6 +87,7 @@ def slem(W: sp.csr_array) -> float:
     Raises:
         ValueError: if W is not symmetric.
     """
+    need_symmetric(W)
     return max(abs(value) for value in _extremes(W))
 
 
@@ -99,6 +100,7 @@ def spectrum_ends(W: sp.csr_array) -> tuple[float, float]:
     Raises:
         ValueError: if W is not symmetric.
     """
+    need_symmetric(W)
     return _extremes(W)
 
 
@@ -186,8 +188,8 @@ def modes(W: sp.csr_array, adjacency: sp.csr_array) -> Modes:
     """The eigenvalues of a symmetric W (n, n) and of the Laplacian of its graph, given by its adjacency matrix."""
     weight = common_weight(W, adjacency)
     if extremes.small(len(W.indptr) - 1):
-        mu = _all_eigenvalues(extremes.laplacian(adjacency))
-        values = eigenvalues(W) if weight is None else 1 - weight * mu
+        mu = _laplacian_eigenvalues(adjacency)
+        values = _all_eigenvalues(W)[::-1] if weight is None else 1 - weight * mu
         return Modes(float(values[1]), float(values[-1]), float(mu[1]), float(mu[-1]), values)
     mu_2, mu_n = laplacian_extremes(adjacency, len(W.indptr) - 1)
     lambda_min, lambda_2 = _extremes(W) if weight is None else (1 - weight * mu_n, 1 - weight * mu_2)
@@ -200,15 +202,16 @@ def laplacian_extremes(adjacency: sp.csr_array | None, n: int) -> tuple[float, f
         return float(n), float(n)
     if not extremes.small(n):
         circulant = Circulant.of(adjacency)
-        return circulant.laplacian_ends() if circulant else extremes.extreme_eigenvalues(extremes.laplacian(adjacency))
-    mu = _all_eigenvalues(extremes.laplacian(adjacency))
+        make = lambda: extremes.laplacian(adjacency)  # noqa: E731
+        return circulant.laplacian_ends() if circulant else extremes.extreme_eigenvalues(make)
+    mu = _laplacian_eigenvalues(adjacency)
     return float(mu[1]), float(mu[-1])
 
 
 def common_weight(W: sp.csr_array, adjacency: sp.csr_array) -> float | None:
     """The weight that all links share: the α of W = I - αL. None where they differ, or W leaves a link out."""
-    entries = W.tocoo()
-    links = entries.data[(entries.row != entries.col) & (entries.data != 0)]
+    row = np.repeat(np.arange(len(W.indptr) - 1, dtype=np.int32), np.diff(W.indptr))
+    links = W.data[(row != W.indices) & (W.data != 0)]
     same = len(links) == adjacency.nnz > 0 and np.ptp(links) <= np.finfo(np.float64).eps
     return float(links[0]) if same else None
 
@@ -228,18 +231,22 @@ def _extremes(W: sp.csr_array) -> tuple[float, float]:
     """(λ_min, λ₂) of a symmetric W."""
     n = len(W.indptr) - 1
     if extremes.small(n):
-        values = eigenvalues(W)
-        return float(values[-1]), float(values[1])
-    need_symmetric(W)
+        values = _all_eigenvalues(W)
+        return float(values[0]), float(values[-2])
     circulant = Circulant.of(W)
     low, high = (
         circulant.laplacian_ends()
         if circulant
-        else extremes.extreme_eigenvalues(sp.csr_array(diagonal(np.ones(n)) - W))
+        else extremes.extreme_eigenvalues(lambda: sp.csr_array(diagonal(np.ones(n)) - W))
     )
     return 1 - high, 1 - low
 
 
-def _all_eigenvalues(L: sp.csr_array) -> NDArray[np.float64]:
-    """All eigenvalues of a Laplacian, rising, shape (n,); none below zero."""
-    return np.maximum(np.asarray(np.linalg.eigvalsh(L.toarray()), dtype=np.float64), 0)
+def _all_eigenvalues(W: sp.csr_array) -> NDArray[np.float64]:
+    """All eigenvalues of a symmetric matrix, rising, shape (n,)."""
+    return np.asarray(np.linalg.eigvalsh(W.toarray()), dtype=np.float64)
+
+
+def _laplacian_eigenvalues(adjacency: sp.csr_array) -> NDArray[np.float64]:
+    """All eigenvalues of a graph's Laplacian, rising, shape (n,); none below zero."""
+    return np.maximum(_all_eigenvalues(extremes.laplacian(adjacency)), 0)

@@ -1,6 +1,5 @@
 """Text evolution with an editor behind a server that can be told to misbehave: what it asks, pays and counts."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,8 @@ from dfedsam import ChatEditor, Experiment, HiddenPrompt, TextEvolution, forecas
 from dfedsam.communication import SingleProcess
 from dfedsam.objectives.categorical import NumberWords
 from tests import mpi
-from tests.dfedsam.blackbox.completions_server import KEY, Server, serve
+from tests.dfedsam.blackbox.completions_server import Server
+from tests.results import without_clock
 
 pytest.importorskip("httpx2", reason="an editor is asked over HTTP")
 
@@ -20,13 +20,6 @@ RING = topologies.make("ring", PEERS)
 ASKED = PEERS * STEPS * REWRITES  # in a round
 
 
-@pytest.fixture
-def server(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    with serve(folders["gpt2"]) as running:
-        yield running
-
-
 def method(server: Server, cache: Path, **options) -> TextEvolution:
     usual = {"url": server.url, "model": "m", "backoff": 0.01, "cache_path": str(cache), "rewrites": REWRITES}
     return TextEvolution(local_steps=STEPS, editor=ChatEditor(**{**usual, **options}))
@@ -34,10 +27,6 @@ def method(server: Server, cache: Path, **options) -> TextEvolution:
 
 def play(algorithm: TextEvolution, rounds: int = 2, **options):
     return simulate(objective=HIDDEN, topology=RING, algorithm=algorithm, rounds=rounds, checkpoint_every=1, **options)
-
-
-def without_time(rows: list) -> list:
-    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
 
 
 def test_a_good_editor_ends_the_search_and_is_paid_once(server: Server, tmp_path: Path) -> None:
@@ -54,7 +43,7 @@ def test_a_good_editor_ends_the_search_and_is_paid_once(server: Server, tmp_path
     play(algorithm, rounds=1, out=tmp_path / "run")
     again = play(algorithm, resume=True, out=tmp_path / "run")
     assert server.requests == 1 + 2 * ASKED
-    assert without_time(again.rows) == without_time(done.rows)
+    assert without_clock(again.rows) == without_clock(done.rows)
     np.testing.assert_array_equal(again.x, done.x)
 
 

@@ -1,7 +1,6 @@
 """Chat, labels and text prompts at a server that can be told to misbehave: scores, votes, refusals, rates."""
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,19 +13,12 @@ from dfedsam.blackbox.inputs import TaskSpec
 from dfedsam.data.examples import Examples
 from dfedsam.data.split import IID
 from dfedsam.objectives import DiscretePrompt, PromptTuning
-from tests.dfedsam.blackbox.completions_server import KEY, Server, serve
+from tests.dfedsam.blackbox.completions_server import Server
 from tests.dfedsam.blackbox.language_models import TEXTS, plain_model
 
 EXAMPLES, LABELS = np.array([[0, 3, 2], [5, 1, -1]]), np.array([[0, 1, 1], [1, 0, -1]])
 WORDS = ("bad", "great")
 CHAT = {"protocol": "chat", "template": "{text} {prompt}", "logprobs": 400}
-
-
-@pytest.fixture
-def server(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
-    with serve(folders["gpt2"]) as running:
-        yield running
 
 
 def task(folder: Path, **more) -> TaskSpec:

@@ -7,7 +7,8 @@ import scipy.sparse as sp
 from hypothesis import given, settings, strategies as st
 
 from dfedsam.topologies import make
-from dfedsam.topologies.spectra import extremes
+from dfedsam.topologies.matrices import diagonal
+from dfedsam.topologies.spectra import blocked, extremes
 from dfedsam.topologies.spectra.extremes import (
     LARGEST,
     SMALLEST,
@@ -26,7 +27,7 @@ def laplacian(graph):
 @pytest.mark.parametrize("n", [3000, 20_000])
 def test_a_path_where_lanczos_would_crawl(n):
     L = laplacian(nx.path_graph(n))
-    low, high = extreme_eigenvalues(L)
+    low, high = extreme_eigenvalues(lambda: L)
     assert low == pytest.approx(4 * np.sin(np.pi / (2 * n)) ** 2, rel=1e-8)
     assert high == pytest.approx(4 * np.cos(np.pi / (2 * n)) ** 2, rel=1e-6)
     assert (second_smallest(L), largest(L)) == pytest.approx((low, high), rel=1e-6)
@@ -36,7 +37,7 @@ def test_a_lattice_whose_largest_eigenvalue_is_far_below_the_rows_sums():
     n, offsets = 3000, np.arange(1, 4)
     L = laplacian(nx.circulant_graph(n, list(offsets)))
     mu = 6 - 2 * np.cos(2 * np.pi * np.outer(np.arange(n), offsets) / n).sum(axis=1)
-    assert extreme_eigenvalues(L) == pytest.approx((np.sort(mu)[1], mu.max()), rel=1e-6)
+    assert extreme_eigenvalues(lambda: L) == pytest.approx((np.sort(mu)[1], mu.max()), rel=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +55,7 @@ def test_a_lattice_whose_largest_eigenvalue_is_far_below_the_rows_sums():
 def test_few_distinct_eigenvalues_end_the_search_early(graph):
     L = laplacian(graph)
     mu = np.linalg.eigvalsh(L.toarray())
-    assert extreme_eigenvalues(L) == pytest.approx((mu[1], mu[-1]), rel=1e-10)
+    assert extreme_eigenvalues(lambda: L) == pytest.approx((mu[1], mu[-1]), rel=1e-10)
 
 
 @settings(max_examples=40, deadline=None)
@@ -64,7 +65,7 @@ def test_any_graph_agrees_with_numpy_and_networkx(n, p, seed):
     graph.add_edges_from(nx.path_graph(n).edges() if seed % 2 else [(0, 1)])
     L = laplacian(graph)
     mu = np.linalg.eigvalsh(L.toarray())
-    low, high = extreme_eigenvalues(L)
+    low, high = extreme_eigenvalues(lambda: L)
     assert low == pytest.approx(mu[1], rel=1e-6, abs=1e-10)
     assert high == pytest.approx(mu[-1], rel=1e-6)
     if nx.is_connected(graph):
@@ -76,7 +77,20 @@ def test_the_error_of_very_many_peers_is_bounded(name, monkeypatch):
     monkeypatch.setattr(extremes, "LARGE", 100)
     L = laplacian(make(name, 600, seed=2).graph(0))
     mu = np.linalg.eigvalsh(L.toarray())
-    assert extreme_eigenvalues(L) == pytest.approx((mu[1], mu[-1]), rel=2e-5)
+    assert extreme_eigenvalues(lambda: L) == pytest.approx((mu[1], mu[-1]), rel=2e-5)
+
+
+def test_float32_products_keep_small_eigenvalues(monkeypatch):
+    monkeypatch.setattr(extremes, "LARGE", 100)
+    monkeypatch.setattr(blocked, "_CACHED", 150)
+    W = make("erdos_renyi", 600, seed=2, p=0.1).weights(0)
+    L = sp.csr_array(diagonal(np.ones(600)) - W)
+    exact, x = np.linalg.eigvalsh(L.toarray()), np.random.default_rng(0).standard_normal(600)
+    short = blocked.blocked_product(L.astype(np.float32))
+    np.testing.assert_allclose(short(x), L @ x, atol=1e-6)
+    assert np.abs(short(np.ones(600))).max() <= 1e-6
+    monkeypatch.setattr(extremes, "_search", None)  # it does without
+    assert extreme_eigenvalues(lambda: L) == pytest.approx((exact[1], exact[-1]), rel=2e-5)
 
 
 @pytest.mark.parametrize("impatient", [False, True])
@@ -87,16 +101,23 @@ def test_the_inverse_gives_what_lanczos_gives(name, impatient, monkeypatch):
         monkeypatch.setattr("dfedsam.topologies.spectra.extremes._is_thin", lambda L: True)
     L = laplacian(make(name, 400, seed=3).graph(0))
     mu = np.linalg.eigvalsh(L.toarray())
-    assert extreme_eigenvalues(L) == pytest.approx((mu[1], mu[-1]), rel=1e-6)
+    assert extreme_eigenvalues(lambda: L) == pytest.approx((mu[1], mu[-1]), rel=1e-6)
     value, v = fiedler(L)
     assert value == pytest.approx(mu[1], rel=1e-6)
     assert np.linalg.norm(L @ v - mu[1] * v) <= 1e-5 * mu[1]
     assert abs(v.sum()) < 1e-10
 
 
+def test_very_many_peers_that_never_meet(monkeypatch):
+    monkeypatch.setattr(extremes, "LARGE", 10)
+    for parts in ([20, 20], [39, 1]):  # with and without an empty row
+        L = laplacian(nx.disjoint_union_all([nx.complete_graph(n) for n in parts]))
+        assert extreme_eigenvalues(lambda made=L: made) == (0, pytest.approx(max(parts)))
+
+
 def test_parts_that_never_meet():
     L = laplacian(nx.disjoint_union(nx.cycle_graph(30), nx.complete_graph(20)))
-    assert extreme_eigenvalues(L) == (0, pytest.approx(20))
+    assert extreme_eigenvalues(lambda: L) == (0, pytest.approx(20))
     value, v = fiedler(L)
     assert value == 0
     assert np.linalg.norm(L @ v) == pytest.approx(0, abs=1e-12)
