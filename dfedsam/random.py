@@ -93,7 +93,9 @@ class RandomStream:
 
     def integers(self, below: NDArray[np.int64], count: int) -> NDArray[np.int64]:
         """`count` integers per peer, uniform on 0 … below[i] − 1 for row i; `below` has shape (peers,)."""
-        return (self.uniform((count,)) * below[:, None]).astype(np.int64)
+        words = self._words(count)
+        words >>= np.uint64(11)
+        return np.multiply(words, (below * 2.0**-53)[:, None], dtype=np.float64).astype(np.int64)
 
     def uint16(self, count: int) -> NDArray[np.uint16]:
         """`count` whole numbers per peer, uniform on 0 … 2¹⁶ − 1, shape (peers, count)."""

@@ -1,8 +1,8 @@
 """Loops compiled by numba, the extra `fast`: the operations of numpy and scipy in their order, in fewer passes.
 
 So the results are theirs, bit for bit: no product is fused with a sum, and no sum is reordered. The machine code is
-kept in numba's cache, beside these files or in the user's cache folder. numba compiles anew what has changed in a file,
-but not what calls it from another: each of the files stands alone.
+kept in numba's cache, beside these files or in the user's cache folder. numba compiles a file anew that has changed,
+but not those that call it: after a change of `rows`, empty the cache.
 """
 
 from dfedsam.loops.compression import (
@@ -11,18 +11,18 @@ from dfedsam.loops.compression import (
     follow_levels,
     follow_signs,
     largest,
-    moduli,
     quantize,
     round_to_halves,
-    squares,
 )
-from dfedsam.loops.mixing import multiply, multiply_entries, sort, subtract
-from dfedsam.loops.selection import add_entries, largest_entries
+from dfedsam.loops.mixing import add_entries, multiply, multiply_entries, sort, subtract
+from dfedsam.loops.rows import moduli, squares
+from dfedsam.loops.selection import follow_largest, largest_entries
 
 __all__ = [
     "add_entries",
     "follow",
     "follow_halves",
+    "follow_largest",
     "follow_levels",
     "follow_signs",
     "largest",

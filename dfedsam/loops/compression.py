@@ -1,12 +1,13 @@
-"""Compressors of CHOCO's differences, and the sums along rows that they need."""
+"""Compressors of CHOCO's differences into whole rows."""
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from dfedsam.loops.rows import LANES, minus, modulus, plus, square
+
 _HALF, _CUT, _KEPT = np.uint32(1 << 12), np.uint32(13), np.uint32(0xFFFFE000)  # of the bits that are rounded off
 _MODULUS = np.uint32(0x7FFFFFFF)
-_LANES = 64  # those of `dfedsam.row_sums`
 _SIGN, _TOP = np.uint32(16), np.uint32(1 << 15)
 _compiled = njit(nogil=True, cache=True, error_model="numpy")
 
@@ -79,97 +80,36 @@ def quantize(
 
 
 @_compiled
-def _fold(lanes: NDArray) -> float:
-    """The sum of 64 numbers, changed, by halves."""
-    half = len(lanes) // 2
-    while half:
-        for j in range(half):
-            lanes[j] += lanes[half + j]
-        half //= 2
-    return lanes[0]
-
-
-@_compiled
-def _square(row: NDArray, lanes: NDArray) -> float:
-    lanes[:] = 0
-    for first in range(0, len(row), _LANES):
-        a = row[first : first + _LANES]
-        for j in range(len(a)):
-            lanes[j] += a[j] * a[j]
-    return _fold(lanes)
-
-
-@_compiled
-def _modulus(row: NDArray, lanes: NDArray) -> float:
-    lanes[:] = 0
-    for first in range(0, len(row), _LANES):
-        a = row[first : first + _LANES]
-        for j in range(len(a)):
-            lanes[j] += abs(a[j])
-    return _fold(lanes)
-
-
-@_compiled
-def squares(x: NDArray) -> NDArray:
-    """See `dfedsam.row_sums`."""
-    sums, lanes = np.empty(len(x), x.dtype), np.empty(_LANES, x.dtype)
-    for i in range(len(x)):
-        sums[i] = _square(x[i], lanes)
-    return sums
-
-
-@_compiled
-def moduli(x: NDArray) -> NDArray:
-    """See `dfedsam.row_sums`."""
-    sums, lanes = np.empty(len(x), x.dtype), np.empty(_LANES, x.dtype)
-    for i in range(len(x)):
-        sums[i] = _modulus(x[i], lanes)
-    return sums
-
-
-@_compiled
-def _subtract(a: NDArray, b: NDArray, out: NDArray) -> None:
-    for j in range(len(out)):
-        out[j] = a[j] - b[j]
-
-
-@_compiled
-def _add(a: NDArray, out: NDArray) -> None:
-    for j in range(len(out)):
-        out[j] += a[j]
-
-
-@_compiled
 def follow(x: NDArray, estimate: NDArray, out: NDArray, norms: NDArray) -> None:
     """`Compressor.follow` for C(z) = z: z and C(z) in `out`, ‖z‖² in `norms`; likewise the three below."""
-    lanes = np.empty(_LANES, x.dtype)
+    lanes = np.empty(LANES, x.dtype)
     for i in range(len(x)):
-        _subtract(x[i], estimate[i], out[i])
-        norms[i] = _square(out[i], lanes)
-        _add(out[i], estimate[i])
+        minus(x[i], estimate[i], out[i])
+        norms[i] = square(out[i], lanes)
+        plus(out[i], estimate[i])
 
 
 @_compiled
 def follow_signs(x: NDArray, estimate: NDArray, out: NDArray, norms: NDArray) -> None:
     """C(z) = (‖z‖₁/d) sign z, float32."""
-    z, lanes, scale = np.empty(x.shape[1], x.dtype), np.empty(_LANES, x.dtype), np.empty(1, x.dtype)
+    z, lanes, scale = np.empty(x.shape[1], x.dtype), np.empty(LANES, x.dtype), np.empty(1, x.dtype)
     for i in range(len(x)):
-        _subtract(x[i], estimate[i], z)
-        norms[i] = _square(z, lanes)
-        scale[0] = _modulus(z, lanes) / x.dtype.type(len(z))
+        minus(x[i], estimate[i], z)
+        norms[i] = square(z, lanes)
+        scale[0] = modulus(z, lanes) / x.dtype.type(len(z))
         bits, signed, size = z.view(np.uint32), out[i].view(np.uint32), scale.view(np.uint32)[0]
         for j in range(len(z)):
             signed[j] = (bits[j] & ~_MODULUS) | size
-        _add(out[i], estimate[i])
+        plus(out[i], estimate[i])
 
 
 @_compiled
 def follow_halves(x: NDArray, estimate: NDArray, out: NDArray, norms: NDArray) -> int:
     """C(z) of Float16, float32; returns the first row with numbers beyond 2²⁹, which is left out, or how many rows."""
-    z, lanes, scale = np.empty((1, x.shape[1]), x.dtype), np.empty(_LANES, x.dtype), np.empty((2, 1), x.dtype)
+    z, lanes, scale = np.empty((1, x.shape[1]), x.dtype), np.empty(LANES, x.dtype), np.empty((2, 1), x.dtype)
     for i in range(len(x)):
-        _subtract(x[i], estimate[i], z[0])
-        norms[i] = _square(z[0], lanes)
+        minus(x[i], estimate[i], z[0])
+        norms[i] = square(z[0], lanes)
         top = largest(z).view(np.uint32)[0]
         exponent = max(np.int64(top >> np.uint32(23)) - 126, -100) if top else 0
         if exponent > 29:
@@ -177,7 +117,7 @@ def follow_halves(x: NDArray, estimate: NDArray, out: NDArray, norms: NDArray) -
         scale.view(np.uint32)[0, 0] = (30 - exponent) << 23  # 2^(−97 − exponent)
         scale.view(np.uint32)[1, 0] = (224 + exponent) << 23
         round_to_halves(z, scale[0], scale[1], None, out[i : i + 1])
-        _add(out[i], estimate[i])
+        plus(out[i], estimate[i])
     return len(x)
 
 
@@ -196,14 +136,14 @@ def follow_levels(
         sizes: ‖z‖ factor, unit/‖z‖, and the least and largest ‖z‖².
         levels: at most 127.
     """
-    z, lanes, scale = np.empty((1, x.shape[1]), x.dtype), np.empty(_LANES, x.dtype), np.empty((2, 1, 1), x.dtype)
+    z, lanes, scale = np.empty((1, x.shape[1]), x.dtype), np.empty(LANES, x.dtype), np.empty((2, 1, 1), x.dtype)
     for i in range(len(x)):
-        _subtract(x[i], estimate[i], z[0])
-        norms[i] = _square(z[0], lanes)
+        minus(x[i], estimate[i], z[0])
+        norms[i] = square(z[0], lanes)
         if not sizes[2] < norms[i] < sizes[3]:
             return i
         norm = np.sqrt(norms[i])
         scale[0], scale[1] = sizes[0] / norm, norm * sizes[1]
         quantize(z, scale[0], draws[i : i + 1], scale[1], levels, None, out[i : i + 1])
-        _add(out[i], estimate[i])
+        plus(out[i], estimate[i])
     return len(x)

@@ -3,6 +3,8 @@
 from numba import njit
 from numpy.typing import NDArray
 
+from dfedsam.loops.rows import plus
+
 _TILE = 512  # numbers of a row that are sorted while they are in the nearest cache
 _compiled = njit(nogil=True, cache=True, error_model="numpy")
 
@@ -30,7 +32,7 @@ def multiply(
                 total[j] = (total[j] + v * a[j]) + w * b[j]
             s += 2
         if onto is not None:
-            _add(total, onto[i])
+            plus(total, onto[i])
 
 
 @_compiled
@@ -54,13 +56,16 @@ def multiply_entries(
             for j in range(len(places)):
                 total[places[j]] += w * terms[j]
         if onto is not None:
-            _add(total, onto[i])
+            plus(total, onto[i])
 
 
 @_compiled
-def _add(a: NDArray, out: NDArray) -> None:
-    for j in range(len(out)):
-        out[j] += a[j]
+def add_entries(columns: NDArray, values: NDArray, times: float, out: NDArray) -> None:
+    """out (p, d) += times · the entries `values` (p, k) at `columns` (p, k)."""
+    for i in range(len(out)):
+        row, places, terms = out[i], columns[i], values[i]
+        for j in range(len(places)):
+            row[places[j]] += times * terms[j]
 
 
 @_compiled

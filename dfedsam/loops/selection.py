@@ -1,8 +1,10 @@
-"""The largest entries of rows, and sums of rows with few entries."""
+"""The largest entries of rows, and CHOCO's differences of which only these are sent."""
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+
+from dfedsam.loops.rows import LANES, minus, square
 
 _MODULUS = np.uint32(0x7FFFFFFF)
 _compiled = njit(nogil=True, cache=True, error_model="numpy")
@@ -70,31 +72,48 @@ def _search(bits: NDArray, k: int, tops: NDArray, places: NDArray, moduli: NDArr
 
 
 @_compiled
+def _memory(d: int, k: int) -> tuple[NDArray, NDArray, NDArray]:
+    """For `_search`, with so many groups that most of those searched hold just one of the k largest."""
+    groups = d // max(1, d // max(8 * k, 256))
+    return np.empty(groups, np.uint32), np.empty(d + groups, np.uint32), np.empty(d, np.uint32)
+
+
+@_compiled
+def _select(z: NDArray, memory: tuple[NDArray, NDArray, NDArray], columns: NDArray, values: NDArray) -> None:
+    """`largest_entries` of one row (d,)."""
+    k, places, moduli = len(columns), memory[1], memory[2]
+    found = _search(z.view(np.uint32), k, memory[0], places, moduli)
+    low, high = _bounds(moduli[:found], k, k)
+    equal, at = k, 0
+    for f in range(found):
+        equal -= moduli[f] >= high
+    for f in range(found):
+        if moduli[f] >= high or (moduli[f] >= low and equal > 0):
+            equal -= moduli[f] < high
+            columns[at], values[at] = places[f], z[places[f]]
+            at += 1
+
+
+@_compiled
 def largest_entries(x: NDArray, columns: NDArray, values: NDArray) -> None:
     """The k entries of largest modulus of rows x (p, d), float32, and where they are, rising, each (p, k).
 
     Of equal ones the first.
     """
-    d, k = x.shape[1], columns.shape[1]
-    groups = d // max(1, d // max(8 * k, 256))  # so many that most of those searched hold just one of the k
-    tops, places, moduli = np.empty(groups, np.uint32), np.empty(d + groups, np.uint32), np.empty(d, np.uint32)
+    memory = _memory(x.shape[1], columns.shape[1])
     for i in range(len(x)):
-        found = _search(x[i].view(np.uint32), k, tops, places, moduli)
-        low, high = _bounds(moduli[:found], k, k)
-        equal, at = k, 0
-        for f in range(found):
-            equal -= moduli[f] >= high
-        for f in range(found):
-            if moduli[f] >= high or (moduli[f] >= low and equal > 0):
-                equal -= moduli[f] < high
-                columns[i, at], values[i, at] = places[f], x[i, places[f]]
-                at += 1
+        _select(x[i], memory, columns[i], values[i])
 
 
 @_compiled
-def add_entries(columns: NDArray, values: NDArray, times: float, out: NDArray) -> None:
-    """out (p, d) += times · the entries `values` (p, k) at `columns` (p, k)."""
-    for i in range(len(out)):
-        row, places, terms = out[i], columns[i], values[i]
+def follow_largest(x: NDArray, estimate: NDArray, columns: NDArray, values: NDArray, norms: NDArray) -> None:
+    """C(z) of TopK, float32, as its entries."""
+    memory = _memory(x.shape[1], columns.shape[1])
+    z, lanes = np.empty(x.shape[1], x.dtype), np.empty(LANES, x.dtype)
+    for i in range(len(x)):
+        minus(x[i], estimate[i], z)
+        norms[i] = square(z, lanes)
+        _select(z, memory, columns[i], values[i])
+        places, terms, followed = columns[i], values[i], estimate[i]
         for j in range(len(places)):
-            row[places[j]] += times * terms[j]
+            followed[places[j]] += terms[j]

@@ -55,7 +55,7 @@ class LogisticRegressionProblem(Problem):
         self._l2, self._batch_size, self._names = l2, batch_size, data.names
         self.has_conjugates = l2 > 0
         self.classes = int(labels.max()) + 1
-        self._every_class = np.arange(self.classes)[:, None]
+        self._every_class = np.arange(self.classes)[:, None, None]
         self.dim = self.classes * features.shape[1]
         self._test = features[data.test], labels[data.test]
         self._validation = features[data.validation], labels[data.validation]
@@ -110,9 +110,12 @@ class LogisticRegressionProblem(Problem):
         if batch.min(initial=0) < 0:
             return np.concatenate([self.gradients(x[i : i + 1], one) for i, one in enumerate(_unpadded(batch))])
         features, labels = self._features.take(batch, axis=0), self._labels.take(batch)
-        residual = _softmax(self._logits(x[:, None], features)[:, 0])
-        residual -= labels[:, None] == self._every_class
-        residual /= batch.shape[1]
+        by_class = np.empty((self.classes, *batch.shape), x.dtype)  # so that all peers' examples lie side by side
+        residual = by_class.swapaxes(0, 1)
+        np.matmul(x.reshape(len(x), self.classes, -1), features.swapaxes(1, 2), out=residual)
+        _softmax(residual)
+        by_class -= labels == self._every_class
+        by_class /= batch.shape[1]
         gradients = np.matmul(residual, features).reshape(len(x), self.dim)
         gradients += self._l2 * x
         return gradients
@@ -222,7 +225,7 @@ def _softmax(logits: NDArray) -> NDArray:
 def _over_classes(function: np.ufunc, logits: NDArray) -> NDArray:
     """`function.reduce` over the classes, shape (…, 1, examples), in its order; it is slow across rows."""
     if logits.shape[-1] == 1:  # it sums them in another order
-        return function.reduce(logits, axis=-2, keepdims=True)
+        return function.reduce(np.ascontiguousarray(logits), axis=-2, keepdims=True)
     total = logits[..., :1, :].copy()
     for c in range(1, logits.shape[-2]):
         function(total, logits[..., c : c + 1, :], out=total)

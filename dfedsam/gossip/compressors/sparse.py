@@ -106,6 +106,14 @@ class TopK(Sparse):
         flat = _largest(x, k).reshape(p, k)
         return SparseRows(flat - np.arange(p)[:, None] * dim, x.reshape(-1)[flat])
 
+    def follow_entries(self, x: NDArray, estimate: NDArray, stream: RandomStream, out: SparseRows) -> NDArray:
+        compiled = compiled_loops(x) if x.dtype == np.float32 else None
+        if not compiled:
+            return super().follow_entries(x, estimate, stream, out)
+        norms = np.empty(len(x), x.dtype)
+        compiled.follow_largest(x, estimate, *out, norms)
+        return norms
+
     def join(self, entries: SparseRows, dim: int) -> NDArray[np.uint8]:
         places = pack(entries.columns.astype(np.uint32), _index_bits(dim))
         return np.concatenate([to_bytes(entries.values), places], axis=1)
