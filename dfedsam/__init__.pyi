@@ -13,6 +13,7 @@ from .adversary import (
     Spectral as Spectral,
 )
 from .algorithms import (
+    ADMM as ADMM,
     ADPSGD as ADPSGD,
     ADSGD as ADSGD,
     BBT as BBT,

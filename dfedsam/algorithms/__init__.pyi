@@ -13,7 +13,7 @@ from .dfedavg import (
 from .dfedsam import DFedSAM as DFedSAM, DFedSAMMG as DFedSAMMG
 from .diloco import DiLoCo as DiLoCo, NoLoCo as NoLoCo
 from .divshare import DivShare as DivShare, EpidemicLearning as EpidemicLearning
-from .edge_multipliers import DLM as DLM, LTADMM as LTADMM, DiNNO as DiNNO
+from .edge_multipliers import ADMM as ADMM, DLM as DLM, LTADMM as LTADMM, DiNNO as DiNNO
 from .extrapolation import DFedCata as DFedCata, OledFL as OledFL
 from .fedbbpt import FedBBPT as FedBBPT
 from .gossip_cmaes import GossipCMAES as GossipCMAES

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from dfedsam.algorithms.base import Algorithm, State
 from dfedsam.context import RoundContext
-from dfedsam.errors import OptionError
 from dfedsam.gossip import Gossip, Plain
 from dfedsam.objectives.base import Problem
 from dfedsam.validation import between, positive
@@ -64,9 +63,7 @@ class SSDA(Algorithm):
 
     def check_problem(self, problem: Problem) -> None:
         super().check_problem(problem)
-        if not problem.has_conjugates:
-            rule = "needs each peer's minimiser of f_i(x) − λᵀx, which this objective does not know"
-            raise OptionError("algorithm", "ssda", rule, "choose quadratic, logistic_regression with l2, or nids")
+        problem.require_conjugates(self.public_name)
 
     def init(self, x: NDArray, problem: Problem) -> DualState:
         return DualState(x=x, dual=np.zeros(x.shape), last=np.zeros(x.shape), gossip=self.gossip.init(x))

@@ -143,18 +143,29 @@ class Problem(ABC):
         """
         raise ValueError(f"{type(self).__name__} gives no gradients; choose a zeroth-order estimator such as two_point")
 
-    def conjugate_gradients(self, y: NDArray, rows: Rows = ALL_ROWS, near: NDArray | None = None) -> NDArray:
-        """Each peer's argmin_x f_i(x) − yᵀx, where its gradient is y (p, dim); for dual methods on a white box.
+    def conjugate_gradients(
+        self, y: NDArray, rows: Rows = ALL_ROWS, near: NDArray | None = None, stiffness: NDArray | float = 0.0
+    ) -> NDArray:
+        """Each peer's argmin_x f_i(x) + ½ c_i ‖x‖² − y_iᵀx, for dual methods and ADMM on a white box.
+
+        Without c it is the point where the peer's gradient is y_i, the gradient of its conjugate.
 
         Args:
             y: shape (p, dim).
             rows: the rows of these p peers in the block.
             near: where an iterative method starts, shape (p, dim).
+            stiffness: c, at least 0, shape (p, 1).
 
         Raises:
             ValueError: if the objective cannot tell (`has_conjugates`).
         """
         raise ValueError(f"{type(self).__name__} gives no gradients of its conjugate")
+
+    def require_conjugates(self, algorithm: str) -> None:
+        """Raise OptionError, naming the algorithm that minimises, unless `conjugate_gradients` is available."""
+        if not self.has_conjugates:
+            rule = "needs each peer's minimiser of f_i(x) − yᵀx, which this objective does not know"
+            raise OptionError("algorithm", algorithm, rule, "choose quadratic, logistic_regression with l2, or nids")
 
     def full_gradients(self, x: NDArray) -> NDArray | None:
         """Each peer's exact gradient on all its data at one model (dim,), shape (peers, dim) or (1, dim) if all agree.

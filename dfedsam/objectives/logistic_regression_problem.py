@@ -120,15 +120,18 @@ class LogisticRegressionProblem(Problem):
         gradients += self._l2 * x
         return gradients
 
-    def conjugate_gradients(self, y: NDArray, rows: Rows = ALL_ROWS, near: NDArray | None = None) -> NDArray:
+    def conjugate_gradients(
+        self, y: NDArray, rows: Rows = ALL_ROWS, near: NDArray | None = None, stiffness: NDArray | float = 0.0
+    ) -> NDArray:
         """By Newton's method in float64, with steps halved until they descend; each peer stops by itself."""
         x = np.zeros(y.shape) if near is None else near.astype(np.float64)
         known = self.example_indices(rows)
         features, labels = self._features[known].astype(np.float64), self._labels[known]
         weights = (known >= 0) / self._counts[rows, None]
+        penalty = np.broadcast_to(self._l2 + stiffness, (len(x), 1))  # one more of the form ½ c ‖x‖²
         some = np.arange(len(x))
         for _ in range(100):
-            tilted = _Tilted(features[some], labels[some], weights[some], y[some].astype(np.float64), self._l2)
+            tilted = _Tilted(features[some], labels[some], weights[some], y[some].astype(np.float64), penalty[some])
             step, decrement = tilted.newton_step(x[some], self.classes)
             x[some] += step * tilted.share_that_descends(x[some], step, decrement)[:, None]
             some = some[decrement > _CLOSE]
@@ -163,26 +166,26 @@ class LogisticRegressionProblem(Problem):
 
 
 class _Tilted(NamedTuple):
-    """f_i(x) − y_iᵀx of p peers: features (p, m, F), labels and weights (p, m), y (p, dim), all in float64."""
+    """f_i(x) − y_iᵀx of p peers: features (p, m, F), labels and weights (p, m), y (p, dim), penalty (p, 1); float64."""
 
     features: NDArray[np.float64]
     labels: NDArray[np.int64]
     weights: NDArray[np.float64]
     y: NDArray[np.float64]
-    l2: float
+    penalty: NDArray[np.float64]
 
     def logits(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.matmul(x.reshape(len(x), -1, self.features.shape[2]), self.features.swapaxes(1, 2))
 
     def value(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         losses = cross_entropies(self.logits(x), self.labels, axis=-2)
-        return (self.weights * losses).sum(axis=1) + ((0.5 * self.l2 * x - self.y) * x).sum(axis=1)
+        return (self.weights * losses).sum(axis=1) + ((0.5 * self.penalty * x - self.y) * x).sum(axis=1)
 
     def newton_step(self, x: NDArray[np.float64], classes: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """−H⁻¹g (p, dim), and Newton's decrement gᵀH⁻¹g (p,)."""
         shares = _softmax(self.logits(x))
         residual = self.weights[:, None] * (shares - (self.labels[:, None] == np.arange(classes)[:, None]))
-        g = np.matmul(residual, self.features).reshape(x.shape) + self.l2 * x - self.y
+        g = np.matmul(residual, self.features).reshape(x.shape) + self.penalty * x - self.y
         width = self.features.shape[2]
         hessian = np.empty((len(x), classes, width, classes, width))
         for a in range(classes):
@@ -191,7 +194,7 @@ class _Tilted(NamedTuple):
                 block = np.matmul((curvature[:, :, None] * self.features).swapaxes(1, 2), self.features)
                 hessian[:, a, :, b], hessian[:, b, :, a] = block, block
         hessian = hessian.reshape(len(x), x.shape[1], x.shape[1])
-        hessian += self.l2 * np.eye(x.shape[1])
+        hessian += self.penalty[:, :, None] * np.eye(x.shape[1])
         step = -np.linalg.solve(hessian, g[:, :, None])[:, :, 0]
         return step, -(g * step).sum(axis=1)
 

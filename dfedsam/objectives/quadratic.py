@@ -130,8 +130,11 @@ class QuadraticProblem(Problem):
             gradients += batch
         return gradients
 
-    def conjugate_gradients(self, y: NDArray, rows: Rows = ALL_ROWS, near: NDArray | None = None) -> NDArray:
-        return self._optima(rows) + y / self.curvature
+    def conjugate_gradients(
+        self, y: NDArray, rows: Rows = ALL_ROWS, near: NDArray | None = None, stiffness: NDArray | float = 0.0
+    ) -> NDArray:
+        optima = self._optima(rows)
+        return optima + ((y - stiffness * optima) / (self.curvature + stiffness)).astype(y.dtype, copy=False)
 
     def full_gradients(self, x: NDArray) -> NDArray:
         return (x.astype(np.float64) - self.optima) * self.curvature

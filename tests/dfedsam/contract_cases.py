@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dfedsam import (
+    ADMM,
     ADPSGD,
     ADSGD,
     ALIE,
@@ -146,6 +147,7 @@ ALGORITHMS = [
     DiLoCo(lr=0.05),
     NetworkDANE(lr=0.02, local_steps=2),
     SSDA(),
+    ADMM(),
     NoLoCo(lr=0.05),
 ]
 PEERS = 7

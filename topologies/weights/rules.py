@@ -127,7 +127,7 @@ def best_constant(graph: AnyGraph) -> sp.csr_array:
         second, last = np.linalg.eigvalsh(L.toarray())[[1, -1]]
     else:  # α too small costs a little, too large all; μ_n is at most max (d_i + d_j) (Anderson and Morley 1985)
         i, j = graph.edges.T
-        second, last = extreme_eigenvalues(L)
+        second, last = extreme_eigenvalues(lambda: L)
         last = min(last * (1 + _MARGIN), float((degrees[i] + degrees[j]).max()))
     second, last = (float(f"{mu:.{_DIGITS}g}") for mu in (second, last))
     return _constant(graph, 2 / (second + last))

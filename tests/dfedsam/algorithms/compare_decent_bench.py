@@ -66,6 +66,7 @@ def theirs(out):
         "led": p2p.LED(**local, aux_step_size=0.3),
         "dlm": p2p.DLM(step_size=LR, penalty=0.2),
         "dinno": p2p.DiNNO(**local, penalty=0.2),
+        "admm": p2p.ADMM(penalty=0.4),
         "lt_admm": p2p.LT_ADMM(**local, aux_step_size=0.02, penalty=0.4),
     }
 
@@ -147,7 +148,8 @@ def ours(python):
         "led": dfedsam.LED(**local, dual_lr=0.3),
         "dlm": dfedsam.DLM(**options, penalty=0.6),  # the weight of an edge is 1/3
         "dinno": dfedsam.DiNNO(**local, penalty=0.6),
-        "lt_admm": dfedsam.LTADMM(**local, dual_lr=0.02, penalty=0.6),  # half of ρ, times three
+        "admm": dfedsam.ADMM(penalty=0.6),  # half of ρ, times three
+        "lt_admm": dfedsam.LTADMM(**local, dual_lr=0.02, penalty=0.6),
         "gt_vr": dfedsam.AugDGM(estimator=dfedsam.SVRG(probability=P), lr=LR / 2),
     }
     streams = [RandomStream(0, "descent, anchor", t, 0, range(PEERS)) for t in range(ROUNDS + 2)]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dfedsam import (
+    ADMM,
     D2,
     DLM,
     GTHSGD,
@@ -77,6 +78,7 @@ class OwnHessians(Objective):
 
 class OwnHessiansProblem(Problem):
     has_gradients = True
+    has_conjugates = True
     dim = DIM
 
     def __init__(self, hessians, optima, block, dtype):
@@ -94,6 +96,11 @@ class OwnHessiansProblem(Problem):
 
     def gradients(self, x, batch, rows=slice(None)):
         return np.einsum("pij,pj->pi", self.hessians[rows], x - self.optima[rows])
+
+    def conjugate_gradients(self, y, rows=slice(None), near=None, stiffness=0.0):
+        hessians = self.hessians[rows]
+        y = y + np.einsum("pij,pj->pi", hessians, self.optima[rows])
+        return np.linalg.solve(hessians + np.reshape(stiffness, (-1, 1, 1)) * np.eye(self.dim), y[:, :, None])[:, :, 0]
 
     def evaluate(self, x):
         return {"loss": np.zeros(len(x))}
@@ -337,6 +344,26 @@ def test_diloco_on_a_complete_graph_is_that_of_one_machine():
         v = 0.9 * v + delta
         y = y - 0.7 * (delta + 0.9 * v)
     np.testing.assert_allclose(x, np.tile(y, (N, 1)), atol=1e-12)
+
+
+def test_admm_is_the_method_of_its_edges_and_dinno_its_limit():
+    """x ← prox of the sum of z_ij, z_ij ← (z_ij − z_ji)/2 + ρ_ij x_j (relaxation ½), with ρ_ij = 2c w_ij from z = 0."""
+    c, found = 0.8, []
+    rho = 2 * c * (W - np.diag(W.diagonal()))
+    z, stiffness = np.zeros((N, N, DIM)), rho.sum(axis=1)[:, None]
+    play(ADMM(penalty=c), 40, seen=lambda state: found.append(state.x.copy()))
+    for x in found:
+        np.testing.assert_allclose(x, PROBLEM.conjugate_gradients(z.sum(axis=1), stiffness=stiffness), atol=1e-12)
+        z = (z - z.swapaxes(0, 1)) / 2 + rho[:, :, None] * x[None]
+    assert np.abs(play(ADMM(penalty=0.3), 300) - PROBLEM.optimum).max() < 1e-9
+    dinno = DiNNO(estimator=Exact(), lr=0.3, local_steps=200, penalty=c)
+    np.testing.assert_allclose(play(dinno, 40), found[-1], atol=1e-10)
+
+
+def test_admm_on_logistic_regression_ends_at_the_optimum():
+    objective = LogisticRegression(features=3, classes=3, examples=8, l2=0.1, min_examples=2)
+    optimum = objective.solve(N, 0).x
+    assert np.abs(play(ADMM(penalty=0.4), 300, objective=objective) - optimum).max() < 1e-6
 
 
 @pytest.mark.parametrize("gossip", [Plain(), Chebyshev(steps=3)], ids=["SSDA", "MSDA"])

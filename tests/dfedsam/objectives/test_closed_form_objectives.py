@@ -77,6 +77,9 @@ def test_a_conjugate_gradient_is_the_point_of_that_gradient(objective):
         for i, row in enumerate(found):
             np.testing.assert_allclose(problem.full_gradients(row)[i], y[i], atol=1e-9)
         np.testing.assert_allclose(problem.conjugate_gradients(y), found, rtol=1e-6, atol=1e-6)
+        stiff = np.linspace(0, 2, PEERS)[:, None]
+        for i, row in enumerate(problem.conjugate_gradients(y, stiffness=stiff)):
+            np.testing.assert_allclose(problem.full_gradients(row)[i] + stiff[i] * row, y[i], atol=1e-9)
         rows, (some, _, _) = slice(2, 5), parts(objective, range(2, 5))
         alone = problem.conjugate_gradients(y[rows], rows, near=x[rows, 1])
         np.testing.assert_array_equal(alone, found[rows])
