@@ -83,7 +83,7 @@ class ADMM(Algorithm):
         return state
 
 
-def _stiffness(penalty: float, context: RoundContext) -> NDArray[np.float64]:
+def _stiffness(penalty: float, context: RoundContext) -> NDArray:
     """2c Σ_{j≠i} w_ij, by which a peer is held to its neighbours, shape (peers, 1)."""
     shares = np.asarray(context.weights.diagonal())[np.asarray(context.stream.peers)]
     return 2 * penalty * (1 - shares)[:, None]
