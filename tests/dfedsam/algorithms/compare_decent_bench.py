@@ -105,6 +105,7 @@ def theirs(out):
 def ours(python):
     import dfedsam
     from dfedsam import Exact
+    from dfedsam.objectives.base import ALL_ROWS, Rows
     from dfedsam.random import RandomStream
     from tests.dfedsam.algorithms import test_exact_methods as cases
 
@@ -122,13 +123,13 @@ def ours(python):
     class LeastSquaresProblem(cases.OwnHessiansProblem):
         gives_example_losses = True
 
-        def minibatch(self, stream, rows=slice(None)):
+        def minibatch(self, stream, rows: Rows = ALL_ROWS):
             return np.tile([stream.round % EXAMPLES, (stream.round + 1) % EXAMPLES], (len(stream.peers), 1))
 
-        def example_indices(self, rows=slice(None)):
+        def example_indices(self, rows: Rows = ALL_ROWS):
             return np.tile(np.arange(EXAMPLES), (PEERS, 1))[rows]
 
-        def gradients(self, x, batch, rows=slice(None)):
+        def gradients(self, x, batch, rows: Rows = ALL_ROWS):
             features, targets = (part[np.arange(PEERS)[rows][:, None], batch] for part in least_squares())
             return np.einsum("pmd,pm->pd", features, np.einsum("pmd,pd->pm", features, x) - targets) / batch.shape[1]
 
