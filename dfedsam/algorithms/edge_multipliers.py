@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.algorithms.base import Algorithm, State
+from dfedsam.algorithms.base import State
+from dfedsam.algorithms.local_minimisation import LocalMinimisation
 from dfedsam.algorithms.local_steps import GossipLocalSteps, LocalState
 from dfedsam.context import RoundContext
-from dfedsam.gossip import Gossip, Plain
 from dfedsam.objectives.base import Problem
 from dfedsam.validation import positive
 
@@ -37,7 +37,7 @@ class ADMMState(_Multipliers, State):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ADMM(Algorithm):
+class ADMM(LocalMinimisation):
     """x ← argmin_θ f_i(θ) + θᵀp + c Σ_j w_ij ‖θ − (x_i + x_j)/2‖²; then p ← p + c (I − W) x of the new x.
 
     Consensus ADMM, whose peers minimise exactly; so the objective must know how: quadratics do, and logistic regression
@@ -46,25 +46,15 @@ class ADMM(Algorithm):
     the ADMM in decentralized consensus optimization". A round costs no query and one vector per edge and direction.
 
     Args:
-        gossip: the gossip phase.
         penalty: c, above 0.
     """
 
     public_name = "admm"
-    needs_symmetric = True
-    refused_gossip = frozenset({"compressed", "biased"})
-    adds_gradient_steps = False
-    mixes = "x"
 
-    gossip: Gossip = Plain()
     penalty: float = 1.0
 
     def __post_init__(self) -> None:
         positive("penalty", self.penalty)
-
-    def check_problem(self, problem: Problem) -> None:
-        super().check_problem(problem)
-        problem.require_conjugates(self.public_name)
 
     def init(self, x: NDArray, problem: Problem) -> ADMMState:
         zero = np.zeros(x.shape)
@@ -73,10 +63,7 @@ class ADMM(Algorithm):
     def round(self, state: ADMMState, context: RoundContext) -> ADMMState:
         stiffness = _stiffness(self.penalty, context)
         y = stiffness * state.x - state.multiplier - state.disagreement
-        for rows, chunk in context.chunks(1, state.x[0].nbytes):
-            own, near = y[rows].astype(state.x.dtype), state.x[rows]
-            state.x[rows] = chunk.problem.conjugate_gradients(own, rows, near, stiffness[rows])
-            context.counter.gradients[rows] += 1
+        self.minimise(state, context, y, stiffness)
         difference, state.gossip = self.gossip.difference(state.x, state.gossip, context.channel(state.x))
         state.disagreement = -self.penalty * difference
         state.multiplier += state.disagreement

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.algorithms.base import Algorithm, State
+from dfedsam.algorithms.base import State
+from dfedsam.algorithms.local_minimisation import LocalMinimisation
 from dfedsam.context import RoundContext
-from dfedsam.gossip import Gossip, Plain
 from dfedsam.objectives.base import Problem
 from dfedsam.validation import between, positive
 
@@ -30,30 +30,24 @@ class DualState(State):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SSDA(Algorithm):
+class SSDA(LocalMinimisation):
     """x = ∇f*(λ), then u⁺ = λ − η (I − W) x and λ = u⁺ + μ (u⁺ − u): Nesterov's method on the dual problem.
 
     ∇f_i*(λ_i) is the point where peer i's gradient is λ_i, so the objective must know it: quadratics do, and logistic
-    regression with l2 finds it by Newton's method. On α-strongly convex, β-smooth objectives with κ = β/α, and λ_min
-    and λ_2 W's smallest and second largest eigenvalue, take η = α/(1 − λ_min) and μ = (√κ − √γ)/(√κ + √γ) with
+    regression with l2 by Newton's method. On α-strongly convex, β-smooth objectives with κ = β/α, and λ_min and λ_2
+    W's smallest and second largest eigenvalue, take η = α/(1 − λ_min) and μ = (√κ − √γ)/(√κ + √γ) with
     γ = (1 − λ_2)/(1 − λ_min); the error then falls by 1 − √(γ/κ) in a round. With the gossip chebyshev, whose
     polynomial takes W's place, this is MSDA, which is optimal. Source: Scaman et al. (2017), "Optimal algorithms for
     smooth and strongly convex distributed optimization in networks", algorithms 1 and 2. A round costs no query and one
     vector per edge and direction, and gossip step.
 
     Args:
-        gossip: the gossip phase.
         dual_lr: η, above 0.
         momentum: μ, 0 ≤ μ < 1.
     """
 
     public_name = "ssda"
-    needs_symmetric = True
-    refused_gossip = frozenset({"compressed", "biased"})
-    adds_gradient_steps = False
-    mixes = "x"
 
-    gossip: Gossip = Plain()
     dual_lr: float = 0.5
     momentum: float = 0.5
 
@@ -61,18 +55,11 @@ class SSDA(Algorithm):
         positive("dual_lr", self.dual_lr)
         between("momentum", self.momentum, 0, 1, open_high=True)
 
-    def check_problem(self, problem: Problem) -> None:
-        super().check_problem(problem)
-        problem.require_conjugates(self.public_name)
-
     def init(self, x: NDArray, problem: Problem) -> DualState:
         return DualState(x=x, dual=np.zeros(x.shape), last=np.zeros(x.shape), gossip=self.gossip.init(x))
 
     def round(self, state: DualState, context: RoundContext) -> DualState:
-        for rows, chunk in context.chunks(1, state.x[0].nbytes):
-            dual = state.dual[rows].astype(state.x.dtype)
-            state.x[rows] = chunk.problem.conjugate_gradients(dual, rows, near=state.x[rows])
-            context.counter.gradients[rows] += 1
+        self.minimise(state, context, state.dual)
         difference, state.gossip = self.gossip.difference(state.x, state.gossip, context.channel(state.x))
         u = state.dual + self.dual_lr * difference
         state.dual = u + self.momentum * (u - state.last)
