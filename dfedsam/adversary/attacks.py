@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dfedsam.adversary.base import Adversary, Forged, View
 from dfedsam.errors import OptionError
+from dfedsam.options import option
 from dfedsam.validation import whole_number
 
 if TYPE_CHECKING:
@@ -154,11 +155,7 @@ class Mimic(Adversary):
         target: that honest peer's number; −1: the first honest one.
     """
 
-    target: int = -1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        whole_number("target", self.target, -1)
+    target: int = option(-1, whole_number, -1)
 
     def attackers(self, topology: Topology, seed: int) -> NDArray[np.bool_]:
         mask = super().attackers(topology, seed)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dfedsam.algorithms.base import Algorithm, State
 from dfedsam.context import RoundContext
 from dfedsam.objectives.base import Problem
-from dfedsam.registry import make_named
+from dfedsam.options import option
 from dfedsam.state import rows_of, set_rows
 from dfedsam.validation import one_of, positive, whole_number
 from dfedsam.zeroth_order import cma
@@ -38,15 +38,9 @@ class CMASearch(Algorithm):
 
     instead = "fedavg_bbt"
 
-    population: int = 20
-    sigma: float = 1.0
-    covariance: cma.Covariance = "full"
-
-    def __post_init__(self) -> None:
-        make_named(self)
-        whole_number("population", self.population, 4, "the mean moves to the better half of them")
-        positive("sigma", self.sigma)
-        one_of("covariance", self.covariance, get_args(cma.Covariance))
+    population: int = option(20, whole_number, 4, "the mean moves to the better half of them")
+    sigma: float = option(1.0, positive)
+    covariance: cma.Covariance = option("full", one_of, get_args(cma.Covariance))
 
     def init(self, x: NDArray, problem: Problem) -> SearchState:
         return SearchState(x=x, search=cma.start(x, self.sigma, self.covariance))
@@ -84,11 +78,7 @@ class LocalCMASearch(CMASearch):
     """
 
     population: int = 5
-    generations: int = 8
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        whole_number("generations", self.generations, 1)
+    generations: int = option(8, whole_number, 1)
 
     def local_phase(self, x: NDArray, search: cma.Search, context: RoundContext) -> tuple[NDArray, cma.Search, NDArray]:
         """Execute every peer's generations of one round.

@@ -13,6 +13,7 @@ from dfedsam.context import RoundContext
 from dfedsam.gossip import Gossip
 from dfedsam.gossip.channel import Channel
 from dfedsam.objectives.base import Problem
+from dfedsam.options import option
 from dfedsam.registry import public_name
 from dfedsam.topologies import Topology
 from dfedsam.validation import share
@@ -116,11 +117,7 @@ class NIDS(Corrected):
     public_name = "nids"
     mixes = "x − η g + c"
 
-    gamma: float = 0.5
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        share("gamma", self.gamma)
+    gamma: float = option(0.5, share)
 
     def round(self, state: CorrectionState, context: RoundContext) -> CorrectionState:
         state.x = z = self.step(state, context)
@@ -148,13 +145,8 @@ class ProxSkip(Corrected):
     mixes = "x − η g + c"
     irregular = True
 
-    probability: float = 0.2
-    gamma: float = 0.5
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        share("probability", self.probability)
-        share("gamma", self.gamma)
+    probability: float = option(0.2, share)
+    gamma: float = option(0.5, share)
 
     def round(self, state: CorrectionState, context: RoundContext) -> CorrectionState:
         state.x = z = self.step(state, context)

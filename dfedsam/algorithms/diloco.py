@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dfedsam.algorithms.local_steps import GossipLocalSteps, LocalState
 from dfedsam.context import RoundContext
 from dfedsam.objectives.base import Problem
+from dfedsam.options import option
 from dfedsam.validation import between, positive
 
 
@@ -39,13 +40,8 @@ class DiLoCo(GossipLocalSteps):
     mixes = "x before the local steps"
     adds_gradient_steps = False
 
-    outer_lr: float = 0.7
-    outer_momentum: float = 0.9
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        positive("outer_lr", self.outer_lr)
-        between("outer_momentum", self.outer_momentum, 0, 1, open_high=True)
+    outer_lr: float = option(0.7, positive)
+    outer_momentum: float = option(0.9, between, 0, 1, open_high=True)
 
     def init(self, x: NDArray, problem: Problem) -> DiLoCoState:
         zero = np.zeros_like(x)
@@ -83,11 +79,7 @@ class NoLoCo(DiLoCo):
 
     public_name = "noloco"
 
-    pull: float = 0.7
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        positive("pull", self.pull)
+    pull: float = option(0.7, positive)
 
     def round(self, state: DiLoCoState, context: RoundContext) -> DiLoCoState:
         start, v = state.x.copy(), state.velocity

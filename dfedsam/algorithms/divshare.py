@@ -12,6 +12,7 @@ from dfedsam.algorithms.versions import Versions
 from dfedsam.context import RoundContext
 from dfedsam.errors import OptionError
 from dfedsam.objectives.base import Problem
+from dfedsam.options import option
 from dfedsam.random import generator
 from dfedsam.topologies import Topology
 from dfedsam.validation import whole_number
@@ -45,14 +46,8 @@ class DivShare(Asynchronous):
     wakes = "fragments"
 
     local_steps: int = 1
-    fragments: int = 10
-    recipients: int | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        whole_number("fragments", self.fragments, 1)
-        if self.recipients is not None:
-            whole_number("recipients", self.recipients, 1)
+    fragments: int = option(10, whole_number, 1)
+    recipients: int | None = option(None, whole_number, 1)
 
     def check(self, topology: Topology) -> None:
         super().check(topology)

@@ -13,6 +13,7 @@ from dfedsam.algorithms.local_minimisation import LocalMinimisation
 from dfedsam.algorithms.local_steps import GossipLocalSteps, LocalState
 from dfedsam.context import RoundContext
 from dfedsam.objectives.base import Problem
+from dfedsam.options import option
 from dfedsam.validation import positive
 
 
@@ -51,10 +52,7 @@ class ADMM(LocalMinimisation):
 
     public_name = "admm"
 
-    penalty: float = 1.0
-
-    def __post_init__(self) -> None:
-        positive("penalty", self.penalty)
+    penalty: float = option(1.0, positive)
 
     def init(self, x: NDArray, problem: Problem) -> ADMMState:
         zero = np.zeros(x.shape)
@@ -102,11 +100,7 @@ class DLM(GossipLocalSteps):
     adds_gradient_steps = False
 
     local_steps: int = 1
-    penalty: float = 1.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        positive("penalty", self.penalty)
+    penalty: float = option(1.0, positive)
 
     def init(self, x: NDArray, problem: Problem) -> MultiplierState:
         zero = np.zeros(x.shape)
@@ -159,11 +153,7 @@ class LTADMM(DLM):
     public_name = "lt_admm"
 
     local_steps: int = 5
-    dual_lr: float = 0.01
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        positive("dual_lr", self.dual_lr)
+    dual_lr: float = option(0.01, positive)
 
     def weights(self, context: RoundContext) -> tuple[float, NDArray]:
         return self.dual_lr / self.rate(context.round), super().weights(context)[1]

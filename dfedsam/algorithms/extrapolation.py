@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from dfedsam.algorithms.local_steps import GossipLocalSteps, LocalState
 from dfedsam.context import RoundContext
 from dfedsam.objectives.base import Problem
+from dfedsam.options import option
 from dfedsam.validation import at_least, between
 
 
@@ -34,11 +35,7 @@ class OledFL(GossipLocalSteps):
     public_name = "oledfl"
     adds_gradient_steps = False
 
-    beta: float = 0.3
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        at_least("beta", self.beta, 0)
+    beta: float = option(0.3, at_least, 0)
 
     def init(self, x: NDArray, problem: Problem) -> OledFLState:
         return OledFLState(**self.initial_fields(x, problem), last=x.copy())
@@ -76,13 +73,8 @@ class DFedCata(GossipLocalSteps):
     public_name = "dfedcata"
     adds_gradient_steps = False
 
-    kappa: float = 1.0
-    beta: float = 0.5
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        at_least("kappa", self.kappa, 0)
-        between("beta", self.beta, 0, 1, open_high=True)
+    kappa: float = option(1.0, at_least, 0)
+    beta: float = option(0.5, between, 0, 1, open_high=True)
 
     def init(self, x: NDArray, problem: Problem) -> DFedCataState:
         return DFedCataState(**self.initial_fields(x, problem), mixed=x.copy())

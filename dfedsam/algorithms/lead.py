@@ -16,6 +16,7 @@ from dfedsam.gossip.channel import Channel
 from dfedsam.gossip.compressed import CompressedStep, GrowthCheck, settling_steps
 from dfedsam.gossip.compressors import BlockQuantizer, Compressor
 from dfedsam.objectives.base import Problem
+from dfedsam.options import option
 from dfedsam.registry import public_name
 from dfedsam.validation import positive, share
 
@@ -65,14 +66,8 @@ class Lead(GradientMethod):
     instead = "dpsgd with the gossip deep_squeeze"
 
     compressor: Compressor = BlockQuantizer()
-    gamma: float = 0.5
-    alpha: float | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        positive("gamma", self.gamma, "0.5 is usual")
-        if self.alpha is not None:
-            share("alpha", self.alpha, "omit it for one that suits the compressor")
+    gamma: float = option(0.5, positive, "0.5 is usual")
+    alpha: float | None = option(None, share, "omit it for one that suits the compressor")
 
     def check_problem(self, problem: Problem) -> None:
         super().check_problem(problem)

@@ -12,6 +12,7 @@ from dfedsam.algorithms.corrections import laziness, lazy_note
 from dfedsam.algorithms.local_steps import GossipLocalSteps, LocalState
 from dfedsam.context import RoundContext
 from dfedsam.objectives.base import Problem
+from dfedsam.options import option
 from dfedsam.topologies import Topology
 from dfedsam.validation import positive
 
@@ -46,11 +47,7 @@ class KGT(GossipLocalSteps):
     mixes = "x after the share η_s of the local steps"
     adds_gradient_steps = False
 
-    outer_lr: float = 1.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        positive("outer_lr", self.outer_lr)
+    outer_lr: float = option(1.0, positive)
 
     def init(self, x: NDArray, problem: Problem) -> CorrectedLocalState:
         steps = self.gossip.init(np.zeros_like(x))
@@ -87,12 +84,7 @@ class LED(GossipLocalSteps):
     refused_gossip = frozenset({"compressed", "biased"})
     adds_gradient_steps = False
 
-    dual_lr: float | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.dual_lr is not None:
-            positive("dual_lr", self.dual_lr, "omit it for 1/K")
+    dual_lr: float | None = option(None, positive, "omit it for 1/K")
 
     def note(self, topology: Topology) -> str | None:
         return "; ".join(filter(None, [lazy_note(self, topology), super().note(topology)])) or None

@@ -12,6 +12,7 @@ from dfedsam.algorithms.base import State
 from dfedsam.algorithms.local_minimisation import LocalMinimisation
 from dfedsam.context import RoundContext
 from dfedsam.objectives.base import Problem
+from dfedsam.options import option
 from dfedsam.validation import between, positive
 
 
@@ -48,12 +49,8 @@ class SSDA(LocalMinimisation):
 
     public_name = "ssda"
 
-    dual_lr: float = 0.5
-    momentum: float = 0.5
-
-    def __post_init__(self) -> None:
-        positive("dual_lr", self.dual_lr)
-        between("momentum", self.momentum, 0, 1, open_high=True)
+    dual_lr: float = option(0.5, positive)
+    momentum: float = option(0.5, between, 0, 1, open_high=True)
 
     def init(self, x: NDArray, problem: Problem) -> DualState:
         return DualState(x=x, dual=np.zeros(x.shape), last=np.zeros(x.shape), gossip=self.gossip.init(x))

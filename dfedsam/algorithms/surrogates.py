@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dfedsam.algorithms.local_steps import GossipLocalSteps, LocalState
 from dfedsam.context import RoundContext
 from dfedsam.objectives.base import Problem
+from dfedsam.options import option
 from dfedsam.validation import at_least, positive
 
 
@@ -36,11 +37,7 @@ class DFedADMM(GossipLocalSteps):
     public_name = "dfedadmm"
     mixes = "x − λ c after the local steps"
 
-    penalty: float = 0.1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        positive("penalty", self.penalty)
+    penalty: float = option(0.1, positive)
 
     def init(self, x: NDArray, problem: Problem) -> DFedADMMState:
         return DFedADMMState(**self.initial_fields(x, problem), dual=np.zeros_like(x))
@@ -86,11 +83,7 @@ class NetworkDANE(GossipLocalSteps):
     mixes = "x before the local steps"
     adds_gradient_steps = False
 
-    pull: float = 1.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        at_least("pull", self.pull, 0)
+    pull: float = option(1.0, at_least, 0)
 
     def init(self, x: NDArray, problem: Problem) -> NetworkDANEState:
         zero = np.zeros_like(x)

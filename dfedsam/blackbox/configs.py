@@ -12,6 +12,7 @@ from dfedsam.blackbox.base import BlackBox
 from dfedsam.blackbox.inputs import Mode, TaskSpec
 from dfedsam.blackbox.templates import Kind, Template, is_task, tasks
 from dfedsam.errors import OptionError
+from dfedsam.options import Options, option
 from dfedsam.registry import import_object
 
 Precision = Literal["run", "float32", "bfloat16"]
@@ -20,7 +21,7 @@ _DEVICES = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
 
 @dataclass(frozen=True, kw_only=True)
-class BlackBoxConfig(ABC):
+class BlackBoxConfig(Options, ABC):
     """The options of a black box."""
 
     takes_images: ClassVar[bool] = False
@@ -68,13 +69,12 @@ class LocalConfig(BlackBoxConfig):
         attention: transformers' implementation of attention; "auto": its own choice for the model.
     """
 
-    precision: Precision = "run"
+    precision: Precision = option("run", validation.one_of, get_args(Precision))
     device: str = "auto"
-    attention: Attention = "auto"
+    attention: Attention = option("auto", validation.one_of, get_args(Attention))
 
     def __post_init__(self) -> None:
-        validation.one_of("precision", self.precision, get_args(Precision))
-        validation.one_of("attention", self.attention, get_args(Attention))
+        super().__post_init__()
         if not _DEVICES.fullmatch(self.device):
             raise OptionError("device", self.device, "must be auto, cpu, cuda, cuda:N or mps")
 
@@ -104,13 +104,8 @@ class DualEncoderConfig(LocalConfig):
     """
 
     public_name: ClassVar[str] = "dual_encoder"
-    mode: Mode = "words"
-    scale: float = 20.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        validation.one_of("mode", self.mode, get_args(Mode))
-        validation.positive("scale", self.scale, "20 is common")
+    mode: Mode = option("words", validation.one_of, get_args(Mode))
+    scale: float = option(20.0, validation.positive, "20 is common")
 
     def build(self, task: TaskSpec) -> BlackBox:
         from dfedsam.blackbox.dual_encoder import DualEncoder
@@ -133,11 +128,7 @@ class ImageTextConfig(LocalConfig):
 
     public_name: ClassVar[str] = "image_text"
     takes_images: ClassVar[bool] = True
-    frame: int = 0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        validation.whole_number("frame", self.frame, 0)
+    frame: int = option(0, validation.whole_number, 0)
 
     def build(self, task: TaskSpec) -> BlackBox:
         from dfedsam.blackbox.image_text import ImageText
@@ -153,6 +144,7 @@ class TemplatedConfig(BlackBoxConfig):
     template: str = ""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self.parsed()
 
     def parsed(self) -> Template:
@@ -169,10 +161,6 @@ class TemplatedConfig(BlackBoxConfig):
 @dataclass(frozen=True, kw_only=True)
 class LanguageModelConfig(LocalConfig, TemplatedConfig):
     """Shared options of language models that run in this process."""
-
-    def __post_init__(self) -> None:
-        LocalConfig.__post_init__(self)
-        TemplatedConfig.__post_init__(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,11 +203,7 @@ class CausalLMConfig(LanguageModelConfig):
 
     public_name: ClassVar[str] = "causal_lm"
     template: str = "{text} {prompt} It was"
-    cache: float = 2.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        validation.at_least("cache", self.cache, 0)
+    cache: float = option(2.0, validation.at_least, 0)
 
     def build(self, task: TaskSpec) -> BlackBox:
         from dfedsam.blackbox.causal_lm import CausalLM
@@ -244,10 +228,7 @@ class FunctionConfig(BlackBoxConfig):
     public_name: ClassVar[str] = "function"
     runs_code: ClassVar[bool] = True  # so that a file cannot choose it without permission
     path: str
-    width: int = 16
-
-    def __post_init__(self) -> None:
-        validation.whole_number("width", self.width, 1)
+    width: int = option(16, validation.whole_number, 1)
 
     def check_texts(self, seconds: tuple[str, ...], text_column: str) -> None:
         """Accept both."""

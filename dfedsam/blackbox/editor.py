@@ -13,6 +13,7 @@ from dfedsam import validation
 from dfedsam.blackbox.inputs import Bill
 from dfedsam.blackbox.service_config import ServiceConfig
 from dfedsam.errors import BudgetExceeded, OptionError, RunError
+from dfedsam.options import Options, option
 
 if TYPE_CHECKING:
     from dfedsam.blackbox.service import Service
@@ -37,17 +38,14 @@ class Draft:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Editor(ABC):
+class Editor(Options, ABC):
     """Rewrites prompts in words; what it answers must depend on its arguments alone.
 
     Args:
         rewrites: children that it writes in each local step, in place of random edits, at least 1.
     """
 
-    rewrites: int = 1
-
-    def __post_init__(self) -> None:
-        validation.whole_number("rewrites", self.rewrites, 1)
+    rewrites: int = option(1, validation.whole_number, 1)
 
     @property
     def has_budget(self) -> bool:
@@ -92,14 +90,11 @@ class ChatEditor(Editor, ServiceConfig):
         "Rewrite this prompt in other words, about as long. Answer with the new prompt alone, without quotes.\n\n"
         "{prompt}"
     )
-    temperature: float = 1.0
-    max_tokens: int = 64
+    temperature: float = option(1.0, validation.at_least, 0)
+    max_tokens: int = option(64, validation.whole_number, 1)
 
     def __post_init__(self) -> None:
-        Editor.__post_init__(self)
-        ServiceConfig.__post_init__(self)
-        validation.at_least("temperature", self.temperature, 0)
-        validation.whole_number("max_tokens", self.max_tokens, 1)
+        super().__post_init__()
         fields = _FIELDS.findall(self.instruction)
         if fields.count("{prompt}") != 1 or set(fields) - {"{prompt}", "{other}"}:
             rule = "must have {prompt} once, and no other field than {other}"

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from dfedsam import validation
 from dfedsam.errors import OptionError
+from dfedsam.options import Options, option
+from dfedsam.validation import positive, whole_number
 
 
 @dataclass(frozen=True, kw_only=True)
-class ServiceConfig:
+class ServiceConfig(Options):
     """Shared options of language models behind an HTTP endpoint.
 
     A budget is exact: it is compared with the total cost recorded in the file before each request, including retries. A
@@ -36,22 +37,17 @@ class ServiceConfig:
     cache_name: ClassVar[str] = "endpoint.sqlite"
     url: str = "http://localhost:8000/v1"
     key_variable: str = "OPENAI_API_KEY"
-    in_flight: int = 16
-    retries: int = 5
-    timeout: float = 60.0
-    backoff: float = 1.0
-    requests_per_minute: float | None = None
-    tokens_per_minute: float | None = None
-    budget_requests: int = 0
-    budget_tokens: int = 0
+    in_flight: int = option(16, whole_number, 1)
+    retries: int = option(5, whole_number, 0)
+    timeout: float = option(60.0, positive)
+    backoff: float = option(1.0, positive)
+    requests_per_minute: float | None = option(None, positive)
+    tokens_per_minute: float | None = option(None, positive)
+    budget_requests: int = option(0, whole_number, 0)
+    budget_tokens: int = option(0, whole_number, 0)
     cache_path: str = ""
 
     def __post_init__(self) -> None:
-        validation.whole_number("in_flight", self.in_flight, 1)
-        for name in ("retries", "budget_requests", "budget_tokens"):
-            validation.whole_number(name, getattr(self, name), 0)
-        for name in ("timeout", "backoff", "requests_per_minute", "tokens_per_minute"):
-            if getattr(self, name) is not None:
-                validation.positive(name, getattr(self, name))
+        super().__post_init__()
         if not self.url.startswith(("http://", "https://")):
             raise OptionError("url", self.url, "must begin with http:// or https://", f"such as {ServiceConfig.url}")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dfedsam.clock.compute import read_numbers
 from dfedsam.clock.links import Microseconds
 from dfedsam.errors import OptionError
+from dfedsam.options import Options, option
 from dfedsam.random import generator
 from dfedsam.validation import between, share, whole_number
 
@@ -69,14 +70,14 @@ class Presence:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Availability(ABC):
+class Availability(Options, ABC):
     """When peers are present. One that leaves finishes its computation; one that joins starts from a neighbour's x."""
 
     @abstractmethod
     def presence(self, n: int, seed: int) -> Presence:
         """The intervals of n peers."""
 
-    def check(self, n: int) -> None:  # noqa: B027  (a model fits any number of peers)
+    def check(self, n: int) -> None:
         """Raise OptionError unless it fits a network of n peers and always keeps a peer present."""
 
 
@@ -91,11 +92,7 @@ class Trace(Availability):
     """
 
     file: Path | str
-    period: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.period is not None:
-            between("period", self.period, 1e-6, _LONGEST)
+    period: float | None = option(None, between, 1e-6, _LONGEST)
 
     def presence(self, n: int, seed: int) -> Presence:
         return Presence(n, read_numbers("file", self.file), self.period)
@@ -134,16 +131,14 @@ class Daily(Availability):
 
     public_name = "synthetic"
 
-    low: float = 0.1
+    low: float = option(0.1, share, zero=True)
     high: float = 0.8
-    period: float = 3600.0
-    moments: int = 360
+    period: float = option(3600.0, between, 1e-6, _LONGEST)
+    moments: int = option(360, whole_number, 1, most=1_000_000)
 
     def __post_init__(self) -> None:
-        share("low", self.low, zero=True)
+        super().__post_init__()
         between("high", self.high, self.low, 1)
-        between("period", self.period, 1e-6, _LONGEST)
-        whole_number("moments", self.moments, 1, most=1_000_000)
 
     def presence(self, n: int, seed: int) -> Presence:
         rng = generator(seed, "availability")

@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam import validation
+from dfedsam.options import Options, option
 
 
 @dataclass(frozen=True, kw_only=True)
-class Split(ABC):
+class Split(Options, ABC):
     """Assigns examples to peers."""
 
     @abstractmethod
@@ -67,10 +68,7 @@ class Dirichlet(Split):
         alpha: concentration, above 0: 0.1 gives most peers one or two classes, 100 is almost IID.
     """
 
-    alpha: float = 0.3
-
-    def __post_init__(self) -> None:
-        validation.positive("alpha", self.alpha, "0.3 and 0.6 are common")
+    alpha: float = option(0.3, validation.positive, "0.3 and 0.6 are common")
 
     def shares(self, labels: NDArray, peers: int, generator: np.random.Generator) -> list[NDArray]:
         parts: list[list[NDArray]] = [[] for _ in range(peers)]
@@ -93,10 +91,7 @@ class Shards(Split):
         per_peer: shards per peer, at least 1; roughly an upper bound of a peer's number of classes.
     """
 
-    per_peer: int = 2
-
-    def __post_init__(self) -> None:
-        validation.whole_number("per_peer", self.per_peer, 1)
+    per_peer: int = option(2, validation.whole_number, 1)
 
     def shares(self, labels: NDArray, peers: int, generator: np.random.Generator) -> list[NDArray]:
         order = generator.permutation(len(labels))
@@ -113,10 +108,7 @@ class QuantitySkew(Split):
         alpha: concentration, above 0: small values make few peers hold most examples.
     """
 
-    alpha: float = 0.5
-
-    def __post_init__(self) -> None:
-        validation.positive("alpha", self.alpha, "0.5 is common")
+    alpha: float = option(0.5, validation.positive, "0.5 is common")
 
     def shares(self, labels: NDArray, peers: int, generator: np.random.Generator) -> list[NDArray]:
         shares = generator.dirichlet(np.full(peers, self.alpha))

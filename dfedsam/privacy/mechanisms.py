@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from dfedsam.communication.kernels import WeightRows, accumulate
 from dfedsam.errors import OptionError
+from dfedsam.options import option
 from dfedsam.privacy.accounting import epsilon
 from dfedsam.privacy.base import MessagePrivacy, ScalarPrivacy
 from dfedsam.privacy.network import correlated_leak, zero_sum_leak
@@ -87,11 +88,7 @@ class Decor(MessagePrivacy):
         ratio: σ_c/σ, at least 0.
     """
 
-    ratio: float = 5.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        at_least("ratio", self.ratio, 0)
+    ratio: float = option(5.0, at_least, 0)
 
     def check(self, topology: Topology, algorithm: Algorithm) -> None:
         super().check(topology, algorithm)

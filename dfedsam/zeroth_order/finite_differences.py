@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from dfedsam.context import Oracle
 from dfedsam.objectives.base import Problem
+from dfedsam.options import option
 from dfedsam.random import RandomStream
 from dfedsam.validation import one_of, positive, whole_number
 from dfedsam.zeroth_order.base import MOST_QUERIES, Estimator
@@ -43,18 +44,13 @@ class RandomDirections(Estimator):
         shared: all peers use the same directions, as a flood with a robust rule needs.
     """
 
-    directions: int = 4
-    mu: float = 1e-3
-    distribution: Distribution = "rademacher"
+    directions: int = option(4, whole_number, 1, most=MOST_QUERIES)
+    mu: float = option(1e-3, positive)
+    distribution: Distribution = option("rademacher", one_of, get_args(Distribution))
     control_variate: bool = False
     shared: bool = False
 
     releases_scalars: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        whole_number("directions", self.directions, 1, most=MOST_QUERIES)
-        positive("mu", self.mu)
-        one_of("distribution", self.distribution, get_args(Distribution))
 
     @abstractmethod
     def derivatives(self, oracle: Oracle, x: NDArray, u: NDArray) -> NDArray:
@@ -174,10 +170,7 @@ class CoordinateWise(Estimator):
         mu: μ, the step along a coordinate, in units of x, above 0.
     """
 
-    mu: float = 1e-3
-
-    def __post_init__(self) -> None:
-        positive("mu", self.mu)
+    mu: float = option(1e-3, positive)
 
     def queries(self, dim: int) -> int:
         return 2 * dim

@@ -10,6 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from dfedsam.errors import OptionError
 from dfedsam.objectives.base import Problem
+from dfedsam.options import option
 from dfedsam.random import RandomStream
 from dfedsam.validation import whole_number
 from dfedsam.zeroth_order.directions import Distribution, directions
@@ -36,14 +37,12 @@ class LOZO(TwoPoint):
     public_name = "lozo"
 
     distribution: Distribution = "gaussian"
-    columns: int = 1
-    rank: int = 2
-    keep: int = 50
+    columns: int = option(1, whole_number, 1)
+    rank: int = option(2, whole_number, 1)
+    keep: int = option(50, whole_number, 1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for option in ("columns", "rank", "keep"):
-            whole_number(option, getattr(self, option), 1)
         if self.distribution not in ("rademacher", "gaussian"):
             raise OptionError("distribution", self.distribution, "must be rademacher or gaussian")
 

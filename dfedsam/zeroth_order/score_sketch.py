@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dfedsam.context import Oracle
 from dfedsam.errors import OptionError
 from dfedsam.objectives.base import Problem
+from dfedsam.options import option
 from dfedsam.registry import public_name
 from dfedsam.validation import positive, whole_number
 from dfedsam.zeroth_order.base import MOST_QUERIES, Estimator
@@ -61,12 +62,8 @@ class ScoreSketch(Estimator):
 
     repeats_directions: ClassVar[bool] = False
 
-    directions: int = 4
-    mu: float = 1e-3
-
-    def __post_init__(self) -> None:
-        whole_number("directions", self.directions, 1, most=MOST_QUERIES)
-        positive("mu", self.mu)
+    directions: int = option(4, whole_number, 1, most=MOST_QUERIES)
+    mu: float = option(1e-3, positive)
 
     def check(self, problem: Problem) -> None:
         super().check(problem)
@@ -148,11 +145,7 @@ class GaussNewton(ScoreSketch):
         damping: λ, in units of the mean curvature, above 0. A large one turns p to the gradient, of length ‖Jᵀr‖/λc.
     """
 
-    damping: float = 10.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        positive("damping", self.damping)
+    damping: float = option(10.0, positive)
 
     def estimate(
         self, oracle: Oracle, x: NDArray, state: ScoreSketchState, purpose: str

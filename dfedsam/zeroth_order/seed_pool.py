@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from dfedsam.options import option
 from dfedsam.random import RandomStream
 from dfedsam.validation import whole_number
 from dfedsam.zeroth_order.base import MOST_QUERIES
@@ -30,11 +31,7 @@ class FedKSeed(TwoPoint):
 
     public_name = "fedkseed"
 
-    seeds: int = 1024
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        whole_number("seeds", self.seeds, 1, most=MOST_QUERIES)
+    seeds: int = option(1024, whole_number, 1, most=MOST_QUERIES)
 
     def own_directions(self, stream: RandomStream, dim: int, dtype: DTypeLike) -> NDArray:
         chosen = stream.integers(np.full(len(stream.peers), self.seeds), self.directions)

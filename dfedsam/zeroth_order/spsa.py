@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from dfedsam.context import Oracle
+from dfedsam.options import option
 from dfedsam.random import RandomStream
 from dfedsam.validation import at_least, positive, whole_number
 from dfedsam.zeroth_order.base import MOST_QUERIES, Estimator
@@ -32,14 +33,9 @@ class SPSA(Estimator):
         gamma: γ ≥ 0, decay exponent of the step; 0 keeps it constant.
     """
 
-    samples: int = 5
-    c: float = 0.01
-    gamma: float = 0.1
-
-    def __post_init__(self) -> None:
-        whole_number("samples", self.samples, 1, most=MOST_QUERIES)
-        positive("c", self.c)
-        at_least("gamma", self.gamma, 0)
+    samples: int = option(5, whole_number, 1, most=MOST_QUERIES)
+    c: float = option(0.01, positive)
+    gamma: float = option(0.1, at_least, 0)
 
     def queries(self, dim: int) -> int:
         return 2 * self.samples

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from dfedsam.context import Oracle
 from dfedsam.errors import OptionError
+from dfedsam.options import option
 from dfedsam.validation import positive
 from dfedsam.zeroth_order.directions import Distribution
 from dfedsam.zeroth_order.finite_differences import TwoPoint, losses_on_both_sides
@@ -32,11 +33,10 @@ class Tilted(TwoPoint):
 
     mu: float = 0.05
     distribution: Distribution = "gaussian"
-    tilt: float = 1.0
+    tilt: float = option(1.0, positive)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        positive("tilt", self.tilt)
         if self.control_variate:
             rule = "must be false, since tilted differences are not those of a gradient"
             raise OptionError("control_variate", True, rule)

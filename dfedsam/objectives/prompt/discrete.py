@@ -16,6 +16,7 @@ from dfedsam.blackbox.inputs import TaskSpec
 from dfedsam.errors import OptionError
 from dfedsam.objectives.categorical import Candidates, Categorical, Form
 from dfedsam.objectives.prompt.parameters import PromptMap, PromptParameters
+from dfedsam.options import option
 from dfedsam.random import generator
 
 if TYPE_CHECKING:
@@ -47,12 +48,8 @@ class DiscretePrompt(PromptParameters):
     """
 
     candidates: str = _FREQUENT
-    count: int = 200
-    form: Form = "probabilities"
-
-    def __post_init__(self) -> None:
-        validation.whole_number("count", self.count, 2)
-        validation.one_of("form", self.form, get_args(Form))
+    count: int = option(200, validation.whole_number, 2)
+    form: Form = option("probabilities", validation.one_of, get_args(Form))
 
     soft: ClassVar[bool] = False
 
