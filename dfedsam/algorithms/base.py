@@ -19,7 +19,7 @@ from dfedsam.theory import LocalSGD
 from dfedsam.topologies import Topology
 
 if TYPE_CHECKING:
-    from dfedsam.blackbox.inputs import Bill
+    from dfedsam.blackbox.base import Bill
 
 _ROUNDS_AHEAD = 64  # checked for absent peers before a run; a later absence ends it
 GossipKind = Literal["compressed", "push_sum", "biased"]

@@ -17,7 +17,7 @@ from dfedsam.context import RoundContext
 from dfedsam.objectives.base import Problem
 
 if TYPE_CHECKING:
-    from dfedsam.clock.meetings import Meetings
+    from dfedsam.clock.asynchronous import Meetings
 
 
 @dataclass(kw_only=True)

@@ -21,7 +21,7 @@ from dfedsam.state import rows_of, set_rows
 from dfedsam.validation import whole_number
 
 if TYPE_CHECKING:
-    from dfedsam.blackbox.inputs import Bill
+    from dfedsam.blackbox.base import Bill
 
 _KINDS = 5  # of edits: replace, insert, delete, swap, and cross with another prompt of the population
 _READ = 10_000  # characters of an editor's answer

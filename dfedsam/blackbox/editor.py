@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dfedsam import validation
-from dfedsam.blackbox.inputs import Bill
-from dfedsam.blackbox.service_config import ServiceConfig
+from dfedsam.blackbox.base import Bill
+from dfedsam.blackbox.configs import ServiceConfig
 from dfedsam.errors import BudgetExceeded, OptionError, RunError
 from dfedsam.options import Options, option
+from dfedsam.validation import at_least, whole_number
 
 if TYPE_CHECKING:
     from dfedsam.blackbox.service import Service
@@ -45,7 +45,7 @@ class Editor(Options, ABC):
         rewrites: children that it writes in each local step, in place of random edits, at least 1.
     """
 
-    rewrites: int = option(1, validation.whole_number, 1)
+    rewrites: int = option(1, whole_number, 1)
 
     @property
     def has_budget(self) -> bool:
@@ -90,8 +90,8 @@ class ChatEditor(Editor, ServiceConfig):
         "Rewrite this prompt in other words, about as long. Answer with the new prompt alone, without quotes.\n\n"
         "{prompt}"
     )
-    temperature: float = option(1.0, validation.at_least, 0)
-    max_tokens: int = option(64, validation.whole_number, 1)
+    temperature: float = option(1.0, at_least, 0)
+    max_tokens: int = option(64, whole_number, 1)
 
     def __post_init__(self) -> None:
         super().__post_init__()

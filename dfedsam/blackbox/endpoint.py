@@ -11,9 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dfedsam.blackbox.base import BlackBox, mean_over_examples
+from dfedsam.blackbox.base import Bill, BlackBox, TaskSpec, Usage, mean_over_examples
 from dfedsam.blackbox.client import EndpointError
-from dfedsam.blackbox.inputs import Bill, TaskSpec, Usage
 from dfedsam.blackbox.language_model import HOW_TO_USE
 from dfedsam.blackbox.local import embedding_std, pairs
 from dfedsam.blackbox.model_parts import load_embeddings, load_tokenizer

@@ -6,10 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
-from dfedsam.blackbox.base import BlackBox
-from dfedsam.blackbox.configs import TemplatedConfig
-from dfedsam.blackbox.inputs import TaskSpec
-from dfedsam.blackbox.service_config import ServiceConfig
+from dfedsam.blackbox.base import BlackBox, TaskSpec
+from dfedsam.blackbox.configs import ServiceConfig, TemplatedConfig
 from dfedsam.blackbox.templates import Template
 from dfedsam.errors import OptionError
 from dfedsam.options import option

@@ -8,12 +8,14 @@ import weakref
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dfedsam.blackbox.client import Client, PassingError, RefusedError
 from dfedsam.blackbox.response_cache import ResponseCache
-from dfedsam.blackbox.service_config import ServiceConfig
 from dfedsam.whole_files import cache_folder
+
+if TYPE_CHECKING:
+    from dfedsam.blackbox.configs import ServiceConfig
 
 T = TypeVar("T")
 Body = dict[str, Any]

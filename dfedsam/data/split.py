@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam import validation
 from dfedsam.options import Options, option
+from dfedsam.validation import positive, whole_number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class Split(Options, ABC):
         Raises:
             ValueError: if there are fewer than peers · min_examples examples.
         """
-        validation.whole_number("min_examples", min_examples, 1)
+        whole_number("min_examples", min_examples, 1)
         if peers * min_examples > len(labels):
             raise ValueError(
                 f"min_examples is {min_examples}: {peers} peers with {min_examples} each need {peers * min_examples} "
@@ -68,7 +68,7 @@ class Dirichlet(Split):
         alpha: concentration, above 0: 0.1 gives most peers one or two classes, 100 is almost IID.
     """
 
-    alpha: float = option(0.3, validation.positive, "0.3 and 0.6 are common")
+    alpha: float = option(0.3, positive, "0.3 and 0.6 are common")
 
     def shares(self, labels: NDArray, peers: int, generator: np.random.Generator) -> list[NDArray]:
         parts: list[list[NDArray]] = [[] for _ in range(peers)]
@@ -91,7 +91,7 @@ class Shards(Split):
         per_peer: shards per peer, at least 1; roughly an upper bound of a peer's number of classes.
     """
 
-    per_peer: int = option(2, validation.whole_number, 1)
+    per_peer: int = option(2, whole_number, 1)
 
     def shares(self, labels: NDArray, peers: int, generator: np.random.Generator) -> list[NDArray]:
         order = generator.permutation(len(labels))
@@ -108,7 +108,7 @@ class QuantitySkew(Split):
         alpha: concentration, above 0: small values make few peers hold most examples.
     """
 
-    alpha: float = option(0.5, validation.positive, "0.5 is common")
+    alpha: float = option(0.5, positive, "0.5 is common")
 
     def shares(self, labels: NDArray, peers: int, generator: np.random.Generator) -> list[NDArray]:
         shares = generator.dirichlet(np.full(peers, self.alpha))

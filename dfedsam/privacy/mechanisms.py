@@ -11,9 +11,8 @@ from numpy.typing import DTypeLike, NDArray
 from dfedsam.communication.kernels import WeightRows, accumulate
 from dfedsam.errors import OptionError
 from dfedsam.options import option
-from dfedsam.privacy.accounting import epsilon
+from dfedsam.privacy.accounting import correlated_leak, epsilon, zero_sum_leak
 from dfedsam.privacy.base import MessagePrivacy, ScalarPrivacy
-from dfedsam.privacy.network import correlated_leak, zero_sum_leak
 from dfedsam.registry import public_name
 from dfedsam.validation import at_least
 

@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from dfedsam import validation
-from dfedsam.blackbox.base import BlackBox
-from dfedsam.blackbox.inputs import TaskSpec
+from dfedsam.blackbox.base import BlackBox, TaskSpec
 from dfedsam.errors import OptionError
 from dfedsam.objectives.prompt.parameters import PromptMap, RandomProjection
 from dfedsam.options import option
 from dfedsam.random import generator
+from dfedsam.validation import whole_number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +37,7 @@ class PromptGenerator(RandomProjection):
         distribution: distribution of A's entries: "normal", "uniform" or "orthonormal".
     """
 
-    hidden: int = option(8, validation.whole_number, 1)
+    hidden: int = option(8, whole_number, 1)
     dim: int = 32
     encoder: str = "sentence-transformers/all-MiniLM-L6-v2"
 

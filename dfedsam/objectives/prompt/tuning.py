@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from dfedsam.blackbox import BlackBoxConfig, DualEncoderConfig
-from dfedsam.blackbox.inputs import TaskSpec
+from dfedsam.blackbox.base import TaskSpec
 from dfedsam.data import docstring_topics, files
 from dfedsam.data.examples import Examples, held_out, limited, perturbed
 from dfedsam.data.split import Dirichlet, Split
