@@ -48,8 +48,8 @@ class Asynchronous(LocalSteps):
             raise OptionError("algorithm", name, rule, "choose another topology, such as ring")
 
     def queries_per_waking(self, problem: Problem) -> float:
-        estimates = 2 if self.rho and self.perturbation in ("own", "same") else 1
-        return self.estimator.queries(problem.dim) * estimates * self.local_steps * problem.queries_per_loss
+        estimates = self.estimates_per_step * self.local_steps
+        return self.estimator.queries(problem.dim) * estimates * problem.queries_per_loss
 
     def displacements(
         self, x: NDArray, state: LocalState, rows: NDArray[np.intp], context: RoundContext, wave: int
@@ -102,10 +102,8 @@ class ADSGD(Asynchronous):
     local_steps: int = 1
 
     def init(self, x: NDArray, problem: Problem) -> MailboxState:
-        momentum = np.zeros_like(x) if self.momentum and self.keep_momentum else None
-        kept, versions = np.zeros((len(x), 1, x.shape[1]), x.dtype), np.full((len(x), 1), -1)
-        estimator = self.estimator.init(x, problem)
-        return MailboxState(x=x, estimator=estimator, momentum=momentum, kept=kept, versions=versions)
+        kept, versions = np.zeros_like(x)[:, None], np.full((len(x), 1), -1)
+        return MailboxState(**self.initial_fields(x, problem), kept=kept, versions=versions)
 
     def round(self, state: MailboxState, context: RoundContext) -> MailboxState:
         rows = Versions(state.x, state.kept, state.versions, context)
@@ -185,8 +183,8 @@ class DivShare(Asynchronous):
         return self.fragments, self.recipients or usual
 
     def init(self, x: NDArray, problem: Problem) -> FragmentState:
-        fields = self.initial_fields(x, problem) | {"sent": x.copy(), "kept": np.zeros_like(x)[:, None]}
-        return FragmentState(**fields, versions=np.full((len(x), 1), -1))
+        kept, versions = np.zeros_like(x)[:, None], np.full((len(x), 1), -1)
+        return FragmentState(**self.initial_fields(x, problem), kept=kept, versions=versions, sent=x.copy())
 
     def round(self, state: FragmentState, context: RoundContext) -> FragmentState:
         rows = Versions(state.sent, state.kept, state.versions, context)

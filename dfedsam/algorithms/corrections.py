@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.algorithms.gradient_method import GossipOneGradient, GradientMethod, GradientState
+from dfedsam.algorithms.base import Algorithm
+from dfedsam.algorithms.gradient_method import GossipOneGradient, GradientState
 from dfedsam.algorithms.local_steps import GossipLocalSteps, LocalState
 from dfedsam.context import RoundContext
-from dfedsam.gossip import Gossip
+from dfedsam.gossip import Gossip, Plain
 from dfedsam.gossip.channel import Channel
 from dfedsam.objectives.base import Problem
 from dfedsam.options import option
@@ -44,6 +45,7 @@ class Corrected(GossipOneGradient):
 
     needs_symmetric = True
     refused_gossip = frozenset({"compressed", "biased"})
+    mixes = "x − η g + c"
 
     def init(self, x: NDArray, problem: Problem) -> CorrectionState:
         return CorrectionState(**self.initial_fields(x, problem), correction=np.zeros(x.shape))
@@ -62,7 +64,32 @@ class Corrected(GossipOneGradient):
 
 
 @dataclass(frozen=True, kw_only=True)
-class D2(Corrected):
+class ExactDiffusion(Algorithm):
+    """Shared by D² and LED, which mix with (I + W)/2 where W may have an eigenvalue of −1/3 or less."""
+
+    gossip: Gossip = Plain()
+
+    def laziness(self, W: csr_array) -> float:
+        """The share of W z − z by which z moves: 1, or ½."""
+        smallest = self.gossip.smallest_multiplier(W)
+        return 0.5 if smallest is None or smallest <= _LIMIT else 1.0
+
+    def note(self, topology: Topology) -> str | None:
+        """Whether W is made lazy, and why."""
+        W, note = topology.weights(0), super().note(topology)
+        if self.laziness(W) == 1:
+            return note
+        smallest = self.gossip.smallest_multiplier(W)
+        if smallest is None:
+            why = f"that of the gossip {public_name(self.gossip)} is unknown"
+        else:
+            why = f"this one may be {smallest:.3f}".replace("-", "−")
+        lazy = f"{type(self).__name__} mixes with (I + W)/2: it needs a smallest eigenvalue above −1/3, and {why}"
+        return f"{lazy}; {note}" if note else lazy
+
+
+@dataclass(frozen=True, kw_only=True)
+class D2(ExactDiffusion, Corrected):
     """z = x − η g + c, x ← W z, c ← c + W z − z: D², also known as exact diffusion.
 
     With ψ = x − η g this is x ← W (ψ + x − ψ of the round before). It needs λ_min > −1/3; a W (or a polynomial of it)
@@ -71,36 +98,10 @@ class D2(Corrected):
     learning", which takes (I + W)/2 always.
     """
 
-    mixes = "x − η g + c"
-
-    def note(self, topology: Topology) -> str | None:
-        """Whether W is made lazy, and why."""
-        return "; ".join(filter(None, [lazy_note(self, topology), super().note(topology)])) or None
-
     def round(self, state: CorrectionState, context: RoundContext) -> CorrectionState:
         z = self.step(state, context)
-        self.mix(state, z, context.channel(z), laziness(self.gossip, context.weights))
+        self.mix(state, z, context.channel(z), self.laziness(context.weights))
         return state
-
-
-def laziness(gossip: Gossip, W: csr_array) -> float:
-    """The share of W z − z by which exact diffusion mixes: 1, or ½ if W may have an eigenvalue of −1/3 or less."""
-    smallest = gossip.smallest_multiplier(W)
-    return 0.5 if smallest is None or smallest <= _LIMIT else 1.0
-
-
-def lazy_note(algorithm: GradientMethod, topology: Topology) -> str | None:
-    """Whether W is made lazy, and why."""
-    gossip = algorithm.gossip_of_x()
-    if gossip is None or laziness(gossip, topology.weights(0)) == 1:
-        return None
-    smallest = gossip.smallest_multiplier(topology.weights(0))
-    if smallest is None:
-        why = f"that of the gossip {public_name(gossip)} is unknown"
-    else:
-        why = f"this one may be {smallest:.3f}".replace("-", "−")
-    name = type(algorithm).__name__
-    return f"{name} mixes with (I + W)/2: it needs a smallest eigenvalue above −1/3, and {why}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,8 +117,6 @@ class NIDS(Corrected):
     """
 
     public_name = "nids"
-    mixes = "x − η g + c"
-
     gamma: float = option(0.5, share)
 
     def round(self, state: CorrectionState, context: RoundContext) -> CorrectionState:
@@ -143,7 +142,6 @@ class ProxSkip(Corrected):
         gamma: γ, above 0 and at most 1/2; of a W with eigenvalues of 0 and more, at most 1.
     """
 
-    mixes = "x − η g + c"
     irregular = True
 
     probability: float = option(0.2, share)
@@ -246,7 +244,7 @@ class KGT(GossipLocalSteps):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LED(GossipLocalSteps):
+class LED(ExactDiffusion, GossipLocalSteps):
     """K times φ ← φ − η g − β y from φ = x; then x = W φ and y ← y + φ − W φ: local exact diffusion.
 
     With K = 1 and β = 1 this is D². With exact gradients the peers reach the optimum, whatever their data. A W that may
@@ -267,9 +265,6 @@ class LED(GossipLocalSteps):
 
     dual_lr: float | None = option(None, positive, "omit it for 1/K")
 
-    def note(self, topology: Topology) -> str | None:
-        return "; ".join(filter(None, [lazy_note(self, topology), super().note(topology)])) or None
-
     def init(self, x: NDArray, problem: Problem) -> CorrectedLocalState:
         return CorrectedLocalState(**self.initial_fields(x, problem), correction=np.zeros(x.shape))
 
@@ -278,7 +273,7 @@ class LED(GossipLocalSteps):
         scale = (1 / self.local_steps if self.dual_lr is None else self.dual_lr) / self.rate(context.round)
         self.local_phase(state, context, correction=lambda _, rows: -scale * c[rows])
         difference, state.gossip = self.gossip.difference(state.x, state.gossip, context.channel(state.x))
-        difference *= laziness(self.gossip, context.weights)
+        difference *= self.laziness(context.weights)
         state.x = (state.x + difference).astype(state.x.dtype)
         c += difference
         return state

@@ -71,10 +71,14 @@ class Lead(GradientMethod):
 
     def check_problem(self, problem: Problem) -> None:
         super().check_problem(problem)
-        self._check_compressor(problem.dim)
+        with options_within("algorithm.compressor"):
+            self.compressor.check(problem.dim)
+        if self.compressor.variance(problem.dim) is None:
+            rule = "must be unbiased, so that the difference to send goes to zero"
+            hint = "choose block_quantizer, qsgd with unbiased true, or none"
+            raise OptionError("algorithm.compressor", public_name(self.compressor), rule, hint)
 
     def init(self, x: NDArray, problem: Problem) -> LeadState:
-        self._check_compressor(x.shape[1])
         return LeadState(
             x=x,
             estimator=self.estimator.init(x, problem),
@@ -113,11 +117,3 @@ class Lead(GradientMethod):
         step = CompressedStep(source, h, change, growth, alpha, target_scale=-1.0, finish=finish)
         step.run(self.compressor, channel.step(0))
         return total
-
-    def _check_compressor(self, dim: int) -> None:
-        with options_within("algorithm.compressor"):
-            self.compressor.check(dim)
-        if self.compressor.variance(dim) is None:
-            rule = "must be unbiased, so that the difference to send goes to zero"
-            hint = "choose block_quantizer, qsgd with unbiased true, or none"
-            raise OptionError("algorithm.compressor", public_name(self.compressor), rule, hint)

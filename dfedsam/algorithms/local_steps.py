@@ -82,6 +82,11 @@ class LocalSteps(GradientMethod):
             rule = f"needs the same directions twice, but the estimator {estimator} draws new ones each time"
             raise OptionError("perturbation", "same", rule, "choose momentum")
 
+    @property
+    def estimates_per_step(self) -> int:
+        """Estimates of a local step: one, or two where SAM's perturbation needs one of its own."""
+        return 2 if self.rho and self.perturbation in ("own", "same") else 1
+
     def init(self, x: NDArray, problem: Problem) -> LocalState:
         return LocalState(**self.initial_fields(x, problem))
 
@@ -195,12 +200,11 @@ class GossipLocalSteps(LocalSteps):
         return state
 
     def estimates(self) -> tuple[int, int] | None:
-        twice = self.rho > 0 and self.perturbation in ("own", "same")
-        return (self.local_steps, 2 if twice else 1) if self.replayable else None
+        return (self.local_steps, self.estimates_per_step) if self.replayable else None
 
     def local_sgd(self) -> LocalSGD | None:
         plain = self.replayable and self.lr_schedule == "constant" and not (self.momentum or self.weight_decay)
-        if not plain or (self.rho and self.perturbation not in ("own", "same")):
+        if not plain or (self.rho and self.estimates_per_step == 1):
             return None
         return LocalSGD(lr=self.lr, steps=self.local_steps, estimator=self.estimator, rho=self.rho)
 

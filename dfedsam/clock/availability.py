@@ -16,8 +16,9 @@ from dfedsam.options import Options, option
 from dfedsam.random import generator
 from dfedsam.validation import between, share, whole_number
 
-_BLOCK = 1 << 44  # microseconds: the times of peer i are numbered from i · _BLOCK
-NEVER = _BLOCK >> 1
+BLOCK = 1 << 44
+"""Microseconds, above the span of a period or round: the times of peer i are numbered from i · BLOCK."""
+NEVER = BLOCK >> 1
 """When a peer that has left for good comes back: after 100 days, later than any run ends."""
 _LONGEST = 8e6  # seconds of a period
 
@@ -41,10 +42,10 @@ class Presence:
             np.append(time, np.full_like(always, most)) for time, most in zip(ends, (0, self._period), strict=True)
         )
         some = start < end
-        self._starts, self._ends = _merged(*(peers[some] * _BLOCK + time[some] for time in (start, end)))
+        self._starts, self._ends = _merged(*(peers[some] * BLOCK + time[some] for time in (start, end)))
         self._first = np.full(n, NEVER)  # of each peer's intervals
-        who = self._starts // _BLOCK
-        self._first[who[::-1]] = self._starts[::-1] % _BLOCK
+        who = self._starts // BLOCK
+        self._first[who[::-1]] = self._starts[::-1] % BLOCK
 
     def at(self, peers: NDArray[np.intp], times: Microseconds) -> NDArray[np.bool_]:
         """Whether each of some peers is present at its time, in microseconds."""
@@ -53,17 +54,17 @@ class Presence:
     def next(self, peers: NDArray[np.intp], times: Microseconds) -> Microseconds:
         """When each of some peers is next present: its time itself if it is; `NEVER` or later if it never is again."""
         cycle, place = np.divmod(times, self._period) if self._repeats else (0, np.minimum(times, self._period - 1))
-        index = np.searchsorted(self._ends, peers * _BLOCK + place, side="right")  # the first interval that ends later
+        index = np.searchsorted(self._ends, peers * BLOCK + place, side="right")  # the first interval that ends later
         start = self._starts[np.minimum(index, len(self._starts) - 1)]
-        same = (index < len(self._starts)) & (start // _BLOCK == peers)
-        wait = np.maximum(start % _BLOCK - place, 0)
+        same = (index < len(self._starts)) & (start // BLOCK == peers)
+        wait = np.maximum(start % BLOCK - place, 0)
         back = (cycle + 1) * self._period + self._first[peers] if self._repeats else NEVER
         back = np.maximum(np.where(self._first[peers] == NEVER, NEVER, back), times + 1)
         return np.where(same, times + wait, back)
 
     def deserted(self) -> float | None:
         """The first second at which no peer is present; None: there is always one."""
-        starts, ends = _merged(self._starts % _BLOCK, self._ends % _BLOCK)
+        starts, ends = _merged(self._starts % BLOCK, self._ends % BLOCK)
         if starts[0] > 0:
             return 0.0
         return None if ends[0] >= self._period else float(ends[0] / 1e6)

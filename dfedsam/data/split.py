@@ -74,11 +74,9 @@ class Dirichlet(Split):
         parts: list[list[NDArray]] = [[] for _ in range(peers)]
         for label in np.unique(labels):
             members = generator.permutation(np.flatnonzero(labels == label))
-            shares = generator.dirichlet(np.full(peers, self.alpha))
-            if not np.isclose(shares.sum(), 1):  # a tiny alpha underflows: its limit gives all to one peer
-                shares = np.eye(peers)[generator.integers(peers)]
-            ends = np.rint(np.cumsum(shares)[:-1] * len(members)).astype(np.int64)
-            for part, piece in zip(parts, np.split(members, ends), strict=True):
+            for part, piece in zip(
+                parts, np.split(members, _ends(peers, self.alpha, len(members), generator)), strict=True
+            ):
                 part.append(piece)
         return [np.concatenate(part) for part in parts]
 
@@ -111,8 +109,13 @@ class QuantitySkew(Split):
     alpha: float = option(0.5, positive, "0.5 is common")
 
     def shares(self, labels: NDArray, peers: int, generator: np.random.Generator) -> list[NDArray]:
-        shares = generator.dirichlet(np.full(peers, self.alpha))
-        if not np.isclose(shares.sum(), 1):
-            shares = np.eye(peers)[generator.integers(peers)]
-        ends = np.rint(np.cumsum(shares)[:-1] * len(labels)).astype(np.int64)
+        ends = _ends(peers, self.alpha, len(labels), generator)
         return np.split(generator.permutation(len(labels)), ends)
+
+
+def _ends(peers: int, alpha: float, count: int, generator: np.random.Generator) -> NDArray[np.int64]:
+    """Where parts of `count` examples in drawn proportions end, but for the last, shape (peers − 1,)."""
+    shares = generator.dirichlet(np.full(peers, alpha))
+    if not np.isclose(shares.sum(), 1):  # a tiny alpha underflows: its limit gives all to one peer
+        shares = np.eye(peers)[generator.integers(peers)]
+    return np.rint(np.cumsum(shares)[:-1] * count).astype(np.int64)

@@ -154,11 +154,16 @@ class OneSided(RandomDirections):
         return self.directions + 1
 
     def derivatives(self, oracle: Oracle, x: NDArray, u: NDArray) -> NDArray:
-        candidates = np.empty((len(x), self.directions + 1, x.shape[1]), x.dtype)
-        np.multiply(u, self.mu, out=candidates[:, 1:])
-        candidates[:, 0] = 0
-        candidates += x[:, None]
-        return oracle.slopes(candidates, slice(1, None), slice(1), self.mu)
+        return oracle.slopes(one_side(x, u, self.mu), slice(1, None), slice(1), self.mu)
+
+
+def one_side(x: NDArray, u: NDArray, mu: float) -> NDArray:
+    """The candidates x, and then x + μu, shape (p, q + 1, dim), for x (p, dim) and u (p, q, dim)."""
+    candidates = np.empty((len(x), u.shape[1] + 1, x.shape[1]), x.dtype)
+    np.multiply(u, mu, out=candidates[:, 1:])
+    candidates[:, 0] = 0
+    candidates += x[:, None]
+    return candidates
 
 
 @dataclass(frozen=True, kw_only=True)

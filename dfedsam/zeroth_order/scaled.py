@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -38,9 +37,6 @@ class Rescaled(Estimator):
 
     def queries(self, dim: int) -> int:
         return self.estimator.queries(dim)
-
-    @abstractmethod
-    def estimate(self, oracle: Oracle, x: NDArray, state: Any, purpose: str) -> tuple[NDArray, Any]: ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ from dfedsam.registry import public_name
 from dfedsam.validation import positive, whole_number
 from dfedsam.zeroth_order.base import MOST_QUERIES, Estimator
 from dfedsam.zeroth_order.directions import directions_without_replacement, remaining
+from dfedsam.zeroth_order.finite_differences import one_side
 
 
 @dataclass
@@ -101,11 +102,7 @@ class ScoreSketch(Estimator):
     ) -> tuple[NDArray, NDArray, NDArray]:
         """The next directions u (p, q, dim), s(x) (p, scores), and what the sketch lacks along u: (p, q, scores)."""
         u = directions_without_replacement(oracle.random(purpose), state.position, self.directions, x.shape[1], x.dtype)
-        candidates = np.empty((len(x), self.directions + 1, x.shape[1]), x.dtype)
-        np.multiply(u, self.mu, out=candidates[:, 1:])
-        candidates[:, 0] = 0
-        candidates += x[:, None]
-        scores = oracle.scores(candidates)
+        scores = oracle.scores(one_side(x, u, self.mu))
         residual = (scores[:, 1:] - scores[:, :1]) / x.dtype.type(self.mu)
         residual -= np.matmul(u, state.jacobian.swapaxes(1, 2))
         return u, scores[:, 0], residual
