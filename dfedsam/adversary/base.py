@@ -122,7 +122,7 @@ class Adversary(Options, ABC):
         """
 
     def forge_scalars(self, scalars: NDArray, attackers: NDArray[np.bool_], stream: RandomStream) -> NDArray:
-        """The attackers' scalars, (f, c), which all peers receive alike, from those of all peers (n, c).
+        """The attackers' scalars, (f, c) or what broadcasts to it, the same for all, from those of all peers (n, c).
 
         Args:
             scalars: what every peer, attackers included, found honestly.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from dfedsam.blackbox.base import Bill
 from dfedsam.blackbox.configs import ServiceConfig
+from dfedsam.blackbox.templates import FIELD
 from dfedsam.errors import BudgetExceeded, OptionError, RunError
 from dfedsam.options import Options, option
 from dfedsam.validation import at_least, whole_number
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from dfedsam.blackbox.service import Service
 
 Length = Callable[[str], int]
-_FIELDS = re.compile(r"\{[^{}]*\}")
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ class ChatEditor(Editor, ServiceConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        fields = _FIELDS.findall(self.instruction)
+        fields = FIELD.findall(self.instruction)
         if fields.count("{prompt}") != 1 or set(fields) - {"{prompt}", "{other}"}:
             rule = "must have {prompt} once, and no other field than {other}"
             raise OptionError("instruction", self.instruction, rule)
@@ -112,7 +111,7 @@ class ChatEditor(Editor, ServiceConfig):
             body: dict[str, Any] = {"model": self.model, "messages": [{"role": "user", "content": said}]}
             body |= {"temperature": self.temperature, "max_tokens": self.max_tokens}
             body |= {"seed": drafts[i].seed} if self.temperature else {}
-            key = self._service.key([self._service.url, "rewrite", body])
+            key = self._service.cache.key([self._service.url, "rewrite", body])
             tokens = self.tokens(drafts[i], length)
             return self._service.answer(key, "/chat/completions", lambda: body, tokens, message)
 
@@ -131,7 +130,7 @@ class ChatEditor(Editor, ServiceConfig):
 
     def _message(self, draft: Draft) -> str:
         texts = {"{prompt}": draft.prompt, "{other}": draft.other}
-        return _FIELDS.sub(lambda field: texts[field[0]], self.instruction)
+        return FIELD.sub(lambda field: texts[field[0]], self.instruction)
 
     @cached_property
     def _service(self) -> Service:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
 from dfedsam.blackbox.base import BlackBox, TaskSpec
 from dfedsam.blackbox.configs import ServiceConfig, TemplatedConfig
-from dfedsam.blackbox.templates import Template
+from dfedsam.blackbox.templates import FIELD, Template
 from dfedsam.errors import OptionError
 from dfedsam.options import option
 from dfedsam.validation import one_of, whole_number
 
 EndpointProtocol = Literal["completions", "chat", "labels"]
-_FIELDS = re.compile(r"\{[^{}]*\}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +57,7 @@ class EndpointConfig(TemplatedConfig, ServiceConfig):
         if self.whole_words and self.protocol != "completions":
             rule = f"must be off with the protocol {self.protocol}, whose answers cannot be begun for the model"
             raise OptionError("whole_words", True, rule, "choose completions")
-        fields = set(_FIELDS.findall(self.system)) - {"{words}", "{prompt}"}
+        fields = set(FIELD.findall(self.system)) - {"{words}", "{prompt}"}
         if fields or self.system.count("{prompt}") > 1:
             rule = "must have no other fields than {words} and, once, {prompt}"
             raise OptionError("system", self.system, rule)

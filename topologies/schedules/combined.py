@@ -18,6 +18,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
+from dfedsam.topologies.graphs.helpers import checked_seed
 from dfedsam.topologies.make import Spec, called, make
 from dfedsam.topologies.matrices import union
 from dfedsam.topologies.schedule import LONGEST, common_period, generator, levels
@@ -25,7 +26,6 @@ from dfedsam.topologies.spectra.contraction import contraction_of
 from dfedsam.topologies.topology import Sums, Topology, refuse_handover
 from dfedsam.validation import as_probabilities, between, whole_number
 
-_SEED = "give 0 or more"
 _SAMPLED = 64  # rounds of a random schedule over which its messages are counted
 
 
@@ -41,7 +41,7 @@ def round_robin(n: int, topologies: Sequence[Spec], seed: int = 0) -> Topology:
             kind are drawn differently, unless they set their own seeds.
         seed: at least 0.
     """
-    return RoundRobin(_make_all(n, topologies, whole_number("seed", seed, 0, _SEED)))
+    return RoundRobin(_make_all(n, topologies, checked_seed(seed)))
 
 
 def random_choice(
@@ -55,7 +55,7 @@ def random_choice(
         probabilities: one for each, in [0, 1], together 1; None draws all with equal probability.
         seed: at least 0.
     """
-    seed = whole_number("seed", seed, 0, _SEED)
+    seed = checked_seed(seed)
     inner = _make_all(n, topologies, seed)
     chances = as_probabilities("probabilities", probabilities, len(inner), "topology")
     return RandomChoice(inner, chances, seed)
@@ -174,8 +174,8 @@ def final_merge(n: int, topology: Spec = "ring", rounds: int = 100, seed: int = 
         seed: at least 0; also the topology's, where it is random.
     """
     rounds = _rounds(rounds)
-    inner = make(topology, n, whole_number("seed", seed, 0, _SEED))
-    return Stages([_keeps_mean("topology", topology, inner), make("complete", inner.n)], rounds - 1, rounds)
+    inner = make(topology, n, checked_seed(seed))
+    return Stages([keeps_mean("topology", topology, inner), make("complete", inner.n)], rounds - 1, rounds)
 
 
 def dense_late(
@@ -204,12 +204,12 @@ def dense_late(
         >>> [W.weights(t).nnz // 16 - 1 for t in range(10)]  # messages of a peer
         [2, 2, 2, 2, 2, 2, 2, 2, 15, 15]
     """
-    rounds, seed = _rounds(rounds), whole_number("seed", seed, 0, _SEED)
+    rounds, seed = _rounds(rounds), checked_seed(seed)
     names = [called(spec) for spec in topologies]
     if isinstance(topologies, str) or len(names) != 2:
         raise OptionError("topologies", topologies, "must be two, a sparse and a dense one", "such as [ring, complete]")
-    first = _keeps_mean("topologies", topologies[0], make(topologies[0], n, seed))
-    last = _keeps_mean("topologies", topologies[1], make(topologies[1], first.n, seed))
+    first = keeps_mean("topologies", topologies[0], make(topologies[0], n, seed))
+    last = keeps_mean("topologies", topologies[1], make(topologies[1], first.n, seed))
     low, high = messages(first), messages(last)
     if not low < high:
         rule = f"must go from fewer messages to more, but a peer sends {low:.4g} a round and then {high:.4g}"
@@ -253,9 +253,10 @@ def _rounds(rounds: int) -> int:
     return rounds
 
 
-def _keeps_mean(option: str, spec: Spec, topology: Topology) -> Topology:
+def keeps_mean(option: str, spec: Spec, topology: Topology) -> Topology:
+    """A topology within another one; raises OptionError if it hands rows over, or does not keep the mean."""
     refuse_handover(option, topology)
     if topology.sums != "both":
         rule = "must keep the mean: rows and columns of its W must sum to one"
-        raise OptionError(option, called(spec), rule, "change its weights, or choose another topology")
+        raise OptionError(option, called(spec), rule, "change its weights, or take a graph, such as ring")
     return topology
