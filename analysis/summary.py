@@ -11,7 +11,6 @@ from dfedsam.analysis.read import metrics
 from dfedsam.analysis.read.metrics import numbers
 from dfedsam.analysis.read.runs import RUN_COLUMNS, Study
 from dfedsam.analysis.statistics import FEW_SEEDS, mean_and_interval, paired_difference
-from dfedsam.errors import OptionError
 
 STEADY = 0.8  # share of a run's rounds after which evaluations are averaged for the steady state
 REACHED = 0.8  # share of the runs that reach the chosen target
@@ -80,10 +79,8 @@ def _targets(rows: pd.DataFrame, sign: int) -> pd.Series:
         value = float(np.quantile(sign * done["best"], REACHED))
         digits = 10.0 ** (np.floor(np.log10(abs(value))) - 1) if value else 1.0
         goal = float(np.ceil(value / digits) * digits)  # rounded to the side that is reached earlier
-        starts_there = (
-            sign * done["first"] <= goal
-        ).mean() > 1 - REACHED  # as the consensus distance, which starts at 0
-        return np.nan if starts_there else sign * goal
+        start_there = (sign * done["first"] <= goal).mean()  # as the consensus distance, which starts at 0
+        return np.nan if start_there > 1 - REACHED else sign * goal
 
     keys = [rows[name] if name in rows else pd.Series("", rows.index) for name in FACET]
     parts = [pd.Series(choose(part), part.index) for _, part in rows.groupby(keys, dropna=False)]
@@ -145,11 +142,9 @@ def differences(
 ) -> pd.DataFrame:
     """Compare each label of a group with the group's best one, paired by seed.
 
-    Runs of one seed share data and topology, so that their effects cancel in the difference.
-
     Args:
         summary: result of `summarise`.
-        column: the column to compare: "steady", where larger is better if it is for the metric, or a cost.
+        column: "steady", where larger is better if it is for the metric, or a cost.
         group: labels are compared if they have the same values in these columns.
 
     Returns:
@@ -183,20 +178,13 @@ def with_time(evaluations: pd.DataFrame, latency: float = LATENCY, bandwidth: fl
 
     A peer sends its messages one after another, so that a gossip step takes deg · (α + β m), where deg is the largest
     degree in the round and m the bytes per message; Q steps take Q times as long. Queries and local steps take no time
-    here.
+    here. The column is NaN for runs without degrees.
 
     Args:
-        evaluations: table of `Study`; the column is NaN for runs without degrees.
+        evaluations: table of `Study`.
         latency: α, seconds per message, at least 0.
         bandwidth: 1/β, bytes per second, above 0.
-
-    Raises:
-        OptionError: if latency or bandwidth is out of range.
     """
-    if not latency >= 0:
-        raise OptionError("latency", latency, "must be at least 0 seconds", f"{LATENCY} is usual")
-    if not bandwidth > 0:
-        raise OptionError("bandwidth", bandwidth, "must be above 0 bytes per second", f"{BANDWIDTH:g} is usual")
     most, mean = numbers(evaluations, "degree_round_max"), numbers(evaluations, "degree_round_mean")
     steps = numbers(evaluations, "steps")
     steps = np.where(np.isfinite(steps), steps, 1)

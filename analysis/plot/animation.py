@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from matplotlib.animation import FFMpegWriter, FuncAnimation, PillowWriter
 from matplotlib.collections import PathCollection
 
 from dfedsam.analysis.plot import style
+from dfedsam.analysis.plot.consensus import gossip
 from dfedsam.analysis.plot.graph import draw_graph
 from dfedsam.analysis.plot.topology import name
 from dfedsam.errors import OptionError
@@ -19,7 +21,7 @@ ROUNDS = 40
 
 
 def animate(topology: Topology, path: Path | str, rounds: int = ROUNDS, seed: int = 0, fps: int = 8) -> Path:
-    """Animate how the peers' random values reach consensus by gossip alone, one frame per round.
+    """Animate how the peers' random values reach consensus by gossip alone, a frame per round; returns the file.
 
     Args:
         topology: the graph of its round 0 is drawn; its W_t do the gossip.
@@ -27,9 +29,6 @@ def animate(topology: Topology, path: Path | str, rounds: int = ROUNDS, seed: in
         rounds: frames after the first, at least 1.
         seed: seed of the initial values, which are independent normal.
         fps: frames per second.
-
-    Returns:
-        The file.
 
     Raises:
         OptionError: if the suffix is wrong, ffmpeg is missing, or rounds is below 1.
@@ -41,7 +40,8 @@ def animate(topology: Topology, path: Path | str, rounds: int = ROUNDS, seed: in
         raise OptionError("out", path, "must end in .gif, since ffmpeg is not installed", "install it for .mp4")
     if rounds < 1:
         raise OptionError("rounds", rounds, "must be at least 1")
-    values = gossiped(topology, rounds, seed)
+    start = np.random.default_rng(seed).standard_normal(topology.n)
+    values = np.array(list(islice(gossip(topology, start), rounds + 1)))
     distance = np.linalg.norm(values - values.mean(axis=1, keepdims=True), axis=1)
     with style.rc_context():
         figure = style.new_figure(style.COLUMN, 3.6)
@@ -73,19 +73,3 @@ def animate(topology: Topology, path: Path | str, rounds: int = ROUNDS, seed: in
         moving = FuncAnimation(figure, frame, frames=rounds + 1, blit=False)
         moving.save(str(path), writer=_WRITERS[path.suffix](fps=fps), dpi=110)
     return path
-
-
-def gossiped(topology: Topology, rounds: int, seed: int = 0) -> np.ndarray:
-    """Values of the peers after 0, 1, … rounds of gossip, shape (rounds + 1, n).
-
-    If only the columns of W_t sum to one, gossip is push-sum.
-    """
-    x = np.random.default_rng(seed).standard_normal(topology.n)
-    mass, values = np.ones(topology.n), [x]
-    for t in range(rounds):
-        W = topology.weights(t)
-        x = W @ x
-        if topology.sums == "columns":
-            mass = W @ mass
-        values.append(x / mass)
-    return np.array(values)

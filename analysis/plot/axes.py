@@ -65,19 +65,24 @@ def over_seeds(run: pd.DataFrame, x: str, y: str, *, log: bool = False) -> Cours
 
 
 def draw_course(
-    ax: Axes, course: Course, style: dict[str, Any], label: str | None = None, start: float = 0.0, whole: bool = False
-) -> None:
-    """Draw a mean with its interval as a band; below FEW_SEEDS runs each seed as a thin line.
+    ax: Axes, run: pd.DataFrame, x: str, y: str, style: dict[str, Any], label: str,
+    *, log: bool = False, start: float = 0.0, whole: bool = False,
+) -> None:  # fmt: skip
+    """Draw a mean over seeds with its interval as a band; below FEW_SEEDS runs each seed as a thin line.
 
     Args:
         ax: axes to draw on.
-        course: result of `over_seeds`.
+        run: as for `over_seeds`, and so are x, y and log.
+        x: column of the horizontal axis.
+        y: column of the vertical axis.
         style: colour, line style and marker of the mean.
         label: name in the legend.
+        log: geometric means.
         start: offset of the first marker, as a share of the distance between markers, so that curves' markers do not
             cover each other.
         whole: whether seeds and bands widen the limits of the axes, which otherwise follow the means alone.
     """
+    course = over_seeds(run, x, y, log=log)
     step = max(1, len(course.x) // _MARKERS)
     every = (int(start * step), step) if len(course.x) > _MARKERS else None
     ax.plot(course.x, course.mean, **{"markeredgewidth": 0, **style}, markevery=every, label=label)
@@ -182,9 +187,7 @@ def legend(figure: Figure, handles: Sequence[Any], title: str | None = None) -> 
     width = figure.get_figwidth()
     handle = 1.6 if all(isinstance(line, Line2D) and not line.is_dashed() for line in handles) else 3.2
     names, columns = _legend_names(handles, width, handle)
-    figure.legend(
-        list(handles), names, loc="outside lower center", ncols=columns, title=title, handlelength=handle
-    )  # fmt: skip
+    figure.legend(list(handles), names, loc="outside lower center", ncols=columns, title=title, handlelength=handle)
 
 
 def legend_height(handles: Sequence[Any], width: float) -> float:

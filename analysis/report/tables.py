@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from dfedsam.analysis.plot.axes import byte_unit
 from dfedsam.analysis.plot.points import order
 from dfedsam.analysis.read import metrics
 from dfedsam.analysis.summary import aggregate, best_rates, differences
-from dfedsam.errors import OptionError
 
 # Columns that name a cell if they vary, and their names
 NAMES = {
@@ -138,28 +136,19 @@ def pivot(summary: pd.DataFrame) -> pd.DataFrame | None:
     return table.reset_index().rename(columns=titles)
 
 
-def write_tables(summary: pd.DataFrame, folder: Path, columns: Sequence[str] | None = None) -> list[Path]:
-    """Write the study's tables.
+def write_tables(summary: pd.DataFrame, folder: Path) -> list[Path]:
+    """Write the study's tables to a folder; returns the files.
 
-    study.csv has all columns with all digits, pairs.csv the differences from the best. study.tex has the chosen
-    columns, pivot.tex the steady state by topology and Q, if Q or heterogeneity varies; both need booktabs, and
-    longtable above 35 rows.
-
-    Args:
-        summary: result of `summary.summarise`.
-        folder: the folder to write to.
-        columns: columns of study.tex, named as by `shown`; None: those that name a row, the gap, costs and the metric.
-
-    Returns:
-        The files written.
-
-    Raises:
-        OptionError: if the table has no such column.
+    study.csv has all columns with all digits, pairs.csv the differences from the best. study.tex has the columns that
+    name a row, the gap, costs and the metric; pivot.tex the steady state by topology and Q, if Q or heterogeneity
+    varies. Both need booktabs, and longtable above 35 rows.
     """
     table, metric = study_table(summary), str(summary["metric"].iloc[0])
     text, title = shown(table, metric), metrics.title(metric, line=True)
     bold = pd.DataFrame(_bold(summary, text, metric), text.index, text.columns)
-    chosen = _columns(text, title, columns)
+    last = ["gap", *(cost for cost in COSTS.values() if cost in text), title]
+    naming = [str(name) for name in text if name not in (*SPECTRUM.values(), *last, "seeds")]
+    chosen = [*naming[: _WIDE - len(last)], *(name for name in last if name in text)]
     written = [folder / "study.csv", folder / "pairs.csv", folder / "study.tex"]
     write_csv(table, written[0])
     write_csv(pairs_table(summary), written[1])
@@ -172,18 +161,6 @@ def write_tables(summary: pd.DataFrame, folder: Path, columns: Sequence[str] | N
         plain = pd.DataFrame("", by_steps.index, by_steps.columns)
         written[3].write_text(_latex(by_steps, plain, caption, "tab:pivot"), encoding="utf-8")
     return written
-
-
-def _columns(text: pd.DataFrame, title: str, columns: Sequence[str] | None) -> list[str]:
-    known = [str(column) for column in text]
-    for column in columns or ():
-        if column not in known:
-            raise OptionError("columns", column, f"must be one of {', '.join(known)}")
-    if columns is not None:
-        return list(columns)
-    last = ["gap", *(cost for cost in COSTS.values() if cost in known), title]
-    naming = [name for name in known if name not in (*SPECTRUM.values(), *last, "seeds")]
-    return [*naming[: _WIDE - len(last)], *(name for name in last if name in known)]
 
 
 def _bold(summary: pd.DataFrame, text: pd.DataFrame, metric: str) -> np.ndarray:
