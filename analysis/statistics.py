@@ -9,30 +9,22 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from dfedsam.errors import OptionError
-
 FEW_SEEDS = 5  # with fewer, a t interval says little: figures show each seed instead
 FEW_POINTS = 5  # a fitted line needs at least so many
 
 
 def mean_and_interval(
-    values: ArrayLike, confidence: float = 0.95, *, geometric: bool = False
+    values: ArrayLike, *, geometric: bool = False
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Mean over the first axis, with Student's t interval of that mean: m ± t_{n−1} s / √n.
+    """Mean over the first axis, with Student's 95 % interval of that mean: m ± t_{n−1} s / √n.
 
     Args:
         values: shape (seeds, …), one row per seed; values that are not finite count as missing.
-        confidence: level of the interval, in (0, 1).
         geometric: work on logarithms, for a logarithmic axis; values of 0 or below count as missing.
 
     Returns:
         mean, low and high, each of shape (…). With one value low and high are NaN; with none all three are.
-
-    Raises:
-        OptionError: if confidence is out of range.
     """
-    if not 0 < confidence < 1:
-        raise OptionError("confidence", confidence, "must be above 0 and below 1", "0.95 is usual")
     table = np.asarray(values, dtype=np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         table = np.log(table) if geometric else table
@@ -41,7 +33,7 @@ def mean_and_interval(
         mean = np.where(finite, table, 0).sum(axis=0) / n  # 0/0 is NaN where there is nothing
         deviation = np.sqrt((np.where(finite, table - mean, 0) ** 2).sum(axis=0) / (n - 1))
         # t has no quantile at 0 degrees of freedom: those entries are NaN through `deviation`, whatever stands there
-        half = stats.t.ppf((1 + confidence) / 2, np.maximum(n - 1, 1)) * deviation / np.sqrt(n)
+        half = stats.t.ppf(0.975, np.maximum(n - 1, 1)) * deviation / np.sqrt(n)
     half = np.where(n > 1, half, np.nan)
     low, high = mean - half, mean + half
     return (np.exp(mean), np.exp(low), np.exp(high)) if geometric else (mean, low, high)

@@ -109,20 +109,15 @@ def aggregate(
         values = table[first.index].to_numpy(dtype=np.float64)
         geometric = log and not (values <= 0).any()
         mean, low, high = mean_and_interval(values, geometric=geometric)
-        low, high = clip(str(summary["metric"].iloc[0]) if column in ("steady", "final") else "", low, high)
+        bounds = metrics.bounds(str(summary["metric"].iloc[0]) if column in ("steady", "final") else "")
         whole = np.isfinite(values).sum(axis=0) == first["seeds"].to_numpy()
         enough = whole & (first["seeds"].to_numpy() >= FEW_SEEDS)
         first[column] = np.where(whole, mean, np.nan)
-        first[f"{column}_low"], first[f"{column}_high"] = (np.where(enough, each, np.nan) for each in (low, high))
+        for side, ends in (("low", low), ("high", high)):
+            first[f"{column}_{side}"] = np.where(enough, np.clip(ends, *bounds), np.nan)
         first[f"{column}_sd"] = np.where(whole, groups[column].std().to_numpy(), np.nan)
         first[f"{column}_seeds"] = [each[np.isfinite(each)] for each in values.T]
     return first.reset_index()
-
-
-def clip(metric: str, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Clip an interval to the metric's range."""
-    least, most = metrics.bounds(metric)
-    return np.clip(low, least, most), np.clip(high, least, most)
 
 
 def best_rates(summary: pd.DataFrame) -> pd.DataFrame:
@@ -137,23 +132,20 @@ def best_rates(summary: pd.DataFrame) -> pd.DataFrame:
     return summary[mean == mean.groupby(summary["cell"]).transform("min")].reset_index(drop=True)
 
 
-def differences(
-    summary: pd.DataFrame, column: str = "steady", *, group: Iterable[str] = ("data", "peers", "heterogeneity")
-) -> pd.DataFrame:
-    """Compare each label of a group with the group's best one, paired by seed.
+def differences(summary: pd.DataFrame, column: str = "steady") -> pd.DataFrame:
+    """Compare each label with the best one of the same data, peers and heterogeneity, paired by seed.
 
     Args:
         summary: result of `summarise`.
         column: "steady", where larger is better if it is for the metric, or a cost.
-        group: labels are compared if they have the same values in these columns.
 
     Returns:
-        One row per label: `label`, the columns of `group`, `difference` from the best, `low` and `high` (its 95 %
-        interval; NaN for the best itself and for single runs), `pairs` (0: no shared seeds), `best` (whether it has
-        the best mean), and `is_clear` (whether it is also better than all others beyond the noise).
+        One row per label: `label`, data, peers and heterogeneity if known, `difference` from the best, `low` and `high`
+        (its 95 % interval; NaN for the best itself and for single runs), `pairs` (0: no shared seeds), `best` (whether
+        it has the best mean), and `is_clear` (whether it is also better than all others beyond the noise).
     """
     sign = -1 if column == "steady" and metrics.rises(str(summary["metric"].iloc[0])) else 1
-    keys = [name for name in group if name in summary and summary[name].notna().any()]
+    keys = [name for name in ("data", "peers", "heterogeneity") if name in summary and summary[name].notna().any()]
     parts = [part for _, part in summary.groupby(keys, dropna=False, sort=False)] if keys else [summary]
     rows = []
     for part in parts:

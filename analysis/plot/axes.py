@@ -40,13 +40,13 @@ class Course(NamedTuple):
 
 
 def over_seeds(run: pd.DataFrame, x: str, y: str, *, log: bool = False) -> Course:
-    """The mean of x and y over the runs of one label, with the interval of y's mean within the metric's range.
+    """The mean of the columns x and y over the runs of one label, with the interval of y's mean within its range.
 
     Args:
         run: evaluations with the columns `run` and `round`.
         x: column of the horizontal axis.
         y: column of the vertical axis.
-        log: geometric means, for a logarithmic axis.
+        log: geometric means of y, for a logarithmic axis.
     """
     tables = [table.set_index("round") for _, table in run.groupby("run", sort=False)]
     rounds = sorted(set.intersection(*(set(table.index) for table in tables)))
@@ -58,9 +58,8 @@ def over_seeds(run: pd.DataFrame, x: str, y: str, *, log: bool = False) -> Cours
     mean, low, high = mean_and_interval(values, geometric=log)
     if len(values) == 1:
         mean = values[0]  # exact, unlike the exponential of its logarithm
-    least, most = metrics.bounds(y)
     enough = len(tables) >= FEW_SEEDS
-    low, high = (np.clip(side, least, most) if enough else np.full(len(rounds), np.nan) for side in (low, high))
+    low, high = (np.clip(side, *metrics.bounds(y)) if enough else np.full(len(rounds), np.nan) for side in (low, high))
     return Course(across.mean(axis=0), np.where(np.isfinite(mean), mean, np.nan), low, high, values)
 
 
@@ -71,10 +70,10 @@ def draw_course(
     """Draw a mean over seeds with its interval as a band; below FEW_SEEDS runs each seed as a thin line.
 
     Args:
-        ax: axes to draw on.
+        ax: the panel.
         run: as for `over_seeds`, and so are x, y and log.
-        x: column of the horizontal axis.
-        y: column of the vertical axis.
+        x: column.
+        y: column.
         style: colour, line style and marker of the mean.
         label: name in the legend.
         log: geometric means.
@@ -175,13 +174,7 @@ def byte_unit(largest: float) -> tuple[float, str]:
 
 
 def legend(figure: Figure, handles: Sequence[Any], title: str | None = None) -> None:
-    """A legend below all panels, in as many columns as fit into the figure's width.
-
-    Args:
-        figure: the figure, whose width is used.
-        handles: artists with a label.
-        title: a line above the names.
-    """
+    """A legend of artists with a label below all panels, in as many columns as fit into the figure's width."""
     if not handles:
         return
     width = figure.get_figwidth()
@@ -206,11 +199,9 @@ def _legend_names(handles: Sequence[Any], width: float, handle: float) -> tuple[
 
 
 def name_lines(ax: Axes, names: Sequence[tuple[str, float, str]]) -> None:
-    """Write names right of a panel, each at its value, without overlap. Call after drawing the curves.
+    """Write names, with their value and colour, right of a panel, each at its value, without overlap.
 
-    Args:
-        ax: the panel.
-        names: (name, value, colour) of each name.
+    Call after drawing the curves.
     """
     scale = ax.yaxis.get_transform()
     low, high = scale.transform(ax.get_ylim())

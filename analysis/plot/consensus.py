@@ -1,4 +1,7 @@
-"""The consensus distance against rounds, against gossip steps, and by gossip alone; with theory."""
+"""The consensus distance against rounds, against gossip steps, and by gossip alone; with theory.
+
+`evaluations` are those of a `Study`, `summary` is the result of `summary.summarise`.
+"""
 
 from __future__ import annotations
 
@@ -38,9 +41,6 @@ def consensus_rounds(evaluations: pd.DataFrame) -> Figure:
     Dashes are theory: on noisy quadratics the closed form for every round, in expectation over optima and noise. There
     is a row for each number of gossip steps Q and a column for each heterogeneity, at most three of each; of several
     sizes the largest is drawn.
-
-    Args:
-        evaluations: table of `Study`.
 
     Raises:
         ValueError: if peers never differ.
@@ -94,9 +94,6 @@ def gossip_steps(summary: pd.DataFrame) -> Figure:
 
     Each kind of gossip, with each compressor, gets a curve; dashes are the closed form for quadratics. At most four
     topologies get a column, spread over the range of gaps; of several sizes and heterogeneities the largest is drawn.
-
-    Args:
-        summary: result of `summary.summarise`.
 
     Raises:
         ValueError: if no two runs differ only in Q.

@@ -104,7 +104,8 @@ def convergence(
             _draw_references(row, _references(frame, name, styles), single)
         for (part, column, above), top, bottom in zip(panels, grid[0], grid[-1], strict=True):
             top.set_title(style.plain(above))
-            axes.format_xaxis(bottom, column, _x_title(column), float(np.nanmax(numbers(part, column))))
+            title_x = next(words for name, words in X.values() if name == column)
+            axes.format_xaxis(bottom, column, title_x, float(np.nanmax(numbers(part, column))))
         figure.align_ylabels()
         title = title or (str(frame["label"].iloc[0]) if len(styles) == 1 else "")
         if title:
@@ -148,10 +149,6 @@ def _panel_title(name: str, value: Any, part: pd.DataFrame) -> str:
     text = f"{value:g}" if isinstance(value, int | float | np.number) else str(value)
     known = {"topology": text, "algorithm": text, "peers": f"{text} peers", "steps": f"Q = {text}"}
     return known.get(name, f"{name} = {text}")
-
-
-def _x_title(column: str) -> str:
-    return next(title for name, title in X.values() if name == column)
 
 
 def _rows(frame: pd.DataFrame, y: Sequence[str]) -> list[str]:

@@ -1,4 +1,7 @@
-"""Convergence against the spectral gap and other predictors, and the gap against the number of peers."""
+"""Convergence against the spectral gap and other predictors, and the gap against the number of peers.
+
+`summary` is the result of `summary.summarise`; biased topologies, which have no gap, are omitted.
+"""
 
 from __future__ import annotations
 
@@ -40,9 +43,6 @@ def convergence_gap(summary: pd.DataFrame) -> Figure:
     closed form for quadratics, joined for each topology and Q, with the R² of measured = predicted; dots are the rate
     of the algorithm's theorem, shifted vertically to fit because its constants are unknown. If learning rates vary,
     each cell uses its best one.
-
-    Args:
-        summary: result of `summary.summarise`; biased topologies are omitted.
 
     Raises:
         ValueError: if no run has a gap.
@@ -158,9 +158,6 @@ def predictors(summary: pd.DataFrame) -> Figure:
     closed form for quadratics, whose line is measured = predicted, without a fit. Each heterogeneity has a row. R² is
     that of a line fitted to the logarithms of the cells' means over seeds.
 
-    Args:
-        summary: result of `summary.summarise`; biased topologies are omitted.
-
     Raises:
         ValueError: if no run has a gap.
     """
@@ -216,8 +213,14 @@ def _draw_predictor(ax: Axes, part: pd.DataFrame, x: str, lines: dict[str, Line2
 
 
 def agreements(summary: pd.DataFrame) -> pd.DataFrame:
-    """The results in the titles of `predictors` as a table: heterogeneity, predictor, R², Spearman's ρ, cells."""
-    cells, _ = gap_cells(summary)
+    """The results in the titles of `predictors` as a table, empty without gaps.
+
+    The columns are heterogeneity, predictor, R², Spearman's ρ, and cells.
+    """
+    try:
+        cells, _ = gap_cells(summary)
+    except ValueError:
+        return pd.DataFrame()
     log = not metrics.rises(str(summary["metric"].iloc[0]))
     words = {"gap_q": "gap of a round", "neighbours_q": "effective neighbours"}
     words["predicted"] = "closed form (measured = predicted)"
@@ -237,13 +240,10 @@ def agreements(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def gap_size(runs: pd.DataFrame) -> Figure:
-    """Draw 1 − λ against n, both logarithmic, a curve per topology; grey guides show n⁻², n⁻¹ and 1/log n.
+    """Draw 1 − λ against n of `Study.runs`, both logarithmic: a curve per topology, the mean over seeds.
 
-    n⁻² is the slope of rings and paths, n⁻¹ that of tori, grids and stars, 1/log n that of exponential graphs and
-    hypercubes. For random graphs the mean over seeds is drawn. Biased topologies, which have no gap, are omitted.
-
-    Args:
-        runs: a table with the columns `topology`, `peers`, `gap` and `biased`, as of `Study.runs`.
+    Grey guides show n⁻², the slope of rings and paths, n⁻¹, that of tori, grids and stars, and 1/log n, that of
+    exponential graphs and hypercubes.
 
     Raises:
         ValueError: if no run has a gap, or all have one size.

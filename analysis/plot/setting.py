@@ -48,14 +48,9 @@ def setting_values(study: Study, key: str) -> dict[str, float]:
 
 
 def setting_curves(
-    study: Study,
-    x: str,
-    y: Sequence[str] = (),
-    *,
-    columns: str = "topology",
-    size: style.Size | None = None,
-    log: bool = False,
-) -> Figure:
+    study: Study, x: str, y: Sequence[str] = (),
+    *, columns: str = "topology", size: style.Size | None = None, log: bool = False,
+) -> Figure:  # fmt: skip
     """Draw the last values of metrics against a setting: a line for each combination of the other settings.
 
     Args:
@@ -102,9 +97,8 @@ def setting_curves(
 
 def _lines(study: Study, runs: Sequence[str], hidden: set[str]) -> dict[str, str]:
     """The name of each run's line: the settings that differ, except hidden ones and their options."""
-    tables = {
-        run: {key: value for key, value in study.settings[run].items() if not _is_of(key, hidden)} for run in runs
-    }
+    settings = {run: study.settings[run].items() for run in runs}
+    tables = {run: {key: value for key, value in of if not _is_of(key, hidden)} for run, of in settings.items()}
     varying = sorted(labels.differing(tables.values()))
     cells = {run: json.dumps([table.get(key) for key in varying], default=str) for run, table in tables.items()}
     first = {cell: tables[run] for run, cell in reversed(cells.items())}
@@ -139,10 +133,7 @@ def _format_xaxis(ax: Axes, x: str, values: np.ndarray) -> None:
 
 
 def search_curves(search: dict[str, Any]) -> Figure:
-    """Draw the metric against the values searched, a curve per cell; a ring marks each chosen value.
-
-    Args:
-        search: an element of `Study.searches`.
+    """Draw the metric against the values searched (of `Study.searches`), a curve per cell; a ring marks the chosen one.
 
     Raises:
         ValueError: if no cell has a chosen value, or the values are no numbers.

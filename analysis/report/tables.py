@@ -39,16 +39,12 @@ _SYMBOLS = {
 
 
 def study_table(summary: pd.DataFrame) -> pd.DataFrame:
-    """One row per cell of the study, with unrounded numbers.
+    """One row per cell of the result of `summary.summarise`, with unrounded numbers, by label.
 
-    Args:
-        summary: result of `summary.summarise`; if learning rates vary, each cell uses its best one.
-
-    Returns:
-        A table whose index holds the labels. Columns: topology, and the settings that vary; degree, diameter, μ₂, λ,
-        gap and n_W of one gossip step, messages per round (of all peers, all Q steps); rounds, queries and bytes (per
-        peer) and seconds (of the clock) to the target, NaN if a seed does not reach it; the steady-state metric and,
-        after "±", its standard deviation over seeds; seeds. Biased topologies have no gap.
+    If learning rates vary, each cell uses its best one. Columns: topology, and the settings that vary; degree,
+    diameter, μ₂, λ, gap and n_W of one gossip step, messages per round (of all peers, all Q steps); rounds, queries and
+    bytes (per peer) and seconds (of the clock) to the target, NaN if a seed does not reach it; the steady-state metric
+    and, after "±", its standard deviation over seeds; seeds. Biased topologies have no gap.
     """
     cells = aggregate(best_rates(summary), ("steady", *COSTS), log=False)
     rank = {name: i for i, name in enumerate(order(summary))}
@@ -67,12 +63,7 @@ def study_table(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def shown(table: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """The table as text, with few digits and each "±" joined to its mean.
-
-    Args:
-        table: result of `study_table`.
-        metric: the metric in it.
-    """
+    """The table of `study_table` as text, with few digits and each "±" joined to its mean."""
     text = pd.DataFrame(index=table.index)
     for column in table:
         if column in ("±", "target"):
@@ -97,8 +88,7 @@ def to_html(summary: pd.DataFrame) -> str:
 def pairs_table(summary: pd.DataFrame) -> pd.DataFrame:
     """The difference of each cell from the best one of the same data, size and heterogeneity, paired by seed.
 
-    Returns:
-        Columns: label, the difference of the steady-state metric, low and high (its 95 % interval), pairs.
+    The columns are label, the difference of the steady-state metric, low and high (its 95 % interval), and pairs.
     """
     table = differences(best_rates(summary))
     if table.empty:

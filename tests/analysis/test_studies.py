@@ -228,8 +228,6 @@ def test_gossip_on_the_drawn_graph(tmp_path):
     values = list(islice(gossip(topology, start), 6))
     W = topology.weights(0).toarray()
     np.testing.assert_allclose(values[5], np.linalg.matrix_power(W, 5) @ start)
-    path = animate(topology, tmp_path / "consensus.gif", rounds=3)
-    with Image.open(path) as image:
+    animate(topology, tmp_path / "consensus.gif", rounds=3)
+    with Image.open(tmp_path / "consensus.gif") as image:
         assert image.n_frames == 4
-    with pytest.raises(ValueError, match=r"must end in \.gif or \.mp4"):
-        animate(topology, tmp_path / "consensus.avi")
