@@ -72,6 +72,26 @@ def test_candidates_play_equal_queries_within_the_budget_on_examples_kept_from_t
     assert best["objective"]["init_args"]["validation"] == 0
 
 
+def test_the_best_mean_over_tasks_wins(dfedsam):
+    # With all curvatures 1, the rate 1 ends at once. With curvatures from 1/4 to 1 its error falls as 0.75^t; that of
+    # 1.4 falls as 0.65^t there, and as 0.4^t on the first task
+    objective = {"class_path": "quadratic", "init_args": {"dim": 20, "heterogeneity": 0}}
+    write("q.yaml", EXPERIMENT | {"objective": objective})
+    rates = write("r.yaml", {"algorithm.lr": [0.4, 1.0, 1.4, 1.9]})
+    tasks = write("t.yaml", {"objective.condition": [1, 4]})
+    alone = dfedsam("tune", "--config", "q.yaml", "--ranges", rates, "--out", "alone")
+    assert "best: algorithm.lr 1.0" in alone.out
+    both = dfedsam("tune", "--config", "q.yaml", "--ranges", rates, "--tasks", tasks, "--out", "both")
+    assert "best: algorithm.lr 1.4" in both.out
+    assert len(last_rows(Path("both"))) == 2 * len(last_rows(Path("alone")))
+    whole = [yaml.safe_load(path.read_text()) for path in Path("both/rung-3/runs").glob("*lr=1.4*/config.yaml")]
+    assert sorted(run["objective"]["init_args"]["condition"] for run in whole) == [1, 4]
+    assert yaml.safe_load(Path("both/best.yaml").read_text())["objective"]["init_args"]["condition"] == 1
+    least = ("--seeds", "2", "--budget", "55", "--out", "least")
+    said = dfedsam("tune", "--config", "q.yaml", "--ranges", rates, "--tasks", tasks, *least)
+    assert "budget is 55: it must be at least 56, since" in said.err  # four runs of each candidate: 9 × 4 × 14 / 9
+
+
 @pytest.mark.parametrize(
     ("wanted", "more", "message"),
     [
@@ -84,6 +104,9 @@ def test_candidates_play_equal_queries_within_the_budget_on_examples_kept_from_t
         ({"algorithm.lr": [-1]}, (), "lr is -1"),
         ({"algorithm.lr": [1, 2]}, ("--budget", "10"), "budget is 10: it must be at least 14"),
         ({"algorithm.lr": [1, 2]}, ("--seeds", "0"), "seeds is 0"),
+        ({"algorithm.lr": [1, 2]}, ("--tasks", "none.yaml"), "none.yaml"),
+        ({"algorithm.lr": [1, 2]}, ("--tasks", "r.yaml"), "tasks is algorithm.lr: it must not be searched"),
+        ({"algorithm.lr": {"low": 1, "high": 2}}, ("--tasks", "r.yaml"), "it must be a list of at least one value"),
     ],
 )
 def test_bad_input_is_one_line_and_nothing_is_written(dfedsam, wanted, more, message):
