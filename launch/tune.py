@@ -37,6 +37,7 @@ def tune(
     ranges: str | None = None,
     tasks: str | None = None,
     budget: int | None = None,
+    rungs: int = 3,
     metric: str = "loss",
     choose: Literal["min", "max"] | None = None,
     seeds: int = 1,
@@ -71,7 +72,8 @@ def tune(
         ranges: a file of ranges.
         tasks: a file of options that differ between tasks, each with a list of as many values as there are tasks.
         budget: queries that a peer may spend on the whole search (default: 9 times those of a run, on each task, which
-            pays for 27 candidates).
+            pays for 27 candidates; with two rungs 6 times, for 9).
+        rungs: 3, or 2 where runs of a ninth mislead, as with estimators that remember: then a third, and whole runs.
         metric: a metric of the runs, such as loss or accuracy.
         choose: min or max (default: the highest accuracy, and the lowest of all others).
         seeds: runs of each candidate, with the seeds 0, 1, …; one run has the experiment's own seed.
@@ -88,7 +90,7 @@ def tune(
     """
     if in_mpi_job():
         raise ValueError("a search starts its own MPI jobs: start it outside mpirun")
-    for option, value, least in (("seeds", seeds, 1), ("jobs", jobs, 1), ("budget", budget, 1)):
+    for option, value, least in (("seeds", seeds, 1), ("jobs", jobs, 1), ("budget", budget, 1), ("rungs", rungs, 1)):
         if value is not None:
             whole_number(option, value, least)
     how = level(quiet, verbose)
@@ -96,7 +98,7 @@ def tune(
     folder = out or Path("studies", f"tune-{Path(config).stem}")
     flags = [*(["--allow_code"] if allow_code else []), *(["--allow_endpoint"] if allow_endpoint else [])]
     judged = Search(option="", values=(), metric=metric, choose=choose)
-    tuning = _Tuning(tree, ranges, _tasks(tasks), budget, judged, seeds, folder, how, allow_code, allow_endpoint)
+    tuning = _Tuning(tree, ranges, _tasks(tasks), budget, rungs, judged, seeds, folder, how, allow_code, allow_endpoint)
     return tuning.play(jobs, flags)
 
 
@@ -108,6 +110,7 @@ class _Tuning:
     file: str | None
     tasks: tuple[Point, ...]
     budget: int | None
+    rungs: int
     judged: Search
     seeds: int
     out: Path
@@ -124,7 +127,8 @@ class _Tuning:
         self.ranges = self._usual() if self.file is None else ranges.read(self.file)
         if shared := next((option for option in self.ranges if option in self.tasks[0]), None):
             raise OptionError("tasks", shared, "must not be searched, but it is one of the ranges")
-        self.count = halving.affordable(self.budget, self.prices.whole, self.seeds * len(self.tasks))
+        self.halving = halving.Halving(self.rungs, self.prices.whole, self.seeds * len(self.tasks))
+        self.count = self.halving.affordable(self.budget)
         seed = self.settings.simulation["seed"]
         self.of_seeds = [seed] if self.seeds == 1 else list(range(self.seeds))
         drawn = [{option: self._own(option) for option in self.ranges}, *ranges.draw(self.ranges, self.count, seed)]
@@ -167,12 +171,12 @@ class _Tuning:
         return lengths
 
     def _in_rung(self, candidate: Point, rung: int) -> Point:
-        return candidate | self._lengths(candidate, self.prices.rounds_of(candidate, rung))
+        return candidate | self._lengths(candidate, self.prices.rounds_of(candidate, self.halving.share(rung)))
 
     def play(self, jobs: int, flags: Sequence[str]) -> int:
         """Play all rungs, write the best, and return the exit status."""
         for candidate in self.candidates:
-            rounds = self.prices.rounds_of(candidate, halving.RUNGS - 1)
+            rounds = self.prices.rounds_of(candidate, 1)
             for task in self.tasks:
                 self.run(task | candidate, rounds).build()
         self._reserve()
@@ -180,7 +184,7 @@ class _Tuning:
             say([f"{_VALIDATION:.0%} of the training examples are kept for validation, during the search"], self.level)
         going, spent, runs, own = list(range(len(self.candidates))), 0.0, 0, None
         best = ""
-        for rung, size in enumerate(halving.sizes(self.count)):
+        for rung, size in enumerate(self.halving.sizes(self.count)):
             going = going[:size]
             played, status = self._rung(rung, going, jobs, flags)
             if status > 2:  # a signal
@@ -196,14 +200,14 @@ class _Tuning:
             going = sorted(means, key=lambda one: (self.judged.sign * means[one], one))
             own, best = means.get(0, own), f"{compared.metric} {means[going[0]]:.4g}"
             failed = f" ({len(played) - len(means)} failed)" if len(means) < len(played) else ""
-            self._say(f"rung {rung + 1} of {halving.RUNGS}: {len(played)} candidates{failed}, best {best}")
+            self._say(f"rung {rung + 1} of {self.rungs}: {len(played)} candidates{failed}, best {best}")
         self._write(self.candidates[going[0]], f"{best}; with the experiment's own values {own:.4g}", spent, runs)
         return 0
 
     def _reserve(self) -> None:
         """Create the folder, or check that it holds this very search."""
-        asked = {"ranges": {option: vars(one) for option, one in self.ranges.items()}, "budget": self.budget}
-        asked |= {"tasks": self.tasks} if self.tasks[0] else {}
+        asked = {"ranges": {option: vars(one) for option, one in self.ranges.items()}, "tasks": self.tasks}
+        asked |= {"budget": self.budget, "rungs": self.rungs}
         asked |= {"seeds": self.of_seeds, "metric": self.judged.metric, "choose": self.judged.choose}
         text, path = _yaml({"experiment": self.tree, **asked}), self.out / SEARCH
         if self.out.exists() and not (path.is_file() and path.read_text(encoding="utf-8") == text):
@@ -236,7 +240,7 @@ class _Tuning:
         """Write the experiment with the best values, and say what it is and what it cost."""
         chosen = ", ".join(f"{option} {value}" for option, value in best.items())
         cost = f"{runs} runs, {spent:,.0f} queries a peer"
-        values = self._in_rung(best, halving.RUNGS - 1)
+        values = self._in_rung(best, self.rungs - 1)
         settings = self.run(values, values["rounds"]).settings
         head = f"# Found by dfedsam tune: {result}\n# {chosen}\n# {cost}\n"
         write_atomic(self.out / BEST, head + options.to_yaml(settings))

@@ -118,8 +118,11 @@ def test_bad_input_is_one_line_and_nothing_is_written(dfedsam, wanted, more, mes
 
 
 def test_the_usual_search_costs_nine_runs():
-    assert halving.sizes(halving.USUAL) == [27, 9, 3]
-    assert halving.cost(halving.USUAL, 100, seeds=1) == pytest.approx(900)
-    assert halving.affordable(900, 100, seeds=1) == 27
-    assert halving.affordable(899, 100, seeds=1) == 26
+    usual = halving.Halving(rungs=3, run=100, runs=1)
+    assert usual.affordable(None) == 27
+    assert usual.sizes(27) == [27, 9, 3]
+    assert usual.cost(27) == pytest.approx(900)
+    assert usual.affordable(900) == 27
+    assert usual.affordable(899) == 26
+    assert halving.Halving(rungs=2, run=100, runs=2).cost(9) == pytest.approx(2 * 600)
     assert [ranges.Range(1, 100, log=True).at(u) for u in (0, 0.5)] == [1, 10]
