@@ -182,8 +182,7 @@ class _Tuning:
         self._reserve()
         if self.keeps:
             say([f"{_VALIDATION:.0%} of the training examples are kept for validation, during the search"], self.level)
-        going, spent, runs, own = list(range(len(self.candidates))), 0.0, 0, None
-        best = ""
+        going, spent, runs, best, own = list(range(len(self.candidates))), 0.0, 0, "", ""
         for rung, size in enumerate(self.halving.sizes(self.count)):
             going = going[:size]
             played, status = self._rung(rung, going, jobs, flags)
@@ -193,15 +192,19 @@ class _Tuning:
             compared = study.compare(Cell((), tuple(played)), self.judged)
             means = {one: mean for one, mean in zip(going, compared.means, strict=True) if mean is not None}
             if not means:
-                failure = next(note for run in played[0] if (note := study.failure(run)))
-                print(f"dfedsam tune: all candidates failed; the first: {failure['error']}", file=sys.stderr)
+                error = next((note["error"] for run in played[0] if (note := study.failure(run))), "unknown")
+                print(f"dfedsam tune: all candidates failed; the first: {error}", file=sys.stderr)
                 return 1
             spent, runs = spent + _spent(study, played), runs + sum(map(len, played))
             going = sorted(means, key=lambda one: (self.judged.sign * means[one], one))
-            own, best = means.get(0, own), f"{compared.metric} {means[going[0]]:.4g}"
+            best = f"{compared.metric} {means[going[0]]:.4g}"
+            if 0 in means:
+                own = f"with the experiment's own values {means[0]:.4g} on rung {rung + 1}"
             failed = f" ({len(played) - len(means)} failed)" if len(means) < len(played) else ""
             self._say(f"rung {rung + 1} of {self.rungs}: {len(played)} candidates{failed}, best {best}")
-        self._write(self.candidates[going[0]], f"{best}; with the experiment's own values {own:.4g}", spent, runs)
+        self._write(
+            self.candidates[going[0]], f"{best}; {own or 'the experiment with its own values failed'}", spent, runs
+        )
         return 0
 
     def _reserve(self) -> None:
