@@ -48,6 +48,15 @@ def test_the_known_best_rate_is_found_and_a_second_call_asks_nothing_more(dfedsa
     assert "must not exist yet, or hold this very search" in dfedsam(*argv).err
 
 
+def test_own_values_may_fail(dfedsam):
+    # The error grows as 1e3^t: it is beyond float32 after 13 rounds, of which a rehearsal plays fewer, but rungs more
+    algorithm = {"class_path": "dpsgd", "init_args": {"estimator": "exact", "lr": 1e3}}
+    write("q.yaml", EXPERIMENT | {"algorithm": algorithm, "rounds": 200})
+    said = dfedsam("tune", "--config", "q.yaml", "--ranges", write("r.yaml", {"algorithm.lr": [0.4, 0.9]}), "--quiet")
+    assert said.status == 0, said.err
+    assert "the experiment with its own values failed" in Path("studies/tune-q/best.yaml").read_text()
+
+
 def test_candidates_play_equal_queries_within_the_budget_on_examples_kept_from_the_training_data(dfedsam):
     algorithm = {"class_path": "dpsgd", "init_args": {"lr": 0.01, "lr_schedule": "linear", "lr_rounds": 18}}
     objective = {"class_path": "logistic_regression", "init_args": {"features": 3, "examples": 20}}
