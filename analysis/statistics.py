@@ -9,31 +9,22 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from dfedsam.errors import OptionError
-
 FEW_SEEDS = 5  # with fewer, a t interval says little: figures show each seed instead
 FEW_POINTS = 5  # a fitted line needs at least so many
 
 
 def mean_and_interval(
-    values: ArrayLike, confidence: float = 0.95, *, geometric: bool = False
+    values: ArrayLike, *, geometric: bool = False
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Mean over the first axis, with Student's t interval of that mean: m ± t_{n−1} s / √n.
+    """Mean over the first axis, with Student's 95 % interval of that mean: m ± t_{n−1} s / √n.
 
     Args:
         values: shape (seeds, …), one row per seed; values that are not finite count as missing.
-        confidence: level of the interval, in (0, 1).
         geometric: work on logarithms, for a logarithmic axis; values of 0 or below count as missing.
 
     Returns:
-        mean, low and high, each of shape (…). With one value low and high are NaN; with none all
-        three are.
-
-    Raises:
-        OptionError: if confidence is out of range.
+        mean, low and high, each of shape (…). With one value low and high are NaN; with none all three are.
     """
-    if not 0 < confidence < 1:
-        raise OptionError("confidence", confidence, "must be above 0 and below 1", "0.95 is usual")
     table = np.asarray(values, dtype=np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         table = np.log(table) if geometric else table
@@ -42,7 +33,7 @@ def mean_and_interval(
         mean = np.where(finite, table, 0).sum(axis=0) / n  # 0/0 is NaN where there is nothing
         deviation = np.sqrt((np.where(finite, table - mean, 0) ** 2).sum(axis=0) / (n - 1))
         # t has no quantile at 0 degrees of freedom: those entries are NaN through `deviation`, whatever stands there
-        half = stats.t.ppf((1 + confidence) / 2, np.maximum(n - 1, 1)) * deviation / np.sqrt(n)
+        half = stats.t.ppf(0.975, np.maximum(n - 1, 1)) * deviation / np.sqrt(n)
     half = np.where(n > 1, half, np.nan)
     low, high = mean - half, mean + half
     return (np.exp(mean), np.exp(low), np.exp(high)) if geometric else (mean, low, high)
@@ -63,15 +54,10 @@ class Difference(NamedTuple):
 
 
 def paired_difference(a: dict[Any, float], b: dict[Any, float]) -> Difference:
-    """The difference a − b over shared seeds, which have the same data and topology, so that their effects cancel.
+    """The mean difference a − b over shared seeds, with Student's t interval; both have values by seed.
 
-    Args:
-        a: values by seed.
-        b: values by seed.
-
-    Returns:
-        The mean of the differences and Student's t interval; if no seed is shared, the difference of means with
-        Welch's interval, and `pairs` 0.
+    Runs of one seed share data and topology, whose effects cancel. If no seed is shared, this is the difference of
+    means with Welch's interval, and `pairs` is 0.
     """
     shared = [seed for seed in a if seed in b and np.isfinite(a[seed]) and np.isfinite(b[seed])]
     if shared:
@@ -85,19 +71,12 @@ def paired_difference(a: dict[Any, float], b: dict[Any, float]) -> Difference:
     return Difference(float(x.mean() - y.mean()), float(interval.low), float(interval.high), 0)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Fit:
     """y = exp(intercept) · x^slope by least squares of log y on log x; y = intercept + slope · log x if not log_y.
 
-    Attributes:
-        slope: exponent, with its 95 % interval [low, high], Student's t.
-        intercept: intercept of the line through the logarithms.
-        low: lower end of the slope's interval.
-        high: upper end of the slope's interval.
-        r2: R² of the line, on the scale of the fit.
-        spearman: rank correlation of x and y.
-        points: number of points.
-        log_y: whether the logarithm of y was taken.
+    [low, high] is the slope's 95 % interval, Student's t; r2 is R² on the scale of the fit, spearman the rank
+    correlation of x and y.
     """
 
     slope: float
@@ -107,7 +86,7 @@ class Fit:
     r2: float
     spearman: float
     points: int
-    log_y: bool = True
+    log_y: bool
 
     def __call__(self, x: ArrayLike) -> NDArray[np.float64]:
         """The line at x."""
@@ -122,13 +101,7 @@ def usable(x: ArrayLike, y: ArrayLike, *, log_y: bool = True) -> NDArray[np.bool
 
 
 def fit(x: ArrayLike, y: ArrayLike, *, log_y: bool = True) -> Fit | None:
-    """Fit a line; None if there are fewer than FEW_POINTS usable points, or x or y does not vary.
-
-    Args:
-        x: shape (points,).
-        y: shape (points,).
-        log_y: also take the logarithm of y.
-    """
+    """Fit a line to points, shape (points,) each; None if fewer than FEW_POINTS are usable, or x or y does not vary."""
     use = usable(x, y, log_y=log_y)
     x, y = (np.asarray(value, dtype=np.float64)[use] for value in (x, y))
     if len(x) < FEW_POINTS or np.ptp(np.log(x)) < 1e-9 or np.ptp(y) == 0:
@@ -136,11 +109,8 @@ def fit(x: ArrayLike, y: ArrayLike, *, log_y: bool = True) -> Fit | None:
     line: Any = stats.linregress(np.log(x), np.log(y) if log_y else y)
     rank: Any = stats.spearmanr(x, y)
     half = stats.t.ppf(0.975, len(x) - 2) * line.stderr
-    return Fit(
-        slope=float(line.slope), intercept=float(line.intercept), low=float(line.slope - half),
-        high=float(line.slope + half), r2=float(line.rvalue**2), spearman=float(rank.statistic),
-        points=len(x), log_y=log_y,
-    )  # fmt: skip
+    low, high = line.slope - half, line.slope + half
+    return Fit(line.slope, line.intercept, low, high, line.rvalue**2, rank.statistic, len(x), log_y)
 
 
 def agreement(predicted: ArrayLike, measured: ArrayLike) -> float | None:

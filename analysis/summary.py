@@ -11,7 +11,6 @@ from dfedsam.analysis.read import metrics
 from dfedsam.analysis.read.metrics import numbers
 from dfedsam.analysis.read.runs import RUN_COLUMNS, Study
 from dfedsam.analysis.statistics import FEW_SEEDS, mean_and_interval, paired_difference
-from dfedsam.errors import OptionError
 
 STEADY = 0.8  # share of a run's rounds after which evaluations are averaged for the steady state
 REACHED = 0.8  # share of the runs that reach the chosen target
@@ -80,10 +79,8 @@ def _targets(rows: pd.DataFrame, sign: int) -> pd.Series:
         value = float(np.quantile(sign * done["best"], REACHED))
         digits = 10.0 ** (np.floor(np.log10(abs(value))) - 1) if value else 1.0
         goal = float(np.ceil(value / digits) * digits)  # rounded to the side that is reached earlier
-        starts_there = (
-            sign * done["first"] <= goal
-        ).mean() > 1 - REACHED  # as the consensus distance, which starts at 0
-        return np.nan if starts_there else sign * goal
+        start_there = (sign * done["first"] <= goal).mean()  # as the consensus distance, which starts at 0
+        return np.nan if start_there > 1 - REACHED else sign * goal
 
     keys = [rows[name] if name in rows else pd.Series("", rows.index) for name in FACET]
     parts = [pd.Series(choose(part), part.index) for _, part in rows.groupby(keys, dropna=False)]
@@ -112,20 +109,15 @@ def aggregate(
         values = table[first.index].to_numpy(dtype=np.float64)
         geometric = log and not (values <= 0).any()
         mean, low, high = mean_and_interval(values, geometric=geometric)
-        low, high = clip(str(summary["metric"].iloc[0]) if column in ("steady", "final") else "", low, high)
+        bounds = metrics.bounds(str(summary["metric"].iloc[0]) if column in ("steady", "final") else "")
         whole = np.isfinite(values).sum(axis=0) == first["seeds"].to_numpy()
         enough = whole & (first["seeds"].to_numpy() >= FEW_SEEDS)
         first[column] = np.where(whole, mean, np.nan)
-        first[f"{column}_low"], first[f"{column}_high"] = (np.where(enough, each, np.nan) for each in (low, high))
+        for side, ends in (("low", low), ("high", high)):
+            first[f"{column}_{side}"] = np.where(enough, np.clip(ends, *bounds), np.nan)
         first[f"{column}_sd"] = np.where(whole, groups[column].std().to_numpy(), np.nan)
         first[f"{column}_seeds"] = [each[np.isfinite(each)] for each in values.T]
     return first.reset_index()
-
-
-def clip(metric: str, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Clip an interval to the metric's range."""
-    least, most = metrics.bounds(metric)
-    return np.clip(low, least, most), np.clip(high, least, most)
 
 
 def best_rates(summary: pd.DataFrame) -> pd.DataFrame:
@@ -140,25 +132,20 @@ def best_rates(summary: pd.DataFrame) -> pd.DataFrame:
     return summary[mean == mean.groupby(summary["cell"]).transform("min")].reset_index(drop=True)
 
 
-def differences(
-    summary: pd.DataFrame, column: str = "steady", *, group: Iterable[str] = ("data", "peers", "heterogeneity")
-) -> pd.DataFrame:
-    """Compare each label of a group with the group's best one, paired by seed.
-
-    Runs of one seed share data and topology, so that their effects cancel in the difference.
+def differences(summary: pd.DataFrame, column: str = "steady") -> pd.DataFrame:
+    """Compare each label with the best one of the same data, peers and heterogeneity, paired by seed.
 
     Args:
         summary: result of `summarise`.
-        column: the column to compare: "steady", where larger is better if it is for the metric, or a cost.
-        group: labels are compared if they have the same values in these columns.
+        column: "steady", where larger is better if it is for the metric, or a cost.
 
     Returns:
-        One row per label: `label`, the columns of `group`, `difference` from the best, `low` and `high` (its 95 %
-        interval; NaN for the best itself and for single runs), `pairs` (0: no shared seeds), `best` (whether it has
-        the best mean), and `is_clear` (whether it is also better than all others beyond the noise).
+        One row per label: `label`, data, peers and heterogeneity if known, `difference` from the best, `low` and `high`
+        (its 95 % interval; NaN for the best itself and for single runs), `pairs` (0: no shared seeds), `best` (whether
+        it has the best mean), and `is_clear` (whether it is also better than all others beyond the noise).
     """
     sign = -1 if column == "steady" and metrics.rises(str(summary["metric"].iloc[0])) else 1
-    keys = [name for name in group if name in summary and summary[name].notna().any()]
+    keys = [name for name in ("data", "peers", "heterogeneity") if name in summary and summary[name].notna().any()]
     parts = [part for _, part in summary.groupby(keys, dropna=False, sort=False)] if keys else [summary]
     rows = []
     for part in parts:
@@ -183,20 +170,13 @@ def with_time(evaluations: pd.DataFrame, latency: float = LATENCY, bandwidth: fl
 
     A peer sends its messages one after another, so that a gossip step takes deg · (α + β m), where deg is the largest
     degree in the round and m the bytes per message; Q steps take Q times as long. Queries and local steps take no time
-    here.
+    here. The column is NaN for runs without degrees.
 
     Args:
-        evaluations: table of `Study`; the column is NaN for runs without degrees.
+        evaluations: table of `Study`.
         latency: α, seconds per message, at least 0.
         bandwidth: 1/β, bytes per second, above 0.
-
-    Raises:
-        OptionError: if latency or bandwidth is out of range.
     """
-    if not latency >= 0:
-        raise OptionError("latency", latency, "must be at least 0 seconds", f"{LATENCY} is usual")
-    if not bandwidth > 0:
-        raise OptionError("bandwidth", bandwidth, "must be above 0 bytes per second", f"{BANDWIDTH:g} is usual")
     most, mean = numbers(evaluations, "degree_round_max"), numbers(evaluations, "degree_round_mean")
     steps = numbers(evaluations, "steps")
     steps = np.where(np.isfinite(steps), steps, 1)

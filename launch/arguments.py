@@ -37,11 +37,7 @@ _IN_LIST = "[ring, {class_path: random_regular, init_args: {degree: 4}}]"
 def split(argv: Iterable[str], flags: Collection[str] = ()) -> tuple[list[str], list[Pair]]:
     """Split a command line into words that belong to no option, and options.
 
-    `--a.b-c 3`, `--a.b-c=3` and a bare `--a` become ("a.b_c", "3") and ("a", None).
-
-    Args:
-        argv: the command line.
-        flags: options that take no value.
+    `--a.b-c 3`, `--a.b-c=3` and a bare `--a` become ("a.b_c", "3") and ("a", None). Flags take no value.
     """
     words: list[str] = []
     pairs: list[Pair] = []
@@ -119,12 +115,9 @@ def expand_all(tree: Tree, *, code: bool) -> Tree:
 
 
 def expand(option: str, value: Any, *, code: bool) -> Any:
-    """Expand every plug-in in a value to {"class_path": its public name or import path, "init_args": {…}}.
+    """Expand every plug-in in an option's plain value to {"class_path": public name or import path, "init_args": {…}}.
 
-    Args:
-        option: the option that has this value.
-        value: plain values; plug-ins in any form.
-        code: whether import paths may be imported; what `expand` returns may always be.
+    `code` is whether import paths may be imported; what `expand` returns may always be.
 
     Raises:
         OptionError: if a plug-in is unknown, or its options are not given by name.
@@ -167,12 +160,8 @@ def bind(options: dict[str, Option], tree: Tree, within: str = "") -> dict[str, 
     """Typed values of the options that a tree sets, with its plug-ins constructed.
 
     A topology or a weight rule becomes {"class_path": public name, "init_args": {…}}, with its defaults: building it
-    takes the number of peers.
-
-    Args:
-        options: the options that there are.
-        tree: expanded values.
-        within: the option whose plug-in has these options; empty for a command or an experiment.
+    takes the number of peers. `within` is the option whose plug-in has these options; empty for a command or an
+    experiment.
 
     Raises:
         OptionError: if an option is unknown, missing, or has an invalid value.

@@ -11,6 +11,7 @@ import sys
 import traceback
 from typing import TYPE_CHECKING
 
+from dfedsam.errors import OptionError, RunError, reason
 from dfedsam.launch import ranks
 from dfedsam.launch.commands import COMMANDS, load
 from dfedsam.machine import mpi_rank
@@ -55,9 +56,9 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _PIPE_CLOSED
     except OSError as error:
-        from dfedsam.errors import reason
-
         return _refuse(name, error, reason(error), 1)
+    except RunError as error:  # of a rehearsal, such as `plan` makes
+        return _refuse(name, error, str(error), 1)
     except MemoryError as error:
         return _refuse(name, error, "out of memory; use fewer peers or smaller values of options", 1)
     except KeyboardInterrupt as error:
@@ -88,7 +89,6 @@ def call(command: Callable[..., int], argv: list[str]) -> int:
     Raises:
         OptionError: for an option that is unknown, missing, or has a value of the wrong type.
     """
-    from dfedsam.errors import OptionError
     from dfedsam.launch import arguments, help, signatures
 
     known = dict(signatures.options_of(command))
@@ -125,7 +125,6 @@ def _run(name: str, argv: list[str]) -> int:
         print(f"dfedsam {version('dfedsam')}")
         return 0
     if name not in COMMANDS:
-        from dfedsam.errors import OptionError
         from dfedsam.registry import nearest
 
         guess = nearest(name, COMMANDS)

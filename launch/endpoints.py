@@ -26,10 +26,7 @@ _FILE = "endpoints.txt"
 def check(tree: Tree, typed: Tree, *, allowed: bool) -> None:
     """Check that every address and secret in an experiment's expanded options is confirmed.
 
-    Args:
-        tree: the options.
-        typed: those of them that the user has typed.
-        allowed: whether --allow-endpoint was given.
+    Those in `typed` the user has typed; `allowed` is whether --allow-endpoint was given.
 
     Raises:
         OptionError: for one that only a file names.

@@ -63,16 +63,9 @@ def notes(experiment: Experiment) -> list[str]:
 
 
 def execute(
-    experiment: Experiment,
-    out: Out,
-    communicator: Communicator,
-    stop: ranks.Stop,
-    *,
-    resume: bool = False,
-    log: str | None = None,
-    figure: bool | None = None,
-    level: Level = "normal",
-) -> Result:
+    experiment: Experiment, out: Out, communicator: Communicator, stop: ranks.Stop,
+    *, resume: bool, log: str | None, figure: bool | None, level: Level,
+) -> Result:  # fmt: skip
     """Execute a run with progress, loggers, a figure and a summary.
 
     Args:
@@ -82,8 +75,7 @@ def execute(
         stop: ends the run after its round, with a checkpoint.
         resume: continue from the folder's checkpoint.
         log: services that also receive the metrics, as in `--log`.
-        figure: whether to draw the convergence figure into the folder; None: after more than ten seconds,
-            unless a signal stopped the run.
+        figure: whether to draw the figure into the folder; None: after FIGURE_AFTER, unless a signal stopped the run.
         level: what to print.
 
     Raises:
@@ -110,18 +102,12 @@ def execute(
 
 
 def as_command(
-    experiment: Experiment,
-    out: Out,
-    *,
-    resume: bool = False,
-    log: str | None = None,
-    figure: bool | None = None,
-    level: Level = "normal",
+    experiment: Experiment, out: Out, *, resume: bool = False, log: str | None, figure: bool | None, level: Level
 ) -> int:
-    """Execute a run as a command does, and return the exit status.
+    """Execute a run as a command does.
 
     Returns:
-        0; 1 for a run that could not continue; 130, 143 or 75 for one stopped by a signal.
+        The exit status: 0; 1 for a run that could not continue; 130, 143 or 75 for one stopped by a signal.
 
     Raises:
         ValueError: for bad input, on all ranks.

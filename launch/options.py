@@ -24,13 +24,7 @@ _SWEEP_KEYS = ("base", "grid", "zip", "seeds", "search")
 
 @dataclass(frozen=True)
 class Settings:
-    """The options of one `dfedsam run`.
-
-    Args:
-        simulation: fields of an Experiment, without its topology.
-        topology: {"class_path": public name, "init_args": the topology's options}.
-        own: the command's own options.
-    """
+    """The options of one `dfedsam run`: fields of an Experiment, its topology as a plug-in's form, and the rest."""
 
     simulation: dict[str, Any]
     topology: Tree
@@ -87,11 +81,11 @@ def experiment_options() -> dict[str, Option]:
 def read(
     files: list[Tree], pairs: list[Pair], *, code: bool = True, typed: bool = True, endpoint: bool = False
 ) -> Settings:
-    """Merge the settings of files, as `read_file` returns them, with command-line options, which take precedence.
+    """Merge settings of files with options of the command line.
 
     Args:
-        files: settings; later files take precedence.
-        pairs: options of the command line.
+        files: what `read_file` returns; later files take precedence.
+        pairs: options of the command line, which take precedence over files.
         code: whether import paths in the options may be imported: true for options that a user has typed.
         typed: whether the user has typed the options, rather than a sweep's file.
         endpoint: whether files may name addresses and secrets that the user has not confirmed.
@@ -116,9 +110,7 @@ def read(
 def read_file(path: str | None, *, code: bool = False) -> Tree:
     """Read an experiment file (YAML or JSON), named by its path or the name of a shipped one, such as demo.yaml.
 
-    Args:
-        path: the file.
-        code: whether import paths in it may be imported.
+    `code` is whether import paths in it may be imported.
 
     Raises:
         ValueError: if it is missing, malformed or does not hold settings by name.
@@ -129,12 +121,9 @@ def read_file(path: str | None, *, code: bool = False) -> Tree:
 
 
 def read_yaml(path: str | Path, option: str, folder: Path = Path()) -> tuple[Any, str]:
-    """The contents of a YAML file, and its text.
+    """The contents of a YAML file that an option names, and its text.
 
-    Args:
-        path: the file, relative to `folder`; a bare name that does not exist there is that of a shipped file.
-        option: the option that names the file.
-        folder: the folder of a relative path.
+    A path is relative to `folder`; a bare name that does not exist there is that of a shipped file.
 
     Raises:
         OptionError: if it is missing or malformed.

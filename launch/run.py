@@ -67,11 +67,7 @@ def run(argv: list[str]) -> int:
 
 
 def parse(words: list[str], pairs: list[Pair]) -> options.Settings | None:
-    """Settings from a command line; None after printing them, if asked to.
-
-    Args:
-        words: its words that belong to no option.
-        pairs: its options.
+    """Settings from a command line's words that belong to no option, and its options; None if it prints them.
 
     Raises:
         ValueError: for invalid options, in one line.
@@ -135,8 +131,8 @@ def resume(
     pairs: list[Pair] = [(name, str(value)) for name, value in changed.items() if value is not None]
     experiment = build(options.read([tree], pairs, endpoint=allow_endpoint))
     if _starts_ranks(ranks, experiment.topology.n) and ranks is not None:
-        kept = {"rounds": rounds, "placement": placement, "log": log, "figure": figure}
-        argv = _resume(folder, kept | _flags(quiet=quiet, verbose=verbose, allow_code=allow_code, allow_endpoint=True))
+        kept = {"rounds": rounds, "placement": placement, "log": log, "figure": figure, "quiet": quiet or None}
+        argv = _resume(folder, verbose=verbose or None, allow_code=allow_code or None, **kept)
         return start(ranks, argv, restarts=restarts, again=lambda _: argv)
     return as_command(experiment, folder, resume=True, log=log, figure=figure, level=shown)
 
@@ -147,13 +143,17 @@ def _start(argv: list[str], out: Path | None, experiment: Experiment, own: dict[
 
     folder = make_folder(out or _fresh_folders(experiment))
     os.environ[_RESERVED] = str(folder.path)
-    more = {name: own[name] for name in ("log", "figure")}
-    allowed = "allow_code" in dict(arguments.split(argv)[1])
-    more |= _flags(quiet=own["quiet"], verbose=own["verbose"], allow_code=allowed, allow_endpoint=True)
+    more = {
+        "log": own["log"],
+        "figure": own["figure"],
+        "quiet": own["quiet"] or None,
+        "verbose": own["verbose"] or None,
+    }
+    more |= {"allow_code": "allow_code" in dict(arguments.split(argv)[1]) or None}
     command = ["run", *argv, "--out", str(folder.path)]
 
     def again(count: int) -> list[str]:
-        return _resume(folder.path, more) if folder.config.is_file() else [*command, "--ranks", str(count)]
+        return _resume(folder.path, **more) if folder.config.is_file() else [*command, "--ranks", str(count)]
 
     try:
         return ranks.start(own["ranks"], command, restarts=own["restarts"], again=again)
@@ -162,14 +162,10 @@ def _start(argv: list[str], out: Path | None, experiment: Experiment, own: dict[
         folder.remove_unstarted()
 
 
-def _flags(**values: bool) -> dict[str, Any]:
-    """Options without a value, if they are set."""
-    return {name: value or None for name, value in values.items()}
-
-
-def _resume(folder: Path, values: dict[str, Any]) -> list[str]:
-    """The command line that continues a run with these options, as far as they are set."""
-    return ["resume", str(folder), *(f"--{name}={value}" for name, value in values.items() if value is not None)]
+def _resume(folder: Path, **values: Any) -> list[str]:
+    """The command line that continues a run with these options, except None; its addresses are confirmed already."""
+    options = (f"--{name}={value}" for name, value in values.items() if value is not None)
+    return ["resume", str(folder), *options, "--allow_endpoint=True"]
 
 
 def _starts_ranks(count: int | None, peers: int) -> bool:

@@ -31,14 +31,9 @@ _NUMBERS = {int, float, types.NoneType, types.UnionType, typing.Union}
 
 
 class UnknownOption(OptionError):
-    """An unknown option.
+    """An unknown option: the value is the known names, the rule the one that was probably meant (computed if empty).
 
-    Args:
-        option: its name.
-        value: the known names.
-        rule: the known name that was probably meant; computed if empty.
-        hint: why the option does not exist, if known.
-        file: the file that has it; empty for the command line.
+    The hint is why it does not exist, if known; `file` the file that has it, empty for the command line.
     """
 
     def __init__(self, option: str, value: Collection[str], rule: str = "", hint: str = "", file: str = "") -> None:

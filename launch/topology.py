@@ -1,16 +1,67 @@
-"""`dfedsam topology`: measures one topology, or compares several."""
+"""`dfedsam topology`: measures one topology, or compares several, and shows their metrics."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from json import dumps
 from pathlib import Path
+from typing import Any
 
 from dfedsam.errors import OptionError
-from dfedsam.launch import help, tables, topology_metrics
+from dfedsam.launch import help, tables
 from dfedsam.launch.arguments import Pair
 from dfedsam.launch.topology_rows import Row, add_attackers, measure
 from dfedsam.validation import whole_number
+
+WORDS = {  # key in `topologies.spectrum`: name with its unit, and number format
+    "n": ("peers", "{:,}"),
+    "edges": ("edges", "{:,}"),
+    "degree_min": ("smallest degree", "{}"),
+    "degree_mean": ("mean degree", "{:.4g}"),
+    "degree_max": ("largest degree", "{}"),
+    "diameter": ("diameter, in edges", "{}"),
+    "mu_2": ("Laplacian μ₂ (algebraic connectivity)", "{:.5g}"),
+    "mu_n": ("Laplacian μ_n", "{:.5g}"),
+    "degree_round_mean": ("mean degree a round", "{:.4g}"),
+    "degree_round_max": ("largest degree a round", "{}"),
+    "vectors_per_round": ("messages a round, one vector each", "{:,.1f}"),
+    "lambda": ("λ", "{:.6f}"),
+    "periodic_rate": ("rate of a period", "{:.6f}"),
+    "sigma_2": ("σ₂", "{:.6f}"),
+    "rho": ("ρ", "{:.6f}"),
+    "gap": ("gap 1 − λ", "{:.5g}"),
+    "gap_2": ("1 − λ₂", "{:.5g}"),
+    "gap_squared": ("1 − λ²", "{:.5g}"),
+    "lambda_2": ("λ₂", "{:.6f}"),
+    "lambda_min": ("λ_min", "{:.6f}"),
+    "lambda_q": ("λ of Q steps", "{:.6f}"),
+    "contraction": ("λ_max(E[WᵀW] − J)", "{:.6f}"),
+    "effective_neighbours": ("effective neighbours n_W(0.9)", "{:.3f}"),
+    "finite_time": ("rounds to the exact mean", "{:,}"),
+    "rounds_to_1e-6": ("rounds to 1e-6", "{:,}"),
+    "mixing_time": ("mixing time, in rounds", "{:,}"),
+}
+COLUMNS = {  # columns of the table of several topologies, in this order
+    "n": "peers",
+    "degree_round_mean": "degree",
+    "degree_round_max": "max",
+    "vectors_per_round": "messages a round",
+    "lambda": "λ",
+    "gap": "gap",
+    "effective_neighbours": "n_W",
+    "rounds_to_1e-6": "rounds to 1e-6",
+}
+_MORE = {  # of an underlay, and of attackers, if there are any
+    "cycle_time": ("seconds a round on the underlay", "{:.4g}"),
+    "attackers": ("attackers where they harm most", "{}"),
+    "honest_mu_2": ("μ₂ of the honest peers' graph", "{:.5g}"),
+    "tolerated": ("attackers around each peer that robust gossip withstands (f < μ₂/2)", "{}"),
+}
+_MORE_COLUMNS = {"cycle_time": "s a round", "honest_mu_2": "honest μ₂", "tolerated": "tolerated"}
+_SHORTER = {"degree_round_mean": "{:.3g}", "lambda": "{:.4f}", "gap": "{:.3g}", "effective_neighbours": "{:.2f}"}
+_SCHEDULE = ("degree_round_mean", "degree_round_max", "periodic_rate")  # only for schedules
+_SAME = ("sigma_2", "rho", "periodic_rate")  # equal to λ for a symmetric W or a period of them
 
 
 def topology(
@@ -77,23 +128,25 @@ def topology(
     whole_number("attackers", attackers, 0)
     whole_number("steps", steps, 1, "it is the number of gossip steps Q a round")
     if draw is not None and len(names) > 1:
-        raise OptionError(
-            "names", " ".join(names), "must be a single name, because draw takes one topology", "or leave draw out"
-        )
+        rule = "must be a single name, because draw takes one topology"
+        raise OptionError("names", " ".join(names), rule, "or leave draw out")
     shared = {"peers": peers, "weights": weights, "objective": objective, "seed": seed}
     pairs = [(option, str(value)) for option, value in shared.items() if value is not None]
     found = measure(names, [*pairs, *_dotted], steps, underlay, message)
     if attackers:
         for row in found:
             add_attackers(row, attackers)
+    values = [row.values() for row in found]
     if json:
-        print(_as_json(found))
+        print(dumps(values[0] if len(values) == 1 else values))
     elif csv:
-        print(_as_csv(found), end="")
+        print(_as_csv(values), end="")
     else:
         _show(found)
-    if draw is not None:
-        print(_draw(found[0], draw))
+    if draw is not None and found[0].topology is not None:
+        from dfedsam.analysis import draw_topology, save
+
+        print(save(draw_topology(found[0].topology), draw)[0])
     return 0
 
 
@@ -101,43 +154,73 @@ def _show(found: Sequence[Row]) -> None:
     """Print all metrics of one topology, or the table of several with notes below it."""
     if len(found) == 1:
         said = [] if found[0].topology is None else [f"note: {note}" for note in found[0].topology.notes]
-        print("\n".join([found[0].name, *topology_metrics.lines(found[0].metrics), *said]))
+        print("\n".join([found[0].name, *_lines(found[0].metrics), *said]))
         return
-    columns = [*topology_metrics.COLUMNS.values()]
-    columns += ["s a round"] if any("cycle_time" in row.metrics for row in found) else []
-    columns += ["honest μ₂", "tolerated"] if any("honest_mu_2" in row.metrics for row in found) else []
-    empty = ["–"] * len(columns)
-    tables.show(
-        ["topology", *columns, ""],
-        [
-            [row.name, *empty, "does not fit" if row.error.startswith("peers is") else "cannot be made"]
-            if row.error
-            else [row.name, *topology_metrics.row(row.metrics), "; ".join(topology_metrics.notes(row.metrics))]
-            for row in found
-        ],
-    )
+    more = {key: title for key, title in _MORE_COLUMNS.items() if any(key in row.metrics for row in found)}
+    columns, rows = COLUMNS | more, []
+    for row in found:
+        if row.error:
+            why = "does not fit" if row.error.startswith("peers is") else "cannot be made"
+            rows.append([row.name, *("–" for _ in columns), why])
+        else:
+            cells = (_cell(row.metrics, key, _SHORTER.get(key)) for key in columns)
+            rows.append([row.name, *cells, "; ".join(_notes(row.metrics))])
+    tables.show(["topology", *columns.values(), ""], rows)
     for row in found:
         for said in [row.error] if row.topology is None else row.topology.notes:
             print(f"{row.name}: {said}")
 
 
-def _as_json(found: Sequence[Row]) -> str:
-    """All metrics as JSON; those of several topologies as a list."""
-    values = [row.values() for row in found]
-    return dumps(values[0] if len(values) == 1 else values)
+def _lines(metrics: dict[str, Any]) -> list[str]:
+    """Every metric that is known, one per line; equal ones share a line."""
+    same = [key for key in _SAME if metrics[key] is not None and _equal(metrics[key], metrics["lambda"])]
+    left = {*same, *(["lambda_q"] if metrics["steps"] == 1 else []), *(_SCHEDULE if metrics["period"] == 1 else [])}
+    names = {key: name for key, (name, _) in (WORDS | _MORE).items() if key in metrics and key not in left}
+    names["lambda"] = " = ".join(["λ", *(WORDS[key][0] for key in same if key != "periodic_rate")])
+    if "lambda_q" in names:
+        names["lambda_q"] = f"λ of Q = {metrics['steps']} steps"
+    shown = [(name, cell) for key, name in names.items() if (cell := _cell(metrics, key)) != "–"]
+    width = max(len(name) for name, _ in shown)
+    period = metrics["period"]
+    when = "W redrawn in each round" if period is None else "the same W in every round" if period == 1 else ""
+    kind = (when or f"{period} matrices in turn") + (", directed" if metrics["directed"] else "")
+    return [*(f"{name:<{width}}  {cell}" for name, cell in shown), "; ".join([kind, *_notes(metrics)])]
 
 
-def _as_csv(found: Sequence[Row]) -> str:
+def _notes(metrics: dict[str, Any]) -> list[str]:
+    """Short notes on the topology."""
+    found = []
+    if metrics["biased"]:
+        found.append("biased: only rows sum to one")
+    if metrics["sums"] == "columns":
+        found.append("needs push-sum")
+    if metrics["finite_time"] is not None:
+        rounds = metrics["finite_time"]
+        found.append(f"exact after {rounds:,} round{'s' if rounds > 1 else ''}")
+    return found
+
+
+def _cell(metrics: dict[str, Any], key: str, form: str | None = None) -> str:
+    """A metric as text; – where it has no meaning or would take too long."""
+    value = metrics[key]
+    if value is None:
+        return "–"
+    text = (form or (WORDS | _MORE)[key][1]).format(
+        0.0 if isinstance(value, float) and abs(value) < 1e-12 else value
+    )  # rounding errors
+    if key == "contraction" and metrics["contraction_stderr"]:
+        return f"{text} ± {metrics['contraction_stderr']:.1g}".replace("-", "−")
+    text = text.removesuffix(".0") if key == "vectors_per_round" else text
+    return ("≈ " if key in metrics["approximate"] else "") + text.replace("-", "−")
+
+
+def _equal(a: float, b: float | None) -> bool:
+    return b is not None and math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-12)
+
+
+def _as_csv(values: Sequence[dict[str, Any]]) -> str:
     """All metrics as CSV with a line of headers."""
     import pandas as pd
 
-    table = pd.DataFrame([row.values() for row in found], dtype=object)
+    table = pd.DataFrame(values, dtype=object)
     return table.map(lambda item: " ".join(map(str, item)) if isinstance(item, list) else item).to_csv(index=False)
-
-
-def _draw(row: Row, path: Path) -> Path:
-    """Draw the topology of a row that has one, and its spectrum; returns the file."""
-    from dfedsam.analysis import draw_topology, save
-
-    assert row.topology is not None
-    return save(draw_topology(row.topology), path)[0]

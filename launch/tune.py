@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,12 +18,13 @@ from dfedsam.launch.sweep import execute
 from dfedsam.launch.sweeps import halving, ranges
 from dfedsam.launch.sweeps.pending import pending, say
 from dfedsam.launch.sweeps.plan import Cell, Run, name
-from dfedsam.launch.sweeps.spec import Point, Search
+from dfedsam.launch.sweeps.spec import Point, Search, zips
 from dfedsam.launch.sweeps.study import Study
 from dfedsam.machine import in_mpi_job
 from dfedsam.validation import whole_number
 from dfedsam.whole_files import write_atomic
 
+_Runs = tuple[Run, ...]
 SEARCH, BEST = "tune.yaml", "best.yaml"
 _VALIDATION = 0.2  # share of the training examples, if the experiment keeps none for validation
 _NOT_OF_A_SEARCH = ("seed", "out", "draw_split", "log")
@@ -33,7 +35,9 @@ def tune(
     *,
     config: str,
     ranges: str | None = None,
+    tasks: str | None = None,
     budget: int | None = None,
+    rungs: int = 3,
     metric: str = "loss",
     choose: Literal["min", "max"] | None = None,
     seeds: int = 1,
@@ -59,10 +63,17 @@ def tune(
         algorithm.lr: {low: 0.001, high: 1, log: true}
         algorithm.estimator.directions: [2, 4, 8, 16]
 
+    A file of tasks, on each of which every candidate runs; the best mean over tasks wins:
+        objective.data: [sst2/train.csv, ag_news/train.csv]
+        objective.words: ["terrible, great", "world, sports, business, technology"]
+
     Args:
         config: an experiment file, or the name of a shipped one, such as demo.yaml.
         ranges: a file of ranges.
-        budget: queries that a peer may spend on the whole search (default: 9 times those of a run, for 27 candidates).
+        tasks: a file of options that differ between tasks, each with a list of as many values as there are tasks.
+        budget: queries that a peer may spend on the whole search (default: 9 times those of a run, on each task, which
+            pays for 27 candidates; with two rungs 6 times, for 9).
+        rungs: 3, or 2 where runs of a ninth mislead, as with estimators that remember: then a third, and whole runs.
         metric: a metric of the runs, such as loss or accuracy.
         choose: min or max (default: the highest accuracy, and the lowest of all others).
         seeds: runs of each candidate, with the seeds 0, 1, …; one run has the experiment's own seed.
@@ -79,7 +90,7 @@ def tune(
     """
     if in_mpi_job():
         raise ValueError("a search starts its own MPI jobs: start it outside mpirun")
-    for option, value, least in (("seeds", seeds, 1), ("jobs", jobs, 1), ("budget", budget, 1)):
+    for option, value, least in (("seeds", seeds, 1), ("jobs", jobs, 1), ("budget", budget, 1), ("rungs", rungs, 1)):
         if value is not None:
             whole_number(option, value, least)
     how = level(quiet, verbose)
@@ -87,7 +98,7 @@ def tune(
     folder = out or Path("studies", f"tune-{Path(config).stem}")
     flags = [*(["--allow_code"] if allow_code else []), *(["--allow_endpoint"] if allow_endpoint else [])]
     judged = Search(option="", values=(), metric=metric, choose=choose)
-    tuning = _Tuning(tree, ranges, budget, judged, seeds, folder, how, allow_code, allow_endpoint)
+    tuning = _Tuning(tree, ranges, _tasks(tasks), budget, rungs, judged, seeds, folder, how, allow_code, allow_endpoint)
     return tuning.play(jobs, flags)
 
 
@@ -97,7 +108,9 @@ class _Tuning:
 
     tree: dict[str, Any]
     file: str | None
+    tasks: tuple[Point, ...]
     budget: int | None
+    rungs: int
     judged: Search
     seeds: int
     out: Path
@@ -112,7 +125,10 @@ class _Tuning:
         self.keeps = objective.holds_out and not getattr(objective, "validation", True)
         self.prices = halving.Prices(self.run, self.rounds)
         self.ranges = self._usual() if self.file is None else ranges.read(self.file)
-        self.count = halving.affordable(self.budget, self.prices.whole, self.seeds)
+        if shared := next((option for option in self.ranges if option in self.tasks[0]), None):
+            raise OptionError("tasks", shared, "must not be searched, but it is one of the ranges")
+        self.halving = halving.Halving(self.rungs, self.prices.whole, self.seeds * len(self.tasks))
+        self.count = self.halving.affordable(self.budget)
         seed = self.settings.simulation["seed"]
         self.of_seeds = [seed] if self.seeds == 1 else list(range(self.seeds))
         drawn = [{option: self._own(option) for option in self.ranges}, *ranges.draw(self.ranges, self.count, seed)]
@@ -155,40 +171,46 @@ class _Tuning:
         return lengths
 
     def _in_rung(self, candidate: Point, rung: int) -> Point:
-        return candidate | self._lengths(candidate, self.prices.rounds_of(candidate, rung))
+        return candidate | self._lengths(candidate, self.prices.rounds_of(candidate, self.halving.share(rung)))
 
     def play(self, jobs: int, flags: Sequence[str]) -> int:
         """Play all rungs, write the best, and return the exit status."""
         for candidate in self.candidates:
-            self.run(candidate, self.prices.rounds_of(candidate, halving.RUNGS - 1)).build()
+            rounds = self.prices.rounds_of(candidate, 1)
+            for task in self.tasks:
+                self.run(task | candidate, rounds).build()
         self._reserve()
         if self.keeps:
             say([f"{_VALIDATION:.0%} of the training examples are kept for validation, during the search"], self.level)
-        going, spent, runs, own = list(range(len(self.candidates))), 0.0, 0, None
-        best = ""
-        for rung, size in enumerate(halving.sizes(self.count)):
+        going, spent, runs, best, own = list(range(len(self.candidates))), 0.0, 0, "", ""
+        for rung, size in enumerate(self.halving.sizes(self.count)):
             going = going[:size]
-            cells, status = self._rung(rung, going, jobs, flags)
+            played, status = self._rung(rung, going, jobs, flags)
             if status > 2:  # a signal
                 return status
             study = Study(self.out / f"rung-{rung + 1}")
-            compared = study.compare(Cell((), tuple(cell.runs for cell in cells)), self.judged)
+            compared = study.compare(Cell((), tuple(played)), self.judged)
             means = {one: mean for one, mean in zip(going, compared.means, strict=True) if mean is not None}
             if not means:
-                failure = study.failure(cells[0].runs[0]) or {"error": "unknown"}
-                print(f"dfedsam tune: all candidates failed; the first: {failure['error']}", file=sys.stderr)
+                error = next((note["error"] for run in played[0] if (note := study.failure(run))), "unknown")
+                print(f"dfedsam tune: all candidates failed; the first: {error}", file=sys.stderr)
                 return 1
-            spent, runs = spent + _spent(study, cells), runs + sum(len(cell.runs) for cell in cells)
+            spent, runs = spent + _spent(study, played), runs + sum(map(len, played))
             going = sorted(means, key=lambda one: (self.judged.sign * means[one], one))
-            own, best = means.get(0, own), f"{compared.metric} {means[going[0]]:.4g}"
-            failed = f" ({len(cells) - len(means)} failed)" if len(means) < len(cells) else ""
-            self._say(f"rung {rung + 1} of {halving.RUNGS}: {len(cells)} candidates{failed}, best {best}")
-        self._write(self.candidates[going[0]], f"{best}; with the experiment's own values {own:.4g}", spent, runs)
+            best = f"{compared.metric} {means[going[0]]:.4g}"
+            if 0 in means:
+                own = f"with the experiment's own values {means[0]:.4g} on rung {rung + 1}"
+            failed = f" ({len(played) - len(means)} failed)" if len(means) < len(played) else ""
+            self._say(f"rung {rung + 1} of {self.rungs}: {len(played)} candidates{failed}, best {best}")
+        self._write(
+            self.candidates[going[0]], f"{best}; {own or 'the experiment with its own values failed'}", spent, runs
+        )
         return 0
 
     def _reserve(self) -> None:
         """Create the folder, or check that it holds this very search."""
-        asked = {"ranges": {option: vars(one) for option, one in self.ranges.items()}, "budget": self.budget}
+        asked = {"ranges": {option: vars(one) for option, one in self.ranges.items()}, "tasks": self.tasks}
+        asked |= {"budget": self.budget, "rungs": self.rungs}
         asked |= {"seeds": self.of_seeds, "metric": self.judged.metric, "choose": self.judged.choose}
         text, path = _yaml({"experiment": self.tree, **asked}), self.out / SEARCH
         if self.out.exists() and not (path.is_file() and path.read_text(encoding="utf-8") == text):
@@ -200,24 +222,28 @@ class _Tuning:
         except OSError as error:
             raise OptionError("out", self.out, f"must be a folder that can be written ({error.strerror})") from None
 
-    def _rung(self, rung: int, going: Sequence[int], jobs: int, flags: Sequence[str]) -> tuple[list[Cell], int]:
-        """Execute a rung as a sweep: its cells, one for each candidate, and the exit status."""
+    def _rung(self, rung: int, going: Sequence[int], jobs: int, flags: Sequence[str]) -> tuple[list[_Runs], int]:
+        """Execute a rung as a sweep: the runs of each candidate, on all tasks, and the exit status."""
         points = [self._in_rung(self.candidates[one], rung) for one in going]
         base = {key: value for key, value in self.tree.items() if key not in _NOT_OF_A_SEARCH} | _QUICK
         if self.keeps:
             objective = base["objective"]
             base["objective"] = objective | {"init_args": objective["init_args"] | {"validation": _VALIDATION}}
-        lists = {option: [point[option] for point in points] for option in points[0]}
+        groups = [{option: [point[option] for point in group] for option in group[0]} for group in (points, self.tasks)]
         path = self.out / f"rung-{rung + 1}.yaml"
-        write_atomic(path, _yaml({"base": base, "zip": [lists], "seeds": self.of_seeds}))
+        content = {"base": base, "zip": [group for group in groups if group], "seeds": self.of_seeds}
+        write_atomic(path, _yaml(content))
         study = pending(path, self.out / path.stem, code=self.code, endpoint=self.endpoint, level="quiet")
-        return study.cells, execute(study, jobs, flags, 1, self.level, "the same command")
+        runs = [cell.runs for cell in study.cells]  # a candidate's tasks follow one another
+        each = len(self.tasks)
+        played = [tuple(chain.from_iterable(runs[at : at + each])) for at in range(0, len(runs), each)]
+        return played, execute(study, jobs, flags, 1, self.level, "the same command")
 
     def _write(self, best: Point, result: str, spent: float, runs: int) -> None:
         """Write the experiment with the best values, and say what it is and what it cost."""
         chosen = ", ".join(f"{option} {value}" for option, value in best.items())
         cost = f"{runs} runs, {spent:,.0f} queries a peer"
-        values = self._in_rung(best, halving.RUNGS - 1)
+        values = self._in_rung(best, self.rungs - 1)
         settings = self.run(values, values["rounds"]).settings
         head = f"# Found by dfedsam tune: {result}\n# {chosen}\n# {cost}\n"
         write_atomic(self.out / BEST, head + options.to_yaml(settings))
@@ -229,9 +255,19 @@ class _Tuning:
             print(text, flush=True)
 
 
-def _spent(study: Study, cells: Sequence[Cell]) -> float:
+def _tasks(file: str | None) -> tuple[Point, ...]:
+    """The options of each task as a file of tasks has them; without a file, one task, which is the experiment's own."""
+    if file is None:
+        return ({},)
+    tree, _ = options.read_yaml(file, "tasks")
+    if not isinstance(tree, dict) or not tree:
+        raise OptionError("tasks", file, "must name options, each with a list of values, one for each task")
+    return zips(Path(file), tree, "tasks")[0]
+
+
+def _spent(study: Study, candidates: Sequence[_Runs]) -> float:
     """Queries of a peer, all runs together; exact gradients where there are no queries."""
-    rows = [study.folder(run).last_row() or {} for cell in cells for run in cell.runs]
+    rows = [study.folder(run).last_row() or {} for runs in candidates for run in runs]
     return sum(row.get("queries", 0) or row.get("gradients", 0) for row in rows)
 
 

@@ -2,46 +2,27 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from matplotlib.animation import FFMpegWriter, FuncAnimation, PillowWriter
+from matplotlib.animation import FuncAnimation, PillowWriter
 from matplotlib.collections import PathCollection
 
 from dfedsam.analysis.plot import style
+from dfedsam.analysis.plot.consensus import gossip
 from dfedsam.analysis.plot.graph import draw_graph
 from dfedsam.analysis.plot.topology import name
-from dfedsam.errors import OptionError
 from dfedsam.topologies import Topology
 
-_WRITERS = {".gif": PillowWriter, ".mp4": FFMpegWriter}
-ROUNDS = 40
 
+def animate(topology: Topology, path: Path, rounds: int = 40) -> None:
+    """Write a GIF of how the peers' values reach consensus by gossip alone, a frame per round.
 
-def animate(topology: Topology, path: Path | str, rounds: int = ROUNDS, seed: int = 0, fps: int = 8) -> Path:
-    """Animate how the peers' random values reach consensus by gossip alone, one frame per round.
-
-    Args:
-        topology: the graph of its round 0 is drawn; its W_t do the gossip.
-        path: a .gif, or a .mp4 if ffmpeg is installed.
-        rounds: frames after the first, at least 1.
-        seed: seed of the initial values, which are independent normal.
-        fps: frames per second.
-
-    Returns:
-        The file.
-
-    Raises:
-        OptionError: if the suffix is wrong, ffmpeg is missing, or rounds is below 1.
+    The values are independent normal at first; the graph is that of round 0.
     """
-    path = Path(path)
-    if path.suffix not in _WRITERS:
-        raise OptionError("out", path, f"must end in {' or '.join(_WRITERS)}", "rename it")
-    if not _WRITERS[path.suffix].isAvailable():
-        raise OptionError("out", path, "must end in .gif, since ffmpeg is not installed", "install it for .mp4")
-    if rounds < 1:
-        raise OptionError("rounds", rounds, "must be at least 1")
-    values = gossiped(topology, rounds, seed)
+    start = np.random.default_rng(0).standard_normal(topology.n)
+    values = np.array(list(islice(gossip(topology, start), rounds + 1)))
     distance = np.linalg.norm(values - values.mean(axis=1, keepdims=True), axis=1)
     with style.rc_context():
         figure = style.new_figure(style.COLUMN, 3.6)
@@ -69,23 +50,5 @@ def animate(topology: Topology, path: Path | str, rounds: int = ROUNDS, seed: in
         frame(0)
         figure.draw_without_rendering()  # the layout is computed once, so that nothing moves between frames
         figure.set_layout_engine("none")
-        path.parent.mkdir(parents=True, exist_ok=True)
         moving = FuncAnimation(figure, frame, frames=rounds + 1, blit=False)
-        moving.save(str(path), writer=_WRITERS[path.suffix](fps=fps), dpi=110)
-    return path
-
-
-def gossiped(topology: Topology, rounds: int, seed: int = 0) -> np.ndarray:
-    """Values of the peers after 0, 1, … rounds of gossip, shape (rounds + 1, n).
-
-    If only the columns of W_t sum to one, gossip is push-sum.
-    """
-    x = np.random.default_rng(seed).standard_normal(topology.n)
-    mass, values = np.ones(topology.n), [x]
-    for t in range(rounds):
-        W = topology.weights(t)
-        x = W @ x
-        if topology.sums == "columns":
-            mass = W @ mass
-        values.append(x / mass)
-    return np.array(values)
+        moving.save(str(path), writer=PillowWriter(fps=8), dpi=110)

@@ -40,13 +40,13 @@ class Course(NamedTuple):
 
 
 def over_seeds(run: pd.DataFrame, x: str, y: str, *, log: bool = False) -> Course:
-    """The mean of x and y over the runs of one label, with the interval of y's mean within the metric's range.
+    """The mean of the columns x and y over the runs of one label, with the interval of y's mean within its range.
 
     Args:
         run: evaluations with the columns `run` and `round`.
         x: column of the horizontal axis.
         y: column of the vertical axis.
-        log: geometric means, for a logarithmic axis.
+        log: geometric means of y, for a logarithmic axis.
     """
     tables = [table.set_index("round") for _, table in run.groupby("run", sort=False)]
     rounds = sorted(set.intersection(*(set(table.index) for table in tables)))
@@ -58,26 +58,30 @@ def over_seeds(run: pd.DataFrame, x: str, y: str, *, log: bool = False) -> Cours
     mean, low, high = mean_and_interval(values, geometric=log)
     if len(values) == 1:
         mean = values[0]  # exact, unlike the exponential of its logarithm
-    least, most = metrics.bounds(y)
     enough = len(tables) >= FEW_SEEDS
-    low, high = (np.clip(side, least, most) if enough else np.full(len(rounds), np.nan) for side in (low, high))
+    low, high = (np.clip(side, *metrics.bounds(y)) if enough else np.full(len(rounds), np.nan) for side in (low, high))
     return Course(across.mean(axis=0), np.where(np.isfinite(mean), mean, np.nan), low, high, values)
 
 
 def draw_course(
-    ax: Axes, course: Course, style: dict[str, Any], label: str | None = None, start: float = 0.0, whole: bool = False
-) -> None:
-    """Draw a mean with its interval as a band; below FEW_SEEDS runs each seed as a thin line.
+    ax: Axes, run: pd.DataFrame, x: str, y: str, style: dict[str, Any], label: str,
+    *, log: bool = False, start: float = 0.0, whole: bool = False,
+) -> None:  # fmt: skip
+    """Draw a mean over seeds with its interval as a band; below FEW_SEEDS runs each seed as a thin line.
 
     Args:
-        ax: axes to draw on.
-        course: result of `over_seeds`.
+        ax: the panel.
+        run: as for `over_seeds`, and so are x, y and log.
+        x: column.
+        y: column.
         style: colour, line style and marker of the mean.
         label: name in the legend.
+        log: geometric means.
         start: offset of the first marker, as a share of the distance between markers, so that curves' markers do not
             cover each other.
         whole: whether seeds and bands widen the limits of the axes, which otherwise follow the means alone.
     """
+    course = over_seeds(run, x, y, log=log)
     step = max(1, len(course.x) // _MARKERS)
     every = (int(start * step), step) if len(course.x) > _MARKERS else None
     ax.plot(course.x, course.mean, **{"markeredgewidth": 0, **style}, markevery=every, label=label)
@@ -170,21 +174,13 @@ def byte_unit(largest: float) -> tuple[float, str]:
 
 
 def legend(figure: Figure, handles: Sequence[Any], title: str | None = None) -> None:
-    """A legend below all panels, in as many columns as fit into the figure's width.
-
-    Args:
-        figure: the figure, whose width is used.
-        handles: artists with a label.
-        title: a line above the names.
-    """
+    """A legend of artists with a label below all panels, in as many columns as fit into the figure's width."""
     if not handles:
         return
     width = figure.get_figwidth()
     handle = 1.6 if all(isinstance(line, Line2D) and not line.is_dashed() for line in handles) else 3.2
     names, columns = _legend_names(handles, width, handle)
-    figure.legend(
-        list(handles), names, loc="outside lower center", ncols=columns, title=title, handlelength=handle
-    )  # fmt: skip
+    figure.legend(list(handles), names, loc="outside lower center", ncols=columns, title=title, handlelength=handle)
 
 
 def legend_height(handles: Sequence[Any], width: float) -> float:
@@ -203,11 +199,9 @@ def _legend_names(handles: Sequence[Any], width: float, handle: float) -> tuple[
 
 
 def name_lines(ax: Axes, names: Sequence[tuple[str, float, str]]) -> None:
-    """Write names right of a panel, each at its value, without overlap. Call after drawing the curves.
+    """Write names, with their value and colour, right of a panel, each at its value, without overlap.
 
-    Args:
-        ax: the panel.
-        names: (name, value, colour) of each name.
+    Call after drawing the curves.
     """
     scale = ax.yaxis.get_transform()
     low, high = scale.transform(ax.get_ylim())

@@ -1,7 +1,12 @@
-"""The consensus distance against rounds, against gossip steps, and by gossip alone; with theory."""
+"""The consensus distance against rounds, against gossip steps, and by gossip alone; with theory.
+
+`evaluations` are those of a `Study`, `summary` is the result of `summary.summarise`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import count, islice
 from typing import Any
 
 import numpy as np
@@ -36,9 +41,6 @@ def consensus_rounds(evaluations: pd.DataFrame) -> Figure:
     Dashes are theory: on noisy quadratics the closed form for every round, in expectation over optima and noise. There
     is a row for each number of gossip steps Q and a column for each heterogeneity, at most three of each; of several
     sizes the largest is drawn.
-
-    Args:
-        evaluations: table of `Study`.
 
     Raises:
         ValueError: if peers never differ.
@@ -81,7 +83,7 @@ def _draw_rounds(ax: Axes, frame: pd.DataFrame, number: int) -> None:
     """Draw a curve for each label of a topology (if algorithms differ, for instance), and theory's prediction."""
     style = {**curve_style(number), "linestyle": "-", "linewidth": scaled(1.1)}
     for _, run in frame.groupby("label", sort=False):
-        draw_course(ax, over_seeds(run, "round", "consensus_distance", log=True), style, "_", number / 9)
+        draw_course(ax, run, "round", "consensus_distance", style, "_", log=True, start=number / 9)
         course = over_seeds(run, "round", "theory", log=True)
         if np.isfinite(course.mean).any():
             ax.plot(course.x, course.mean, zorder=3, label="_", **_THEORY)
@@ -92,9 +94,6 @@ def gossip_steps(summary: pd.DataFrame) -> Figure:
 
     Each kind of gossip, with each compressor, gets a curve; dashes are the closed form for quadratics. At most four
     topologies get a column, spread over the range of gaps; of several sizes and heterogeneities the largest is drawn.
-
-    Args:
-        summary: result of `summary.summarise`.
 
     Raises:
         ValueError: if no two runs differ only in Q.
@@ -177,8 +176,7 @@ def gossip_errors(topology: Topology) -> NDArray[np.float64]:
     """The share of the initial distance from the mean after t rounds of gossip alone, t = 0, 1, …, shape (rounds + 1,).
 
     Up to EXACT peers this is ‖W_{t-1} ⋯ W_0 − J‖₂, the share for the worst start; above, the root mean square over
-    random starts. If only the columns of W_t sum to one, peers divide by push-sum's weights. It ends at AGREED, or
-    after 300 rounds.
+    random starts. It ends at AGREED, or after 300 rounds.
     """
     n = topology.n
     if n <= EXACT:
@@ -187,15 +185,23 @@ def gossip_errors(topology: Topology) -> NDArray[np.float64]:
         x = np.random.default_rng(0).standard_normal((n, _STARTS))
         x -= x.mean(axis=0)
         x /= np.linalg.norm(x)
-    mean = x.mean(axis=0)
-    mass = np.ones((n, 1))  # push-sum's weights
-    distances = [1.0]
-    for t in range(_ROUNDS):
+    mean, distances = x.mean(axis=0), [1.0]
+    for values in islice(gossip(topology, x), 1, _ROUNDS + 1):
+        distances.append(float(np.linalg.norm(values - mean, 2 if n <= EXACT else None)))
+        if distances[-1] < AGREED:
+            break
+    return np.array(distances)
+
+
+def gossip(topology: Topology, x: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
+    """The peers' values after 0, 1, … rounds of gossip alone, from x, shape (n, …).
+
+    If only the columns of W_t sum to one, peers divide by push-sum's weights.
+    """
+    mass = np.ones((topology.n, *(1 for _ in x.shape[1:])))
+    for t in count():
+        yield x / mass
         W = topology.weights(t)
         x = W @ x
         if topology.sums == "columns":
             mass = W @ mass
-        distances.append(float(np.linalg.norm(x / mass - mean, 2 if n <= EXACT else None)))
-        if distances[-1] < AGREED:
-            break
-    return np.array(distances)

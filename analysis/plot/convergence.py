@@ -11,32 +11,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dfedsam.analysis.plot.axes import (
-    draw_course,
-    format_xaxis,
-    format_yaxis,
-    legend,
-    legend_height,
-    name_lines,
-    over_seeds,
-    seeds_note,
-)
+from dfedsam.analysis.plot import axes, style
 from dfedsam.analysis.plot.points import facet_title
-from dfedsam.analysis.plot.style import (
-    COLOURS,
-    GREY,
-    Size,
-    char_width,
-    curve_style,
-    figure_size,
-    new_figure,
-    plain,
-    rc_context,
-    title_separator,
-)
 from dfedsam.analysis.read import metrics
 from dfedsam.analysis.read.metrics import numbers
-from dfedsam.analysis.read.rows import REFERENCE
+from dfedsam.analysis.read.runs import REFERENCE
 from dfedsam.errors import OptionError
 
 ROWS = ("loss", "error_local", "accuracy", "consensus_distance")  # rows of panels, for the metrics that a run has
@@ -72,17 +51,16 @@ def convergence(
     *,
     color: str | None = None,
     columns: str | None = None,
-    size: Size | None = None,
+    size: style.Size | None = None,
     log: bool | None = None,
     names: Mapping[str, str] | None = None,
     title: str = "",
 ) -> Figure:
     """Draw a row of panels for each metric, and a column for each of `x` or for each value of `columns`.
 
-    Empty panels are omitted: no accuracy on quadratics, no bytes if nothing was sent. Several runs
-    with one label are seeds: the line is their mean over the rounds that all have reached (geometric on a logarithmic
-    axis); the band is its 95 % interval, or below five seeds each seed is a thin line. A single run also shows
-    how much its peers differ.
+    Empty panels are omitted: no accuracy on quadratics, no bytes if nothing was sent. Several runs with one label are
+    seeds: the line is their mean over the rounds that all have reached (geometric on a logarithmic axis); the band is
+    its 95 % interval, or below five seeds each seed is a thin line. A single run also shows how much its peers differ.
 
     Args:
         frame: evaluations of `read_runs`, or of any run: columns `round` and metrics; also `run` and `label` for
@@ -111,32 +89,32 @@ def convergence(
     single = frame["run"].nunique() == 1
     styles = _styles(frame, color)
     called = {label: (names or {}).get(label, str(label)) for label in styles} if color is None else {}
-    with rc_context():
-        width, height = figure_size(size, len(panels), len(rows))
-        figure = new_figure(width, height)
-        grid = figure.subplots(
-            len(rows), len(panels), sharex="all" if columns else "col", sharey="row", squeeze=False
-        )  # fmt: skip
+    with style.rc_context():
+        width, height = style.figure_size(size, len(panels), len(rows))
+        figure = style.new_figure(width, height)
+        sharex = "all" if columns else "col"
+        grid = figure.subplots(len(rows), len(panels), sharex=sharex, sharey="row", squeeze=False)
         handles: dict[str, Any] = {}
         for name, row in zip(rows, grid, strict=True):
             logarithmic = _is_logarithmic(frame, name) if log is None else log
             for (part, column, _), ax in zip(panels, row, strict=True):
                 handles |= _draw(ax, part, column, name, logarithmic, styles, called, single)
-                title_y = metrics.title(name).replace("consensus ", "consensus" + title_separator())
-                format_yaxis(ax, name, title_y if ax is row[0] else None, log=logarithmic)
+                title_y = metrics.title(name).replace("consensus ", "consensus" + style.title_separator())
+                axes.format_yaxis(ax, name, title_y if ax is row[0] else None, log=logarithmic)
             _draw_references(row, _references(frame, name, styles), single)
         for (part, column, above), top, bottom in zip(panels, grid[0], grid[-1], strict=True):
-            top.set_title(plain(above))
-            format_xaxis(bottom, column, _x_title(column), float(np.nanmax(numbers(part, column))))
+            top.set_title(style.plain(above))
+            title_x = next(words for name, words in X.values() if name == column)
+            axes.format_xaxis(bottom, column, title_x, float(np.nanmax(numbers(part, column))))
         figure.align_ylabels()
         title = title or (str(frame["label"].iloc[0]) if len(styles) == 1 else "")
         if title:
-            figure.suptitle(fill(plain(title), int(width / char_width())))
+            figure.suptitle(fill(style.plain(title), int(width / style.char_width())))
         if not single:
             seeds = [int(n) for n in frame.groupby("label")["run"].nunique()]
-            legend(figure, list(handles.values()), seeds_note(seeds))
+            axes.legend(figure, list(handles.values()), axes.seeds_note(seeds))
             if size is None:
-                figure.set_figheight(height + legend_height(list(handles.values()), width))
+                figure.set_figheight(height + axes.legend_height(list(handles.values()), width))
     return figure
 
 
@@ -169,13 +147,8 @@ def _panel_title(name: str, value: Any, part: pd.DataFrame) -> str:
     if name == "heterogeneity":
         return facet_title(value, part)
     text = f"{value:g}" if isinstance(value, int | float | np.number) else str(value)
-    return {"topology": text, "algorithm": text, "peers": f"{text} peers", "steps": f"Q = {text}"}.get(
-        name, f"{name} = {text}"
-    )
-
-
-def _x_title(column: str) -> str:
-    return next(title for name, title in X.values() if name == column)
+    known = {"topology": text, "algorithm": text, "peers": f"{text} peers", "steps": f"Q = {text}"}
+    return known.get(name, f"{name} = {text}")
 
 
 def _rows(frame: pd.DataFrame, y: Sequence[str]) -> list[str]:
@@ -204,12 +177,12 @@ def _styles(frame: pd.DataFrame, color: str | None) -> dict[str, dict[str, Any]]
     """The style of each label's curve."""
     shown = list(dict.fromkeys(frame["label"]))
     if color is None:
-        return {label: curve_style(number) for number, label in enumerate(shown)}
+        return {label: style.curve_style(number) for number, label in enumerate(shown)}
     if color not in frame:
         raise OptionError("color", color, "must be a column of the table")
     of = dict(zip(frame["label"], frame[color], strict=True))
     values = sorted(set(of.values()), key=lambda value: (isinstance(value, str), value))
-    return {label: {**curve_style(values.index(of[label])), "value": of[label]} for label in shown}
+    return {label: {**style.curve_style(values.index(of[label])), "value": of[label]} for label in shown}
 
 
 def _draw(
@@ -222,17 +195,17 @@ def _draw(
     if single:
         shown = {column: name for column, name in SINGLE.get(y, {y: ""}).items() if _shows_something(part, column)}
         for number, (column, name) in enumerate(shown.items()):
-            course = over_seeds(part, x, column, log=log)
-            draw_course(ax, course, curve_style(number), name or metrics.title(y, line=True), number / len(shown))
+            look, name = style.curve_style(number), name or metrics.title(y, line=True)
+            axes.draw_course(ax, part, x, column, look, name, log=log, start=number / len(shown))
         return {}
     count = len(styles)
-    for number, (label, style) in enumerate(styles.items()):
+    for number, (label, look) in enumerate(styles.items()):
         run = part[part["label"] == label]
         if run.empty:
             continue
-        look = {key: value for key, value in style.items() if key != "value"}
-        name = names.get(label, str(style.get("value", label)))
-        draw_course(ax, over_seeds(run, x, y, log=log), look, name, number / count)
+        name = names.get(label, str(look.get("value", label)))
+        look = {key: value for key, value in look.items() if key != "value"}
+        axes.draw_course(ax, run, x, y, look, name, log=log, start=number / count)
     return {str(line.get_label()): line for line in ax.lines if not str(line.get_label()).startswith("_")}
 
 
@@ -241,7 +214,7 @@ def _draw_references(row: Sequence[Axes], lines: list[tuple[str, float, str]], s
     for ax in row:
         for _, value, colour in lines:
             ax.axhline(value, color=colour, linewidth=0.6, linestyle=(0, (2, 2)), zorder=1)
-    name_lines(row[-1], lines + (_line_ends(row[-1]) if single else []))
+    axes.name_lines(row[-1], lines + (_line_ends(row[-1]) if single else []))
 
 
 def _line_ends(ax: Axes) -> list[tuple[str, float, str]]:
@@ -254,9 +227,7 @@ def _line_ends(ax: Axes) -> list[tuple[str, float, str]]:
     return [(str(line.get_label()), value, str(line.get_color())) for line, value in zip(lines, last, strict=True)]
 
 
-def _references(
-    frame: pd.DataFrame, y: str, styles: Mapping[str, dict[str, Any]]
-) -> list[tuple[str, float, str]]:  # fmt: skip
+def _references(frame: pd.DataFrame, y: str, styles: Mapping[str, dict[str, Any]]) -> list[tuple[str, float, str]]:
     """References of y from columns such as `reference.zero_shot_accuracy`: (name, value, colour).
 
     The value is the mean over a label's runs. If labels differ in it, each has the colour of its curve; a shared
@@ -272,8 +243,8 @@ def _references(
                 values[str(label)] = float(np.nanmean(each))
         colours = {label: str(styles[label]["color"]) for label in values}
         if len({f"{value:.4g}" for value in values.values()}) == 1:
-            values, colours = {"": next(iter(values.values()))}, {"": GREY}
+            values, colours = {"": next(iter(values.values()))}, {"": style.GREY}
         for label, value in values.items():
             shown = f"{100 * value:.1f} %" if y == "accuracy" else f"{value:.3g}"
-            found.append((f"{name} {shown}", value, colours.get(label, COLOURS[0])))
+            found.append((f"{name} {shown}", value, colours.get(label, style.COLOURS[0])))
     return found

@@ -1,4 +1,7 @@
-"""Convergence against the spectral gap and other predictors, and the gap against the number of peers."""
+"""Convergence against the spectral gap and other predictors, and the gap against the number of peers.
+
+`summary` is the result of `summary.summarise`; biased topologies, which have no gap, are omitted.
+"""
 
 from __future__ import annotations
 
@@ -11,31 +14,19 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from dfedsam.analysis.plot import points
+from dfedsam.analysis.plot import points, style
 from dfedsam.analysis.plot.axes import format_yaxis, keep_limits, legend, legend_height, logarithmic
-from dfedsam.analysis.plot.style import (
-    COLOURS,
-    COLUMN,
-    GREY,
-    PAGE,
-    curve_style,
-    line_height,
-    new_figure,
-    rc_context,
-    scaled,
-    title_separator,
-)
 from dfedsam.analysis.read import metrics
 from dfedsam.analysis.read.metrics import numbers
 from dfedsam.analysis.statistics import agreement, fit, usable
 from dfedsam.analysis.summary import aggregate, best_rates
 
 _FITTED: dict[str, Any] = {"color": "#333333", "linewidth": 0.9, "linestyle": (0, (5, 2))}
-_RATE: dict[str, Any] = {"color": GREY, "linewidth": 0.9, "linestyle": (0, (1, 1.5))}
+_RATE: dict[str, Any] = {"color": style.GREY, "linewidth": 0.9, "linestyle": (0, (1, 1.5))}
 _CLOSED_FORM: dict[str, Any] = {
     "marker": "+", "linewidth": 0.6, "color": "#000000", "markersize": 3.5, "markeredgewidth": 0.6,
 }  # fmt: skip
-_IDENTITY: dict[str, Any] = {"color": COLOURS[4], "linewidth": 1.0, "linestyle": "-"}
+_IDENTITY: dict[str, Any] = {"color": style.COLOURS[4], "linewidth": 1.0, "linestyle": "-"}
 # Settings shared by the cells that a line of theory joins
 _FAMILY = ("algorithm", "gossip", "compressor", "steps", "lr", "local_steps", "rho")
 _EXACT = 1e-9  # λ_Q below which the gossip of a round reaches the mean, as in the complete graph
@@ -53,9 +44,6 @@ def convergence_gap(summary: pd.DataFrame) -> Figure:
     of the algorithm's theorem, shifted vertically to fit because its constants are unknown. If learning rates vary,
     each cell uses its best one.
 
-    Args:
-        summary: result of `summary.summarise`; biased topologies are omitted.
-
     Raises:
         ValueError: if no run has a gap.
     """
@@ -63,27 +51,26 @@ def convergence_gap(summary: pd.DataFrame) -> Figure:
     metric = str(summary["metric"].iloc[0])
     parts, names = points.facets(cells), points.order(kept)
     log = not metrics.rises(metric)
-    rows = [
-        y for y in ("rounds_to", "steady") if usable(cells["condition"], cells[y], log_y=log or y != "steady").any()
-    ]  # fmt: skip
+    logs = {"rounds_to": True, "steady": log}  # whether the vertical axis is logarithmic
+    rows = [y for y in logs if usable(cells["condition"], cells[y], log_y=logs[y]).any()]
     if not rows:
         raise ValueError(f"{metric} is nowhere above 0, so logarithmic axes cannot show it")
-    with rc_context():
+    with style.rc_context():
         lines: dict[str, Line2D] = {}
-        figure = new_figure(PAGE, 0.9 + 2.1 * len(rows) + legend_height(points.keys(kept, names), PAGE))
+        below = legend_height(points.keys(kept, names), style.PAGE)
+        figure = style.new_figure(style.PAGE, 0.9 + 2.1 * len(rows) + below)
         grid = figure.subplots(len(rows), len(parts), sharex=True, sharey="row", squeeze=False)
         for y, row in zip(rows, grid, strict=True):
-            y_log = log or y == "rounds_to"
             for (_, part), ax in zip(parts, row, strict=True):
                 points.draw_points(ax, part, "condition", y, names, kept)
             for (value, part), ax in zip(parts, row, strict=True):
-                logarithmic(ax, "xy" if y_log else "x")
+                logarithmic(ax, "xy" if logs[y] else "x")
                 words = [points.facet_title(value, part) if y == rows[0] else ""]
                 with keep_limits(ax):  # lines may leave the panel, points may not
                     words.append(_target(part) if y == "rounds_to" else _draw_theory(ax, part, lines))
-                    words.append(_draw_fit(ax, part, y, lines, log=y_log))
+                    words.append(_draw_fit(ax, part, y, lines, log=logs[y]))
                 ax.set_title("\n".join(filter(None, words)))
-                format_yaxis(ax, metric if y == "steady" else y, None, log=y_log)
+                format_yaxis(ax, metric if y == "steady" else y, None, log=logs[y])
             row[0].set_ylabel(_cost_title(metric, cells) if y == "rounds_to" else f"steady {metrics.title(metric)}")
         for ax in grid[-1]:
             ax.set_xlabel(r"$1/(1-\lambda_Q)$")
@@ -125,10 +112,10 @@ def _target(part: pd.DataFrame) -> str:
     """The part of a panel's title on the target, and on the cells that miss it."""
     target = part["target"].iloc[0]
     if not np.isfinite(target):
-        return f"no target: what most runs reach,{title_separator()}some start at"
+        return f"no target: what most runs reach,{style.title_separator()}some start at"
     missed = int((~np.isfinite(part["rounds_to"])).sum())
     goal = f"target {metrics.shown(str(part['metric'].iloc[0]), target)}"
-    return goal + (f",{title_separator()}missed by {missed} of {len(part)}" if missed else "")
+    return goal + (f",{style.title_separator()}missed by {missed} of {len(part)}" if missed else "")
 
 
 def _draw_fit(ax: Axes, part: pd.DataFrame, y: str, lines: dict[str, Line2D], *, log: bool) -> str:
@@ -140,7 +127,7 @@ def _draw_fit(ax: Axes, part: pd.DataFrame, y: str, lines: dict[str, Line2D], *,
     ax.plot(ends, line(ends), zorder=1, **_FITTED)
     lines["fit"] = Line2D([], [], label="fitted line", **_FITTED)
     slope = f"slope {line.slope:.2g} [{line.low:.1g}, {line.high:.1g}],".replace("-", "−")
-    return f"{slope}{title_separator()}$R^2$ = {line.r2:.2f}"
+    return f"{slope}{style.title_separator()}$R^2$ = {line.r2:.2f}"
 
 
 def _draw_theory(ax: Axes, part: pd.DataFrame, lines: dict[str, Line2D]) -> str:
@@ -171,9 +158,6 @@ def predictors(summary: pd.DataFrame) -> Figure:
     closed form for quadratics, whose line is measured = predicted, without a fit. Each heterogeneity has a row. R² is
     that of a line fitted to the logarithms of the cells' means over seeds.
 
-    Args:
-        summary: result of `summary.summarise`; biased topologies are omitted.
-
     Raises:
         ValueError: if no run has a gap.
     """
@@ -182,9 +166,10 @@ def predictors(summary: pd.DataFrame) -> Figure:
     columns = _predictors(cells)
     parts, names = points.facets(cells), points.order(kept)
     log = not metrics.rises(metric)
-    with rc_context():
+    with style.rc_context():
         lines: dict[str, Line2D] = {}
-        figure = new_figure(PAGE, 0.3 + 2.0 * len(parts) + legend_height(points.keys(kept, names), PAGE))
+        below = legend_height(points.keys(kept, names), style.PAGE)
+        figure = style.new_figure(style.PAGE, 0.3 + 2.0 * len(parts) + below)
         grid = figure.subplots(len(parts), len(columns), sharex="col", sharey="row", squeeze=False)
         for (value, part), row in zip(parts, grid, strict=True):
             for (x, title), ax in zip(columns.items(), row, strict=True):
@@ -205,11 +190,7 @@ def predictors(summary: pd.DataFrame) -> Figure:
 def _predictors(cells: pd.DataFrame) -> dict[str, str]:
     """Columns and titles of the available predictors; adds the gap of a round to the cells."""
     cells["gap_q"] = 1 - cells["lambda_q"].astype(float)
-    titles = {
-        "gap_q": r"gap $1-\lambda_Q$",
-        "neighbours_q": "effective neighbours $n_W$",
-        "predicted": "closed form",
-    }
+    titles = {"gap_q": r"gap $1-\lambda_Q$", "neighbours_q": "effective neighbours $n_W$", "predicted": "closed form"}
     return {x: title for x, title in titles.items() if np.isfinite(numbers(cells, x)).any()}
 
 
@@ -223,17 +204,23 @@ def _draw_predictor(ax: Axes, part: pd.DataFrame, x: str, lines: dict[str, Line2
     r2 = line.r2
     if x == "predicted":
         r2 = agreement(values, part["steady"]) if log else r2
-        ax.plot(ends, ends, zorder=1, **{**_IDENTITY, "linewidth": scaled(1.0)})
+        ax.plot(ends, ends, zorder=1, **{**_IDENTITY, "linewidth": style.scaled(1.0)})
         lines["identity"] = Line2D([], [], label="measured = predicted", **_IDENTITY)
     else:
         ax.plot(ends, line(ends), zorder=1, **_FITTED)
         lines["fit"] = Line2D([], [], label="fitted line", **_FITTED)
-    return f"$R^2$ = {r2:.3f},{title_separator()}Spearman {line.spearman:.2f}".replace("-", "−")
+    return f"$R^2$ = {r2:.3f},{style.title_separator()}Spearman {line.spearman:.2f}".replace("-", "−")
 
 
 def agreements(summary: pd.DataFrame) -> pd.DataFrame:
-    """The results in the titles of `predictors` as a table: heterogeneity, predictor, R², Spearman's ρ, cells."""
-    cells, _ = gap_cells(summary)
+    """The results in the titles of `predictors` as a table, empty without gaps.
+
+    The columns are heterogeneity, predictor, R², Spearman's ρ, and cells.
+    """
+    try:
+        cells, _ = gap_cells(summary)
+    except ValueError:
+        return pd.DataFrame()
     log = not metrics.rises(str(summary["metric"].iloc[0]))
     words = {"gap_q": "gap of a round", "neighbours_q": "effective neighbours"}
     words["predicted"] = "closed form (measured = predicted)"
@@ -253,13 +240,10 @@ def agreements(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def gap_size(runs: pd.DataFrame) -> Figure:
-    """Draw 1 − λ against n, both logarithmic, a curve per topology; grey guides show n⁻², n⁻¹ and 1/log n.
+    """Draw 1 − λ against n of `Study.runs`, both logarithmic: a curve per topology, the mean over seeds.
 
-    n⁻² is the slope of rings and paths, n⁻¹ that of tori, grids and stars, 1/log n that of exponential graphs and
-    hypercubes. For random graphs the mean over seeds is drawn. Biased topologies, which have no gap, are omitted.
-
-    Args:
-        runs: a table with the columns `topology`, `peers`, `gap` and `biased`, as of `Study.runs`.
+    Grey guides show n⁻², the slope of rings and paths, n⁻¹, that of tori, grids and stars, and 1/log n, that of
+    exponential graphs and hypercubes.
 
     Raises:
         ValueError: if no run has a gap, or all have one size.
@@ -273,19 +257,19 @@ def gap_size(runs: pd.DataFrame) -> Figure:
     if len(sizes) < 2:
         raise ValueError("peers is the same in all runs: a curve needs at least two sizes")
     names = points.order(table)
-    with rc_context():
-        figure = new_figure(COLUMN, 2.5 + line_height() * -(-len(names) // 2))
+    with style.rc_context():
+        figure = style.new_figure(style.COLUMN, 2.5 + style.line_height() * -(-len(names) // 2))
         ax = figure.subplots()
         for number, name in enumerate(names):
             mean = table[table["topology"] == name].astype({"gap": float}).groupby("peers")["gap"].mean()
-            ax.plot(mean.index.to_numpy(float), mean.to_numpy(), label=name, **curve_style(number))
+            ax.plot(mean.index.to_numpy(float), mean.to_numpy(), label=name, **style.curve_style(number))
         ends = np.geomspace(sizes[0], sizes[-1], 50)
         for (name, guide), factor in zip(_GUIDES.items(), _GUIDE_FACTORS, strict=True):
             line = factor * guide(ends)
-            ax.plot(ends, line, color=GREY, linewidth=scaled(0.7), linestyle=(0, (1, 2)), zorder=1)
+            ax.plot(ends, line, color=style.GREY, linewidth=style.scaled(0.7), linestyle=(0, (1, 2)), zorder=1)
             ax.annotate(
-                name, (ends[-1], line[-1]), (4, 0), textcoords="offset points", color=GREY,
-                fontsize=scaled(7), va="center", annotation_clip=False,
+                name, (ends[-1], line[-1]), (4, 0), textcoords="offset points", color=style.GREY,
+                fontsize=style.scaled(7), va="center", annotation_clip=False,
             )  # fmt: skip
         logarithmic(ax)
         ax.xaxis.set_major_locator(FixedLocator(points.evenly(list(sizes), 6)))

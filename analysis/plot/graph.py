@@ -36,7 +36,7 @@ def draw_graph(
     """Draw a graph's edges, as arrows where it is directed, and its peers over them.
 
     Args:
-        ax: axes to draw on.
+        ax: the panel.
         graph: peers 0..n-1.
         points: positions of the peers, shape (n, 2); None: those of `layout`.
         absent: mask of absent peers, shape (n,), which are drawn hollow.
@@ -73,10 +73,8 @@ def layout(graph: nx.Graph) -> Points:
 
     Peers with a position ("pos") keep it. Grids and tori get rows and columns; a star has its hub in the middle; a path
     is an open circle, and a graph that is nearly circulant a closed one; a hypercube has parallel edges, a tree its
-    root at the top, a bipartite graph two columns. All other graphs get a spring layout.
-
-    Args:
-        graph: peers 0..n-1; graph.graph may hold "rows" and "columns".
+    root at the top, a bipartite graph two columns. All other graphs get a spring layout. graph.graph may hold "rows"
+    and "columns".
     """
     n, facts = len(graph), graph.graph
     positions = nx.get_node_attributes(graph, "pos")

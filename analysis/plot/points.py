@@ -72,15 +72,9 @@ def marker_size(peers: Any, frame: pd.DataFrame) -> float:
 def draw_points(
     ax: Axes, cells: pd.DataFrame, x: str, y: str, topologies: Sequence[str], summary: pd.DataFrame
 ) -> None:
-    """Draw cells as points, with their interval over seeds, or the single seeds if these are few.
+    """Draw the columns x and y of `summary.aggregate` as points, with y's interval over seeds, or few single seeds.
 
-    Args:
-        ax: axes to draw on.
-        cells: result of `summary.aggregate`.
-        x: column of the horizontal axis.
-        y: column of the vertical axis, aggregated.
-        topologies: all topologies of the study, in the order of `order`.
-        summary: the runs, for the range of sizes and gossip steps.
+    `topologies` are all of the study, in the order of `order`; `summary` gives the range of sizes and gossip steps.
     """
     fewest = summary["steps"].min() if "steps" in summary else None
     for cell in cells.to_dict("records"):

@@ -32,7 +32,7 @@ def plot_runs(
     style: Style = "paper",
     log: bool | None = None,
 ) -> Path:
-    """Draw runs into one figure.
+    """Draw runs into one figure; returns the file written.
 
     Args:
         folders: runs, studies or folders of runs, finished or not; seeds of the same settings become one curve.
@@ -47,9 +47,6 @@ def plot_runs(
         size: "column" or "page" of a paper, or (width, height) in inches.
         style: "paper", or "slides" with larger letters.
         log: whether vertical axes are logarithmic; None decides by the data.
-
-    Returns:
-        The file written.
 
     Raises:
         ValueError: if a folder is not a run, none has an evaluation yet, or an option is wrong.

@@ -12,17 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from dfedsam.analysis.plot import points
-from dfedsam.analysis.plot.axes import (
-    draw_course,
-    format_yaxis,
-    legend,
-    legend_height,
-    logarithmic,
-    over_seeds,
-    seeds_note,
-)
-from dfedsam.analysis.plot.style import COLUMN, Size, curve_style, figure_size, new_figure, plain, rc_context, scaled
+from dfedsam.analysis.plot import axes, points, style
 from dfedsam.analysis.read import labels, metrics
 from dfedsam.analysis.read.runs import Study
 
@@ -58,14 +48,9 @@ def setting_values(study: Study, key: str) -> dict[str, float]:
 
 
 def setting_curves(
-    study: Study,
-    x: str,
-    y: Sequence[str] = (),
-    *,
-    columns: str = "topology",
-    size: Size | None = None,
-    log: bool = False,
-) -> Figure:
+    study: Study, x: str, y: Sequence[str] = (),
+    *, columns: str = "topology", size: style.Size | None = None, log: bool = False,
+) -> Figure:  # fmt: skip
     """Draw the last values of metrics against a setting: a line for each combination of the other settings.
 
     Args:
@@ -88,32 +73,32 @@ def setting_curves(
     names = _lines(study, list(frame["run"]), {x, columns})
     frame = frame.assign(line=frame["run"].map(names), round=frame["run"].map(values), run=frame["seed"])
     panels = _panels(study, frame, columns)
-    with rc_context():
-        width, height = figure_size(size, len(panels), len(rows))
-        figure = new_figure(width, height)
+    with style.rc_context():
+        width, height = style.figure_size(size, len(panels), len(rows))
+        figure = style.new_figure(width, height)
         grid = figure.subplots(len(rows), len(panels), sharex="all", sharey="row", squeeze=False)
         for name, row in zip(rows, grid, strict=True):
             for (above, part), ax in zip(panels, row, strict=True):
                 for number, line in enumerate(dict.fromkeys(names.values())):
                     if not (one := part[part["line"] == line]).empty:
-                        draw_course(ax, over_seeds(one, "round", name, log=log), curve_style(number), line, whole=True)
-                ax.set_title(plain(above) if name == rows[0] else "")
-                format_yaxis(ax, name, metrics.title(name) if ax is row[0] else None, log=log)
+                        axes.draw_course(ax, one, "round", name, style.curve_style(number), line, log=log, whole=True)
+                ax.set_title(style.plain(above) if name == rows[0] else "")
+                axes.format_yaxis(ax, name, metrics.title(name) if ax is row[0] else None, log=log)
         for ax in grid[-1]:
             _format_xaxis(ax, x, np.array(sorted(set(values.values()))))
         lines = {str(line.get_label()): line for ax in grid[0] for line in ax.lines}
         shown = [line for name, line in lines.items() if not name.startswith("_")]
-        legend(figure, shown, seeds_note([int(n) for n in frame.groupby(["line", "topology", "round"]).size()]))
+        seeds = [int(n) for n in frame.groupby(["line", "topology", "round"]).size()]
+        axes.legend(figure, shown, axes.seeds_note(seeds))
         if size is None:
-            figure.set_figheight(height + legend_height(shown, width))
+            figure.set_figheight(height + axes.legend_height(shown, width))
     return figure
 
 
 def _lines(study: Study, runs: Sequence[str], hidden: set[str]) -> dict[str, str]:
     """The name of each run's line: the settings that differ, except hidden ones and their options."""
-    tables = {
-        run: {key: value for key, value in study.settings[run].items() if not _is_of(key, hidden)} for run in runs
-    }
+    settings = {run: study.settings[run].items() for run in runs}
+    tables = {run: {key: value for key, value in of if not _is_of(key, hidden)} for run, of in settings.items()}
     varying = sorted(labels.differing(tables.values()))
     cells = {run: json.dumps([table.get(key) for key in varying], default=str) for run, table in tables.items()}
     first = {cell: tables[run] for run, cell in reversed(cells.items())}
@@ -141,17 +126,14 @@ def _panels(study: Study, frame: pd.DataFrame, columns: str) -> list[tuple[str, 
 
 def _format_xaxis(ax: Axes, x: str, values: np.ndarray) -> None:
     if values[0] > 0 and values[-1] / values[0] >= _WIDE:
-        logarithmic(ax, "x")
+        axes.logarithmic(ax, "x")
     else:
         ax.xaxis.set_major_locator(MaxNLocator(5, integer=bool((values == values.round()).all())))
     ax.set_xlabel(labels.LETTERS.get(x, x.rpartition(".")[2].replace("_", " ")))
 
 
 def search_curves(search: dict[str, Any]) -> Figure:
-    """Draw the metric against the values searched, a curve per cell; a ring marks each chosen value.
-
-    Args:
-        search: an element of `Study.searches`.
+    """Draw the metric against the values searched (of `Study.searches`), a curve per cell; a ring marks the chosen one.
 
     Raises:
         ValueError: if no cell has a chosen value, or the values are no numbers.
@@ -166,22 +148,22 @@ def search_curves(search: dict[str, Any]) -> Figure:
     x = np.asarray(values, dtype=float)[order]
     shown = cells if len(cells) <= _MOST else cells[:: -(-len(cells) // _MOST)]
     lines = []
-    with rc_context():
-        figure = new_figure(COLUMN, 2.4)
-        axes = figure.subplots()
+    with style.rc_context():
+        figure = style.new_figure(style.COLUMN, 2.4)
+        ax = figure.subplots()
         for number, cell in enumerate(shown):
             y = np.asarray([np.nan if mean is None else mean for mean in cell["means"]], dtype=float)[order]
-            style, best = curve_style(number), list(order).index(cell["chosen"])
-            lines += axes.plot(x, y, label=_name(cell["runs"][0]), **style)
-            axes.plot(x[best], y[best], "o", color=style["color"], markersize=scaled(8), fillstyle="none")
+            look, best = style.curve_style(number), list(order).index(cell["chosen"])
+            lines += ax.plot(x, y, label=_name(cell["runs"][0]), **look)
+            ax.plot(x[best], y[best], "o", color=look["color"], markersize=style.scaled(8), fillstyle="none")
         if x[0] > 0 and x[-1] / x[0] >= _WIDE:
-            logarithmic(axes, "x")
+            axes.logarithmic(ax, "x")
         base = metric.removeprefix("validation_")
         label = metrics.title(base, line=True)
-        format_yaxis(axes, base, f"validation {label}" if base != metric else label, log=False)
-        axes.set_xlabel(plain(str(search["option"])))
-        figure.set_figheight(figure.get_figheight() + legend_height(lines, COLUMN))
-        legend(figure, lines)
+        axes.format_yaxis(ax, base, f"validation {label}" if base != metric else label, log=False)
+        ax.set_xlabel(style.plain(str(search["option"])))
+        figure.set_figheight(figure.get_figheight() + axes.legend_height(lines, style.COLUMN))
+        axes.legend(figure, lines)
     return figure
 
 

@@ -18,7 +18,7 @@ _NAMED = 24  # classes whose names fit next to a map
 
 
 def draw_split(counts: ArrayLike, class_names: Sequence[str]) -> Figure:
-    """Draw how many examples of each class each peer holds.
+    """Draw how many examples of each class each peer holds, as wide as a page.
 
     Up to 40 peers and 7 classes are drawn as stacked bars; more as a map with a row per class and a column per peer,
     below bars of each peer's total.
@@ -26,9 +26,6 @@ def draw_split(counts: ArrayLike, class_names: Sequence[str]) -> Figure:
     Args:
         counts: examples, shape (peers, classes), whole numbers of 0 or more.
         class_names: one name per class.
-
-    Returns:
-        The figure, 7 inches wide.
 
     Raises:
         ValueError: if the shape, a count or the number of names is wrong.
@@ -39,15 +36,12 @@ def draw_split(counts: ArrayLike, class_names: Sequence[str]) -> Figure:
     if not np.issubdtype(table.dtype, np.number) or (table < 0).any() or (table != np.floor(table)).any():
         raise ValueError("counts has other values than whole numbers of at least 0: count the examples of each class")
     if len(class_names) != table.shape[1]:
-        raise ValueError(
-            f"class_names has {len(class_names)} names: it must have one for each of {table.shape[1]} classes"
-        )
+        rule = f"it must have one for each of {table.shape[1]} classes"
+        raise ValueError(f"class_names has {len(class_names)} names: {rule}")
     peers, classes = table.shape
+    draw = _bars if peers <= _MOST_BARS and classes <= len(COLOURS) else _map
     with rc_context():
-        if peers <= _MOST_BARS and classes <= len(COLOURS):
-            figure = _bars(table, class_names)
-        else:
-            figure = _map(table, class_names)
+        figure = draw(table, class_names)
         held = table.sum(axis=1)
         spread = f"{held.min():,.0f}" if held.min() == held.max() else f"{held.min():,.0f}–{held.max():,.0f}"
         figure.suptitle(f"{peers:,} peers hold {held.sum():,.0f} examples, {spread} each")

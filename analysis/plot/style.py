@@ -1,7 +1,7 @@
 """One style for every figure: legible in colour, in greyscale, and for colour-blind readers.
 
-Curves differ in colour, line style and marker at the same time. Figures
-are made by `new_figure`, never by pyplot (no global state, no window, nothing to close), and written by `save`.
+Curves differ in colour, line style and marker at the same time. Figures are made by `new_figure`, never by pyplot (no
+global state, no window, nothing to close), and written by `save`.
 """
 
 from __future__ import annotations
@@ -146,16 +146,13 @@ def plain(text: str) -> str:
 
 
 def save(figure: Figure, path: Path | str, formats: Sequence[str] = (".png", ".pdf")) -> list[Path]:
-    """Write a figure.
+    """Write a figure, and return the files.
 
     Args:
         figure: what to write.
         path: with a suffix (.pdf, .png, .svg) that file; without one, a file for each of `formats`. Missing folders
             are created.
         formats: suffixes used if `path` has none.
-
-    Returns:
-        The files written, in the order of `formats`.
 
     Raises:
         OptionError: if the suffix is unknown.

@@ -9,30 +9,30 @@ import networkx as nx
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
+from matplotlib.patches import Circle
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from dfedsam.analysis.plot import style
 from dfedsam.analysis.plot.consensus import EXACT, ROUNDING, gossip_errors
 from dfedsam.analysis.plot.graph import draw_graph, layout
-from dfedsam.analysis.plot.spectrum import draw_complex, draw_real
 from dfedsam.topologies import Topology, eigenvalues, spectrum
 from dfedsam.topologies.make import make
 
 ALL = 2000  # peers up to which every eigenvalue is drawn; above, only the ends of the spectrum
 _ROUNDS = 8  # maximum of rounds drawn of a schedule
 _MANY = 100  # peers above which fewer rounds are drawn
+_NOTES = {"rows": "biased: only rows sum to one", "columns": "only columns sum to one: for push-sum"}
+_MEAN: dict[str, Any] = {"marker": "s", "facecolors": "white", "edgecolors": "black", "linewidths": 0.8, "zorder": 3}
+_MEAN["label"] = "the mean, which gossip preserves"
 
 
 def draw_topology(topology: Topology) -> Figure:
-    """Draw a topology.
+    """Draw a topology, as wide as a page.
 
     A static topology is shown by its graph and the eigenvalues of W, by rank or, if W is not symmetric, in the complex
     plane. A schedule is shown by the graphs of its first rounds and the remaining distance from the mean after t
     rounds.
-
-    Returns:
-        A figure as wide as a page; `style.save` writes it.
 
     Raises:
         ValueError: if W is not symmetric and has more than ALL peers, since all eigenvalues would take too long.
@@ -43,10 +43,10 @@ def draw_topology(topology: Topology) -> Figure:
     W, values = topology.weights(0), None
     if figures["lambda_min"] is None:
         if topology.n > ALL:
-            raise ValueError(
-                f"topology has {topology.n} peers: to draw the eigenvalues of a W that is not symmetric it must have "
-                f"at most {ALL}; draw a smaller one"
+            rule = (
+                f"to draw the eigenvalues of a W that is not symmetric it must have at most {ALL}; draw a smaller one"
             )
+            raise ValueError(f"topology has {topology.n} peers: {rule}")
         values = np.linalg.eigvals(W.toarray())
     elif topology.n <= ALL:
         values = eigenvalues(W)
@@ -61,8 +61,8 @@ def draw_static(
     Args:
         graph: peers 0..n-1.
         figures: as `topologies.spectrum` gives them, or "spectrum" of topology.json.
-        values: eigenvalues of W, shape (n,): falling, or complex if W is not symmetric; None: only the extreme ones are
-            drawn.
+        values: eigenvalues of W, shape (n,): falling, or complex if W is not symmetric; None: only the first two and
+            the last are drawn.
         name: name in the title.
     """
     with style.rc_context():
@@ -70,13 +70,78 @@ def draw_static(
         left, right = figure.subplots(1, 2, width_ratios=(1, 1.1))
         draw_graph(left, graph)
         far = "" if figures["diameter"] is None else f", diameter {figures['diameter']}"
-        title = f"{style.plain(name)}: {len(graph)} peers, {graph.number_of_edges()} edges\n{_degrees(graph)}{far}"
-        left.set_title(title)
+        count = f"{len(graph)} peers, {graph.number_of_edges()} edges"
+        left.set_title(f"{style.plain(name)}: {count}\n{_degrees(graph)}{far}")
         if figures["lambda_min"] is None:
-            draw_complex(right, np.asarray(values, dtype=np.complex128), figures)
+            _draw_complex(right, np.asarray(values, dtype=np.complex128), figures)
         else:
-            draw_real(right, None if values is None else np.asarray(values, dtype=np.float64), figures)
+            _draw_real(right, None if values is None else np.asarray(values, dtype=np.float64), figures)
     return figure
+
+
+def _draw_real(ax: Axes, values: NDArray[np.float64] | None, figures: Mapping[str, Any]) -> None:
+    """Draw the eigenvalues of a symmetric W by rank, with the gap shaded; without values the first two and the last."""
+    n, modulus, gap = figures["n"], figures["lambda"], figures["gap"]
+    ranks, what = np.arange(1, n + 1), "eigenvalues of W"
+    if values is None:
+        ranks, what = np.array([1, 2, n]), "first, second and last eigenvalue of W"
+        values = np.array([1, figures["lambda_2"], figures["lambda_min"]])
+    ax.axhspan(modulus, 1, color=style.COLOURS[1], alpha=0.3, linewidth=0)
+    right: dict[str, Any] = {"xycoords": ax.get_yaxis_transform(), "ha": "left", "va": "center", "fontsize": 7}
+    for level, letter in ((modulus, "λ"), (-modulus, "−λ" if modulus > 0.05 else "")):  # clear of each other
+        ax.axhline(level, color=style.COLOURS[4], linewidth=0.8, linestyle=(0, (4, 2)), zorder=1)
+        ax.annotate(letter, (1.01, level), color=style.COLOURS[4], **right)
+    if gap > 0.1:
+        ax.annotate("gap", (0.94, 1 - gap / 2), **right)
+    slowest = 1 if abs(values[1]) >= abs(values[-1]) else len(values) - 1
+    rest = np.delete(np.arange(1, len(values)), slowest - 1)
+    size = float(np.clip(900 / len(values), 2, 20))
+    ax.scatter(ranks[rest], values[rest], s=size, color=style.COLOURS[0], linewidths=0, zorder=3)
+    slow: dict[str, Any] = {"marker": "D", "color": style.COLOURS[4], "label": "slowest mode"}
+    ax.scatter(ranks[slowest], values[slowest], s=max(1.6 * size, 18), linewidths=0, zorder=4, **slow)
+    ax.scatter(1, 1, s=max(size, 14), **_MEAN)
+    low = min(figures["lambda_min"], -modulus, 0)
+    ax.set_ylim(low - 0.24 * (1 - low), 1 + 0.06 * (1 - low))  # room for the legend below
+    ax.legend(loc="lower left", ncols=2, handlelength=1, columnspacing=1.2, borderaxespad=0.1)
+    ticks = MaxNLocator(integer=True).tick_values(1, n)
+    ax.set_xticks([1, *ticks[(ticks > 1) & (ticks <= n)]])  # there is no rank 0
+    ax.set_xlabel("rank")
+    ax.set_ylabel(what)
+    about = "about " if "effective_neighbours" in figures["approximate"] else ""
+    size_of = f"{modulus:.4g}" if gap > 1e-3 or gap <= 0 else f"1 − {gap:.3g}"
+    smallest = f"{round(figures['lambda_min'], 12) + 0.0:.3g}".replace("-", "−")
+    neighbours = f"effective neighbours {about}{figures['effective_neighbours']:.3g}"
+    ax.set_title(f"λ = {size_of}, gap {gap:.3g}, smallest eigenvalue {smallest}\n{neighbours}")
+
+
+def _draw_complex(ax: Axes, values: NDArray[np.complex128], figures: Mapping[str, Any]) -> None:
+    """Draw the eigenvalues of any W in the complex plane, within the unit circle and that of radius ρ."""
+    first = int(np.argmin(np.abs(values - 1)))
+    real, imaginary, modulus = (np.delete(part, first) for part in (values.real, values.imag, np.abs(values)))
+    rho = float(modulus.max())
+    turn = np.linspace(0, 2 * np.pi, 200)
+    ax.plot(np.cos(turn), np.sin(turn), color=style.GREY, linewidth=0.6, zorder=1)
+    ax.add_patch(Circle((0, 0), 1, facecolor=style.COLOURS[1], alpha=0.3, linewidth=0, zorder=0))
+    ax.add_patch(Circle((0, 0), rho, facecolor="white", edgecolor="none", zorder=0.5))
+    dashes: dict[str, Any] = {"color": style.COLOURS[4], "linewidth": 0.8, "linestyle": (0, (4, 2))}
+    ax.plot(rho * np.cos(turn), rho * np.sin(turn), zorder=1, **dashes)
+    slow = modulus >= rho - 1e-9
+    size = float(np.clip(900 / len(values), 2, 20))
+    ax.scatter(real[~slow], imaginary[~slow], s=size, color=style.COLOURS[0], linewidths=0, zorder=3)
+    label = "slowest modes" if slow.sum() > 1 else "slowest mode"
+    mark: dict[str, Any] = {"marker": "D", "color": style.COLOURS[4], "label": f"{label}, ρ = {rho:.3g}"}
+    ax.scatter(real[slow], imaginary[slow], s=max(1.6 * size, 18), linewidths=0, zorder=4, **mark)
+    agreed = {"label": "where peers agree, not their mean"} if figures["biased"] else {}
+    ax.scatter(1, 0, s=max(size, 14), **{**_MEAN, **agreed})
+    ax.set_aspect("equal")
+    ax.set_xlim(-1.1, 1.1)
+    ax.set_ylim(-1.1, 1.1)
+    ax.set_xlabel("real part of the eigenvalues of W")
+    ax.set_ylabel("imaginary part")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2, handlelength=1, columnspacing=1.2)
+    gap = "" if figures["gap"] is None else f", gap {figures['gap']:.3g}"
+    note = _NOTES.get(figures["sums"], "")
+    ax.set_title(f"ρ = {rho:.4g}, σ₂ = {figures['sigma_2']:.4g}{gap}" + (f"\n{note}" if note else ""))
 
 
 def name(topology: Topology) -> str:

@@ -33,61 +33,44 @@ def settings(config: Mapping[str, Any]) -> Settings:
     flat = _flat(config)
     if flat.get("privacy.epsilon") is not None:
         flat.pop("privacy.noise", None)  # it follows from the budget
-    return {
-        key: value
-        for key, value in flat.items()
-        if key.split(".")[0] not in EXECUTION and key.rsplit(".", 1)[-1] != "seed"
-    }
+    experiment = (key for key in flat if key.split(".")[0] not in EXECUTION and key.rsplit(".", 1)[-1] != "seed")
+    return {key: flat[key] for key in experiment}
 
 
-def base_label(config: Mapping[str, Any]) -> str:
+def base_label(table: Settings) -> str:
     """Algorithm, topology and size, such as "dfedsam, ring, 16 peers"; missing settings are omitted."""
-    flat = _flat(config)
-    return ", ".join(_base(key, flat) for key in BASE if flat.get(key) is not None)
+    return ", ".join(_base(key, table) for key in BASE if table.get(key) is not None)
 
 
 def labels(configs: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[str]:
     """One label per run: equal for seeds of the same settings, different for everything else.
 
-    Args:
-        configs: the runs' configurations.
-        names: the runs' folder names, used if two runs have the same settings, as when an experiment was run twice.
-
-    Returns:
-        Algorithm, topology and size, followed by the other settings in which the runs differ; in the runs' order.
+    A label is algorithm, topology and size, followed by the other settings in which the runs differ, and by the run's
+    folder name if two runs have the same settings and seed, as when an experiment was run twice.
     """
     tables = [settings(config) for config in configs]
     varying = differing(tables)
-    found = []
+    found, same = [], defaultdict(list)
     for config, table, name in zip(configs, tables, names, strict=True):
         others = [setting(key, value) for key, value in table.items() if key in varying and key not in BASE]
-        found.append(", ".join([base_label(config) or name, *others]))
-    same: dict[str, list[int]] = defaultdict(list)
-    for i, label in enumerate(found):
-        same[label].append(i)
-    seeds = [_flat(config).get("seed") for config in configs]
-    taken = {label for label, runs in same.items() if not _are_seeds(runs, seeds, tables)}
+        found.append(", ".join([base_label(table) or name, *others]))
+        same[found[-1]].append((str(config.get("seed")), table))
+    taken = {label for label, runs in same.items() if not _are_seeds(runs)}
     return [f"{label} ({name})" if label in taken else label for label, name in zip(found, names, strict=True)]
 
 
 def legend(tables: Sequence[Settings], fallback: Sequence[str]) -> tuple[list[str], str]:
-    """The legend's names of runs, and the title that they share.
+    """The legend's names of runs, their varying settings, such as "ring, Q = 4", and the title that they share.
 
     Args:
         tables: the settings of one run per label.
         fallback: labels to use if settings do not distinguish the runs.
-
-    Returns:
-        Names of the varying settings, such as "ring, Q = 4", in order, and the shared part of algorithm, topology and
-        size.
     """
     varying = differing(tables)
     keys = [*BASE, *(key for key in dict.fromkeys(key for table in tables for key in table) if key not in BASE)]
-    names = [
-        ", ".join(_part(key, table) for key in keys if key in varying and table.get(key) is not None)
-        for table in tables
-    ]
-    common = ", ".join(_base(key, tables[0]) for key in BASE if key not in varying and tables[0].get(key) is not None)
+    keys = [key for key in keys if key in varying]
+    names = [", ".join(_part(key, table) for key in keys if table.get(key) is not None) for table in tables]
+    common = base_label({key: value for key, value in tables[0].items() if key not in varying})
     if len(set(names)) < len(set(fallback)) or not all(names):
         return list(fallback), ""
     return names, common
@@ -96,8 +79,8 @@ def legend(tables: Sequence[Settings], fallback: Sequence[str]) -> tuple[list[st
 def differing(tables: Iterable[Settings]) -> set[str]:
     """The settings that distinguish tables.
 
-    An option of a plug-in counts if its values differ, or if some tables with the same plug-in lack it. Tables with
-    different plug-ins are distinguished by the plug-ins' names.
+    An option of a plug-in counts if its values differ, or if some tables with the same plug-in lack it; tables with
+    different plug-ins are distinguished by these.
     """
     tables = list(tables)
     return {key for key in {key for table in tables for key in table} if _differs(key, tables)}
@@ -171,10 +154,9 @@ def _names_within(tables: Sequence[Settings], kind: str, name: Any, left_out: se
     ]
 
 
-def _are_seeds(runs: list[int], seeds: list[Any], tables: list[Settings]) -> bool:
-    """Whether the runs of each label are seeds of one experiment: distinct seeds, and no other difference."""
-    first = tables[runs[0]]
-    return len({str(seeds[i]) for i in runs}) == len(runs) and all(tables[i] == first for i in runs)
+def _are_seeds(runs: Sequence[tuple[str, Settings]]) -> bool:
+    """Whether runs, as seed and settings, are one experiment's: distinct seeds, and no other difference."""
+    return len({seed for seed, _ in runs}) == len(runs) and all(table == runs[0][1] for _, table in runs)
 
 
 def _part(key: str, table: Settings) -> str:

@@ -20,32 +20,14 @@ TITLES = {
     "consensus_distance": "consensus distance",
     "consensus_distance_before_gossip": "consensus distance\nbefore gossip",
 }
-PREFERRED = (
-    "accuracy",
-    "error_local",
-    "loss_local",
-    "loss",
-    "consensus_distance",
-)  # the first recorded one is used
-COSTS = (
-    "round",
-    "queries",
-    "bytes",
-    "seconds",
-    "time",
-    "message_time",
-    "time_mean",
-)  # columns of an evaluation that are not metrics
+PREFERRED = ("accuracy", "error_local", "loss_local", "loss", "consensus_distance")  # the first recorded one is used
+# Columns of an evaluation that are not metrics
+COSTS = ("round", "queries", "bytes", "seconds", "time", "message_time", "time_mean")
 _NONNEGATIVE = ("loss", "error", "consensus", "gradient_norm", "distance")
 
 
 def available(evaluations: pd.DataFrame, settings: Iterable[str]) -> list[str]:
-    """The metrics that at least one run has recorded.
-
-    Args:
-        evaluations: one row per evaluation.
-        settings: columns that describe the run.
-    """
+    """The metrics that at least one run has recorded; columns of `settings` describe the run."""
     others = {*settings, *COSTS, "theory"}
     names = [str(name) for name in evaluations if name not in others and not str(name).startswith("reference.")]
     return [name for name in names if np.isfinite(numbers(evaluations, name)).any()]

@@ -7,23 +7,49 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from dfedsam.analysis.read import labels
 from dfedsam.analysis.read.labels import Settings
-from dfedsam.analysis.read.rows import REFERENCE, SETTINGS, Run, mapping, run_row
 from dfedsam.errors import FileError, OptionError
 from dfedsam.run_folder import CONFIG, METRICS, RunFolder, is_run
 
+REFERENCE = "reference."  # prefix of the columns that hold a run's references
+# Columns of a run's row, and the settings that they hold
+SETTINGS = {
+    "algorithm": "algorithm", "gossip": "algorithm.gossip", "steps": "algorithm.gossip.steps",
+    "compressor": "algorithm.gossip.compressor", "peers": "peers", "objective": "objective", "lr": "algorithm.lr",
+    "rho": "algorithm.rho", "local_steps": "algorithm.local_steps",
+}  # fmt: skip
+HETEROGENEITY = {"objective.heterogeneity": "heterogeneity", "objective.split.alpha": "Dirichlet α"}
+# Columns from topology.json: metrics of the spectrum of W, and theory's predictions
+SPECTRUM = (
+    "degree_mean", "degree_max", "degree_round_mean", "degree_round_max", "diameter", "mu_2", "lambda", "gap",
+    "effective_neighbours", "vectors_per_round", "biased", "period",
+)  # fmt: skip
+THEORY = {
+    "lambda_q": "lambda_q", "neighbours_q": "neighbours_q", "predicted_consensus": "consensus_distance",
+    "predicted_error": "error", "rate": "rate",
+}  # fmt: skip
 # Columns of a run that are repeated in its evaluations
 RUN_COLUMNS = (
     "run", "label", "cell", "seed", "state", "topology", "peers", "data", "algorithm", "variant", "clock", "gossip",
     "steps", "lr", "rho", "local_steps", "heterogeneity", "heterogeneity_of", "lambda_q", "gap", "biased",
     "degree_round_mean", "degree_round_max",
 )  # fmt: skip
+
+
+class Run(NamedTuple):
+    """What a run's folder holds."""
+
+    path: Path
+    config: dict[str, Any]
+    rows: list[dict[str, Any]]
+    references: dict[str, float]
+    topology: dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,29 +84,18 @@ class Study:
 
 
 def read_runs(folders: Iterable[Path | str] | Path | str) -> pd.DataFrame:
-    """The metrics of runs, finished or not, one row per evaluation.
+    """The metrics of runs, finished or not, one row per evaluation: `Study.evaluations`, perhaps empty.
 
-    Args:
-        folders: as in `read_study`, or a single folder.
-
-    Returns:
-        `Study.evaluations`. Without any evaluation the table is empty.
-
-    Raises:
-        ValueError: if no folder is given, or one is not a run or a study.
-        FileError: if a file cannot be read.
+    Args and errors are those of a strict `read_study`.
     """
     return read_study(folders, strict=True).evaluations
 
 
 def read_study(folders: Iterable[Path | str] | Path | str, *, strict: bool = False) -> Study:
-    """Read studies, folders of runs, or runs, finished or not.
-
-    Reading never imports anything that a file names.
+    """Read studies, folders of runs, or runs, finished or not. This imports nothing that a file names.
 
     Args:
-        folders: studies (with `runs/` and possibly `failed/`), folders of run folders, or run folders; duplicates are
-            read once.
+        folders: one or several studies (with `runs/` and possibly `failed/`), folders of runs, or runs, each read once.
         strict: raise an error for a damaged file instead of adding a note to `Study.notes`, and accept runs without any
             evaluation.
 
@@ -104,14 +119,7 @@ def read_study(folders: Iterable[Path | str] | Path | str, *, strict: bool = Fal
 def as_evaluations(
     name: str, config: dict[str, Any], rows: list[dict[str, Any]], topology: dict[str, Any]
 ) -> pd.DataFrame:
-    """The metrics of a run that is in memory, with the columns that `read_runs` gives for its folder.
-
-    Args:
-        name: the run's name.
-        config: its settings, as in config.yaml.
-        rows: its evaluations.
-        topology: the content of topology.json.
-    """
+    """The metrics of a run in memory, as `read_runs` gives them for its folder: its name and what its files hold."""
     return _study([], [Run(Path(name), config, rows, {}, topology)], {}, []).evaluations
 
 
@@ -150,17 +158,16 @@ def _read_run(path: Path, notes: list[str], *, strict: bool) -> Run | None:
             raise
         notes.append(f"{error}; the run is omitted")
         return None
-    references: dict[str, float] = {}
-    topology: dict[str, Any] = {}
+    run = Run(path, config, rows, {}, {})
     try:
-        references = folder.read_references()
+        run.references.update(folder.read_references())
     except FileError as error:
         notes.append(f"{error}; it is omitted")
     try:
-        topology = folder.read_topology()
+        run.topology.update(folder.read_topology())
     except FileError as error:
         notes.append(f"{error}: the run has just started, or was written by another version")
-    return Run(path, config, rows, references, topology)
+    return run
 
 
 def _study(paths: Sequence[Path], read: Sequence[Run], failed: dict[str, str], notes: list[str]) -> Study:
@@ -169,7 +176,7 @@ def _study(paths: Sequence[Path], read: Sequence[Run], failed: dict[str, str], n
     tables = [labels.settings(config) for config in configs]
     rows = [
         {"run": name, "label": label, "topology": graph, "data": data, "variant": variant, "clock": clock}
-        | run_row(run, table, failed, notes)
+        | _row(run, table, failed, notes)
         for run, name, label, table, graph, data, variant, clock in zip(
             read, names, labels.labels(configs, names), tables, labels.topology_names(tables),
             labels.data_names(tables), labels.variants(tables, "algorithm", SETTINGS.values()),
@@ -196,6 +203,44 @@ def _study(paths: Sequence[Path], read: Sequence[Run], failed: dict[str, str], n
         notes=notes,
         searches=[search for path in paths if (search := _search(path, notes)) is not None],
     )
+
+
+def _row(run: Run, table: Settings, failed: Mapping[str, str], notes: list[str]) -> dict[str, Any]:
+    """The row of one run; values that an older or unfinished folder lacks are None."""
+    last, rounds = (run.rows[-1] if run.rows else {"round": 0}), run.config.get("rounds")
+    row: dict[str, Any] = {"folder": str(run.path), "seed": run.config.get("seed"), "rounds": rounds}
+    row |= {"round": last["round"], "state": "unfinished", "reason": ""}
+    until = run.config.get("until")
+    if isinstance(until, int | float) and last.get("time", 0) >= until:  # ended by its clock, not by its rounds
+        row |= {"state": "done", "rounds": None}
+    elif run.rows and isinstance(rounds, int) and last["round"] >= rounds:
+        row["state"] = "done"
+    elif run.path.name in failed:
+        row |= {"state": "failed", "reason": failed[run.path.name]}
+    if row["state"] == "done" and not np.isfinite(last.get("loss", 0.0)):
+        row |= {"state": "diverged", "reason": "the loss is not finite"}
+    row |= {column: table.get(key) for column, key in SETTINGS.items()}
+    row["cell"] = json.dumps({**table, "algorithm.lr": None}, sort_keys=True, default=str)
+    row |= {"heterogeneity": None, "heterogeneity_of": None}
+    for key, name in HETEROGENEITY.items():
+        if key in table:
+            row |= {"heterogeneity": table[key], "heterogeneity_of": name}
+    if table.get("objective.split") == "iid":
+        row |= {"heterogeneity": float("inf"), "heterogeneity_of": HETEROGENEITY["objective.split.alpha"]}
+    lacking = [key for key in ("topology", "peers", "algorithm", "rounds") if key not in run.config]
+    if lacking:
+        notes.append(f"{run.path / CONFIG} lacks {', '.join(lacking)}: was it written by another version?")
+    spectrum, theory, gossip = (_mapping(run.topology.get(key)) for key in ("spectrum", "theory", "gossip"))
+    row |= {name: spectrum.get(name) for name in SPECTRUM}
+    row |= {name: theory.get(key) for name, key in THEORY.items()}
+    if row["lambda_q"] is None and not row["biased"]:
+        row["lambda_q"] = gossip.get("lambda_q")
+    return row | {REFERENCE + name: value for name, value in run.references.items()}
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    """The value if it is a dictionary, else an empty one."""
+    return value if isinstance(value, dict) else {}
 
 
 def _search(path: Path, notes: list[str]) -> dict[str, Any] | None:
@@ -229,7 +274,7 @@ def _evaluations(read: Sequence[Run], runs: pd.DataFrame) -> pd.DataFrame:
 
 def _course(topology: Mapping[str, Any]) -> dict[int, float]:
     """The predicted consensus distance by round."""
-    course = mapping(mapping(topology.get("theory")).get("course"))
+    course = _mapping(_mapping(topology.get("theory")).get("course"))
     return dict(zip(course.get("round", []), course.get("consensus_distance", []), strict=False))
 
 

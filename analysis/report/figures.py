@@ -11,11 +11,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from dfedsam.analysis.fastest import FACTORS, QUERY, Edges, fastest, on_own_clocks, sorted_edges, times_to_target
-from dfedsam.analysis.plot import points, topology as topology_figure
+from dfedsam.analysis.plot import fastest, points, topology as topology_figure
 from dfedsam.analysis.plot.consensus import consensus_rounds, gossip_steps
 from dfedsam.analysis.plot.convergence import convergence
-from dfedsam.analysis.plot.fastest import draw_fastest
 from dfedsam.analysis.plot.gap import convergence_gap, gap_size, predictors
 from dfedsam.analysis.plot.runs import curve_names
 from dfedsam.analysis.plot.setting import numeric_settings, search_curves, setting_curves
@@ -108,17 +106,17 @@ def _fastest(study: Study, summary: pd.DataFrame) -> Item:
     """Who reaches the target first where; a study without an answer has an item that cannot be drawn."""
     title = "Fastest to the target"
     try:
-        table = times_to_target(study, summary, partial(_edges, study))
+        table = fastest.times_to_target(study, summary, partial(_edges, study))
     except ValueError as error:
         return Item(name="fastest", title=title, caption="", draw=partial(_nothing, str(error)))
-    measured = on_own_clocks(summary)
+    measured = fastest.on_own_clocks(summary)
     return Item(
-        name="fastest", title=title, draw=lambda: draw_fastest(table), table=table,
-        caption=f"Who would reach the target first, and after how many seconds: {'; '.join(fastest(table))}. Computed "
-        "from the recorded rounds to the target, queries and message sizes, with a clock whose peers wait for their "
-        f"neighbours: a query takes {1e3 * QUERY:g} ms, all links are alike, the messages of a gossip step share a "
-        f"peer's bandwidth, and on the right a tenth of the peers computes {FACTORS[-1]:g} × as long. "
-        "All runs are in tables/fastest.csv."
+        name="fastest", title=title, draw=lambda: fastest.draw_fastest(table), table=table,
+        caption=f"Who would reach the target first, and after how many seconds: {'; '.join(fastest.fastest(table))}. "
+        "Computed from the recorded rounds to the target, queries and message sizes, with a clock whose peers wait for "
+        f"their neighbours: a query takes {1e3 * fastest.QUERY:g} ms, all links are alike, the messages of a gossip "
+        f"step share a peer's bandwidth, and on the right a tenth of the peers computes {fastest.FACTORS[-1]:g} × as "
+        "long. All runs are in tables/fastest.csv."
         + (f" On the clocks of the runs: {'; '.join(measured)}." if measured else ""),
     )  # fmt: skip
 
@@ -127,16 +125,16 @@ def _nothing(reason: str) -> Figure:
     raise ValueError(reason)
 
 
-def _edges(study: Study, run: str) -> Callable[[int], Edges]:
+def _edges(study: Study, run: str) -> Callable[[int], fastest.Edges]:
     """The edges of a run's gossip by round: from its files or, of a schedule, from the topology rebuilt by name."""
     stored = study.topologies[run]
     if stored["spectrum"]["period"] != 1:
         topology = rebuild(study, run)
-        return lambda t: sorted_edges(np.argwhere(topology.weights(t).toarray().T), directed=True)
+        return lambda t: fastest.sorted_edges(np.argwhere(topology.weights(t).toarray().T), directed=True)
     if not stored["edges"]:
         raise ValueError(f"{run} has too many edges to be in its files")
     pairs = [(edge["source"], edge["target"]) for edge in stored["edges"]]
-    static = sorted_edges(pairs, directed=stored["directed"])
+    static = fastest.sorted_edges(pairs, directed=stored["directed"])
     return lambda _: static
 
 

@@ -42,7 +42,7 @@ def write_report(
     style: Style = "paper",
     animate: bool = False,
 ) -> Path:
-    """Write a report: report.html, figures/ with a PDF and a PNG each, tables/ with CSV and LaTeX.
+    """Write a report: report.html, figures/ with a PDF and a PNG each, tables/ with CSV and LaTeX; returns the page.
 
     A complete report replaces an older one; other files in the folder are not touched.
 
@@ -52,13 +52,9 @@ def write_report(
             of `folders`, or in the current one.
         metric: the metric that compares runs; None: accuracy if recorded, else the squared distance from the
             optimum, else the loss.
-        target: value of the metric; costs are counted until it is reached; None: one that most runs
-            reach.
+        target: value of the metric; costs are counted until it is reached; None: one that most runs reach.
         style: "paper", or "slides" with larger letters.
         animate: also animate consensus on the drawn graphs.
-
-    Returns:
-        The page.
 
     Raises:
         ValueError: if a folder is no study or run, no run is finished, or no run has the metric.
@@ -137,9 +133,8 @@ def _listed(page: Path) -> list[str] | None:
     return [name for name in names if re.fullmatch(r"(figures|tables)/\w+\.(pdf|png|gif|csv|tex)", name)]
 
 
-def _figures(
-    study: Study, summary: pd.DataFrame, folder: Path, written: list[Path]
-) -> tuple[list[dict[str, str]], list[str]]:
+def _figures(study: Study, summary: pd.DataFrame, folder: Path, written: list[Path]) -> tuple[list, list[str]]:
+    """The figures as they are shown on the page, and why others are left out; adds files to `written`."""
     shown, left_out = [], []
     for item in items(study, summary):
         try:
@@ -160,8 +155,8 @@ def _animations(study: Study, folder: Path, written: list[Path]) -> list[dict[st
     for number, name in enumerate(points.order(study.runs)[:_ANIMATED], start=1):
         same = study.runs[study.runs["topology"] == name]
         run = same.loc[same["peers"].astype(float).idxmin()]
-        path = write_animation(rebuild(study, str(run["run"])), folder / f"consensus_{number}.gif")
-        written.append(path)
+        written.append(path := folder / f"consensus_{number}.gif")
+        write_animation(rebuild(study, str(run["run"])), path)
         caption = "Gossip alone, a step per round, from random values: a peer's colour is its value."
         title = f"Consensus on {name}, {run['peers']:g} peers"
         shown.append({"title": title, "image": _embedded(path), "caption": caption})
@@ -202,7 +197,7 @@ def _page(
         "figures": shown,
         "table": tables.to_html(summary),
         "pairs": _table(tables.pairs_table(summary)),
-        "predictors": _table(_agreements(summary)),
+        "predictors": _table(agreements(summary)),
         "css": source.joinpath("report.css").read_text(encoding="utf-8"),
         "script": script,
         "data": data.replace("<", "\\u003c"),  # so that no text in the data can end the script element
@@ -223,16 +218,8 @@ def _table(table: pd.DataFrame) -> str:
     return table.to_html(index=False, border=0, na_rep="–", float_format=lambda value: f"{value:.3g}")
 
 
-def _agreements(summary: pd.DataFrame) -> pd.DataFrame:
-    try:
-        return agreements(summary)
-    except ValueError:
-        return pd.DataFrame()
-
-
 def _targets(summary: pd.DataFrame, metric: str) -> list[str]:
-    parts = points.facets(summary, most=100)
-    found = []
+    parts, found = points.facets(summary, most=100), []
     for value, part in parts:
         goals = sorted(part["target"].dropna().unique())
         title = points.facet_title(value, part)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from dfedsam.analysis.plot.axes import byte_unit
 from dfedsam.analysis.plot.points import order
 from dfedsam.analysis.read import metrics
 from dfedsam.analysis.summary import aggregate, best_rates, differences
-from dfedsam.errors import OptionError
 
 # Columns that name a cell if they vary, and their names
 NAMES = {
@@ -41,16 +39,12 @@ _SYMBOLS = {
 
 
 def study_table(summary: pd.DataFrame) -> pd.DataFrame:
-    """One row per cell of the study, with unrounded numbers.
+    """One row per cell of the result of `summary.summarise`, with unrounded numbers, by label.
 
-    Args:
-        summary: result of `summary.summarise`; if learning rates vary, each cell uses its best one.
-
-    Returns:
-        A table whose index holds the labels. Columns: topology, and the settings that vary; degree, diameter, μ₂, λ,
-        gap and n_W of one gossip step, messages per round (of all peers, all Q steps); rounds, queries and bytes (per
-        peer) and seconds (of the clock) to the target, NaN if a seed does not reach it; the steady-state metric and,
-        after "±", its standard deviation over seeds; seeds. Biased topologies have no gap.
+    If learning rates vary, each cell uses its best one. Columns: topology, and the settings that vary; degree,
+    diameter, μ₂, λ, gap and n_W of one gossip step, messages per round (of all peers, all Q steps); rounds, queries and
+    bytes (per peer) and seconds (of the clock) to the target, NaN if a seed does not reach it; the steady-state metric
+    and, after "±", its standard deviation over seeds; seeds. Biased topologies have no gap.
     """
     cells = aggregate(best_rates(summary), ("steady", *COSTS), log=False)
     rank = {name: i for i, name in enumerate(order(summary))}
@@ -69,12 +63,7 @@ def study_table(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def shown(table: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """The table as text, with few digits and each "±" joined to its mean.
-
-    Args:
-        table: result of `study_table`.
-        metric: the metric in it.
-    """
+    """The table of `study_table` as text, with few digits and each "±" joined to its mean."""
     text = pd.DataFrame(index=table.index)
     for column in table:
         if column in ("±", "target"):
@@ -99,8 +88,7 @@ def to_html(summary: pd.DataFrame) -> str:
 def pairs_table(summary: pd.DataFrame) -> pd.DataFrame:
     """The difference of each cell from the best one of the same data, size and heterogeneity, paired by seed.
 
-    Returns:
-        Columns: label, the difference of the steady-state metric, low and high (its 95 % interval), pairs.
+    The columns are label, the difference of the steady-state metric, low and high (its 95 % interval), and pairs.
     """
     table = differences(best_rates(summary))
     if table.empty:
@@ -138,28 +126,19 @@ def pivot(summary: pd.DataFrame) -> pd.DataFrame | None:
     return table.reset_index().rename(columns=titles)
 
 
-def write_tables(summary: pd.DataFrame, folder: Path, columns: Sequence[str] | None = None) -> list[Path]:
-    """Write the study's tables.
+def write_tables(summary: pd.DataFrame, folder: Path) -> list[Path]:
+    """Write the study's tables to a folder; returns the files.
 
-    study.csv has all columns with all digits, pairs.csv the differences from the best. study.tex has the chosen
-    columns, pivot.tex the steady state by topology and Q, if Q or heterogeneity varies; both need booktabs, and
-    longtable above 35 rows.
-
-    Args:
-        summary: result of `summary.summarise`.
-        folder: the folder to write to.
-        columns: columns of study.tex, named as by `shown`; None: those that name a row, the gap, costs and the metric.
-
-    Returns:
-        The files written.
-
-    Raises:
-        OptionError: if the table has no such column.
+    study.csv has all columns with all digits, pairs.csv the differences from the best. study.tex has the columns that
+    name a row, the gap, costs and the metric; pivot.tex the steady state by topology and Q, if Q or heterogeneity
+    varies. Both need booktabs, and longtable above 35 rows.
     """
     table, metric = study_table(summary), str(summary["metric"].iloc[0])
     text, title = shown(table, metric), metrics.title(metric, line=True)
     bold = pd.DataFrame(_bold(summary, text, metric), text.index, text.columns)
-    chosen = _columns(text, title, columns)
+    last = ["gap", *(cost for cost in COSTS.values() if cost in text), title]
+    naming = [str(name) for name in text if name not in (*SPECTRUM.values(), *last, "seeds")]
+    chosen = [*naming[: _WIDE - len(last)], *(name for name in last if name in text)]
     written = [folder / "study.csv", folder / "pairs.csv", folder / "study.tex"]
     write_csv(table, written[0])
     write_csv(pairs_table(summary), written[1])
@@ -172,18 +151,6 @@ def write_tables(summary: pd.DataFrame, folder: Path, columns: Sequence[str] | N
         plain = pd.DataFrame("", by_steps.index, by_steps.columns)
         written[3].write_text(_latex(by_steps, plain, caption, "tab:pivot"), encoding="utf-8")
     return written
-
-
-def _columns(text: pd.DataFrame, title: str, columns: Sequence[str] | None) -> list[str]:
-    known = [str(column) for column in text]
-    for column in columns or ():
-        if column not in known:
-            raise OptionError("columns", column, f"must be one of {', '.join(known)}")
-    if columns is not None:
-        return list(columns)
-    last = ["gap", *(cost for cost in COSTS.values() if cost in known), title]
-    naming = [name for name in known if name not in (*SPECTRUM.values(), *last, "seeds")]
-    return [*naming[: _WIDE - len(last)], *(name for name in last if name in known)]
 
 
 def _bold(summary: pd.DataFrame, text: pd.DataFrame, metric: str) -> np.ndarray:

@@ -13,47 +13,58 @@ from dfedsam.launch.sweeps.spec import Point
 from dfedsam.objectives import Problem
 
 ETA = 3  # one in ETA candidates continues, with ETA times the queries
-RUNGS = 3
 LEAST = 2  # candidates
-USUAL = ETA**RUNGS  # candidates without a budget
 _SAME = (  # these change no count
     *("algorithm.lr", "algorithm.weight_decay", "algorithm.sigma", "algorithm.momentum"),
     *("algorithm.estimator.mu", "algorithm.estimator.damping"),
 )
 
 
-def sizes(candidates: int) -> list[int]:
-    """The candidates of each rung; the last rung executes whole runs."""
-    return [math.ceil(candidates / ETA**rung) for rung in range(RUNGS)]
-
-
-def cost(candidates: int, run: float, seeds: int) -> float:
-    """Queries that a peer spends on the search, if a whole run costs `run` of them."""
-    shares = (size / ETA ** (RUNGS - 1 - rung) for rung, size in enumerate(sizes(candidates)))
-    return run * seeds * sum(shares)
-
-
-def affordable(budget: int | None, run: float, seeds: int) -> int:
-    """How many candidates a budget of queries a peer pays for.
+@dataclass(frozen=True)
+class Halving:
+    """How many candidates play on each rung, and for which share of a whole run.
 
     Args:
-        budget: of the whole search; None: as many as are usual.
+        rungs: the last one plays whole runs.
         run: queries a peer of a whole run; 0 if runs ask none.
-        seeds: runs of each candidate.
-
-    Raises:
-        OptionError: if it is too small for two.
+        runs: of each candidate, one for each seed and task.
     """
-    if budget is None or not run:
-        return USUAL
-    if budget < cost(LEAST, run, seeds):
-        least = math.ceil(cost(LEAST, run, seeds))
-        rule = f"must be at least {least:,}, since a whole run costs a peer {run:,.0f} queries"
-        raise OptionError("budget", budget, rule, "raise it, or lower the rounds of the experiment")
-    count = LEAST
-    while cost(count + 1, run, seeds) <= budget:
-        count += 1
-    return count
+
+    rungs: int
+    run: float
+    runs: int
+
+    def share(self, rung: int) -> float:
+        """The share of a whole run's queries that a run has on a rung, from 0."""
+        return 1 / ETA ** (self.rungs - 1 - rung)
+
+    def sizes(self, candidates: int) -> list[int]:
+        """The candidates of each rung."""
+        return [math.ceil(candidates / ETA**rung) for rung in range(self.rungs)]
+
+    def cost(self, candidates: int) -> float:
+        """Queries that a peer spends on the search."""
+        return self.run * self.runs * sum(size * self.share(rung) for rung, size in enumerate(self.sizes(candidates)))
+
+    def affordable(self, budget: int | None) -> int:
+        """How many candidates a budget of queries a peer pays for.
+
+        Args:
+            budget: of the whole search; None: as many as leave three for the last rung.
+
+        Raises:
+            OptionError: if it is too small for two.
+        """
+        if budget is None or not self.run:
+            return ETA**self.rungs
+        if budget < self.cost(LEAST):
+            least = math.ceil(self.cost(LEAST))
+            rule = f"must be at least {least:,}, since a whole run costs a peer {self.run:,.0f} queries"
+            raise OptionError("budget", budget, rule, "raise it, or lower the rounds of the experiment")
+        count = LEAST
+        while self.cost(count + 1) <= budget:
+            count += 1
+        return count
 
 
 @dataclass
@@ -90,9 +101,9 @@ class Prices:
         counts = rehearse(experiment, communicator, self._problem[1])
         return (counts.queries or counts.gradients) / n / experiment.rounds
 
-    def rounds_of(self, candidate: Point, rung: int) -> int:
-        """Rounds of a candidate in a rung: as many as its share of a whole run's queries pays for, at least 1."""
-        share, each = 1 / ETA ** (RUNGS - 1 - rung), self.of_round(candidate)
+    def rounds_of(self, candidate: Point, share: float) -> int:
+        """Rounds of a candidate: as many as a share of a whole run's queries pays for, at least 1."""
+        each = self.of_round(candidate)
         if not each:
             return max(1, round(share * self.rounds))
         return max(1, int(share * self.whole / each + 1e-9))

@@ -100,7 +100,7 @@ def read(path: Path, *, code: bool | None = False) -> Sweep:
     for option in ("out", "draw_split", "config"):
         if option in experiment:
             raise ValueError(f"{path}: base has {option}: the sweep names its runs' folders; leave {option} out")
-    axes = [*_grid(path, tree.get("grid")), *_zips(path, tree.get("zip"))]
+    axes = [*_grid(path, tree.get("grid")), *zips(path, tree.get("zip"))]
     search = _search(path, tree["search"]) if "search" in tree else None
     varying = [option for axis in axes for option in axis[0]] + ([search.option] if search else [])
     for option in varying:
@@ -134,20 +134,32 @@ def _grid(path: Path, grid: Any) -> list[tuple[Point, ...]]:
     return [tuple({option: value} for value in values) for option, values in lists.items()]
 
 
-def _zips(path: Path, groups: Any) -> list[tuple[Point, ...]]:
+def zips(path: Path, groups: Any, key: str = "zip") -> list[tuple[Point, ...]]:
+    """The points of each group of options, whose lists of values vary together.
+
+    Args:
+        path: the file, for messages.
+        groups: option → values, or a list of such groups; None for no group.
+        key: what the file calls them.
+
+    Raises:
+        ValueError: if it has another form, or the lists of a group differ in length; in one line.
+    """
     if groups is None:
         return []
     if isinstance(groups, dict):
         groups = [groups]
     if not (isinstance(groups, list) and groups and all(isinstance(group, dict) and group for group in groups)):
-        raise ValueError(f"{path}: zip is {groups}: it must be a list of groups, each of options with lists of values")
+        raise ValueError(
+            f"{path}: {key} is {groups}: it must be a list of groups, each of options with lists of values"
+        )
     axes = []
     for group in groups:
-        lists = {_option(option): _values(path, f"zip.{option}", values) for option, values in group.items()}
+        lists = {_option(option): _values(path, f"{key}.{option}", values) for option, values in group.items()}
         lengths = {option: len(values) for option, values in lists.items()}
         if len(set(lengths.values())) > 1:
             counted = ", ".join(f"{option} has {count}" for option, count in lengths.items())
-            raise ValueError(f"{path}: the lists of a zip must have the same length, but {counted} values")
+            raise ValueError(f"{path}: the lists of {key} must have the same length, but {counted} values")
         axes.append(tuple(dict(zip(lists, values, strict=True)) for values in zip(*lists.values(), strict=True)))
     return axes
 

@@ -5,9 +5,8 @@ import pytest
 from scipy.sparse import csr_array
 
 from dfedsam import clock, topologies
-from dfedsam.analysis import fastest
-from dfedsam.analysis.fastest import GRID, Points, seconds_of_rounds, sorted_edges
-from dfedsam.analysis.plot.fastest import draw_fastest
+from dfedsam.analysis.plot import fastest
+from dfedsam.analysis.plot.fastest import GRID, Points, draw_fastest, seconds_of_rounds, sorted_edges
 from dfedsam.analysis.read.runs import read_study
 from dfedsam.analysis.report.figures import items
 from dfedsam.analysis.summary import summarise

@@ -161,8 +161,8 @@ def test_labels_fall_back_on_folders():
 def test_graphs_of_ones_own_have_a_short_name():
     file = config(topology="from_file")
     file["topology"]["init_args"] = {"path": "/data/friends.graphml"}
-    assert base_label(file) == "dfedsam, friends.graphml, 16 peers"
-    assert base_label(config(topology="from_edges")) == "dfedsam, own graph, 16 peers"
+    assert base_label(settings(file)) == "dfedsam, friends.graphml, 16 peers"
+    assert base_label(settings(config(topology="from_edges"))) == "dfedsam, own graph, 16 peers"
 
 
 def test_settings_leave_out_seeds_and_how_the_run_was_executed():

@@ -63,6 +63,16 @@ def test_bad_prices_are_refused(dfedsam, option, value, message):
     assert message in said.err
 
 
+@pytest.mark.parametrize("command", ["plan", "tune"])
+def test_a_rehearsal_that_cannot_continue_is_one_line(dfedsam, tmp_path, command):
+    (tmp_path / "c.yaml").write_text(
+        "objective: quadratic\nalgorithm: {class_path: dpsgd, init_args: {lr: 1.0e+200}}\n"
+    )
+    said = dfedsam(command, "--config", str(tmp_path / "c.yaml"))
+    assert (said.status, said.err.count("\n")) == (1, 1)
+    assert "not finite; a lower lr" in said.err
+
+
 def test_money_and_waiting_for_a_service():
     from dfedsam.forecast import Counts
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dfedsam import topologies
-from dfedsam.launch import topology_metrics, topology_rows
+from dfedsam.launch import topology as command, topology_rows
 
 FIXED = {"davis": 32, "karate": 34, "florentine": 15, "les_miserables": 77, "petersen": 10}
 
@@ -47,7 +47,7 @@ def test_one_topology_has_all_its_figures(dfedsam):
 
 def test_no_figure_is_without_words():
     said_otherwise = {"period", "directed", "sums", "biased", "steps", "contraction_stderr", "approximate"}
-    assert set(topologies.spectrum(topologies.make("ring", 5))) == {*topology_metrics.WORDS, *said_otherwise}
+    assert set(topologies.spectrum(topologies.make("ring", 5))) == {*command.WORDS, *said_otherwise}
 
 
 @pytest.mark.parametrize(("argv", "texts"), [
@@ -67,7 +67,7 @@ def test_figures_of_schedules_and_directed_graphs(dfedsam, argv, texts):
 def test_a_table_of_several(dfedsam):
     said = dfedsam("topology", "ring", "hypercube", "one_peer_exponential", "--peers", "64")
     header, *rows = said.out.splitlines()
-    assert all(words in header for words in topology_metrics.COLUMNS.values())
+    assert all(words in header for words in command.COLUMNS.values())
     cells = {row.split()[0]: row.split()[1:] for row in rows}
     assert cells["ring"][:4] == ["64", "2", "2", "128"]
     assert cells["hypercube"][:6] == ["64", "6", "6", "384", f"{1 - 2 / 7:.4f}", f"{2 / 7:.3g}"]

@@ -48,6 +48,15 @@ def test_the_known_best_rate_is_found_and_a_second_call_asks_nothing_more(dfedsa
     assert "must not exist yet, or hold this very search" in dfedsam(*argv).err
 
 
+def test_own_values_may_fail(dfedsam):
+    # The error grows as 1e3^t: it is beyond float32 after 13 rounds, of which a rehearsal plays fewer, but rungs more
+    algorithm = {"class_path": "dpsgd", "init_args": {"estimator": "exact", "lr": 1e3}}
+    write("q.yaml", EXPERIMENT | {"algorithm": algorithm, "rounds": 200})
+    said = dfedsam("tune", "--config", "q.yaml", "--ranges", write("r.yaml", {"algorithm.lr": [0.4, 0.9]}), "--quiet")
+    assert said.status == 0, said.err
+    assert "the experiment with its own values failed" in Path("studies/tune-q/best.yaml").read_text()
+
+
 def test_candidates_play_equal_queries_within_the_budget_on_examples_kept_from_the_training_data(dfedsam):
     algorithm = {"class_path": "dpsgd", "init_args": {"lr": 0.01, "lr_schedule": "linear", "lr_rounds": 18}}
     objective = {"class_path": "logistic_regression", "init_args": {"features": 3, "examples": 20}}
@@ -72,6 +81,26 @@ def test_candidates_play_equal_queries_within_the_budget_on_examples_kept_from_t
     assert best["objective"]["init_args"]["validation"] == 0
 
 
+def test_the_best_mean_over_tasks_wins(dfedsam):
+    # With all curvatures 1, the rate 1 ends at once. With curvatures from 1/4 to 1 its error falls as 0.75^t; that of
+    # 1.4 falls as 0.65^t there, and as 0.4^t on the first task
+    objective = {"class_path": "quadratic", "init_args": {"dim": 20, "heterogeneity": 0}}
+    write("q.yaml", EXPERIMENT | {"objective": objective})
+    rates = write("r.yaml", {"algorithm.lr": [0.4, 1.0, 1.4, 1.9]})
+    tasks = write("t.yaml", {"objective.condition": [1, 4]})
+    alone = dfedsam("tune", "--config", "q.yaml", "--ranges", rates, "--out", "alone")
+    assert "best: algorithm.lr 1.0" in alone.out
+    both = dfedsam("tune", "--config", "q.yaml", "--ranges", rates, "--tasks", tasks, "--out", "both")
+    assert "best: algorithm.lr 1.4" in both.out
+    assert len(last_rows(Path("both"))) == 2 * len(last_rows(Path("alone")))
+    whole = [yaml.safe_load(path.read_text()) for path in Path("both/rung-3/runs").glob("*lr=1.4*/config.yaml")]
+    assert sorted(run["objective"]["init_args"]["condition"] for run in whole) == [1, 4]
+    assert yaml.safe_load(Path("both/best.yaml").read_text())["objective"]["init_args"]["condition"] == 1
+    least = ("--seeds", "2", "--budget", "55", "--out", "least")
+    said = dfedsam("tune", "--config", "q.yaml", "--ranges", rates, "--tasks", tasks, *least)
+    assert "budget is 55: it must be at least 56, since" in said.err  # four runs of each candidate: 9 × 4 × 14 / 9
+
+
 @pytest.mark.parametrize(
     ("wanted", "more", "message"),
     [
@@ -84,6 +113,9 @@ def test_candidates_play_equal_queries_within_the_budget_on_examples_kept_from_t
         ({"algorithm.lr": [-1]}, (), "lr is -1"),
         ({"algorithm.lr": [1, 2]}, ("--budget", "10"), "budget is 10: it must be at least 14"),
         ({"algorithm.lr": [1, 2]}, ("--seeds", "0"), "seeds is 0"),
+        ({"algorithm.lr": [1, 2]}, ("--tasks", "none.yaml"), "none.yaml"),
+        ({"algorithm.lr": [1, 2]}, ("--tasks", "r.yaml"), "tasks is algorithm.lr: it must not be searched"),
+        ({"algorithm.lr": {"low": 1, "high": 2}}, ("--tasks", "r.yaml"), "it must be a list of at least one value"),
     ],
 )
 def test_bad_input_is_one_line_and_nothing_is_written(dfedsam, wanted, more, message):
@@ -95,8 +127,11 @@ def test_bad_input_is_one_line_and_nothing_is_written(dfedsam, wanted, more, mes
 
 
 def test_the_usual_search_costs_nine_runs():
-    assert halving.sizes(halving.USUAL) == [27, 9, 3]
-    assert halving.cost(halving.USUAL, 100, seeds=1) == pytest.approx(900)
-    assert halving.affordable(900, 100, seeds=1) == 27
-    assert halving.affordable(899, 100, seeds=1) == 26
+    usual = halving.Halving(rungs=3, run=100, runs=1)
+    assert usual.affordable(None) == 27
+    assert usual.sizes(27) == [27, 9, 3]
+    assert usual.cost(27) == pytest.approx(900)
+    assert usual.affordable(900) == 27
+    assert usual.affordable(899) == 26
+    assert halving.Halving(rungs=2, run=100, runs=2).cost(9) == pytest.approx(2 * 600)
     assert [ranges.Range(1, 100, log=True).at(u) for u in (0, 0.5)] == [1, 10]
