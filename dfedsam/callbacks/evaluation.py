@@ -100,10 +100,7 @@ class Evaluation(Callback):
     def metrics_of(self, run: Run) -> Row:
         """All metrics; the same on every rank."""
         communicator, n, x = run.communicator, run.communicator.peers, run.x
-        row: Row = {
-            "queries": float(communicator.gather(run.counter.queries).mean()),
-            "bytes": communicator.bytes / n,
-        }
+        row: Row = {"queries": float(communicator.gather(run.counter.queries).mean()), "bytes": communicator.bytes / n}
         mean = mean_model(x, communicator, run.recorded)
         metrics = _evaluate(run, mean[None], root=True)
         row |= communicator.broadcast({name: float(value[0]) for name, value in metrics.items()})

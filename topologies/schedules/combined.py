@@ -179,11 +179,7 @@ def final_merge(n: int, topology: Spec = "ring", rounds: int = 100, seed: int = 
 
 
 def dense_late(
-    n: int,
-    topologies: Sequence[Spec],
-    budget: float | None = None,
-    rounds: int = 100,
-    seed: int = 0,
+    n: int, topologies: Sequence[Spec], budget: float | None = None, rounds: int = 100, seed: int = 0
 ) -> Topology:
     """A budget of messages, spent late: a sparse topology first, and a dense one for the rounds that can be paid.
 

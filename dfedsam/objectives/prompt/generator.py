@@ -120,13 +120,7 @@ class _Generated(PromptMap):
     per_example = True
 
     def __init__(
-        self,
-        mlp: MLP,
-        projection: PromptMap,
-        prompt: NDArray,
-        encoder: str,
-        rng: np.random.Generator,
-        dtype: DTypeLike,
+        self, mlp: MLP, projection: PromptMap, prompt: NDArray, encoder: str, rng: np.random.Generator, dtype: DTypeLike
     ) -> None:
         self.mlp, self._projection, self._prompt, self._encoder = mlp, projection, prompt, encoder
         self.dim = mlp.dim
