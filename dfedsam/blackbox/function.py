@@ -13,14 +13,7 @@ from dfedsam.errors import OptionError, RunError
 
 
 class Function(BlackBox):
-    """Calls `function(prompts, examples)`, once for each peer.
-
-    Args:
-        task: the classification task.
-        function: takes prompts (q, tokens, width) and a list of b dicts with "text" (and "text2" for pairs), "label"
-            (the class's number) and "word" (its class word); returns losses (q,), or class scores (q, b, classes).
-        path: the function's import path, for messages.
-        width: length of the prompt's rows.
+    """Calls the function of a `FunctionConfig`, once for each peer; `path` is its import path, for messages.
 
     Raises:
         OptionError: if it fails, or returns a wrong shape, for the initial prompt and one example.
