@@ -55,7 +55,6 @@ class Function(BlackBox):
         return np.stack(self._answers(prompts, examples))
 
     def metrics(self, prompts: NDArray, examples: NDArray, labels: NDArray) -> dict[str, NDArray]:
-        """Losses (k,), and accuracies if the function returns scores."""
         answer = self._ask(prompts, examples)
         return score_metrics(answer, labels) if answer.ndim == 3 else {"loss": answer}
 

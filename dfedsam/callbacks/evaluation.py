@@ -62,7 +62,6 @@ class Evaluation(Callback):
         self._before: float | None = None
 
     def before_round(self, run: Run) -> None:
-        """Observe x before gossip and the estimates in a round that will be evaluated."""
         experiment = run.experiment
         due = experiment.is_evaluated(run.round + 1)
         self._before = None

@@ -93,7 +93,6 @@ class Combined(Topology):
         return topology.participants(own_round)
 
     def support(self) -> sp.csr_array | None:
-        """The union of all supports."""
         supports = [topology.support() for topology in self._inner]
         known = [support for support in supports if support is not None]
         return union(known) if len(known) == len(supports) else None
