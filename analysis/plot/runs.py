@@ -34,19 +34,12 @@ def plot_runs(
 ) -> Path:
     """Draw runs into one figure; returns the file written.
 
-    Args:
-        folders: runs, studies or folders of runs, finished or not; seeds of the same settings become one curve.
-        out: file to write (.pdf, .png, .svg). By default convergence.pdf, in the folder if there is a single one, else
-            in the current one.
-        x: what to draw against: "rounds", "queries", "bytes" (per peer), "time" (of messages) or "seconds"
-            (of the runs' clocks); or a single setting with numbers, such as "adversary.peers", against which the last
-            values are drawn, with a panel for each topology.
-        y: metrics to draw, a row of panels each; empty: those of ROWS that were recorded.
-        color: a setting, such as "topology" or "gossip.steps": curves with the same value share a colour.
-        columns: a setting: one column of panels per value; `x` must be a single word then.
-        size: "column" or "page" of a paper, or (width, height) in inches.
-        style: "paper", or "slides" with larger letters.
-        log: whether vertical axes are logarithmic; None decides by the data.
+    The options x, y, color, columns, size and log are those of `convergence`, but color and columns are settings, such
+    as "topology" or "gossip.steps", and x may be a single setting with numbers, such as "adversary.peers": against it
+    the last values are drawn, with a panel for each topology. The style is "paper", or "slides" with larger letters.
+
+    `folders` are runs, studies or folders of runs, finished or not; seeds of the same settings become one curve. `out`
+    is a .pdf, .png or .svg, by default convergence.pdf, in the folder if there is one alone, else in the current one.
 
     Raises:
         ValueError: if a folder is not a run, none has an evaluation yet, or an option is wrong.
