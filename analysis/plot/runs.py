@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -57,9 +56,11 @@ def plot_runs(
             raise OptionError("x", "seconds", "needs runs with simulated time", "run them with --clock simulated")
         if "time" in x:
             frame = with_time(frame)
-        frame, chosen = _with_settings(frame, study, color=color, columns=columns)
+        frame = _with_settings(frame, study, color=color, columns=columns)
         names, title = curve_names(study, frame)
-        figure = convergence(frame, x, y, **chosen, size=size, log=log, names=names, title=title)
+        figure = convergence(
+            frame, x, y, color=color, columns=columns, size=size, log=log, names=names, title=title
+        )  # fmt: skip
         return save(figure, out, formats=(".pdf",))[0]
 
 
@@ -87,18 +88,14 @@ def curve_names(study: Study, frame: pd.DataFrame) -> tuple[dict[str, str], str]
     return dict(zip(shown, names, strict=True)), common
 
 
-def _with_settings(frame: pd.DataFrame, study: Study, **chosen: str | None) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """The evaluations with a column for each chosen setting, and the columns' names by option."""
-    found: dict[str, Any] = {}
+def _with_settings(frame: pd.DataFrame, study: Study, **chosen: str | None) -> pd.DataFrame:
+    """The evaluations with a column for each setting that an option chooses."""
     for option, name in chosen.items():
-        if name is None or name in frame:
-            found[option] = name
-            continue
-        match = _setting(study, option, name)
-        values = {run: labels.value_text(table.get(match)) for run, table in study.settings.items()}
-        frame = frame.assign(**{name: frame["run"].map(values)})
-        found[option] = name
-    return frame, found
+        if name is not None and name not in frame:
+            key = _setting(study, option, name)
+            values = {run: labels.value_text(table.get(key)) for run, table in study.settings.items()}
+            frame = frame.assign(**{name: frame["run"].map(values)})
+    return frame
 
 
 def _setting(study: Study, option: str, name: str) -> str:

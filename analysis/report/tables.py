@@ -116,9 +116,9 @@ def pivot(summary: pd.DataFrame) -> pd.DataFrame | None:
         titles["heterogeneity"] = str(next(iter(cells["heterogeneity_of"].dropna()), "heterogeneity"))
     table = cells.pivot_table(index=down, columns=across, values="shown", aggfunc="first", sort=False)
     table = table.sort_index(axis="columns").fillna("–")
+    keys = table.columns if len(across) > 1 else [(value,) for value in table.columns]
     table.columns = [
-        ", ".join(f"{titles[name]} = {value:g}" for name, value in zip(across, _tuple(key), strict=True))
-        for key in table.columns
+        ", ".join(f"{titles[name]} = {value:g}" for name, value in zip(across, key, strict=True)) for key in keys
     ]
     return table.reset_index().rename(columns=titles)
 
@@ -194,10 +194,6 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
         return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
     table.map(mark).to_csv(path, index=False)
-
-
-def _tuple(key: Any) -> tuple:
-    return key if isinstance(key, tuple) else (key,)
 
 
 def _with_spread(metric: str, means: pd.Series, deviations: pd.Series) -> list[str]:
