@@ -18,13 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam import simulation, state
-from dfedsam.blackbox.inputs import Bill
+from dfedsam.blackbox.base import Bill
 from dfedsam.buffers import short_buffers
 from dfedsam.callbacks.base import Callback, Run
 from dfedsam.callbacks.evaluation import Evaluation, consensus_distance
 from dfedsam.callbacks.files import Checkpoints, Files
-from dfedsam.callbacks.rounds import AbsentPeers, Budget, Interrupt, Ledger, Watch
-from dfedsam.callbacks.timing import Joins, Timing
+from dfedsam.callbacks.rounds import AbsentPeers, Budget, Interrupt, Joins, Ledger, Timing, Watch
 from dfedsam.communication.base import Communicator
 from dfedsam.communication.collectives import Call, recorded
 from dfedsam.experiment import Experiment
