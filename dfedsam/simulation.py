@@ -13,8 +13,7 @@ from dfedsam.buffers import short_buffers
 from dfedsam.callbacks.base import Callback, Run
 from dfedsam.callbacks.evaluation import Evaluation
 from dfedsam.callbacks.files import Checkpoints, Files, Out, open_folder, restore
-from dfedsam.callbacks.rounds import AbsentPeers, Budget, Ledger, Watch
-from dfedsam.callbacks.timing import Joins, Timing
+from dfedsam.callbacks.rounds import AbsentPeers, Budget, Joins, Ledger, Timing, Watch
 from dfedsam.communication.base import Communicator
 from dfedsam.context import QueryCounter, RoundContext, Server
 from dfedsam.errors import OptionError, RunError, options_within

@@ -75,7 +75,7 @@ def _pairwise(experiment: Experiment, rounds: int, each: list[float]) -> dict[st
     """ε of each peer's data towards each neighbour, and by distance where that has a formula."""
     import numpy as np
 
-    from dfedsam.privacy.network import by_distance, losses_of_run
+    from dfedsam.privacy.accounting import by_distance, losses_of_run
     from dfedsam.topologies.attackers import links
 
     mechanism, topology, gossip = experiment.privacy, experiment.topology, experiment.algorithm.gossip_of_x()

@@ -2,7 +2,9 @@
 from .factories import factory as factory, weight_factory as weight_factory
 from .files import from_file as from_file, to_dict as to_dict
 from .graphs.classic import (
+    barbell as barbell,
     binary_tree as binary_tree,
+    caveman as caveman,
     complete as complete,
     complete_bipartite as complete_bipartite,
     davis as davis,
@@ -10,12 +12,13 @@ from .graphs.classic import (
     from_edges as from_edges,
     karate as karate,
     les_miserables as les_miserables,
+    lollipop as lollipop,
     path as path,
     ring as ring,
     star as star,
     tree as tree,
+    two_cliques as two_cliques,
 )
-from .graphs.clustered import barbell as barbell, caveman as caveman, lollipop as lollipop, two_cliques as two_cliques
 from .graphs.designs import bounded_tree as bounded_tree, christofides as christofides, mst as mst
 from .graphs.expanders import margulis as margulis, paley as paley, petersen as petersen
 from .graphs.lattices import (
@@ -41,7 +44,12 @@ from .graphs.random import (
 from .make import make as make
 from .registry import find as find, find_rule as find_rule, reader as reader, rules as rules, table as table
 from .schedule import Drawn as Drawn, Periodic as Periodic
-from .schedules.combined import random_choice as random_choice, round_robin as round_robin
+from .schedules.combined import (
+    dense_late as dense_late,
+    final_merge as final_merge,
+    random_choice as random_choice,
+    round_robin as round_robin,
+)
 from .schedules.equitopo import (
     d_equistatic as d_equistatic,
     od_equidyn as od_equidyn,
@@ -66,7 +74,6 @@ from .schedules.randomized import (
     random_matching as random_matching,
     random_neighbours as random_neighbours,
 )
-from .schedules.staged import dense_late as dense_late, final_merge as final_merge
 from .schedules.teleportation import teleportation as teleportation
 from .spectra.contraction import expected_contraction as expected_contraction
 from .spectra.neighbours import effective_neighbours as effective_neighbours

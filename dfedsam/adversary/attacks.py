@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dfedsam.adversary.base import Adversary, Forged, View
 from dfedsam.errors import OptionError
+from dfedsam.options import option
 from dfedsam.validation import whole_number
 
 if TYPE_CHECKING:
@@ -68,10 +69,7 @@ class ALIE(Adversary):
 
     def forge_scalars(self, scalars: NDArray, attackers: NDArray[np.bool_], stream: RandomStream) -> NDArray:
         honest = scalars[~attackers].astype(np.float64)
-        return np.broadcast_to(
-            honest.mean(axis=0) - self.strength * hidden_shift(attackers) * honest.std(axis=0),
-            (int(attackers.sum()), scalars.shape[1]),
-        )
+        return honest.mean(axis=0) - self.strength * hidden_shift(attackers) * honest.std(axis=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,8 +87,7 @@ class IPM(Adversary):
         return np.broadcast_to(-scale * view.mean, view.sent.shape)
 
     def forge_scalars(self, scalars: NDArray, attackers: NDArray[np.bool_], stream: RandomStream) -> NDArray:
-        mean = scalars[~attackers].mean(axis=0, dtype=np.float64)
-        return np.broadcast_to(-self.strength * mean, (int(attackers.sum()), scalars.shape[1]))
+        return -self.strength * scalars[~attackers].mean(axis=0, dtype=np.float64)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +125,7 @@ class ConstantAttack(Adversary):
         return np.full_like(view.sent, scale)
 
     def forge_scalars(self, scalars: NDArray, attackers: NDArray[np.bool_], stream: RandomStream) -> NDArray:
-        return np.full((int(attackers.sum()), scalars.shape[1]), self.strength)
+        return np.array(self.strength)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,11 +151,7 @@ class Mimic(Adversary):
         target: that honest peer's number; −1: the first honest one.
     """
 
-    target: int = -1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        whole_number("target", self.target, -1)
+    target: int = option(-1, whole_number, -1)
 
     def attackers(self, topology: Topology, seed: int) -> NDArray[np.bool_]:
         mask = super().attackers(topology, seed)
@@ -172,7 +165,7 @@ class Mimic(Adversary):
         return np.broadcast_to(view.projection(one), view.sent.shape)
 
     def forge_scalars(self, scalars: NDArray, attackers: NDArray[np.bool_], stream: RandomStream) -> NDArray:
-        return np.broadcast_to(scalars[self._target(attackers)], (int(attackers.sum()), scalars.shape[1]))
+        return scalars[self._target(attackers)]
 
     def _target(self, attackers: NDArray[np.bool_]) -> int:
         return self.target if self.target >= 0 else int(np.argmin(attackers))
@@ -186,7 +179,7 @@ class Silent(Adversary):
         return view.own
 
     def forge_scalars(self, scalars: NDArray, attackers: NDArray[np.bool_], stream: RandomStream) -> NDArray:
-        return np.zeros((int(attackers.sum()), scalars.shape[1]))
+        return np.zeros(1)
 
 
 def hidden_shift(attackers: NDArray[np.bool_]) -> float:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
+from dfedsam.options import Options, option
 from dfedsam.peers import format_peers
 from dfedsam.random import RandomStream, generator
 from dfedsam.registry import public_name
@@ -28,7 +29,7 @@ _PATHS = 256  # peers from which shortest paths are counted for centrality
 
 
 @dataclass(frozen=True, kw_only=True)
-class Adversary(ABC):
+class Adversary(Options, ABC):
     """Attackers that know everything, and may send a different message to each honest neighbour in each gossip step.
 
     They compute as honest peers do, and their own rows mix by true messages, so that they stay among the honest ones;
@@ -56,16 +57,13 @@ class Adversary(ABC):
     usual_scale: ClassVar[float] = 1.0
 
     peers: int | float | list[int] = 1
-    where: Placement = "random"
-    scale: float | None = None
+    where: Placement = option("random", one_of, get_args(Placement))
+    scale: float | None = option(None, at_least, 0)
     line_search: bool = False
-    scales: int = 13
+    scales: int = option(13, whole_number, 2)
 
     def __post_init__(self) -> None:
-        whole_number("scales", self.scales, 2)
-        one_of("where", self.where, get_args(Placement))
-        if self.scale is not None:
-            at_least("scale", self.scale, 0)
+        super().__post_init__()
         if isinstance(self.peers, (list, tuple)):
             if not self.peers or len(set(self.peers)) < len(self.peers) or min(self.peers) < 0:
                 raise OptionError("peers", self.peers, "must list distinct numbers of peers, from 0")
@@ -124,7 +122,7 @@ class Adversary(ABC):
         """
 
     def forge_scalars(self, scalars: NDArray, attackers: NDArray[np.bool_], stream: RandomStream) -> NDArray:
-        """The attackers' scalars, (f, c), which all peers receive alike, from those of all peers (n, c).
+        """The attackers' scalars, (f, c) or what broadcasts to it, the same for all, from those of all peers (n, c).
 
         Args:
             scalars: what every peer, attackers included, found honestly.

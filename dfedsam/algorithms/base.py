@@ -13,12 +13,13 @@ from dfedsam.errors import OptionError, options_within
 from dfedsam.gossip import Gossip
 from dfedsam.gossip.base import require_static_symmetric
 from dfedsam.objectives.base import Problem
+from dfedsam.options import Options
 from dfedsam.registry import public_name
 from dfedsam.theory import LocalSGD
 from dfedsam.topologies import Topology
 
 if TYPE_CHECKING:
-    from dfedsam.blackbox.inputs import Bill
+    from dfedsam.blackbox.base import Bill
 
 _ROUNDS_AHEAD = 64  # checked for absent peers before a run; a later absence ends it
 GossipKind = Literal["compressed", "push_sum", "biased"]
@@ -39,7 +40,7 @@ class State:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Algorithm(ABC):
+class Algorithm(Options, ABC):
     """An algorithm reaches other peers only through gossip, or, as a baseline, through a server.
 
     Attributes:

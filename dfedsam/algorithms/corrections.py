@@ -1,21 +1,24 @@
-"""Exact at a constant rate, at one gradient a round: D-PSGD with a correction that sums all past disagreements."""
+"""Exact at a constant rate: a correction sums all past disagreements, of one gradient a round or of local steps."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.algorithms.gradient_method import GossipOneGradient, GradientMethod, GradientState
+from dfedsam.algorithms.base import Algorithm
+from dfedsam.algorithms.gradient_method import GossipOneGradient, GradientState
+from dfedsam.algorithms.local_steps import GossipLocalSteps, LocalState
 from dfedsam.context import RoundContext
-from dfedsam.gossip import Gossip
+from dfedsam.gossip import Gossip, Plain
 from dfedsam.gossip.channel import Channel
 from dfedsam.objectives.base import Problem
+from dfedsam.options import option
 from dfedsam.registry import public_name
 from dfedsam.topologies import Topology
-from dfedsam.validation import share
+from dfedsam.validation import positive, share
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -42,6 +45,7 @@ class Corrected(GossipOneGradient):
 
     needs_symmetric = True
     refused_gossip = frozenset({"compressed", "biased"})
+    mixes = "x − η g + c"
 
     def init(self, x: NDArray, problem: Problem) -> CorrectionState:
         return CorrectionState(**self.initial_fields(x, problem), correction=np.zeros(x.shape))
@@ -60,7 +64,32 @@ class Corrected(GossipOneGradient):
 
 
 @dataclass(frozen=True, kw_only=True)
-class D2(Corrected):
+class ExactDiffusion(Algorithm):
+    """Shared by D² and LED, which mix with (I + W)/2 where W may have an eigenvalue of −1/3 or less."""
+
+    gossip: Gossip = Plain()
+
+    def laziness(self, W: csr_array) -> float:
+        """The share of W z − z by which z moves: 1, or ½."""
+        smallest = self.gossip.smallest_multiplier(W)
+        return 0.5 if smallest is None or smallest <= _LIMIT else 1.0
+
+    def note(self, topology: Topology) -> str | None:
+        """Whether W is made lazy, and why."""
+        W, note = topology.weights(0), super().note(topology)
+        if self.laziness(W) == 1:
+            return note
+        smallest = self.gossip.smallest_multiplier(W)
+        if smallest is None:
+            why = f"that of the gossip {public_name(self.gossip)} is unknown"
+        else:
+            why = f"this one may be {smallest:.3f}".replace("-", "−")
+        lazy = f"{type(self).__name__} mixes with (I + W)/2: it needs a smallest eigenvalue above −1/3, and {why}"
+        return f"{lazy}; {note}" if note else lazy
+
+
+@dataclass(frozen=True, kw_only=True)
+class D2(ExactDiffusion, Corrected):
     """z = x − η g + c, x ← W z, c ← c + W z − z: D², also known as exact diffusion.
 
     With ψ = x − η g this is x ← W (ψ + x − ψ of the round before). It needs λ_min > −1/3; a W (or a polynomial of it)
@@ -69,36 +98,10 @@ class D2(Corrected):
     learning", which takes (I + W)/2 always.
     """
 
-    mixes = "x − η g + c"
-
-    def note(self, topology: Topology) -> str | None:
-        """Whether W is made lazy, and why."""
-        return "; ".join(filter(None, [lazy_note(self, topology), super().note(topology)])) or None
-
     def round(self, state: CorrectionState, context: RoundContext) -> CorrectionState:
         z = self.step(state, context)
-        self.mix(state, z, context.channel(z), laziness(self.gossip, context.weights))
+        self.mix(state, z, context.channel(z), self.laziness(context.weights))
         return state
-
-
-def laziness(gossip: Gossip, W: csr_array) -> float:
-    """The share of W z − z by which exact diffusion mixes: 1, or ½ if W may have an eigenvalue of −1/3 or less."""
-    smallest = gossip.smallest_multiplier(W)
-    return 0.5 if smallest is None or smallest <= _LIMIT else 1.0
-
-
-def lazy_note(algorithm: GradientMethod, topology: Topology) -> str | None:
-    """Whether W is made lazy, and why."""
-    gossip = algorithm.gossip_of_x()
-    if gossip is None or laziness(gossip, topology.weights(0)) == 1:
-        return None
-    smallest = gossip.smallest_multiplier(topology.weights(0))
-    if smallest is None:
-        why = f"that of the gossip {public_name(gossip)} is unknown"
-    else:
-        why = f"this one may be {smallest:.3f}".replace("-", "−")
-    name = type(algorithm).__name__
-    return f"{name} mixes with (I + W)/2: it needs a smallest eigenvalue above −1/3, and {why}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,13 +117,7 @@ class NIDS(Corrected):
     """
 
     public_name = "nids"
-    mixes = "x − η g + c"
-
-    gamma: float = 0.5
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        share("gamma", self.gamma)
+    gamma: float = option(0.5, share)
 
     def round(self, state: CorrectionState, context: RoundContext) -> CorrectionState:
         state.x = z = self.step(state, context)
@@ -145,16 +142,10 @@ class ProxSkip(Corrected):
         gamma: γ, above 0 and at most 1/2; of a W with eigenvalues of 0 and more, at most 1.
     """
 
-    mixes = "x − η g + c"
     irregular = True
 
-    probability: float = 0.2
-    gamma: float = 0.5
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        share("probability", self.probability)
-        share("gamma", self.gamma)
+    probability: float = option(0.2, share)
+    gamma: float = option(0.5, share)
 
     def round(self, state: CorrectionState, context: RoundContext) -> CorrectionState:
         state.x = z = self.step(state, context)
@@ -202,4 +193,87 @@ class WangElia(Corrected):
         integral, state.gossip = self.gossip.difference(x, state.gossip, context.channel())  # W x − x
         state.x = (x + (0.5 * difference - self.rate(context.round) * g)).astype(x.dtype)
         z -= 0.5 * integral
+        return state
+
+
+@dataclass(kw_only=True)
+class CorrectedLocalState(LocalState):
+    """The state of local steps with a correction.
+
+    Args:
+        correction: c, in float64, so that its mean over the peers stays zero, shape (peers, dim).
+        gossip_steps: the state of K-GT's second gossip; None for LED.
+    """
+
+    correction: NDArray[np.float64]
+    gossip_steps: Any = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class KGT(GossipLocalSteps):
+    """K times y ← y − η (g + c) from y = x; z = (x − y)/(K η), c ← c − z + W z, x ← W (x − η_s (x − y)).
+
+    With K = 1 and η_s = 1 this is gradient tracking: c is the difference between the tracked gradient and the peer's
+    own. With exact gradients the peers reach the optimum, whatever their data. Source: Liu, Lin, Koloskova and Stich
+    (2023), "Decentralized gradient tracking with local steps", algorithm 1, from c = 0. A round costs K times the
+    estimator's queries and two vectors per edge and direction.
+
+    Args:
+        outer_lr: η_s, the share of the local steps' way that is taken, above 0.
+    """
+
+    public_name = "k_gt"
+    mixes = "x after the share η_s of the local steps"
+    adds_gradient_steps = False
+
+    outer_lr: float = option(1.0, positive)
+
+    def init(self, x: NDArray, problem: Problem) -> CorrectedLocalState:
+        steps = self.gossip.init(np.zeros_like(x))
+        return CorrectedLocalState(**self.initial_fields(x, problem), correction=np.zeros(x.shape), gossip_steps=steps)
+
+    def round(self, state: CorrectedLocalState, context: RoundContext) -> CorrectedLocalState:
+        start, c = state.x.copy(), state.correction
+        self.local_phase(state, context, correction=lambda _, rows: c[rows])
+        z = (start - state.x) / (self.local_steps * self.rate(context.round))
+        moved = start + self.outer_lr * (state.x - start)
+        state.x, state.gossip = self.gossip(moved, state.gossip, context.channel(moved))
+        difference, state.gossip_steps = self.gossip.difference(z, state.gossip_steps, context.channel())
+        c += difference
+        return state
+
+
+@dataclass(frozen=True, kw_only=True)
+class LED(ExactDiffusion, GossipLocalSteps):
+    """K times φ ← φ − η g − β y from φ = x; then x = W φ and y ← y + φ − W φ: local exact diffusion.
+
+    With K = 1 and β = 1 this is D². With exact gradients the peers reach the optimum, whatever their data. A W that may
+    have an eigenvalue of −1/3 or less is made lazy, as in D². Source: Alghunaim (2024), "Local exact-diffusion for
+    decentralized optimization and learning", algorithm 1, from y = 0. A round costs K times the estimator's queries
+    and one vector per edge and direction.
+
+    Args:
+        dual_lr: β, above 0; None: 1/K.
+    """
+
+    public_name = "led"
+    mixes = "x after the local steps"
+    needs_symmetric = True
+    instead = "k_gt"
+    refused_gossip = frozenset({"compressed", "biased"})
+    adds_gradient_steps = False
+
+    dual_lr: float | None = option(None, positive, "omit it for 1/K")
+
+    def init(self, x: NDArray, problem: Problem) -> CorrectedLocalState:
+        return CorrectedLocalState(**self.initial_fields(x, problem), correction=np.zeros(x.shape))
+
+    def round(self, state: CorrectedLocalState, context: RoundContext) -> CorrectedLocalState:
+        c = state.correction  # −y
+        scale = (1 / self.local_steps if self.dual_lr is None else self.dual_lr) / self.rate(context.round)
+        self.local_phase(state, context, correction=lambda _, rows: -scale * c[rows])
+        difference, state.gossip = self.gossip.difference(state.x, state.gossip, context.channel(state.x))
+        difference *= self.laziness(context.weights)
+        state.x = (state.x + difference).astype(state.x.dtype)
+        c += difference
         return state

@@ -12,7 +12,7 @@ from dfedsam.algorithms.base import Algorithm, State
 from dfedsam.context import RoundContext
 from dfedsam.errors import options_within
 from dfedsam.objectives.base import Problem
-from dfedsam.registry import make_named
+from dfedsam.options import option
 from dfedsam.state import rows_of, set_rows
 from dfedsam.validation import at_least, between, positive, whole_number
 from dfedsam.zeroth_order import SPSA, Estimator
@@ -58,19 +58,11 @@ class FedBBPT(Algorithm):
     uses_server = True
 
     estimator: Estimator = SPSA()
-    local_steps: int = 5
-    a: float = 0.01
-    o: float = 1.0
-    alpha: float = 0.4
-    beta: float = 0.9
-
-    def __post_init__(self) -> None:
-        make_named(self)
-        whole_number("local_steps", self.local_steps, 1)
-        positive("a", self.a)
-        at_least("o", self.o, 0)
-        at_least("alpha", self.alpha, 0)
-        between("beta", self.beta, 0, 1, open_high=True)
+    local_steps: int = option(5, whole_number, 1)
+    a: float = option(0.01, positive)
+    o: float = option(1.0, at_least, 0)
+    alpha: float = option(0.4, at_least, 0)
+    beta: float = option(0.9, between, 0, 1, open_high=True)
 
     def check_problem(self, problem: Problem) -> None:
         super().check_problem(problem)

@@ -14,7 +14,7 @@ from dfedsam.context import Oracle, RoundContext
 from dfedsam.errors import options_within
 from dfedsam.gossip import Gossip, Plain
 from dfedsam.objectives.base import Problem
-from dfedsam.registry import make_named
+from dfedsam.options import option
 from dfedsam.state import rows_of, set_rows
 from dfedsam.validation import at_least, between, one_of, positive, whole_number
 from dfedsam.zeroth_order import Estimator, TwoPoint, perturb
@@ -38,20 +38,12 @@ class GradientMethod(Algorithm):
         rho: ρ ≥ 0, the length of SAM's perturbation before each gradient, in units of x; 0 turns it off.
     """
 
-    lr: float = 0.01
-    lr_schedule: Schedule = "constant"
-    lr_decay: float = 0.998
-    lr_rounds: int = 0
+    lr: float = option(0.01, positive)
+    lr_schedule: Schedule = option("constant", one_of, get_args(Schedule))
+    lr_decay: float = option(0.998, between, 1e-9, 1)
+    lr_rounds: int = option(0, whole_number, 0)
     estimator: Estimator = TwoPoint()
-    rho: float = 0.0
-
-    def __post_init__(self) -> None:
-        make_named(self)
-        positive("lr", self.lr)
-        one_of("lr_schedule", self.lr_schedule, get_args(Schedule))
-        between("lr_decay", self.lr_decay, 1e-9, 1)
-        whole_number("lr_rounds", self.lr_rounds, 0)
-        at_least("rho", self.rho, 0)
+    rho: float = option(0.0, at_least, 0)
 
     def for_rounds(self, rounds: int) -> Algorithm:
         if self.lr_schedule in _FALLING and not self.lr_rounds:

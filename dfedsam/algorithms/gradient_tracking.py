@@ -12,6 +12,7 @@ from dfedsam.algorithms.gradient_method import GossipOneGradient, GradientState
 from dfedsam.context import RoundContext
 from dfedsam.errors import OptionError
 from dfedsam.objectives.base import Problem
+from dfedsam.options import option
 from dfedsam.registry import public_name
 from dfedsam.validation import between, share
 
@@ -88,11 +89,7 @@ class MomentumTracking(GradientTracking):
 
     covered_gossip = frozenset()
 
-    momentum: float = 0.9
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        between("momentum", self.momentum, 0, 1, open_high=True)
+    momentum: float = option(0.9, between, 0, 1, open_high=True)
 
     def init(self, x: NDArray, problem: Problem) -> TrackingState:
         state = super().init(x, problem)
@@ -145,11 +142,10 @@ class GTHSGD(GradientTracking):
     public_name = "gt_hsgd"
     covered_gossip = frozenset()
 
-    beta: float = 0.1
+    beta: float = option(0.1, share)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        share("beta", self.beta)
         if not self.estimator.repeats_directions:
             rule = "must use the same directions at two points, but draws new ones each time"
             raise OptionError("estimator", public_name(self.estimator), rule, "choose two_point or one_sided")

@@ -16,6 +16,7 @@ from dfedsam.gossip.channel import Channel
 from dfedsam.gossip.compressed import CompressedStep, GrowthCheck, settling_steps
 from dfedsam.gossip.compressors import BlockQuantizer, Compressor
 from dfedsam.objectives.base import Problem
+from dfedsam.options import option
 from dfedsam.registry import public_name
 from dfedsam.validation import positive, share
 
@@ -65,21 +66,19 @@ class Lead(GradientMethod):
     instead = "dpsgd with the gossip deep_squeeze"
 
     compressor: Compressor = BlockQuantizer()
-    gamma: float = 0.5
-    alpha: float | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        positive("gamma", self.gamma, "0.5 is usual")
-        if self.alpha is not None:
-            share("alpha", self.alpha, "omit it for one that suits the compressor")
+    gamma: float = option(0.5, positive, "0.5 is usual")
+    alpha: float | None = option(None, share, "omit it for one that suits the compressor")
 
     def check_problem(self, problem: Problem) -> None:
         super().check_problem(problem)
-        self._check_compressor(problem.dim)
+        with options_within("algorithm.compressor"):
+            self.compressor.check(problem.dim)
+        if self.compressor.variance(problem.dim) is None:
+            rule = "must be unbiased, so that the difference to send goes to zero"
+            hint = "choose block_quantizer, qsgd with unbiased true, or none"
+            raise OptionError("algorithm.compressor", public_name(self.compressor), rule, hint)
 
     def init(self, x: NDArray, problem: Problem) -> LeadState:
-        self._check_compressor(x.shape[1])
         return LeadState(
             x=x,
             estimator=self.estimator.init(x, problem),
@@ -118,11 +117,3 @@ class Lead(GradientMethod):
         step = CompressedStep(source, h, change, growth, alpha, target_scale=-1.0, finish=finish)
         step.run(self.compressor, channel.step(0))
         return total
-
-    def _check_compressor(self, dim: int) -> None:
-        with options_within("algorithm.compressor"):
-            self.compressor.check(dim)
-        if self.compressor.variance(dim) is None:
-            rule = "must be unbiased, so that the difference to send goes to zero"
-            hint = "choose block_quantizer, qsgd with unbiased true, or none"
-            raise OptionError("algorithm.compressor", public_name(self.compressor), rule, hint)

@@ -16,6 +16,7 @@ from dfedsam.errors import OptionError
 from dfedsam.gossip import Gossip, Plain
 from dfedsam.gossip.channel import LocalUpdate
 from dfedsam.objectives.base import Problem, Rows
+from dfedsam.options import option
 from dfedsam.registry import public_name
 from dfedsam.state import rows_of, set_rows
 from dfedsam.theory import LocalSGD
@@ -63,18 +64,14 @@ class LocalSteps(GradientMethod):
             comparison).
     """
 
-    local_steps: int = 5
-    momentum: float = 0.0
+    local_steps: int = option(5, whole_number, 1)
+    momentum: float = option(0.0, between, 0, 1, open_high=True)
     keep_momentum: bool = False
-    weight_decay: float = 0.0
-    perturbation: Perturbation = "own"
+    weight_decay: float = option(0.0, at_least, 0)
+    perturbation: Perturbation = option("own", one_of, get_args(Perturbation))
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        whole_number("local_steps", self.local_steps, 1)
-        between("momentum", self.momentum, 0, 1, open_high=True)
-        at_least("weight_decay", self.weight_decay, 0)
-        one_of("perturbation", self.perturbation, get_args(Perturbation))
         estimator = public_name(self.estimator)
         if self.perturbation == "momentum" and not self.momentum:
             raise OptionError("perturbation", "momentum", "needs a momentum", "set momentum, such as 0.9")
@@ -84,6 +81,11 @@ class LocalSteps(GradientMethod):
         if self.perturbation == "same" and not self.estimator.repeats_directions:
             rule = f"needs the same directions twice, but the estimator {estimator} draws new ones each time"
             raise OptionError("perturbation", "same", rule, "choose momentum")
+
+    @property
+    def estimates_per_step(self) -> int:
+        """Estimates of a local step: one, or two where SAM's perturbation needs one of its own."""
+        return 2 if self.rho and self.perturbation in ("own", "same") else 1
 
     def init(self, x: NDArray, problem: Problem) -> LocalState:
         return LocalState(**self.initial_fields(x, problem))
@@ -198,12 +200,11 @@ class GossipLocalSteps(LocalSteps):
         return state
 
     def estimates(self) -> tuple[int, int] | None:
-        twice = self.rho > 0 and self.perturbation in ("own", "same")
-        return (self.local_steps, 2 if twice else 1) if self.replayable else None
+        return (self.local_steps, self.estimates_per_step) if self.replayable else None
 
     def local_sgd(self) -> LocalSGD | None:
         plain = self.replayable and self.lr_schedule == "constant" and not (self.momentum or self.weight_decay)
-        if not plain or (self.rho and self.perturbation not in ("own", "same")):
+        if not plain or (self.rho and self.estimates_per_step == 1):
             return None
         return LocalSGD(lr=self.lr, steps=self.local_steps, estimator=self.estimator, rho=self.rho)
 
@@ -211,18 +212,18 @@ class GossipLocalSteps(LocalSteps):
         super().check(topology)
         if not self.gossip.sends_coefficients:
             return
-        name = public_name(self.gossip)
+        gossip = public_name(self.gossip)
         if not self.estimator.replayed_directions:
-            rule = f"must combine directions derived from the seed, whose coefficients the gossip {name} sends"
+            rule = f"must combine directions derived from the seed, whose coefficients the gossip {gossip} sends"
             hint = "choose two_point or one_sided without control_variate"
             raise OptionError("algorithm.estimator", public_name(self.estimator), rule, hint)
         if self.gossip.needs_shared_directions and not self.estimator.shares_directions:
             rule = "must use the same directions at all peers, or their coefficients cannot be compared"
             raise OptionError("algorithm.estimator.shared", False, rule, "set it, or choose the rule mean")
-        for option in ("momentum", "weight_decay"):
-            if getattr(self, option):
-                rule = f"must be 0 for the gossip {name}, which replays plain steps along random directions"
-                raise OptionError(f"algorithm.{option}", getattr(self, option), rule)
+        for name in ("momentum", "weight_decay"):
+            if getattr(self, name):
+                rule = f"must be 0 for the gossip {gossip}, which replays plain steps along random directions"
+                raise OptionError(f"algorithm.{name}", getattr(self, name), rule)
 
     def local_update(self, state: LocalState, context: RoundContext) -> LocalUpdate | None:
         """An empty record of a round that begins at x, if the gossip sends coefficients; None otherwise."""

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from dfedsam.algorithms.gradient_method import GossipOneGradient, GradientState
 from dfedsam.context import RoundContext
 from dfedsam.objectives.base import Problem
+from dfedsam.options import option
 from dfedsam.validation import between
-from dfedsam.zeroth_order.scaled import check_moments
+from dfedsam.zeroth_order.scaled import Moments
 
 
 @dataclass(kw_only=True)
@@ -30,11 +31,7 @@ class Momentum(GossipOneGradient):
         momentum: β, 0 ≤ β < 1.
     """
 
-    momentum: float = 0.9
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        between("momentum", self.momentum, 0, 1, open_high=True)
+    momentum: float = option(0.9, between, 0, 1, open_high=True)
 
     def init(self, x: NDArray, problem: Problem) -> MomentumState:
         return MomentumState(**self.initial_fields(x, problem), momentum=np.zeros_like(x))
@@ -97,7 +94,7 @@ class DFedAdamState(MomentumState):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DFedAdam(GossipOneGradient):
+class DFedAdam(Moments, GossipOneGradient):
     """m ← W (β₁ m + (1 − β₁) g), v ← β₂ v + (1 − β₂) m̂², then x ← W (x − η m̂/(√v̂ + ε)); hats undo the start at zero.
 
     An Adam on each peer's own estimate divides by that peer's noise, and the network's average then shrinks the noise
@@ -117,21 +114,11 @@ class DFedAdam(GossipOneGradient):
 
     Args:
         lr: η, about how far each coordinate moves in the first round, in units of x, above 0.
-        beta1: β₁ of the momentum, from 0 to below 1.
-        beta2: β₂ of its second moment, from 0 to below 1.
-        epsilon: ε, above 0, which keeps coordinates with zero gradient at rest.
     """
 
     public_name = "dfedadam"
 
     lr: float = 0.003
-    beta1: float = 0.9
-    beta2: float = 0.99
-    epsilon: float = 1e-8
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_moments(self.beta1, self.beta2, self.epsilon)
 
     def init(self, x: NDArray, problem: Problem) -> DFedAdamState:
         return DFedAdamState(

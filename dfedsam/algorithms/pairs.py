@@ -17,7 +17,7 @@ from dfedsam.context import RoundContext
 from dfedsam.objectives.base import Problem
 
 if TYPE_CHECKING:
-    from dfedsam.clock.meetings import Meetings
+    from dfedsam.clock.asynchronous import Meetings
 
 
 @dataclass(kw_only=True)
@@ -44,8 +44,7 @@ class ADPSGD(Asynchronous):
     local_steps: int = 1
 
     def init(self, x: NDArray, problem: Problem) -> PairState:
-        momentum = np.zeros_like(x) if self.momentum and self.keep_momentum else None
-        return PairState(x=x, estimator=self.estimator.init(x, problem), momentum=momentum, start=x.copy())
+        return PairState(**self.initial_fields(x, problem), start=x.copy())
 
     def round(self, state: Any, context: RoundContext) -> Any:
         rows = Rows(state.x, context)
@@ -106,8 +105,8 @@ class A2CiD2(ADPSGD):
     public_name = "a2cid2"
 
     def init(self, x: NDArray, problem: Problem) -> A2CiD2State:
-        fields = vars(super().init(x, problem))
-        return A2CiD2State(**fields, shadow=x.copy(), time=np.zeros(len(x), np.int64))
+        time = np.zeros(len(x), np.int64)
+        return A2CiD2State(**self.initial_fields(x, problem), start=x.copy(), shadow=x.copy(), time=time)
 
     def round(self, state: Any, context: RoundContext) -> Any:
         rows, events = Rows(state.x, context), context.events

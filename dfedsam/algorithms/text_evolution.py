@@ -15,13 +15,13 @@ from dfedsam.errors import BudgetExceeded, OptionError, RunError
 from dfedsam.gossip.inbox import Inbox
 from dfedsam.objectives.base import Problem
 from dfedsam.objectives.categorical import Categorical
+from dfedsam.options import option
 from dfedsam.random import RandomStream
-from dfedsam.registry import make_named
 from dfedsam.state import rows_of, set_rows
 from dfedsam.validation import whole_number
 
 if TYPE_CHECKING:
-    from dfedsam.blackbox.inputs import Bill
+    from dfedsam.blackbox.base import Bill
 
 _KINDS = 5  # of edits: replace, insert, delete, swap, and cross with another prompt of the population
 _READ = 10_000  # characters of an editor's answer
@@ -95,16 +95,14 @@ class TextEvolution(Algorithm):
     mixes = "the best prompt of each peer"
     adds_gradient_steps = False
 
-    local_steps: int = 4
-    population: int = 6
-    children: int = 10
-    exchange: int = 2
+    local_steps: int = option(4, whole_number, 1)
+    population: int = option(6, whole_number, 2)
+    children: int = option(10, whole_number, 1)
+    exchange: int = option(2, whole_number, 1)
     editor: Editor | None = None
 
     def __post_init__(self) -> None:
-        make_named(self)
-        for name, least in {"local_steps": 1, "population": 2, "children": 1, "exchange": 1}.items():
-            whole_number(name, getattr(self, name), least)
+        super().__post_init__()
         if self.exchange >= self.population:
             raise OptionError("exchange", self.exchange, f"must be below population, which is {self.population}")
         if self.editor is not None and self.editor.rewrites > self.children:

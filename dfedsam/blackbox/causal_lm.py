@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
+from dfedsam.blackbox.base import TaskSpec
 from dfedsam.blackbox.forward import model_input
-from dfedsam.blackbox.inputs import TaskSpec
 from dfedsam.blackbox.language_model import LanguageModel
 from dfedsam.blackbox.loading import CAUSAL_LM
 from dfedsam.blackbox.local import by_peer, pairs

@@ -16,7 +16,7 @@ import tenacity
 from dfedsam.errors import OptionError, RunError
 
 if TYPE_CHECKING:
-    from dfedsam.blackbox.service_config import ServiceConfig
+    from dfedsam.blackbox.configs import ServiceConfig
 
 T = TypeVar("T")
 _RETRIED = (408, 409, 425, 429)  # temporary statuses, besides those from 500 on

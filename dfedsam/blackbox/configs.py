@@ -1,4 +1,4 @@
-"""The options of each black box, and how they build it from a task. Does not import torch."""
+"""The options of each black box, and how they build it from a task. Does not import torch, or httpx."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, get_args
 
-from dfedsam import validation
-from dfedsam.blackbox.base import BlackBox
-from dfedsam.blackbox.inputs import Mode, TaskSpec
+from dfedsam.blackbox.base import BlackBox, Mode, TaskSpec
 from dfedsam.blackbox.templates import Kind, Template, is_task, tasks
 from dfedsam.errors import OptionError
+from dfedsam.options import Options, option
 from dfedsam.registry import import_object
+from dfedsam.validation import at_least, one_of, positive, whole_number
 
 Precision = Literal["run", "float32", "bfloat16"]
 Attention = Literal["auto", "sdpa", "eager", "flash_attention_2"]
@@ -20,7 +20,7 @@ _DEVICES = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
 
 @dataclass(frozen=True, kw_only=True)
-class BlackBoxConfig(ABC):
+class BlackBoxConfig(Options, ABC):
     """The options of a black box."""
 
     takes_images: ClassVar[bool] = False
@@ -68,13 +68,12 @@ class LocalConfig(BlackBoxConfig):
         attention: transformers' implementation of attention; "auto": its own choice for the model.
     """
 
-    precision: Precision = "run"
+    precision: Precision = option("run", one_of, get_args(Precision))
     device: str = "auto"
-    attention: Attention = "auto"
+    attention: Attention = option("auto", one_of, get_args(Attention))
 
     def __post_init__(self) -> None:
-        validation.one_of("precision", self.precision, get_args(Precision))
-        validation.one_of("attention", self.attention, get_args(Attention))
+        super().__post_init__()
         if not _DEVICES.fullmatch(self.device):
             raise OptionError("device", self.device, "must be auto, cpu, cuda, cuda:N or mps")
 
@@ -104,13 +103,8 @@ class DualEncoderConfig(LocalConfig):
     """
 
     public_name: ClassVar[str] = "dual_encoder"
-    mode: Mode = "words"
-    scale: float = 20.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        validation.one_of("mode", self.mode, get_args(Mode))
-        validation.positive("scale", self.scale, "20 is common")
+    mode: Mode = option("words", one_of, get_args(Mode))
+    scale: float = option(20.0, positive, "20 is common")
 
     def build(self, task: TaskSpec) -> BlackBox:
         from dfedsam.blackbox.dual_encoder import DualEncoder
@@ -133,11 +127,7 @@ class ImageTextConfig(LocalConfig):
 
     public_name: ClassVar[str] = "image_text"
     takes_images: ClassVar[bool] = True
-    frame: int = 0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        validation.whole_number("frame", self.frame, 0)
+    frame: int = option(0, whole_number, 0)
 
     def build(self, task: TaskSpec) -> BlackBox:
         from dfedsam.blackbox.image_text import ImageText
@@ -153,6 +143,7 @@ class TemplatedConfig(BlackBoxConfig):
     template: str = ""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self.parsed()
 
     def parsed(self) -> Template:
@@ -167,12 +158,51 @@ class TemplatedConfig(BlackBoxConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LanguageModelConfig(LocalConfig, TemplatedConfig):
-    """Shared options of language models that run in this process."""
+class ServiceConfig(Options):
+    """Shared options of language models behind an HTTP endpoint.
+
+    A budget is exact: it is compared with the total cost recorded in the file before each request, including retries. A
+    run that exceeds it drops the unfinished round; once resumed, it reads answers that are paid for from the file.
+
+    Args:
+        url: the server's address with its version, such as http://localhost:8000/v1; https if a key is sent
+            to another machine.
+        key_variable: the environment variable that holds the key; the key is sent, but never written anywhere.
+        in_flight: concurrent requests, at least 1.
+        retries: how often a request is repeated after 408, 409, 425, 429, 5xx, no answer, or an invalid answer.
+        timeout: time limit of an answer in seconds, above 0.
+        backoff: seconds before the first retry, above 0; doubled for each further one, up to a minute.
+        requests_per_minute: requests sent a minute by all who share `cache_path`, evenly, above 0; null: no limit.
+        tokens_per_minute: tokens sent a minute, likewise.
+        budget_requests: requests that may be paid for, by all ranks and runs that share `cache_path`; a run stops
+            before the first one beyond it, and can be resumed with a larger budget. 0 for no limit.
+        budget_tokens: tokens that may be sent, likewise.
+        cache_path: file that stores every answer, so that none is paid for twice; empty: one in the cache folder.
+    """
+
+    confirmed: ClassVar[tuple[str, ...]] = ("url", "key_variable")  # a file alone may not choose them
+    cache_name: ClassVar[str] = "endpoint.sqlite"
+    url: str = "http://localhost:8000/v1"
+    key_variable: str = "OPENAI_API_KEY"
+    in_flight: int = option(16, whole_number, 1)
+    retries: int = option(5, whole_number, 0)
+    timeout: float = option(60.0, positive)
+    backoff: float = option(1.0, positive)
+    requests_per_minute: float | None = option(None, positive)
+    tokens_per_minute: float | None = option(None, positive)
+    budget_requests: int = option(0, whole_number, 0)
+    budget_tokens: int = option(0, whole_number, 0)
+    cache_path: str = ""
 
     def __post_init__(self) -> None:
-        LocalConfig.__post_init__(self)
-        TemplatedConfig.__post_init__(self)
+        super().__post_init__()
+        if not self.url.startswith(("http://", "https://")):
+            raise OptionError("url", self.url, "must begin with http:// or https://", f"such as {ServiceConfig.url}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LanguageModelConfig(LocalConfig, TemplatedConfig):
+    """Shared options of language models that run in this process."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,11 +245,7 @@ class CausalLMConfig(LanguageModelConfig):
 
     public_name: ClassVar[str] = "causal_lm"
     template: str = "{text} {prompt} It was"
-    cache: float = 2.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        validation.at_least("cache", self.cache, 0)
+    cache: float = option(2.0, at_least, 0)
 
     def build(self, task: TaskSpec) -> BlackBox:
         from dfedsam.blackbox.causal_lm import CausalLM
@@ -244,10 +270,7 @@ class FunctionConfig(BlackBoxConfig):
     public_name: ClassVar[str] = "function"
     runs_code: ClassVar[bool] = True  # so that a file cannot choose it without permission
     path: str
-    width: int = 16
-
-    def __post_init__(self) -> None:
-        validation.whole_number("width", self.width, 1)
+    width: int = option(16, whole_number, 1)
 
     def check_texts(self, seconds: tuple[str, ...], text_column: str) -> None:
         """Accept both."""

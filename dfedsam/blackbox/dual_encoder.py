@@ -15,11 +15,10 @@ import torch
 import transformers
 from numpy.typing import NDArray
 
-from dfedsam.blackbox.embedding_cache import cached_vectors
+from dfedsam.blackbox.base import Mode, TaskSpec
 from dfedsam.blackbox.forward import Contents, model_input
-from dfedsam.blackbox.inputs import Mode, TaskSpec
 from dfedsam.blackbox.loading import load
-from dfedsam.blackbox.local import LocalModel, by_peer, cosine_scores, pairs
+from dfedsam.blackbox.local import LocalModel, by_peer, cached_vectors, cosine_scores, pairs
 from dfedsam.blackbox.tokens import bare_tokens, prompt_tokens, special_tokens
 from dfedsam.errors import OptionError
 

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dfedsam import validation
-from dfedsam.blackbox.inputs import Bill
-from dfedsam.blackbox.service_config import ServiceConfig
+from dfedsam.blackbox.base import Bill
+from dfedsam.blackbox.configs import ServiceConfig
+from dfedsam.blackbox.templates import FIELD
 from dfedsam.errors import BudgetExceeded, OptionError, RunError
+from dfedsam.options import Options, option
+from dfedsam.validation import at_least, whole_number
 
 if TYPE_CHECKING:
     from dfedsam.blackbox.service import Service
 
 Length = Callable[[str], int]
-_FIELDS = re.compile(r"\{[^{}]*\}")
 
 
 @dataclass(frozen=True)
@@ -37,17 +37,14 @@ class Draft:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Editor(ABC):
+class Editor(Options, ABC):
     """Rewrites prompts in words; what it answers must depend on its arguments alone.
 
     Args:
         rewrites: children that it writes in each local step, in place of random edits, at least 1.
     """
 
-    rewrites: int = 1
-
-    def __post_init__(self) -> None:
-        validation.whole_number("rewrites", self.rewrites, 1)
+    rewrites: int = option(1, whole_number, 1)
 
     @property
     def has_budget(self) -> bool:
@@ -92,15 +89,12 @@ class ChatEditor(Editor, ServiceConfig):
         "Rewrite this prompt in other words, about as long. Answer with the new prompt alone, without quotes.\n\n"
         "{prompt}"
     )
-    temperature: float = 1.0
-    max_tokens: int = 64
+    temperature: float = option(1.0, at_least, 0)
+    max_tokens: int = option(64, whole_number, 1)
 
     def __post_init__(self) -> None:
-        Editor.__post_init__(self)
-        ServiceConfig.__post_init__(self)
-        validation.at_least("temperature", self.temperature, 0)
-        validation.whole_number("max_tokens", self.max_tokens, 1)
-        fields = _FIELDS.findall(self.instruction)
+        super().__post_init__()
+        fields = FIELD.findall(self.instruction)
         if fields.count("{prompt}") != 1 or set(fields) - {"{prompt}", "{other}"}:
             rule = "must have {prompt} once, and no other field than {other}"
             raise OptionError("instruction", self.instruction, rule)
@@ -117,7 +111,7 @@ class ChatEditor(Editor, ServiceConfig):
             body: dict[str, Any] = {"model": self.model, "messages": [{"role": "user", "content": said}]}
             body |= {"temperature": self.temperature, "max_tokens": self.max_tokens}
             body |= {"seed": drafts[i].seed} if self.temperature else {}
-            key = self._service.key([self._service.url, "rewrite", body])
+            key = self._service.cache.key([self._service.url, "rewrite", body])
             tokens = self.tokens(drafts[i], length)
             return self._service.answer(key, "/chat/completions", lambda: body, tokens, message)
 
@@ -136,7 +130,7 @@ class ChatEditor(Editor, ServiceConfig):
 
     def _message(self, draft: Draft) -> str:
         texts = {"{prompt}": draft.prompt, "{other}": draft.other}
-        return _FIELDS.sub(lambda field: texts[field[0]], self.instruction)
+        return FIELD.sub(lambda field: texts[field[0]], self.instruction)
 
     @cached_property
     def _service(self) -> Service:

@@ -11,9 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dfedsam.blackbox.base import BlackBox, mean_over_examples
+from dfedsam.blackbox.base import Bill, BlackBox, TaskSpec, Usage, mean_over_examples
 from dfedsam.blackbox.client import EndpointError
-from dfedsam.blackbox.inputs import Bill, TaskSpec, Usage
 from dfedsam.blackbox.language_model import HOW_TO_USE
 from dfedsam.blackbox.local import embedding_std, pairs
 from dfedsam.blackbox.model_parts import load_embeddings, load_tokenizer
@@ -117,7 +116,7 @@ class Endpoint(BlackBox):
         def answer(request: Request) -> list[float]:
             key = self._key(request)
             with lock:
-                if key not in seen and not self._service.knows(key):
+                if key not in seen and not self._service.cache.get(key):
                     seen.add(key)
                     bill.requests += 1
                     bill.prompt_tokens += request.tokens
@@ -130,8 +129,8 @@ class Endpoint(BlackBox):
         return Vocabulary(self._tokenizer)
 
     def spent(self) -> dict[str, int]:
-        """See Service.spent."""
-        return self._service.spent()
+        """See ResponseCache.spent."""
+        return self._service.cache.spent()
 
     def model_card(self) -> dict[str, str]:
         return {"template": self.options.parsed().text, "how_to_use": HOW_TO_USE}
@@ -195,7 +194,7 @@ class Endpoint(BlackBox):
         """What an answer is stored under, whatever number of log-probabilities the server allows."""
         most = self.options.logprobs if self._protocol.most else 0
         asked = [self._service.url, self.options.protocol, most, request.body]
-        return self._service.key([asked, self._protocol.classes])
+        return self._service.cache.key([asked, self._protocol.classes])
 
     def _ask_for_fewer(self, reason: str, body: Body) -> bool:
         """Ask for fewer log-probabilities from now on, if that is what the server refuses."""

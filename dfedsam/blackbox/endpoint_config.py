@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
-from dfedsam import validation
-from dfedsam.blackbox.base import BlackBox
-from dfedsam.blackbox.configs import TemplatedConfig
-from dfedsam.blackbox.inputs import TaskSpec
-from dfedsam.blackbox.service_config import ServiceConfig
-from dfedsam.blackbox.templates import Template
+from dfedsam.blackbox.base import BlackBox, TaskSpec
+from dfedsam.blackbox.configs import ServiceConfig, TemplatedConfig
+from dfedsam.blackbox.templates import FIELD, Template
 from dfedsam.errors import OptionError
+from dfedsam.options import option
+from dfedsam.validation import one_of, whole_number
 
 EndpointProtocol = Literal["completions", "chat", "labels"]
-_FIELDS = re.compile(r"\{[^{}]*\}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,24 +44,20 @@ class EndpointConfig(TemplatedConfig, ServiceConfig):
     public_name: ClassVar[str] = "endpoint"
     is_remote: ClassVar[bool] = True
     template: str = "{text} {prompt} It was"
-    protocol: EndpointProtocol = "completions"
+    protocol: EndpointProtocol = option("completions", one_of, get_args(EndpointProtocol))
     system: str = "Answer with one word: {words}."
     as_text: bool = False
     whole_words: bool = False
-    samples: int = 1
+    samples: int = option(1, whole_number, 1)
     served: str = ""
-    logprobs: int = 20
+    logprobs: int = option(20, whole_number, 1)
 
     def __post_init__(self) -> None:
-        validation.one_of("protocol", self.protocol, get_args(EndpointProtocol))
-        TemplatedConfig.__post_init__(self)
-        ServiceConfig.__post_init__(self)
-        for name in ("logprobs", "samples"):
-            validation.whole_number(name, getattr(self, name), 1)
+        super().__post_init__()
         if self.whole_words and self.protocol != "completions":
             rule = f"must be off with the protocol {self.protocol}, whose answers cannot be begun for the model"
             raise OptionError("whole_words", True, rule, "choose completions")
-        fields = set(_FIELDS.findall(self.system)) - {"{words}", "{prompt}"}
+        fields = set(FIELD.findall(self.system)) - {"{words}", "{prompt}"}
         if fields or self.system.count("{prompt}") > 1:
             rule = "must have no other fields than {words} and, once, {prompt}"
             raise OptionError("system", self.system, rule)

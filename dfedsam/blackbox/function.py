@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.blackbox.base import BlackBox, score_metrics
-from dfedsam.blackbox.inputs import Bill, TaskSpec, Usage
+from dfedsam.blackbox.base import Bill, BlackBox, TaskSpec, Usage, score_metrics
 from dfedsam.errors import OptionError, RunError
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dfedsam.blackbox.base import TaskSpec
 from dfedsam.blackbox.forward import model_input
-from dfedsam.blackbox.inputs import TaskSpec
 from dfedsam.blackbox.loading import MASKED_LM, load
 from dfedsam.blackbox.local import LocalModel, by_peer, pairs
 from dfedsam.blackbox.templates import MASK, Template

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dfedsam.blackbox.base import TaskSpec
 from dfedsam.blackbox.client import PassingError
-from dfedsam.blackbox.inputs import TaskSpec
 from dfedsam.blackbox.service import message
 from dfedsam.blackbox.tokens import Filler, Vocabulary, bare_tokens, label_pieces
 from dfedsam.errors import OptionError

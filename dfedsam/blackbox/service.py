@@ -8,12 +8,14 @@ import weakref
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dfedsam.blackbox.client import Client, PassingError, RefusedError
 from dfedsam.blackbox.response_cache import ResponseCache
-from dfedsam.blackbox.service_config import ServiceConfig
 from dfedsam.whole_files import cache_folder
+
+if TYPE_CHECKING:
+    from dfedsam.blackbox.configs import ServiceConfig
 
 T = TypeVar("T")
 Body = dict[str, Any]
@@ -27,6 +29,9 @@ class Service:
         optional: fields of a request that are left out once the server refuses them.
         renamed: fields that have another name once the server asks for it.
 
+    Attributes:
+        cache: the file.
+
     Raises:
         OptionError: if the file cannot be opened, or a key would be sent unencrypted.
     """
@@ -39,14 +44,14 @@ class Service:
         self._team, self._lock = ThreadPoolExecutor(options.in_flight), threading.Lock()
         self._client = Client(options)
         self.url = self._client.url
-        self._cache = ResponseCache(
+        self.cache = ResponseCache(
             Path(options.cache_path) if options.cache_path else cache_folder() / options.cache_name,
             requests=options.budget_requests,
             tokens=options.budget_tokens,
             per_minute=(options.requests_per_minute, options.tokens_per_minute),
         )
-        self.has_budget = self._cache.has_budget
-        weakref.finalize(self, _close, self._team, self._client, self._cache)
+        self.has_budget = self.cache.has_budget
+        weakref.finalize(self, _close, self._team, self._client, self.cache)
 
     def all(self, ask: Callable[[int], T], count: int) -> list[T]:
         """ask(0), …, ask(count − 1), in threads; no further ones are asked after the first failure."""
@@ -69,7 +74,7 @@ class Service:
         """What an answer says, from the file if it is known.
 
         Args:
-            key: what the answer is stored under, by `key`.
+            key: what the answer is stored under, by `cache.key`.
             path: the request's path after the url.
             body: makes the request.
             tokens: tokens of the request, for budget and rate.
@@ -80,7 +85,7 @@ class Service:
             BudgetExceeded: if a request is needed that the budget does not cover.
             EndpointError: if the server does not answer.
         """
-        cache = self._cache
+        cache = self.cache
         known = cache.get(key)
         while known is None and not cache.claim(key, self._client.longest):
             time.sleep(0.02)  # another thread, rank or run has sent the same request
@@ -94,18 +99,6 @@ class Service:
             finally:
                 cache.release(key)
         return known
-
-    def key(self, parts: Any) -> str:
-        """The key of an answer, from all that it depends on, as JSON."""
-        return self._cache.key(parts)
-
-    def knows(self, key: str) -> bool:
-        """Whether the answer is in the file."""
-        return self._cache.get(key) is not None
-
-    def spent(self) -> dict[str, int]:
-        """The total requests and tokens paid for, as recorded in the file."""
-        return self._cache.spent()
 
     def _ask(
         self,

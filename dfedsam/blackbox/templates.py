@@ -14,7 +14,8 @@ from dfedsam.errors import OptionError
 
 Kind = Literal["masked", "causal"]
 MASK = "<mask>"
-_FIELD = re.compile(r"\{[^{}]*\}|<mask>")
+FIELD = re.compile(r"\{[^{}]*\}")
+_FIELDS = re.compile(f"{FIELD.pattern}|{MASK}")
 
 
 @cache
@@ -53,7 +54,7 @@ class Template:
         if is_task(text):
             own = tasks()[text][kind]
             return cls(own if prompts else " ".join(own.replace("{prompt}", "").split()))
-        fields = _FIELD.findall(text)
+        fields = _FIELDS.findall(text)
         mask = [MASK] if kind == "masked" else []
         if not fields:
             rule = f"must be one of {', '.join(tasks())}, or have {{prompt}}, {{text}}"
@@ -86,7 +87,7 @@ class Template:
     def parts(self, *texts: str, mask: str = "") -> list[str]:
         """The words before and after the prompt, if it has one, with one or two texts filled in."""
         fields = dict(zip(("{text1}", "{text2}") if self.pair else ("{text}",), texts, strict=True)) | {MASK: mask}
-        return [_FIELD.sub(lambda field: fields[field[0]], part) for part in self.text.strip().split("{prompt}")]
+        return [_FIELDS.sub(lambda field: fields[field[0]], part) for part in self.text.strip().split("{prompt}")]
 
     def sides(self, *texts: str, mask: str = "") -> tuple[str, str]:
         """The words before and after the prompt, without a blank at the end."""

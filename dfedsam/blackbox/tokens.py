@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dfedsam.blackbox.base import TaskSpec
 from dfedsam.blackbox.forward import Contents
-from dfedsam.blackbox.inputs import TaskSpec
 from dfedsam.blackbox.templates import Template
 from dfedsam.errors import OptionError
 

@@ -169,14 +169,7 @@ class Callback:
 
 def on_root(communicator: Communicator, action: Callable[[], T]) -> T:
     """Call a function on the root; every rank returns its result, or raises its OSError or ValueError."""
-    value: Any = None
-    error: Exception | None = None
-    if communicator.is_root:
-        try:
-            value = action()
-        except (OSError, ValueError) as caught:
-            error = caught
-    value, error = communicator.broadcast((value, error))
+    value, error = communicator.broadcast(_attempt(action) if communicator.is_root else None)
     if error is not None:
         raise error
     return value
@@ -184,13 +177,15 @@ def on_root(communicator: Communicator, action: Callable[[], T]) -> T:
 
 def on_every_rank(communicator: Communicator, action: Callable[[], T]) -> T:
     """Call a function on every rank; if one raises OSError or ValueError, all raise the first such error."""
-    value: Any = None
-    error: Exception | None = None
-    try:
-        value = action()
-    except (OSError, ValueError) as caught:
-        error = caught
+    value, error = _attempt(action)
     first = communicator.first(error)
     if first is not None:
         raise first
     return value
+
+
+def _attempt(action: Callable[[], Any]) -> tuple[Any, Exception | None]:
+    try:
+        return action(), None
+    except (OSError, ValueError) as error:
+        return None, error

@@ -15,7 +15,6 @@ from dfedsam.phases import report
 from dfedsam.random import generator
 from dfedsam.run_folder import Row
 
-Evaluate = Callable[[NDArray], dict[str, NDArray]]
 _CHUNK = 256  # rows whose distance to the mean is computed at a time, in float64
 _DIRECTIONS = 32  # of Hutchinson's estimate
 _STEP = 0.02  # along them, per coordinate
@@ -118,10 +117,7 @@ class Evaluation(Callback):
             row |= _local({name: values[recorded] for name, values in run.peer_metrics.items()})
         row["consensus_distance"] = consensus_distance(x, communicator, run.recorded)
         row["consensus_distance_before_gossip"] = row["consensus_distance"] if self._before is None else self._before
-        row |= _more_metrics(
-            run, mean, lambda rows: _mean(rows, communicator, run.recorded), lambda x: _evaluate(run, x, root=True)
-        )
-        row |= _cosine(run)
+        row |= _more_metrics(run, mean) | _cosine(run)
         gradients = float(communicator.gather(run.counter.gradients).mean())
         row |= {"gradients": gradients} if gradients else {}
         row |= {name: value / n for name, value in total_counts(run).items()}
@@ -175,19 +171,12 @@ def _ignore(x: NDArray) -> None:
     """Observer of x before gossip in rounds that are not evaluated."""
 
 
-def _more_metrics(run: Run, mean: NDArray, mean_of: Callable[[NDArray], NDArray], evaluate: Evaluate) -> Row:
-    """The metrics that the experiment requests, the same on every rank: they cost more, or need more of the objective.
-
-    Args:
-        run: the run.
-        mean: the mean model, shape (dim,).
-        mean_of: the mean (dim,) over the recorded peers, of the block's rows (peers, dim).
-        evaluate: the metrics of models (k, dim), each (k,), on the root; empty elsewhere.
-    """
+def _more_metrics(run: Run, mean: NDArray) -> Row:
+    """The metrics of the mean model (dim,) that the experiment requests: they cost more, or need more of a problem."""
     row, asked, communicator = Row(), run.experiment.metrics, run.communicator
     if "gradient_norm" in asked and (gradients := run.problem.full_gradients(mean)) is not None:
         gradients = np.broadcast_to(gradients, (len(communicator.block), len(mean)))
-        row["gradient_norm"] = float(np.linalg.norm(mean_of(gradients)))
+        row["gradient_norm"] = float(np.linalg.norm(_mean(gradients, communicator, run.recorded)))
     on_root = {}
     if communicator.is_root and {"distance", "regret"} & set(asked):
         solution = run.experiment.solution
@@ -198,7 +187,7 @@ def _more_metrics(run: Run, mean: NDArray, mean_of: Callable[[NDArray], NDArray]
     if "trace" in asked:
         v = 1.0 - 2 * generator(run.experiment.seed, "trace").integers(0, 2, (_DIRECTIONS, len(mean)))
         steps = (_STEP * np.concatenate([0 * v[:1], v, -v])).astype(mean.dtype)
-        losses = evaluate(mean + steps).get("loss", np.zeros(1))
+        losses = _evaluate(run, mean + steps, root=True).get("loss", np.zeros(1))
         on_root["trace"] = float((losses[1:].sum() / _DIRECTIONS - 2 * losses[0]) / _STEP**2)
     known = communicator.broadcast(on_root)
     return row | {name: value for name, value in known.items() if name in asked or name.startswith("recall_")}

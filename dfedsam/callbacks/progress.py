@@ -7,8 +7,9 @@ import math
 import os
 import sys
 import time
+from abc import ABC, abstractmethod
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from dfedsam.callbacks.base import Callback
 from dfedsam.machine import in_mpi_job
@@ -43,20 +44,6 @@ class Progress(Callback):
 
     def close(self) -> None:
         self._stack.close()
-
-
-class Display(Protocol):
-    """A display of rounds and metrics."""
-
-    def __enter__(self) -> Display: ...
-
-    def __exit__(self, *exception: object) -> None: ...
-
-    def show(self, round: int, rounds: int, row: Row | None) -> None:
-        """Show the number of completed rounds, and new metrics, if any."""
-
-    def phase(self, what: str, done: int, total: int) -> None:
-        """Show what happens before, between or after the rounds: `done` of `total` parts, or 0 of 0."""
 
 
 def display() -> Display:
@@ -104,24 +91,38 @@ class Phases:
         return f"{what}{count}{left}", time.monotonic() - self._begin
 
 
-class Lines:
+class Display(ABC):
+    """A display of rounds and metrics."""
+
+    def __init__(self) -> None:
+        self._clock, self._phases = Clock(), Phases()
+
+    def __enter__(self) -> Display:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        return
+
+    @abstractmethod
+    def show(self, round: int, rounds: int, row: Row | None) -> None:
+        """Show the number of completed rounds, and new metrics, if any."""
+
+    @abstractmethod
+    def phase(self, what: str, done: int, total: int) -> None:
+        """Show what happens before, between or after the rounds: `done` of `total` parts, or 0 of 0."""
+
+
+class Lines(Display):
     """Prints the latest metrics at the first evaluation, then every few seconds, and at the last one.
 
     A phase that takes longer than that is printed as often.
     """
 
     def __init__(self, every: float = EVERY) -> None:
-        self._every, self._last, self._clock, self._phases = every, -every, Clock(), Phases()
-        self._said = time.monotonic()
-
-    def __enter__(self) -> Lines:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        pass
+        super().__init__()
+        self._every, self._last, self._said = every, -every, time.monotonic()
 
     def show(self, round: int, rounds: int, row: Row | None) -> None:
-        """Print a line if one is due."""
         remaining = self._clock.remaining(round, rounds)
         now = time.monotonic()
         if row is None or (now - self._last < self._every and round != rounds):
@@ -131,17 +132,17 @@ class Lines:
         print(f"round {round}/{rounds}: {metrics_line(row)}{end}", flush=True)
 
     def phase(self, what: str, done: int, total: int) -> None:
-        """Print a line if the phase is long, and one is due."""
         text, _ = self._phases.words(what, done, total)
         if time.monotonic() - max(self._said, self._last) >= self._every:
             self._said = time.monotonic()
             print(text, flush=True)
 
 
-class Bar:
-    """A bar by rich, with the latest metrics under it."""
+class Bar(Display):
+    """A bar by rich, with the latest metrics under it; or, once it takes a second, a phase."""
 
     def __init__(self) -> None:
+        super().__init__()
         from rich.console import Console
         from rich.live import Live
         from rich.progress import BarColumn, Progress, TextColumn
@@ -152,10 +153,10 @@ class Bar:
         count = TextColumn("round {task.completed:.0f}/{task.total:.0f}")
         self._bar = Progress(count, BarColumn(None), TextColumn("{task.fields[remaining]}"))
         self._task = self._bar.add_task("", total=1, remaining="")
-        self._clock, self._latest, self._phases = Clock(), Text("starting …"), Phases()
+        self._latest = Text("starting …")
         self._live = Live(self._latest, console=console, refresh_per_second=4)
 
-    def __enter__(self) -> Bar:
+    def __enter__(self) -> Display:
         self._live.__enter__()
         return self
 
@@ -163,7 +164,6 @@ class Bar:
         self._live.__exit__(None, None, None)
 
     def show(self, round: int, rounds: int, row: Row | None) -> None:
-        """Move the bar."""
         from rich.console import Group
 
         remaining = self._clock.remaining(round, rounds)
@@ -174,29 +174,25 @@ class Bar:
         self._live.update(Group(self._bar, self._latest))
 
     def phase(self, what: str, done: int, total: int) -> None:
-        """Show it in place of the latest metrics, once it takes a second."""
         text, passed = self._phases.words(what, done, total)
         if passed > 1 or not self._bar.tasks[0].completed:
             self._latest.plain = text
 
 
-class Cell:
+class Cell(Display):
     """A bar in the output of a notebook's cell, once the run has taken a second; its last state stays."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._handle: Any = None
-        self._clock, self._phases, self._latest, self._text = Clock(), Phases(), "", ""
+        self._latest = self._text = ""
         self._drawn, self._due = time.monotonic(), 1.0  # when it was drawn, and after how many seconds it is again
-
-    def __enter__(self) -> Cell:
-        return self
 
     def __exit__(self, *exception: object) -> None:
         if self._handle is not None:
             self._draw(self._text, now=True)
 
     def show(self, round: int, rounds: int, row: Row | None) -> None:
-        """Move the bar, if it is due."""
         remaining = self._clock.remaining(round, rounds)
         if row is not None:
             self._latest = metrics_line(row)
@@ -205,7 +201,6 @@ class Cell:
         self._draw(self._text + left)
 
     def phase(self, what: str, done: int, total: int) -> None:
-        """Show it, if it is due."""
         self._draw(html.escape(self._phases.words(what, done, total)[0]))
 
     def _draw(self, text: str, *, now: bool = False) -> None:

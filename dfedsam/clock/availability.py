@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from dfedsam.clock.compute import read_numbers
 from dfedsam.clock.links import Microseconds
 from dfedsam.errors import OptionError
+from dfedsam.options import Options, option
 from dfedsam.random import generator
 from dfedsam.validation import between, share, whole_number
 
-_BLOCK = 1 << 44  # microseconds: the times of peer i are numbered from i · _BLOCK
-NEVER = _BLOCK >> 1
+BLOCK = 1 << 44
+"""Microseconds, above the span of a period or round: the times of peer i are numbered from i · BLOCK."""
+NEVER = BLOCK >> 1
 """When a peer that has left for good comes back: after 100 days, later than any run ends."""
 _LONGEST = 8e6  # seconds of a period
 
@@ -40,10 +42,10 @@ class Presence:
             np.append(time, np.full_like(always, most)) for time, most in zip(ends, (0, self._period), strict=True)
         )
         some = start < end
-        self._starts, self._ends = _merged(*(peers[some] * _BLOCK + time[some] for time in (start, end)))
+        self._starts, self._ends = _merged(*(peers[some] * BLOCK + time[some] for time in (start, end)))
         self._first = np.full(n, NEVER)  # of each peer's intervals
-        who = self._starts // _BLOCK
-        self._first[who[::-1]] = self._starts[::-1] % _BLOCK
+        who = self._starts // BLOCK
+        self._first[who[::-1]] = self._starts[::-1] % BLOCK
 
     def at(self, peers: NDArray[np.intp], times: Microseconds) -> NDArray[np.bool_]:
         """Whether each of some peers is present at its time, in microseconds."""
@@ -52,31 +54,31 @@ class Presence:
     def next(self, peers: NDArray[np.intp], times: Microseconds) -> Microseconds:
         """When each of some peers is next present: its time itself if it is; `NEVER` or later if it never is again."""
         cycle, place = np.divmod(times, self._period) if self._repeats else (0, np.minimum(times, self._period - 1))
-        index = np.searchsorted(self._ends, peers * _BLOCK + place, side="right")  # the first interval that ends later
+        index = np.searchsorted(self._ends, peers * BLOCK + place, side="right")  # the first interval that ends later
         start = self._starts[np.minimum(index, len(self._starts) - 1)]
-        same = (index < len(self._starts)) & (start // _BLOCK == peers)
-        wait = np.maximum(start % _BLOCK - place, 0)
+        same = (index < len(self._starts)) & (start // BLOCK == peers)
+        wait = np.maximum(start % BLOCK - place, 0)
         back = (cycle + 1) * self._period + self._first[peers] if self._repeats else NEVER
         back = np.maximum(np.where(self._first[peers] == NEVER, NEVER, back), times + 1)
         return np.where(same, times + wait, back)
 
     def deserted(self) -> float | None:
         """The first second at which no peer is present; None: there is always one."""
-        starts, ends = _merged(self._starts % _BLOCK, self._ends % _BLOCK)
+        starts, ends = _merged(self._starts % BLOCK, self._ends % BLOCK)
         if starts[0] > 0:
             return 0.0
         return None if ends[0] >= self._period else float(ends[0] / 1e6)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Availability(ABC):
+class Availability(Options, ABC):
     """When peers are present. One that leaves finishes its computation; one that joins starts from a neighbour's x."""
 
     @abstractmethod
     def presence(self, n: int, seed: int) -> Presence:
         """The intervals of n peers."""
 
-    def check(self, n: int) -> None:  # noqa: B027  (a model fits any number of peers)
+    def check(self, n: int) -> None:
         """Raise OptionError unless it fits a network of n peers and always keeps a peer present."""
 
 
@@ -91,11 +93,7 @@ class Trace(Availability):
     """
 
     file: Path | str
-    period: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.period is not None:
-            between("period", self.period, 1e-6, _LONGEST)
+    period: float | None = option(None, between, 1e-6, _LONGEST)
 
     def presence(self, n: int, seed: int) -> Presence:
         return Presence(n, read_numbers("file", self.file), self.period)
@@ -134,16 +132,14 @@ class Daily(Availability):
 
     public_name = "synthetic"
 
-    low: float = 0.1
+    low: float = option(0.1, share, zero=True)
     high: float = 0.8
-    period: float = 3600.0
-    moments: int = 360
+    period: float = option(3600.0, between, 1e-6, _LONGEST)
+    moments: int = option(360, whole_number, 1, most=1_000_000)
 
     def __post_init__(self) -> None:
-        share("low", self.low, zero=True)
+        super().__post_init__()
         between("high", self.high, self.low, 1)
-        between("period", self.period, 1e-6, _LONGEST)
-        whole_number("moments", self.moments, 1, most=1_000_000)
 
     def presence(self, n: int, seed: int) -> Presence:
         rng = generator(seed, "availability")

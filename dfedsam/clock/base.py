@@ -15,7 +15,8 @@ from dfedsam.clock.availability import Availability
 from dfedsam.clock.compute import Compute, Constant
 from dfedsam.clock.links import Links, UniformLinks
 from dfedsam.errors import OptionError, options_within
-from dfedsam.registry import make_named, public_name
+from dfedsam.options import Options, option
+from dfedsam.registry import public_name
 from dfedsam.validation import one_of, whole_number
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ Mask = NDArray[np.bool_]
 Wait = Literal["neighbourhood", "barrier", "fastest_m", "none"]
 
 
-class TimeModel(ABC):
+@dataclass(frozen=True, kw_only=True)
+class TimeModel(Options, ABC):
     """What simulated time is made of; `Clock` is the one there is."""
 
     @abstractmethod
@@ -128,21 +130,17 @@ class Clock(TimeModel):
 
     compute: Compute = Constant()
     links: Links = UniformLinks()
-    wait: Wait | None = None
-    m: int | None = None
+    wait: Wait | None = option(None, one_of, get_args(Wait))
+    m: int | None = option(None, whole_number, 1)
     availability: Availability | None = None
 
     def __post_init__(self) -> None:
-        make_named(self)
-        if self.wait is not None:
-            one_of("wait", self.wait, get_args(Wait))
+        super().__post_init__()
         if (self.m is None) == (self.wait == "fastest_m"):
             raise OptionError("m", self.m, "must be set for wait fastest_m, and for no other", "set both, or neither")
-        if self.m is not None:
-            whole_number("m", self.m, 1)
-            if self.compute.needs_queries:
-                rule = "must wait for all neighbours, because times depend on the queries of the same round"
-                raise OptionError("wait", self.wait, rule, "choose another compute profile, or neighbourhood")
+        if self.m is not None and self.compute.needs_queries:
+            rule = "must wait for all neighbours, because times depend on the queries of the same round"
+            raise OptionError("wait", self.wait, rule, "choose another compute profile, or neighbourhood")
 
     def check(self, topology: Topology, *, asynchronous: bool) -> None:
         """Raise OptionError unless the profiles and the waiting rule fit the network and the algorithm."""

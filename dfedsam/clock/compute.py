@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
+from dfedsam.options import Options, option
 from dfedsam.random import RandomStream, generator
 from dfedsam.validation import at_least, positive, share
 
 
 @dataclass(frozen=True, kw_only=True)
-class Compute(ABC):
+class Compute(Options, ABC):
     """A compute profile: seconds that each peer computes in a round.
 
     Attributes:
@@ -54,7 +55,7 @@ class Compute(ABC):
         """
         return np.zeros(len(starts))
 
-    def check(self, n: int) -> None:  # noqa: B027  (most profiles fit any number of peers)
+    def check(self, n: int) -> None:
         """Raise OptionError unless the profile fits a network of n peers."""
 
 
@@ -66,19 +67,21 @@ class Constant(Compute):
         mean: seconds a round, at least 0.
     """
 
-    mean: float = 0.1
-
-    def __post_init__(self) -> None:
-        at_least("mean", self.mean, 0)
+    mean: float = option(0.1, at_least, 0)
 
     def seconds(self, stream: RandomStream, queries: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.full(len(stream.peers), float(self.mean))
 
 
+@dataclass(frozen=True, kw_only=True)
 class RandomTimes(Compute):
-    """Times that are independent over peers and rounds, with a common mean."""
+    """Times that are independent over peers and rounds, with a common mean.
 
-    mean: float
+    Args:
+        mean: seconds a round on average, above 0.
+    """
+
+    mean: float = option(0.1, positive)
 
     def mean_seconds(self, stream: RandomStream, queries: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.full(len(stream.peers), float(self.mean))
@@ -86,16 +89,7 @@ class RandomTimes(Compute):
 
 @dataclass(frozen=True, kw_only=True)
 class Exponential(RandomTimes):
-    """Exponentially distributed times, independent over peers and rounds: a barrier of n peers then takes H_n means.
-
-    Args:
-        mean: seconds a round, above 0.
-    """
-
-    mean: float = 0.1
-
-    def __post_init__(self) -> None:
-        positive("mean", self.mean)
+    """Exponentially distributed times, independent over peers and rounds: a barrier of n peers then takes H_n means."""
 
     def seconds(self, stream: RandomStream, queries: NDArray[np.float64]) -> NDArray[np.float64]:
         return -self.mean * np.log1p(-_uniform(stream))
@@ -106,16 +100,10 @@ class LogNormal(RandomTimes):
     """Log-normally distributed times, independent over peers and rounds.
 
     Args:
-        mean: seconds a round on average, above 0.
         sigma: standard deviation of the logarithm, at least 0.
     """
 
-    mean: float = 0.1
-    sigma: float = 0.5
-
-    def __post_init__(self) -> None:
-        positive("mean", self.mean)
-        at_least("sigma", self.sigma, 0)
+    sigma: float = option(0.5, at_least, 0)
 
     def seconds(self, stream: RandomStream, queries: NDArray[np.float64]) -> NDArray[np.float64]:
         normal = stream.normal((1,), np.float64)[:, 0]
@@ -127,15 +115,13 @@ class Pareto(RandomTimes):
     """Pareto distributed times, independent over peers and rounds: a heavy tail of stragglers.
 
     Args:
-        mean: seconds a round on average, above 0.
         alpha: exponent of the tail, above 1; below 2 the variance is infinite.
     """
 
-    mean: float = 0.1
     alpha: float = 2.5
 
     def __post_init__(self) -> None:
-        positive("mean", self.mean)
+        super().__post_init__()
         if not (math.isfinite(self.alpha) and self.alpha > 1):
             raise OptionError("alpha", self.alpha, "must be finite and above 1, so that there is a mean", "2.5 is mild")
 
@@ -156,14 +142,9 @@ class TwoSpeeds(Compute):
 
     public_name = "two_point"
 
-    mean: float = 0.1
-    slow: float = 0.1
-    factor: float = 10.0
-
-    def __post_init__(self) -> None:
-        positive("mean", self.mean)
-        share("slow", self.slow, zero=True)
-        at_least("factor", self.factor, 1)
+    mean: float = option(0.1, positive)
+    slow: float = option(0.1, share, zero=True)
+    factor: float = option(10.0, at_least, 1)
 
     def seconds(self, stream: RandomStream, queries: NDArray[np.float64]) -> NDArray[np.float64]:
         n = len(stream.peers)
@@ -208,10 +189,7 @@ class PerQuery(Compute):
 
     needs_queries = True
 
-    seconds_per_query: float = 0.01
-
-    def __post_init__(self) -> None:
-        positive("seconds_per_query", self.seconds_per_query)
+    seconds_per_query: float = option(0.01, positive)
 
     def seconds(self, stream: RandomStream, queries: NDArray[np.float64]) -> NDArray[np.float64]:
         return self.seconds_per_query * queries
@@ -238,20 +216,12 @@ class RateLimits(Compute):
     needs_queries = True
     buckets = 2
 
-    requests_per_minute: float = 600.0
-    burst: float = 60.0
-    tokens_per_minute: float | None = None
-    tokens_per_query: float = 500.0
-    seconds_per_query: float = 0.01
+    requests_per_minute: float = option(600.0, positive)
+    burst: float = option(60.0, at_least, 1)
+    tokens_per_minute: float | None = option(None, positive)
+    tokens_per_query: float = option(500.0, positive)
+    seconds_per_query: float = option(0.01, at_least, 0)
     shared: bool = False
-
-    def __post_init__(self) -> None:
-        positive("requests_per_minute", self.requests_per_minute)
-        at_least("burst", self.burst, 1)
-        if self.tokens_per_minute is not None:
-            positive("tokens_per_minute", self.tokens_per_minute)
-        positive("tokens_per_query", self.tokens_per_query)
-        at_least("seconds_per_query", self.seconds_per_query, 0)
 
     def seconds(self, stream: RandomStream, queries: NDArray[np.float64]) -> NDArray[np.float64]:
         return self.seconds_per_query * queries

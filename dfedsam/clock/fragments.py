@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dfedsam.clock.availability import BLOCK
 from dfedsam.clock.links import Edges, Microseconds
-from dfedsam.clock.wakings import Churn, Queue, Wakings
+from dfedsam.clock.wakings import Churn, Columns, Queue, Wakings
 from dfedsam.random import RandomStream
-
-_BLOCK = 1 << 44  # microseconds, above the span of a round: the times of peer i are numbered from i · _BLOCK
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class FragmentWave:
 
 
 @dataclass(frozen=True)
-class _Messages:
+class _Messages(Columns):
     """Fragments on their way: sender, version of its row, fragment, receiver, and time of arrival, each shape (r,)."""
 
     senders: NDArray[np.intp]
@@ -53,13 +52,6 @@ class _Messages:
     fragments: NDArray[np.int64]
     receivers: NDArray[np.intp]
     arrivals: Microseconds
-
-    def part(self, which: NDArray) -> _Messages:
-        return _Messages(*(array[which] for array in vars(self).values()))
-
-    def and_then(self, more: _Messages) -> _Messages:
-        pairs = zip(vars(self).values(), vars(more).values(), strict=True)
-        return _Messages(*(np.concatenate(pair) for pair in pairs))
 
 
 class Fragments:
@@ -105,9 +97,9 @@ class Fragments:
         messages = self._pending.and_then(new)
         if self._churn is not None:
             messages = messages.part(self._churn.presence.at(messages.receivers, messages.arrivals))
-        origin = int(min(wakings.times.min(), messages.arrivals.min(initial=_BLOCK)))
-        keys = wakings.peers * _BLOCK + wakings.times - origin
-        at = np.searchsorted(keys, messages.receivers * _BLOCK + messages.arrivals - origin, side="right")
+        origin = int(min(wakings.times.min(), messages.arrivals.min(initial=BLOCK)))
+        keys = wakings.peers * BLOCK + wakings.times - origin
+        at = np.searchsorted(keys, messages.receivers * BLOCK + messages.arrivals - origin, side="right")
         taken = wakings.peers[np.minimum(at, len(keys) - 1)] == messages.receivers
         taken &= at < len(keys)
         oldest = np.full(self._edges.n, np.iinfo(np.int64).max)
@@ -117,8 +109,8 @@ class Fragments:
         if self._churn is not None:
             of_others = ~wakings.joins[at]
             joining, neighbours = self._churn.neighbours(wakings, self._edges)
-            before = np.searchsorted(keys, neighbours * _BLOCK + wakings.times[joining] - origin)
-            versions = self._done[neighbours] + before - np.searchsorted(keys, neighbours * _BLOCK)
+            before = np.searchsorted(keys, neighbours * BLOCK + wakings.times[joining] - origin)
+            versions = self._done[neighbours] + before - np.searchsorted(keys, neighbours * BLOCK)
             np.minimum.at(oldest, neighbours, versions)
             copies = _Messages(neighbours, versions, 0 * versions, wakings.peers[joining], wakings.times[joining])
             count = self._sends[0]

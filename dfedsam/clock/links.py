@@ -14,6 +14,7 @@ from scipy.sparse import csr_array
 
 from dfedsam.clock.compute import read_numbers
 from dfedsam.errors import OptionError
+from dfedsam.options import Options, option
 from dfedsam.topologies.underlay import Underlay, read_underlay
 from dfedsam.validation import at_least, one_of, positive
 
@@ -64,10 +65,10 @@ class Edges:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Links(ABC):
+class Links(Options, ABC):
     """A link profile: seconds from the moment a peer starts to send until its neighbour has the message."""
 
-    def check(self, n: int) -> None:  # noqa: B027  (most profiles fit any number of peers)
+    def check(self, n: int) -> None:
         """Raise OptionError unless the profile fits a network of n peers."""
 
     @abstractmethod
@@ -88,14 +89,9 @@ class UniformLinks(Links):
 
     public_name = "uniform"
 
-    latency: float = 1e-3
-    bandwidth: float = 1e9
-    sharing: Sharing = "degree"
-
-    def __post_init__(self) -> None:
-        at_least("latency", self.latency, 0)
-        positive("bandwidth", self.bandwidth)
-        one_of("sharing", self.sharing, get_args(Sharing))
+    latency: float = option(1e-3, at_least, 0)
+    bandwidth: float = option(1e9, positive)
+    sharing: Sharing = option("degree", one_of, get_args(Sharing))
 
     def seconds(self, edges: Edges, size: float) -> NDArray[np.float64]:
         transmission = 8 * size / self.bandwidth
@@ -146,15 +142,14 @@ class MatrixLinks(Links):
     bandwidth: Path | str
 
     def check(self, n: int) -> None:
-        for option, matrix, least in (("latency", self._latency, 0), ("bandwidth", self._bandwidth, None)):
-            value = getattr(self, option)
-            if matrix.shape != (n, n):
-                rows, columns = matrix.shape
-                raise OptionError(option, value, f"must be {n} × {n}, a row per peer, but it is {rows} × {columns}")
+        for name, matrix, zero in (("latency", self._latency, True), ("bandwidth", self._bandwidth, False)):
+            value, (rows, columns) = getattr(self, name), matrix.shape
+            if (rows, columns) != (n, n):
+                raise OptionError(name, value, f"must be {n} × {n}, a row per peer, but it is {rows} × {columns}")
             pairs = matrix[~np.eye(n, dtype=bool)]
-            if not (pairs >= 0).all() if least == 0 else not (pairs > 0).all():
-                bound = "at least 0" if least == 0 else "above 0"
-                raise OptionError(option, value, f"must hold numbers {bound} for every pair of peers")
+            if not (pairs >= 0 if zero else pairs > 0).all():
+                bound = "at least 0" if zero else "above 0"
+                raise OptionError(name, value, f"must hold numbers {bound} for every pair of peers")
 
     @cached_property
     def _latency(self) -> NDArray[np.float64]:
@@ -189,16 +184,10 @@ class UnderlayLinks(Links):
     public_name = "underlay"
 
     file: str = "gaia"
-    access: float = 1e10
-    core: float = 1e9
-    latency_base: float = 4e-3
-    latency_per_km: float = 8.5e-6
-
-    def __post_init__(self) -> None:
-        positive("access", self.access)
-        positive("core", self.core)
-        at_least("latency_base", self.latency_base, 0)
-        at_least("latency_per_km", self.latency_per_km, 0)
+    access: float = option(1e10, positive)
+    core: float = option(1e9, positive)
+    latency_base: float = option(4e-3, at_least, 0)
+    latency_per_km: float = option(8.5e-6, at_least, 0)
 
     @cached_property
     def underlay(self) -> Underlay:

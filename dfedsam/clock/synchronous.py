@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,9 +13,8 @@ from scipy.sparse import csr_array
 from dfedsam.clock.base import Clock, Exchange, Joins, Mask, RunTime, Way
 from dfedsam.clock.links import Edges, microseconds
 from dfedsam.random import RandomStream
+from dfedsam.topologies import cache_by_id
 from dfedsam.topologies.schedules.unreliable import Links as TopologyLinks
-
-_KEPT = 16  # matrices whose edges are kept
 
 
 @dataclass
@@ -56,6 +54,11 @@ class _Pattern:
         return leave
 
 
+@cache_by_id
+def _pattern(weights: csr_array) -> _Pattern:
+    return _Pattern(weights, Edges.of(weights))
+
+
 class SynchronousTime(RunTime):
     """Simulated time of a run, advanced round by round.
 
@@ -81,14 +84,13 @@ class SynchronousTime(RunTime):
         self._presence = clock.availability and clock.availability.presence(n, seed)
         self._find_present()
         self._members = self.present
-        self._patterns: OrderedDict[int, _Pattern] = OrderedDict()
         self._leave: NDArray[np.float64] | None = None
         self._hub: int | None = None
         self._thin: tuple[csr_array, NDArray[np.bool_], csr_array] | None = None
 
     def edges(self, weights: csr_array) -> Edges:
         """The edges along which a gossip step with this W sends."""
-        return self._pattern(weights).edges
+        return _pattern(weights).edges
 
     @property
     def members(self) -> Mask | None:
@@ -98,7 +100,7 @@ class SynchronousTime(RunTime):
         before, self._members = self._members, self.present
         if self.present is None or before is None or not (joining := self.present & ~before).any():
             return None
-        edges = self._pattern(weights).edges
+        edges = _pattern(weights).edges
         able = np.flatnonzero(joining[edges.receivers] & before[edges.senders])
         peers, first, count = np.unique(edges.receivers[able], return_index=True, return_counts=True)
         drawn = RandomStream(self.seed, "join", round, 0, range(edges.n)).uniform((1,))[peers, 0]
@@ -109,11 +111,11 @@ class SynchronousTime(RunTime):
     def weights(self, round: int, weights: csr_array, size: float, present: Mask | None = None) -> csr_array:
         self._leave, self.late = None, 0
         if self.present is not None and not self.present.all():
-            links, _ = self._pattern(weights).links
+            links, _ = _pattern(weights).links
             weights = self._without(weights, ~(self.present[links.i] & self.present[links.j]))
         if self.clock.m is None:
             return weights
-        pattern = self._pattern(weights)
+        pattern = _pattern(weights)
         ready = self._computed(round, np.zeros(len(self.now)), present)
         arrivals = ready[pattern.edges.senders] + self.clock.links.seconds(pattern.edges, size)
         self._leave = pattern.fastest(self.clock.m, ready, arrivals)
@@ -126,7 +128,7 @@ class SynchronousTime(RunTime):
     def _without(self, weights: csr_array, dropped: NDArray[np.bool_]) -> csr_array:
         """W without some links; the same object as the last time where both are the same."""
         if self._thin is None or self._thin[0] is not weights or not np.array_equal(self._thin[1], dropped):
-            self._thin = weights, dropped, self._pattern(weights).links[0].without(dropped)
+            self._thin = weights, dropped, _pattern(weights).links[0].without(dropped)
         return self._thin[2]
 
     def advance(self, round: int, exchanges: Iterable[Exchange], queries: NDArray, present: Mask | None = None) -> None:
@@ -183,7 +185,7 @@ class SynchronousTime(RunTime):
         if self._leave is not None:  # the step in which messages come late, before `weights` left these out
             leave, self._leave = self._leave, None
             return leave
-        pattern = self._pattern(link)
+        pattern = _pattern(link)
         arrivals = ready[pattern.edges.senders] + self.clock.links.seconds(pattern.edges, size)
         if self.clock.wait == "barrier":
             return np.full_like(ready, max(arrivals.max(initial=0), ready.max()))
@@ -198,15 +200,6 @@ class SynchronousTime(RunTime):
         arrived = ready.copy()
         np.maximum.at(arrived, edges.receivers, arrivals)
         return arrived
-
-    def _pattern(self, weights: csr_array) -> _Pattern:
-        """The edges of W; kept for the last few matrices, which the pattern keeps alive and so recognisable."""
-        key = id(weights)
-        if key not in self._patterns:
-            self._patterns[key] = _Pattern(weights, Edges.of(weights))
-            if len(self._patterns) > _KEPT:
-                self._patterns.popitem(last=False)
-        return self._patterns[key]
 
 
 def _spokes(n: int, hub: int, way: Way) -> Edges:

@@ -9,19 +9,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.clock.availability import NEVER, Presence
+from dfedsam.clock.availability import BLOCK, NEVER, Presence
 from dfedsam.clock.links import Edges, Microseconds
 
 _ROWS = 64  # durations of a peer that are drawn ahead
-_BLOCK = 1 << 44  # microseconds, above the span of a round: the times of peer i are numbered from i · _BLOCK
+
+
+C = TypeVar("C", bound="Columns")
+
+
+class Columns:
+    """Base of a record of arrays of one length."""
+
+    def part(self: C, which: NDArray) -> C:
+        """Some of them."""
+        return type(self)(*(array[which] for array in vars(self).values()))
+
+    def and_then(self: C, more: C) -> C:
+        """These and more."""
+        pairs = zip(vars(self).values(), vars(more).values(), strict=True)
+        return type(self)(*(np.concatenate(pair) for pair in pairs))
 
 
 @dataclass(frozen=True)
-class Wakings:
+class Wakings(Columns):
     """Some wakings in their order.
 
     Args:
@@ -35,15 +51,6 @@ class Wakings:
     peers: NDArray[np.intp]
     counts: NDArray[np.int64]
     joins: NDArray[np.bool_]
-
-    def part(self, which: NDArray[np.intp]) -> Wakings:
-        """Some of them."""
-        return Wakings(self.times[which], self.peers[which], self.counts[which], self.joins[which])
-
-    def and_then(self, more: Wakings) -> Wakings:
-        """These and more."""
-        pairs = zip(vars(self).values(), vars(more).values(), strict=True)
-        return Wakings(*(np.concatenate(pair) for pair in pairs))
 
 
 class Queue:
@@ -233,8 +240,8 @@ class Mailboxes:
         counts = np.bincount(wakings.peers, minlength=edges.n)
         peers, times = (np.concatenate(pair) for pair in zip(self._recent, (wakings.peers, wakings.times), strict=True))
         origin = int(times.min())
-        sent = np.sort(peers * _BLOCK + times - origin)
-        before = self._before - np.searchsorted(sent, np.arange(edges.n) * _BLOCK)
+        sent = np.sort(peers * BLOCK + times - origin)
+        before = self._before - np.searchsorted(sent, np.arange(edges.n) * BLOCK)
         of_edge = counts[edges.receivers] + 1
         starts = np.cumsum(of_edge) - of_edge
         firsts = np.cumsum(counts) - counts
@@ -246,8 +253,8 @@ class Mailboxes:
                 some, sender, receiver, delay = some[part], sender[part], receiver[part], delay[part]
             by = wakings.times[np.minimum(firsts + place, len(wakings.times) - 1)]
             by = np.where(counts == place, later, by)
-            sent_by = np.clip((by - origin)[receiver] - delay, -1, _BLOCK - 1)
-            versions[starts[some] + place] = before[sender] + np.searchsorted(sent, sender * _BLOCK + sent_by)
+            sent_by = np.clip((by - origin)[receiver] - delay, -1, BLOCK - 1)
+            versions[starts[some] + place] = before[sender] + np.searchsorted(sent, sender * BLOCK + sent_by)
         old = times < end - int(self._delays.max(initial=0))
         self._before += np.bincount(peers[old], minlength=edges.n)
         self._recent = peers[~old], times[~old]

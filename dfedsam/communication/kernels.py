@@ -133,18 +133,21 @@ def multiply(
         prepare: called in these threads with some rows of `out`, before these rows of x are read; x has as many rows.
     """
     compiled = loops(out)
-    if compiled is None and any(isinstance(x, SparseRows) for _, x in pieces):
+    if compiled is None and isinstance(pieces[0][1], SparseRows):  # all are, or none
         _add_sparse(pieces, out, pool, add, finish, prepare)
         return
 
     def sum_up(chunk: slice) -> None:
         for i, (rows, x) in enumerate(pieces):
-            some = rows._replace(indptr=rows.indptr[chunk.start : chunk.stop + 1])
+            some = WeightRows(rows.indptr[chunk.start : chunk.stop + 1], rows.indices, rows.data)
             onto = finish[chunk] if i == len(pieces) - 1 and isinstance(finish, np.ndarray) else None
             _add_or_set(some, x, out[chunk], add or i > 0, onto, compiled)
         if callable(finish):
             finish(chunk)
 
+    if prepare is None and out.nbytes <= _CACHED_BYTES:
+        sum_up(slice(0, len(out)))
+        return
     threads = min(pool.size, 1 + out.nbytes // WORTH_A_THREAD)
     height = max(1, min(_CACHED_BYTES // out[0].nbytes, len(out) // (_A_THREAD * threads) if threads > 1 else len(out)))
     chunks = [slice(low, min(low + height, len(out))) for low in range(0, len(out), height)]

@@ -11,6 +11,7 @@ import os
 import re
 import warnings
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -52,9 +53,7 @@ def load() -> Examples:
 
 def _balanced(found: list[list[str]]) -> Examples:
     """Equally many texts of each class, without those that two classes share."""
-    times: dict[str, int] = {}
-    for text in (text for texts in found for text in texts):
-        times[text] = times.get(text, 0) + 1
+    times = Counter(text for texts in found for text in texts)
     kept = [[text for text in texts if times[text] == 1] for texts in found]
     each = min(map(len, kept))
     texts = tuple(text for texts in kept for text in texts[:each])

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam import validation
+from dfedsam.options import Options, option
+from dfedsam.validation import positive, whole_number
 
 
 @dataclass(frozen=True, kw_only=True)
-class Split(ABC):
+class Split(Options, ABC):
     """Assigns examples to peers."""
 
     @abstractmethod
@@ -34,7 +35,7 @@ class Split(ABC):
         Raises:
             ValueError: if there are fewer than peers · min_examples examples.
         """
-        validation.whole_number("min_examples", min_examples, 1)
+        whole_number("min_examples", min_examples, 1)
         if peers * min_examples > len(labels):
             raise ValueError(
                 f"min_examples is {min_examples}: {peers} peers with {min_examples} each need {peers * min_examples} "
@@ -67,20 +68,15 @@ class Dirichlet(Split):
         alpha: concentration, above 0: 0.1 gives most peers one or two classes, 100 is almost IID.
     """
 
-    alpha: float = 0.3
-
-    def __post_init__(self) -> None:
-        validation.positive("alpha", self.alpha, "0.3 and 0.6 are common")
+    alpha: float = option(0.3, positive, "0.3 and 0.6 are common")
 
     def shares(self, labels: NDArray, peers: int, generator: np.random.Generator) -> list[NDArray]:
         parts: list[list[NDArray]] = [[] for _ in range(peers)]
         for label in np.unique(labels):
             members = generator.permutation(np.flatnonzero(labels == label))
-            shares = generator.dirichlet(np.full(peers, self.alpha))
-            if not np.isclose(shares.sum(), 1):  # a tiny alpha underflows: its limit gives all to one peer
-                shares = np.eye(peers)[generator.integers(peers)]
-            ends = np.rint(np.cumsum(shares)[:-1] * len(members)).astype(np.int64)
-            for part, piece in zip(parts, np.split(members, ends), strict=True):
+            for part, piece in zip(
+                parts, np.split(members, _ends(peers, self.alpha, len(members), generator)), strict=True
+            ):
                 part.append(piece)
         return [np.concatenate(part) for part in parts]
 
@@ -93,10 +89,7 @@ class Shards(Split):
         per_peer: shards per peer, at least 1; roughly an upper bound of a peer's number of classes.
     """
 
-    per_peer: int = 2
-
-    def __post_init__(self) -> None:
-        validation.whole_number("per_peer", self.per_peer, 1)
+    per_peer: int = option(2, whole_number, 1)
 
     def shares(self, labels: NDArray, peers: int, generator: np.random.Generator) -> list[NDArray]:
         order = generator.permutation(len(labels))
@@ -113,14 +106,16 @@ class QuantitySkew(Split):
         alpha: concentration, above 0: small values make few peers hold most examples.
     """
 
-    alpha: float = 0.5
-
-    def __post_init__(self) -> None:
-        validation.positive("alpha", self.alpha, "0.5 is common")
+    alpha: float = option(0.5, positive, "0.5 is common")
 
     def shares(self, labels: NDArray, peers: int, generator: np.random.Generator) -> list[NDArray]:
-        shares = generator.dirichlet(np.full(peers, self.alpha))
-        if not np.isclose(shares.sum(), 1):
-            shares = np.eye(peers)[generator.integers(peers)]
-        ends = np.rint(np.cumsum(shares)[:-1] * len(labels)).astype(np.int64)
+        ends = _ends(peers, self.alpha, len(labels), generator)
         return np.split(generator.permutation(len(labels)), ends)
+
+
+def _ends(peers: int, alpha: float, count: int, generator: np.random.Generator) -> NDArray[np.int64]:
+    """Where parts of `count` examples in drawn proportions end, but for the last, shape (peers − 1,)."""
+    shares = generator.dirichlet(np.full(peers, alpha))
+    if not np.isclose(shares.sum(), 1):  # a tiny alpha underflows: its limit gives all to one peer
+        shares = np.eye(peers)[generator.integers(peers)]
+    return np.rint(np.cumsum(shares)[:-1] * count).astype(np.int64)

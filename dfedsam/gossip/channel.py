@@ -36,7 +36,7 @@ class LocalUpdate:
     directions: Callable[[int, range], NDArray]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Channel:
     """The edges that one gossip phase of a block may send along.
 

@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from dfedsam.blackbox.inputs import Bill
+from dfedsam.blackbox.base import Bill
 from dfedsam.errors import OptionError
 from dfedsam.objectives.categorical import Categorical
 from dfedsam.peers import Peers

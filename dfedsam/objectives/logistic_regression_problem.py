@@ -64,6 +64,7 @@ class LogisticRegressionProblem(Problem):
         self._first = np.cumsum(self._counts) - self._counts
         self._features = features[np.concatenate(own)]
         self._labels = labels[np.concatenate(own)]
+        self._signed: NDArray | None = None  # ± half the features, for classes 1 and 0
 
     def start(self) -> NDArray:
         return np.zeros(self.dim, self._features.dtype)
@@ -79,10 +80,13 @@ class LogisticRegressionProblem(Problem):
         for row in rows.tolist():
             own = slice(self._first[row], self._first[row] + self._counts[row])
             self._labels[own] = self.classes - 1 - self._labels[own]
+        self._signed = None
 
     def minibatch(self, stream: RandomStream, rows: Rows = ALL_ROWS) -> NDArray:
         """Example indices, drawn with replacement, shape (peers, batch_size)."""
-        return self._first[rows, None] + stream.integers(self._counts[rows], self._batch_size)
+        batch = stream.integers(self._counts[rows], self._batch_size)
+        batch += self._first[rows, None]
+        return batch
 
     def _logits(self, x: NDArray, features: NDArray) -> NDArray:
         """Scores (p, q, classes, batch) of x (p, q, dim) on features (p, batch, features + 1).
@@ -109,6 +113,8 @@ class LogisticRegressionProblem(Problem):
     def gradients(self, x: NDArray, batch: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
         if batch.min(initial=0) < 0:
             return np.concatenate([self.gradients(x[i : i + 1], one) for i, one in enumerate(_unpadded(batch))])
+        if self.classes == 2:
+            return self._gradients_of_two_classes(x, batch)
         features, labels = self._features.take(batch, axis=0), self._labels.take(batch)
         by_class = np.empty((self.classes, *batch.shape), x.dtype)  # so that all peers' examples lie side by side
         residual = by_class.swapaxes(0, 1)
@@ -117,6 +123,20 @@ class LogisticRegressionProblem(Problem):
         by_class -= labels == self._every_class
         by_class /= batch.shape[1]
         gradients = np.matmul(residual, features).reshape(len(x), self.dim)
+        gradients += self._l2 * x
+        return gradients
+
+    def _gradients_of_two_classes(self, x: NDArray, batch: NDArray) -> NDArray:
+        """The loss of an example is log(1 + exp(−2 sᵀ(w₁ − w₀))), where s is ± half its features."""
+        if self._signed is None:
+            self._signed = self._features * (self._labels[:, None] - 0.5).astype(x.dtype)
+        signed, width = self._signed.take(batch, axis=0), self._signed.shape[1]
+        slopes = np.matmul(signed, (x[:, width:] - x[:, :width])[:, :, None])[:, :, 0]
+        np.tanh(slopes, out=slopes)
+        slopes -= 1
+        slopes /= batch.shape[1]
+        upwards = np.matmul(slopes[:, None], signed)[:, 0]
+        gradients = np.concatenate([-upwards, upwards], axis=1)
         gradients += self._l2 * x
         return gradients
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError, options_within
+from dfedsam.options import Options, option
 from dfedsam.privacy.accounting import Accountant, epsilon, noise_for
 from dfedsam.registry import public_name
 from dfedsam.validation import one_of, positive
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Privacy(ABC):
+class Privacy(Options, ABC):
     """Differential privacy by noise. It covers what peers release in training, not the metrics of the recorder.
 
     Args:
@@ -48,21 +49,16 @@ class Privacy(ABC):
     protects: ClassVar[str]
     pairwise: ClassVar[bool] = False
 
-    epsilon: float | None = None
+    epsilon: float | None = option(None, positive)
     delta: float = 1e-5
-    clip: float = 1.0
-    noise: float | None = None
-    accountant: Accountant = "rdp"
+    clip: float = option(1.0, positive)
+    noise: float | None = option(None, positive)
+    accountant: Accountant = option("rdp", one_of, get_args(Accountant))
 
     def __post_init__(self) -> None:
-        if self.epsilon is not None:
-            positive("epsilon", self.epsilon)
+        super().__post_init__()
         if positive("delta", self.delta) >= 1:
             raise OptionError("delta", self.delta, "must be below 1", "usually below 1 over the number of examples")
-        positive("clip", self.clip)
-        if self.noise is not None:
-            positive("noise", self.noise)
-        one_of("accountant", self.accountant, get_args(Accountant))
         if self.epsilon is None and self.noise is None:
             raise OptionError("epsilon", None, "must be given, or else the noise", "set epsilon, such as 3")
 
@@ -139,12 +135,11 @@ class ScalarPrivacy(Privacy):
     releases = "scalars"
     protects = "one example of one peer"
 
-    sampling: Literal["poisson", "fixed"] = "poisson"
+    sampling: Literal["poisson", "fixed"] = option("poisson", one_of, ("poisson", "fixed"))
     rate: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        one_of("sampling", self.sampling, ("poisson", "fixed"))
         if positive("rate", self.rate) > 1:
             raise OptionError("rate", self.rate, "must be at most 1")
 

@@ -10,9 +10,9 @@ from numpy.typing import DTypeLike, NDArray
 
 from dfedsam.communication.kernels import WeightRows, accumulate
 from dfedsam.errors import OptionError
-from dfedsam.privacy.accounting import epsilon
+from dfedsam.options import option
+from dfedsam.privacy.accounting import correlated_leak, epsilon, zero_sum_leak
 from dfedsam.privacy.base import MessagePrivacy, ScalarPrivacy
-from dfedsam.privacy.network import correlated_leak, zero_sum_leak
 from dfedsam.registry import public_name
 from dfedsam.validation import at_least
 
@@ -87,11 +87,7 @@ class Decor(MessagePrivacy):
         ratio: σ_c/σ, at least 0.
     """
 
-    ratio: float = 5.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        at_least("ratio", self.ratio, 0)
+    ratio: float = option(5.0, at_least, 0)
 
     def check(self, topology: Topology, algorithm: Algorithm) -> None:
         super().check(topology, algorithm)

@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from dfedsam.context import Oracle
 from dfedsam.errors import OptionError
 from dfedsam.objectives.base import Problem
+from dfedsam.options import Options
 from dfedsam.random import RandomStream
 from dfedsam.registry import public_name
 
@@ -19,7 +20,7 @@ MOST_QUERIES = 1_000_000  # of one kind in an estimate: more is a slip of the pe
 
 
 @dataclass(frozen=True, kw_only=True)
-class Estimator(ABC):
+class Estimator(Options, ABC):
     """Estimates each peer's gradient by querying its oracle.
 
     An estimator's state is a dataclass of arrays whose first axis is the peers, or None. It is part of the algorithm's

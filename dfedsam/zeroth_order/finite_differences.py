@@ -1,4 +1,4 @@
-"""Gradients from differences of losses, along random directions or along every coordinate."""
+"""Gradients from differences of losses, along random directions, along every coordinate, or along all at once."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from dfedsam.context import Oracle
+from dfedsam.errors import OptionError
 from dfedsam.objectives.base import Problem
+from dfedsam.options import option
 from dfedsam.random import RandomStream
-from dfedsam.validation import one_of, positive, whole_number
+from dfedsam.validation import at_least, one_of, positive, whole_number
 from dfedsam.zeroth_order.base import MOST_QUERIES, Estimator
 from dfedsam.zeroth_order.directions import Distribution, directions, relative_variance
 
@@ -43,18 +45,13 @@ class RandomDirections(Estimator):
         shared: all peers use the same directions, as a flood with a robust rule needs.
     """
 
-    directions: int = 4
-    mu: float = 1e-3
-    distribution: Distribution = "rademacher"
+    directions: int = option(4, whole_number, 1, most=MOST_QUERIES)
+    mu: float = option(1e-3, positive)
+    distribution: Distribution = option("rademacher", one_of, get_args(Distribution))
     control_variate: bool = False
     shared: bool = False
 
     releases_scalars: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        whole_number("directions", self.directions, 1, most=MOST_QUERIES)
-        positive("mu", self.mu)
-        one_of("distribution", self.distribution, get_args(Distribution))
 
     @abstractmethod
     def derivatives(self, oracle: Oracle, x: NDArray, u: NDArray) -> NDArray:
@@ -157,11 +154,16 @@ class OneSided(RandomDirections):
         return self.directions + 1
 
     def derivatives(self, oracle: Oracle, x: NDArray, u: NDArray) -> NDArray:
-        candidates = np.empty((len(x), self.directions + 1, x.shape[1]), x.dtype)
-        np.multiply(u, self.mu, out=candidates[:, 1:])
-        candidates[:, 0] = 0
-        candidates += x[:, None]
-        return oracle.slopes(candidates, slice(1, None), slice(1), self.mu)
+        return oracle.slopes(one_side(x, u, self.mu), slice(1, None), slice(1), self.mu)
+
+
+def one_side(x: NDArray, u: NDArray, mu: float) -> NDArray:
+    """The candidates x, and then x + μu, shape (p, q + 1, dim), for x (p, dim) and u (p, q, dim)."""
+    candidates = np.empty((len(x), u.shape[1] + 1, x.shape[1]), x.dtype)
+    np.multiply(u, mu, out=candidates[:, 1:])
+    candidates[:, 0] = 0
+    candidates += x[:, None]
+    return candidates
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,10 +176,7 @@ class CoordinateWise(Estimator):
         mu: μ, the step along a coordinate, in units of x, above 0.
     """
 
-    mu: float = 1e-3
-
-    def __post_init__(self) -> None:
-        positive("mu", self.mu)
+    mu: float = option(1e-3, positive)
 
     def queries(self, dim: int) -> int:
         return 2 * dim
@@ -198,3 +197,86 @@ class CoordinateWise(Estimator):
 
     def excess_variance(self, dim: int) -> float:
         return 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SPSA(Estimator):
+    """Simultaneous perturbation: the mean over q samples of (F(x + cδ) − F(x − cδ))/(2cδ), each entry by its own δ.
+
+    Costs 2q queries. Each entry of δ is ±1 times a number uniform on [0.5, 1]; c_t = c/tᵞ, where t = 1, 2, … counts
+    rounds, or in FedBBPT local steps. On a quadratic it is unbiased, and entry i of one sample has the variance
+    7/6 · Σ_{j≠i} (∂_j F)².
+
+    Source: Spall (1992), "Multivariate stochastic approximation using a simultaneous perturbation gradient
+    approximation"; the distribution of δ and the gains are those of Oh et al. (2023), "BlackVIP: black-box visual
+    prompting for robust transfer learning" (SPSA-GC), which Fed-BBPT uses.
+
+    Args:
+        samples: q, samples of δ in an estimate, at least 1.
+        c: the step of t = 1, in units of x, above 0.
+        gamma: γ ≥ 0, decay exponent of the step; 0 keeps it constant.
+    """
+
+    samples: int = option(5, whole_number, 1, most=MOST_QUERIES)
+    c: float = option(0.01, positive)
+    gamma: float = option(0.1, at_least, 0)
+
+    def queries(self, dim: int) -> int:
+        return 2 * self.samples
+
+    def at(self, step: int) -> SPSA:
+        return replace(self, c=self.c / step**self.gamma, gamma=0.0)
+
+    def perturbations(self, stream: RandomStream, dim: int, dtype: DTypeLike) -> NDArray:
+        """δ of each peer, shape (peers, q, dim)."""
+        sizes = stream.uniform((self.samples, dim))
+        return np.where(sizes < 0.5, -0.5 - sizes, sizes).astype(dtype)
+
+    def estimate(self, oracle: Oracle, x: NDArray, state: Any, purpose: str) -> tuple[NDArray, Any]:
+        stream, q = oracle.random(purpose), self.samples
+        c = self.c / (stream.round + 1) ** self.gamma
+        delta = self.perturbations(stream, x.shape[1], x.dtype)
+        steps = delta * x.dtype.type(c)
+        losses = oracle.losses(np.concatenate([x[:, None] + steps, x[:, None] - steps], axis=1))
+        differences = (losses[:, :q] - losses[:, q:]) / (2 * c * q)
+        return np.matmul(differences[:, None].astype(x.dtype, copy=False), 1 / delta)[:, 0], state
+
+    def excess_variance(self, dim: int) -> float:
+        return 7 / 6 * (dim - 1) / self.samples
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tilted(TwoPoint):
+    """The gradient of F_t(x) = (1/t) log E exp(t F(x + μu)): higher losses around x count more. Costs 2q queries.
+
+    The estimate is 1/(tμ) Σ w_i u_i over the 2q points x ± μu, with the weights w = softmax(t F). t → 0 gives the
+    two-point estimate. For Gaussian u on F = ½xᵀHx its mean tends to H (I − tμ²H)⁻¹ x for many directions, if tμ² times
+    the largest eigenvalue is below 1: sharp directions are made steeper. With 2q far below exp(t times the range of the
+    losses) a single point dominates, and the mean is smaller. Source: ZEST (2025, arXiv 2510.16157); tilted losses are
+    those of Li et al. (2021), "Tilted empirical risk minimization".
+
+    Args:
+        tilt: t, above 0, in units of one loss: t times the losses' range should not exceed log 2q.
+    """
+
+    releases_scalars = False  # weights of losses, not differences alone
+
+    mu: float = 0.05
+    distribution: Distribution = "gaussian"
+    tilt: float = option(1.0, positive)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.control_variate:
+            rule = "must be false, since tilted differences are not those of a gradient"
+            raise OptionError("control_variate", True, rule)
+
+    def derivatives(self, oracle: Oracle, x: NDArray, u: NDArray) -> NDArray:
+        plus, minus = losses_on_both_sides(oracle, x, u, self.mu)
+        highest = np.maximum(plus.max(axis=1), minus.max(axis=1))[:, None]
+        plus, minus = np.exp(self.tilt * (plus - highest)), np.exp(self.tilt * (minus - highest))
+        total = (plus + minus).sum(axis=1, keepdims=True)
+        return (plus - minus) * (self.directions / (self.tilt * self.mu)) / total
+
+    def excess_variance(self, dim: int) -> None:
+        return None

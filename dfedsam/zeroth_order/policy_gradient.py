@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dfedsam.context import Oracle
 from dfedsam.errors import OptionError
 from dfedsam.objectives.base import Problem
+from dfedsam.options import option
 from dfedsam.validation import at_least, whole_number
 from dfedsam.zeroth_order.base import MOST_QUERIES, Estimator
 
@@ -34,12 +35,8 @@ class PolicyGradient(Estimator):
         clip: the largest norm of an estimate; longer ones are scaled down to it; 0 for no limit. BDPL's 3 is 1.5 here.
     """
 
-    samples: int = 20
-    clip: float = 1.5
-
-    def __post_init__(self) -> None:
-        whole_number("samples", self.samples, 2, most=MOST_QUERIES)
-        at_least("clip", self.clip, 0)
+    samples: int = option(20, whole_number, 2, most=MOST_QUERIES)
+    clip: float = option(1.5, at_least, 0)
 
     def check(self, problem: Problem) -> None:
         if problem.categorical is None:

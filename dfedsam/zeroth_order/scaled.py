@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from dfedsam.context import Oracle
 from dfedsam.objectives.base import Problem
-from dfedsam.registry import make_named
+from dfedsam.options import Options, option
 from dfedsam.validation import between, positive, whole_number
 from dfedsam.zeroth_order.base import MOST_QUERIES, Estimator
 from dfedsam.zeroth_order.directions import directions
@@ -30,9 +29,6 @@ class Rescaled(Estimator):
 
     estimator: Estimator = TwoPoint()
 
-    def __post_init__(self) -> None:
-        make_named(self)
-
     def check(self, problem: Problem) -> None:
         self.estimator.check(problem)
 
@@ -41,9 +37,6 @@ class Rescaled(Estimator):
 
     def queries(self, dim: int) -> int:
         return self.estimator.queries(dim)
-
-    @abstractmethod
-    def estimate(self, oracle: Oracle, x: NDArray, state: Any, purpose: str) -> tuple[NDArray, Any]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,11 +54,19 @@ class Sign(Rescaled):
         return np.sign(g, out=g), state
 
 
-def check_moments(beta1: float, beta2: float, epsilon: float) -> None:
-    """Raise OptionError unless Adam's options lie in their ranges."""
-    between("beta1", beta1, 0, 1, open_high=True)
-    between("beta2", beta2, 0, 1, open_high=True)
-    positive("epsilon", epsilon)
+@dataclass(frozen=True, kw_only=True)
+class Moments(Options):
+    """Adam's options.
+
+    Args:
+        beta1: β₁ of the momentum, from 0 to below 1.
+        beta2: β₂ of the second moment, from 0 to below 1.
+        epsilon: ε, above 0, which keeps coordinates with zero gradient at rest.
+    """
+
+    beta1: float = option(0.9, between, 0, 1, open_high=True)
+    beta2: float = option(0.99, between, 0, 1, open_high=True)
+    epsilon: float = option(1e-8, positive)
 
 
 @dataclass
@@ -86,7 +87,7 @@ class AdamState:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Adam(Rescaled):
+class Adam(Moments, Rescaled):
     """m̂/(√v̂ + ε) of the estimates: m ← β₁ m + (1 − β₁) ĝ, v ← β₂ v + (1 − β₂) ĝ², hats undo the start at zero.
 
     Each peer divides by its own noise, so the network's average shrinks the noise less than it shrinks the signal; the
@@ -94,19 +95,7 @@ class Adam(Rescaled):
     method for stochastic optimization", with zeroth-order estimates as in Chen et al. (2019), "ZO-AdaMM". Costs as the
     estimator.
 
-    Args:
-        beta1: β₁, from 0 to below 1.
-        beta2: β₂, from 0 to below 1.
-        epsilon: ε, above 0.
     """
-
-    beta1: float = 0.9
-    beta2: float = 0.99
-    epsilon: float = 1e-8
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_moments(self.beta1, self.beta2, self.epsilon)
 
     def init(self, x: NDArray, problem: Problem) -> AdamState:
         zero, steps = np.zeros_like(x), np.zeros(len(x), np.int64)
@@ -150,14 +139,9 @@ class HiSo(Estimator):
 
     public_name: ClassVar[str] = "hiso"
 
-    directions: int = 4
-    mu: float = 1e-3
-    nu: float = 0.01
-
-    def __post_init__(self) -> None:
-        whole_number("directions", self.directions, 1, most=MOST_QUERIES)
-        positive("mu", self.mu)
-        between("nu", self.nu, 0, 1, open_high=True)
+    directions: int = option(4, whole_number, 1, most=MOST_QUERIES)
+    mu: float = option(1e-3, positive)
+    nu: float = option(0.01, between, 0, 1, open_high=True)
 
     def queries(self, dim: int) -> int:
         return 2 * self.directions

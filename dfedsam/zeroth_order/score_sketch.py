@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from dfedsam.context import Oracle
 from dfedsam.errors import OptionError
 from dfedsam.objectives.base import Problem
+from dfedsam.options import option
 from dfedsam.registry import public_name
 from dfedsam.validation import positive, whole_number
 from dfedsam.zeroth_order.base import MOST_QUERIES, Estimator
 from dfedsam.zeroth_order.directions import directions_without_replacement, remaining
+from dfedsam.zeroth_order.finite_differences import one_side
 
 
 @dataclass
@@ -61,12 +63,8 @@ class ScoreSketch(Estimator):
 
     repeats_directions: ClassVar[bool] = False
 
-    directions: int = 4
-    mu: float = 1e-3
-
-    def __post_init__(self) -> None:
-        whole_number("directions", self.directions, 1, most=MOST_QUERIES)
-        positive("mu", self.mu)
+    directions: int = option(4, whole_number, 1, most=MOST_QUERIES)
+    mu: float = option(1e-3, positive)
 
     def check(self, problem: Problem) -> None:
         super().check(problem)
@@ -104,11 +102,7 @@ class ScoreSketch(Estimator):
     ) -> tuple[NDArray, NDArray, NDArray]:
         """The next directions u (p, q, dim), s(x) (p, scores), and what the sketch lacks along u: (p, q, scores)."""
         u = directions_without_replacement(oracle.random(purpose), state.position, self.directions, x.shape[1], x.dtype)
-        candidates = np.empty((len(x), self.directions + 1, x.shape[1]), x.dtype)
-        np.multiply(u, self.mu, out=candidates[:, 1:])
-        candidates[:, 0] = 0
-        candidates += x[:, None]
-        scores = oracle.scores(candidates)
+        scores = oracle.scores(one_side(x, u, self.mu))
         residual = (scores[:, 1:] - scores[:, :1]) / x.dtype.type(self.mu)
         residual -= np.matmul(u, state.jacobian.swapaxes(1, 2))
         return u, scores[:, 0], residual
@@ -148,11 +142,7 @@ class GaussNewton(ScoreSketch):
         damping: λ, in units of the mean curvature, above 0. A large one turns p to the gradient, of length ‖Jᵀr‖/λc.
     """
 
-    damping: float = 10.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        positive("damping", self.damping)
+    damping: float = option(10.0, positive)
 
     def estimate(
         self, oracle: Oracle, x: NDArray, state: ScoreSketchState, purpose: str

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from dfedsam.context import Oracle
 from dfedsam.errors import OptionError
 from dfedsam.objectives.base import Problem
-from dfedsam.registry import make_named, public_name
+from dfedsam.options import option
+from dfedsam.registry import public_name
 from dfedsam.state import rows_of, set_rows
 from dfedsam.validation import between, whole_number
 from dfedsam.zeroth_order.base import Estimator, Exact
@@ -51,13 +52,11 @@ class Anchored(Estimator):
     """
 
     estimator: Estimator = Exact()
-    period: int = 20
-    probability: float = 0.0
+    period: int = option(20, whole_number, 1)
+    probability: float = option(0.0, between, 0, 1)
 
     def __post_init__(self) -> None:
-        make_named(self)
-        whole_number("period", self.period, 1)
-        between("probability", self.probability, 0, 1)
+        super().__post_init__()
         if not self.estimator.repeats_directions:
             rule = "must use the same directions at two points, but draws new ones each time"
             raise OptionError("estimator", public_name(type(self.estimator)), rule, "choose exact or two_point")

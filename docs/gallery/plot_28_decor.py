@@ -15,8 +15,8 @@ import numpy as np
 
 from dfedsam import make
 from dfedsam.communication import SingleProcess
+from dfedsam.privacy.accounting import correlated_leak
 from dfedsam.privacy.mechanisms import shared_noise
-from dfedsam.privacy.network import correlated_leak
 from dfedsam.random import RandomStream
 
 N, DIM, LR, ROUNDS = 64, 10, 0.001, 1500

@@ -16,7 +16,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from dfedsam import make
-from dfedsam.privacy.network import by_distance, pairwise_losses
+from dfedsam.privacy.accounting import by_distance, pairwise_losses
 from dfedsam.topologies import spectrum_ends
 
 N = 256

@@ -10,7 +10,7 @@ import httpx2 as httpx
 import numpy as np
 
 from dfedsam.blackbox import EndpointConfig
-from dfedsam.blackbox.inputs import TaskSpec
+from dfedsam.blackbox.base import TaskSpec
 from dfedsam.data.examples import Examples
 from tests.benchmarks import Row, seconds
 from tests.dfedsam.blackbox.completions_server import KEY, serve

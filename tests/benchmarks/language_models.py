@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dfedsam.blackbox import BlackBoxConfig, CausalLMConfig, MaskedLMConfig
-from dfedsam.blackbox.inputs import TaskSpec
+from dfedsam.blackbox.base import TaskSpec
 from dfedsam.blackbox.language_model import LanguageModel
 from dfedsam.data.examples import Examples
 from tests.benchmarks import Row, seconds

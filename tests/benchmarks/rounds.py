@@ -17,7 +17,7 @@ PEERS = 1000
 
 
 def ours(objective: Objective, algorithm: Algorithm, topology: topologies.Topology):
-    """One round through play, estimator, meter and network; and the problem, for the plain loop."""
+    """Rounds through play, estimator, meter and network, how many is asked; and the problem, for the plain loop."""
     everyone, communicator = range(PEERS), SingleProcess(PEERS)
     problem = objective.build(PEERS, everyone, 0, np.float32)
     state = algorithm.init(np.tile(problem.start(), (PEERS, 1)), problem)
@@ -25,15 +25,16 @@ def ours(objective: Objective, algorithm: Algorithm, topology: topologies.Topolo
     done = 0
 
     @short_buffers()  # as in dfedsam.simulation.run
-    def round() -> None:
+    def play(rounds: int = 1) -> None:
         nonlocal state, done
-        key = RandomStream(0, "", done, 0, everyone)
-        state = algorithm.round(
-            state, RoundContext(done, problem, key, meter, communicator, weights, lambda x: None, ALL_ROWS)
-        )
-        done += 1
+        for round in range(done, done + rounds):
+            key = RandomStream(0, "", round, 0, everyone)
+            state = algorithm.round(
+                state, RoundContext(round, problem, key, meter, communicator, weights, lambda x: None, ALL_ROWS)
+            )
+        done += rounds
 
-    return round, problem
+    return play, problem
 
 
 def plain_dfedsam(problem, W, steps: int, q: int, mu: float, rho: float, lr: float) -> Callable[[], None]:

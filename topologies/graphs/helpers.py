@@ -113,6 +113,11 @@ def checked_peers(n: int) -> int:
     return n
 
 
+def checked_seed(seed: int) -> int:
+    """Return a seed; raise OptionError unless it is a whole number of at least 0."""
+    return whole_number("seed", seed, 0, "give 0 or more")
+
+
 def below(option: str, value: int, n: int) -> None:
     """Raise OptionError unless a number of neighbours is below the number of peers."""
     if value >= n:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from dfedsam.errors import OptionError
 from dfedsam.topologies.graph import AnyGraph, Graph, as_graph
 from dfedsam.topologies.graphs.generators import gnp, regular, uniform
-from dfedsam.topologies.graphs.helpers import below, even_neighbours, graph, of_edges, require_memory
+from dfedsam.topologies.graphs.helpers import below, checked_seed, even_neighbours, graph, of_edges, require_memory
 from dfedsam.validation import positive, share, whole_number
 
 DRAWS = 100  # draws before we say that the options make a connected graph too unlikely
@@ -231,7 +231,7 @@ class _Draw:
         Raises:
             OptionError: if no draw is connected.
         """
-        seed = whole_number("seed", seed, 0, "give 0 or more")
+        seed = checked_seed(seed)
         for attempt in range(self.draws):
             trial = int(np.random.SeedSequence([seed, attempt]).generate_state(1)[0]) if attempt else seed
             drawn = as_graph(draw(trial))

@@ -12,7 +12,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from dfedsam.topologies.graphs.helpers import W_BYTES, below, checked_peers, require_memory
+from dfedsam.topologies.graphs.helpers import W_BYTES, below, checked_peers, checked_seed, require_memory
 from dfedsam.topologies.matrices import circulant, from_pairs
 from dfedsam.topologies.schedule import Drawn, Periodic, generator
 from dfedsam.topologies.topology import Topology
@@ -141,12 +141,12 @@ def _even_blocks(peers: NDArray[np.int64], size: NDArray[np.int64]) -> NDArray[n
 
 
 def _checked(n: int, eta: float, seed: int) -> tuple[int, float, int]:
-    return checked_peers(n), share("eta", eta, _ETA), whole_number("seed", seed, 0)
+    return checked_peers(n), share("eta", eta, _ETA), checked_seed(seed)
 
 
 def _offsets(n: int, count: int | None, seed: int) -> NDArray[np.int64]:
     """Different offsets that join all peers, rising, shape (count,)."""
-    n, seed = checked_peers(n), whole_number("seed", seed, 0)
+    n, seed = checked_peers(n), checked_seed(seed)
     if count is None:
         count = (n - 1).bit_length()
     count = whole_number("offsets", count, 1, "the usual is log₂ of the peers")

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
+from dfedsam.topologies.graphs.helpers import checked_seed
 from dfedsam.topologies.make import Spec
 from dfedsam.topologies.schedule import common_period, of_pairs
 from dfedsam.topologies.schedules.unreliable import Links, Unreliable, reliable
 from dfedsam.topologies.topology import Topology
 from dfedsam.validation import as_probabilities, between, share, whole_number
 
-_SEED = "give 0 or more"
 _P = "the usual is 0.1"
 _PERIODS = "the usual is [1, 2, 4]"
 
@@ -38,7 +38,7 @@ def link_failures(n: int, topology: Spec = "ring", p: float = 0.1, seed: int = 0
         memory: probability that a link stays as it is, in [0, 1); otherwise it is drawn anew.
     """
     p, memory = share("p", p, _P, zero=True), between("memory", memory, 0, 1, open_high=True)
-    seed = whole_number("seed", seed, 0, _SEED)
+    seed = checked_seed(seed)
     inner = reliable(topology, n, seed)
     if memory and inner.period != 1:
         raise OptionError(
@@ -73,7 +73,7 @@ def peer_dropout(
     """
     p = share("p", (0.1 if absences is None else 0.0) if p is None else p, _P, zero=True)
     memory = between("memory", memory, 0, 1, open_high=True)
-    seed = whole_number("seed", seed, 0, _SEED)
+    seed = checked_seed(seed)
     inner = reliable(topology, n, seed)
     return PeerDropout(inner, p, None if absences is None else _absences(absences, inner.n), seed, memory)
 
@@ -101,7 +101,7 @@ def latency(
     """
     every = _classes(periods)
     fractions = as_probabilities("shares", shares, len(every), "class")
-    seed = whole_number("seed", seed, 0, _SEED)
+    seed = checked_seed(seed)
     return Latency(reliable(topology, n, seed), every, fractions, seed)
 
 

@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components
 
 from dfedsam.errors import OptionError
 from dfedsam.topologies.graph import Graph
-from dfedsam.topologies.graphs.helpers import checked_peers, in_networkx, of_edges
+from dfedsam.topologies.graphs.helpers import checked_peers, checked_seed, in_networkx, of_edges
 from dfedsam.topologies.schedule import Periodic, generator
 from dfedsam.topologies.topology import Topology
 from dfedsam.validation import at_least, one_of, whole_number
@@ -154,7 +154,7 @@ def d_cliques(
     clique_size = whole_number("clique_size", clique_size, 2, "the usual is the number of classes")
     one_of("between", between, ("all", "ring"))
     swaps = whole_number("swaps", swaps, 0, "the usual is 1000")
-    seed = whole_number("seed", seed, 0, "give 0 or more")
+    seed = checked_seed(seed)
     proportions = checked_proportions(n, class_proportions, "d_cliques")
     rng = generator(seed, "d_cliques")
     order = rng.permutation(n)

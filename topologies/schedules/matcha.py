@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
 from dfedsam.topologies.graph import Graph
+from dfedsam.topologies.graphs.helpers import checked_seed
 from dfedsam.topologies.make import Spec, static_graph
 from dfedsam.topologies.matrices import from_pairs, union
 from dfedsam.topologies.schedule import Drawn
 from dfedsam.topologies.schedules.edge_colouring import matchings_of
 from dfedsam.topologies.schedules.unreliable import Links
 from dfedsam.topologies.topology import Topology
-from dfedsam.validation import share, whole_number
+from dfedsam.validation import share
 
 Matching = Sequence[tuple[int, int]]
 
@@ -54,7 +55,7 @@ def matcha(
         seed: at least 0; also the graph's, where it is random.
     """
     budget = share("budget", budget, "the usual is 0.5")
-    seed = whole_number("seed", seed, 0, "give 0 or more")
+    seed = checked_seed(seed)
     graph = static_graph(topology, n, seed, "matcha")
     divided = matchings_of(graph.networkx) if matchings is None else _checked(matchings, graph)
     return Matcha(graph, divided, budget, seed)

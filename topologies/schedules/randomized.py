@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dfedsam.topologies.graph import adjacency_matrix
 from dfedsam.topologies.graphs.classic import complete
-from dfedsam.topologies.graphs.helpers import W_BYTES, below, checked_peers, require_memory
+from dfedsam.topologies.graphs.helpers import W_BYTES, below, checked_peers, checked_seed, require_memory
 from dfedsam.topologies.make import Spec, static_graph
 from dfedsam.topologies.matrices import diagonal, from_pairs
 from dfedsam.topologies.registry import find
@@ -24,7 +24,6 @@ from dfedsam.topologies.spectra.contraction import contraction_of
 from dfedsam.topologies.topology import Topology
 from dfedsam.validation import whole_number
 
-_SEED = "give 0 or more"
 _DEGREE = "the usual is log₂ of the peers, rounded down"
 
 
@@ -39,7 +38,7 @@ def random_matching(n: int, seed: int = 0) -> Topology:
         n: number of peers, at least 2.
         seed: at least 0.
     """
-    return RandomMatching(checked_peers(n), whole_number("seed", seed, 0, _SEED))
+    return RandomMatching(checked_peers(n), checked_seed(seed))
 
 
 def pairwise(n: int, topology: Spec = "complete", seed: int = 0) -> Topology:
@@ -53,7 +52,7 @@ def pairwise(n: int, topology: Spec = "complete", seed: int = 0) -> Topology:
         topology: the graph, undirected and the same in every round; its weights are not used.
         seed: at least 0; also the graph's, where it is random.
     """
-    seed = whole_number("seed", seed, 0, _SEED)
+    seed = checked_seed(seed)
     if _is_complete(topology):  # without n² edges
         return Pairwise(checked_peers(n), seed)
     graph = static_graph(topology, n, seed, "pairwise")
@@ -73,7 +72,7 @@ def random_neighbours(n: int, degree: int = 2, seed: int = 0) -> Topology:
     n, degree = checked_peers(n), whole_number("degree", degree, 1, "the usual is 2")
     below("degree", degree, n)
     require_memory(n, n * degree, W_BYTES)
-    return RandomNeighbours(n, degree, whole_number("seed", seed, 0, _SEED))
+    return RandomNeighbours(n, degree, checked_seed(seed))
 
 
 def el_oracle(n: int, degree: int | None = None, seed: int = 0) -> Topology:
@@ -153,17 +152,25 @@ class Pairwise(Drawn):
         return contraction_of(sp.csr_array(diagonal(np.ones(self.n)) - L / A.nnz))
 
 
-class RandomNeighbours(Drawn):
-    """Random neighbours in every round; made by `random_neighbours`."""
+class OfDegree(Drawn):
+    """Of which each peer draws `degree` others, or is drawn by as many."""
 
     def __init__(self, n: int, degree: int, seed: int) -> None:
         super().__init__(n, seed)
         self.degree = degree
 
+    def others(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        """For each peer different others, shape (n, degree)."""
+        drawn = draw_distinct(self.n - 1, self.n, self.degree, rng)
+        return drawn + (drawn >= np.arange(self.n)[:, None])  # all but oneself
+
+
+class RandomNeighbours(OfDegree):
+    """Random neighbours in every round; made by `random_neighbours`."""
+
     def draw(self, rng: np.random.Generator) -> sp.csr_array:
-        n, others = self.n, draw_distinct(self.n - 1, self.n, self.degree, rng)
-        drawn = others + (others >= np.arange(n)[:, None])  # all but oneself
-        i, j = np.repeat(np.arange(n), self.degree), drawn.ravel()
+        n = self.n
+        i, j = np.repeat(np.arange(n), self.degree), self.others(rng).ravel()
         i, j = np.divmod(np.unique(np.minimum(i, j) * n + np.maximum(i, j)), n)
         degrees = np.bincount(i, minlength=n) + np.bincount(j, minlength=n)
         return from_pairs(n, i, j, 1 / (1 + np.maximum(degrees[i], degrees[j])))
@@ -173,14 +180,10 @@ class RandomNeighbours(Drawn):
         return 0.0 if self.degree == self.n - 1 else None
 
 
-class EpidemicOracle(Drawn):
+class EpidemicOracle(OfDegree):
     """A random regular digraph in every round; made by `el_oracle`."""
 
     directed = True
-
-    def __init__(self, n: int, degree: int, seed: int) -> None:
-        super().__init__(n, seed)
-        self.degree = degree
 
     def draw(self, rng: np.random.Generator) -> sp.csr_array:
         n, order = self.n, rng.permutation(self.n)
@@ -193,19 +196,13 @@ class EpidemicOracle(Drawn):
         return (1 - self.degree / (self.n - 1)) / (self.degree + 1)
 
 
-class EpidemicLocal(Drawn):
+class EpidemicLocal(OfDegree):
     """Random recipients in every round; made by `el_local`."""
 
     directed, sums, unbiased_in_mean = True, "rows", True
 
-    def __init__(self, n: int, degree: int, seed: int) -> None:
-        super().__init__(n, seed)
-        self.degree = degree
-
     def draw(self, rng: np.random.Generator) -> sp.csr_array:
-        n, others = self.n, draw_distinct(self.n - 1, self.n, self.degree, rng)
-        recipients = others + (others >= np.arange(n)[:, None])  # all but oneself
-        return _from_arcs(n, recipients.ravel(), np.repeat(np.arange(n), self.degree))
+        return _from_arcs(self.n, self.others(rng).ravel(), np.repeat(np.arange(self.n), self.degree))
 
     def contraction(self) -> float:
         """(1 - (1 - s/(n - 1))ⁿ)/s - 1/(n - 1), of the squared distance to the mean before the round."""
@@ -247,4 +244,4 @@ def _checked(n: int, degree: int | None, seed: int) -> tuple[int, int, int]:
     degree = whole_number("degree", n.bit_length() - 1 if degree is None else degree, 1, _DEGREE)
     below("degree", degree, n)
     require_memory(n, n * degree, W_BYTES)
-    return n, degree, whole_number("seed", seed, 0, _SEED)
+    return n, degree, checked_seed(seed)

@@ -9,11 +9,12 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
-from dfedsam.topologies.graphs.helpers import checked_peers
-from dfedsam.topologies.make import Spec, called, make
+from dfedsam.topologies.graphs.helpers import checked_peers, checked_seed
+from dfedsam.topologies.make import Spec, make
 from dfedsam.topologies.schedule import generator
+from dfedsam.topologies.schedules.combined import keeps_mean
 from dfedsam.topologies.spectra.contraction import expected_contraction
-from dfedsam.topologies.topology import Topology, refuse_handover
+from dfedsam.topologies.topology import Topology
 from dfedsam.validation import whole_number
 
 
@@ -39,17 +40,12 @@ def teleportation(n: int, participants: int | None = None, topology: Spec = "rin
         >>> int(W.participants(0).sum()), W.weights(0).nnz - 100
         (4, 12)
     """
-    n, seed = checked_peers(n), whole_number("seed", seed, 0, "give 0 or more")
+    n, seed = checked_peers(n), checked_seed(seed)
     usual = math.isqrt(n - 1) + 1
     k = whole_number("participants", usual if participants is None else participants, 2, f"the usual is {usual}")
     if k > n:
         raise OptionError("participants", k, f"must be at most the number of peers ({n})", f"the usual is {usual}")
-    inner = make(topology, k, seed)
-    refuse_handover("topology", inner)
-    if inner.sums != "both":
-        rule = "must keep the mean: rows and columns of its W must sum to one"
-        raise OptionError("topology", called(topology), rule, "take a graph, such as ring")
-    return Teleportation(n, inner, seed)
+    return Teleportation(n, keeps_mean("topology", topology, make(topology, k, seed)), seed)
 
 
 class Teleportation(Topology):

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, ClassVar, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam import validation
-from dfedsam.blackbox.base import BlackBox
-from dfedsam.blackbox.inputs import TaskSpec
+from dfedsam.blackbox.base import BlackBox, TaskSpec
 from dfedsam.errors import OptionError
 from dfedsam.objectives.categorical import Candidates, Categorical, Form
 from dfedsam.objectives.prompt.parameters import PromptMap, PromptParameters
+from dfedsam.options import option
 from dfedsam.random import generator
+from dfedsam.validation import one_of, whole_number
 
 if TYPE_CHECKING:
     from dfedsam.blackbox.tokens import Vocabulary
@@ -47,12 +47,8 @@ class DiscretePrompt(PromptParameters):
     """
 
     candidates: str = _FREQUENT
-    count: int = 200
-    form: Form = "probabilities"
-
-    def __post_init__(self) -> None:
-        validation.whole_number("count", self.count, 2)
-        validation.one_of("form", self.form, get_args(Form))
+    count: int = option(200, whole_number, 2)
+    form: Form = option("probabilities", one_of, get_args(Form))
 
     soft: ClassVar[bool] = False
 

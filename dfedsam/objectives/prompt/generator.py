@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from dfedsam import validation
-from dfedsam.blackbox.base import BlackBox
-from dfedsam.blackbox.inputs import TaskSpec
+from dfedsam.blackbox.base import BlackBox, TaskSpec
 from dfedsam.errors import OptionError
 from dfedsam.objectives.prompt.parameters import PromptMap, RandomProjection
+from dfedsam.options import option
 from dfedsam.random import generator
+from dfedsam.validation import whole_number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,13 +37,9 @@ class PromptGenerator(RandomProjection):
         distribution: distribution of A's entries: "normal", "uniform" or "orthonormal".
     """
 
-    hidden: int = 8
+    hidden: int = option(8, whole_number, 1)
     dim: int = 32
     encoder: str = "sentence-transformers/all-MiniLM-L6-v2"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        validation.whole_number("hidden", self.hidden, 1)
 
     def build(self, black_box: BlackBox, task: TaskSpec, seed: int) -> PromptMap:
         """See PromptParameters.build. Loads the encoder, and encodes every text once."""

@@ -9,13 +9,13 @@ from typing import ClassVar, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam import validation
-from dfedsam.blackbox.base import BlackBox
-from dfedsam.blackbox.inputs import TaskSpec
+from dfedsam.blackbox.base import BlackBox, TaskSpec
 from dfedsam.errors import OptionError
 from dfedsam.objectives.categorical import Categorical
+from dfedsam.options import Options, option
 from dfedsam.random import generator
 from dfedsam.registry import public_name, snake_case
+from dfedsam.validation import one_of, positive, whole_number
 
 Distribution = Literal["normal", "uniform", "orthonormal"]
 
@@ -67,7 +67,7 @@ class PromptMap(ABC):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PromptParameters(ABC):
+class PromptParameters(Options, ABC):
     """The options of a PromptMap.
 
     Attributes:
@@ -135,16 +135,10 @@ class RandomProjection(PromptParameters):
             all directions of z move the prompt equally far; dim must then be at most tokens · width.
     """
 
-    dim: int = 500
-    scale: float = 1.0
-    sigma: float = 1.0
-    distribution: Distribution = "normal"
-
-    def __post_init__(self) -> None:
-        validation.whole_number("dim", self.dim, 1)
-        validation.positive("scale", self.scale)
-        validation.positive("sigma", self.sigma)
-        validation.one_of("distribution", self.distribution, get_args(Distribution))
+    dim: int = option(500, whole_number, 1)
+    scale: float = option(1.0, positive)
+    sigma: float = option(1.0, positive)
+    distribution: Distribution = option("normal", one_of, get_args(Distribution))
 
     def build(self, black_box: BlackBox, task: TaskSpec, seed: int) -> PromptMap:
         prompt, rng = black_box.prompt, generator(seed, "prompt projection")

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 from scipy.special import softmax
 
-from dfedsam.blackbox.base import BlackBox, cross_entropies, mean_over_examples, score_metrics
-from dfedsam.blackbox.inputs import Bill
+from dfedsam.blackbox.base import Bill, BlackBox, cross_entropies, mean_over_examples, score_metrics
 from dfedsam.errors import BudgetExceeded
 from dfedsam.objectives.base import ALL_ROWS, Problem, Rows
 from dfedsam.objectives.prompt.parameters import PromptMap

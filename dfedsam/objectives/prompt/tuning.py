@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from dfedsam import validation
 from dfedsam.blackbox import BlackBoxConfig, DualEncoderConfig
-from dfedsam.blackbox.inputs import TaskSpec
+from dfedsam.blackbox.base import TaskSpec
 from dfedsam.data import docstring_topics, files
 from dfedsam.data.examples import Examples, held_out, limited, perturbed
 from dfedsam.data.split import Dirichlet, Split
 from dfedsam.errors import OptionError
 from dfedsam.objectives.base import Objective
 from dfedsam.objectives.prompt.parameters import FullPrompt, PromptParameters
+from dfedsam.options import Options, option
 from dfedsam.peers import Peers
 from dfedsam.phases import report
 from dfedsam.random import generator
-from dfedsam.registry import make_named, public_name
+from dfedsam.registry import public_name
+from dfedsam.validation import between, one_of, positive, share_or_file, whole_number
 
 if TYPE_CHECKING:
     from dfedsam.objectives.prompt.problem import PromptProblem
@@ -31,7 +32,7 @@ WeighBy = Literal["peers", "examples"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class PromptTuning(Objective):
+class PromptTuning(Options, Objective):
     """A soft prompt for a frozen model that classifies texts by class words.
 
     The loss is the cross-entropy of the class scores, which the black box defines: by default a text's similarity to
@@ -84,8 +85,8 @@ class PromptTuning(Objective):
 
     data: str = DOCSTRING_TOPICS
     test: str = ""
-    test_share: float = 0.25
-    validation: float | str = 0.0
+    test_share: float = option(0.25, positive)
+    validation: float | str = option(0.0, share_or_file)
     text_column: str = "text"
     label_column: str = "label"
     encoding: str = "utf-8"
@@ -93,29 +94,21 @@ class PromptTuning(Objective):
     blackbox: BlackBoxConfig = DualEncoderConfig()
     model: str = "sentence-transformers/all-MiniLM-L6-v2"
     prompt: str = "a text about"
-    prompt_tokens: int = 0
+    prompt_tokens: int = option(0, whole_number, 0)
     parameters: PromptParameters = FullPrompt()
-    batch_size: int = 0
-    perturb: float = 0.0
+    batch_size: int = option(0, whole_number, 0)
+    perturb: float = option(0.0, between, 0, 1, "FedBPT takes 0.6 on SST-2", open_high=True)
     split: Split = Dirichlet()
-    min_examples: int = 8
-    weigh_by: WeighBy = "peers"
-    train_limit: int = 0
-    test_limit: int = 0
-    max_tokens: int = 128
+    min_examples: int = option(8, whole_number, 1)
+    weigh_by: WeighBy = option("peers", one_of, get_args(WeighBy))
+    train_limit: int = option(0, whole_number, 0)
+    test_limit: int = option(0, whole_number, 0)
+    max_tokens: int = option(128, whole_number, 1)
     cut_at_peers: bool = False
 
     def __post_init__(self) -> None:
-        make_named(self)
-        validation.positive("test_share", self.test_share)
-        validation.between("test_share", self.test_share, 0, 1, open_high=True)
-        validation.share_or_file("validation", self.validation)
-        validation.one_of("weigh_by", self.weigh_by, get_args(WeighBy))
-        validation.between("perturb", self.perturb, 0, 1, "FedBPT takes 0.6 on SST-2", open_high=True)
-        for name in ("max_tokens", "min_examples"):
-            validation.whole_number(name, getattr(self, name), 1)
-        for name in ("batch_size", "train_limit", "test_limit", "prompt_tokens"):
-            validation.whole_number(name, getattr(self, name), 0)
+        super().__post_init__()
+        between("test_share", self.test_share, 0, 1, open_high=True)
         if not self.prompt.strip():
             raise OptionError(
                 "prompt", "empty", "must have at least one word, whose embeddings are the initial soft prompt"

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 
 from dfedsam.blackbox import EndpointConfig
-from dfedsam.blackbox.inputs import TaskSpec
+from dfedsam.blackbox.base import TaskSpec
 from dfedsam.data.examples import Examples
 from dfedsam.errors import BudgetExceeded
 

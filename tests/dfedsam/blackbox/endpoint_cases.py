@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from dfedsam.blackbox import EndpointConfig
-from dfedsam.blackbox.inputs import TaskSpec
+from dfedsam.blackbox.base import TaskSpec
 from dfedsam.data.examples import Examples
 from tests.dfedsam.blackbox.completions_server import Server
 from tests.dfedsam.blackbox.language_models import TEXTS

@@ -10,8 +10,8 @@ import torch
 import transformers
 
 from dfedsam.blackbox import DualEncoderConfig
+from dfedsam.blackbox.base import TaskSpec
 from dfedsam.blackbox.dual_encoder import DualEncoder
-from dfedsam.blackbox.inputs import TaskSpec
 from dfedsam.data.examples import Examples
 
 CLASSES = ("bad film", "good")

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from dfedsam.blackbox import BlackBoxConfig, CausalLMConfig, MaskedLMConfig
+from dfedsam.blackbox.base import TaskSpec
 from dfedsam.blackbox.causal_lm import CausalLM
-from dfedsam.blackbox.inputs import TaskSpec
 from dfedsam.blackbox.language_model import LanguageModel
 from dfedsam.blackbox.templates import Template, tasks
 from dfedsam.data.examples import Examples

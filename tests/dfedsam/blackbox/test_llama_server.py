@@ -14,9 +14,9 @@ import pytest
 import torch
 
 from dfedsam.blackbox import CausalLMConfig, EndpointConfig
+from dfedsam.blackbox.base import TaskSpec
 from dfedsam.blackbox.causal_lm import CausalLM
 from dfedsam.blackbox.endpoint import Endpoint
-from dfedsam.blackbox.inputs import TaskSpec
 from dfedsam.blackbox.locate import SMOLLM2, locate
 from dfedsam.blackbox.model_parts import load_embeddings
 from dfedsam.data.examples import Examples

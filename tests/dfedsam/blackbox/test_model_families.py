@@ -10,7 +10,7 @@ import transformers
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from dfedsam.blackbox import BlackBoxConfig, CausalLMConfig, DualEncoderConfig, EndpointConfig, MaskedLMConfig
-from dfedsam.blackbox.inputs import TaskSpec
+from dfedsam.blackbox.base import TaskSpec
 from dfedsam.blackbox.language_model import LanguageModel
 from dfedsam.data.examples import Examples
 from tests.dfedsam.blackbox.completions_server import KEY, serve

@@ -9,7 +9,7 @@ import torch
 
 from dfedsam import DPSGD, PolicyGradient, RunError, simulate, topologies
 from dfedsam.blackbox import CausalLMConfig, EndpointConfig
-from dfedsam.blackbox.inputs import TaskSpec
+from dfedsam.blackbox.base import TaskSpec
 from dfedsam.data.examples import Examples
 from dfedsam.data.split import IID
 from dfedsam.objectives import DiscretePrompt, PromptTuning

@@ -20,8 +20,8 @@ from dfedsam import (
 )
 from dfedsam.algorithms.pairs import parameters
 from dfedsam.clock import AsynchronousTime, Clock, Constant, Daily, Exponential, PerQuery, TwoSpeeds, UniformLinks
+from dfedsam.clock.asynchronous import Meetings
 from dfedsam.clock.links import Edges
-from dfedsam.clock.meetings import Meetings
 from dfedsam.clock.wakings import Churn, Mailboxes, Queue
 from dfedsam.communication.single_process import SingleProcess
 from dfedsam.context import QueryCounter, RoundContext

@@ -68,6 +68,14 @@ def test_gradients_are_those_of_the_losses(objective):
     np.testing.assert_allclose(problem.gradients(x, batch), slopes, atol=1e-7)
 
 
+def test_flipped_labels_exchange_the_gradients_of_two_classes():
+    problem, batch, x = parts(LogisticRegression(features=3, classes=2, split=IID()), range(PEERS))
+    before = problem.gradients(x[:, 0], batch)
+    problem.flip_labels(np.arange(PEERS))
+    after = problem.gradients(np.roll(x[:, 0], 4, axis=1), batch)
+    np.testing.assert_allclose(np.roll(after, 4, axis=1), before, rtol=1e-12)
+
+
 @pytest.mark.parametrize("objective", OBJECTIVES[:1] + OBJECTIVES[2:], ids=repr)
 def test_a_conjugate_gradient_is_the_point_of_that_gradient(objective):
     problem, _, x = parts(objective, range(PEERS))

@@ -9,8 +9,14 @@ from scipy.integrate import quad
 from dfedsam import make
 from dfedsam.errors import OptionError
 from dfedsam.privacy import accounting
-from dfedsam.privacy.accounting import epsilon, epsilon_of_zcdp, noise_for
-from dfedsam.privacy.network import by_distance, correlated_leak, pairwise_losses
+from dfedsam.privacy.accounting import (
+    by_distance,
+    correlated_leak,
+    epsilon,
+    epsilon_of_zcdp,
+    noise_for,
+    pairwise_losses,
+)
 
 DELTA = 1e-5
 RELEASES = [  # rate, σ, releases, and ε by Rényi divergences and by privacy loss distributions

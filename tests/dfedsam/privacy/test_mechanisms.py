@@ -26,10 +26,9 @@ from dfedsam import (
 )
 from dfedsam.communication.single_process import SingleProcess
 from dfedsam.context import Oracle, QueryCounter
-from dfedsam.privacy.accounting import epsilon
+from dfedsam.privacy.accounting import epsilon, zero_sum_leak
 from dfedsam.privacy.base import clipped_sum
 from dfedsam.privacy.mechanisms import shared_noise, zero_sum_noise
-from dfedsam.privacy.network import zero_sum_leak
 from dfedsam.random import RandomStream
 
 SETTING = {"objective": LogisticRegression(features=4), "topology": "ring", "peers": 6, "seed": 1}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dfedsam.topologies import dense_late, final_merge, make, spectrum, verify
-from dfedsam.topologies.schedules.staged import messages
+from dfedsam.topologies.schedules.combined import messages
 
 LATTICE = {"class_path": "ring_lattice", "init_args": {"neighbours": 4}}
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dfedsam.blackbox import embedding_cache
+from dfedsam.blackbox import local
 
 IDS = [[3, 1], [2], [5, 6, 7], [2, 9], [8]]
 
@@ -23,34 +23,34 @@ class Embedder:
 @pytest.fixture(autouse=True)
 def _fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DFEDSAM_CACHE", str(tmp_path))
-    monkeypatch.setattr(embedding_cache, "CHUNK", 2)
+    monkeypatch.setattr(local, "CHUNK", 2)
 
 
 def test_vectors_come_in_the_texts_order_and_are_made_once() -> None:
     embed = Embedder()
     for _ in range(3):
-        vectors = embedding_cache.cached_vectors("model", IDS, embed)
+        vectors = local.cached_vectors("model", IDS, embed)
         assert vectors.tolist() == [[4, 2], [2, 1], [18, 3], [11, 2], [8, 1]]
     assert embed.asked == len(IDS)
 
 
 def test_another_model_has_its_own() -> None:
     embed = Embedder()
-    embedding_cache.cached_vectors("model", IDS, embed)
-    embedding_cache.cached_vectors("other model", IDS, embed)
+    local.cached_vectors("model", IDS, embed)
+    local.cached_vectors("other model", IDS, embed)
     assert embed.asked == 2 * len(IDS)
 
 
 def test_a_file_cut_short_is_made_again(tmp_path: Path) -> None:
     embed = Embedder()
-    expected = embedding_cache.cached_vectors("model", IDS, embed)
+    expected = local.cached_vectors("model", IDS, embed)
     for path in (tmp_path / "vectors").iterdir():
         path.write_bytes(path.read_bytes()[:-3])
-    assert np.array_equal(embedding_cache.cached_vectors("model", IDS, embed), expected)
+    assert np.array_equal(local.cached_vectors("model", IDS, embed), expected)
     assert embed.asked == 2 * len(IDS)
 
 
 def test_nothing_half_written_is_left(tmp_path: Path) -> None:
-    embedding_cache.cached_vectors("model", IDS, Embedder())
+    local.cached_vectors("model", IDS, Embedder())
     assert {path.suffix for path in (tmp_path / "vectors").iterdir()} == {".npy"}
     assert len(list((tmp_path / "vectors").iterdir())) == 3

@@ -1,4 +1,4 @@
-"""Directions of low rank, for vectors that are matrices: they save a device's memory, not queries."""
+"""Directions from a small set: of low rank, which saves a device's memory, or of a pool of seeds."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from numpy.typing import DTypeLike, NDArray
 
 from dfedsam.errors import OptionError
 from dfedsam.objectives.base import Problem
+from dfedsam.options import option
 from dfedsam.random import RandomStream
 from dfedsam.validation import whole_number
+from dfedsam.zeroth_order.base import MOST_QUERIES
 from dfedsam.zeroth_order.directions import Distribution, directions
 from dfedsam.zeroth_order.finite_differences import TwoPoint
 
@@ -36,14 +38,12 @@ class LOZO(TwoPoint):
     public_name = "lozo"
 
     distribution: Distribution = "gaussian"
-    columns: int = 1
-    rank: int = 2
-    keep: int = 50
+    columns: int = option(1, whole_number, 1)
+    rank: int = option(2, whole_number, 1)
+    keep: int = option(50, whole_number, 1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for option in ("columns", "rank", "keep"):
-            whole_number(option, getattr(self, option), 1)
         if self.distribution not in ("rademacher", "gaussian"):
             raise OptionError("distribution", self.distribution, "must be rademacher or gaussian")
 
@@ -95,3 +95,35 @@ class SubZero(LOZO):
         U, V = (np.linalg.qr(one)[0][:, None] for one in normal)
         Z = self._entries(stream, self.directions * self.rank, dtype).reshape(-1, self.directions, self.rank, self.rank)
         return np.matmul(np.matmul(U, Z), V.swapaxes(2, 3)).reshape(len(Z), self.directions, dim)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FedKSeed(TwoPoint):
+    """Central differences along directions that are drawn from the same K for all peers and rounds. Costs 2q queries.
+
+    Plain steps and gossip keep every model in x⁰ + the span of these K, so that K accumulated scalars and the seed
+    restore it, whatever its length: a newcomer loads them instead of the model. The estimate is unbiased over the
+    choice of the K; with K below d, what lies outside their span is out of reach. Source: Qin et al. (2024), "Federated
+    full-parameter tuning of billion-sized language models with communication cost under 18 kilobytes", with equal
+    chances for all seeds.
+
+    Args:
+        seeds: K, at least 1; the paper takes 1,024 to 4,096.
+    """
+
+    public_name = "fedkseed"
+
+    seeds: int = option(1024, whole_number, 1, most=MOST_QUERIES)
+
+    def own_directions(self, stream: RandomStream, dim: int, dtype: DTypeLike) -> NDArray:
+        chosen = stream.integers(np.full(len(stream.peers), self.seeds), self.directions)
+        known, places = np.unique(chosen, return_inverse=True)
+        return self.pool(stream.seed, known, dim, dtype)[places.reshape(chosen.shape)]
+
+    def pool(self, seed: int, numbers: NDArray[np.int64], dim: int, dtype: DTypeLike) -> NDArray:
+        """Some of the K directions, named by their rising numbers, shape (len(numbers), dim)."""
+        stream = RandomStream(seed, "pool of directions", 0, 0, numbers)
+        return directions(self.distribution, stream, 1, dim, dtype)[:, 0]
+
+    def excess_variance(self, dim: int) -> None:
+        return None
