@@ -11,7 +11,6 @@ import resource
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import astuple, dataclass, field, fields, replace
 from statistics import fmean
 
@@ -22,13 +21,14 @@ from dfedsam import simulation, state
 from dfedsam.blackbox.base import Bill
 from dfedsam.buffers import short_buffers
 from dfedsam.callbacks.base import Callback, Run
-from dfedsam.callbacks.evaluation import Evaluation
+from dfedsam.callbacks.evaluation import Evaluation, consensus_distance
 from dfedsam.callbacks.files import Checkpoints, Files
 from dfedsam.callbacks.rounds import AbsentPeers, Budget, Interrupt, Joins, Ledger, Timing, Watch
 from dfedsam.communication.base import Communicator
+from dfedsam.communication.collectives import Call, recorded
 from dfedsam.experiment import Experiment
 from dfedsam.objectives.base import Problem
-from dfedsam.phases import listening
+from dfedsam.phases import seconds_of
 from dfedsam.run_folder import RunFolder
 
 SECONDS = 4.0  # of rounds that are played to time them, after the first
@@ -79,6 +79,7 @@ class Speed:
         references: of the reference metrics.
         memory: peak memory of a rank, in bytes.
         rows: bytes of the state of all peers.
+        calls: the collective calls of an evaluation, with those of its round, and of a checkpoint.
     """
 
     start: float = 0.0
@@ -88,11 +89,11 @@ class Speed:
     references: float = 0.0
     memory: int = 0
     rows: int = 0
+    calls: dict[type[Callback], list[Call]] = field(default_factory=dict)
 
     def parts(self, experiment: Experiment) -> dict[str, float]:
         """Seconds of each part of a whole run."""
-        evaluated = sum(map(experiment.is_evaluated, range(1, experiment.rounds + 1)))
-        saved = sum(map(experiment.is_saved, range(1, experiment.rounds + 1)))
+        evaluated, saved = due(experiment).values()
         return {
             "start": self.start,
             "rounds": sum(self.rounds[:1]) + max(0, experiment.rounds - 1) * _usual(self.rounds),
@@ -100,6 +101,12 @@ class Speed:
             "checkpoints": self.checkpoints[0] + saved * _usual(self.checkpoints),
             "references": self.references,
         }
+
+
+def due(experiment: Experiment) -> dict[type[Callback], int]:
+    """How many evaluations and checkpoints there are after the start."""
+    due = {Evaluation: experiment.is_evaluated, Checkpoints: experiment.is_saved}
+    return {kind: sum(map(when, range(1, experiment.rounds + 1))) for kind, when in due.items()}
 
 
 def _usual(times: Sequence[float]) -> float:
@@ -136,13 +143,13 @@ def calibrate(experiment: Experiment, communicator: Communicator, seconds: float
         for callback in run.callbacks:
             callback.on_start(run)
         speed.start = time.perf_counter() - begin
-        _after(run, timed)
+        _after(run, timed, speed.calls)
         while not run.stopped and run.round < experiment.rounds:
             start, done = time.perf_counter(), [len(times) for times in timed.values()]
             for callback in run.callbacks:
                 callback.before_round(run)
             simulation.play_round(run)
-            _after(run, timed)
+            _after(run, timed, speed.calls)
             apart = sum(sum(times[before:]) for times, before in zip(timed.values(), done, strict=True))
             speed.rounds.append(time.perf_counter() - start - apart)
             if run.round == 1:
@@ -151,8 +158,11 @@ def calibrate(experiment: Experiment, communicator: Communicator, seconds: float
             start = time.perf_counter()
             evaluation.metrics_of(run)
             speed.evaluations.append(time.perf_counter() - start)
+    with recorded(communicator) as calls:
+        consensus_distance(run.x, communicator, run.recorded)  # before gossip
+    speed.calls[Evaluation] += calls
     if experiment.references and communicator.is_root:
-        speed.references = _reference_seconds(run.problem, seconds)
+        speed.references = seconds_of(run.problem.references, seconds)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     speed.memory = int(communicator.gather(np.full(len(communicator.block), peak)).max())
     rows = sum(array.nbytes for array in state.arrays(run.state).values()) / len(communicator.block)
@@ -160,34 +170,17 @@ def calibrate(experiment: Experiment, communicator: Communicator, seconds: float
     return speed, run.problem
 
 
-def _after(run: Run, timed: dict[Callback, list[float]]) -> None:
+def _after(run: Run, timed: dict[Callback, list[float]], calls: dict[type[Callback], list[Call]]) -> None:
     run.row = None
     for callback in run.callbacks:
         before = time.perf_counter()
-        callback.after_round(run)
+        with recorded(run.communicator) as made:
+            callback.after_round(run)
         if callback in timed:
             saved = run.stopped or run.over or run.experiment.is_saved(run.round)  # it also saves when time is up
             if saved if isinstance(callback, Checkpoints) else run.row:
                 timed[callback].append(time.perf_counter() - before)
-
-
-def _reference_seconds(problem: Problem, seconds: float) -> float:
-    """The time of the reference metrics, from as much of their progress as a few seconds allow."""
-    begin = time.perf_counter()
-    forecast = 0.0
-
-    def progress(_: str, done: int, total: int) -> None:
-        nonlocal forecast
-        passed = time.perf_counter() - begin
-        if done:
-            forecast = passed * total / done
-        if passed > seconds and done:
-            raise TimeoutError
-
-    with suppress(TimeoutError), listening(progress):
-        problem.references()
-        return time.perf_counter() - begin
-    return forecast
+                calls[type(callback)] = made
 
 
 @short_buffers()

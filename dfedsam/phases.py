@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -40,6 +41,24 @@ def progress(done: int, total: int) -> None:
 def _tell(what: str, done: int, total: int) -> None:
     for listener in _listeners:
         listener(what, done, total)
+
+
+def seconds_of(action: Callable[[], object], limit: float) -> float:
+    """The time of an action, from as much of its reported progress as a few seconds allow."""
+    begin, forecast = time.perf_counter(), 0.0
+
+    def estimate(_: str, done: int, total: int) -> None:
+        nonlocal forecast
+        passed = time.perf_counter() - begin
+        if done:
+            forecast = passed * total / done
+        if passed > limit and done:
+            raise TimeoutError
+
+    with suppress(TimeoutError), listening(estimate):
+        action()
+        return time.perf_counter() - begin
+    return forecast
 
 
 def track(what: str, parts: Sequence[T]) -> Iterable[T]:

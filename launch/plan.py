@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -155,8 +154,8 @@ def plan(argv: list[str]) -> int:
 
     Takes the options of `dfedsam run`. Queries and bytes are counted exactly, requests and tokens at most, as what is
     asked again costs nothing; no service is asked. Time and memory come from a few seconds of the run's first rounds on
-    this machine, with as many MPI ranks where it has the cores, else from the α–β model. Nothing is written. Of a
-    sweep's file, it sums over the runs of the study.
+    this machine, with as many MPI ranks where it has the cores, else from the α–β model, messages of evaluations and
+    checkpoints included. Nothing is written. Of a sweep's file, it sums over the runs of the study.
 
     Examples:
         dfedsam plan --config demo.yaml --ranks 2
@@ -235,23 +234,27 @@ def _on_ranks(
     """The parts and the memory of more ranks than this machine has cores, each with a core of its own.
 
     Computation is divided among them. The messages of a gossip step travel at once: it takes α + m/β at the rank that
-    sends or receives most. After a round ranks agree whether to go on, in ⌈log₂ ranks⌉ steps of α.
+    sends or receives most. Collective calls take ⌈log₂ ranks⌉ steps of α or more: ranks agree after a round whether to
+    go on, and evaluations and checkpoints have several.
     """
     import numpy as np
 
-    from dfedsam.communication.partition import Partition
+    from dfedsam.communication import collectives, partition
+    from dfedsam.forecast import due
 
     W = experiment.topology.weights(0).tocoo()
-    owner = Partition(experiment.topology.n, count).owner
+    owner = partition.Partition(experiment.topology.n, count).owner
     crossing = owner[W.row] != owner[W.col]
     receivers, peers = np.unique(np.stack([owner[W.row], W.col])[:, crossing], axis=1)  # a row goes to a rank once
     busiest = max(np.bincount(ranks, minlength=count).max() for ranks in (receivers, owner[peers]))
     edges = max(1, int((W.row != W.col).sum()))
     steps, width = counts.messages / edges, counts.bytes / max(1, counts.messages)
     seconds = steps * (prices.latency * (busiest > 0) + busiest * 8 * width / prices.bandwidth)
-    seconds += experiment.rounds * math.ceil(math.log2(count)) * prices.latency
-    slower = len(cores()) / count
-    divided = {name: parts[name] * slower for name in ("rounds", "evaluations")}
+    network = count, prices.latency, prices.bandwidth / 8
+    calls = [(experiment.rounds, [("agree", 0)])]
+    calls += [(1 + times, speed.calls[kind]) for kind, times in due(experiment).items()]
+    seconds += sum(times * collectives.seconds(made, *network) for times, made in calls)
+    divided = {name: parts[name] * len(cores()) / count for name in ("rounds", "evaluations")}
     rows = speed.rows * (1 - 1 / count)
     return parts | divided | {"messages": float(seconds)}, int(max(speed.memory - rows, speed.memory / count))
 

@@ -5,6 +5,7 @@ import math
 
 import pytest
 
+from dfedsam.communication import collectives
 from dfedsam.launch.plan import Plan, Prices
 from dfedsam.machine import cores
 
@@ -23,8 +24,15 @@ def test_more_ranks_than_cores_follow_the_alpha_beta_model(dfedsam):
     ranks, peers = len(cores()) + 2, 4 * (len(cores()) + 2)
     more = ("--ranks", str(ranks), "--latency", "2.0", "--bandwidth", "1e300", "--json")
     plan = json.loads(dfedsam("plan", *SMALL, "--peers", str(peers), *more).out)
-    steps = 1 + math.ceil(math.log2(ranks))  # a gossip step, and the agreement to go on
-    assert plan["parts"]["messages"] == pytest.approx(3 * steps * 2.0)
+    steps = math.ceil(math.log2(ranks))
+    round = 1 + steps  # a gossip step, and the agreement to go on
+    evaluation = 6 * steps + 3 * (ranks - 1 + steps) + 4 * 2 * steps  # gathers, totals, and objects after their lengths
+    checkpoint = 6 * 2 * steps
+    assert plan["parts"]["messages"] == pytest.approx((3 * round + 4 * evaluation + 2 * checkpoint) * 2.0)
+
+
+def test_collective_calls_receive_their_bytes_once_and_totals_twice():
+    assert collectives.seconds([("total", 80), ("gather", 40), ("agree", 0)], 4, 0.0, 10.0) == 20
 
 
 def test_a_study_is_the_sum_of_its_runs(dfedsam, tmp_path):
