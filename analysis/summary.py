@@ -82,8 +82,7 @@ def _targets(rows: pd.DataFrame, sign: int) -> pd.Series:
         start_there = (sign * done["first"] <= goal).mean()  # as the consensus distance, which starts at 0
         return np.nan if start_there > 1 - REACHED else sign * goal
 
-    keys = [rows[name] if name in rows else pd.Series("", rows.index) for name in FACET]
-    parts = [pd.Series(choose(part), part.index) for _, part in rows.groupby(keys, dropna=False)]
+    parts = [pd.Series(choose(part), part.index) for _, part in rows.groupby(list(FACET), dropna=False)]
     return pd.concat(parts).reindex(rows.index)
 
 
@@ -125,7 +124,7 @@ def best_rates(summary: pd.DataFrame) -> pd.DataFrame:
 
     The best rate depends on the graph, so that a fixed one misleads. If rates do not vary, all rows are kept.
     """
-    if "lr" not in summary or summary["lr"].nunique() < 2:
+    if summary["lr"].nunique() < 2:
         return summary
     mean = summary.groupby(["cell", "lr"])["steady"].transform("mean")
     mean = -mean if metrics.rises(str(summary["metric"].iloc[0])) else mean
@@ -145,7 +144,7 @@ def differences(summary: pd.DataFrame, column: str = "steady") -> pd.DataFrame:
         it has the best mean), and `is_clear` (whether it is also better than all others beyond the noise).
     """
     sign = -1 if column == "steady" and metrics.rises(str(summary["metric"].iloc[0])) else 1
-    keys = [name for name in ("data", "peers", "heterogeneity") if name in summary and summary[name].notna().any()]
+    keys = [name for name in ("data", "peers", "heterogeneity") if summary[name].notna().any()]
     parts = [part for _, part in summary.groupby(keys, dropna=False, sort=False)] if keys else [summary]
     rows = []
     for part in parts:

@@ -63,16 +63,13 @@ class Oracle:
     _releases: list[int] = field(default_factory=lambda: [0])
 
     def slopes(self, candidates: NDArray, ahead: slice, behind: slice, step: float) -> NDArray:
-        """Differences of losses over their distance, with the privacy mechanism's clipping and noise, if there is one.
+        """Differences of losses over their distance, (p, q), with the privacy mechanism's clipping and noise, if any.
 
         Args:
             candidates: shape (p, c, dim). Each counts as `problem.queries_per_loss` queries.
             ahead: which candidates' losses come first, q of them.
             behind: which are subtracted, q or 1.
             step: the distance between both.
-
-        Returns:
-            Shape (p, q).
         """
         if self.privacy is None:
             losses = self.losses(candidates)
@@ -144,13 +141,12 @@ class Oracle:
 
     def _require_finite(self, finite: np.bool_ | NDArray[np.bool_], what: str) -> None:
         if not finite.all():
-            failed = np.flatnonzero(~finite)
             raise RunError(
                 f"the {what} is not finite; a lower lr or sigma, or a larger mu where differences of losses overflow, "
                 "usually helps",
                 phase=f"local step {self.stream.step}",
                 round=self.stream.round,
-                peers=format_peers(np.asarray(self.stream.peers)[failed]),
+                peers=format_peers(np.asarray(self.stream.peers)[~finite]),
             )
 
 
@@ -196,9 +192,7 @@ class RoundContext:
     _phases: int = 0
 
     def chunks(self, queries: int, row_bytes: int) -> Iterator[tuple[slice, RoundContext]]:
-        """Yield (rows of x, their context) for chunks of the block whose candidates fit into the cache.
-
-        Absent peers belong to no chunk.
+        """Yield (rows of x, their context) for chunks of the block's participants whose candidates fit into the cache.
 
         Args:
             queries: candidates of a peer that are queried at once; 0 for an exact gradient, which also takes one row.
@@ -236,8 +230,7 @@ class RoundContext:
 
     def oracle(self, step: int) -> Oracle:
         """The oracle of local step `step` (0-based), in which each peer draws a minibatch of its own data."""
-        stream = changed(self.stream, step=self.first_step + step, purpose="minibatch")
-        private = self.privacy
+        stream, private = changed(self.stream, step=self.first_step + step, purpose="minibatch"), self.privacy
         if private is None or private.releases != "scalars":
             batch = self.problem.minibatch(stream, self.rows)
             return Oracle(self.problem, batch, self.rows, stream, self.counter, self.cosines)

@@ -96,7 +96,7 @@ def _proportions(path: str, form: Tree, objective: Objective, peers: int, seed: 
     try:
         _, counts = objective.class_counts(peers, seed)
     except ValueError as error:
-        rule = f"must know the classes of the peers' examples, but {str(error).partition(', so ')[0]}"
+        rule = f"must know the classes of the peers' examples, but {error}"
         hint = "choose an objective that has some, such as --objective logistic_regression"
         raise OptionError(path, form["class_path"], rule, hint) from error
     return np.asarray(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1), dtype=np.float64)

@@ -81,10 +81,8 @@ def _unraisable(
 def call(command: Callable[..., int], argv: list[str]) -> int:
     """Run a command with the options of a command line, typed by its signature.
 
-    Args:
-        command: a function whose docstring is its help. Its positional parameter receives words that belong to no
-            option; a parameter called "_dotted" receives the options with a dot.
-        argv: the command line.
+    The command's docstring is its help. Its positional parameter receives words that belong to no option; a parameter
+    called "_dotted" receives the options with a dot.
 
     Raises:
         OptionError: for an option that is unknown, missing, or has a value of the wrong type.

@@ -47,10 +47,7 @@ def command_help(
 ) -> str:
     """The page of a command: its docstring and options.
 
-    Args:
-        command: its function.
-        usage: what follows its name, before the options.
-        described: a function or class whose parameters are its options; None: the command itself.
+    `usage` follows its name, before the options, which are the parameters of `described` or of the command itself.
     """
     described = described or command
     (first, several), own, texts = positional(described), dict(signatures.options_of(described)), _texts(described)
@@ -122,12 +119,7 @@ def plugin_help(option: str, name: str | None) -> str:
 
 
 def plugin_list(kind: str, option: str) -> str:
-    """All plug-ins of a kind, by group: name and description; of functions also the options and their defaults.
-
-    Args:
-        kind: key of registry.KINDS.
-        option: the option that takes them.
-    """
+    """All plug-ins of a kind, which an option takes: names and descriptions, of functions also options and defaults."""
     lines = [f"--{option} NAME, where NAME is (in any case, with or without _ and -)"]
     for group, plugins in _groups(kind).items():
         lines += ["", group] if group else []

@@ -53,24 +53,16 @@ def summary(result: Result) -> str:
     widths = [max(len(row[i]) for row in table) for i in range(3)]
     lines = [f"{a:<{widths[0]}}  {b:>{widths[1]}}  {c:>{widths[2]}}".rstrip() for a, b, c in table]
     lines += _gossip(folder, last)
-    lines += [
-        f"{_words(name)}: {_cell('{:.1%}' if 'accuracy' in name else '{:.5g}', value)}"
-        for name, value in folder.read_references().items()
-    ]
+    for name, value in folder.read_references().items():
+        words = name.replace("zero_shot", "zero-shot").replace("first_order", "first-order").replace("_", " ")
+        lines.append(f"{words}: {_cell('{:.1%}' if 'accuracy' in name else '{:.5g}', value)}")
     if result.stopped == INTERRUPTED:
         lines.append(f"stopped as requested; continue with: dfedsam resume {out}")
     elif result.stopped is not None:
         lines.append(f"stopped by its budget: {result.stopped}")
         lines.append(f"to continue, raise the budget in {folder.config}, then run: dfedsam resume {out}")
-    width = max(map(len, _FILES))
-    lines += [
-        "",
-        *(
-            f"{out / name!s:<{len(str(out)) + 1 + width}}  {what}"
-            for name, what in _FILES.items()
-            if (out / name).exists()
-        ),
-    ]
+    width = len(str(out)) + 1 + max(map(len, _FILES))
+    lines += ["", *(f"{out / name!s:<{width}}  {what}" for name, what in _FILES.items() if (out / name).exists())]
     if not (out / "convergence.png").exists():
         lines.append(f"to draw the figure: dfedsam plot {out}")
     return "\n".join(["", *lines])
@@ -93,10 +85,6 @@ def _gossip(folder: RunFolder, last: Row) -> list[str]:
     if plain is not None:
         words.append(f"(plain: λ_Q = {plain:.3g})" if rate is None else f"(plain: {plain:.3g})")
     return [f"gossip: {mixing['name']}, Q = {mixing['steps']}: {' '.join(words)}"]
-
-
-def _words(name: str) -> str:
-    return name.replace("zero_shot", "zero-shot").replace("first_order", "first-order").replace("_", " ")
 
 
 def _cell(form: str | None, value: Any) -> str:

@@ -205,9 +205,9 @@ def _cell(metrics: dict[str, Any], key: str, form: str | None = None) -> str:
     value = metrics[key]
     if value is None:
         return "–"
-    text = (form or (WORDS | _MORE)[key][1]).format(
-        0.0 if isinstance(value, float) and abs(value) < 1e-12 else value
-    )  # rounding errors
+    if isinstance(value, float) and abs(value) < 1e-12:
+        value = 0.0  # rounding errors
+    text = (form or (WORDS | _MORE)[key][1]).format(value)
     if key == "contraction" and metrics["contraction_stderr"]:
         return f"{text} ± {metrics['contraction_stderr']:.1g}".replace("-", "−")
     text = text.removesuffix(".0") if key == "vectors_per_round" else text

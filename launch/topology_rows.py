@@ -49,7 +49,7 @@ def measure(
             which applies to those of several topologies that have it.
         steps: gossip steps Q a round.
         underlay: the physical network on which the time of a round is measured, if any.
-        message: size of a message on it, such as 45MB.
+        message: size of a message on it.
 
     Raises:
         OptionError: for an unknown name, or an option that none of the topologies has.
@@ -59,9 +59,10 @@ def measure(
         pairs = _on_underlay(pairs, names, underlay, message)
     chosen = list(_choose(names, pairs))
     found = [_row(one, steps, alone=len(chosen) == 1) for one in chosen]
-    if underlay is not None:
-        for row in found:
-            _add_time(row, underlay, message)
+    for row in found:
+        if underlay is not None and row.topology is not None:
+            row.metrics["cycle_time"], exact = cycle_time(row.topology, underlay, size(message))
+            row.metrics["approximate"] = [*row.metrics["approximate"], *([] if exact else ["cycle_time"])]
     if all(row.error for row in found):
         raise ValueError(f"{found[0].name}: {found[0].error}")
     return found
@@ -78,7 +79,7 @@ def _choose(names: Sequence[str], pairs: Sequence[Pair]) -> Iterator[list[Pair]]
         known = _known(name)
         for rule in rules if "weights" in known or len(names) == 1 else [None]:
             mine = [*own, *([("topology.weights", rule)] if rule else [])]
-            mine = [pair for pair in mine if len(names) == 1 or _head(pair) in known]
+            mine = [pair for pair in mine if len(names) == 1 or pair[0].split(".")[1] in known]
             taken.update(option for option, _ in mine)
             yield [*shared, ("topology", name), *mine]
     left = [option for option, _ in own if option not in taken]
@@ -117,12 +118,6 @@ def _on_underlay(pairs: Sequence[Pair], names: Sequence[str], underlay: str, mes
     return [*pairs, *((option, value) for option, value in usual.items() if option in taken - known)]
 
 
-def _add_time(row: Row, underlay: str, message: str) -> None:
-    if row.topology is not None:
-        row.metrics["cycle_time"], exact = cycle_time(row.topology, underlay, size(message))
-        row.metrics["approximate"] = [*row.metrics["approximate"], *([] if exact else ["cycle_time"])]
-
-
 def add_attackers(row: Row, count: int) -> None:
     """Add what is left of the topology where so many attackers harm most. Raises OptionError if they are too many."""
     import numpy as np
@@ -153,9 +148,8 @@ def label(form: Tree) -> str:
 
 
 def _with_options(name: str, form: Tree) -> str:
-    written = [
-        f"{key}={_written(key, value)}" for key, value in form.get("init_args", {}).items() if key not in _SHARED
-    ]
+    options = {key: value for key, value in form.get("init_args", {}).items() if key not in _SHARED}
+    written = [f"{key}={_written(key, value)}" for key, value in options.items()]
     return f"{name}({', '.join(written)})" if written else name
 
 
@@ -175,17 +169,8 @@ def _rules(values: Sequence[str | None]) -> list[str | None]:
     return [value] if value.lstrip().startswith("{") else [rule.strip() for rule in value.strip("[] ").split(",")]
 
 
-def _head(pair: Pair) -> str:
-    """The topology's option that a pair sets: "weights" for `topology.weights.share`."""
-    return pair[0].partition(".")[2].partition(".")[0]
-
-
 def size(text: str) -> float:
-    """Bytes in text such as 45MB.
-
-    Raises:
-        OptionError: if it is no size.
-    """
+    """Bytes in text such as 45MB. Raises OptionError if it is no size."""
     parts = re.fullmatch(r"(\d+(?:\.\d*)?(?:e\d+)?) ?(B|kB|MB|GB)?", text)
     if parts is None:
         raise OptionError("message", text, "must be a size, such as 45MB", "the units are B, kB, MB and GB")
@@ -193,12 +178,9 @@ def size(text: str) -> float:
 
 
 def cycle_time(topology: Topology, underlay: str, message: float) -> tuple[float, bool]:
-    """Seconds a round in the long run without computation, and whether that is exact.
+    """Seconds a round in the long run without computation, and whether that is exact; a message has so many bytes.
 
-    Args:
-        topology: peers at the first sites of the underlay.
-        underlay: its name, or a file.
-        message: bytes of a message.
+    Peers are at the first sites of the underlay, which is a name or a file.
     """
     import numpy as np
 

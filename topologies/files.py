@@ -34,11 +34,7 @@ _POINTS = (("pos",), ("Longitude", "Latitude"), ("longitude", "latitude"), ("lon
 
 @in_networkx
 def from_file(
-    n: int | None,
-    path: str | Path,
-    directed: bool | None = None,
-    form: Form | None = None,
-    largest: bool = False,
+    n: int | None, path: str | Path, directed: bool | None = None, form: Form | None = None, largest: bool = False
 ) -> Graph | Topology:
     """Read a graph, or a whole W, from a file.
 

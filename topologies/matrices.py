@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from dfedsam.topologies.graph import pattern, same_pattern
 
 TOLERANCE = 1e-12  # of sums of rows and columns, and of symmetry
 _BLOCK = 1 << 20  # entries that are compared at once
+_CACHED = 1 << 19  # columns whose part of x, in float32, fits in a core's cache
 
 
 def diagonal(values: NDArray[np.float64]) -> sp.csr_array:
@@ -160,3 +161,35 @@ def is_adjacency(matrix: sp.csr_array) -> bool:
     if binary and stochastic:
         raise ValueError("it can be an adjacency matrix, or W; set form to adjacency or weights")
     return binary
+
+
+def blocked_product(L: sp.csr_array) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    """x ↦ Lx, (n,) → (n,), for a large Laplacian (n, n) in float32 without empty rows, some columns after others.
+
+    Where neighbours are anywhere, fetching their values takes most of the time of a product: so their part of x should
+    stay in a core's cache.
+
+    What its rows sum to for rounding is taken off: so the small eigenvalues are as exact, relatively, as its entries.
+    """
+    n = len(L.indptr) - 1
+    excess = np.add.reduceat(L.data, L.indptr[:-1], dtype=np.float64)
+    cuts = [slice(start, min(n, start + _CACHED)) for start in range(0, n, _CACHED)]
+    parts = [_columns(L, columns) for columns in cuts]
+
+    def product(x: NDArray[np.float64]) -> NDArray[np.float64]:
+        short, y = x.astype(np.float32), np.zeros(n, np.float32)
+        for part, columns in zip(parts, cuts, strict=True):
+            y += part @ short[columns]
+        return y - excess * x
+
+    return product
+
+
+def _columns(L: sp.csr_array, columns: slice) -> sp.csr_array:
+    """Some columns of L, with less memory than slicing takes."""
+    there = (L.indices >= columns.start) & (L.indices < columns.stop)
+    counts = np.add.reduceat(there, L.indptr[:-1], dtype=np.int32)
+    ends = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    indices = L.indices[there]
+    indices -= columns.start
+    return sp.csr_array((L.data[there], indices, ends), shape=(len(ends) - 1, columns.stop - columns.start))

@@ -33,11 +33,9 @@ class Periodic(Topology):
         self.directed, self.sums = directed, sums
 
     def weights(self, t: int) -> sp.csr_array:
-        """W_t, the same object in every period."""
         return self._matrices[t % len(self._matrices)]
 
     def support(self) -> sp.csr_array:
-        """The union of the matrices' entries off the diagonal."""
         return union(self._matrices)
 
 

@@ -157,7 +157,6 @@ class Static(Topology):
         self.notes = tuple(self.arrays.facts.get("notes", ()))
 
     def weights(self, t: int) -> sp.csr_array:
-        """The one W, shape (n, n)."""
         return self._weights
 
     def graph(self, t: int) -> nx.Graph:

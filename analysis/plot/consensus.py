@@ -132,11 +132,8 @@ def gossip_steps(summary: pd.DataFrame) -> Figure:
 def _with_steps(summary: pd.DataFrame) -> pd.DataFrame:
     """The rows that `gossip_steps` draws, with `kind` (of gossip) and `bytes_round`."""
     chosen = summary[np.isfinite(numbers(summary, "steps")) & (numbers(summary, "consensus") > 0)].copy()
-    compressor = chosen["compressor"] if "compressor" in chosen else pd.Series(None, chosen.index)
-    chosen["kind"] = [
-        ", ".join(str(word) for word in words if pd.notna(word))
-        for words in zip(chosen["gossip"], compressor, strict=True)
-    ]
+    kinds = zip(chosen["gossip"], chosen["compressor"], strict=True)
+    chosen["kind"] = [", ".join(str(word) for word in kind if pd.notna(word)) for kind in kinds]
     chosen["bytes_round"] = chosen["bytes_end"] / chosen["round"]
     for column in ("peers", "heterogeneity"):
         if chosen[column].notna().any():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from textwrap import fill
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,9 @@ from dfedsam.analysis.read import metrics
 from dfedsam.analysis.read.metrics import numbers
 from dfedsam.analysis.read.runs import REFERENCE
 from dfedsam.errors import OptionError
+
+if TYPE_CHECKING:
+    from dfedsam.result import Result
 
 ROWS = ("loss", "error_local", "accuracy", "consensus_distance")  # rows of panels, for the metrics that a run has
 X = {  # name of a horizontal axis: column and title
@@ -35,17 +38,8 @@ SINGLE = {
 _DECADES = 2  # a loss that spans more is drawn on a logarithmic axis
 
 
-class HasMetrics(Protocol):
-    """The result of a run."""
-
-    @property
-    def metrics(self) -> pd.DataFrame:
-        """One row per evaluation."""
-        ...
-
-
 def convergence(
-    frame: pd.DataFrame | HasMetrics,
+    frame: pd.DataFrame | Result,
     x: Sequence[str] = ("rounds", "queries", "bytes"),
     y: Sequence[str] = (),
     *,

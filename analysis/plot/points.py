@@ -76,12 +76,12 @@ def draw_points(
 
     `topologies` are all of the study, in the order of `order`; `summary` gives the range of sizes and gossip steps.
     """
-    fewest = summary["steps"].min() if "steps" in summary else None
+    fewest = summary["steps"].min()
     for cell in cells.to_dict("records"):
         if not np.isfinite(cell[x]) or not np.isfinite(cell[y]):
             continue
         style = point_style(cell["topology"], topologies)
-        hollow = fewest is not None and pd.notna(cell["steps"]) and cell["steps"] > fewest
+        hollow = pd.notna(cell["steps"]) and cell["steps"] > fewest
         ax.plot(
             cell[x], cell[y], marker=style["marker"], markersize=marker_size(cell["peers"], summary), zorder=3,
             markerfacecolor="white" if hollow else style["color"], markeredgecolor=style["color"], linestyle="",
@@ -107,7 +107,7 @@ def keys(summary: pd.DataFrame, topologies: Sequence[str], more: Iterable[Line2D
     if len(sizes) > 1:
         ends = (sizes[0], sizes[-1])
         handles += [Line2D([], [], markersize=marker_size(n, summary), label=f"{n:g} peers", **grey) for n in ends]
-    steps = sorted(summary["steps"].dropna().unique()) if "steps" in summary else []
+    steps = sorted(summary["steps"].dropna().unique())
     if len(steps) > 1:
         rest = f"Q = {steps[1]:g}" if len(steps) == 2 else f"Q from {steps[1]:g} to {steps[-1]:g}"
         handles.append(Line2D([], [], markersize=scaled(4.5), label=f"Q = {steps[0]:g}", **grey))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -34,19 +33,12 @@ def plot_runs(
 ) -> Path:
     """Draw runs into one figure; returns the file written.
 
-    Args:
-        folders: runs, studies or folders of runs, finished or not; seeds of the same settings become one curve.
-        out: file to write (.pdf, .png, .svg). By default convergence.pdf, in the folder if there is a single one, else
-            in the current one.
-        x: what to draw against: "rounds", "queries", "bytes" (per peer), "time" (of messages) or "seconds"
-            (of the runs' clocks); or a single setting with numbers, such as "adversary.peers", against which the last
-            values are drawn, with a panel for each topology.
-        y: metrics to draw, a row of panels each; empty: those of ROWS that were recorded.
-        color: a setting, such as "topology" or "gossip.steps": curves with the same value share a colour.
-        columns: a setting: one column of panels per value; `x` must be a single word then.
-        size: "column" or "page" of a paper, or (width, height) in inches.
-        style: "paper", or "slides" with larger letters.
-        log: whether vertical axes are logarithmic; None decides by the data.
+    The options x, y, color, columns, size and log are those of `convergence`, but color and columns are settings, such
+    as "topology" or "gossip.steps", and x may be a single setting with numbers, such as "adversary.peers": against it
+    the last values are drawn, with a panel for each topology. The style is "paper", or "slides" with larger letters.
+
+    `folders` are runs, studies or folders of runs, finished or not; seeds of the same settings become one curve. `out`
+    is a .pdf, .png or .svg, by default convergence.pdf, in the folder if there is one alone, else in the current one.
 
     Raises:
         ValueError: if a folder is not a run, none has an evaluation yet, or an option is wrong.
@@ -64,9 +56,11 @@ def plot_runs(
             raise OptionError("x", "seconds", "needs runs with simulated time", "run them with --clock simulated")
         if "time" in x:
             frame = with_time(frame)
-        frame, chosen = _with_settings(frame, study, color=color, columns=columns)
+        frame = _with_settings(frame, study, color=color, columns=columns)
         names, title = curve_names(study, frame)
-        figure = convergence(frame, x, y, **chosen, size=size, log=log, names=names, title=title)
+        figure = convergence(
+            frame, x, y, color=color, columns=columns, size=size, log=log, names=names, title=title
+        )  # fmt: skip
         return save(figure, out, formats=(".pdf",))[0]
 
 
@@ -94,18 +88,14 @@ def curve_names(study: Study, frame: pd.DataFrame) -> tuple[dict[str, str], str]
     return dict(zip(shown, names, strict=True)), common
 
 
-def _with_settings(frame: pd.DataFrame, study: Study, **chosen: str | None) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """The evaluations with a column for each chosen setting, and the columns' names by option."""
-    found: dict[str, Any] = {}
+def _with_settings(frame: pd.DataFrame, study: Study, **chosen: str | None) -> pd.DataFrame:
+    """The evaluations with a column for each setting that an option chooses."""
     for option, name in chosen.items():
-        if name is None or name in frame:
-            found[option] = name
-            continue
-        match = _setting(study, option, name)
-        values = {run: labels.value_text(table.get(match)) for run, table in study.settings.items()}
-        frame = frame.assign(**{name: frame["run"].map(values)})
-        found[option] = name
-    return frame, found
+        if name is not None and name not in frame:
+            key = _setting(study, option, name)
+            values = {run: labels.value_text(table.get(key)) for run, table in study.settings.items()}
+            frame = frame.assign(**{name: frame["run"].map(values)})
+    return frame
 
 
 def _setting(study: Study, option: str, name: str) -> str:

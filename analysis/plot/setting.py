@@ -51,15 +51,10 @@ def setting_curves(
     study: Study, x: str, y: Sequence[str] = (),
     *, columns: str = "topology", size: style.Size | None = None, log: bool = False,
 ) -> Figure:  # fmt: skip
-    """Draw the last values of metrics against a setting: a line for each combination of the other settings.
+    """Draw the last values of metrics against a setting x with numbers: a line for each combination of the others.
 
-    Args:
-        study: the runs.
-        x: the setting, such as "adversary.peers", whose values are numbers.
-        y: metrics, a row of panels each; empty: the one that compares runs.
-        columns: the setting that gives each of its values a panel.
-        size: "column" or "page" of a paper, or (width, height) in inches.
-        log: whether vertical axes are logarithmic.
+    Each of the metrics y gets a row of panels (empty: the one that compares runs), and each value of the setting
+    `columns` a column; size and log are as for `convergence`.
 
     Raises:
         ValueError: if no run has the setting and the metric.

@@ -103,7 +103,7 @@ def _draw_real(ax: Axes, values: NDArray[np.float64] | None, figures: Mapping[st
     low = min(figures["lambda_min"], -modulus, 0)
     ax.set_ylim(low - 0.24 * (1 - low), 1 + 0.06 * (1 - low))  # room for the legend below
     ax.legend(loc="lower left", ncols=2, handlelength=1, columnspacing=1.2, borderaxespad=0.1)
-    ticks = MaxNLocator(integer=True).tick_values(1, n)
+    ticks = np.asarray(MaxNLocator(integer=True).tick_values(1, n))
     ax.set_xticks([1, *ticks[(ticks > 1) & (ticks <= n)]])  # there is no rank 0
     ax.set_xlabel("rank")
     ax.set_ylabel(what)

@@ -86,7 +86,7 @@ class Study:
 def read_runs(folders: Iterable[Path | str] | Path | str) -> pd.DataFrame:
     """The metrics of runs, finished or not, one row per evaluation: `Study.evaluations`, perhaps empty.
 
-    Args and errors are those of a strict `read_study`.
+    It takes and raises what a strict `read_study` does.
     """
     return read_study(folders, strict=True).evaluations
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -21,8 +20,7 @@ _PICKED = ("loss", "accuracy", "accuracy_worst", "error_local", "consensus_dista
 
 def counts(runs: pd.DataFrame) -> list[tuple[str, int]]:
     """The number of runs in each state; states without runs are omitted."""
-    found = Counter(runs["state"])
-    return [(state, found[state]) for state in _STATES if found[state]]
+    return [(state, count) for state in _STATES if (count := int((runs["state"] == state).sum()))]
 
 
 def rows(study: Study, summary: pd.DataFrame) -> list[dict[str, Any]]:

@@ -142,19 +142,16 @@ def _convergence(study: Study) -> Iterator[Item]:
     frame = with_time(study.evaluations)
     clocks = np.isfinite(metrics.numbers(frame, "time"))
     timed = clocks.any()
-    seconds = (
-        "the time that messages would take, sent one after another at "
-        f"{LATENCY * 1e3:g} ms and {BANDWIDTH * 8e-6:g} Mbit/s each"
-    )
-    if timed:
-        seconds = "simulated seconds" + ("" if clocks.all() else " of the runs with a clock")
+    seconds = "simulated seconds" + ("" if clocks.all() else " of the runs with a clock")
+    if not timed:
+        rate = f"{LATENCY * 1e3:g} ms and {BANDWIDTH * 8e-6:g} Mbit/s each"
+        seconds = f"the time that messages would take, sent one after another at {rate}"
     axes = ("rounds", "queries", "bytes", "seconds" if timed else "time")
     if frame["peers"].nunique() > _MOST_SIZES and frame["label"].nunique() > _MOST_CURVES:
         frame = frame[frame["peers"] == frame["peers"].max()]
-    groups = _groups(frame)
+    groups, order = _groups(frame), points.order(study.evaluations)
     for number, part in enumerate(groups[:_MOST_FIGURES], start=1):
-        ranks = {name: i for i, name in enumerate(points.order(study.evaluations))}
-        part = part.sort_values("topology", key=lambda names, ranks=ranks: names.map(ranks), kind="stable")
+        part = part.sort_values("topology", key=lambda names: names.map(order.index), kind="stable")
         kept = part[part["label"].isin(list(dict.fromkeys(part["label"]))[:_MOST_CURVES])]
         names, title = curve_names(study, kept)
         left = part["label"].nunique() - kept["label"].nunique()

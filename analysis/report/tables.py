@@ -47,12 +47,10 @@ def study_table(summary: pd.DataFrame) -> pd.DataFrame:
     and, after "±", its standard deviation over seeds; seeds. Biased topologies have no gap.
     """
     cells = aggregate(best_rates(summary), ("steady", *COSTS), log=False)
-    rank = {name: i for i, name in enumerate(order(summary))}
+    cells["rank"] = cells["topology"].map(order(summary).index)
     varying = [name for name in NAMES if name in cells and (cells[name].nunique() > 1 or name == "topology")]
-    cells = cells.sort_values(
-        [name for name in ("data", "heterogeneity", "peers", "steps") if name in varying] + ["topology"],
-        key=lambda column: column.map(rank) if column.name == "topology" else column, kind="stable",
-    )  # fmt: skip
+    first = [name for name in ("data", "heterogeneity", "peers", "steps") if name in varying]
+    cells = cells.sort_values([*first, "rank"], kind="stable")
     names = {name: NAMES[name] for name in varying}
     if "heterogeneity" in names:
         names["heterogeneity"] = str(next(iter(cells["heterogeneity_of"].dropna()), "heterogeneity"))
@@ -68,11 +66,10 @@ def shown(table: pd.DataFrame, metric: str) -> pd.DataFrame:
     for column in table:
         if column in ("±", "target"):
             continue
-        values = table[column]
         if column == metric:
-            text[column] = _with_spread(metric, values, table["±"])
+            text[column] = _with_spread(metric, table[column], table["±"])
         else:
-            text[column] = [_cell(str(column), value) for value in values]
+            text[column] = [_cell(str(column), value) for value in table[column]]
     return text.rename(columns={metric: metrics.title(metric, line=True)})
 
 
@@ -109,8 +106,8 @@ def pivot(summary: pd.DataFrame) -> pd.DataFrame | None:
     across = [name for name in ("heterogeneity", "steps") if name in varying]
     if not across:
         return None
-    rank = {name: i for i, name in enumerate(order(summary))}
-    cells = cells.sort_values("topology", key=lambda names: names.map(rank), kind="stable")
+    cells["rank"] = cells["topology"].map(order(summary).index)
+    cells = cells.sort_values("rank", kind="stable")
     cells["shown"] = _with_spread(metric, cells["steady"], cells["steady_sd"])
     down = ["topology", *(name for name in varying if name not in (*across, "topology"))]
     cells[down] = cells[down].fillna("–")
@@ -119,9 +116,9 @@ def pivot(summary: pd.DataFrame) -> pd.DataFrame | None:
         titles["heterogeneity"] = str(next(iter(cells["heterogeneity_of"].dropna()), "heterogeneity"))
     table = cells.pivot_table(index=down, columns=across, values="shown", aggfunc="first", sort=False)
     table = table.sort_index(axis="columns").fillna("–")
+    keys = table.columns if len(across) > 1 else [(value,) for value in table.columns]
     table.columns = [
-        ", ".join(f"{titles[name]} = {value:g}" for name, value in zip(across, _tuple(key), strict=True))
-        for key in table.columns
+        ", ".join(f"{titles[name]} = {value:g}" for name, value in zip(across, key, strict=True)) for key in keys
     ]
     return table.reset_index().rename(columns=titles)
 
@@ -197,10 +194,6 @@ def write_csv(table: pd.DataFrame, path: Path) -> None:
         return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
     table.map(mark).to_csv(path, index=False)
-
-
-def _tuple(key: Any) -> tuple:
-    return key if isinstance(key, tuple) else (key,)
 
 
 def _with_spread(metric: str, means: pd.Series, deviations: pd.Series) -> list[str]:

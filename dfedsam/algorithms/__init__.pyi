@@ -29,12 +29,6 @@ from .dfedsam import (
 from .dual_methods import ADMM as ADMM, DLM as DLM, LTADMM as LTADMM, SSDA as SSDA, DiNNO as DiNNO
 from .fedbbpt import FedBBPT as FedBBPT
 from .gradient_method import GradientMethod as GradientMethod
-from .gradient_tracking import (
-    GTHSGD as GTHSGD,
-    AugDGM as AugDGM,
-    GradientTracking as GradientTracking,
-    MomentumTracking as MomentumTracking,
-)
 from .lead import Lead as Lead
 from .local_variants import (
     DFedADMM as DFedADMM,
@@ -44,6 +38,14 @@ from .local_variants import (
     NoLoCo as NoLoCo,
     OledFL as OledFL,
 )
-from .momentum import DecentLaM as DecentLaM, DFedAdam as DFedAdam, QGDSGDm as QGDSGDm
+from .momentum import (
+    GTHSGD as GTHSGD,
+    AugDGM as AugDGM,
+    DecentLaM as DecentLaM,
+    DFedAdam as DFedAdam,
+    GradientTracking as GradientTracking,
+    MomentumTracking as MomentumTracking,
+    QGDSGDm as QGDSGDm,
+)
 from .pairs import ADPSGD as ADPSGD, A2CiD2 as A2CiD2
 from .text_evolution import TextEvolution as TextEvolution

@@ -53,7 +53,6 @@ class CMASearch(Algorithm):
         return 2 * dim * dim if self.covariance == "full" else super().state_size(dim)
 
     def metrics(self, state: SearchState) -> dict[str, float]:
-        """σ, if the peers share one search."""
         return {"sigma": float(state.search.sigma[0])} if self.needs_all_peers else super().metrics(state)
 
     def parameters(self, dim: int, population: int) -> cma.CMAParameters:

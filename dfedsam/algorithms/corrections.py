@@ -75,7 +75,6 @@ class ExactDiffusion(Algorithm):
         return 0.5 if smallest is None or smallest <= _LIMIT else 1.0
 
     def note(self, topology: Topology) -> str | None:
-        """Whether W is made lazy, and why."""
         W, note = topology.weights(0), super().note(topology)
         if self.laziness(W) == 1:
             return note

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.data.examples import Examples
+from dfedsam.data.split import Examples
 
 if TYPE_CHECKING:
     from dfedsam.blackbox.tokens import Vocabulary

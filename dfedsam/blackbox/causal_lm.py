@@ -37,9 +37,8 @@ class CausalLM(LanguageModel):
     Args:
         task: the classification task.
         template: the template around the text.
-        cache_bytes: memory for keys and values; those of further examples are recomputed at every call. Half of it is
-            reserved for training examples, which are queried, the rest is for evaluation.
-        **loading: type, device and attention, as for `load`.
+        cache_bytes: memory for keys and values, half of it for the training examples, which are queried.
+        **loading: as for `load`.
     """
 
     def __init__(self, task: TaskSpec, *, template: Template, cache_bytes: float, **loading: Any) -> None:

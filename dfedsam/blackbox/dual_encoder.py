@@ -24,13 +24,7 @@ from dfedsam.errors import OptionError
 
 
 class DualEncoder(LocalModel):
-    """A sentence encoder with the texts and the class words loaded.
-
-    Args:
-        task: the classification task.
-        mode: where the prompt goes: before the class words, or before the texts.
-        scale: factor of the cosines.
-        **loading: type, device and attention, as for `load`.
+    """A sentence encoder with texts and class words loaded; its options are those of `DualEncoderConfig` and `load`.
 
     Raises:
         OptionError: if the model cannot be loaded, a word or the prompt has no tokens, or the prompt leaves no room.

@@ -13,14 +13,7 @@ from dfedsam.errors import OptionError, RunError
 
 
 class Function(BlackBox):
-    """Calls `function(prompts, examples)`, once for each peer.
-
-    Args:
-        task: the classification task.
-        function: takes prompts (q, tokens, width) and a list of b dicts with "text" (and "text2" for pairs), "label"
-            (the class's number) and "word" (its class word); returns losses (q,), or class scores (q, b, classes).
-        path: the function's import path, for messages.
-        width: length of the prompt's rows.
+    """Calls the function of a `FunctionConfig`, once for each peer; `path` is its import path, for messages.
 
     Raises:
         OptionError: if it fails, or returns a wrong shape, for the initial prompt and one example.
@@ -62,7 +55,6 @@ class Function(BlackBox):
         return np.stack(self._answers(prompts, examples))
 
     def metrics(self, prompts: NDArray, examples: NDArray, labels: NDArray) -> dict[str, NDArray]:
-        """Losses (k,), and accuracies if the function returns scores."""
         answer = self._ask(prompts, examples)
         return score_metrics(answer, labels) if answer.ndim == 3 else {"loss": answer}
 

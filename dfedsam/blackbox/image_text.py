@@ -27,14 +27,9 @@ from dfedsam.errors import OptionError
 
 
 class ImageText(LocalModel):
-    """CLIP or SigLIP with the images and the class words loaded.
+    """CLIP or SigLIP with the images and the class words loaded; options are those of `ImageTextConfig` and `load`.
 
     SigLIP reads words padded to its full length and has no projections; its bias is the same for all classes.
-
-    Args:
-        task: the classification task; its examples have images.
-        frame: width of the frame of pixels; 0: the prompt goes before the class words.
-        **loading: type, device and attention, as for `load`.
 
     Raises:
         OptionError: if the model cannot be loaded, an image cannot be read, a word or the prompt has no tokens or

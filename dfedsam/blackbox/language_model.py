@@ -34,7 +34,7 @@ class LanguageModel(LocalModel):
         task: the classification task.
         template: the template around the text; the prompt's embeddings replace {prompt}.
         kind: the auto class of transformers that loads the model.
-        **loading: type, device and attention, as for `load`.
+        **loading: as for `load`.
 
     Raises:
         OptionError: if the model cannot be loaded, the label words do not suit it, or the prompt leaves no room.
@@ -169,12 +169,7 @@ class LanguageModel(LocalModel):
 
 
 class MaskedLM(LanguageModel):
-    """A masked language model, queried for the token at the template's mask; the prompt is that of BBT.
-
-    Label words are tokenised at the position of the mask: after a blank they are RoBERTa's tokens that begin with one.
-
-    Source: Sun et al. (2022), "Black-box tuning for language-model-as-a-service" (BBT), section 3.
-    """
+    """A masked language model, queried for the token at the template's mask, where its label words are tokenised."""
 
     def __init__(self, task: TaskSpec, *, template: Template, **loading: Any) -> None:
         super().__init__(task, template=template, kind=MASKED_LM, **loading)

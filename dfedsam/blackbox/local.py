@@ -78,7 +78,6 @@ class LocalModel(BlackBox):
         return losses.detach().to("cpu", self._out).numpy(), gradient.to("cpu", self._out).numpy()
 
     def preflight(self, prompt: NDArray) -> None:
-        """Score it on the longest text."""
         sizes = [len(text) for text in self.task.examples.texts]
         self.scores(prompt[None, None], np.array([[np.argmax(sizes)]]), count=False)
 

@@ -62,7 +62,6 @@ class Evaluation(Callback):
         self._before: float | None = None
 
     def before_round(self, run: Run) -> None:
-        """Observe x before gossip and the estimates in a round that will be evaluated."""
         experiment = run.experiment
         due = experiment.is_evaluated(run.round + 1)
         self._before = None
@@ -100,10 +99,7 @@ class Evaluation(Callback):
     def metrics_of(self, run: Run) -> Row:
         """All metrics; the same on every rank."""
         communicator, n, x = run.communicator, run.communicator.peers, run.x
-        row: Row = {
-            "queries": float(communicator.gather(run.counter.queries).mean()),
-            "bytes": communicator.bytes / n,
-        }
+        row: Row = {"queries": float(communicator.gather(run.counter.queries).mean()), "bytes": communicator.bytes / n}
         mean = mean_model(x, communicator, run.recorded)
         metrics = _evaluate(run, mean[None], root=True)
         row |= communicator.broadcast({name: float(value[0]) for name, value in metrics.items()})

@@ -162,7 +162,6 @@ class Files(Callback):
             on_root(run.communicator, lambda row=run.row: self.folder.append(row))
 
     def on_end(self, run: Run) -> None:
-        """Write the mean model, and the references if the run is complete."""
         mean = mean_model(run.x, run.communicator, run.recorded)
 
         def write() -> None:

@@ -56,11 +56,9 @@ class Budget(Callback):
         self._x: NDArray | None = None
 
     def before_round(self, run: Run) -> None:
-        """Copy x, if there is a budget."""
         self._x = run.x.copy() if run.problem.has_budget or run.experiment.algorithm.has_budget else None
 
     def after_round(self, run: Run) -> None:
-        """Agree over the ranks whether the budget is exhausted."""
         if self._x is None:
             return
         message = run.communicator.first(run.problem.budget_exhausted)
@@ -81,7 +79,6 @@ class Interrupt(Callback):
         self._requested = requested
 
     def after_round(self, run: Run) -> None:
-        """Agree over the ranks whether to stop."""
         if run.stopped is None and run.communicator.agree(self._requested()):
             run.stop(INTERRUPTED)
 
@@ -100,7 +97,6 @@ class Watch(Callback):
         self._said: set[str] = set()
 
     def on_start(self, run: Run) -> None:
-        """Watch no consensus distance where whole rows are sent."""
         gossip = run.experiment.algorithm.gossip_of_x()
         if gossip is None or gossip.is_exact:
             self._due = math.inf
@@ -214,13 +210,11 @@ class Timing(Callback):
         self._keep(run)
 
     def before_round(self, run: Run) -> None:
-        """Record the round's gossip steps."""
         if run.clock is not None:
             run.communicator.exchanges = []
             self._queries, self._present = run.counter.queries.copy(), run.present
 
     def after_round(self, run: Run) -> None:
-        """Let the time of the round's computation and gossip pass."""
         if run.clock is None or self._queries is None:
             return
         communicator, before = run.communicator, run.round - 1

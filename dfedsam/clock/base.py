@@ -143,7 +143,6 @@ class Clock(TimeModel):
             raise OptionError("wait", self.wait, rule, "choose another compute profile, or neighbourhood")
 
     def check(self, topology: Topology, *, asynchronous: bool) -> None:
-        """Raise OptionError unless the profiles and the waiting rule fit the network and the algorithm."""
         with options_within("clock"):
             self._check_rule(topology, asynchronous)
             with options_within("compute"):

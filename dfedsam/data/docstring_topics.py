@@ -20,14 +20,9 @@ from pathlib import Path
 import numpy as np
 
 from dfedsam import whole_files
-from dfedsam.data.examples import Examples
+from dfedsam.data.split import Examples
 
-TOPICS = {
-    "scipy": "numerical computing",
-    "torch": "deep learning",
-    "networkx": "graphs",
-    "matplotlib": "plotting",
-}
+TOPICS = {"scipy": "numerical computing", "torch": "deep learning", "networkx": "graphs", "matplotlib": "plotting"}
 PER_CLASS = 1000  # reading stops here: the whole of torch would take ten seconds
 WORDS = range(5, 41)
 _FORM = 1  # increase when the selection changes, to invalidate old caches

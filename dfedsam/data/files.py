@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from dfedsam.data.examples import Examples, Label
+from dfedsam.data.split import Examples, Label
 from dfedsam.errors import OptionError
 
 if TYPE_CHECKING:

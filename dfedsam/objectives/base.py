@@ -292,4 +292,4 @@ class Objective(ABC):
         Raises:
             ValueError: if the objective has no examples of classes.
         """
-        raise ValueError(f"{type(self).__name__} has no examples of classes, so there is no split to show")
+        raise ValueError(f"{type(self).__name__} has no examples of classes")

@@ -11,7 +11,7 @@ import numpy as np
 
 from dfedsam.blackbox import EndpointConfig
 from dfedsam.blackbox.base import TaskSpec
-from dfedsam.data.examples import Examples
+from dfedsam.data.split import Examples
 from tests.benchmarks import Row, seconds
 from tests.dfedsam.blackbox.completions_server import KEY, serve
 from tests.dfedsam.blackbox.language_models import TEXTS, build

@@ -10,7 +10,7 @@ import numpy as np
 from dfedsam.blackbox import BlackBoxConfig, CausalLMConfig, MaskedLMConfig
 from dfedsam.blackbox.base import TaskSpec
 from dfedsam.blackbox.language_model import LanguageModel
-from dfedsam.data.examples import Examples
+from dfedsam.data.split import Examples
 from tests.benchmarks import Row, seconds
 from tests.dfedsam.blackbox.language_models import build
 

@@ -16,15 +16,7 @@ from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
 from dfedsam.topologies.graph import Graph
-from dfedsam.topologies.graphs.helpers import (
-    Edges,
-    either,
-    even_neighbours,
-    graph,
-    of_edges,
-    require_memory,
-    sides,
-)
+from dfedsam.topologies.graphs.helpers import Edges, either, even_neighbours, graph, of_edges, require_memory, sides
 from dfedsam.validation import whole_number
 
 

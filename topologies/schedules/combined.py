@@ -93,7 +93,6 @@ class Combined(Topology):
         return topology.participants(own_round)
 
     def support(self) -> sp.csr_array | None:
-        """The union of all supports."""
         supports = [topology.support() for topology in self._inner]
         known = [support for support in supports if support is not None]
         return union(known) if len(known) == len(supports) else None
@@ -179,11 +178,7 @@ def final_merge(n: int, topology: Spec = "ring", rounds: int = 100, seed: int = 
 
 
 def dense_late(
-    n: int,
-    topologies: Sequence[Spec],
-    budget: float | None = None,
-    rounds: int = 100,
-    seed: int = 0,
+    n: int, topologies: Sequence[Spec], budget: float | None = None, rounds: int = 100, seed: int = 0
 ) -> Topology:
     """A budget of messages, spent late: a sparse topology first, and a dense one for the rounds that can be paid.
 

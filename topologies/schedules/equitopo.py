@@ -78,14 +78,18 @@ def ou_equidyn(n: int, eta: float = 0.5, seed: int = 0) -> Topology:
     return OUEquiDyn(*_checked(n, eta, seed))
 
 
-class ODEquiDyn(Drawn):
-    """One offset in every round; made by `od_equidyn`."""
-
-    directed = True
+class EquiDyn(Drawn):
+    """Shared by both: a peer takes the share η(n - 1)/n from another."""
 
     def __init__(self, n: int, eta: float, seed: int) -> None:
         super().__init__(n, seed)
         self._received = eta * (n - 1) / n
+
+
+class ODEquiDyn(EquiDyn):
+    """One offset in every round; made by `od_equidyn`."""
+
+    directed = True
 
     def draw(self, rng: np.random.Generator) -> sp.csr_array:
         return circulant(self.n, [int(rng.integers(1, self.n))], self._received)
@@ -96,12 +100,8 @@ class ODEquiDyn(Drawn):
         return a**2 + b**2 - 2 * a * b / (self.n - 1)
 
 
-class OUEquiDyn(Drawn):
+class OUEquiDyn(EquiDyn):
     """Pairs at one offset in every round; made by `ou_equidyn`."""
-
-    def __init__(self, n: int, eta: float, seed: int) -> None:
-        super().__init__(n, seed)
-        self._received = eta * (n - 1) / n
 
     def draw(self, rng: np.random.Generator) -> sp.csr_array:
         offset, start = int(rng.integers(1, self.n)), int(rng.integers(self.n))

@@ -152,7 +152,6 @@ class PeerDropout(Unreliable):
         return ~absent if inner is None else inner & ~absent
 
     def contraction(self) -> float | None:
-        """As `peer_dropout` gives it; None with stated absences."""
         q = 1 - self.p
         return self._contraction(q**2, q**3) if self._absences is None else None
 

@@ -92,7 +92,6 @@ class Matcha(Drawn):
         return self._links.without(~up[self._matching])
 
     def contraction(self) -> float:
-        """ρ = λ_max(I - 2α L̄ + α² (L̄² + 2 L̃) - J)."""
         return second_moment(self.n, self.matchings, self.probabilities)(self.alpha)
 
 

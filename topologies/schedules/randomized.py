@@ -144,7 +144,6 @@ class Pairwise(Drawn):
         return from_pairs(self.n, self._senders[entry], self._adjacency.indices[entry], 0.5)
 
     def contraction(self) -> float:
-        """λ_max(E[W] - J) = 1 - μ₂/(2|E|)."""
         if self._adjacency is None:
             return 1 - 1 / (self.n - 1)  # μ₂ = n
         A = self._adjacency
@@ -176,7 +175,6 @@ class RandomNeighbours(OfDegree):
         return from_pairs(n, i, j, 1 / (1 + np.maximum(degrees[i], degrees[j])))
 
     def contraction(self) -> float | None:
-        """0 where everyone draws all others; no formula else."""
         return 0.0 if self.degree == self.n - 1 else None
 
 
@@ -192,7 +190,6 @@ class EpidemicOracle(OfDegree):
         return _from_arcs(n, np.repeat(order, self.degree), senders.ravel())
 
     def contraction(self) -> float:
-        """(1 - s/(n - 1))/(s + 1)."""
         return (1 - self.degree / (self.n - 1)) / (self.degree + 1)
 
 
@@ -205,7 +202,6 @@ class EpidemicLocal(OfDegree):
         return _from_arcs(self.n, self.others(rng).ravel(), np.repeat(np.arange(self.n), self.degree))
 
     def contraction(self) -> float:
-        """(1 - (1 - s/(n - 1))ⁿ)/s - 1/(n - 1), of the squared distance to the mean before the round."""
         n, s = self.n, self.degree
         return (1 - (1 - s / (n - 1)) ** n) / s - 1 / (n - 1)
 

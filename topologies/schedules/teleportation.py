@@ -85,7 +85,6 @@ class Teleportation(Topology):
         """Any two peers may meet."""
 
     def participants(self, t: int) -> NDArray[np.bool_]:
-        """Mask of the peers at a place; where the small topology has absences, without those."""
         holders, inner = self.holders(t), self._inner.participants(t)
         mask = np.zeros(self.n, bool)
         mask[holders if inner is None else holders[inner]] = True

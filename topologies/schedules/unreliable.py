@@ -129,11 +129,9 @@ class Unreliable(Topology):
         return self._made[key]
 
     def support(self) -> sp.csr_array | None:
-        """The inner topology's: any of its links may be up."""
         return self._inner.support()
 
     def participants(self, t: int) -> NDArray[np.bool_] | None:
-        """Those of the inner topology."""
         return self._inner.participants(t)
 
     def _links_of(self, W: sp.csr_array) -> Links:

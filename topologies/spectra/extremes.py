@@ -26,8 +26,7 @@ from scipy.linalg import LinAlgError, cho_solve_banded, cholesky_banded, eigh_tr
 from scipy.sparse.csgraph import connected_components, reverse_cuthill_mckee
 from scipy.sparse.linalg import splu
 
-from dfedsam.topologies.matrices import diagonal, with_diagonal
-from dfedsam.topologies.spectra.blocked import blocked_product
+from dfedsam.topologies.matrices import blocked_product, diagonal, with_diagonal
 
 DENSE = 500  # peers up to which all eigenvalues are computed, from dense matrices
 RESIDUAL = 1e-6  # of an eigenpair, relative to its eigenvalue: more than a table or a fit of gaps needs

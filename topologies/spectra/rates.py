@@ -10,14 +10,7 @@ import scipy.sparse as sp
 from dfedsam.errors import OptionError
 from dfedsam.topologies.spectra import extremes
 from dfedsam.topologies.spectra.circulant import Circulant, CirculantRounds
-from dfedsam.topologies.spectra.contraction import (
-    Contraction,
-    expected_contraction,
-    is_normal,
-    long_run,
-    norm,
-    radius,
-)
+from dfedsam.topologies.spectra.contraction import Contraction, expected_contraction, is_normal, long_run, norm, radius
 from dfedsam.topologies.spectra.neighbours import (
     GAMMA,
     from_eigenvalues,

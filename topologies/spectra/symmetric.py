@@ -48,9 +48,7 @@ class Modes:
     values: NDArray[np.float64] | None
 
 
-def cache_by_id(
-    function: Callable[Concatenate[sp.csr_array, P], T],
-) -> Callable[Concatenate[sp.csr_array, P], T]:
+def cache_by_id(function: Callable[Concatenate[sp.csr_array, P], T]) -> Callable[Concatenate[sp.csr_array, P], T]:
     """Cache a function's last few results by the identity of W, its first argument, and by its other arguments.
 
     A mixing matrix is never changed in place, so that its identity stands for its content; the cache keeps it alive.

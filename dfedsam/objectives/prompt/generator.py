@@ -42,7 +42,6 @@ class PromptGenerator(RandomProjection):
     encoder: str = "sentence-transformers/all-MiniLM-L6-v2"
 
     def build(self, black_box: BlackBox, task: TaskSpec, seed: int) -> PromptMap:
-        """See PromptParameters.build. Loads the encoder, and encodes every text once."""
         projection = super().build(black_box, task, seed)
         mlp = MLP(inputs=self._features(task), hidden=self.hidden, outputs=self.dim)
         return _Generated(
@@ -120,13 +119,7 @@ class _Generated(PromptMap):
     per_example = True
 
     def __init__(
-        self,
-        mlp: MLP,
-        projection: PromptMap,
-        prompt: NDArray,
-        encoder: str,
-        rng: np.random.Generator,
-        dtype: DTypeLike,
+        self, mlp: MLP, projection: PromptMap, prompt: NDArray, encoder: str, rng: np.random.Generator, dtype: DTypeLike
     ) -> None:
         self.mlp, self._projection, self._prompt, self._encoder = mlp, projection, prompt, encoder
         self.dim = mlp.dim

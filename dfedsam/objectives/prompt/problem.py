@@ -24,8 +24,7 @@ from dfedsam.whole_files import write_atomic
 Answer = TypeVar("Answer")
 _LEAST = 1e-6  # of a loss that another is divided by
 _PROMPT_BYTES = 1 << 26  # of an evaluation's prompts, where each example has its own, that are made at a time
-_STEPS, _TEXT_STEPS, _TEXT_BATCH = 150, 40, 32  # of the first-order reference; a text is a forward and backward pass
-_LR = 0.01
+_LR, _STEPS, _TEXT_STEPS, _TEXT_BATCH = 0.01, 150, 40, 32  # of the first-order reference; a text is two passes
 
 
 class PromptProblem(Problem):
@@ -75,8 +74,7 @@ class PromptProblem(Problem):
         self.black_box, self.map, self.labels, self.shards = black_box, prompt_map, labels, shards
         self.train, self.test, self.validation = np.split(np.arange(len(labels)), np.cumsum(counts))
         self.card, self.seed, self.dtype = card, seed, dtype
-        self._classes = classes
-        self._batch_size, self._perturbed, self._by_peer = batch_size, perturbed, by_peer
+        self._classes, self._batch_size, self._perturbed, self._by_peer = classes, batch_size, perturbed, by_peer
         self._own = [shards[peer] for peer in block]
         self._widest = max(map(len, shards))
         self._weights = self.sizes() / np.mean([len(one) for one in shards]) if weighs_examples else None
@@ -84,8 +82,7 @@ class PromptProblem(Problem):
         self.queries_per_loss = 2 if perturbed else 1
         steady = black_box.gives_scores and not (batch_size or perturbed or self.categorical or prompt_map.per_example)
         self.num_scores = self._widest * classes if steady else 0
-        self.has_budget = black_box.has_budget
-        self.gives_example_losses = black_box.gives_scores
+        self.has_budget, self.gives_example_losses = black_box.has_budget, black_box.gives_scores
         self.has_gradients = black_box.gives_gradients and prompt_map.has_gradients and not perturbed
 
     def start(self) -> NDArray:
@@ -133,11 +130,7 @@ class PromptProblem(Problem):
         return self._weighed(losses, rows).astype(x.dtype)
 
     def _example_losses(self, x: NDArray, batch: NDArray) -> NDArray[np.float64]:
-        """One loss for each example, shape (p, q, b).
-
-        Source of the ratios: Sun et al. (2024), "FedBPT: efficient federated black-box prompt tuning for large language
-        models". They give no advantage to a prompt that favours a class regardless of the text.
-        """
+        """One loss for each example, shape (p, q, b), or its ratio to that on the perturbed text (Sun et al., 2024)."""
         labels = self.labels[batch]
         if not self._perturbed:
             return self._losses(x, batch, labels)
@@ -183,7 +176,6 @@ class PromptProblem(Problem):
         return self._weighed(self.map.pull_back(gradients), rows).astype(x.dtype)
 
     def evaluate(self, x: NDArray) -> dict[str, NDArray]:
-        """Loss and accuracy on the held-out examples, each (k,)."""
         return self._metrics(x, self.test)
 
     def recalls(self, x: NDArray) -> dict[str, float]:
@@ -219,10 +211,9 @@ class PromptProblem(Problem):
         return metrics | {f"first_order_{name}": float(best[name][0]) for name in ("accuracy", "loss")}
 
     def _first_order(self) -> NDArray:
-        """The reference of a black-box run, a vector (dim,): exact gradients on the pooled training data.
+        """The first-order reference, a vector (dim,): Adam (Kingma and Ba, 2015) with a linearly falling learning rate.
 
-        Adam (Kingma and Ba, 2015) with a linearly falling learning rate, in units of the prompt's own numbers, so that
-        a projection's scale does not matter.
+        The rate is in units of the prompt's own numbers, so that a projection's scale does not matter.
         """
         import torch
 
@@ -250,8 +241,8 @@ class PromptProblem(Problem):
 
     def counts(self) -> dict[str, int]:
         usage = self.black_box.usage
-        unmatched = {} if usage.unmatched is None else {"unmatched_answers": usage.unmatched}
-        return {"examples": usage.examples, "tokens": usage.tokens} | unmatched
+        counts = {"examples": usage.examples, "tokens": usage.tokens}
+        return counts if usage.unmatched is None else counts | {"unmatched_answers": usage.unmatched}
 
     def save(self, mean: NDArray, path: Path) -> None:
         """Write the mean vector's prompt, by default the soft prompt (tokens, width), with metadata."""

@@ -12,8 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from dfedsam.blackbox import BlackBoxConfig, DualEncoderConfig
 from dfedsam.blackbox.base import TaskSpec
 from dfedsam.data import docstring_topics, files
-from dfedsam.data.examples import Examples, held_out, limited, perturbed
-from dfedsam.data.split import Dirichlet, Split
+from dfedsam.data.split import Dirichlet, Examples, Split, held_out, limited, perturbed
 from dfedsam.errors import OptionError
 from dfedsam.objectives.base import Objective
 from dfedsam.objectives.prompt.parameters import FullPrompt, PromptParameters

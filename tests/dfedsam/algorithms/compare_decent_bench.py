@@ -107,7 +107,7 @@ def ours(python):
     from dfedsam import Exact
     from dfedsam.objectives.base import ALL_ROWS, Rows
     from dfedsam.random import RandomStream
-    from tests.dfedsam.algorithms import test_exact_methods as cases
+    from tests.dfedsam.algorithms import own_hessians as cases
 
     hessians, b = quadratics()
 

@@ -192,23 +192,10 @@ class Perturbed(Exact):
         return oracle.gradients(x + 0.3 * g / np.linalg.norm(g, axis=1, keepdims=True)), state
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        GradientTracking,
-        MomentumTracking,
-        D2,
-        Extra,
-        NIDS,
-        WangElia,
-        QGDSGDm,
-        DecentLaM,
-        Lead,
-        OledFL,
-        DFedADMM,
-        DFedCata,
-    ],
-)
+OTHERS = [QGDSGDm, DecentLaM, Lead, OledFL, DFedADMM, DFedCata]
+
+
+@pytest.mark.parametrize("kind", [GradientTracking, MomentumTracking, D2, Extra, NIDS, WangElia, *OTHERS])
 def test_each_takes_sam_and_any_estimator(kind):
     perturbed = states(kind(estimator=Exact(), lr=0.05, rho=0.3), 4)[-1]
     np.testing.assert_allclose(perturbed, states(kind(estimator=Perturbed(), lr=0.05), 4)[-1], rtol=1e-12)

@@ -9,7 +9,7 @@ import numpy as np
 
 from dfedsam.blackbox import EndpointConfig
 from dfedsam.blackbox.base import TaskSpec
-from dfedsam.data.examples import Examples
+from dfedsam.data.split import Examples
 from dfedsam.errors import BudgetExceeded
 
 TEXTS = ("a text about the graph", "it was not very good", "sum", "a plot of the line", "the root", "loss")

@@ -12,7 +12,7 @@ import transformers
 from dfedsam.blackbox import DualEncoderConfig
 from dfedsam.blackbox.base import TaskSpec
 from dfedsam.blackbox.dual_encoder import DualEncoder
-from dfedsam.data.examples import Examples
+from dfedsam.data.split import Examples
 
 CLASSES = ("bad film", "good")
 TEXTS = ("a text about the graph", "it was not very good", "sum", "a plot of the line and the edge", "the root", "loss")

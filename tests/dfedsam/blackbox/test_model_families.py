@@ -12,7 +12,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from dfedsam.blackbox import BlackBoxConfig, CausalLMConfig, DualEncoderConfig, EndpointConfig, MaskedLMConfig
 from dfedsam.blackbox.base import TaskSpec
 from dfedsam.blackbox.language_model import LanguageModel
-from dfedsam.data.examples import Examples
+from dfedsam.data.split import Examples
 from tests.dfedsam.blackbox.completions_server import KEY, serve
 from tests.dfedsam.blackbox.language_models import CORPUS
 

@@ -10,8 +10,7 @@ import torch
 from dfedsam import DPSGD, PolicyGradient, RunError, simulate, topologies
 from dfedsam.blackbox import CausalLMConfig, EndpointConfig
 from dfedsam.blackbox.base import TaskSpec
-from dfedsam.data.examples import Examples
-from dfedsam.data.split import IID
+from dfedsam.data.split import IID, Examples
 from dfedsam.objectives import DiscretePrompt, PromptTuning
 from tests.dfedsam.blackbox.completions_server import Server
 from tests.dfedsam.blackbox.language_models import TEXTS, plain_model

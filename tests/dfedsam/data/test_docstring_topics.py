@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dfedsam.data import docstring_topics
-from dfedsam.data.examples import Examples, held_out, limited
+from dfedsam.data.split import Examples, held_out, limited
 from dfedsam.random import generator
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dfedsam.data.examples import Examples, perturbed
+from dfedsam.data.split import Examples, perturbed
 from dfedsam.random import generator
 
 TEXTS = ("one two three four five six seven eight nine ten", "a", "b c")

@@ -1,4 +1,4 @@
-"""Directions without replacement: at right angles over a whole cycle, as random as others over many."""
+"""Directions: their covariance; without replacement right angles over a cycle, as random as others over many."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dfedsam.random import RandomStream
-from dfedsam.zeroth_order.directions import directions_without_replacement, remaining
+from dfedsam.zeroth_order.directions import directions, directions_without_replacement, remaining
 
 
 def draws(peers=range(5), **key):
@@ -62,3 +62,24 @@ def test_peers_at_different_turns_do_not_disturb_each_other():
     np.testing.assert_array_equal(
         together[some], directions_without_replacement(replace(draws(), peers=some), turn[some], 2, 8, np.float32)
     )
+
+
+@pytest.mark.parametrize("kind", ["rademacher", "gaussian", "sphere", "orthogonal"])
+def test_directions_have_identity_covariance(kind):
+    u = directions(kind, RandomStream(0, "u", 0, 0, range(5000)), 4, 8, np.float64).reshape(-1, 8)
+    assert np.abs(u.T @ u / len(u) - np.eye(8)).max() < 5 * 1.5 / np.sqrt(len(u))
+    if kind != "gaussian":
+        np.testing.assert_allclose(np.linalg.norm(u, axis=1), np.sqrt(8))
+
+
+@pytest.mark.parametrize("q", [3, 10, 25])
+def test_orthogonal_directions_are_so_in_sets_of_dim_and_uniform_each(q):
+    dim = 10
+    u = directions("orthogonal", RandomStream(0, "u", 0, 0, range(3000)), q, dim, np.float64)
+    for low in range(0, q, dim):
+        some = u[:, low : low + dim]
+        products = some @ some.transpose(0, 2, 1)
+        np.testing.assert_allclose(products, np.broadcast_to(dim * np.eye(some.shape[1]), products.shape), atol=1e-9)
+    flat = u.reshape(-1, dim)
+    assert np.abs(flat.mean(axis=0)).max() < 5 / np.sqrt(3000)
+    assert np.abs(flat.T @ flat / len(flat) - np.eye(dim)).max() < 5 * 1.5 / np.sqrt(3000)

@@ -23,7 +23,7 @@ from dfedsam import (
 from dfedsam.context import Oracle, QueryCounter
 from dfedsam.random import RandomStream
 from dfedsam.testing import check_algorithm, check_estimator
-from tests.dfedsam.algorithms.test_exact_methods import play
+from tests.dfedsam.algorithms.own_hessians import play
 
 OBJECTIVE = LogisticRegression(features=2, classes=2, examples=8, batch_size=2, l2=0.1, min_examples=2)
 N = 4

@@ -6,9 +6,9 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings, strategies as st
 
-from dfedsam.topologies import make
+from dfedsam.topologies import make, matrices
 from dfedsam.topologies.matrices import diagonal
-from dfedsam.topologies.spectra import blocked, extremes
+from dfedsam.topologies.spectra import extremes
 from dfedsam.topologies.spectra.extremes import (
     LARGEST,
     SMALLEST,
@@ -82,11 +82,11 @@ def test_the_error_of_very_many_peers_is_bounded(name, monkeypatch):
 
 def test_float32_products_keep_small_eigenvalues(monkeypatch):
     monkeypatch.setattr(extremes, "LARGE", 100)
-    monkeypatch.setattr(blocked, "_CACHED", 150)
+    monkeypatch.setattr(matrices, "_CACHED", 150)
     W = make("erdos_renyi", 600, seed=2, p=0.1).weights(0)
     L = sp.csr_array(diagonal(np.ones(600)) - W)
     exact, x = np.linalg.eigvalsh(L.toarray()), np.random.default_rng(0).standard_normal(600)
-    short = blocked.blocked_product(L.astype(np.float32))
+    short = matrices.blocked_product(L.astype(np.float32))
     np.testing.assert_allclose(short(x), L @ x, atol=1e-6)
     assert np.abs(short(np.ones(600))).max() <= 1e-6
     monkeypatch.setattr(extremes, "_search", None)  # it does without

@@ -8,7 +8,7 @@ from dfedsam.communication import SingleProcess
 from dfedsam.errors import OptionError
 from dfedsam.gossip.channel import Channel
 from dfedsam.random import RandomStream
-from tests.dfedsam.algorithms.test_exact_methods import DIM, PROBLEM, RING, N, W, play
+from tests.dfedsam.algorithms.own_hessians import DIM, PROBLEM, RING, N, W, play
 
 
 def test_admm_is_the_method_of_its_edges_and_dinno_its_limit():
