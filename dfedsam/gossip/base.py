@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
-from dfedsam.registry import make_named, public_name
+from dfedsam.options import Options, option
+from dfedsam.registry import public_name
 from dfedsam.topologies import spectrum_ends
 from dfedsam.validation import whole_number
 
@@ -30,7 +31,7 @@ class GossipState:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gossip(ABC, Generic[S]):
+class Gossip(Options, ABC, Generic[S]):
     """One gossip phase. Class attributes declare its requirements on W, which `check` enforces, and its guarantees.
 
     Attributes:
@@ -177,11 +178,7 @@ class MultiStepGossip(Gossip[S]):
         steps: Q, gossip steps per round, at least 1.
     """
 
-    steps: int = 1
-
-    def __post_init__(self) -> None:
-        make_named(self)
-        whole_number("steps", self.steps, 1, "local_only is the algorithm without communication")
+    steps: int = option(1, whole_number, 1, "local_only is the algorithm without communication")
 
     def num_steps(self, topology: Topology) -> int:
         return self.steps

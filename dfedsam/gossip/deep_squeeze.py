@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.gossip.compressed import Compressed, CompressedState, CompressedStep, GrowthCheck
+from dfedsam.options import option
 from dfedsam.validation import positive
 
 
@@ -42,12 +43,7 @@ class DeepSqueeze(Compressed[DeepSqueezeState]):
     instead = "choose the gossip push_sum, or undirected links"
     bound: ClassVar[float] = 1e10  # e may contain all of x, which may be far larger than the first steps
 
-    gamma: float | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.gamma is not None:
-            positive("gamma", self.gamma, "omit it for one that suits the compressor")
+    gamma: float | None = option(None, positive, "omit it for one that suits the compressor")
 
     def init(self, x: NDArray) -> DeepSqueezeState:
         self.check_dim(x.shape[1])

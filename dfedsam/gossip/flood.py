@@ -12,6 +12,7 @@ from scipy.sparse.csgraph import shortest_path
 from dfedsam.errors import OptionError
 from dfedsam.gossip.base import GossipState, MultiStepGossip
 from dfedsam.gossip.robust.scalars import ScalarRule, center
+from dfedsam.options import option
 from dfedsam.topologies import cache_by_id
 from dfedsam.validation import one_of, whole_number
 
@@ -64,13 +65,8 @@ class Flood(MultiStepGossip[FloodState]):
     sends_coefficients = True
     admits_attackers = True
 
-    rule: ScalarRule = "mean"
-    max_attackers: int = 1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        one_of("rule", self.rule, get_args(ScalarRule))
-        whole_number("max_attackers", self.max_attackers, 0)
+    rule: ScalarRule = option("mean", one_of, get_args(ScalarRule))
+    max_attackers: int = option(1, whole_number, 0)
 
     @property
     def needs_shared_directions(self) -> bool:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from dfedsam.gossip.base import GossipState, MultiStepGossip
 from dfedsam.gossip.channel import Channel
+from dfedsam.options import option
 from dfedsam.topologies import Topology
 from dfedsam.validation import at_least
 
@@ -28,11 +29,7 @@ class Noisy(MultiStepGossip[GossipState]):
 
     keeps_mean = False
 
-    sigma: float = 0.01
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        at_least("sigma", self.sigma, 0)
+    sigma: float = option(0.01, at_least, 0)
 
     def __call__(self, x: NDArray, state: GossipState, channel: Channel) -> tuple[NDArray, GossipState]:
         own = np.asarray(channel.weights.diagonal())[np.asarray(channel.communicator.block)]

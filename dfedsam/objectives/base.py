@@ -14,6 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 from dfedsam.blackbox.base import Bill
 from dfedsam.errors import OptionError
 from dfedsam.objectives.categorical import Categorical
+from dfedsam.options import Options
 from dfedsam.peers import Peers
 from dfedsam.random import RandomStream
 from dfedsam.theory import Quadratics
@@ -233,7 +234,8 @@ class Problem(ABC):
         write_atomic(path, save({"x": np.ascontiguousarray(mean)}))
 
 
-class Objective(ABC):
+@dataclass(frozen=True, kw_only=True)
+class Objective(Options, ABC):
     """The options of an objective: a frozen dataclass that builds a Problem.
 
     Attributes:

@@ -9,6 +9,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from dfedsam.objectives.base import ALL_ROWS, Objective, Problem, Rows
 from dfedsam.objectives.categorical import Categorical
+from dfedsam.options import option
 from dfedsam.peers import Peers
 from dfedsam.random import RandomStream, generator
 from dfedsam.validation import at_least, whole_number
@@ -29,14 +30,9 @@ class HiddenPrompt(Objective):
         noise: standard deviation of the noise of a token's loss, at least 0; 1 is the cost of a wrong token.
     """
 
-    tokens: int = 8
-    candidates: int = 20
-    noise: float = 0.0
-
-    def __post_init__(self) -> None:
-        whole_number("tokens", self.tokens, 1)
-        whole_number("candidates", self.candidates, 2)
-        at_least("noise", self.noise, 0)
+    tokens: int = option(8, whole_number, 1)
+    candidates: int = option(20, whole_number, 2)
+    noise: float = option(0.0, at_least, 0)
 
     def build(self, peers: int, block: Peers, seed: int, dtype: DTypeLike) -> HiddenPromptProblem:
         return HiddenPromptProblem(self, seed, np.dtype(dtype))

@@ -13,9 +13,9 @@ from dfedsam.data.split import Dirichlet, Split
 from dfedsam.errors import OptionError
 from dfedsam.objectives.base import Objective, Solution
 from dfedsam.objectives.logistic_regression_problem import Examples, LogisticRegressionProblem
+from dfedsam.options import option
 from dfedsam.peers import Peers
 from dfedsam.random import generator
-from dfedsam.registry import make_named
 from dfedsam.validation import at_least, between, positive, share_or_file, whole_number
 
 _TO_THE_END = {"maxiter": 10_000, "maxfun": 100_000, "ftol": 0.0, "gtol": 1e-12, "maxls": 50}
@@ -46,30 +46,21 @@ class LogisticRegression(Objective):
 
     data: str = "synthetic"
     label_column: str = "label"
-    features: int = 20
-    classes: int = 4
-    examples: int = 64
-    separation: float = 2.0
-    test_share: float = 0.2
-    validation: float | str = 0.0
-    batch_size: int = 32
-    l2: float = 1e-3
+    features: int = option(20, whole_number, 1)
+    classes: int = option(4, whole_number, 2)
+    examples: int = option(64, whole_number, 1)
+    separation: float = option(2.0, positive)
+    test_share: float = option(0.2, between, 0.01, 0.99)
+    validation: float | str = option(0.0, share_or_file)
+    batch_size: int = option(32, whole_number, 1)
+    l2: float = option(1e-3, at_least, 0)
     split: Split = Dirichlet(alpha=0.3)
-    min_examples: int = 8
+    min_examples: int = option(8, whole_number, 1)
 
     def __post_init__(self) -> None:
-        make_named(self)
-        whole_number("features", self.features, 1)
-        whole_number("classes", self.classes, 2)
-        whole_number("examples", self.examples, 1)
-        positive("separation", self.separation)
-        between("test_share", self.test_share, 0.01, 0.99)
-        share_or_file("validation", self.validation)
+        super().__post_init__()
         if self.data == "synthetic" and isinstance(self.validation, str):
             raise OptionError("validation", self.validation, "must be a share of synthetic data")
-        whole_number("batch_size", self.batch_size, 1)
-        at_least("l2", self.l2, 0)
-        whole_number("min_examples", self.min_examples, 1)
 
     def build(self, peers: int, block: Peers, seed: int, dtype: DTypeLike) -> LogisticRegressionProblem:
         data, shards = self._examples(peers, seed)

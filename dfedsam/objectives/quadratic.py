@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from dfedsam.objectives.base import ALL_ROWS, Objective, Problem, Rows, Solution
+from dfedsam.options import option
 from dfedsam.peers import Peers
 from dfedsam.random import RandomStream, generator
 from dfedsam.theory import Quadratics
@@ -31,16 +32,10 @@ class Quadratic(Objective):
         condition: ratio of the largest to the smallest curvature a_j, at least 1; the a_j run from 1/condition to 1.
     """
 
-    dim: int = 50
-    heterogeneity: float = 1.0
-    noise: float = 0.0
-    condition: float = 1.0
-
-    def __post_init__(self) -> None:
-        whole_number("dim", self.dim, 1)
-        at_least("heterogeneity", self.heterogeneity, 0)
-        at_least("noise", self.noise, 0)
-        at_least("condition", self.condition, 1)
+    dim: int = option(50, whole_number, 1)
+    heterogeneity: float = option(1.0, at_least, 0)
+    noise: float = option(0.0, at_least, 0)
+    condition: float = option(1.0, at_least, 1)
 
     def quadratics(self) -> Quadratics | None:
         """This objective, if all curvatures are 1."""

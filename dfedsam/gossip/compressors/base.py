@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from dfedsam.options import Options
 from dfedsam.row_sums import squares
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Compressor(ABC):
+class Compressor(Options, ABC):
     """Encodes a peer's row as a message of bytes, which is sent along each of its edges, and decodes it.
 
     A row's message depends only on that row and its peer's random numbers. Real numbers inside messages have the
@@ -25,7 +26,7 @@ class Compressor(ABC):
     of which methods need one or the other: contractive compressors have a `delta`, unbiased ones a `variance`.
     """
 
-    def check(self, dim: int) -> None:  # noqa: B027  (most compressors take rows of any length)
+    def check(self, dim: int) -> None:
         """Raise OptionError unless rows of length `dim` can be compressed; called before round 0."""
 
     @abstractmethod

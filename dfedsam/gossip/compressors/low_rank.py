@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from dfedsam.errors import OptionError
 from dfedsam.gossip.compressors.base import Compressor, from_bytes, to_bytes
+from dfedsam.options import option
 from dfedsam.validation import whole_number
 
 if TYPE_CHECKING:
@@ -33,13 +34,8 @@ class LowRank(Compressor):
             A last line that is not full is filled with zeros.
     """
 
-    rank: int = 1
-    columns: int | None = None
-
-    def __post_init__(self) -> None:
-        whole_number("rank", self.rank, 1)
-        if self.columns is not None:
-            whole_number("columns", self.columns, 1)
+    rank: int = option(1, whole_number, 1)
+    columns: int | None = option(None, whole_number, 1)
 
     def check(self, dim: int) -> None:
         if self.columns is not None and self.columns > dim:

@@ -12,6 +12,7 @@ from dfedsam.compiled import loops as compiled_loops
 from dfedsam.errors import OptionError
 from dfedsam.gossip.compressors.base import SHORT, Compressor, from_bytes, to_bytes
 from dfedsam.gossip.compressors.packing import pack, packed, unpack
+from dfedsam.options import option
 from dfedsam.row_sums import squares
 from dfedsam.validation import whole_number
 
@@ -41,11 +42,11 @@ class QSGD(Compressor):
 
     public_name: ClassVar[str] = "qsgd"
 
-    levels: int = 7
+    levels: int = option(7, whole_number, 1)
     unbiased: bool = False
 
     def __post_init__(self) -> None:
-        whole_number("levels", self.levels, 1)
+        super().__post_init__()
         if self.levels > _MAX_LEVELS:
             raise OptionError("levels", self.levels, f"must be at most {_MAX_LEVELS}", "choose float16, or none")
 
@@ -157,14 +158,13 @@ class BlockQuantizer(Compressor):
         block: m, entries that share a scale, at least 1.
     """
 
-    bits: int = 2
-    block: int = 512
+    bits: int = option(2, whole_number, 1)
+    block: int = option(512, whole_number, 1)
 
     def __post_init__(self) -> None:
-        whole_number("bits", self.bits, 1)
+        super().__post_init__()
         if self.bits > _MAX_BITS:
             raise OptionError("bits", self.bits, f"must be at most {_MAX_BITS}", "choose float16, or none")
-        whole_number("block", self.block, 1)
 
     @property
     def levels(self) -> int:

@@ -15,6 +15,7 @@ from dfedsam.compiled import loops as compiled_loops
 from dfedsam.errors import OptionError
 from dfedsam.gossip.compressors.base import SHORT, Compressor, from_bytes, to_bytes
 from dfedsam.gossip.compressors.packing import pack, packed, unpack
+from dfedsam.options import option
 from dfedsam.sparse_rows import SparseRows
 from dfedsam.validation import share, whole_number
 
@@ -34,13 +35,8 @@ class Sparse(Compressor):
         k: number of entries, 1 to d, instead of the fraction.
     """
 
-    fraction: float = 0.1
-    k: int | None = None
-
-    def __post_init__(self) -> None:
-        share("fraction", self.fraction, "0.01 sends one entry in a hundred")
-        if self.k is not None:
-            whole_number("k", self.k, 1)
+    fraction: float = option(0.1, share, "0.01 sends one entry in a hundred")
+    k: int | None = option(None, whole_number, 1)
 
     def check(self, dim: int) -> None:
         if self.k is not None and self.k > dim:

@@ -17,6 +17,7 @@ from dfedsam.compiled import loops
 from dfedsam.errors import OptionError
 from dfedsam.gossip.base import GossipState, MultiStepGossip
 from dfedsam.gossip.inbox import Inbox
+from dfedsam.options import option
 from dfedsam.registry import public_name
 from dfedsam.validation import whole_number
 
@@ -49,11 +50,7 @@ class RobustGossip(MultiStepGossip[GossipState]):
     admits_attackers = True
     neighbours_needed: ClassVar[tuple[int, int]] = (1, 1)
 
-    max_attackers: int = 1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        whole_number("max_attackers", self.max_attackers, 0)
+    max_attackers: int = option(1, whole_number, 0)
 
     def check(self, topology: Topology) -> None:
         super().check(topology)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.gossip.robust.base import Neighbourhoods, WeightingRule, nearest, strongest
+from dfedsam.options import option
 from dfedsam.validation import at_least, between, one_of, positive, whole_number
 
 Radius = Literal["adaptive", "oracle", "fixed"]
@@ -32,13 +33,8 @@ class Clipped(WeightingRule):
 
     neighbours_needed = (1, 0)
 
-    radius: Radius = "adaptive"
-    tau: float = 1.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        one_of("radius", self.radius, get_args(Radius))
-        positive("tau", self.tau)
+    radius: Radius = option("adaptive", one_of, get_args(Radius))
+    tau: float = option(1.0, positive)
 
     def reweigh(self, around: Neighbourhoods) -> NDArray[np.float64]:
         return around.weights * clip(around.distances, self._radius(around))
@@ -131,17 +127,10 @@ class Balance(WeightingRule):
 
     neighbours_needed = (0, 1)
 
-    gamma: float = 2.0
-    kappa: float = 1.0
-    alpha: float = 0.5
-    rounds: int = 100
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        positive("gamma", self.gamma)
-        at_least("kappa", self.kappa, 0)
-        between("alpha", self.alpha, 0, 1)
-        whole_number("rounds", self.rounds, 1)
+    gamma: float = option(2.0, positive)
+    kappa: float = option(1.0, at_least, 0)
+    alpha: float = option(0.5, between, 0, 1)
+    rounds: int = option(100, whole_number, 1)
 
     def reweigh(self, around: Neighbourhoods) -> NDArray[np.float64]:
         factor = self.gamma * np.exp(-self.kappa * around.inbox.channel.stream.round / self.rounds)

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from dfedsam.gossip.inbox import Inbox
 from dfedsam.gossip.robust.base import RobustGossip, neighbourhoods
-from dfedsam.validation import between, positive
+from dfedsam.options import option
+from dfedsam.validation import between, share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,13 +33,8 @@ class UBAR(RobustGossip):
     queries = True
     neighbours_needed = (0, 1)
 
-    share: float = 0.4
-    alpha: float = 0.5
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        between("share", positive("share", self.share), 0, 1)
-        between("alpha", self.alpha, 0, 1)
+    share: float = option(0.4, share)
+    alpha: float = option(0.5, between, 0, 1)
 
     def combine(self, inbox: Inbox) -> NDArray:
         weights, own = np.zeros_like(inbox.weights), np.ones_like(inbox.own)

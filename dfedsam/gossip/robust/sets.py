@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dfedsam.compiled import loops
 from dfedsam.gossip.inbox import Inbox
 from dfedsam.gossip.robust.base import Neighbourhoods, RobustGossip, WeightingRule, neighbourhoods
+from dfedsam.options import option
 from dfedsam.validation import positive, whole_number
 
 _NETWORK = 16  # rows up to which exchanging neighbours sorts faster than numpy along a short axis
@@ -72,13 +73,8 @@ class GeometricMedian(WeightingRule):
 
     neighbours_needed = (0, 1)
 
-    nu: float = 0.1
-    iterations: int = 8
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        positive("nu", self.nu)
-        whole_number("iterations", self.iterations, 1)
+    nu: float = option(0.1, positive)
+    iterations: int = option(8, whole_number, 1)
 
     def reweigh(self, around: Neighbourhoods) -> NDArray[np.float64]:
         weights = np.concatenate([around.own_weights[:, None], around.weights], axis=1)

@@ -16,7 +16,7 @@ from dfedsam.data.split import Dirichlet, Examples, Split, held_out, limited, pe
 from dfedsam.errors import OptionError
 from dfedsam.objectives.base import Objective
 from dfedsam.objectives.prompt.parameters import FullPrompt, PromptParameters
-from dfedsam.options import Options, option
+from dfedsam.options import option
 from dfedsam.peers import Peers
 from dfedsam.phases import report
 from dfedsam.random import generator
@@ -31,7 +31,7 @@ WeighBy = Literal["peers", "examples"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class PromptTuning(Options, Objective):
+class PromptTuning(Objective):
     """A soft prompt for a frozen model that classifies texts by class words.
 
     The loss is the cross-entropy of the class scores, which the black box defines: by default a text's similarity to
