@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable
 from copy import copy
+from functools import partial
 from typing import Literal, Protocol, TypeVar
 
 import numpy as np
@@ -34,14 +35,13 @@ class MixingPlan(Protocol):
     def mix(self, x: NDArray, out: NDArray) -> None: ...
     def receive(self, messages: NDArray[np.uint8]) -> NDArray[np.uint8]: ...
     def add(
-        self,
-        own: Decoded,
-        remote: Decoded,
-        target: NDArray,
-        finish: Finish | None,
-        prepare: Prepare | None = None,
+        self, own: Decoded, remote: Decoded, target: NDArray, finish: Finish | None, prepare: Prepare | None = None
     ) -> None: ...
     def free(self) -> None: ...
+
+
+def _encode(encode: Callable[[slice, bool], None], sent: NDArray[np.bool_] | None, rows: slice) -> None:
+    encode(rows, sent is not None and bool(sent[rows].any()))
 
 
 class Communicator(ABC):
@@ -147,12 +147,10 @@ class Communicator(ABC):
         if target.shape != shape or target.dtype != like.dtype or not target.flags.c_contiguous:
             raise ValueError("target must be C-contiguous, of the shape and type of own")
         edges, plan = self._plan(W, target.dtype)
-        prepare = None
-        if encode is not None and (sent := plan.sent) is not None:
-            row_bytes = _ARRAYS * target.itemsize * target.shape[1]
-            self.pool.map_chunks(lambda rows: encode(rows, bool(sent[rows].any())), len(target), row_bytes)
-        elif encode is not None:
-            prepare = lambda rows: encode(rows, False)  # noqa: E731
+        prepare = None if encode is None else partial(_encode, encode, plan.sent)
+        if prepare is not None and plan.sent is not None:
+            self.pool.map_chunks(prepare, len(target), _ARRAYS * target.itemsize * target.shape[1])
+            prepare = None
         received = plan.receive(messages)
         if isinstance(own, SparseRows):
             remote = decode(received)
