@@ -169,7 +169,7 @@ class Callback:
 
 def on_root(communicator: Communicator, action: Callable[[], T]) -> T:
     """Call a function on the root; every rank returns its result, or raises its OSError or ValueError."""
-    value, error = communicator.broadcast(_attempt(action) if communicator.is_root else (None, None))
+    value, error = communicator.broadcast(_attempt(action if communicator.is_root else lambda: None))
     if error is not None:
         raise error
     return value
