@@ -21,7 +21,7 @@ from dfedsam.launch.sweeps.plan import Cell, Run, name
 from dfedsam.launch.sweeps.spec import Point, Search, zips
 from dfedsam.launch.sweeps.study import Study
 from dfedsam.machine import in_mpi_job
-from dfedsam.validation import whole_number
+from dfedsam.validation import one_of, whole_number
 from dfedsam.whole_files import write_atomic
 
 _Runs = tuple[Run, ...]
@@ -73,7 +73,7 @@ def tune(
         tasks: a file of options that differ between tasks, each with a list of as many values as there are tasks.
         budget: queries that a peer may spend on the whole search (default: 9 times those of a run, on each task, which
             pays for 27 candidates; with two rungs 6 times, for 9).
-        rungs: 3, or 2 where runs of a ninth mislead, as with estimators that remember: then a third, and whole runs.
+        rungs: 1 to 5. Two begin with a third of a run, where a ninth misleads, as with estimators that remember.
         metric: a metric of the runs, such as loss or accuracy.
         choose: min or max (default: the highest accuracy, and the lowest of all others).
         seeds: runs of each candidate, with the seeds 0, 1, …; one run has the experiment's own seed.
@@ -90,9 +90,10 @@ def tune(
     """
     if in_mpi_job():
         raise ValueError("a search starts its own MPI jobs: start it outside mpirun")
-    for option, value, least in (("seeds", seeds, 1), ("jobs", jobs, 1), ("budget", budget, 1), ("rungs", rungs, 1)):
+    for option, value, least in (("seeds", seeds, 1), ("jobs", jobs, 1), ("budget", budget, 1)):
         if value is not None:
             whole_number(option, value, least)
+    one_of("rungs", rungs, range(1, halving.MOST_RUNGS + 1))
     how = level(quiet, verbose)
     tree = options.read_file(config, code=allow_code)
     folder = out or Path("studies", f"tune-{Path(config).stem}")

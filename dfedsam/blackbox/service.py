@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from dfedsam.blackbox.client import Client, PassingError, RefusedError
 from dfedsam.errors import BudgetExceeded, OptionError
+from dfedsam.machine import is_alive
 from dfedsam.whole_files import cache_folder
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class ResponseCache:
             row = self._file.execute("SELECT host, pid, until FROM claims WHERE request = ?", (key,)).fetchone()
             if row is not None:
                 host, pid, until = row
-                if time.time() < until and not (host == self._host and not _is_alive(pid)):
+                if time.time() < until and not (host == self._host and not is_alive(pid)):
                     return False
                 self._file.execute("DELETE FROM claims WHERE request = ? AND until = ?", (key, until))
             mine = (key, self._host, os.getpid(), time.time() + seconds)
@@ -148,17 +149,6 @@ class ResponseCache:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
-
-
-def _is_alive(pid: int) -> bool:
-    """Whether a process exists on this machine."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 class Service:

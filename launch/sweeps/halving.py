@@ -14,6 +14,7 @@ from dfedsam.objectives import Problem
 
 ETA = 3  # one in ETA candidates continues, with ETA times the queries
 LEAST = 2  # candidates
+MOST_RUNGS = 5  # the first plays an 81st of a run
 _SAME = (  # these change no count
     *("algorithm.lr", "algorithm.weight_decay", "algorithm.sigma", "algorithm.momentum"),
     *("algorithm.estimator.mu", "algorithm.estimator.damping"),

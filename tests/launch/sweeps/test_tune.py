@@ -113,6 +113,7 @@ def test_the_best_mean_over_tasks_wins(dfedsam):
         ({"algorithm.lr": [-1]}, (), "lr is -1"),
         ({"algorithm.lr": [1, 2]}, ("--budget", "10"), "budget is 10: it must be at least 14"),
         ({"algorithm.lr": [1, 2]}, ("--seeds", "0"), "seeds is 0"),
+        ({"algorithm.lr": [1, 2]}, ("--rungs", "20"), "rungs is 20: it must be one of 1, 2, 3, 4, 5"),
         ({"algorithm.lr": [1, 2]}, ("--tasks", "none.yaml"), "none.yaml"),
         ({"algorithm.lr": [1, 2]}, ("--tasks", "r.yaml"), "tasks is algorithm.lr: it must not be searched"),
         ({"algorithm.lr": {"low": 1, "high": 2}}, ("--tasks", "r.yaml"), "it must be a list of at least one value"),
