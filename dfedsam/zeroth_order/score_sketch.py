@@ -89,30 +89,54 @@ class ScoreSketch(Estimator):
         # One product for each peer, so that no peer's bits depend on another.
         q, dim = self.directions, x.shape[1]
         u, scores, residual = self._query(oracle, x, state, purpose)
+        residual -= np.matmul(u, state.jacobian.swapaxes(1, 2))
         r = oracle.problem.score_gradient(scores, oracle.batch, oracle.rows)
-        derivatives = np.matmul(residual, r[:, :, None]).swapaxes(1, 2)
+        correction = np.matmul(residual, r[:, :, None]).swapaxes(1, 2)
         weight = remaining(state.position, q, dim) / (q * dim)
-        derivatives *= weight.astype(x.dtype)[:, None, None]
-        estimate = (np.matmul(r[:, None], state.jacobian) + np.matmul(derivatives, u))[:, 0]
-        _learn(state, u, residual)
+        correction *= weight.astype(x.dtype)[:, None, None]
+        estimate = (np.matmul(r[:, None], state.jacobian) + np.matmul(correction, u))[:, 0]
+        residual /= dim
+        state.jacobian += np.matmul(residual.swapaxes(1, 2), u)
+        state.position += 1
         return estimate, state
 
     def _query(
         self, oracle: Oracle, x: NDArray, state: ScoreSketchState, purpose: str
     ) -> tuple[NDArray, NDArray, NDArray]:
-        """The next directions u (p, q, dim), s(x) (p, scores), and what the sketch lacks along u: (p, q, scores)."""
+        """The next directions u (p, q, dim), s(x) (p, scores), and the derivatives D along u (p, q, scores)."""
         u = directions_without_replacement(oracle.random(purpose), state.position, self.directions, x.shape[1], x.dtype)
         scores = oracle.scores(one_side(x, u, self.mu))
-        residual = (scores[:, 1:] - scores[:, :1]) / x.dtype.type(self.mu)
-        residual -= np.matmul(u, state.jacobian.swapaxes(1, 2))
-        return u, scores[:, 0], residual
+        return u, scores[:, 0], (scores[:, 1:] - scores[:, :1]) / x.dtype.type(self.mu)
 
 
-def _learn(state: ScoreSketchState, u: NDArray, residual: NDArray) -> None:
-    """Broyden's update of the sketch; overwrites the residual."""
-    residual /= u.shape[2]
-    state.jacobian += np.matmul(residual.swapaxes(1, 2), u)
-    state.position += 1
+@dataclass
+class GaussNewtonState(ScoreSketchState):
+    """The sketch, and where it was last improved.
+
+    Args:
+        x: the last point with known scores, shape (peers, dim).
+        scores: s there, shape (peers, scores).
+    """
+
+    x: NDArray
+    scores: NDArray
+
+    def learn(self, x: NDArray, scores: NDArray, u: NDArray, derivatives: NDArray, shortest: float) -> None:
+        """Broyden's updates along each peer's way to x, unless it is shorter than `shortest`, and then along u."""
+        q, dim = u.shape[1:]
+        way = (x - self.x)[:, None]
+        length = np.linalg.norm(way, axis=2, keepdims=True)
+        first = self.position == 0
+        moved = ~first & (length[:, 0, 0] >= shortest)
+        rows = np.concatenate([u, way], axis=1)
+        residual = np.concatenate([derivatives, (scores - self.scores)[:, None]], axis=1)
+        residual -= np.matmul(rows, self.jacobian.swapaxes(1, 2))
+        residual[:, q:] *= np.where(moved[:, None, None], 1 / np.maximum(length, shortest) ** 2, 0).astype(x.dtype)
+        residual[:, :q] -= np.matmul(u, way.swapaxes(1, 2)) * residual[:, q:]  # what the first update changed along u
+        residual[:, :q] /= dim
+        self.jacobian += np.matmul(residual.swapaxes(1, 2), rows)  # both in one pass
+        self.position += 1
+        self.x[first | moved], self.scores[first | moved] = x[first | moved], scores[first | moved]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,8 +149,9 @@ class GaussNewton(ScoreSketch):
         p = (H + λ c I)⁻¹ Jᵀr,        H = JᵀAJ,        c = tr H / number of orthogonal directions that J knows.
 
     With scores linear in x, a learning rate up to 1 without momentum never raises the loss. J is updated first, and
-    Jᵀr used without a correction: within the first cycle the step grows with what is known, afterwards it lags by up
-    to a cycle.
+    Jᵀr used without a correction: within the first cycle the step grows with what is known. A peer's way v from its
+    last point to this one, gossip included, improves J along v at no query: J ← J + (s(x) − s(x − v) − Jv) vᵀ/‖v‖². It
+    waits until v is at least μ long. So J is up to date along the peer's way, and lags by up to a cycle elsewhere.
 
     Each peer divides by its own curvature, so peers with different data agree on a point where the mean of p is zero,
     not exactly that of the gradients. The bound depends on a peer's examples but not on its labels or on how certain
@@ -145,11 +170,17 @@ class GaussNewton(ScoreSketch):
 
     damping: float = option(10.0, positive)
 
+    def init(self, x: NDArray, problem: Problem) -> GaussNewtonState:
+        sketch = super().init(x, problem)
+        scores = np.zeros(sketch.jacobian.shape[:2], x.dtype)
+        return GaussNewtonState(sketch.jacobian, sketch.position, x.copy(), scores)
+
     def estimate(
         self, oracle: Oracle, x: NDArray, state: ScoreSketchState, purpose: str
     ) -> tuple[NDArray, ScoreSketchState]:
-        u, scores, residual = self._query(oracle, x, state, purpose)
-        _learn(state, u, residual)
+        assert isinstance(state, GaussNewtonState)
+        u, scores, derivatives = self._query(oracle, x, state, purpose)
+        state.learn(x, scores, u, derivatives, self.mu)
         r = oracle.problem.score_gradient(scores, oracle.batch, oracle.rows)
         g = np.matmul(r[:, None], state.jacobian)[:, 0]
         known = np.minimum(state.position * self.directions, x.shape[1])
