@@ -107,21 +107,21 @@ def test_curvature_bounds_the_hessian_and_a_step_never_raises_the_loss():
     assert (losses[-1] < 0.1 * losses[0]).all()
 
 
-def test_a_peers_way_tells_the_derivative_along_it_at_no_query():
+def test_a_peers_displacement_tells_the_derivative_along_it_at_no_query():
     mini, x = oracle_of(), point()
     estimator = GaussNewton(directions=2, mu=0.1)
     _, state = estimator(mini, x, estimator.init(x, mini.problem), "")
-    before, way = state.jacobian.copy(), point(of=7)
-    way[0] *= 0.05 / np.linalg.norm(way[0])  # shorter than μ
-    scores = mini.problem.scores((x + way)[:, None], mini.batch)[:, 0]
+    before, v = state.jacobian.copy(), point(of=7)
+    v[0] *= 0.05 / np.linalg.norm(v[0])  # shorter than μ
+    scores = mini.problem.scores((x + v)[:, None], mini.batch)[:, 0]
     none = np.zeros((6, 1, DIM)), np.zeros((6, 1, scores.shape[1]))
-    state.learn(x + way, scores, *none, estimator.mu)
+    state.learn(x + v, scores, *none, estimator.mu)
     exact = known(mini).jacobian
-    learned = (np.matmul(exact - before, way[:, :, None]) / np.square(way).sum(axis=1)[:, None, None]) * way[:, None]
+    learned = (np.matmul(exact - before, v[:, :, None]) / np.square(v).sum(axis=1)[:, None, None]) * v[:, None]
     learned[0] = 0
     np.testing.assert_allclose(state.jacobian - before, learned, atol=1e-12)
     np.testing.assert_array_equal(state.x[0], x[0])  # it waits
-    np.testing.assert_array_equal(state.x[1:], (x + way)[1:])
+    np.testing.assert_array_equal(state.x[1:], (x + v)[1:])
 
 
 def hessians(mini: Oracle, x):
