@@ -78,7 +78,7 @@ class QSGD(Compressor):
         norms = np.empty(len(x), x.dtype)
         sizes = np.array([self._top, self._share(x.shape[1]), *_square_limits(x.dtype)], x.dtype)
         draws = stream.uint16(_draws(x.shape[1]))
-        rest = slice(compiled.follow_levels(x, estimate, out, norms, draws, sizes, self.levels), len(x))
+        rest = slice(compiled.follow_levels(x, estimate, out, norms, draws, sizes), len(x))
         if rest.start < rest.stop:
             norms[rest] = super().follow(x[rest], estimate[rest], stream.part(rest), out[rest])
         return norms
