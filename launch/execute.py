@@ -7,6 +7,7 @@ import sys
 import time
 import traceback
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Literal
 
 from dfedsam.callbacks.base import INTERRUPTED, Callback
@@ -144,7 +145,8 @@ def _draw(folder: Path) -> None:
 
         plot_run(folder)
     except Exception as error:
-        _note(f"the figure could not be drawn ({' '.join(str(error).split())}); dfedsam plot {folder} draws it")
+        again = f"dfedsam plot {quote(str(folder))}"
+        _note(f"the figure could not be drawn ({' '.join(str(error).split())}); {again} draws it")
 
 
 def _say(result: Result) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Literal, get_args
 
 from dfedsam.callbacks.progress import display, duration
@@ -120,7 +121,7 @@ def watch(folder: Path, *, every: float = 1.0) -> int:
     if folder.exists() and not folder.is_dir():
         raise OptionError("folder", folder, "must be a run's folder, but it is a file", "fix the path")
     if (folder / SPEC).is_file():
-        hint = f"see `dfedsam status {folder}`, or name one of its runs"
+        hint = f"see `dfedsam status {quote(str(folder))}`, or name one of its runs"
         raise OptionError("folder", folder, "must be a run's folder, but it is a study", hint)
     if not folder.is_dir() and not folder.parent.is_dir():
         raise OptionError("folder", folder, "must be a run's folder, but it does not exist", "fix the path")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from dfedsam.callbacks.base import INTERRUPTED
@@ -57,14 +58,14 @@ def summary(result: Result) -> str:
         words = name.replace("zero_shot", "zero-shot").replace("first_order", "first-order").replace("_", " ")
         lines.append(f"{words}: {_cell('{:.1%}' if 'accuracy' in name else '{:.5g}', value)}")
     if result.stopped == INTERRUPTED:
-        lines.append(f"stopped as requested; continue with: dfedsam resume {out}")
+        lines.append(f"stopped as requested; continue with: dfedsam resume {quote(str(out))}")
     elif result.stopped is not None:
         lines.append(f"stopped by its budget: {result.stopped}")
-        lines.append(f"to continue, raise the budget in {folder.config}, then run: dfedsam resume {out}")
+        lines.append(f"to continue, raise the budget in {folder.config}, then run: dfedsam resume {quote(str(out))}")
     width = len(str(out)) + 1 + max(map(len, _FILES))
     lines += ["", *(f"{out / name!s:<{width}}  {what}" for name, what in _FILES.items() if (out / name).exists())]
     if not (out / "convergence.png").exists():
-        lines.append(f"to draw the figure: dfedsam plot {out}")
+        lines.append(f"to draw the figure: dfedsam plot {quote(str(out))}")
     return "\n".join(["", *lines])
 
 

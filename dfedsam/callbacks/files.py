@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from shlex import quote
 
 from dfedsam import checkpoint, state, theory, topologies
 from dfedsam.callbacks.base import Callback, Run, on_every_rank, on_root
@@ -86,7 +87,7 @@ def make_folder(out: Path | str | Iterator[Path]) -> RunFolder:
 
 def exists_already(path: Path) -> OptionError:
     """The error if the folder of a new run exists already."""
-    hint = f"choose another folder, or continue that run by `dfedsam resume {path}`"
+    hint = f"choose another folder, or continue that run by `dfedsam resume {quote(str(path))}`"
     return OptionError("out", path, "must not exist yet, since nothing is ever overwritten", hint)
 
 
