@@ -16,7 +16,7 @@ from dfedsam.launch.run import parse
 from dfedsam.launch.signatures import options_of
 from dfedsam.launch.sweeps.pending import pending
 from dfedsam.machine import cores, in_mpi_job
-from dfedsam.validation import at_least, positive
+from dfedsam.options import at_least, positive
 
 if TYPE_CHECKING:
     from dfedsam.experiment import Experiment

@@ -12,13 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
-from dfedsam.options import Options, option
+from dfedsam.options import Options, at_least, one_of, option, whole_number
 from dfedsam.peers import format_peers
 from dfedsam.random import RandomStream, generator
 from dfedsam.registry import public_name
 from dfedsam.topologies import Topology
 from dfedsam.topologies.attackers import honest_fiedler, honest_parts, links, worst_placement
-from dfedsam.validation import at_least, one_of, whole_number
 
 if TYPE_CHECKING:
     from dfedsam.communication.base import Communicator

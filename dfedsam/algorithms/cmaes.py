@@ -14,11 +14,10 @@ from dfedsam.context import RoundContext
 from dfedsam.errors import OptionError
 from dfedsam.gossip import Gossip, Plain
 from dfedsam.objectives.base import Problem
-from dfedsam.options import option
+from dfedsam.options import one_of, option, positive, whole_number
 from dfedsam.registry import public_name
 from dfedsam.state import rows_of, set_rows
 from dfedsam.topologies import Topology
-from dfedsam.validation import one_of, positive, whole_number
 from dfedsam.zeroth_order import cma
 
 

@@ -10,9 +10,8 @@ from typing import Any, ClassVar, Literal, get_args
 from dfedsam.blackbox.base import BlackBox, Mode, TaskSpec
 from dfedsam.blackbox.templates import Kind, Template, is_task, tasks
 from dfedsam.errors import OptionError
-from dfedsam.options import Options, option
+from dfedsam.options import Options, at_least, one_of, option, positive, whole_number
 from dfedsam.registry import import_object
-from dfedsam.validation import at_least, one_of, positive, whole_number
 
 Precision = Literal["run", "float32", "bfloat16"]
 Attention = Literal["auto", "sdpa", "eager", "flash_attention_2"]

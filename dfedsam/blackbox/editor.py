@@ -12,8 +12,7 @@ from dfedsam.blackbox.base import Bill
 from dfedsam.blackbox.configs import ServiceConfig
 from dfedsam.blackbox.templates import FIELD
 from dfedsam.errors import BudgetExceeded, OptionError, RunError
-from dfedsam.options import Options, option
-from dfedsam.validation import at_least, whole_number
+from dfedsam.options import Options, at_least, option, whole_number
 
 if TYPE_CHECKING:
     from dfedsam.blackbox.service import Service

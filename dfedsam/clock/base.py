@@ -15,9 +15,8 @@ from dfedsam.clock.availability import Availability
 from dfedsam.clock.compute import Compute, Constant
 from dfedsam.clock.links import Links, UniformLinks
 from dfedsam.errors import OptionError, options_within
-from dfedsam.options import Options, option
+from dfedsam.options import Options, one_of, option, whole_number
 from dfedsam.registry import public_name
-from dfedsam.validation import one_of, whole_number
 
 if TYPE_CHECKING:
     from dfedsam.topologies import Topology

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
-from dfedsam.options import Options, option
+from dfedsam.options import Options, at_least, option, positive, share
 from dfedsam.random import RandomStream, generator
-from dfedsam.validation import at_least, positive, share
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,9 +14,8 @@ from scipy.sparse import csr_array
 
 from dfedsam.clock.compute import read_numbers
 from dfedsam.errors import OptionError
-from dfedsam.options import Options, option
+from dfedsam.options import Options, at_least, one_of, option, positive
 from dfedsam.topologies.underlay import Underlay, read_underlay
-from dfedsam.validation import at_least, one_of, positive
 
 Sharing = Literal["none", "degree", "fair"]
 Microseconds = NDArray[np.int64]

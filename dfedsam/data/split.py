@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.options import Options, option
-from dfedsam.validation import positive, whole_number
+from dfedsam.options import Options, option, positive, whole_number
 
 Label = int | str
 

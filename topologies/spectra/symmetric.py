@@ -16,11 +16,11 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
+from dfedsam.options import whole_number
 from dfedsam.topologies.matrices import diagonal, skew
 from dfedsam.topologies.spectra import extremes
 from dfedsam.topologies.spectra.circulant import Circulant
 from dfedsam.topologies.topology import TOLERANCE
-from dfedsam.validation import whole_number
 
 T = TypeVar("T")
 P = ParamSpec("P")

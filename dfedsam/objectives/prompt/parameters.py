@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from dfedsam.blackbox.base import BlackBox, TaskSpec
 from dfedsam.errors import OptionError
 from dfedsam.objectives.categorical import Categorical
-from dfedsam.options import Options, option
+from dfedsam.options import Options, one_of, option, positive, whole_number
 from dfedsam.random import generator
 from dfedsam.registry import public_name, snake_case
-from dfedsam.validation import one_of, positive, whole_number
 
 Distribution = Literal["normal", "uniform", "orthonormal"]
 
