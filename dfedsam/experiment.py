@@ -216,12 +216,7 @@ class Experiment:
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
     def start_clock(self, problem: Problem, size: int) -> RunTime | None:
-        """Simulated time before round 0; None without a clock.
-
-        Args:
-            problem: the objective with data.
-            size: bytes of a peer's row.
-        """
+        """Simulated time before round 0, for rows of `size` bytes; None without a clock."""
         algorithm = self.algorithm
         if self.clock is None:
             return None

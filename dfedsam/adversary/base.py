@@ -121,12 +121,9 @@ class Adversary(Options, ABC):
         """
 
     def forge_scalars(self, scalars: NDArray, attackers: NDArray[np.bool_], stream: RandomStream) -> NDArray:
-        """The attackers' scalars, (f, c) or what broadcasts to it, the same for all, from those of all peers (n, c).
+        """The attackers' scalars, (f, c) or what broadcasts to it, from those that all peers found honestly, (n, c).
 
-        Args:
-            scalars: what every peer, attackers included, found honestly.
-            attackers: mask, shape (n,).
-            stream: random numbers of the attackers.
+        The attackers are a mask (n,); `stream` has their random numbers.
         """
         raise NotImplementedError(f"{public_name(self)} does not forge scalars")
 

@@ -27,10 +27,7 @@ class BlackBoxConfig(Options, ABC):
 
     @abstractmethod
     def build(self, task: TaskSpec) -> BlackBox:
-        """Load the model and prepare the examples.
-
-        Args:
-            task: the classification task.
+        """Load the model and prepare the task's examples.
 
         Raises:
             ValueError: for any mistake in the options, the model or the words, in one line.
@@ -41,14 +38,9 @@ class BlackBoxConfig(Options, ABC):
         return ()
 
     def check_texts(self, seconds: tuple[str, ...], text_column: str) -> None:
-        """Check that the black box accepts the examples: single texts, or pairs of texts.
+        """Raise OptionError unless the black box accepts the examples: single texts, or pairs with these second texts.
 
-        Args:
-            seconds: the second text of each pair; () for single texts.
-            text_column: the option, for the message.
-
-        Raises:
-            OptionError: if it does not accept them.
+        `text_column` is the option, for the message.
         """
         if seconds:
             rule = "must name one column: pairs of texts need a template"

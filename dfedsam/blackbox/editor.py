@@ -52,11 +52,9 @@ class Editor(Options, ABC):
 
     @abstractmethod
     def rewrite(self, drafts: Sequence[Draft], length: Length) -> list[str]:
-        """A text for each draft, which may be anything: what is no prompt is not used.
+        """A text for each draft of a prompt, which may be anything: what is no prompt is not used.
 
-        Args:
-            drafts: the prompts.
-            length: function that counts the tokens of a text.
+        `length` counts the tokens of a text.
         """
 
     def tokens(self, draft: Draft, length: Length) -> int:

@@ -61,10 +61,7 @@ class RunTime(ABC):
     def joins(self, round: int, weights: csr_array, size: float) -> Joins | None:
         """The peers that join for a round, to which it takes a message from a neighbour; None: none does.
 
-        Args:
-            round: 0-based; asked for once.
-            weights: its W.
-            size: bytes of a message.
+        Asked for once a round, with its W and the bytes of a message.
         """
         return None
 

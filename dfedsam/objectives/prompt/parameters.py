@@ -84,12 +84,7 @@ class PromptParameters(Options, ABC):
 
     @abstractmethod
     def build(self, black_box: BlackBox, task: TaskSpec, seed: int) -> PromptMap:
-        """Make the map.
-
-        Args:
-            black_box: its prompt is the initial one.
-            task: the task of the black box.
-            seed: the run's seed, for random maps.
+        """Make the map, whose initial prompt is that of the black box.
 
         Raises:
             ValueError: if the options do not suit the black box, in one line.
