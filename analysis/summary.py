@@ -94,12 +94,8 @@ def aggregate(
 
     Metrics of a spectrum and theory's predictions are means too, where seeds draw graphs of their own. A column is
     missing (NaN) for a label if it is missing for one of its runs. `seeds` counts the runs. Below FEW_SEEDS runs there
-    is no interval. `…_seeds` has the values of the runs.
-
-    Args:
-        summary: result of `summarise`.
-        columns: numbers to average.
-        log: take geometric means, if all values are above 0.
+    is no interval. `…_seeds` has the values of the runs. With `log` means of `columns` are geometric, if all values are
+    above 0.
     """
     groups = summary.groupby("label", sort=False)
     first = groups.first()
@@ -176,13 +172,8 @@ def with_time(evaluations: pd.DataFrame, latency: float = LATENCY, bandwidth: fl
     """The table with a column `message_time`: cumulative seconds of messages, for runs without a clock.
 
     A peer sends its messages one after another, so that a gossip step takes deg · (α + β m), where deg is the largest
-    degree in the round and m the bytes per message; Q steps take Q times as long. Queries and local steps take no time
-    here. The column is NaN for runs without degrees.
-
-    Args:
-        evaluations: table of `Study`.
-        latency: α, seconds per message, at least 0.
-        bandwidth: 1/β, bytes per second, above 0.
+    degree in the round, m the bytes per message, α the latency in seconds and 1/β the bandwidth in bytes per second; Q
+    steps take Q times as long. Queries and local steps take no time here. The column is NaN for runs without degrees.
     """
     most, mean = numbers(evaluations, "degree_round_max"), numbers(evaluations, "degree_round_mean")
     steps = numbers(evaluations, "steps")

@@ -61,14 +61,10 @@ class FolderLock:
         self._end = threading.Event()
 
     def acquire(self, wait: float = 2.0) -> None:
-        """Take the lock.
+        """Take the lock, or wait so many seconds for a writer that is about to end.
 
-        Args:
-            wait: seconds to wait for a writer that is about to end; if a writer on another machine may be dead, wait
-                until that is certain.
-
-        Raises:
-            FolderInUse: if another process has it.
+        If a writer on another machine may be dead, wait until that is certain. Raises FolderInUse if another process
+        has it.
         """
         from filelock import Timeout
 

@@ -142,11 +142,7 @@ def find(option: str, name: str, *, kind: str | None = None, code: bool = True) 
 
 
 def public_name(plugin: Any) -> str:
-    """The name of a plug-in in files: its public name, or its import path if it is not ours.
-
-    Args:
-        plugin: a class or an instance of one, a function or a partial of one.
-    """
+    """The name in files of a plug-in or of an instance or a partial of one: its import path if it is not ours."""
     plugin = plugin.func if isinstance(plugin, partial) else plugin
     plugin = plugin if hasattr(plugin, "__name__") else type(plugin)
     if plugin.__module__.partition(".")[0] == "dfedsam":

@@ -94,10 +94,7 @@ def run(
 def begin(experiment: Experiment, communicator: Communicator, problem: Problem | None = None) -> Run:
     """The run before its first round: all peers at the objective's common start.
 
-    Args:
-        experiment: the experiment.
-        communicator: the partition of peers over ranks.
-        problem: the objective with the block's data; None: it is built.
+    The problem is the objective with the block's data; None: it is built.
     """
     block = communicator.block
     if problem is None:

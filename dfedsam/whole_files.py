@@ -89,14 +89,10 @@ def cache_folder() -> Path:
 
 
 def store(path: Path, content: bytes, *, replace: bool = True) -> None:
-    """Write `content` to `path` atomically, even if several processes do so at the same time.
+    """Write a file atomically, with its folders, even if several processes do so at the same time.
 
-    A cache that cannot be written, as on a full or read-only disk, only costs time: such errors are ignored.
-
-    Args:
-        path: the file; missing folders are created.
-        content: the file's content.
-        replace: whether to replace an existing file; otherwise the first of several writers wins.
+    Without `replace` the first of several writers wins. A cache that cannot be written, as on a full or read-only disk,
+    only costs time: such errors are ignored.
     """
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dfedsam.errors import OptionError
-from dfedsam.launch import build, options, tables
+from dfedsam.launch import options, tables
 from dfedsam.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def privacy(folder: Path, *, peer: int = -1, json: bool = False, allow_code: boo
     """
     run = RunFolder(folder)
     run.read_config()
-    experiment = build.build(options.read([options.read_file(str(run.config), code=allow_code)], []))
+    experiment = options.build(options.read([options.read_file(str(run.config), code=allow_code)], []))
     if not -1 <= peer < experiment.topology.n:
         raise OptionError("peer", peer, f"must be the number of a peer, at most {experiment.topology.n - 1}")
     rows = run.read_metrics()

@@ -12,8 +12,8 @@ from dfedsam.errors import OptionError
 from dfedsam.experiment import Experiment
 from dfedsam.launch import arguments, help, options, ranks
 from dfedsam.launch.arguments import Pair
-from dfedsam.launch.build import build, check_ranks
 from dfedsam.launch.execute import as_command, level
+from dfedsam.launch.options import build, check_ranks
 from dfedsam.launch.signatures import MissingValue
 from dfedsam.machine import ASKED_RANKS, in_mpi_job, mpi_rank, mpi_size
 from dfedsam.run_folder import RunFolder

@@ -20,7 +20,7 @@ from dfedsam.launch.sweeps.pending import Pending, pending, read, say
 from dfedsam.launch.sweeps.pool import Pool
 from dfedsam.launch.sweeps.progress import Progress, shown
 from dfedsam.machine import in_mpi_job, mpi_rank, share_cores
-from dfedsam.validation import whole_number
+from dfedsam.options import whole_number
 
 
 def sweep(

@@ -12,7 +12,7 @@ from dfedsam.errors import OptionError
 from dfedsam.launch import help, tables
 from dfedsam.launch.arguments import Pair
 from dfedsam.launch.topology_rows import Row, add_attackers, measure
-from dfedsam.validation import whole_number
+from dfedsam.options import whole_number
 
 WORDS = {  # key in `topologies.spectrum`: name with its unit, and number format
     "n": ("peers", "{:,}"),

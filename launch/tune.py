@@ -22,7 +22,7 @@ from dfedsam.launch.sweeps.plan import Cell, Run, name
 from dfedsam.launch.sweeps.spec import Point, Search, zips
 from dfedsam.launch.sweeps.study import Study
 from dfedsam.machine import in_mpi_job
-from dfedsam.validation import one_of, whole_number
+from dfedsam.options import one_of, whole_number
 from dfedsam.whole_files import write_atomic
 
 _Runs = tuple[Run, ...]

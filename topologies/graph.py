@@ -136,9 +136,6 @@ def normalize_graph(graph: nx.Graph) -> nx.Graph:
     label is kept in the peer's attribute "label", its point in "pos". Parallel edges become one edge; edge weights are
     dropped, because a weight rule makes its own. A graph that is normal already is returned as it is.
 
-    Args:
-        graph: directed or not, at least two peers, no self-loops; it need not be connected.
-
     Raises:
         OptionError: if the graph has fewer than two peers.
         ValueError: if it has a self-loop.

@@ -12,13 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
-from dfedsam.options import Options, option
+from dfedsam.options import Options, at_least, one_of, option, whole_number
 from dfedsam.peers import format_peers
 from dfedsam.random import RandomStream, generator
 from dfedsam.registry import public_name
 from dfedsam.topologies import Topology
 from dfedsam.topologies.attackers import honest_fiedler, honest_parts, links, worst_placement
-from dfedsam.validation import at_least, one_of, whole_number
 
 if TYPE_CHECKING:
     from dfedsam.communication.base import Communicator
@@ -122,12 +121,9 @@ class Adversary(Options, ABC):
         """
 
     def forge_scalars(self, scalars: NDArray, attackers: NDArray[np.bool_], stream: RandomStream) -> NDArray:
-        """The attackers' scalars, (f, c) or what broadcasts to it, the same for all, from those of all peers (n, c).
+        """The attackers' scalars, (f, c) or what broadcasts to it, from those that all peers found honestly, (n, c).
 
-        Args:
-            scalars: what every peer, attackers included, found honestly.
-            attackers: mask, shape (n,).
-            stream: random numbers of the attackers.
+        The attackers are a mask (n,); `stream` has their random numbers.
         """
         raise NotImplementedError(f"{public_name(self)} does not forge scalars")
 

@@ -65,15 +65,10 @@ class Batches:
         return -(-lengths // _GPU_STEP) * _GPU_STEP if self.pads else lengths
 
     def run(self, keys: NDArray, costs: NDArray, forward: Callable[[NDArray], torch.Tensor]) -> torch.Tensor:
-        """Apply `forward` to all sequences, and return the results in their order, shape (s, …).
+        """Apply `forward`, from the indices of some sequences (b,) to results (b, …), to all s sequences in order.
 
-        Args:
-            keys: only sequences with the same key share a batch, shape (s,).
-            costs: cost of each sequence in tokens, shape (s,); equal for equal keys.
-            forward: function from the indices of some sequences (b,) to results (b, …).
-
-        Raises:
-            OptionError: if not even one sequence fits.
+        Only sequences with the same key, of keys (s,), share a batch. Costs (s,), in tokens, are equal for equal keys.
+        Raises OptionError if not even one sequence fits.
         """
         order = np.argsort(keys, kind="stable")
         pieces: list[torch.Tensor] = []
@@ -156,13 +151,7 @@ class BatchedForward:
         )
 
     def rows(self, ids: Sequence[Sequence[int]], length: int, *, soft: bool) -> torch.Tensor:
-        """Token sequences, shape (s, length), or their embeddings from the model's own module, (s, length, width).
-
-        Args:
-            ids: the sequences; shorter ones are padded at their ends.
-            length: number of tokens of each.
-            soft: whether to embed them.
-        """
+        """Token sequences (s, length), padded at their ends; if `soft`, embedded by the model, (s, length, width)."""
         filled = np.zeros((len(ids), length), np.int64)
         for row, own in zip(filled, ids, strict=True):
             row[: len(own)] = own

@@ -34,12 +34,9 @@ _NOTE = {
 def open_folder(
     out: Out | None, communicator: Communicator, *, resume: bool
 ) -> Generator[RunFolder | None, None, None]:
-    """Create or open a run's folder, and lock it for the duration of the run.
+    """Create or, to resume, open a run's folder, and lock it for the duration of the run.
 
-    Args:
-        out: its path, an iterator of paths of which the first free one is used, or an existing RunFolder.
-        communicator: the root creates the folder, and all ranks raise its errors.
-        resume: whether the folder exists already.
+    `out` is its path, an iterator of paths of which the first free one is used, or an existing RunFolder.
 
     Raises:
         OptionError: if the folder of a new run exists already, or cannot be created.

@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.options import Options, option
-from dfedsam.validation import positive, whole_number
+from dfedsam.options import Options, option, positive, whole_number
 
 Label = int | str
 
@@ -92,10 +91,8 @@ def held_out(examples: Examples, share: float, generator: np.random.Generator) -
 def perturbed(examples: Examples, share: float, rng: np.random.Generator) -> Examples:
     """The same examples with some words of each text replaced at random; FedBPT divides losses by those on them.
 
-    Args:
-        examples: their texts, and second texts, are words with blanks between them.
-        share: of each text's words, from 0 to 1, rounded to whole words; they are drawn from those of all texts.
-        rng: the random numbers.
+    A share of each text's words, from 0 to 1, rounded to whole words, is replaced by words drawn from those of all
+    texts.
     """
     seconds = _perturbed(examples.seconds, share, rng) if examples.seconds else ()
     return replace(examples, texts=_perturbed(examples.texts, share, rng), seconds=seconds)

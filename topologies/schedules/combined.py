@@ -18,13 +18,13 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
+from dfedsam.options import as_probabilities, between, whole_number
 from dfedsam.topologies.graphs.helpers import checked_seed
 from dfedsam.topologies.make import Spec, called, make
 from dfedsam.topologies.matrices import union
 from dfedsam.topologies.schedule import LONGEST, common_period, generator, levels
 from dfedsam.topologies.spectra.contraction import contraction_of
 from dfedsam.topologies.topology import Sums, Topology, refuse_handover
-from dfedsam.validation import as_probabilities, between, whole_number
 
 _SAMPLED = 64  # rounds of a random schedule over which its messages are counted
 

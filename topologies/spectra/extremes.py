@@ -59,11 +59,8 @@ def laplacian(adjacency: sp.csr_array) -> sp.csr_array:
 def extreme_eigenvalues(make: Callable[[], sp.csr_array]) -> tuple[float, float]:
     """Second smallest and largest eigenvalue of a Laplacian, from one run of Lanczos's method where that can be.
 
-    Where its graph is not connected the second smallest is 0.
-
-    Args:
-        make: makes the Laplacian, for instance I - W: symmetric, positive semidefinite, rows that sum to zero, shape
-            (n, n). A function, since memory is short where it is large.
+    Where its graph is not connected the second smallest is 0. `make` makes it, since memory is short where it is large:
+    for instance I - W, symmetric, positive semidefinite, rows that sum to zero, shape (n, n).
     """
     L = make()
     if _size(L) > LARGE and L.nnz > _DENSE_ROWS * _size(L) and np.diff(L.indptr).all():
