@@ -17,7 +17,7 @@ from dfedsam.errors import FileError, OptionError
 from dfedsam.launch.sweeps import plan, spec
 from dfedsam.launch.sweeps.study import SPEC, Study, read_failure
 from dfedsam.launch.tables import show
-from dfedsam.run_folder import Row, RunFolder
+from dfedsam.run_folder import Row, RunFolder, is_run
 
 State = Literal["done", "diverged", "running", "failed", "stopped", "damaged", "to do"]
 _DIVERGED = 1e3  # times the initial loss
@@ -64,7 +64,12 @@ def statuses(path: Path) -> Iterator[RunStatus]:
         OptionError: if the folder is not a study.
     """
     if not (path / SPEC).is_file():
-        raise OptionError("folder", path, f"must be a study's folder, but it has no {SPEC}", "fix the path")
+        hint = "fix the path"
+        if path.is_file():
+            hint = f"the study of this file is in studies/{path.stem}, unless --out named another folder"
+        elif is_run(path):
+            hint = f"it is a run: see `dfedsam watch {quote(str(path))}`"
+        raise OptionError("folder", path, f"must be a study's folder, but it has no {SPEC}", hint)
     study = Study(path)
     for cell in plan.plan(spec.read(path / SPEC, code=None)):
         for run in (*cell.jobs, *(cell.runs if cell.candidates else ())):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _LINES = {
     "loss": ("loss of the mean", "{:.5g}"),
     "accuracy": ("accuracy of the mean", "{:.1%}"),
+    "validation_accuracy": ("accuracy on validation examples", "{:.1%}"),
     "accuracy_local": ("accuracy, mean over peers", "{:.1%}"),
     "accuracy_worst": ("accuracy, worst peer", "{:.1%}"),
     "consensus_distance": ("consensus distance", "{:.3g}"),
@@ -24,6 +25,7 @@ _LINES = {
     "distance": ("distance to the optimum", "{:.3g}"),
     "regret": ("loss above the optimum", "{:.3g}"),
     "trace": ("trace of the Hessian", "{:.4g}"),
+    "epsilon": ("privacy spent, ε", "{:.3g}"),
     "queries": ("queries per peer", "{:,.0f}"),
     "bytes": ("sent per peer", None),
     "time": ("simulated seconds", "{:,.4g}"),
