@@ -279,8 +279,8 @@ def _checked(option: str, name: str, kind: str, plugin: Plugin) -> Plugin:
             raise OptionError(option, name, rule, "annotate it, or fix the path")
     elif not is_plugin(plugin, base_class(kind)):
         rule = f"must be a class derived from {where.package}.{where.base}"
-        missing = sorted(getattr(plugin, "__abstractmethods__", ()))
-        if missing and issubclass(cast(type, plugin), base_class(kind)):
+        missing, base = sorted(getattr(plugin, "__abstractmethods__", ())), base_class(kind)
+        if missing and plugin is not base and issubclass(cast(type, plugin), base):
             rule = f"must define {', '.join(missing)}"
         raise OptionError(option, name, rule)
     return plugin
