@@ -36,11 +36,7 @@ _TAIL = 1 << 16  # bytes at the end of metrics.jsonl that are searched for the l
 
 
 class RunFolder:
-    """A run's folder.
-
-    Args:
-        path: its path; it need not exist.
-    """
+    """A run's folder; it need not exist."""
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from dfedsam.analysis.plot.style import char_width, line_height, plain, scaled
 from dfedsam.analysis.read import metrics
 from dfedsam.analysis.read.metrics import numbers
-from dfedsam.analysis.statistics import FEW_SEEDS, mean_and_interval
+from dfedsam.analysis.summary import FEW_SEEDS, mean_and_interval
 
 _BYTES = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "bytes"))
 _MARKERS = 8  # along a curve

@@ -184,13 +184,7 @@ class View:
 
 @dataclass(frozen=True)
 class Attackers:
-    """The attackers of a run.
-
-    Args:
-        adversary: what they do.
-        mask: who they are, shape (n,).
-        topology: on which they sit.
-    """
+    """The attackers of a run: what they do, who they are (a mask (n,)), and the topology on which they sit."""
 
     adversary: Adversary
     mask: NDArray[np.bool_]

@@ -38,11 +38,7 @@ Body = dict[str, Any]
 class ResponseCache:
     """Answers by request, stored on disk as soon as they are known. Threads, ranks and runs may share the file.
 
-    Args:
-        options: the file, and budget and rates of all who share it.
-
-    Raises:
-        OptionError: if it cannot be opened.
+    The options say the file, and budget and rates of all who share it. Raises OptionError if it cannot be opened.
     """
 
     def __init__(self, options: ServiceConfig) -> None:

@@ -12,7 +12,7 @@ from scipy import stats
 from dfedsam.analysis import convergence, plot_run, plot_runs, read_runs, save
 from dfedsam.analysis.plot import axes
 from dfedsam.analysis.plot.style import COLUMN, curve_style, new_figure
-from dfedsam.analysis.statistics import mean_and_interval, paired_difference
+from dfedsam.analysis.summary import mean_and_interval, paired_difference
 from tests.analysis.folders import config, many_seeds, row, write
 
 
