@@ -92,11 +92,7 @@ class RunFolder:
         write_atomic(self.topology, json.dumps(topology))
 
     def read_references(self) -> dict[str, float]:
-        """The reference metrics; empty if the run has none.
-
-        Raises:
-            FileError: if the file is damaged.
-        """
+        """The reference metrics; empty if the run has none. Raises FileError if the file is damaged."""
         if not self.references.is_file():
             return {}
         values = load_object(self.references)

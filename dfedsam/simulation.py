@@ -129,11 +129,7 @@ def _check_memory(experiment: Experiment, dim: int, peers: int) -> None:
 
 
 def play_round(run: Run) -> None:
-    """Play the next round.
-
-    Raises:
-        RunError: if it cannot be played.
-    """
+    """Play the next round. Raises RunError if it cannot be played."""
     experiment, communicator = run.experiment, run.communicator
     stream = RandomStream(experiment.seed, "", run.round, 0, communicator.block)
     weights = run.weights

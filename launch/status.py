@@ -57,11 +57,7 @@ def status(folder: Path, *, all: bool = False) -> int:
 
 
 def statuses(path: Path) -> Iterator[RunStatus]:
-    """Every run of a study, with the candidates of a search.
-
-    Raises:
-        OptionError: if the folder is not a study.
-    """
+    """Every run of a study, with the candidates of a search. Raises OptionError if the folder is not a study."""
     if not (path / SPEC).is_file():
         raise OptionError("folder", path, f"must be a study's folder, but it has no {SPEC}", "fix the path")
     study = Study(path)

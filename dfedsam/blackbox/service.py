@@ -239,11 +239,7 @@ class Service:
 
 
 def message(answer: Any) -> str:
-    """The text of a chat answer; empty if it has none.
-
-    Raises:
-        PassingError: if it is no chat answer.
-    """
+    """The text of a chat answer; empty if it has none. Raises PassingError if it is no chat answer."""
     try:
         said = answer["choices"][0]["message"]["content"]
     except (KeyError, IndexError, TypeError):
