@@ -1,22 +1,17 @@
-"""Statistics of a study: results and costs of runs, means over seeds, paired comparisons, lines through logarithms."""
+"""Summary of a study: each run's results and costs, means over seeds, and paired comparisons."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from dfedsam.analysis.read import metrics
 from dfedsam.analysis.read.metrics import numbers
-from dfedsam.analysis.read.runs import RUN_COLUMNS, Study
+from dfedsam.analysis.read.runs import RUN_COLUMNS, SPECTRUM, THEORY, Study
+from dfedsam.analysis.statistics import FEW_SEEDS, holm, mean_and_interval, paired_difference
 
-FEW_SEEDS = 5  # with fewer, a t interval says little: figures show each seed instead
-FEW_POINTS = 5  # a fitted line needs at least so many
 STEADY = 0.8  # share of a run's rounds after which evaluations are averaged for the steady state
 REACHED = 0.8  # share of the runs that reach the chosen target
 COSTS = {"round": "rounds_to", "queries": "queries_to", "bytes": "bytes_to", "time": "seconds_to"}
@@ -83,7 +78,8 @@ def _targets(rows: pd.DataFrame, sign: int) -> pd.Series:
         done = part[part["state"] == "done"] if (part["state"] == "done").any() else part
         value = float(np.quantile(sign * done["best"], REACHED))
         digits = 10.0 ** (np.floor(np.log10(abs(value))) - 1) if value else 1.0
-        goal = float(np.ceil(value / digits) * digits)  # rounded to the side that is reached earlier
+        # rounded to the side that is reached earlier, to 0.69 and not 0.6900000000000001, which a run at 0.69 misses
+        goal = float(f"{np.ceil(value / digits - 1e-9) * digits:.12g}")
         start_there = (sign * done["first"] <= goal).mean()  # as the consensus distance, which starts at 0
         return np.nan if start_there > 1 - REACHED else sign * goal
 
@@ -103,6 +99,9 @@ def aggregate(
     groups = summary.groupby("label", sort=False)
     first = groups.first()
     first["seeds"] = groups.size()
+    for name in {*SPECTRUM, *THEORY} - {"biased", "period"}:
+        if name in first and (groups[name].nunique() > 1).any():
+            first[name] = groups[name].agg(lambda each: each.astype(float).mean())
     order = groups.cumcount()
     for column in columns:
         table = summary.assign(number=order).pivot(index="number", columns="label", values=column)
@@ -141,8 +140,10 @@ def differences(summary: pd.DataFrame, column: str = "steady") -> pd.DataFrame:
 
     Returns:
         One row per label: `label`, data, peers and heterogeneity if known, `difference` from the best, `low` and `high`
-        (its 95 % interval; NaN for the best itself and for single runs), `pairs` (0: no shared seeds), `best` (whether
-        it has the best mean), and `is_clear` (whether it is also better than all others beyond the noise).
+        (its 95 % interval; NaN for the best itself and for single runs), `p` (of the t-test of this difference,
+        adjusted for the number of comparisons by Holm's method), `pairs` (0: no shared seeds), `best` (whether it has
+        the best mean), `compared_with` (the best label), and `is_clear` (whether it is better than all others beyond
+        the noise).
     """
     sign = -1 if column == "steady" and metrics.rises(str(summary["metric"].iloc[0])) else 1
     keys = [name for name in ("data", "peers", "heterogeneity") if summary[name].notna().any()]
@@ -156,12 +157,13 @@ def differences(summary: pd.DataFrame, column: str = "steady") -> pd.DataFrame:
         best = min(values, key=lambda name: sign * float(np.mean(list(values[name].values()))))
         gaps = {name: paired_difference(seeds, values[best]) for name, seeds in values.items()}
         clear = len(gaps) > 1 and all(gap.is_clear for name, gap in gaps.items() if name != best)
-        first = part.iloc[0]
+        first, others = part.iloc[0], [name for name in gaps if name != best]
+        p = dict(zip(others, holm([gaps[name].p for name in others]), strict=True))
         for name, gap in gaps.items():
             low, high = (np.nan, np.nan) if name == best else (gap.low, gap.high)
             rows.append({"label": name, **{key: first[key] for key in keys}, "difference": gap.mean, "low": low,
-                         "high": high, "pairs": gap.pairs, "best": name == best,
-                         "is_clear": name == best and clear})  # fmt: skip
+                         "high": high, "p": p.get(name, np.nan), "pairs": gap.pairs, "best": name == best,
+                         "compared_with": best, "is_clear": name == best and clear})  # fmt: skip
     return pd.DataFrame(rows, columns=None if rows else ["label", "best", "is_clear"])
 
 
@@ -178,112 +180,3 @@ def with_time(evaluations: pd.DataFrame, latency: float = LATENCY, bandwidth: fl
     with np.errstate(divide="ignore", invalid="ignore"):
         carried = numbers(evaluations, "bytes") * most / mean / bandwidth
     return evaluations.assign(message_time=numbers(evaluations, "round") * steps * most * latency + carried)
-
-
-def mean_and_interval(
-    values: ArrayLike, *, geometric: bool = False
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Mean over the first axis, with Student's 95 % interval of that mean: m ± t_{n−1} s / √n.
-
-    Args:
-        values: shape (seeds, …), one row per seed; values that are not finite count as missing.
-        geometric: work on logarithms, for a logarithmic axis; values of 0 or below count as missing.
-
-    Returns:
-        mean, low and high, each of shape (…). With one value low and high are NaN; with none all three are.
-    """
-    table = np.asarray(values, dtype=np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        table = np.log(table) if geometric else table
-        finite = np.isfinite(table)
-        n = finite.sum(axis=0)
-        mean = np.where(finite, table, 0).sum(axis=0) / n  # 0/0 is NaN where there is nothing
-        deviation = np.sqrt((np.where(finite, table - mean, 0) ** 2).sum(axis=0) / (n - 1))
-        # t has no quantile at 0 degrees of freedom: those entries are NaN through `deviation`, whatever stands there
-        half = stats.t.ppf(0.975, np.maximum(n - 1, 1)) * deviation / np.sqrt(n)
-    half = np.where(n > 1, half, np.nan)
-    low, high = mean - half, mean + half
-    return (np.exp(mean), np.exp(low), np.exp(high)) if geometric else (mean, low, high)
-
-
-class Difference(NamedTuple):
-    """A difference of means with its 95 % interval; NaN where there is no interval."""
-
-    mean: float
-    low: float
-    high: float
-    pairs: int
-
-    @property
-    def is_clear(self) -> bool:
-        """Whether the interval excludes zero."""
-        return bool(self.low > 0 or self.high < 0)
-
-
-def paired_difference(a: dict[Any, float], b: dict[Any, float]) -> Difference:
-    """The mean difference a − b over shared seeds, with Student's t interval; both have values by seed.
-
-    Runs of one seed share data and topology, whose effects cancel. If no seed is shared, this is the difference of
-    means with Welch's interval, and `pairs` is 0.
-    """
-    shared = [seed for seed in a if seed in b and np.isfinite(a[seed]) and np.isfinite(b[seed])]
-    if shared:
-        mean, low, high = mean_and_interval([a[seed] - b[seed] for seed in shared])
-        return Difference(float(mean), float(low), float(high), len(shared))
-    x, y = (np.array([value for value in side.values() if np.isfinite(value)]) for side in (a, b))
-    if min(len(x), len(y)) < 2:
-        missing = not len(x) or not len(y)
-        return Difference(np.nan if missing else float(x.mean() - y.mean()), np.nan, np.nan, 0)
-    interval = stats.ttest_ind(x, y, equal_var=False).confidence_interval(0.95)
-    return Difference(float(x.mean() - y.mean()), float(interval.low), float(interval.high), 0)
-
-
-@dataclass(frozen=True)
-class Fit:
-    """y = exp(intercept) · x^slope by least squares of log y on log x; y = intercept + slope · log x if not log_y.
-
-    [low, high] is the slope's 95 % interval, Student's t; r2 is R² on the scale of the fit, spearman the rank
-    correlation of x and y.
-    """
-
-    slope: float
-    intercept: float
-    low: float
-    high: float
-    r2: float
-    spearman: float
-    points: int
-    log_y: bool
-
-    def __call__(self, x: ArrayLike) -> NDArray[np.float64]:
-        """The line at x."""
-        line = self.intercept + self.slope * np.log(np.asarray(x, dtype=np.float64))
-        return np.exp(line) if self.log_y else line
-
-
-def usable(x: ArrayLike, y: ArrayLike, *, log_y: bool = True) -> NDArray[np.bool_]:
-    """Which pairs a fit uses: finite, and above 0 if their logarithm is taken; shape (points,)."""
-    x, y = (np.asarray(value, dtype=np.float64) for value in (x, y))
-    return np.isfinite(x) & np.isfinite(y) & (x > 0) & ((y > 0) | (not log_y))
-
-
-def fit(x: ArrayLike, y: ArrayLike, *, log_y: bool = True) -> Fit | None:
-    """Fit a line to points, shape (points,) each; None if fewer than FEW_POINTS are usable, or x or y does not vary."""
-    use = usable(x, y, log_y=log_y)
-    x, y = (np.asarray(value, dtype=np.float64)[use] for value in (x, y))
-    if len(x) < FEW_POINTS or np.ptp(np.log(x)) < 1e-9 or np.ptp(y) == 0:
-        return None
-    line: Any = stats.linregress(np.log(x), np.log(y) if log_y else y)
-    rank: Any = stats.spearmanr(x, y)
-    half = stats.t.ppf(0.975, len(x) - 2) * line.stderr
-    low, high = line.slope - half, line.slope + half
-    return Fit(line.slope, line.intercept, low, high, line.rvalue**2, rank.statistic, len(x), log_y)
-
-
-def agreement(predicted: ArrayLike, measured: ArrayLike) -> float | None:
-    """R² of log measured about the line measured = predicted, without a fit; None with too few or equal points."""
-    use = usable(predicted, measured)
-    p, m = (np.log(np.asarray(value, dtype=np.float64)[use]) for value in (predicted, measured))
-    if len(m) < FEW_POINTS or np.ptp(m) == 0:
-        return None
-    return float(1 - np.sum((m - p) ** 2) / np.sum((m - m.mean()) ** 2))

@@ -27,7 +27,8 @@ class OptionError(ValueError):
         self.option, self.value, self.rule, self.hint = option, value, rule, hint
 
     def __str__(self) -> str:
-        return f"{self.option} is {self.value}: it {self.rule}" + (f"; {self.hint}" if self.hint else "")
+        value = "empty" if self.value == "" else self.value
+        return f"{self.option} is {value}: it {self.rule}" + (f"; {self.hint}" if self.hint else "")
 
     def within(self, option: str) -> OptionError:
         """The same error with its option's full name: `mu` within `algorithm.estimator`; within "" as it is."""

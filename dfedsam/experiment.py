@@ -20,7 +20,7 @@ from dfedsam.objectives import Objective, Problem
 from dfedsam.objectives.base import Solution
 from dfedsam.options import one_of, positive, whole_number
 from dfedsam.privacy import Privacy
-from dfedsam.registry import public_name
+from dfedsam.registry import make_named, public_name
 from dfedsam.topologies import Topology, verify
 from dfedsam.topologies.placement import Placement, check_placement, place
 
@@ -91,13 +91,14 @@ class Experiment:
     privacy: Privacy | None = None
 
     def __post_init__(self) -> None:
+        make_named(self)
         whole_number("rounds", self.rounds, 0)
         if whole_number("seed", self.seed, 0) >= 1 << 64:
             raise OptionError("seed", self.seed, "must be below 2⁶⁴")
         one_of("dtype", self.dtype, get_args(DType))
         whole_number("evaluate_every", self.evaluate_every, 1)
         whole_number("checkpoint_every", self.checkpoint_every, 1)
-        object.__setattr__(self, "metrics", tuple(self.metrics))
+        object.__setattr__(self, "metrics", (self.metrics,) if isinstance(self.metrics, str) else tuple(self.metrics))
         for metric in self.metrics:
             one_of("metrics", metric, get_args(Metric))
             if metric in ("distance", "regret") and not self.objective.is_solvable:

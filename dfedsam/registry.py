@@ -27,7 +27,7 @@ from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, get_origin
 
-from dfedsam.errors import OptionError
+from dfedsam.errors import OptionError, options_within
 
 Plugin = Callable[..., Any]
 ENTRY_POINTS = "dfedsam.plugins"
@@ -217,11 +217,12 @@ def make_named(plugin: Any) -> None:
     """
     for field in dataclasses.fields(plugin):
         kind, value = kind_of(field.name), getattr(plugin, field.name)
-        if kind is None or KINDS[kind].functions:
+        if kind is None or KINDS[kind].functions or (value is None and field.default is None):
             continue
         if isinstance(value, str):
-            object.__setattr__(plugin, field.name, find(field.name, value)())
-        elif not isinstance(value, base_class(kind)) and not (value is None and field.default is None):
+            with options_within(field.name):
+                object.__setattr__(plugin, field.name, find(field.name, value)())
+        elif not isinstance(value, base_class(kind)):
             base = f"{KINDS[kind].package}.{KINDS[kind].base}"
             raise OptionError(field.name, value, f"must be a name, or an instance of a class derived from {base}")
 

@@ -167,7 +167,7 @@ def simulate(
     objective: Objective | str,
     topology: Topology | nx.Graph | str,
     algorithm: Algorithm | str,
-    peers: int = 16,
+    peers: int | None = None,
     rounds: int = 100,
     seed: int = 0,
     dtype: DType = "float32",
@@ -192,7 +192,7 @@ def simulate(
         objective: the function to minimise, such as `Quadratic(dim=50)`, or its public name.
         topology: a networkx graph (which gets Metropolis weights), a topology such as `make("ring", 16)`, or a name.
         algorithm: the algorithm, such as `DFedSAM(rho=0.05)`, or its public name.
-        peers: number of peers of a topology named by a string, at least 2.
+        peers: number of peers, at least 2; None: those of the topology, or 16 of one that is named.
         rounds: number of rounds, at least 0.
         seed: seed of all random numbers, at least 0.
         dtype: type of x.
@@ -228,16 +228,18 @@ def simulate(
     """
     from dfedsam.callbacks.progress import Progress, in_notebook
     from dfedsam.registry import find
-    from dfedsam.topologies import Topology, make
+    from dfedsam.topologies import make
 
     if not callbacks and in_notebook():
         callbacks = [Progress()]
 
-    if isinstance(topology, str):
-        topology = make(topology, peers, seed)
+    wrong = [type(callback).__name__ for callback in callbacks if not isinstance(callback, Callback)]
+    if wrong:
+        raise ValueError(f"callbacks must be a list of Callback objects, not of {wrong[0]}")
+    named = isinstance(topology, str)
     experiment = Experiment(
         objective=find("objective", objective)() if isinstance(objective, str) else objective,
-        topology=topology if isinstance(topology, Topology) else make(topology),
+        topology=make(topology, 16 if named and peers is None else peers, seed),
         algorithm=find("algorithm", algorithm)() if isinstance(algorithm, str) else algorithm,
         rounds=rounds,
         seed=seed,

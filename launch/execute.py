@@ -7,6 +7,7 @@ import sys
 import time
 import traceback
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Literal
 
 from dfedsam.callbacks.base import INTERRUPTED, Callback
@@ -29,6 +30,7 @@ Level = Literal["quiet", "normal", "verbose"]
 _LINES = {
     "loss": ("loss of the mean", "{:.5g}"),
     "accuracy": ("accuracy of the mean", "{:.1%}"),
+    "validation_accuracy": ("accuracy on validation examples", "{:.1%}"),
     "accuracy_local": ("accuracy, mean over peers", "{:.1%}"),
     "accuracy_worst": ("accuracy, worst peer", "{:.1%}"),
     "consensus_distance": ("consensus distance", "{:.3g}"),
@@ -38,6 +40,7 @@ _LINES = {
     "distance": ("distance to the optimum", "{:.3g}"),
     "regret": ("loss above the optimum", "{:.3g}"),
     "trace": ("trace of the Hessian", "{:.4g}"),
+    "epsilon": ("privacy spent, ε", "{:.3g}"),
     "queries": ("queries per peer", "{:,.0f}"),
     "bytes": ("sent per peer", None),
     "time": ("simulated seconds", "{:,.4g}"),
@@ -176,7 +179,8 @@ def _draw(folder: Path) -> None:
 
         plot_run(folder)
     except Exception as error:
-        _note(f"the figure could not be drawn ({' '.join(str(error).split())}); dfedsam plot {folder} draws it")
+        again = f"dfedsam plot {quote(str(folder))}"
+        _note(f"the figure could not be drawn ({' '.join(str(error).split())}); {again} draws it")
 
 
 def _say(result: Result) -> None:
@@ -206,14 +210,14 @@ def summary(result: Result) -> str:
         words = name.replace("zero_shot", "zero-shot").replace("first_order", "first-order").replace("_", " ")
         lines.append(f"{words}: {_cell('{:.1%}' if 'accuracy' in name else '{:.5g}', value)}")
     if result.stopped == INTERRUPTED:
-        lines.append(f"stopped as requested; continue with: dfedsam resume {out}")
+        lines.append(f"stopped as requested; continue with: dfedsam resume {quote(str(out))}")
     elif result.stopped is not None:
         lines.append(f"stopped by its budget: {result.stopped}")
-        lines.append(f"to continue, raise the budget in {folder.config}, then run: dfedsam resume {out}")
+        lines.append(f"to continue, raise the budget in {folder.config}, then run: dfedsam resume {quote(str(out))}")
     width = len(str(out)) + 1 + max(map(len, _FILES))
     lines += ["", *(f"{out / name!s:<{width}}  {what}" for name, what in _FILES.items() if (out / name).exists())]
     if not (out / "convergence.png").exists():
-        lines.append(f"to draw the figure: dfedsam plot {out}")
+        lines.append(f"to draw the figure: dfedsam plot {quote(str(out))}")
     return "\n".join(["", *lines])
 
 

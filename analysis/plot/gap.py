@@ -18,7 +18,8 @@ from dfedsam.analysis.plot import points, style
 from dfedsam.analysis.plot.axes import format_yaxis, keep_limits, legend, legend_height, logarithmic
 from dfedsam.analysis.read import metrics
 from dfedsam.analysis.read.metrics import numbers
-from dfedsam.analysis.summary import aggregate, agreement, best_rates, fit, usable
+from dfedsam.analysis.statistics import agreement, fit, usable
+from dfedsam.analysis.summary import aggregate, best_rates
 
 _FITTED: dict[str, Any] = {"color": "#333333", "linewidth": 0.9, "linestyle": (0, (5, 2))}
 _RATE: dict[str, Any] = {"color": style.GREY, "linewidth": 0.9, "linestyle": (0, (1, 1.5))}

@@ -196,7 +196,7 @@ def _page(
         "runs": content.rows(study, summary),
         "figures": shown,
         "table": tables.to_html(summary),
-        "pairs": _table(tables.pairs_table(summary)),
+        "pairs": _table(tables.pairs_text(summary)),
         "predictors": _table(agreements(summary)),
         "css": source.joinpath("report.css").read_text(encoding="utf-8"),
         "script": script,

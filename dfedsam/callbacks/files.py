@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from shlex import quote
 
 from dfedsam import checkpoint, state, theory, topologies
 from dfedsam.callbacks.base import Callback, Run, on_every_rank, on_root
@@ -13,7 +14,7 @@ from dfedsam.communication.base import Communicator
 from dfedsam.context import QueryCounter
 from dfedsam.errors import FileError, OptionError
 from dfedsam.experiment import Experiment
-from dfedsam.run_folder import Row, RunFolder
+from dfedsam.run_folder import Row, RunFolder, is_run
 
 Out = Path | str | RunFolder | Iterator[Path]
 _QUERIES, _GRADIENTS = "meter.queries", "meter.gradients"  # the query counter's arrays in a checkpoint
@@ -83,7 +84,9 @@ def make_folder(out: Path | str | Iterator[Path]) -> RunFolder:
 
 def exists_already(path: Path) -> OptionError:
     """The error if the folder of a new run exists already."""
-    hint = f"choose another folder, or continue that run by `dfedsam resume {path}`"
+    hint = "choose another folder"
+    if is_run(path):
+        hint += f", or continue that run by `dfedsam resume {quote(str(path))}`"
     return OptionError("out", path, "must not exist yet, since nothing is ever overwritten", hint)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from dfedsam.errors import OptionError
 from dfedsam.options import Options, option, positive, whole_number
 
 Label = int | str
@@ -137,10 +138,8 @@ class Split(Options, ABC):
         """
         whole_number("min_examples", min_examples, 1)
         if peers * min_examples > len(labels):
-            raise ValueError(
-                f"min_examples is {min_examples}: {peers} peers with {min_examples} each need {peers * min_examples} "
-                f"training examples, but there are {len(labels)}; use fewer peers, a smaller min_examples or more data"
-            )
+            rule = f"must be at most {len(labels) // peers}: {peers} peers share {len(labels)} training examples"
+            raise OptionError("min_examples", min_examples, rule, "use fewer peers, or more data")
         parts = [generator.permutation(part) for part in self.shares(labels, peers, generator)]
         sizes = np.array([len(part) for part in parts])
         while sizes.min() < min_examples:

@@ -6,7 +6,8 @@ import pytest
 from scipy.linalg import solve_discrete_lyapunov
 
 from dfedsam import topologies
-from dfedsam.analysis.summary import agreement, fit, with_time
+from dfedsam.analysis.statistics import agreement, fit
+from dfedsam.analysis.summary import with_time
 from tests.analysis.quadratic_study import DIM, LR, NOISE, model
 
 

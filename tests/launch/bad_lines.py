@@ -3,6 +3,11 @@
 RUNS = {
     "an option of the algorithm's without its name": ("run --gossip chebyshev", "did you mean --algorithm.gossip"),
     "an option of the objective's without its name": ("run --words bad,good", "did you mean --objective.words"),
+    "a slip before the dot": ("run --algoritm.lr 1", "--algoritm.lr is not an option: did you mean --algorithm.lr"),
+    "an option of a number": ("run --rounds.of 1", "--rounds.of is not an option: rounds is no plug-in"),
+    "an empty value": ("run --algorithm.lr=", "algorithm.lr is empty: it must be a number"),
+    "fewer than no restarts": ("run --restarts -1", "restarts is -1: it must be a whole number of at least 0"),
+    "a file in place of its study": ("status slip.yaml", "studies/slip"),
     "a sweep's file as an experiment": ("run --config topology_ablation.yaml", "run it by `dfedsam sweep`"),
     "an experiment's file as a sweep": ("sweep demo.yaml", "run by `dfedsam run --config`"),
     "half the name of a file that ships": ("run --config demo", "name one that ships: .*demo.yaml"),
