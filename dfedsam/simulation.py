@@ -233,7 +233,8 @@ def simulate(
     if not callbacks and in_notebook():
         callbacks = [Progress()]
 
-    wrong = [type(callback).__name__ for callback in callbacks if not isinstance(callback, Callback)]
+    given: Sequence[object] = callbacks
+    wrong = [type(callback).__name__ for callback in given if not isinstance(callback, Callback)]
     if wrong:
         raise ValueError(f"callbacks must be a list of Callback objects, not of {wrong[0]}")
     named = isinstance(topology, str)
