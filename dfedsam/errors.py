@@ -27,7 +27,9 @@ class OptionError(ValueError):
         self.option, self.value, self.rule, self.hint = option, value, rule, hint
 
     def __str__(self) -> str:
-        value = "empty" if self.value == "" else self.value
+        value = self.value
+        if isinstance(value, str) and (not value or value.replace(".", "", 1).isdigit()):
+            value = repr(value) if value else "empty"  # '3' where a number is needed
         return f"{self.option} is {value}: it {self.rule}" + (f"; {self.hint}" if self.hint else "")
 
     def within(self, option: str) -> OptionError:

@@ -98,7 +98,7 @@ class Experiment:
         one_of("dtype", self.dtype, get_args(DType))
         whole_number("evaluate_every", self.evaluate_every, 1)
         whole_number("checkpoint_every", self.checkpoint_every, 1)
-        object.__setattr__(self, "metrics", (self.metrics,) if isinstance(self.metrics, str) else tuple(self.metrics))
+        object.__setattr__(self, "metrics", tuple(self.metrics))
         for metric in self.metrics:
             one_of("metrics", metric, get_args(Metric))
             if metric in ("distance", "regret") and not self.objective.is_solvable:

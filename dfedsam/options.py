@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 import operator
+import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache
@@ -105,6 +106,17 @@ def between(option: str, value: object, low: float, high: float, hint: str = "",
         upper = f"below {high:g}" if open_high else f"at most {high:g}"
         raise OptionError(option, value, f"must be at least {low:g} and {upper}", hint)
     return number
+
+
+def as_text(option: str, value: object) -> str:
+    """A path as text, a list as its members separated by commas, and text itself; raise OptionError for others."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(map(str, value))
+    if not isinstance(value, str):
+        raise OptionError(option, f"a {type(value).__name__}", "must be text, such as the path of a file")
+    return value
 
 
 def share_or_file(option: str, value: object) -> None:

@@ -25,7 +25,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, get_origin
+from typing import Any, cast, get_origin
 
 from dfedsam.errors import OptionError, options_within
 
@@ -278,7 +278,11 @@ def _checked(option: str, name: str, kind: str, plugin: Plugin) -> Plugin:
             rule = f"must be a function that is annotated to return {gives}"
             raise OptionError(option, name, rule, "annotate it, or fix the path")
     elif not is_plugin(plugin, base_class(kind)):
-        raise OptionError(option, name, f"must be a class derived from {where.package}.{where.base}")
+        rule = f"must be a class derived from {where.package}.{where.base}"
+        missing = sorted(getattr(plugin, "__abstractmethods__", ()))
+        if missing and issubclass(cast(type, plugin), base_class(kind)):
+            rule = f"must define {', '.join(missing)}"
+        raise OptionError(option, name, rule)
     return plugin
 
 

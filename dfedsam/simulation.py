@@ -249,7 +249,7 @@ def simulate(
         evaluate_local=evaluate_local,
         checkpoint_every=checkpoint_every,
         cosine=cosine,
-        metrics=tuple(metrics),
+        metrics=cast(tuple[Metric, ...], (metrics,) if isinstance(metrics, str) else tuple(metrics)),
         references=references,
         placement=placement,
         clock=clock,

@@ -75,6 +75,7 @@ def make(
     function = cast(Callable[..., Any], find(name) if isinstance(name, str) else name)
     if not callable(function):
         raise OptionError("topology", name, "must be a name, a graph, a matrix of edges, a function or a topology")
+    name = name if isinstance(name, str) else registry.public_name(function)
     if isinstance(function, partial):  # options fixed by the name: a file's path
         function, options = function.func, {**function.keywords, **options}
     arguments = _bind(name, function, n, seed, {key: value for key, value in options.items() if value is not None})

@@ -40,8 +40,8 @@ _DECADES = 2  # a loss that spans more is drawn on a logarithmic axis
 
 def convergence(
     frame: pd.DataFrame | Result,
-    x: Sequence[str] = ("rounds", "queries", "bytes"),
-    y: Sequence[str] = (),
+    x: str | Sequence[str] = ("rounds", "queries", "bytes"),
+    y: str | Sequence[str] = (),
     *,
     color: str | None = None,
     columns: str | None = None,
@@ -75,6 +75,7 @@ def convergence(
     Raises:
         ValueError: if x has an unknown name, a column is missing, or there is nothing to draw.
     """
+    x, y = ([one] if isinstance(one, str) else one for one in (x, y))
     frame = _complete(frame if isinstance(frame, pd.DataFrame) else frame.metrics)
     panels = _panels(frame, x, columns)
     rows = _rows(frame, y)

@@ -243,6 +243,7 @@ def test_bad_values_are_named_before_anything_is_written(name, value, tmp_path):
         ({"peers": 6}, "peers is 6: it must be 4"),
         ({"privacy": "gaussian"}, "privacy.epsilon is None: it must be given"),
         ({"clock": "fast"}, "clock is fast: it must be one of simulated"),
+        ({"rounds": "3"}, "rounds is '3': it must be a whole number"),
         ({"callbacks": [print]}, "callbacks must be a list of Callback objects"),
     ],
 )

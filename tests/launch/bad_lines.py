@@ -192,7 +192,7 @@ RUNS = {
     "an unknown plug-in in a file": ("run --config plugin.yaml", "algorithm.gossip is pigeon.*plain"),
     "a wrong value in a file": ("run --config value.yaml", "rounds is a few: it must be a whole number"),
     "words that YAML takes for true and false": ("run --config words.yaml", r"words is \[False, True\]: .*in quotes"),
-    "a folder that is there": ("run --out there", "out is there.*nothing is ever overwritten.*dfedsam resume"),
+    "a folder that is there": ("run --out there", "out is there.*nothing is ever overwritten; choose another folder$"),
     "a drawing of no classes": ("run --draw-split split.png", "draw_split is split.png.*Quadratic"),
     "no run to resume": ("resume there", "there: must be a run's folder, but it has no config.yaml"),
     "nothing to resume": ("resume", "folder is missing"),

@@ -168,3 +168,10 @@ def test_validation_examples_are_neither_trained_on_nor_reported(options: dict, 
     file = build(options, validation=str(reviews))
     assert len(file.validation) == len(whole.labels)
     assert file.sizes().sum() == whole.sizes().sum()
+
+
+def test_paths_and_lists_are_text() -> None:
+    tuning = PromptTuning(data=Path("a b", "c.csv"), words=["bad", "good"])  # type: ignore[arg-type]
+    assert (tuning.data, tuning.words) == ("a b/c.csv", "bad, good")
+    with pytest.raises(ValueError, match="data is a dict: it must be text"):
+        PromptTuning(data={"text": []})  # type: ignore[arg-type]
