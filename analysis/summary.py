@@ -92,9 +92,8 @@ def aggregate(
 ) -> pd.DataFrame:
     """Aggregate seeds: one row per label, with the mean of these columns, `…_low` and `…_high`, `…_sd` and `…_seeds`.
 
-    Metrics of a spectrum and theory's predictions are means too, where seeds draw graphs of their own. A column is
-    missing (NaN) for a label if it is missing for one of its runs. `seeds` counts the runs. Below FEW_SEEDS runs there
-    is no interval. `…_seeds` has the values of the runs. With `log` means of `columns` are geometric, if all values are
+    A column is missing (NaN) for a label if it is missing for one of its runs. `seeds` counts the runs. Below FEW_SEEDS
+    runs there is no interval. `…_seeds` has the values of the runs. With `log` means are geometric, if all values are
     above 0.
     """
     groups = summary.groupby("label", sort=False)

@@ -47,11 +47,7 @@ class FolderInUse(FileError):
 
 
 class FolderLock:
-    """The right to write a folder.
-
-    Args:
-        folder: the folder, which must exist.
-    """
+    """The right to write a folder, which must exist."""
 
     def __init__(self, folder: Path) -> None:
         from filelock import FileLock

@@ -36,11 +36,7 @@ _TAIL = 1 << 16  # bytes at the end of metrics.jsonl that are searched for the l
 
 
 class RunFolder:
-    """A run's folder.
-
-    Args:
-        path: its path; it need not exist.
-    """
+    """A run's folder; it need not exist."""
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
@@ -96,11 +92,7 @@ class RunFolder:
         write_atomic(self.topology, json.dumps(topology))
 
     def read_references(self) -> dict[str, float]:
-        """The reference metrics; empty if the run has none.
-
-        Raises:
-            FileError: if the file is damaged.
-        """
+        """The reference metrics; empty if the run has none. Raises FileError if the file is damaged."""
         if not self.references.is_file():
             return {}
         values = load_object(self.references)

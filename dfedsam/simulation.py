@@ -129,11 +129,7 @@ def _check_memory(experiment: Experiment, dim: int, peers: int) -> None:
 
 
 def play_round(run: Run) -> None:
-    """Play the next round.
-
-    Raises:
-        RunError: if it cannot be played.
-    """
+    """Play the next round. Raises RunError if it cannot be played."""
     experiment, communicator = run.experiment, run.communicator
     stream = RandomStream(experiment.seed, "", run.round, 0, communicator.block)
     weights = run.weights
@@ -237,7 +233,8 @@ def simulate(
     if not callbacks and in_notebook():
         callbacks = [Progress()]
 
-    wrong = [type(callback).__name__ for callback in callbacks if not isinstance(callback, Callback)]
+    given: Sequence[object] = callbacks
+    wrong = [type(callback).__name__ for callback in given if not isinstance(callback, Callback)]
     if wrong:
         raise ValueError(f"callbacks must be a list of Callback objects, not of {wrong[0]}")
     named = isinstance(topology, str)

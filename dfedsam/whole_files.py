@@ -62,11 +62,7 @@ def load_yaml(path: Path) -> Any:
 
 
 def load_object(path: Path) -> dict[str, Any]:
-    """The values of a JSON file, by name.
-
-    Raises:
-        FileError: if it cannot be read, or holds no values by name.
-    """
+    """The values of a JSON file, by name. Raises FileError if it cannot be read, or holds no values by name."""
     try:
         values = json.loads(path.read_bytes())
     except OSError as error:

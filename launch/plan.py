@@ -142,10 +142,11 @@ class Plan:
 def plan(argv: list[str]) -> int:
     """Forecast the queries, cost, messages, memory and time of a run, before it is started.
 
-    Takes the options of `dfedsam run`. Queries and bytes are counted exactly, requests and tokens at most, as what is
-    asked again costs nothing; no service is asked. Time and memory come from a few seconds of the run's first rounds on
-    this machine, with as many MPI ranks where it has the cores, else from the α–β model, messages of evaluations and
-    checkpoints included. Nothing is written. Of a sweep's file, it sums over the runs of the study.
+    Takes the options of `dfedsam run`. Queries and bytes are exact; requests and tokens are upper bounds, because a
+    repeated request costs nothing. No service is asked, and nothing is written. Time and memory come from a few seconds
+    of the run's first rounds on this machine, on the run's number of MPI ranks if there are cores for them; otherwise
+    the α–β model adds the time of messages, those of evaluations and checkpoints included. For a sweep's file, the
+    forecast is the sum over the study's runs.
 
     Examples:
         dfedsam plan --config demo.yaml --ranks 2

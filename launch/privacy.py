@@ -20,9 +20,9 @@ NONE = "no privacy guarantee"
 def privacy(folder: Path, *, peer: int = -1, json: bool = False, allow_code: bool = False) -> int:
     """Show what a run has spent of its privacy budget: per peer, per neighbour, and by distance.
 
-    ε per peer holds against an observer of everything that peers release, and so towards each neighbour. Where messages
-    have independent noise, the ledger also shows how much less a single peer learns, which sees its neighbours'
-    messages alone, by the distance in links (pairwise network differential privacy). A run without a mechanism has no
+    The ε of a peer protects it from an observer of everything that peers release, and so from each neighbour. If
+    messages have independent noise, the ledger also shows, by distance in links, how much less a single peer learns,
+    which sees only its neighbours' messages (pairwise network differential privacy). A run without a mechanism has no
     privacy guarantee.
 
     Args:

@@ -94,11 +94,7 @@ def plugin_options(kind: str, plugin: registry.Plugin) -> dict[str, Option]:
 
 
 def convert(name: str, value: Any, hint: Any) -> Any:
-    """Convert a value, such as text of the command line, to a type.
-
-    Raises:
-        OptionError: if it has no such form.
-    """
+    """Convert a value, such as text of the command line, to a type. Raises OptionError if it has no such form."""
     inner, rule = typing.get_args(hint), f"must be {in_words(hint)}"
     wanted = {typing.get_origin(one) or one for one in (hint, *inner)}
     read = True if value is NO_VALUE else value

@@ -58,11 +58,7 @@ def status(folder: Path, *, all: bool = False) -> int:
 
 
 def statuses(path: Path) -> Iterator[RunStatus]:
-    """Every run of a study, with the candidates of a search.
-
-    Raises:
-        OptionError: if the folder is not a study.
-    """
+    """Every run of a study, with the candidates of a search. Raises OptionError if the folder is not a study."""
     if not (path / SPEC).is_file():
         hint = "fix the path"
         if path.is_file():

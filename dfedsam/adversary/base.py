@@ -42,8 +42,8 @@ class Adversary(Options, ABC):
         scale: the attack's strength; None: its usual one.
         line_search: choose the scale in each gossip step, of several from a tenth to a hundred times that of `scale`,
             that moves honest peers farthest from the mean of what they had.
-        scales: how many a line search tries, in equal ratios, at least 2. With 13 rules break down where they do with
-            31; each costs one more application of the rule.
+        scales: how many a line search tries, in equal ratios, at least 2. With 13, rules break down where they do with
+            31; each scale costs one more application of the rule.
 
     Attributes:
         forges: what it can forge: "rows", "scalars" (the coefficients of a flood), or both.
@@ -184,13 +184,7 @@ class View:
 
 @dataclass(frozen=True)
 class Attackers:
-    """The attackers of a run.
-
-    Args:
-        adversary: what they do.
-        mask: who they are, shape (n,).
-        topology: on which they sit.
-    """
+    """The attackers of a run: what they do, who they are (a mask (n,)), and the topology on which they sit."""
 
     adversary: Adversary
     mask: NDArray[np.bool_]

@@ -22,12 +22,9 @@ Length = Callable[[str], int]
 
 @dataclass(frozen=True)
 class Draft:
-    """A prompt to rewrite.
+    """A prompt to rewrite, and another one of the same population.
 
-    Args:
-        prompt: its text.
-        other: the text of another prompt of the same population.
-        seed: a random number that tells apart rewritings of the same prompt, below 2³¹.
+    The seed is a random number below 2³¹ that tells apart rewritings of the same prompt.
     """
 
     prompt: str

@@ -48,11 +48,7 @@ class Contents:
 class Batches:
     """Divides sequences into batches of similar lengths; if a batch runs out of memory, it and later ones are halved.
 
-    Args:
-        device: device of the model.
-
-    Attributes:
-        pads: whether sequences of different lengths share a batch.
+    Sequences of different lengths share a batch if it `pads`.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -115,11 +111,9 @@ class Batches:
 
 
 class BatchedForward:
-    """Runs a model on tokens and soft prompts, and reads its output. Gradients flow unless inference mode is on.
+    """Runs a model on batches of tokens and soft prompts, and reads its output by `read`.
 
-    Args:
-        loaded: the model.
-        read: function that runs the model on a batch and reads its output.
+    Gradients flow unless inference mode is on.
     """
 
     def __init__(self, loaded: Loaded, read: Reader) -> None:

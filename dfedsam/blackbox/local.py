@@ -26,13 +26,7 @@ CHUNK = 256  # texts per file
 
 
 class LocalModel(BlackBox):
-    """A model in this process, with tokenised texts and class words.
-
-    Args:
-        task: the classification task.
-        loaded: the model.
-        read: function that reads the output for a batch of prompted texts; see BatchedForward.
-    """
+    """A model in this process, with tokenised texts and class words; `read` is as for BatchedForward."""
 
     takes_text_prompts = True
     gives_gradients: ClassVar[bool] = True

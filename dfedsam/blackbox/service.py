@@ -38,11 +38,7 @@ Body = dict[str, Any]
 class ResponseCache:
     """Answers by request, stored on disk as soon as they are known. Threads, ranks and runs may share the file.
 
-    Args:
-        options: the file, and budget and rates of all who share it.
-
-    Raises:
-        OptionError: if it cannot be opened.
+    The options say the file, and budget and rates of all who share it. Raises OptionError if it cannot be opened.
     """
 
     def __init__(self, options: ServiceConfig) -> None:
@@ -243,11 +239,7 @@ class Service:
 
 
 def message(answer: Any) -> str:
-    """The text of a chat answer; empty if it has none.
-
-    Raises:
-        PassingError: if it is no chat answer.
-    """
+    """The text of a chat answer; empty if it has none. Raises PassingError if it is no chat answer."""
     try:
         said = answer["choices"][0]["message"]["content"]
     except (KeyError, IndexError, TypeError):

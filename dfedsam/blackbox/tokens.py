@@ -217,9 +217,7 @@ class Filler:
 class Vocabulary:
     """A model's tokens as words to choose from: candidates of a discrete prompt.
 
-    Args:
-        tokenizer: the model's tokenizer.
-        embed: function that returns the embeddings (n, width) of token ids (n,), if the model's are known.
+    `embed` gives the embeddings (n, width) of token ids (n,), if the model's are known.
     """
 
     tokenizer: Any

@@ -137,11 +137,7 @@ def _rows(folder: RunFolder, note: Row) -> list[Row]:
 
 
 class Files(Callback):
-    """Writes config.yaml, topology.json and metrics.jsonl; at the end prompt.safetensors and references.json.
-
-    Args:
-        folder: the run's folder.
-    """
+    """Writes config.yaml, topology.json and metrics.jsonl; at the end prompt.safetensors and references.json."""
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
@@ -174,11 +170,7 @@ class Files(Callback):
 
 
 class Checkpoints(Callback):
-    """Saves the run's state every few rounds, after the start, after the last round, and when it is stopped.
-
-    Args:
-        folder: the run's folder.
-    """
+    """Saves the run's state every few rounds, after the start, after the last round, and when it is stopped."""
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder

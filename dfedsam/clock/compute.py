@@ -244,11 +244,7 @@ class RateLimits(Compute):
 
 
 def read_numbers(option: str, path: Path | str) -> NDArray[np.float64]:
-    """A CSV file of numbers, shape (rows, columns).
-
-    Raises:
-        OptionError: if it cannot be read or holds anything else.
-    """
+    """A CSV file of numbers, shape (rows, columns). Raises OptionError if it cannot be read or holds anything else."""
     try:
         return np.loadtxt(path, delimiter=",", ndmin=2, dtype=np.float64)
     except OSError as error:

@@ -26,12 +26,7 @@ ALL_ROWS = slice(None)
 
 @dataclass(frozen=True)
 class Solution:
-    """The optimum of the mean of all peers' objectives.
-
-    Args:
-        x: the minimiser, shape (dim,), float64.
-        loss: the mean objective as a function of a model (dim,).
-    """
+    """The minimiser x (dim,), float64, of the mean of all peers' objectives, and that mean as a function of a model."""
 
     x: NDArray[np.float64]
     loss: Callable[[NDArray[np.float64]], float]

@@ -38,11 +38,7 @@ class HiddenPrompt(Objective):
 
 
 class HiddenPromptProblem(Problem):
-    """A HiddenPrompt, the same for all peers.
-
-    Attributes:
-        hidden: the hidden prompt, shape (tokens,).
-    """
+    """A HiddenPrompt, the same for all peers; `hidden` is that prompt, shape (tokens,)."""
 
     has_gradients = True
 

@@ -13,8 +13,7 @@ from PIL import Image
 
 from dfedsam import topologies
 from dfedsam.analysis.plot import points, style
-from dfedsam.analysis.plot.animation import animate
-from dfedsam.analysis.plot.consensus import consensus_rounds, gossip, gossip_steps
+from dfedsam.analysis.plot.consensus import animate, consensus_rounds, gossip, gossip_steps
 from dfedsam.analysis.plot.gap import agreements, convergence_gap, gap_size, predictors
 from dfedsam.analysis.read.metrics import rises
 from dfedsam.analysis.read.runs import read_study
@@ -259,6 +258,6 @@ def test_gossip_on_the_drawn_graph(tmp_path):
     values = list(islice(gossip(topology, start), 6))
     W = topology.weights(0).toarray()
     np.testing.assert_allclose(values[5], np.linalg.matrix_power(W, 5) @ start)
-    animate(topology, tmp_path / "consensus.gif", rounds=3)
+    animate(topology, tmp_path / "consensus.gif", "ring", rounds=3)
     with Image.open(tmp_path / "consensus.gif") as image:
         assert image.n_frames == 4

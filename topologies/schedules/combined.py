@@ -62,11 +62,7 @@ def random_choice(
 
 
 class Combined(Topology):
-    """Several topologies, one of which is active in each round; a subclass chooses it in `at`.
-
-    Args:
-        inner: the topologies, all of one number of peers.
-    """
+    """Several topologies of the same peers, one of which is active in each round; a subclass chooses it in `at`."""
 
     def __init__(self, inner: Sequence[Topology]) -> None:
         self._inner = list(inner)
@@ -215,13 +211,7 @@ def dense_late(
 
 
 class Stages(Combined):
-    """One topology for the first rounds of a cycle and another one for the others.
-
-    Args:
-        inner: the two topologies, both in their own round t.
-        switch: rounds of the first.
-        rounds: of the cycle.
-    """
+    """One topology for the first `switch` rounds of a cycle, another one for the rest; each in its own round t."""
 
     def __init__(self, inner: Sequence[Topology], switch: int, rounds: int) -> None:
         super().__init__(inner)

@@ -49,13 +49,7 @@ def teleportation(n: int, participants: int | None = None, topology: Spec = "rin
 
 
 class Teleportation(Topology):
-    """Few participants a round, drawn anew; made by `teleportation`.
-
-    Args:
-        n: number of peers.
-        inner: the topology of the participants' places.
-        seed: at least 0.
-    """
+    """Few participants a round, drawn anew, whose places have the topology `inner`; made by `teleportation`."""
 
     period = None
     hands_over = True
