@@ -12,9 +12,8 @@ from dfedsam.compiled import loops as compiled_loops
 from dfedsam.errors import OptionError
 from dfedsam.gossip.compressors.base import SHORT, Compressor, from_bytes, to_bytes
 from dfedsam.gossip.compressors.packing import pack, packed, unpack
-from dfedsam.options import option
+from dfedsam.options import option, whole_number
 from dfedsam.row_sums import squares
-from dfedsam.validation import whole_number
 
 if TYPE_CHECKING:
     from dfedsam.random import RandomStream
