@@ -40,12 +40,13 @@ def mean_and_interval(
 
 
 class Difference(NamedTuple):
-    """A difference of means with its 95 % interval; NaN where there is no interval."""
+    """A difference of means with its 95 % interval and the t-test's p; NaN where there is no interval."""
 
     mean: float
     low: float
     high: float
     pairs: int
+    p: float
 
     @property
     def is_clear(self) -> bool:
@@ -62,13 +63,27 @@ def paired_difference(a: dict[Any, float], b: dict[Any, float]) -> Difference:
     shared = [seed for seed in a if seed in b and np.isfinite(a[seed]) and np.isfinite(b[seed])]
     if shared:
         mean, low, high = mean_and_interval([a[seed] - b[seed] for seed in shared])
-        return Difference(float(mean), float(low), float(high), len(shared))
+        freedom = len(shared) - 1
+        with np.errstate(divide="ignore", invalid="ignore"):  # 0/0 where all differences are 0
+            p = 2 * stats.t.sf(np.abs(mean) / (high - mean) * stats.t.ppf(0.975, freedom), freedom)
+        return Difference(float(mean), float(low), float(high), len(shared), float(p))
     x, y = (np.array([value for value in side.values() if np.isfinite(value)]) for side in (a, b))
     if min(len(x), len(y)) < 2:
         missing = not len(x) or not len(y)
-        return Difference(np.nan if missing else float(x.mean() - y.mean()), np.nan, np.nan, 0)
-    interval = stats.ttest_ind(x, y, equal_var=False).confidence_interval(0.95)
-    return Difference(float(x.mean() - y.mean()), float(interval.low), float(interval.high), 0)
+        return Difference(np.nan if missing else float(x.mean() - y.mean()), np.nan, np.nan, 0, np.nan)
+    test: Any = stats.ttest_ind(x, y, equal_var=False)
+    interval = test.confidence_interval(0.95)
+    return Difference(float(x.mean() - y.mean()), float(interval.low), float(interval.high), 0, float(test.pvalue))
+
+
+def holm(p: ArrayLike) -> NDArray[np.float64]:
+    """p values of several tests, adjusted so that all hold together (Holm, 1979); NaN is no test and stays NaN."""
+    p = np.asarray(p, dtype=np.float64)
+    order = np.argsort(p)  # NaN last
+    factors = np.maximum(np.isfinite(p).sum() - np.arange(len(p)), 1)
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * factors), 1)
+    return adjusted
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import pandas as pd
 
 from dfedsam.analysis.read import metrics
 from dfedsam.analysis.read.metrics import numbers
-from dfedsam.analysis.read.runs import RUN_COLUMNS, Study
-from dfedsam.analysis.statistics import FEW_SEEDS, mean_and_interval, paired_difference
+from dfedsam.analysis.read.runs import RUN_COLUMNS, SPECTRUM, THEORY, Study
+from dfedsam.analysis.statistics import FEW_SEEDS, holm, mean_and_interval, paired_difference
 
 STEADY = 0.8  # share of a run's rounds after which evaluations are averaged for the steady state
 REACHED = 0.8  # share of the runs that reach the chosen target
@@ -78,7 +78,8 @@ def _targets(rows: pd.DataFrame, sign: int) -> pd.Series:
         done = part[part["state"] == "done"] if (part["state"] == "done").any() else part
         value = float(np.quantile(sign * done["best"], REACHED))
         digits = 10.0 ** (np.floor(np.log10(abs(value))) - 1) if value else 1.0
-        goal = float(np.ceil(value / digits) * digits)  # rounded to the side that is reached earlier
+        # rounded to the side that is reached earlier, to 0.69 and not 0.6900000000000001, which a run at 0.69 misses
+        goal = float(f"{np.ceil(value / digits - 1e-9) * digits:.12g}")
         start_there = (sign * done["first"] <= goal).mean()  # as the consensus distance, which starts at 0
         return np.nan if start_there > 1 - REACHED else sign * goal
 
@@ -91,17 +92,16 @@ def aggregate(
 ) -> pd.DataFrame:
     """Aggregate seeds: one row per label, with the mean of these columns, `…_low` and `…_high`, `…_sd` and `…_seeds`.
 
-    A column is missing (NaN) for a label if it is missing for one of its runs. `seeds` counts the runs. Below
-    FEW_SEEDS runs there is no interval. `…_seeds` has the values of the runs.
-
-    Args:
-        summary: result of `summarise`.
-        columns: numbers to average.
-        log: take geometric means, if all values are above 0.
+    A column is missing (NaN) for a label if it is missing for one of its runs. `seeds` counts the runs. Below FEW_SEEDS
+    runs there is no interval. `…_seeds` has the values of the runs. With `log` means are geometric, if all values are
+    above 0.
     """
     groups = summary.groupby("label", sort=False)
     first = groups.first()
     first["seeds"] = groups.size()
+    for name in {*SPECTRUM, *THEORY} - {"biased", "period"}:
+        if name in first and (groups[name].nunique() > 1).any():
+            first[name] = groups[name].agg(lambda each: each.astype(float).mean())
     order = groups.cumcount()
     for column in columns:
         table = summary.assign(number=order).pivot(index="number", columns="label", values=column)
@@ -140,8 +140,10 @@ def differences(summary: pd.DataFrame, column: str = "steady") -> pd.DataFrame:
 
     Returns:
         One row per label: `label`, data, peers and heterogeneity if known, `difference` from the best, `low` and `high`
-        (its 95 % interval; NaN for the best itself and for single runs), `pairs` (0: no shared seeds), `best` (whether
-        it has the best mean), and `is_clear` (whether it is also better than all others beyond the noise).
+        (its 95 % interval; NaN for the best itself and for single runs), `p` (of the t-test of this difference,
+        adjusted for the number of comparisons by Holm's method), `pairs` (0: no shared seeds), `best` (whether it has
+        the best mean), `compared_with` (the best label), and `is_clear` (whether it is better than all others beyond
+        the noise).
     """
     sign = -1 if column == "steady" and metrics.rises(str(summary["metric"].iloc[0])) else 1
     keys = [name for name in ("data", "peers", "heterogeneity") if summary[name].notna().any()]
@@ -155,12 +157,13 @@ def differences(summary: pd.DataFrame, column: str = "steady") -> pd.DataFrame:
         best = min(values, key=lambda name: sign * float(np.mean(list(values[name].values()))))
         gaps = {name: paired_difference(seeds, values[best]) for name, seeds in values.items()}
         clear = len(gaps) > 1 and all(gap.is_clear for name, gap in gaps.items() if name != best)
-        first = part.iloc[0]
+        first, others = part.iloc[0], [name for name in gaps if name != best]
+        p = dict(zip(others, holm([gaps[name].p for name in others]), strict=True))
         for name, gap in gaps.items():
             low, high = (np.nan, np.nan) if name == best else (gap.low, gap.high)
             rows.append({"label": name, **{key: first[key] for key in keys}, "difference": gap.mean, "low": low,
-                         "high": high, "pairs": gap.pairs, "best": name == best,
-                         "is_clear": name == best and clear})  # fmt: skip
+                         "high": high, "p": p.get(name, np.nan), "pairs": gap.pairs, "best": name == best,
+                         "compared_with": best, "is_clear": name == best and clear})  # fmt: skip
     return pd.DataFrame(rows, columns=None if rows else ["label", "best", "is_clear"])
 
 
@@ -168,13 +171,8 @@ def with_time(evaluations: pd.DataFrame, latency: float = LATENCY, bandwidth: fl
     """The table with a column `message_time`: cumulative seconds of messages, for runs without a clock.
 
     A peer sends its messages one after another, so that a gossip step takes deg · (α + β m), where deg is the largest
-    degree in the round and m the bytes per message; Q steps take Q times as long. Queries and local steps take no time
-    here. The column is NaN for runs without degrees.
-
-    Args:
-        evaluations: table of `Study`.
-        latency: α, seconds per message, at least 0.
-        bandwidth: 1/β, bytes per second, above 0.
+    degree in the round, m the bytes per message, α the latency in seconds and 1/β the bandwidth in bytes per second; Q
+    steps take Q times as long. Queries and local steps take no time here. The column is NaN for runs without degrees.
     """
     most, mean = numbers(evaluations, "degree_round_max"), numbers(evaluations, "degree_round_mean")
     steps = numbers(evaluations, "steps")

@@ -20,7 +20,12 @@ def loops(x: NDArray) -> ModuleType | None:
     """
     if x.shape[1] < _WIDE or x.dtype.char not in "fd":
         return None
-    return load() if x.nbytes >= WORTH_LOADING or load.cache_info().currsize else None
+    return load() if x.nbytes >= WORTH_LOADING else loaded()
+
+
+def loaded() -> ModuleType | None:
+    """`dfedsam.loops` if they are loaded already."""
+    return load() if load.cache_info().currsize else None
 
 
 @cache

@@ -83,17 +83,10 @@ class Oracle:
         return self.privacy.release(slopes, self.batch, self.problem, self.rows, noise)
 
     def losses(self, candidates: NDArray, *, finite: bool = True) -> NDArray:
-        """Query losses.
+        """Query the losses of candidates (p, q, dim) on each peer's minibatch, (p, q).
 
-        Args:
-            candidates: shape (p, q, dim). Each counts as `problem.queries_per_loss` queries.
-            finite: whether all must be finite; else those that are not become infinite.
-
-        Returns:
-            Losses on each peer's minibatch, shape (p, q).
-
-        Raises:
-            RunError: if a loss is not finite and must be.
+        Each candidate counts as `problem.queries_per_loss` queries. Losses that are not finite raise RunError, or,
+        unless `finite`, become infinite.
         """
         with np.errstate(all="ignore"):
             losses = self.problem.losses(candidates, self.batch, self.rows)
@@ -242,8 +235,9 @@ class RoundContext:
         """Open the round's next gossip phase.
 
         Args:
-            x: the peers' models if these are mixed, shape (peers, dim), for the recorder, and for noise, which is added
-                in place; None for any other vector, such as a tracked gradient.
+            x: the peers' models (peers, dim) if these are mixed, for the recorder, and for noise, which is added in
+            place;
+                None for any other vector, such as a tracked gradient.
             update: the local steps' update, for a gossip that sends coefficients.
         """
         self._phases += 1
@@ -281,20 +275,13 @@ class Server:
     participants: NDArray[np.bool_] | None = None
 
     def mean(self, x: NDArray, weights: NDArray | None = None) -> NDArray:
-        """The mean of the participants' models, shape (dim,): each sends one vector to the server and gets one back.
+        """The mean (dim,) of the participants' models (peers, dim): each sends the server a vector and gets one back.
 
-        Args:
-            x: the block's models, shape (peers, dim).
-            weights: weight of each peer, above 0, shape (peers,), which it also sends; None: equal weights.
+        Weights (peers,), above 0, which peers also send, make it a weighted mean.
         """
         self.before_gossip(x)
         return self.communicator.server_mean(x, weights, self.participants)
 
     def collect(self, rows: NDArray, reply: int) -> NDArray:
-        """Gather rows at the server: (peers, k) of the block to (all peers, k).
-
-        Args:
-            rows: the rows that the block's peers send.
-            reply: number of values, of the same type, in the server's reply to each peer.
-        """
+        """Gather rows at the server, (peers, k) to (all peers, k); it replies to each peer with so many values."""
         return self.communicator.server_rows(rows, reply * rows.itemsize)

@@ -33,14 +33,9 @@ _NO_LICENCE = "No licence is stated: ask the owner of the data before you use th
 
 
 def write_crate(folder: Path | str, licence: str | None = None) -> Path:
-    """Write `ro-crate-metadata.json` into a run's folder; an older one is replaced.
+    """Write `ro-crate-metadata.json` into a run's folder, or replace an older one; returns the file.
 
-    Args:
-        folder: the run's folder.
-        licence: SPDX identifier of the licence of its files, such as "CC-BY-4.0"; None: none is stated.
-
-    Returns:
-        The file.
+    `licence` is the SPDX identifier of the licence of its files, such as "CC-BY-4.0"; None: none is stated.
 
     Raises:
         FileError: if it is not a run's folder.

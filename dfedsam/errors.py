@@ -27,14 +27,11 @@ class OptionError(ValueError):
         self.option, self.value, self.rule, self.hint = option, value, rule, hint
 
     def __str__(self) -> str:
-        return f"{self.option} is {self.value}: it {self.rule}" + (f"; {self.hint}" if self.hint else "")
+        value = "empty" if self.value == "" else self.value
+        return f"{self.option} is {value}: it {self.rule}" + (f"; {self.hint}" if self.hint else "")
 
     def within(self, option: str) -> OptionError:
-        """The same error with the full name of its option: `mu` within `algorithm.estimator`.
-
-        Args:
-            option: the option whose value has this one; an empty name changes nothing.
-        """
+        """The same error with its option's full name: `mu` within `algorithm.estimator`; within "" as it is."""
         if not option:
             return self
         return type(self)(f"{option}.{self.option}", self.value, self.rule, self.hint).with_traceback(

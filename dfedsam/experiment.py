@@ -18,11 +18,11 @@ from dfedsam.describe import describe, only_results
 from dfedsam.errors import OptionError, options_within
 from dfedsam.objectives import Objective, Problem
 from dfedsam.objectives.base import Solution
+from dfedsam.options import one_of, positive, whole_number
 from dfedsam.privacy import Privacy
-from dfedsam.registry import public_name
+from dfedsam.registry import make_named, public_name
 from dfedsam.topologies import Topology, verify
 from dfedsam.topologies.placement import Placement, check_placement, place
-from dfedsam.validation import one_of, positive, whole_number
 
 DType = Literal["float32", "float64"]
 Metric = Literal["gradient_norm", "distance", "regret", "recall", "trace"]
@@ -91,6 +91,7 @@ class Experiment:
     privacy: Privacy | None = None
 
     def __post_init__(self) -> None:
+        make_named(self)
         whole_number("rounds", self.rounds, 0)
         if whole_number("seed", self.seed, 0) >= 1 << 64:
             raise OptionError("seed", self.seed, "must be below 2⁶⁴")
@@ -216,12 +217,7 @@ class Experiment:
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
     def start_clock(self, problem: Problem, size: int) -> RunTime | None:
-        """Simulated time before round 0; None without a clock.
-
-        Args:
-            problem: the objective with data.
-            size: bytes of a peer's row.
-        """
+        """Simulated time before round 0, for rows of `size` bytes; None without a clock."""
         algorithm = self.algorithm
         if self.clock is None:
             return None

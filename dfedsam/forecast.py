@@ -124,10 +124,7 @@ def _rehearsed(experiment: Experiment, editor: Bill) -> Experiment:
 def calibrate(experiment: Experiment, communicator: Communicator, seconds: float = SECONDS) -> tuple[Speed, Problem]:
     """Play the first rounds of a run, with its files in a temporary folder, and time them; a collective call.
 
-    Args:
-        experiment: the run.
-        communicator: the partition of peers over ranks.
-        seconds: how long to play after the first round, which prepares more than others; two are played at least.
+    The first round prepares more than others: rounds are played for so many seconds after it, at least two.
 
     Returns:
         The times, and the objective with its data, for a rehearsal.
@@ -185,14 +182,10 @@ def _after(run: Run, timed: dict[Callback, list[float]], calls: dict[type[Callba
 
 @short_buffers()
 def rehearse(experiment: Experiment, communicator: Communicator, problem: Problem | None = None) -> Counts:
-    """Count what a run asks and sends; a collective call.
+    """Count what a run asks and sends; a collective call, which begins the communicator's counts again.
 
-    Rounds are rehearsed until they repeat; where they never do, all of them are.
-
-    Args:
-        experiment: the run.
-        communicator: the partition of peers over ranks; its counts begin again.
-        problem: the objective with its data, if it is there already. Its black box answers at random from now on.
+    Rounds are rehearsed until they repeat; where they never do, all of them are. The problem is the objective with its
+    data, if it is there already; its black box answers at random from now on.
     """
     communicator.messages = communicator.bytes = 0
     n, block = experiment.topology.n, communicator.block

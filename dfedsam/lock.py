@@ -47,11 +47,7 @@ class FolderInUse(FileError):
 
 
 class FolderLock:
-    """The right to write a folder.
-
-    Args:
-        folder: the folder, which must exist.
-    """
+    """The right to write a folder, which must exist."""
 
     def __init__(self, folder: Path) -> None:
         from filelock import FileLock
@@ -61,14 +57,10 @@ class FolderLock:
         self._end = threading.Event()
 
     def acquire(self, wait: float = 2.0) -> None:
-        """Take the lock.
+        """Take the lock, or wait so many seconds for a writer that is about to end.
 
-        Args:
-            wait: seconds to wait for a writer that is about to end; if a writer on another machine may be dead, wait
-                until that is certain.
-
-        Raises:
-            FolderInUse: if another process has it.
+        If a writer on another machine may be dead, wait until that is certain. Raises FolderInUse if another process
+        has it.
         """
         from filelock import Timeout
 

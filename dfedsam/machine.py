@@ -94,12 +94,8 @@ def share_cores(environ: MutableMapping[str, str], ranks: int) -> None:
 def threads_per_rank(allowed: Iterable[frozenset[int]], mine: frozenset[int]) -> int:
     """Threads for one process of a machine: an even share of the cores, at most its own, at least 1.
 
-    OMP_NUM_THREADS, if set, is an upper bound.
-
-    Args:
-        allowed: the cores that each process of this machine may run on. They differ if the
-            launcher binds processes.
-        mine: the cores of this process.
+    OMP_NUM_THREADS, if set, is an upper bound. `allowed` are the cores that each process of this machine may run on,
+    which differ if the launcher binds processes; `mine` are those of this process.
     """
     sets = list(allowed)
     share = len(frozenset().union(*sets)) // len(sets)

@@ -14,11 +14,7 @@ _MOST = 1024  # peers of a segment, unless they are a range
 
 
 def segments(peers: Peers, gap: float) -> Iterator[tuple[range, slice, NDArray[np.intp] | None]]:
-    """Group sorted peers into segments with gaps of at most `gap`.
-
-    Args:
-        peers: numbers of peers.
-        gap: how many others may lie between two of them before a new segment begins.
+    """Group peers into segments with gaps of at most `gap` others between two of them.
 
     Yields:
         The numbers from a segment's first peer to its last, which of `peers` these are, and their offsets in the

@@ -25,9 +25,9 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, get_origin
+from typing import Any, cast, get_origin
 
-from dfedsam.errors import OptionError
+from dfedsam.errors import OptionError, options_within
 
 Plugin = Callable[..., Any]
 ENTRY_POINTS = "dfedsam.plugins"
@@ -142,11 +142,7 @@ def find(option: str, name: str, *, kind: str | None = None, code: bool = True) 
 
 
 def public_name(plugin: Any) -> str:
-    """The name of a plug-in in files: its public name, or its import path if it is not ours.
-
-    Args:
-        plugin: a class or an instance of one, a function or a partial of one.
-    """
+    """The name in files of a plug-in or of an instance or a partial of one: its import path if it is not ours."""
     plugin = plugin.func if isinstance(plugin, partial) else plugin
     plugin = plugin if hasattr(plugin, "__name__") else type(plugin)
     if plugin.__module__.partition(".")[0] == "dfedsam":
@@ -221,11 +217,12 @@ def make_named(plugin: Any) -> None:
     """
     for field in dataclasses.fields(plugin):
         kind, value = kind_of(field.name), getattr(plugin, field.name)
-        if kind is None or KINDS[kind].functions:
+        if kind is None or KINDS[kind].functions or (value is None and field.default is None):
             continue
         if isinstance(value, str):
-            object.__setattr__(plugin, field.name, find(field.name, value)())
-        elif not isinstance(value, base_class(kind)) and not (value is None and field.default is None):
+            with options_within(field.name):
+                object.__setattr__(plugin, field.name, find(field.name, value)())
+        elif not isinstance(value, base_class(kind)):
             base = f"{KINDS[kind].package}.{KINDS[kind].base}"
             raise OptionError(field.name, value, f"must be a name, or an instance of a class derived from {base}")
 
@@ -281,7 +278,11 @@ def _checked(option: str, name: str, kind: str, plugin: Plugin) -> Plugin:
             rule = f"must be a function that is annotated to return {gives}"
             raise OptionError(option, name, rule, "annotate it, or fix the path")
     elif not is_plugin(plugin, base_class(kind)):
-        raise OptionError(option, name, f"must be a class derived from {where.package}.{where.base}")
+        rule = f"must be a class derived from {where.package}.{where.base}"
+        missing, base = sorted(getattr(plugin, "__abstractmethods__", ())), base_class(kind)
+        if missing and plugin is not base and issubclass(cast(type, plugin), base):
+            rule = f"must define {', '.join(missing)}"
+        raise OptionError(option, name, rule)
     return plugin
 
 

@@ -36,11 +36,7 @@ _TAIL = 1 << 16  # bytes at the end of metrics.jsonl that are searched for the l
 
 
 class RunFolder:
-    """A run's folder.
-
-    Args:
-        path: its path; it need not exist.
-    """
+    """A run's folder; it need not exist."""
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
@@ -96,11 +92,7 @@ class RunFolder:
         write_atomic(self.topology, json.dumps(topology))
 
     def read_references(self) -> dict[str, float]:
-        """The reference metrics; empty if the run has none.
-
-        Raises:
-            FileError: if the file is damaged.
-        """
+        """The reference metrics; empty if the run has none. Raises FileError if the file is damaged."""
         if not self.references.is_file():
             return {}
         values = load_object(self.references)
@@ -113,13 +105,11 @@ class RunFolder:
     def read_metrics(self, problems: list[str] | None = None) -> list[Row]:
         """All evaluations in order of rounds.
 
-        A damaged last line is skipped: the run is writing it, or was killed while writing.
-
-        Args:
-            problems: receives a message for every other damaged line, which is skipped; None: raise instead.
+        A damaged last line is skipped: the run is writing it, or was killed while writing. `problems` receives a
+        message for every other damaged line, which is skipped too.
 
         Raises:
-            FileError: if the file is missing, or a line before the last is damaged.
+            FileError: if the file is missing, or, without `problems`, a line before the last is damaged.
         """
         try:
             lines = self.metrics.read_bytes().split(b"\n")
@@ -209,12 +199,9 @@ class RunFolder:
                 self.path.rmdir()
 
     def is_complete(self, rounds: int, *, references: bool = False, until: float | None = None) -> bool:
-        """Whether the run has finished these rounds and written all its final files.
+        """Whether the run has finished its rounds, or the simulated seconds `until`, and written all its final files.
 
-        Args:
-            rounds: number of rounds.
-            references: whether reference metrics were requested.
-            until: simulated seconds that also end it; None: only its rounds do.
+        `references` is whether reference metrics were requested.
         """
         row = self.last_row()
         if row is None or (references and not self.references.is_file()):

@@ -94,10 +94,7 @@ def run(
 def begin(experiment: Experiment, communicator: Communicator, problem: Problem | None = None) -> Run:
     """The run before its first round: all peers at the objective's common start.
 
-    Args:
-        experiment: the experiment.
-        communicator: the partition of peers over ranks.
-        problem: the objective with the block's data; None: it is built.
+    The problem is the objective with the block's data; None: it is built.
     """
     block = communicator.block
     if problem is None:
@@ -132,11 +129,7 @@ def _check_memory(experiment: Experiment, dim: int, peers: int) -> None:
 
 
 def play_round(run: Run) -> None:
-    """Play the next round.
-
-    Raises:
-        RunError: if it cannot be played.
-    """
+    """Play the next round. Raises RunError if it cannot be played."""
     experiment, communicator = run.experiment, run.communicator
     stream = RandomStream(experiment.seed, "", run.round, 0, communicator.block)
     weights = run.weights
@@ -174,7 +167,7 @@ def simulate(
     objective: Objective | str,
     topology: Topology | nx.Graph | str,
     algorithm: Algorithm | str,
-    peers: int = 16,
+    peers: int | None = None,
     rounds: int = 100,
     seed: int = 0,
     dtype: DType = "float32",
@@ -199,7 +192,7 @@ def simulate(
         objective: the function to minimise, such as `Quadratic(dim=50)`, or its public name.
         topology: a networkx graph (which gets Metropolis weights), a topology such as `make("ring", 16)`, or a name.
         algorithm: the algorithm, such as `DFedSAM(rho=0.05)`, or its public name.
-        peers: number of peers of a topology named by a string, at least 2.
+        peers: number of peers, at least 2; None: those of the topology, or 16 of one that is named.
         rounds: number of rounds, at least 0.
         seed: seed of all random numbers, at least 0.
         dtype: type of x.
@@ -235,16 +228,19 @@ def simulate(
     """
     from dfedsam.callbacks.progress import Progress, in_notebook
     from dfedsam.registry import find
-    from dfedsam.topologies import Topology, make
+    from dfedsam.topologies import make
 
     if not callbacks and in_notebook():
         callbacks = [Progress()]
 
-    if isinstance(topology, str):
-        topology = make(topology, peers, seed)
+    given: Sequence[object] = callbacks
+    wrong = [type(callback).__name__ for callback in given if not isinstance(callback, Callback)]
+    if wrong:
+        raise ValueError(f"callbacks must be a list of Callback objects, not of {wrong[0]}")
+    named = isinstance(topology, str)
     experiment = Experiment(
         objective=find("objective", objective)() if isinstance(objective, str) else objective,
-        topology=topology if isinstance(topology, Topology) else make(topology),
+        topology=make(topology, 16 if named and peers is None else peers, seed),
         algorithm=find("algorithm", algorithm)() if isinstance(algorithm, str) else algorithm,
         rounds=rounds,
         seed=seed,
@@ -253,7 +249,7 @@ def simulate(
         evaluate_local=evaluate_local,
         checkpoint_every=checkpoint_every,
         cosine=cosine,
-        metrics=tuple(metrics),
+        metrics=cast(tuple[Metric, ...], (metrics,) if isinstance(metrics, str) else tuple(metrics)),
         references=references,
         placement=placement,
         clock=clock,

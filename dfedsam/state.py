@@ -29,14 +29,10 @@ def arrays(state: Any, prefix: str = "") -> dict[str, NDArray]:
 
 
 def with_arrays(state: S, named: Mapping[str, NDArray]) -> S:
-    """A state of the same structure with these arrays in place of its own.
-
-    Args:
-        state: a state with the structure: it has an array wherever `named` has one.
-        named: arrays by name, as returned by `arrays`.
+    """A state of the same structure with arrays by name, as `arrays` returns them, in place of its own.
 
     Raises:
-        KeyError: if an array of `state` is missing from `named`.
+        KeyError: if one of its arrays is missing.
     """
     return _mapped(state, lambda name, _: named[name])
 
@@ -47,13 +43,7 @@ def rows_of(state: S, rows: slice | NDArray) -> S:
 
 
 def set_rows(state: Any, rows: slice | NDArray, part: Any) -> None:
-    """Write a state of some rows back into the whole, in place; arrays that still are its views cost nothing.
-
-    Args:
-        state: of all peers.
-        rows: as for `rows_of`.
-        part: of the same structure, with an array wherever `state` has one.
-    """
+    """Write a state of some rows back into the whole, in place; arrays that still are its views cost nothing."""
     whole = _fields(state)
     for name, value in _fields(part).items():
         if _nested(value):

@@ -115,14 +115,7 @@ class NoisyGossip:
         return float((self._spread * np.sum(bias**2) + noise * growth) / n), float(noise * growth_mean / n)
 
     def course(self, rounds: ArrayLike) -> NDArray[np.float64]:
-        """The consensus distance after gossip at these rounds.
-
-        Args:
-            rounds: whole numbers of 0 or more; the cost grows with the largest.
-
-        Returns:
-            Distances, of the shape of `rounds`.
-        """
+        """The consensus distance after gossip at these rounds, of their shape; the cost grows with the largest."""
         wanted = np.asarray(rounds, dtype=int)
         n, kept, m = len(self.modes) + 1, self._kept, self.modes
         bias, noise, noise_mean = np.zeros_like(m), np.zeros_like(m), 0.0

@@ -62,11 +62,7 @@ def load_yaml(path: Path) -> Any:
 
 
 def load_object(path: Path) -> dict[str, Any]:
-    """The values of a JSON file, by name.
-
-    Raises:
-        FileError: if it cannot be read, or holds no values by name.
-    """
+    """The values of a JSON file, by name. Raises FileError if it cannot be read, or holds no values by name."""
     try:
         values = json.loads(path.read_bytes())
     except OSError as error:
@@ -89,14 +85,10 @@ def cache_folder() -> Path:
 
 
 def store(path: Path, content: bytes, *, replace: bool = True) -> None:
-    """Write `content` to `path` atomically, even if several processes do so at the same time.
+    """Write a file atomically, with its folders, even if several processes do so at the same time.
 
-    A cache that cannot be written, as on a full or read-only disk, only costs time: such errors are ignored.
-
-    Args:
-        path: the file; missing folders are created.
-        content: the file's content.
-        replace: whether to replace an existing file; otherwise the first of several writers wins.
+    Without `replace` the first of several writers wins. A cache that cannot be written, as on a full or read-only disk,
+    only costs time: such errors are ignored.
     """
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -70,7 +70,10 @@ def as_tree(pairs: Iterable[Pair]) -> Tree:
             if registry.list_kind(head):
                 raise MissingValue(here, f"is a list: set the options of its plug-ins inside it, as in {_IN_LIST}")
             if not registry.kind_of(head):
-                raise UnknownOption(".".join(path), [])
+                guess = registry.nearest(head, registry.KINDS)
+                meant = ".".join([*path[:number], guess, *path[number + 1 :]]) if guess else ""
+                hint = f"did you mean --{meant}?" if guess else f"{here} is no plug-in with options of its own"
+                raise MissingValue(f"--{'.'.join(path)}", f"is not an option: {hint}")
             place[head] = _form(here, place.get(head, {"init_args": {}}))
             place = place[head]["init_args"]
         if path:

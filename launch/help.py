@@ -26,6 +26,7 @@ _PLUGINS = {
     "algorithm": "the steps of a round: dfedsam, dfedsam_mg, dpsgd, …, or an import path",
     "objective": "the function to minimise: quadratic, logistic_regression, prompt_tuning, or an import path",
 }
+_WEIGHTS = "from the graph to W; None takes metropolis, for a directed graph out_degree."
 
 
 def answer(pairs: Iterable[Pair], page: Callable[[], str]) -> str | None:
@@ -95,7 +96,7 @@ class Option:
 
 def options(kind: str, plugin: registry.Plugin) -> dict[str, Option]:
     """The options of a plug-in by name."""
-    texts, found = _texts(signatures.signature_of(kind, plugin)), {}
+    texts, found = {"weights": _WEIGHTS} | _texts(plugin), {}
     for key, one in signatures.plugin_options(kind, plugin).items():
         type_ = "NAME,NAME,…" if registry.list_kind(key) else "NAME" if registry.kind_of(key) else metavar(one.hint)
         found[key] = Option(type_, plugin_name(key, one.default), " ".join(texts.get(key, "").split()))
@@ -184,6 +185,7 @@ def _entry(head: str, text: str) -> list[str]:
 def _parsed(function: Callable[..., Any]) -> Docstring:
     from docstring_parser import parse  # it takes a while to import
 
+    function = getattr(function, "func", function)  # a file's name is a partial of its reader
     return parse(inspect.getdoc(function) or "")
 
 
@@ -200,10 +202,11 @@ def _texts(function: Callable[..., Any]) -> dict[str, str]:
 
 def _one(option: str, kind: str, plugin: registry.Plugin) -> str:
     """One plug-in: its text, and its options."""
-    made = signatures.signature_of(kind, plugin)
-    name, own = registry.public_name(made), options(kind, plugin)
+    name, own = registry.public_name(plugin), options(kind, plugin)
     where = f"Options (in a file: {option}: {{class_path: {name}, init_args: {{…}}}}):"
-    text = [line for part in _description(made).split("\n\n") for line in textwrap.wrap(" ".join(part.split()), WIDTH)]
+    text = [
+        line for part in _description(plugin).split("\n\n") for line in textwrap.wrap(" ".join(part.split()), WIDTH)
+    ]
     lines = [f"--{option} {name}", "", *text, "", where if own else "It has no options."]
     for key, one in own.items():
         plugins = registry.kind_of(key) or registry.list_kind(key)

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from dfedsam.callbacks.progress import duration, size
 from dfedsam.launch import arguments, help, options, ranks
-from dfedsam.launch.build import build, check_ranks
+from dfedsam.launch.options import build, check_ranks
 from dfedsam.launch.run import parse
 from dfedsam.launch.signatures import options_of
 from dfedsam.launch.sweeps.pending import pending
 from dfedsam.machine import cores, in_mpi_job
-from dfedsam.validation import at_least, positive
+from dfedsam.options import Options, at_least, option, positive
 
 if TYPE_CHECKING:
     from dfedsam.experiment import Experiment
@@ -25,11 +25,10 @@ if TYPE_CHECKING:
 
 _FIGURE = 4.0  # seconds of a convergence figure
 _STUDY = 10.0  # seconds for timing the cells of a study, all together
-_LATENCY, _BANDWIDTH = 5e-5, 1e10  # between machines: seconds, and bits a second
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prices:
+class Prices(Options):
     """The options of `dfedsam plan`: what a service costs, and how fast it answers.
 
     Args:
@@ -41,21 +40,12 @@ class Prices:
         bandwidth: β of that model, in bits per second, above 0.
     """
 
-    price_input: float | None = None
-    price_output: float | None = None
-    requests_per_minute: float | None = None
+    price_input: float | None = option(None, at_least, 0, "without a currency, such as 0.15")
+    price_output: float | None = option(None, at_least, 0, "without a currency, such as 0.15")
+    requests_per_minute: float | None = option(None, positive)
     json: bool = False
-    latency: float = _LATENCY
-    bandwidth: float = _BANDWIDTH
-
-    def __post_init__(self) -> None:
-        for name in ("price_input", "price_output"):
-            if getattr(self, name) is not None:
-                at_least(name, getattr(self, name), 0, "without a currency, such as 0.15")
-        if self.requests_per_minute is not None:
-            positive("requests_per_minute", self.requests_per_minute)
-        at_least("latency", self.latency, 0)
-        positive("bandwidth", self.bandwidth)
+    latency: float = option(5e-5, at_least, 0)
+    bandwidth: float = option(1e10, positive)
 
 
 @dataclass(frozen=True)
@@ -152,10 +142,11 @@ class Plan:
 def plan(argv: list[str]) -> int:
     """Forecast the queries, cost, messages, memory and time of a run, before it is started.
 
-    Takes the options of `dfedsam run`. Queries and bytes are counted exactly, requests and tokens at most, as what is
-    asked again costs nothing; no service is asked. Time and memory come from a few seconds of the run's first rounds on
-    this machine, with as many MPI ranks where it has the cores, else from the α–β model, messages of evaluations and
-    checkpoints included. Nothing is written. Of a sweep's file, it sums over the runs of the study.
+    Takes the options of `dfedsam run`. Queries and bytes are exact; requests and tokens are upper bounds, because a
+    repeated request costs nothing. No service is asked, and nothing is written. Time and memory come from a few seconds
+    of the run's first rounds on this machine, on the run's number of MPI ranks if there are cores for them; otherwise
+    the α–β model adds the time of messages, those of evaluations and checkpoints included. For a sweep's file, the
+    forecast is the sum over the study's runs.
 
     Examples:
         dfedsam plan --config demo.yaml --ranks 2

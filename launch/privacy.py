@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dfedsam.errors import OptionError
-from dfedsam.launch import build, options, tables
+from dfedsam.launch import options, tables
 from dfedsam.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -20,9 +20,9 @@ NONE = "no privacy guarantee"
 def privacy(folder: Path, *, peer: int = -1, json: bool = False, allow_code: bool = False) -> int:
     """Show what a run has spent of its privacy budget: per peer, per neighbour, and by distance.
 
-    ε per peer holds against an observer of everything that peers release, and so towards each neighbour. Where messages
-    have independent noise, the ledger also shows how much less a single peer learns, which sees its neighbours'
-    messages alone, by the distance in links (pairwise network differential privacy). A run without a mechanism has no
+    The ε of a peer protects it from an observer of everything that peers release, and so from each neighbour. If
+    messages have independent noise, the ledger also shows, by distance in links, how much less a single peer learns,
+    which sees only its neighbours' messages (pairwise network differential privacy). A run without a mechanism has no
     privacy guarantee.
 
     Args:
@@ -37,7 +37,7 @@ def privacy(folder: Path, *, peer: int = -1, json: bool = False, allow_code: boo
     """
     run = RunFolder(folder)
     run.read_config()
-    experiment = build.build(options.read([options.read_file(str(run.config), code=allow_code)], []))
+    experiment = options.build(options.read([options.read_file(str(run.config), code=allow_code)], []))
     if not -1 <= peer < experiment.topology.n:
         raise OptionError("peer", peer, f"must be the number of a peer, at most {experiment.topology.n - 1}")
     rows = run.read_metrics()

@@ -12,10 +12,11 @@ from dfedsam.errors import OptionError
 from dfedsam.experiment import Experiment
 from dfedsam.launch import arguments, help, options, ranks
 from dfedsam.launch.arguments import Pair
-from dfedsam.launch.build import build, check_ranks
 from dfedsam.launch.execute import as_command, level
+from dfedsam.launch.options import build, check_ranks
 from dfedsam.launch.signatures import MissingValue
 from dfedsam.machine import ASKED_RANKS, in_mpi_job, mpi_rank, mpi_size
+from dfedsam.options import whole_number
 from dfedsam.run_folder import RunFolder
 
 _RESERVED = "DFEDSAM_RESERVED"  # the folder that the parent process has created for its ranks
@@ -50,6 +51,7 @@ def run(argv: list[str]) -> int:
     if settings is None:
         return 0
     own = settings.own
+    whole_number("restarts", own["restarts"], 0)
     services(own["log"])
     shown = level(own["quiet"], own["verbose"])
     out = None if own["out"] is None else Path(own["out"])
@@ -123,6 +125,7 @@ def resume(
     from dfedsam.callbacks.loggers import services
     from dfedsam.launch.ranks import start
 
+    whole_number("restarts", restarts, 0)
     services(log)
     shown = level(quiet, verbose)
     RunFolder(folder).read_config()

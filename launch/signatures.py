@@ -82,33 +82,19 @@ def options_of(function: Callable[..., Any]) -> dict[str, Option]:
     }
 
 
-def signature_of(kind: str, plugin: registry.Plugin) -> Callable[..., Any]:
-    """What has a plug-in's options as parameters: a class itself; for a topology or a weight rule its factory."""
-    plugin = getattr(plugin, "func", plugin)  # a file's name is a partial of its reader
-    return _factory(kind, registry.public_name(plugin)) if registry.KINDS[kind].functions else plugin
-
-
-@cache
-def _factory(kind: str, name: str) -> Callable[..., Any]:
-    from dfedsam.topologies.factories import factory, weight_factory
-
-    return (factory if kind == "topology" else weight_factory)(name)
-
-
 def plugin_options(kind: str, plugin: registry.Plugin) -> dict[str, Option]:
     """The options of a plug-in. The number of peers is the run's, and so is a seed that is not set."""
-    options = options_of(signature_of(kind, plugin))
     if not registry.KINDS[kind].functions:
-        return options
-    return {key: Option(int | None, None) if key == "seed" else one for key, one in options.items() if key != "n"}
+        return options_of(plugin)
+    from dfedsam.topologies.make import parameters, rule_parameters
+
+    found = (parameters if kind == "topology" else rule_parameters)(plugin)
+    own = {one.name: Option(one.annotation, one.default) for one in found}
+    return own | ({"seed": Option(int | None, None)} if "seed" in own else {})
 
 
 def convert(name: str, value: Any, hint: Any) -> Any:
-    """Convert a value, such as text of the command line, to a type.
-
-    Raises:
-        OptionError: if it has no such form.
-    """
+    """Convert a value, such as text of the command line, to a type. Raises OptionError if it has no such form."""
     inner, rule = typing.get_args(hint), f"must be {in_words(hint)}"
     wanted = {typing.get_origin(one) or one for one in (hint, *inner)}
     read = True if value is NO_VALUE else value

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Literal, get_args
 
 from dfedsam.callbacks.progress import display, duration
@@ -16,7 +17,7 @@ from dfedsam.errors import FileError, OptionError
 from dfedsam.launch.sweeps import plan, spec
 from dfedsam.launch.sweeps.study import SPEC, Study, read_failure
 from dfedsam.launch.tables import show
-from dfedsam.run_folder import Row, RunFolder
+from dfedsam.run_folder import Row, RunFolder, is_run
 
 State = Literal["done", "diverged", "running", "failed", "stopped", "damaged", "to do"]
 _DIVERGED = 1e3  # times the initial loss
@@ -57,13 +58,14 @@ def status(folder: Path, *, all: bool = False) -> int:
 
 
 def statuses(path: Path) -> Iterator[RunStatus]:
-    """Every run of a study, with the candidates of a search.
-
-    Raises:
-        OptionError: if the folder is not a study.
-    """
+    """Every run of a study, with the candidates of a search. Raises OptionError if the folder is not a study."""
     if not (path / SPEC).is_file():
-        raise OptionError("folder", path, f"must be a study's folder, but it has no {SPEC}", "fix the path")
+        hint = "fix the path"
+        if path.is_file():
+            hint = f"the study of this file is in studies/{path.stem}, unless --out named another folder"
+        elif is_run(path):
+            hint = f"it is a run: see `dfedsam watch {quote(str(path))}`"
+        raise OptionError("folder", path, f"must be a study's folder, but it has no {SPEC}", hint)
     study = Study(path)
     for cell in plan.plan(spec.read(path / SPEC, code=None)):
         for run in (*cell.jobs, *(cell.runs if cell.candidates else ())):
@@ -120,7 +122,7 @@ def watch(folder: Path, *, every: float = 1.0) -> int:
     if folder.exists() and not folder.is_dir():
         raise OptionError("folder", folder, "must be a run's folder, but it is a file", "fix the path")
     if (folder / SPEC).is_file():
-        hint = f"see `dfedsam status {folder}`, or name one of its runs"
+        hint = f"see `dfedsam status {quote(str(folder))}`, or name one of its runs"
         raise OptionError("folder", folder, "must be a run's folder, but it is a study", hint)
     if not folder.is_dir() and not folder.parent.is_dir():
         raise OptionError("folder", folder, "must be a run's folder, but it does not exist", "fix the path")

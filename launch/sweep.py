@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from dfedsam.callbacks.loggers import services
@@ -19,7 +20,7 @@ from dfedsam.launch.sweeps.pending import Pending, pending, read, say
 from dfedsam.launch.sweeps.pool import Pool
 from dfedsam.launch.sweeps.progress import Progress, shown
 from dfedsam.machine import in_mpi_job, mpi_rank, share_cores
-from dfedsam.validation import whole_number
+from dfedsam.options import whole_number
 
 
 def sweep(
@@ -110,7 +111,11 @@ def sweep(
             print(f"{action:<8} {study.folder.folder(run).path}")
         print(f"{len(study.runs)} runs, {len(study.runs) - len(study.todo)} of them done; nothing was written")
     else:
-        return execute(study, jobs or 1, more, restarts, how, f"dfedsam sweep {study.folder.path}")
+        path = quote(str(study.folder.path))
+        status = execute(study, jobs or 1, more, restarts, how, f"dfedsam sweep {path}")
+        if status == 0 and how != "quiet":
+            print(f"figures and tables: dfedsam report {path}")
+        return status
     return 0
 
 
@@ -193,5 +198,5 @@ def _slurm(study: Pending, job: Mapping[str, Any], more: Sequence[str], *, dry_r
         return 0
     study.folder.create(study.sweep, study.cells, study.source)
     jobs = [slurms.submit(text, path / name) for name, text in zip(slurms.names(scripts), scripts, strict=True)]
-    print(f"submitted job {', '.join(jobs)}: {len(study.todo)} runs; see dfedsam status {path}")
+    print(f"submitted job {', '.join(jobs)}: {len(study.todo)} runs; see dfedsam status {quote(str(path))}")
     return 0

@@ -6,60 +6,57 @@ import math
 from collections.abc import Sequence
 from json import dumps
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from dfedsam.errors import OptionError
 from dfedsam.launch import help, tables
 from dfedsam.launch.arguments import Pair
 from dfedsam.launch.topology_rows import Row, add_attackers, measure
-from dfedsam.validation import whole_number
+from dfedsam.options import whole_number
 
-WORDS = {  # key in `topologies.spectrum`: name with its unit, and number format
-    "n": ("peers", "{:,}"),
-    "edges": ("edges", "{:,}"),
-    "degree_min": ("smallest degree", "{}"),
-    "degree_mean": ("mean degree", "{:.4g}"),
-    "degree_max": ("largest degree", "{}"),
-    "diameter": ("diameter, in edges", "{}"),
-    "mu_2": ("Laplacian μ₂ (algebraic connectivity)", "{:.5g}"),
-    "mu_n": ("Laplacian μ_n", "{:.5g}"),
-    "degree_round_mean": ("mean degree a round", "{:.4g}"),
-    "degree_round_max": ("largest degree a round", "{}"),
-    "vectors_per_round": ("messages a round, one vector each", "{:,.1f}"),
-    "lambda": ("λ", "{:.6f}"),
-    "periodic_rate": ("rate of a period", "{:.6f}"),
-    "sigma_2": ("σ₂", "{:.6f}"),
-    "rho": ("ρ", "{:.6f}"),
-    "gap": ("gap 1 − λ", "{:.5g}"),
-    "gap_2": ("1 − λ₂", "{:.5g}"),
-    "gap_squared": ("1 − λ²", "{:.5g}"),
-    "lambda_2": ("λ₂", "{:.6f}"),
-    "lambda_min": ("λ_min", "{:.6f}"),
-    "lambda_q": ("λ of Q steps", "{:.6f}"),
-    "contraction": ("λ_max(E[WᵀW] − J)", "{:.6f}"),
-    "effective_neighbours": ("effective neighbours n_W(0.9)", "{:.3f}"),
-    "finite_time": ("rounds to the exact mean", "{:,}"),
-    "rounds_to_1e-6": ("rounds to 1e-6", "{:,}"),
-    "mixing_time": ("mixing time, in rounds", "{:,}"),
+
+class _Metric(NamedTuple):
+    """How a metric is shown: name with its unit, and number format; in a table its title and a shorter format."""
+
+    name: str
+    form: str
+    column: str = ""  # without a title it has no column
+    short: str = ""
+
+
+METRICS = {  # by their keys in `topologies.spectrum`
+    "n": _Metric("peers", "{:,}", "peers"),
+    "edges": _Metric("edges", "{:,}"),
+    "degree_min": _Metric("smallest degree", "{}"),
+    "degree_mean": _Metric("mean degree", "{:.4g}"),
+    "degree_max": _Metric("largest degree", "{}"),
+    "diameter": _Metric("diameter, in edges", "{}"),
+    "mu_2": _Metric("Laplacian μ₂ (algebraic connectivity)", "{:.5g}"),
+    "mu_n": _Metric("Laplacian μ_n", "{:.5g}"),
+    "degree_round_mean": _Metric("mean degree a round", "{:.4g}", "degree", "{:.3g}"),
+    "degree_round_max": _Metric("largest degree a round", "{}", "max"),
+    "vectors_per_round": _Metric("messages a round, one vector each", "{:,.1f}", "messages a round"),
+    "lambda": _Metric("λ", "{:.6f}", "λ", "{:.4f}"),
+    "periodic_rate": _Metric("rate of a period", "{:.6f}"),
+    "sigma_2": _Metric("σ₂", "{:.6f}"),
+    "rho": _Metric("ρ", "{:.6f}"),
+    "gap": _Metric("gap 1 − λ", "{:.5g}", "gap", "{:.3g}"),
+    "gap_2": _Metric("1 − λ₂", "{:.5g}"),
+    "gap_squared": _Metric("1 − λ²", "{:.5g}"),
+    "lambda_2": _Metric("λ₂", "{:.6f}"),
+    "lambda_min": _Metric("λ_min", "{:.6f}"),
+    "lambda_q": _Metric("λ of Q steps", "{:.6f}"),
+    "contraction": _Metric("λ_max(E[WᵀW] − J)", "{:.6f}"),
+    "effective_neighbours": _Metric("effective neighbours n_W(0.9)", "{:.3f}", "n_W", "{:.2f}"),
+    "finite_time": _Metric("rounds to the exact mean", "{:,}"),
+    "rounds_to_1e-6": _Metric("rounds to 1e-6", "{:,}", "rounds to 1e-6"),
+    "mixing_time": _Metric("mixing time, in rounds", "{:,}"),
+    # Of an underlay, and of attackers, if there are any
+    "cycle_time": _Metric("seconds a round on the underlay", "{:.4g}", "s a round"),
+    "attackers": _Metric("attackers where they harm most", "{}"),
+    "honest_mu_2": _Metric("μ₂ of the honest peers' graph", "{:.5g}", "honest μ₂"),
+    "tolerated": _Metric("attackers around each peer that robust gossip withstands (f < μ₂/2)", "{}", "tolerated"),
 }
-COLUMNS = {  # columns of the table of several topologies, in this order
-    "n": "peers",
-    "degree_round_mean": "degree",
-    "degree_round_max": "max",
-    "vectors_per_round": "messages a round",
-    "lambda": "λ",
-    "gap": "gap",
-    "effective_neighbours": "n_W",
-    "rounds_to_1e-6": "rounds to 1e-6",
-}
-_MORE = {  # of an underlay, and of attackers, if there are any
-    "cycle_time": ("seconds a round on the underlay", "{:.4g}"),
-    "attackers": ("attackers where they harm most", "{}"),
-    "honest_mu_2": ("μ₂ of the honest peers' graph", "{:.5g}"),
-    "tolerated": ("attackers around each peer that robust gossip withstands (f < μ₂/2)", "{}"),
-}
-_MORE_COLUMNS = {"cycle_time": "s a round", "honest_mu_2": "honest μ₂", "tolerated": "tolerated"}
-_SHORTER = {"degree_round_mean": "{:.3g}", "lambda": "{:.4f}", "gap": "{:.3g}", "effective_neighbours": "{:.2f}"}
 _SCHEDULE = ("degree_round_mean", "degree_round_max", "periodic_rate")  # only for schedules
 _SAME = ("sigma_2", "rho", "periodic_rate")  # equal to λ for a symmetric W or a period of them
 
@@ -156,16 +153,16 @@ def _show(found: Sequence[Row]) -> None:
         said = [] if found[0].topology is None else [f"note: {note}" for note in found[0].topology.notes]
         print("\n".join([found[0].name, *_lines(found[0].metrics), *said]))
         return
-    more = {key: title for key, title in _MORE_COLUMNS.items() if any(key in row.metrics for row in found)}
-    columns, rows = COLUMNS | more, []
+    known = {key for row in found for key in row.metrics}
+    columns, rows = {key: metric for key, metric in METRICS.items() if metric.column and key in known}, []
     for row in found:
         if row.error:
             why = "does not fit" if row.error.startswith("peers is") else "cannot be made"
             rows.append([row.name, *("–" for _ in columns), why])
         else:
-            cells = (_cell(row.metrics, key, _SHORTER.get(key)) for key in columns)
+            cells = (_cell(row.metrics, key, metric.short) for key, metric in columns.items())
             rows.append([row.name, *cells, "; ".join(_notes(row.metrics))])
-    tables.show(["topology", *columns.values(), ""], rows)
+    tables.show(["topology", *(metric.column for metric in columns.values()), ""], rows)
     for row in found:
         for said in [row.error] if row.topology is None else row.topology.notes:
             print(f"{row.name}: {said}")
@@ -175,8 +172,8 @@ def _lines(metrics: dict[str, Any]) -> list[str]:
     """Every metric that is known, one per line; equal ones share a line."""
     same = [key for key in _SAME if metrics[key] is not None and _equal(metrics[key], metrics["lambda"])]
     left = {*same, *(["lambda_q"] if metrics["steps"] == 1 else []), *(_SCHEDULE if metrics["period"] == 1 else [])}
-    names = {key: name for key, (name, _) in (WORDS | _MORE).items() if key in metrics and key not in left}
-    names["lambda"] = " = ".join(["λ", *(WORDS[key][0] for key in same if key != "periodic_rate")])
+    names = {key: metric.name for key, metric in METRICS.items() if key in metrics and key not in left}
+    names["lambda"] = " = ".join(["λ", *(METRICS[key].name for key in same if key != "periodic_rate")])
     if "lambda_q" in names:
         names["lambda_q"] = f"λ of Q = {metrics['steps']} steps"
     shown = [(name, cell) for key, name in names.items() if (cell := _cell(metrics, key)) != "–"]
@@ -200,14 +197,14 @@ def _notes(metrics: dict[str, Any]) -> list[str]:
     return found
 
 
-def _cell(metrics: dict[str, Any], key: str, form: str | None = None) -> str:
+def _cell(metrics: dict[str, Any], key: str, form: str = "") -> str:
     """A metric as text; – where it has no meaning or would take too long."""
     value = metrics[key]
     if value is None:
         return "–"
     if isinstance(value, float) and abs(value) < 1e-12:
         value = 0.0  # rounding errors
-    text = (form or (WORDS | _MORE)[key][1]).format(value)
+    text = (form or METRICS[key].form).format(value)
     if key == "contraction" and metrics["contraction_stderr"]:
         return f"{text} ± {metrics['contraction_stderr']:.1g}".replace("-", "−")
     text = text.removesuffix(".0") if key == "vectors_per_round" else text

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from dfedsam import registry
 from dfedsam.errors import OptionError
-from dfedsam.launch import arguments, build, options, signatures
+from dfedsam.launch import arguments, options, signatures
 from dfedsam.launch.arguments import Pair, Tree
 from dfedsam.launch.signatures import MissingValue
 
@@ -99,7 +99,7 @@ def _row(pairs: list[Pair], steps: int, *, alone: bool) -> Row:
     arguments.expand_all(tree, code=True)  # reports unknown plug-ins before the label is made
     name, settings = label(tree["topology"]), options.read([], pairs)
     try:
-        topology = build.topology(settings)
+        topology = options.build_topology(settings)
         topologies.verify(topology)
         return Row(name, topology, dict(topologies.spectrum(topology, steps)))
     except ValueError as error:

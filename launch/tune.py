@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from shlex import quote
 from typing import Any, Literal
 
 from dfedsam.describe import describe
@@ -21,7 +22,7 @@ from dfedsam.launch.sweeps.plan import Cell, Run, name
 from dfedsam.launch.sweeps.spec import Point, Search, zips
 from dfedsam.launch.sweeps.study import Study
 from dfedsam.machine import in_mpi_job
-from dfedsam.validation import one_of, whole_number
+from dfedsam.options import one_of, whole_number
 from dfedsam.whole_files import write_atomic
 
 _Runs = tuple[Run, ...]
@@ -248,7 +249,8 @@ class _Tuning:
         settings = self.run(values, values["rounds"]).settings
         head = f"# Found by dfedsam tune: {result}\n# {chosen}\n# {cost}\n"
         write_atomic(self.out / BEST, head + options.to_yaml(settings))
-        self._say(f"best: {chosen}\n{result}\nthe search took {cost}\ndfedsam run --config {self.out / BEST}")
+        again = f"dfedsam run --config {quote(str(self.out / BEST))}"
+        self._say(f"best: {chosen}\n{result}\nthe search took {cost}\n{again}")
         say(ranges.edges(self.ranges, best), self.level)
 
     def _say(self, text: str) -> None:

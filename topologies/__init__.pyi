@@ -1,5 +1,4 @@
 # What the package offers. lazy_loader reads this file and loads a name when it is first used.
-from .factories import factory as factory, weight_factory as weight_factory
 from .files import from_file as from_file, to_dict as to_dict
 from .graphs.classic import (
     barbell as barbell,

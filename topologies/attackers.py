@@ -28,9 +28,7 @@ def links(topology: Topology) -> sp.csr_array | None:
 def honest_laplacian(adjacency: sp.csr_array, attackers: NDArray[np.bool_]) -> sp.csr_array:
     """The unweighted Laplacian L of the graph of honest peers, without the attackers' links.
 
-    Args:
-        adjacency: symmetric, zeros and ones, shape (n, n).
-        attackers: mask, shape (n,).
+    The adjacency is symmetric, zeros and ones, shape (n, n); the attackers are a mask (n,).
     """
     honest = np.flatnonzero(~attackers)
     return laplacian(sp.csr_array(adjacency[honest][:, honest]))
@@ -53,7 +51,7 @@ def honest_parts(adjacency: sp.csr_array, attackers: NDArray[np.bool_]) -> int:
 
 
 def worst_placement(adjacency: sp.csr_array, count: int, *, connected: bool = False) -> NDArray[np.bool_]:
-    """The attackers, one chosen after another, without which the honest graph's μ₂ is smallest.
+    """The attackers, chosen one after another as a mask (n,), without which the honest graph's μ₂ is smallest.
 
     A greedy search: exact for each further attacker in a graph of up to 500 peers, and among the eight of the largest
     first-order effect, Σ_{u ~ v} (x_u − x_v)² of the Fiedler vector x, in a larger one. Where so few attackers can cut
@@ -63,9 +61,6 @@ def worst_placement(adjacency: sp.csr_array, count: int, *, connected: bool = Fa
         adjacency: symmetric, zeros and ones, shape (n, n).
         count: number of attackers, from 1 to n − 2.
         connected: never cut the honest graph, if that can be.
-
-    Returns:
-        Mask, shape (n,).
     """
     attackers = np.zeros(len(adjacency.indptr) - 1, np.bool_)
     if not connected and (cut := _smallest_cut(adjacency, count)):

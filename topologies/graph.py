@@ -104,7 +104,8 @@ def as_graph(graph: AnyGraph | sp.sparray | NDArray[np.integer]) -> Graph:
         return of_adjacency(sp.csr_array(graph))
     edges = np.asarray(graph)
     if edges.ndim != 2 or edges.shape[1] != 2 or edges.dtype.kind not in "iu" or not edges.size or edges.min() < 0:
-        raise ValueError("edges must be pairs of peers 0, 1, …: an array of whole numbers and shape (m, 2)")
+        rule = "edges must be pairs of peers 0, 1, …: an array of whole numbers and shape (m, 2)"
+        raise ValueError(f"{rule}; a matrix must be sparse, such as scipy.sparse.csr_array(W)")
     return simple(Graph(int(edges.max()) + 1, edges))
 
 
@@ -135,9 +136,6 @@ def normalize_graph(graph: nx.Graph) -> nx.Graph:
     Whole-number labels keep their numerical order; other labels (names, tuples) keep the graph's own order. The old
     label is kept in the peer's attribute "label", its point in "pos". Parallel edges become one edge; edge weights are
     dropped, because a weight rule makes its own. A graph that is normal already is returned as it is.
-
-    Args:
-        graph: directed or not, at least two peers, no self-loops; it need not be connected.
 
     Raises:
         OptionError: if the graph has fewer than two peers.

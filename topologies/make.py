@@ -73,6 +73,9 @@ def make(
     if isinstance(name, (nx.Graph, Graph, np.ndarray)) or sp.issparse(name):
         return _sized(_of_arrays(cast(Any, name), n, rule), n)
     function = cast(Callable[..., Any], find(name) if isinstance(name, str) else name)
+    if not callable(function):
+        raise OptionError("topology", name, "must be a name, a graph, a matrix of edges, a function or a topology")
+    name = name if isinstance(name, str) else registry.public_name(function)
     if isinstance(function, partial):  # options fixed by the name: a file's path
         function, options = function.func, {**function.keywords, **options}
     arguments = _bind(name, function, n, seed, {key: value for key, value in options.items() if value is not None})
@@ -90,6 +93,26 @@ def make(
     topology.description = topology.description or description
     topology.notes += _mixing_notes(topology)
     return _sized(topology, n, str(name))
+
+
+def parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """The options of a topology with their types, without what the run passes; a graph takes `weights` too."""
+    function = function.func if isinstance(function, partial) else function  # a file's name fixes its path
+    signature = inspect.signature(function, eval_str=True)
+    named = [one for one in signature.parameters.values() if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
+    gives, own = signature.return_annotation, [one for one in named if one.name not in ("n", *PASSED)]
+    if isinstance(gives, type) and issubclass(gives, Topology):  # with weights of its own
+        return own
+    return [*own, inspect.Parameter("weights", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Spec | None)]
+
+
+def rule_parameters(rule: Callable[..., Any]) -> list[inspect.Parameter]:
+    """The options of a weight rule with their types, without the graph; a default that is a rule as its name."""
+    rule = find_rule(rule.func if isinstance(rule, partial) else rule)
+    own = list(inspect.signature(rule.function, eval_str=True).parameters.values())[1:]
+    usual = {one.name: rule.options.get(one.name, one.default) for one in own}
+    rules = {name: value.description for name, value in usual.items() if isinstance(value, WeightRule)}
+    return [one.replace(default=(usual | rules)[one.name]) for one in own]
 
 
 def called(spec: Any) -> str:

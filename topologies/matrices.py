@@ -40,15 +40,9 @@ def union(matrices: Sequence[sp.csr_array]) -> sp.csr_array:
 
 
 def with_diagonal(links: sp.csr_array, off: ArrayLike, on: NDArray[np.floating]) -> sp.csr_array:
-    """W with values `off` where `links` has entries, none on its diagonal, and `on` on the diagonal.
+    """W of shape (n, n), float64, with `off` at the entries of `links`, one number or one each, none of them diagonal.
 
-    Args:
-        links: shape (n, n), sorted indices.
-        off: one number, or one for each stored entry.
-        on: shape (n,); where it is 0 nothing is stored.
-
-    Returns:
-        W of shape (n, n), float64, sorted indices.
+    On the diagonal stands `on`, shape (n,); where it is 0 nothing is stored.
     """
     n, peers = len(on), np.arange(len(on), dtype=np.int32)
     row = np.repeat(peers, np.diff(links.indptr))
@@ -89,15 +83,10 @@ def from_pairs(n: int, i: NDArray[np.integer], j: NDArray[np.integer], weights: 
 
 
 def circulant(n: int, offsets: Sequence[int] | NDArray[np.integer], weights: ArrayLike) -> sp.csr_array:
-    """The circulant W: W[i, (i - u) mod n] is the weight of offset u, and W[i, i] completes each row to one.
+    """The circulant W, float64: W[i, (i - u) mod n] is the weight of offset u, and W[i, i] completes each row to one.
 
-    Args:
-        n: number of peers.
-        offsets: distinct numbers u in 1..n-1, shape (offsets,): every peer sends to the peer u places further on.
-        weights: one number for all offsets, or one each, shape (offsets,).
-
-    Returns:
-        W of shape (n, n), float64, sorted indices; rows and columns sum to one.
+    The offsets are distinct numbers u in 1..n-1: every peer sends to the peer u places further on. Weights are one
+    number, or one for each offset.
     """
     shifts = np.concatenate([[0], np.asarray(offsets)]).astype(np.int32)
     each = np.broadcast_to(np.asarray(weights, dtype=np.float64), len(shifts) - 1)

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import reverse_cuthill_mckee
 
 from dfedsam.errors import OptionError
+from dfedsam.options import one_of
 from dfedsam.topologies.topology import Topology
-from dfedsam.validation import one_of
 
 Placement = Literal["contiguous", "reorder", "metis"]
 

@@ -67,18 +67,13 @@ def find(name: str) -> Function:
 
     Args:
         name: a public name in any case, with or without underscores, hyphens and spaces (`ErdosRenyi`); the file of a
-            graph or of a W, known by its suffix (`friends.graphml`, see `topologies.files`); an import path
-            (`mypackage.graphs.wheel`); or the name of a graph in networkx (`networkx.barbell_graph`, see
-            `topologies.graphs.from_networkx`).
+            graph or of a W (`friends.graphml`, see `topologies.files`); an import path (`mypackage.graphs.wheel`); or
+            the name of a graph in networkx (`networkx.barbell_graph`, see `topologies.graphs.from_networkx`).
 
     Raises:
         OptionError: if there is no such topology (the hint has the nearest), or the import path leads nowhere or may
             not be followed (see `registered_only`).
     """
-    if is_file_name(name):
-        return partial(from_file, path=name)
-    if name.startswith(PREFIX):
-        return from_networkx(name)
     return registry.find("topology", name, code=_IMPORTS.get())
 
 
@@ -107,16 +102,16 @@ def find_rule(rule: str | dict[str, Any] | Callable[..., Any]) -> WeightRule:
 
 
 def reader(kind: str, name: str) -> Function | None:
-    """The function that reads the file of this name, with its path, or one of networkx; None if it is neither.
+    """The function that reads the file of this name, or one of networkx; None if it is neither.
 
-    Args:
-        kind: "topology" or "weights".
-        name: what a user wrote.
+    The kind is "topology" or "weights".
     """
     if kind == "weights":
         is_matrix = Path(name).suffix.lower() in MATRIX_SUFFIXES
-        return partial(rules()["weights_from_file"], path=name) if is_matrix else None
-    return find(name) if is_file_name(name) or name.startswith(PREFIX) else None
+        return partial(weights_from_file, path=name) if is_matrix else None
+    if _is_file_name(name):
+        return partial(from_file, path=name)
+    return from_networkx(name) if name.startswith(PREFIX) else None
 
 
 @contextmanager
@@ -129,7 +124,7 @@ def registered_only() -> Generator[None, None, None]:
         _IMPORTS.reset(token)
 
 
-def is_file_name(name: str) -> bool:
+def _is_file_name(name: str) -> bool:
     """Whether a topology's name is that of a file: by its suffix, or since there is such a file."""
     try:
         return format_of(Path(name)) in SUFFIXES or Path(name).is_file()

@@ -106,11 +106,7 @@ class _Table:
         return count
 
     def _form(self, count: int | None) -> Form:
-        """What the lines can only be.
-
-        Raises:
-            ValueError: if they can be several things.
-        """
+        """What the lines can only be. Raises ValueError if they can be several things."""
         widths = {len(line.fields) for line in self.lines}
         if count is not None and len(self.lines) == count and not any(line.data for line in self.lines):
             if widths != {2}:

@@ -50,12 +50,8 @@ class Underlay:
     def latency(self, base: float = 4e-3, per_km: float = 8.5e-6) -> NDArray[np.float64]:
         """One-way latency in seconds, shape (n, n): base + per_km · length of the shortest path.
 
-        The defaults are those of Marfoq et al. (2020), "Throughput-optimal topology design for cross-silo federated
-        learning", who take them from measurements.
-
-        Args:
-            base: seconds of any message.
-            per_km: seconds per kilometre.
+        The defaults, in seconds, are those of Marfoq et al. (2020), "Throughput-optimal topology design for cross-silo
+        federated learning", who take them from measurements.
         """
         return base + per_km * self.kilometres
 
@@ -126,13 +122,10 @@ def _node_link(path: Path) -> nx.Graph:
 
 
 def underlay_of(graph: nx.Graph, option: str = "underlay", name: object = "a graph") -> Underlay:
-    """The underlay that a graph describes.
+    """The underlay that a graph describes; `option` named it, for the message, by `name`.
 
-    Args:
-        graph: connected; its edges have a `distance` (or `dist`, `length`) in km, or its nodes have a latitude and a
-            longitude in degrees, which give great-circle distances.
-        option: what named it, for the message.
-        name: what it was called there.
+    The graph is connected; its edges have a `distance` (or `dist`, `length`) in km, or its nodes have a latitude and a
+    longitude in degrees, which give great-circle distances.
 
     Raises:
         OptionError: if a distance is missing or negative, or the graph is not connected.
@@ -231,11 +224,7 @@ def bounded_tree_of(weights: NDArray[np.float64], degree: int) -> list[tuple[int
     """Edges of a spanning tree of small weight in which no site has more than `degree` neighbours, at least 2.
 
     Grown as in Prim's algorithm, skipping sites whose degree is used up (the first of the candidates that Marfoq et
-    al., 2020, algorithm 1, compare).
-
-    Args:
-        weights: as in `tour_of`.
-        degree: δ.
+    al., 2020, algorithm 1, compare). The weights are as in `tour_of`.
     """
     cost = (weights + weights.T) / 2
     n = len(cost)

@@ -67,8 +67,7 @@ def verify(topology: Topology) -> None:
 def contraction_factor(W: sp.csr_array) -> float:
     """The largest modulus of the eigenvalues of W - J, J = 11ᵀ/n: the peers' differences shrink by it in the long run.
 
-    Args:
-        W: shape (n, n), rows or columns sum to one.
+    The rows or the columns of W sum to one.
     """
     n = len(W.indptr) - 1
     if n <= DENSE:

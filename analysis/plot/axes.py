@@ -69,6 +69,8 @@ def draw_course(
 ) -> None:  # fmt: skip
     """Draw a mean over seeds with its interval as a band; below FEW_SEEDS runs each seed as a thin line.
 
+    The limits of the axes follow the means and the thin lines.
+
     Args:
         ax: the panel.
         run: as for `over_seeds`, and so are x, y and log.
@@ -79,19 +81,19 @@ def draw_course(
         log: geometric means.
         start: offset of the first marker, as a share of the distance between markers, so that curves' markers do not
             cover each other.
-        whole: whether seeds and bands widen the limits of the axes, which otherwise follow the means alone.
+        whole: whether bands widen the limits of the axes too.
     """
     course = over_seeds(run, x, y, log=log)
     step = max(1, len(course.x) // _MARKERS)
     every = (int(start * step), step) if len(course.x) > _MARKERS else None
     ax.plot(course.x, course.mean, **{"markeredgewidth": 0, **style}, markevery=every, label=label)
-    with nullcontext() if whole else keep_limits(ax):
-        if np.isfinite(course.low).any():
+    if np.isfinite(course.low).any():
+        with nullcontext() if whole else keep_limits(ax):
             ax.fill_between(course.x, course.low, course.high, color=style["color"], alpha=0.18, linewidth=0)
-        elif len(course.seeds) > 1:
-            for seed in course.seeds:
-                thin: dict[str, Any] = {"linewidth": scaled(0.4), "alpha": 0.5, "zorder": 1.5}
-                ax.plot(course.x, seed, color=style["color"], label="_seed", **thin)
+    elif len(course.seeds) > 1:
+        for seed in course.seeds:
+            thin: dict[str, Any] = {"linewidth": scaled(0.4), "alpha": 0.5, "zorder": 1.5}
+            ax.plot(course.x, seed, color=style["color"], label="_seed", **thin)
 
 
 @contextmanager
@@ -119,7 +121,7 @@ def format_yaxis(ax: Axes, y: str, label: str | None, *, log: bool) -> None:
         logarithmic(ax, "y")
     else:
         ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-    if y.startswith("accuracy"):
+    if metrics.is_share(y):
         percent = FuncFormatter(lambda value, _: f"{100 * value:.4g}")
         ax.yaxis.set_major_formatter(percent)
         if isinstance(ax.yaxis.get_minor_formatter(), FuncFormatter):  # a logarithmic axis of less than two decades
@@ -151,7 +153,8 @@ def logarithmic(ax: Axes, which: str = "xy") -> None:
     for name, axis in (("x", ax.xaxis), ("y", ax.yaxis)):
         if name not in which:
             continue
-        getattr(ax, f"set_{name}scale")("log")
+        # a line that starts at 0 starts at its first point on the axis; a band may end at the lower edge
+        getattr(ax, f"set_{name}scale")("log", nonpositive="mask" if name == "x" else "clip")
         low, high = getattr(ax, f"get_{name}lim")()
         near = np.floor(np.log10(high)) - np.ceil(np.log10(low)) < 1  # at most one power of ten in the range
         axis.set_major_locator(LogLocator(numticks=6))

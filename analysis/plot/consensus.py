@@ -1,4 +1,4 @@
-"""The consensus distance against rounds, against gossip steps, and by gossip alone; with theory.
+"""The consensus distance against rounds, against gossip steps, and by gossip alone, drawn or animated; with theory.
 
 `evaluations` are those of a `Study`, `summary` is the result of `summary.summarise`.
 """
@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import count, islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.animation import FuncAnimation, PillowWriter
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
@@ -19,7 +22,8 @@ from numpy.typing import NDArray
 
 from dfedsam.analysis.plot import points
 from dfedsam.analysis.plot.axes import byte_unit, draw_course, legend, legend_height, logarithmic, over_seeds
-from dfedsam.analysis.plot.style import PAGE, curve_style, new_figure, rc_context, scaled
+from dfedsam.analysis.plot.graph import draw_graph
+from dfedsam.analysis.plot.style import COLOURS, COLUMN, PAGE, curve_style, new_figure, rc_context, scaled
 from dfedsam.analysis.read.metrics import numbers
 from dfedsam.analysis.summary import aggregate
 from dfedsam.topologies import Topology
@@ -202,3 +206,41 @@ def gossip(topology: Topology, x: NDArray[np.float64]) -> Iterator[NDArray[np.fl
         x = W @ x
         if topology.sums == "columns":
             mass = W @ mass
+
+
+def animate(topology: Topology, path: Path, name: str, rounds: int = 40) -> None:
+    """Write a GIF of how the peers' values reach consensus by gossip alone, a frame a round, under the topology's name.
+
+    The values are independent normal at first; the graph is that of round 0.
+    """
+    start = np.random.default_rng(0).standard_normal(topology.n)
+    values = np.array(list(islice(gossip(topology, start), rounds + 1)))
+    distance = np.linalg.norm(values - values.mean(axis=1, keepdims=True), axis=1)
+    with rc_context():
+        figure = new_figure(COLUMN, 3.6)
+        above, below = figure.subplots(2, 1, height_ratios=(3, 1))
+        graph = topology.graph(0)
+        draw_graph(above, graph)
+        for number in list(above.texts):
+            number.remove()
+        (peers,) = (item for item in above.collections if isinstance(item, PathCollection))
+        peers.set_cmap("cividis")
+        limit = float(np.abs(values[0]).max())
+        peers.set_clim(-limit, limit)
+        figure.colorbar(peers, ax=above, label="value", shrink=0.8)
+        below.semilogy(np.maximum(distance / distance[0], 1e-16), color=COLOURS[0])
+        below.set_xlabel("gossip round")
+        below.set_ylabel("distance\nfrom the mean")
+        (here,) = below.plot([], [], marker="o", color=COLOURS[4])
+
+        def frame(t: int) -> tuple:
+            peers.set_array(values[t])
+            here.set_data([t], [max(distance[t] / distance[0], 1e-16)])
+            above.set_title(f"{name}: round {t}")
+            return peers, here
+
+        frame(0)
+        figure.draw_without_rendering()  # the layout is computed once, so that nothing moves between frames
+        figure.set_layout_engine("none")
+        moving = FuncAnimation(figure, frame, frames=rounds + 1, blit=False)
+        moving.save(str(path), writer=PillowWriter(fps=8), dpi=110)

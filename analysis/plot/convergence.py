@@ -15,7 +15,7 @@ from dfedsam.analysis.plot import axes, style
 from dfedsam.analysis.plot.points import facet_title
 from dfedsam.analysis.read import metrics
 from dfedsam.analysis.read.metrics import numbers
-from dfedsam.analysis.read.runs import REFERENCE
+from dfedsam.analysis.read.runs import REFERENCE, RUN_COLUMNS
 from dfedsam.errors import OptionError
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ _DECADES = 2  # a loss that spans more is drawn on a logarithmic axis
 
 def convergence(
     frame: pd.DataFrame | Result,
-    x: Sequence[str] = ("rounds", "queries", "bytes"),
-    y: Sequence[str] = (),
+    x: str | Sequence[str] = ("rounds", "queries", "bytes"),
+    y: str | Sequence[str] = (),
     *,
     color: str | None = None,
     columns: str | None = None,
@@ -75,6 +75,7 @@ def convergence(
     Raises:
         ValueError: if x has an unknown name, a column is missing, or there is nothing to draw.
     """
+    x, y = ([one] if isinstance(one, str) else one for one in (x, y))
     frame = _complete(frame if isinstance(frame, pd.DataFrame) else frame.metrics)
     panels = _panels(frame, x, columns)
     rows = _rows(frame, y)
@@ -148,7 +149,8 @@ def _panel_title(name: str, value: Any, part: pd.DataFrame) -> str:
 def _rows(frame: pd.DataFrame, y: Sequence[str]) -> list[str]:
     for name in y:
         if name not in frame or not np.isfinite(numbers(frame, name)).any():
-            raise OptionError("y", name, "must be a metric that a run has recorded")
+            known = ", ".join(metrics.available(frame, RUN_COLUMNS))
+            raise OptionError("y", name, "must be a metric that a run has recorded", f"there is {known}")
     return list(y) or [name for name in ROWS if _shows_something(frame, name)]
 
 

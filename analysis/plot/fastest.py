@@ -59,12 +59,7 @@ def times_to_target(
 
     A peer computes QUERY seconds for each query, and sends all messages of a gossip step at once, which share its
     bandwidth. Left out are runs without gossip (asynchronous ones, servers), those that have lost messages to time, and
-    what would take too long to add up.
-
-    Args:
-        study: the study.
-        summary: result of `summary.summarise`.
-        edges: of the gossip of a run, by round; raises ValueError if they are not known.
+    what would take too long to add up. `edges` gives those of a run's gossip by round, or raises ValueError.
 
     Returns:
         Columns: facet (which runs are compared), label, name (for people), topology, rounds, bandwidth, latency,

@@ -88,12 +88,12 @@ def draw_points(
             markeredgewidth=scaled(0.9),
         )  # fmt: skip
         low, high, seeds = cell.get(f"{y}_low", np.nan), cell.get(f"{y}_high", np.nan), cell.get(f"{y}_seeds", ())
-        with keep_limits(ax):
-            if np.isfinite(low):
+        if np.isfinite(low):
+            with keep_limits(ax):
                 ax.plot([cell[x]] * 2, [low, high], color=style["color"], linewidth=scaled(0.6), alpha=0.7, zorder=2)
-            elif len(seeds) > 1:
-                thin: dict[str, Any] = {"marker": "_", "markersize": scaled(3), "linewidth": scaled(0.4), "alpha": 0.6}
-                ax.plot([cell[x]] * len(seeds), seeds, color=style["color"], zorder=2, **thin)
+        elif len(seeds) > 1:
+            thin: dict[str, Any] = {"marker": "_", "markersize": scaled(3), "linewidth": scaled(0.4), "alpha": 0.6}
+            ax.plot([cell[x]] * len(seeds), seeds, color=style["color"], zorder=2, **thin)
 
 
 def keys(summary: pd.DataFrame, topologies: Sequence[str], more: Iterable[Line2D] = ()) -> list[Line2D]:

@@ -62,9 +62,7 @@ def labels(configs: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[s
 def legend(tables: Sequence[Settings], fallback: Sequence[str]) -> tuple[list[str], str]:
     """The legend's names of runs, their varying settings, such as "ring, Q = 4", and the title that they share.
 
-    Args:
-        tables: the settings of one run per label.
-        fallback: labels to use if settings do not distinguish the runs.
+    `tables` has the settings of one run per label; `fallback` are labels for runs that settings do not distinguish.
     """
     varying = differing(tables)
     keys = [*BASE, *(key for key in dict.fromkeys(key for table in tables for key in table) if key not in BASE)]

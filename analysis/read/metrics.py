@@ -24,6 +24,7 @@ PREFERRED = ("accuracy", "error_local", "loss_local", "loss", "consensus_distanc
 # Columns of an evaluation that are not metrics
 COSTS = ("round", "queries", "bytes", "seconds", "time", "message_time", "time_mean")
 _NONNEGATIVE = ("loss", "error", "consensus", "gradient_norm", "distance")
+_SHARES = ("accuracy", "validation_accuracy", "recall_")
 
 
 def available(evaluations: pd.DataFrame, settings: Iterable[str]) -> list[str]:
@@ -48,12 +49,17 @@ def choose(known: list[str], metric: str | None = None) -> str:
 
 def rises(metric: str) -> bool:
     """Whether larger values are better."""
-    return metric.startswith(("accuracy", "cosine"))
+    return is_share(metric) or metric.startswith("cosine")
+
+
+def is_share(metric: str) -> bool:
+    """Whether the metric is a share of examples, shown in per cent."""
+    return metric.startswith(_SHARES)
 
 
 def bounds(metric: str) -> tuple[float, float]:
     """The least and the largest value that the metric can have."""
-    if metric.startswith("accuracy"):
+    if is_share(metric):
         return 0.0, 1.0
     if metric.startswith("cosine"):
         return -1.0, 1.0
@@ -62,13 +68,13 @@ def bounds(metric: str) -> tuple[float, float]:
 
 def title(metric: str, *, line: bool = False) -> str:
     """The metric's name on an axis; with `line` in one line."""
-    name = TITLES.get(metric, metric.replace("_", " "))
+    name = TITLES.get(metric, metric.replace("_", " ") + (" (%)" if is_share(metric) else ""))
     return name.replace("\n", " ") if line else name
 
 
 def shown(metric: str, value: float) -> str:
-    """A value of the metric as text, accuracies in per cent."""
-    return f"{100 * value:.3g} %" if metric.startswith("accuracy") else f"{value:.3g}"
+    """A value of the metric as text, shares in per cent."""
+    return f"{100 * value:.3g} %" if is_share(metric) else f"{value:.3g}"
 
 
 def numbers(frame: pd.DataFrame, column: str) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ import jinja2
 import pandas as pd
 
 from dfedsam.analysis.plot import points
-from dfedsam.analysis.plot.animation import animate as write_animation
+from dfedsam.analysis.plot.consensus import animate as write_animation
 from dfedsam.analysis.plot.gap import agreements
 from dfedsam.analysis.plot.style import Style, save, use_style
 from dfedsam.analysis.read import metrics
@@ -156,7 +156,7 @@ def _animations(study: Study, folder: Path, written: list[Path]) -> list[dict[st
         same = study.runs[study.runs["topology"] == name]
         run = same.loc[same["peers"].astype(float).idxmin()]
         written.append(path := folder / f"consensus_{number}.gif")
-        write_animation(rebuild(study, str(run["run"])), path)
+        write_animation(rebuild(study, str(run["run"])), path, name)
         caption = "Gossip alone, a step per round, from random values: a peer's colour is its value."
         title = f"Consensus on {name}, {run['peers']:g} peers"
         shown.append({"title": title, "image": _embedded(path), "caption": caption})
@@ -196,7 +196,7 @@ def _page(
         "runs": content.rows(study, summary),
         "figures": shown,
         "table": tables.to_html(summary),
-        "pairs": _table(tables.pairs_table(summary)),
+        "pairs": _table(tables.pairs_text(summary)),
         "predictors": _table(agreements(summary)),
         "css": source.joinpath("report.css").read_text(encoding="utf-8"),
         "script": script,

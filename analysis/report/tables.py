@@ -85,7 +85,8 @@ def to_html(summary: pd.DataFrame) -> str:
 def pairs_table(summary: pd.DataFrame) -> pd.DataFrame:
     """The difference of each cell from the best one of the same data, size and heterogeneity, paired by seed.
 
-    The columns are label, the difference of the steady-state metric, low and high (its 95 % interval), and pairs.
+    The columns are label, the difference of the steady-state metric, low and high (its 95 % interval), p (of its
+    t-test, adjusted by Holm's method), pairs, and compared_with, the best cell's label.
     """
     table = differences(best_rates(summary))
     if table.empty:
@@ -93,6 +94,32 @@ def pairs_table(summary: pd.DataFrame) -> pd.DataFrame:
     name = next(iter(summary["heterogeneity_of"].dropna()), "heterogeneity")
     table = table[~table["best"]].drop(columns=["best", "is_clear"]).reset_index(drop=True)
     return table.rename(columns={"heterogeneity": str(name)})
+
+
+def pairs_text(summary: pd.DataFrame) -> pd.DataFrame:
+    """`pairs_table` as text, without the words that all labels share; empty if there is nothing to compare.
+
+    `best` has the words in which the best cell's label differs.
+    """
+    table, metric = pairs_table(summary), str(summary["metric"].iloc[0])
+    if table.empty:
+        return table
+    words = {label: label.split(", ") for label in (*table["label"], *table["compared_with"])}
+    shared = set.intersection(*map(set, words.values()))
+    pairs = [(words[cell], words[best]) for cell, best in zip(table["label"], table["compared_with"], strict=True)]
+    text = pd.DataFrame(
+        {
+            "cell": [", ".join(word for word in cell if word not in shared) for cell, _ in pairs],
+            "best": [", ".join(word for word in best if word not in cell) for cell, best in pairs],
+        }
+    )
+    text["difference"] = [_signed(metric, value) for value in table["difference"]]
+    ends = zip(table["low"], table["high"], strict=True)
+    text["95 % interval"] = [
+        f"{_signed(metric, low)} … {_signed(metric, high)}" if np.isfinite(low) else "–" for low, high in ends
+    ]
+    text["p"] = ["–" if np.isnan(p) else "< 0.001" if p < 1e-3 else f"{p:.3f}" for p in table["p"]]
+    return text.assign(pairs=table["pairs"].astype(str))
 
 
 def pivot(summary: pd.DataFrame) -> pd.DataFrame | None:
@@ -127,8 +154,8 @@ def write_tables(summary: pd.DataFrame, folder: Path) -> list[Path]:
     """Write the study's tables to a folder; returns the files.
 
     study.csv has all columns with all digits, pairs.csv the differences from the best. study.tex has the columns that
-    name a row, the gap, costs and the metric; pivot.tex the steady state by topology and Q, if Q or heterogeneity
-    varies. Both need booktabs, and longtable above 35 rows.
+    name a row, the gap, costs and the metric; pairs.tex the differences, if there are any; pivot.tex the steady state
+    by topology and Q, if Q or heterogeneity varies. They need booktabs, and longtable above 35 rows.
     """
     table, metric = study_table(summary), str(summary["metric"].iloc[0])
     text, title = shown(table, metric), metrics.title(metric, line=True)
@@ -141,12 +168,15 @@ def write_tables(summary: pd.DataFrame, folder: Path) -> list[Path]:
     write_csv(pairs_table(summary), written[1])
     caption = f"Steady {title} (mean ± standard deviation over seeds) and costs."
     written[2].write_text(_latex(text[chosen], bold[chosen], caption, "tab:study"), encoding="utf-8")
-    by_steps = pivot(summary)
-    if by_steps is not None:
-        written.append(folder / "pivot.tex")
-        caption = f"Steady {title}, mean ± standard deviation over seeds."
-        plain = pd.DataFrame("", by_steps.index, by_steps.columns)
-        written[3].write_text(_latex(by_steps, plain, caption, "tab:pivot"), encoding="utf-8")
+    more = {
+        "pairs": (pairs_text(summary), f"Steady {title}: differences from the best; p of t-tests, adjusted (Holm)."),
+        "pivot": (pivot(summary), f"Steady {title}, mean ± standard deviation over seeds."),
+    }
+    for name, (part, caption) in more.items():
+        if part is not None and not part.empty:
+            written.append(folder / f"{name}.tex")
+            plain = pd.DataFrame("", part.index, part.columns)
+            written[-1].write_text(_latex(part, plain, caption, f"tab:{name}"), encoding="utf-8")
     return written
 
 
@@ -206,7 +236,13 @@ def _with_spread(metric: str, means: pd.Series, deviations: pd.Series) -> list[s
 def _value(metric: str, value: float) -> str:
     if not np.isfinite(value):
         return "–"
-    return f"{100 * value:.1f}" if metric.startswith("accuracy") else f"{value:.3g}"
+    return f"{100 * value:.1f}" if metrics.is_share(metric) else f"{value:.3g}"
+
+
+def _signed(metric: str, value: float) -> str:
+    value = 0.0 if abs(value) < 1e-15 else value  # the rounding error of a mean
+    text = f"{100 * value:+.1f}" if metrics.is_share(metric) else f"{value:+.3g}"
+    return text.replace("-", "−")
 
 
 def _cell(column: str, value: Any) -> str:

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from dfedsam.adversary.base import Adversary, Forged, View
 from dfedsam.errors import OptionError
-from dfedsam.options import option
-from dfedsam.validation import whole_number
+from dfedsam.options import option, whole_number
 
 if TYPE_CHECKING:
     from dfedsam.random import RandomStream

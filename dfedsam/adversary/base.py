@@ -12,13 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
-from dfedsam.options import Options, option
+from dfedsam.options import Options, at_least, one_of, option, whole_number
 from dfedsam.peers import format_peers
 from dfedsam.random import RandomStream, generator
 from dfedsam.registry import public_name
 from dfedsam.topologies import Topology
 from dfedsam.topologies.attackers import honest_fiedler, honest_parts, links, worst_placement
-from dfedsam.validation import at_least, one_of, whole_number
 
 if TYPE_CHECKING:
     from dfedsam.communication.base import Communicator
@@ -43,8 +42,8 @@ class Adversary(Options, ABC):
         scale: the attack's strength; None: its usual one.
         line_search: choose the scale in each gossip step, of several from a tenth to a hundred times that of `scale`,
             that moves honest peers farthest from the mean of what they had.
-        scales: how many a line search tries, in equal ratios, at least 2. With 13 rules break down where they do with
-            31; each costs one more application of the rule.
+        scales: how many a line search tries, in equal ratios, at least 2. With 13, rules break down where they do with
+            31; each scale costs one more application of the rule.
 
     Attributes:
         forges: what it can forge: "rows", "scalars" (the coefficients of a flood), or both.
@@ -122,12 +121,9 @@ class Adversary(Options, ABC):
         """
 
     def forge_scalars(self, scalars: NDArray, attackers: NDArray[np.bool_], stream: RandomStream) -> NDArray:
-        """The attackers' scalars, (f, c) or what broadcasts to it, the same for all, from those of all peers (n, c).
+        """The attackers' scalars, (f, c) or what broadcasts to it, from those that all peers found honestly, (n, c).
 
-        Args:
-            scalars: what every peer, attackers included, found honestly.
-            attackers: mask, shape (n,).
-            stream: random numbers of the attackers.
+        The attackers are a mask (n,); `stream` has their random numbers.
         """
         raise NotImplementedError(f"{public_name(self)} does not forge scalars")
 
@@ -188,13 +184,7 @@ class View:
 
 @dataclass(frozen=True)
 class Attackers:
-    """The attackers of a run.
-
-    Args:
-        adversary: what they do.
-        mask: who they are, shape (n,).
-        topology: on which they sit.
-    """
+    """The attackers of a run: what they do, who they are (a mask (n,)), and the topology on which they sit."""
 
     adversary: Adversary
     mask: NDArray[np.bool_]

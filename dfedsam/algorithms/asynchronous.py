@@ -14,12 +14,11 @@ from dfedsam.algorithms.versions import Versions
 from dfedsam.context import RoundContext
 from dfedsam.errors import OptionError
 from dfedsam.objectives.base import Problem
-from dfedsam.options import option
+from dfedsam.options import option, whole_number
 from dfedsam.random import generator
 from dfedsam.registry import public_name
 from dfedsam.state import rows_of, set_rows
 from dfedsam.topologies import Topology
-from dfedsam.validation import whole_number
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -149,11 +149,9 @@ class Algorithm(Options, ABC):
         return None
 
     def convergence_rate(self, contraction: float, rounds: int) -> float | None:
-        """The algorithm's convergence rate by its theorem, up to constants; None if there is no theorem.
+        """The rate of the algorithm's theorem after so many rounds, up to constants; None if there is no theorem.
 
-        Args:
-            contraction: λ_Q, the contraction factor of a round's gossip, in [0, 1).
-            rounds: T, at least 1.
+        `contraction` is λ_Q, the contraction factor of a round's gossip, in [0, 1).
         """
         return None
 
@@ -177,24 +175,13 @@ class Algorithm(Options, ABC):
 
     @abstractmethod
     def init(self, x: NDArray, problem: Problem) -> Any:
-        """The state before round 0.
-
-        Args:
-            x: the problem's common initial point, a row for each peer of the block, shape (peers, dim); the state owns
-                it.
-            problem: the objective with the block's data.
-        """
+        """The state before round 0; it owns x (peers, dim), the common initial point in a row for each peer."""
 
     @abstractmethod
     def round(self, state: Any, context: RoundContext) -> Any:
-        """Execute one round, which owns the arrays of `state` and may overwrite them.
+        """The state after one more round; the arrays of `state` may be overwritten.
 
-        Args:
-            state: the state returned by `init` or by the previous round.
-            context: this round's oracles, random numbers and edges.
-
-        Returns:
-            The state after the round.
+        `context` has this round's oracles, random numbers and edges.
         """
 
 

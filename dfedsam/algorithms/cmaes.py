@@ -14,11 +14,10 @@ from dfedsam.context import RoundContext
 from dfedsam.errors import OptionError
 from dfedsam.gossip import Gossip, Plain
 from dfedsam.objectives.base import Problem
-from dfedsam.options import option
+from dfedsam.options import one_of, option, positive, whole_number
 from dfedsam.registry import public_name
 from dfedsam.state import rows_of, set_rows
 from dfedsam.topologies import Topology
-from dfedsam.validation import one_of, positive, whole_number
 from dfedsam.zeroth_order import cma
 
 
@@ -62,10 +61,7 @@ class CMASearch(Algorithm):
     def tell_server(self, state: SearchState, candidates: NDArray, losses: NDArray) -> tuple[NDArray, cma.Search]:
         """One generation of a search of which all peers hold a copy; returns its new mean (1, dim) and distribution.
 
-        Args:
-            state: the state; its first row represents all.
-            candidates: shape (λ, dim).
-            losses: losses of the candidates, shape (λ,).
+        The first row of `state` represents all; the candidates have shape (λ, dim), their losses (λ,).
         """
         one, constants = rows_of(state, slice(0, 1)), self.parameters(state.x.shape[1], len(losses))
         return cma.tell(one.x, one.search, candidates[None], losses[None], constants)
@@ -84,12 +80,7 @@ class LocalCMASearch(CMASearch):
     generations: int = option(8, whole_number, 1)
 
     def local_phase(self, x: NDArray, search: cma.Search, context: RoundContext) -> tuple[NDArray, cma.Search, NDArray]:
-        """Execute every peer's generations of one round.
-
-        Args:
-            x: means, shape (peers, dim).
-            search: the distributions around them.
-            context: the round's context.
+        """Every peer's generations of one round, from means x (peers, dim) and the distributions around them.
 
         Returns:
             New means and distributions, and σ at the start of each generation, shape (peers, I).

@@ -15,10 +15,9 @@ from dfedsam.context import RoundContext
 from dfedsam.gossip import Gossip, Plain
 from dfedsam.gossip.channel import Channel
 from dfedsam.objectives.base import Problem
-from dfedsam.options import option
+from dfedsam.options import option, positive, share
 from dfedsam.registry import public_name
 from dfedsam.topologies import Topology
-from dfedsam.validation import positive, share
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

@@ -13,9 +13,8 @@ from dfedsam.algorithms.local_steps import GossipLocalSteps, LocalState
 from dfedsam.context import RoundContext
 from dfedsam.gossip import Gossip, Plain
 from dfedsam.objectives.base import Problem
-from dfedsam.options import option
+from dfedsam.options import between, option, positive
 from dfedsam.registry import public_name
-from dfedsam.validation import between, positive
 
 
 @dataclass(frozen=True, kw_only=True)

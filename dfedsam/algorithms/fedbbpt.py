@@ -12,9 +12,8 @@ from dfedsam.algorithms.base import Algorithm, State
 from dfedsam.context import RoundContext
 from dfedsam.errors import options_within
 from dfedsam.objectives.base import Problem
-from dfedsam.options import option
+from dfedsam.options import at_least, between, option, positive, whole_number
 from dfedsam.state import rows_of, set_rows
-from dfedsam.validation import at_least, between, positive, whole_number
 from dfedsam.zeroth_order import SPSA, Estimator
 
 

@@ -14,9 +14,8 @@ from dfedsam.context import Oracle, RoundContext
 from dfedsam.errors import options_within
 from dfedsam.gossip import Gossip, Plain
 from dfedsam.objectives.base import Problem
-from dfedsam.options import option
+from dfedsam.options import at_least, between, one_of, option, positive, whole_number
 from dfedsam.state import rows_of, set_rows
-from dfedsam.validation import at_least, between, one_of, positive, whole_number
 from dfedsam.zeroth_order import Estimator, TwoPoint, perturb
 
 Schedule = Literal["constant", "inverse_root", "exponential", "linear", "cosine"]

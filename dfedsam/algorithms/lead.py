@@ -16,9 +16,8 @@ from dfedsam.gossip.channel import Channel
 from dfedsam.gossip.compressed import CompressedStep, GrowthCheck, settling_steps
 from dfedsam.gossip.compressors import BlockQuantizer, Compressor
 from dfedsam.objectives.base import Problem
-from dfedsam.options import option
+from dfedsam.options import option, positive, share
 from dfedsam.registry import public_name
-from dfedsam.validation import positive, share
 
 _BOUND = 1e3  # as of compressed gossips
 _HINT = "a lower lr, gamma or alpha, or a finer compressor, usually helps"

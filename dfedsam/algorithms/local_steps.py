@@ -16,12 +16,11 @@ from dfedsam.errors import OptionError
 from dfedsam.gossip import Gossip, Plain
 from dfedsam.gossip.channel import LocalUpdate
 from dfedsam.objectives.base import Problem, Rows
-from dfedsam.options import option
+from dfedsam.options import at_least, between, one_of, option, whole_number
 from dfedsam.registry import public_name
 from dfedsam.state import rows_of, set_rows
 from dfedsam.theory import LocalSGD
 from dfedsam.topologies import Topology
-from dfedsam.validation import at_least, between, one_of, whole_number
 from dfedsam.zeroth_order.base import record_cosines
 
 Perturbation = Literal["own", "same", "random", "momentum", "control_variate", "last_round"]

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from dfedsam.algorithms.local_steps import GossipLocalSteps, LocalState
 from dfedsam.context import RoundContext
 from dfedsam.objectives.base import Problem
-from dfedsam.options import option
-from dfedsam.validation import at_least, between, positive
+from dfedsam.options import at_least, between, option, positive
 
 
 @dataclass(kw_only=True)

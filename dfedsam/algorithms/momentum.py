@@ -12,9 +12,8 @@ from dfedsam.algorithms.gradient_method import GossipOneGradient, GradientState
 from dfedsam.context import RoundContext
 from dfedsam.errors import OptionError
 from dfedsam.objectives.base import Problem
-from dfedsam.options import option
+from dfedsam.options import between, option, share
 from dfedsam.registry import public_name
-from dfedsam.validation import between, share
 from dfedsam.zeroth_order.scaled import Moments
 
 

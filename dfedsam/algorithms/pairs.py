@@ -126,13 +126,10 @@ class A2CiD2(ADPSGD):
 
 
 def parameters(rates: csr_array) -> tuple[float, float]:
-    """η in 1/s and α̃ of A²CiD² for the rates at which peers meet.
+    """η in 1/s and α̃ of A²CiD² for rates (n, n), symmetric: meetings a second of each pair.
 
     With 𝓛 = Σ_e rate_e (e_i − e_j)(e_i − e_j)ᵀ, χ₁ = 1/μ₂(𝓛) and χ₂ = ½ max_e (e_i − e_j)ᵀ 𝓛⁺ (e_i − e_j):
     η = 1/(2√(χ₁χ₂)), α̃ = ½ √(χ₁/χ₂).
-
-    Args:
-        rates: meetings a second of each pair, symmetric, shape (n, n).
     """
     weights = rates.toarray()
     n = len(weights)

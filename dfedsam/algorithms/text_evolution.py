@@ -15,10 +15,9 @@ from dfedsam.errors import BudgetExceeded, OptionError, RunError
 from dfedsam.gossip.inbox import Inbox
 from dfedsam.objectives.base import Problem
 from dfedsam.objectives.categorical import Categorical
-from dfedsam.options import option
+from dfedsam.options import option, whole_number
 from dfedsam.random import RandomStream
 from dfedsam.state import rows_of, set_rows
-from dfedsam.validation import whole_number
 
 if TYPE_CHECKING:
     from dfedsam.blackbox.base import Bill

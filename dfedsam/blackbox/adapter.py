@@ -21,14 +21,10 @@ _KINDS = {  # black box: transformers' class of the model, and peft's name of th
 
 
 def export(run: Path, out: Path) -> list[Path]:
-    """Write a run's mean prompt as a PEFT adapter.
+    """Write a finished run's mean prompt as a PEFT adapter into a folder that must not exist yet.
 
     peft puts an adapter's rows before all other tokens. Therefore the special tokens at the start of a text become the
     adapter's first rows, and users must pass texts with the special tokens at the end only.
-
-    Args:
-        run: folder of a finished run.
-        out: the adapter's folder, which must not exist yet.
 
     Returns:
         The files: adapter_config.json and adapter_model.safetensors, which peft reads; dfedsam.json, which describes

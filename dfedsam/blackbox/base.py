@@ -178,11 +178,8 @@ class BlackBox(ABC):
     def preflight(self, prompt: NDArray) -> None:  # noqa: B027  (most have nothing to check)
         """Score the query that takes most memory, before a run writes anything; not counted.
 
-        Args:
-            prompt: the run's initial prompt, soft (tokens, width) or text (tokens,).
-
-        Raises:
-            ValueError: if it does not fit into memory.
+        The initial prompt is soft (tokens, width) or text (tokens,). Raises ValueError if the query does not fit into
+        memory.
         """
 
     def rehearse(self, bill: Bill) -> None:
@@ -195,15 +192,9 @@ class BlackBox(ABC):
 
 
 def cross_entropies(scores: NDArray, labels: NDArray, axis: int = -1) -> NDArray:
-    """Cross-entropy of each example: −log softmax of its scores, at its label.
+    """Cross-entropy of each example, −log softmax of its scores at its label, of the shape of `scores` without `axis`.
 
-    Args:
-        scores: logits; `axis` runs over the classes.
-        labels: classes, of the shape of `scores` without that axis, or one that broadcasts to it.
-        axis: which axis of `scores` runs over the classes, counted from the end.
-
-    Returns:
-        The shape of `scores` without that axis.
+    `axis`, counted from the end, runs over the classes; the labels have the returned shape, or broadcast to it.
     """
     top = scores.max(axis=axis, keepdims=True)
     total = np.log(np.exp(scores - top).sum(axis=axis)) + top.squeeze(axis)

@@ -33,12 +33,7 @@ class CausalLM(LanguageModel):
     """A causal language model, queried for the token after the template.
 
     Counted tokens are those a query costs: with the prompt after the text, the text's own tokens are not counted.
-
-    Args:
-        task: the classification task.
-        template: the template around the text.
-        cache_bytes: memory for keys and values, half of it for the training examples, which are queried.
-        **loading: as for `load`.
+    `cache_bytes` is the memory for keys and values, half of it for the training examples, which are queried.
     """
 
     def __init__(self, task: TaskSpec, *, template: Template, cache_bytes: float, **loading: Any) -> None:

@@ -34,12 +34,7 @@ class EndpointError(RunError):
 
 
 class RefusedError(EndpointError):
-    """The endpoint refuses the request.
-
-    Args:
-        message: the whole message.
-        reason: the server's words.
-    """
+    """The endpoint refuses the request: the whole message, and the server's words."""
 
     def __init__(self, message: str, reason: str) -> None:
         super().__init__(message)
@@ -63,10 +58,7 @@ class PassingError(Exception):
 
 
 class Client:
-    """A client of an OpenAI-compatible server.
-
-    Args:
-        options: url, key_variable, in_flight, retries, timeout and backoff are used.
+    """A client of an OpenAI-compatible server, by its url, key_variable, in_flight, retries, timeout and backoff.
 
     Raises:
         OptionError: if a key would be sent unencrypted to another machine.

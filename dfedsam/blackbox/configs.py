@@ -10,9 +10,8 @@ from typing import Any, ClassVar, Literal, get_args
 from dfedsam.blackbox.base import BlackBox, Mode, TaskSpec
 from dfedsam.blackbox.templates import Kind, Template, is_task, tasks
 from dfedsam.errors import OptionError
-from dfedsam.options import Options, option
+from dfedsam.options import Options, at_least, one_of, option, positive, whole_number
 from dfedsam.registry import import_object
-from dfedsam.validation import at_least, one_of, positive, whole_number
 
 Precision = Literal["run", "float32", "bfloat16"]
 Attention = Literal["auto", "sdpa", "eager", "flash_attention_2"]
@@ -28,10 +27,7 @@ class BlackBoxConfig(Options, ABC):
 
     @abstractmethod
     def build(self, task: TaskSpec) -> BlackBox:
-        """Load the model and prepare the examples.
-
-        Args:
-            task: the classification task.
+        """Load the model and prepare the task's examples.
 
         Raises:
             ValueError: for any mistake in the options, the model or the words, in one line.
@@ -42,14 +38,9 @@ class BlackBoxConfig(Options, ABC):
         return ()
 
     def check_texts(self, seconds: tuple[str, ...], text_column: str) -> None:
-        """Check that the black box accepts the examples: single texts, or pairs of texts.
+        """Raise OptionError unless the black box accepts the examples: single texts, or pairs with these second texts.
 
-        Args:
-            seconds: the second text of each pair; () for single texts.
-            text_column: the option, for the message.
-
-        Raises:
-            OptionError: if it does not accept them.
+        `text_column` is the option, for the message.
         """
         if seconds:
             rule = "must name one column: pairs of texts need a template"

@@ -12,8 +12,7 @@ from dfedsam.blackbox.base import Bill
 from dfedsam.blackbox.configs import ServiceConfig
 from dfedsam.blackbox.templates import FIELD
 from dfedsam.errors import BudgetExceeded, OptionError, RunError
-from dfedsam.options import Options, option
-from dfedsam.validation import at_least, whole_number
+from dfedsam.options import Options, at_least, option, whole_number
 
 if TYPE_CHECKING:
     from dfedsam.blackbox.service import Service
@@ -23,12 +22,9 @@ Length = Callable[[str], int]
 
 @dataclass(frozen=True)
 class Draft:
-    """A prompt to rewrite.
+    """A prompt to rewrite, and another one of the same population.
 
-    Args:
-        prompt: its text.
-        other: the text of another prompt of the same population.
-        seed: a random number that tells apart rewritings of the same prompt, below 2³¹.
+    The seed is a random number below 2³¹ that tells apart rewritings of the same prompt.
     """
 
     prompt: str
@@ -53,11 +49,9 @@ class Editor(Options, ABC):
 
     @abstractmethod
     def rewrite(self, drafts: Sequence[Draft], length: Length) -> list[str]:
-        """A text for each draft, which may be anything: what is no prompt is not used.
+        """A text for each draft of a prompt, which may be anything: what is no prompt is not used.
 
-        Args:
-            drafts: the prompts.
-            length: function that counts the tokens of a text.
+        `length` counts the tokens of a text.
         """
 
     def tokens(self, draft: Draft, length: Length) -> int:

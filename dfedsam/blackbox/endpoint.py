@@ -32,12 +32,8 @@ class Endpoint(BlackBox):
     """Class scores are the label words' log-probabilities as the next token; a label protocol gives losses only.
 
     A label word that is not among the `logprobs` most likely tokens gets the least of their log-probabilities. With
-    the protocol labels the loss of an example is the share of its answers that are not its label.
-
-    Args:
-        task: the classification task; its model is a folder from which the tokenizer and, for soft prompts, the
-            embeddings are read.
-        options: the endpoint's options.
+    the protocol labels the loss of an example is the share of its answers that are not its label. The task's model is a
+    folder from which the tokenizer and, for soft prompts, the embeddings are read.
 
     Raises:
         ValueError: for mistakes in the options.

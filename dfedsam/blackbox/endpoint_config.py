@@ -9,8 +9,7 @@ from dfedsam.blackbox.base import BlackBox, TaskSpec
 from dfedsam.blackbox.configs import ServiceConfig, TemplatedConfig
 from dfedsam.blackbox.templates import FIELD, Template
 from dfedsam.errors import OptionError
-from dfedsam.options import option
-from dfedsam.validation import one_of, whole_number
+from dfedsam.options import one_of, option, whole_number
 
 EndpointProtocol = Literal["completions", "chat", "labels"]
 

@@ -48,11 +48,7 @@ class Contents:
 class Batches:
     """Divides sequences into batches of similar lengths; if a batch runs out of memory, it and later ones are halved.
 
-    Args:
-        device: device of the model.
-
-    Attributes:
-        pads: whether sequences of different lengths share a batch.
+    Sequences of different lengths share a batch if it `pads`.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -65,15 +61,10 @@ class Batches:
         return -(-lengths // _GPU_STEP) * _GPU_STEP if self.pads else lengths
 
     def run(self, keys: NDArray, costs: NDArray, forward: Callable[[NDArray], torch.Tensor]) -> torch.Tensor:
-        """Apply `forward` to all sequences, and return the results in their order, shape (s, …).
+        """Apply `forward`, from the indices of some sequences (b,) to results (b, …), to all s sequences in order.
 
-        Args:
-            keys: only sequences with the same key share a batch, shape (s,).
-            costs: cost of each sequence in tokens, shape (s,); equal for equal keys.
-            forward: function from the indices of some sequences (b,) to results (b, …).
-
-        Raises:
-            OptionError: if not even one sequence fits.
+        Only sequences with the same key, of keys (s,), share a batch. Costs (s,), in tokens, are equal for equal keys.
+        Raises OptionError if not even one sequence fits.
         """
         order = np.argsort(keys, kind="stable")
         pieces: list[torch.Tensor] = []
@@ -120,11 +111,9 @@ class Batches:
 
 
 class BatchedForward:
-    """Runs a model on tokens and soft prompts, and reads its output. Gradients flow unless inference mode is on.
+    """Runs a model on batches of tokens and soft prompts, and reads its output by `read`.
 
-    Args:
-        loaded: the model.
-        read: function that runs the model on a batch and reads its output.
+    Gradients flow unless inference mode is on.
     """
 
     def __init__(self, loaded: Loaded, read: Reader) -> None:
@@ -156,13 +145,7 @@ class BatchedForward:
         )
 
     def rows(self, ids: Sequence[Sequence[int]], length: int, *, soft: bool) -> torch.Tensor:
-        """Token sequences, shape (s, length), or their embeddings from the model's own module, (s, length, width).
-
-        Args:
-            ids: the sequences; shorter ones are padded at their ends.
-            length: number of tokens of each.
-            soft: whether to embed them.
-        """
+        """Token sequences (s, length), padded at their ends; if `soft`, embedded by the model, (s, length, width)."""
         filled = np.zeros((len(ids), length), np.int64)
         for row, own in zip(filled, ids, strict=True):
             row[: len(own)] = own

@@ -60,10 +60,7 @@ class Loaded:
 
 
 def find_device(name: str = "auto") -> torch.device:
-    """Find a device of torch by its name.
-
-    Args:
-        name: "cpu", "cuda:1", …; "auto": this rank's GPU, by its number on its machine, else the CPU.
+    """Torch's device called "cpu", "cuda:1", …; "auto" is this rank's GPU by its number on its machine, or the CPU.
 
     Raises:
         OptionError: if it does not exist.

@@ -26,13 +26,7 @@ CHUNK = 256  # texts per file
 
 
 class LocalModel(BlackBox):
-    """A model in this process, with tokenised texts and class words.
-
-    Args:
-        task: the classification task.
-        loaded: the model.
-        read: function that reads the output for a batch of prompted texts; see BatchedForward.
-    """
+    """A model in this process, with tokenised texts and class words; `read` is as for BatchedForward."""
 
     takes_text_prompts = True
     gives_gradients: ClassVar[bool] = True
@@ -119,11 +113,7 @@ class LocalModel(BlackBox):
 
 
 def pairs(queries: int, examples: NDArray) -> tuple[NDArray, NDArray, NDArray[np.bool_]]:
-    """Pair each prompt of a peer with each of its examples, as s sequences.
-
-    Args:
-        queries: q, prompts of each peer.
-        examples: example indices (peers, b), padded with −1.
+    """Pair each of a peer's q prompts with each of its examples (peers, b), padded with −1, as s sequences.
 
     Returns:
         Prompt ids (s,), of the peers' prompts one after the other; example ids (s,); and where each sequence stands in
@@ -185,7 +175,7 @@ def embedding_std(embeddings: torch.nn.Module) -> float:
 
 
 def cached_vectors(identity: str, ids: Sequence[Sequence[int]], embed: Callable[[NDArray], NDArray]) -> NDArray:
-    """The vectors of all texts, from the cache if stored; missing ones are computed and stored.
+    """The vectors of all texts, shape (texts, width), from the cache if stored; missing ones are computed and stored.
 
     Texts are taken in order of their length, CHUNK at a time, and each chunk is a file. The chunks are visited in a
     random order: processes that start together compute different ones and read each other's.
@@ -194,9 +184,6 @@ def cached_vectors(identity: str, ids: Sequence[Sequence[int]], embed: Callable[
         identity: everything that the vectors depend on except the texts: weights, precision, versions.
         ids: the texts' token ids.
         embed: function that returns the vectors (k, width) of the texts with these indices (k,).
-
-    Returns:
-        Shape (texts, width).
     """
     order = np.array(sorted(range(len(ids)), key=lambda i: (len(ids[i]), ids[i])))
     chunks = [order[i : i + CHUNK] for i in range(0, len(order), CHUNK)]

@@ -60,11 +60,8 @@ _FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]  # * takes in sub-folde
 def locate(name: str) -> Path:
     """The folder of a model's files, or its GGUF file, downloaded if necessary.
 
-    Args:
-        name: a folder, a GGUF file or a folder with one, the name of a packaged model, or a hub name.
-
-    Raises:
-        OptionError: if there is none, or if the packaged weights have an unknown hash.
+    The name is a folder, a GGUF file or a folder with one, that of a packaged model, or a hub name. Raises OptionError
+    if there is none, or if packaged weights have an unknown hash.
     """
     path = Path(name).expanduser()
     if path.is_file():

@@ -26,14 +26,7 @@ _GGUF = "token_embd.weight"  # the name of the embeddings in GGUF files
 
 
 def load_tokenizer(name: str) -> tuple[Any, int]:
-    """A model's tokenizer, and the maximum number of tokens that the model reads.
-
-    Args:
-        name: as for `load`.
-
-    Raises:
-        OptionError: if it cannot be found or read.
-    """
+    """A model's tokenizer, and the maximum number of tokens that the model reads; raises OptionError as `locate`."""
     import transformers
 
     root = locate(name)
@@ -47,9 +40,6 @@ def load_tokenizer(name: str) -> tuple[Any, int]:
 
 def load_embeddings(name: str) -> torch.nn.Module:
     """A causal or multimodal language model's embedding module, float32; the model itself is not loaded.
-
-    Args:
-        name: as for `load`.
 
     Raises:
         OptionError: if it is no causal language model, or has no token embeddings in safetensors files.

@@ -38,11 +38,7 @@ Body = dict[str, Any]
 class ResponseCache:
     """Answers by request, stored on disk as soon as they are known. Threads, ranks and runs may share the file.
 
-    Args:
-        options: the file, and budget and rates of all who share it.
-
-    Raises:
-        OptionError: if it cannot be opened.
+    The options say the file, and budget and rates of all who share it. Raises OptionError if it cannot be opened.
     """
 
     def __init__(self, options: ServiceConfig) -> None:
@@ -78,12 +74,7 @@ class ResponseCache:
         self.release(key)
 
     def claim(self, key: str, seconds: float) -> bool:
-        """Claim a request; False if another process has claimed it. Claims of processes that have ended lapse.
-
-        Args:
-            key: key of the request.
-            seconds: how long the claim lasts at most.
-        """
+        """Claim a request for at most so many seconds; False if another process that has not ended has claimed it."""
         with self._lock:
             row = self._file.execute("SELECT host, pid, until FROM claims WHERE request = ?", (key,)).fetchone()
             if row is not None:
@@ -100,11 +91,7 @@ class ResponseCache:
             self._file.execute("DELETE FROM claims WHERE request = ?", (key,))
 
     def spend(self, tokens: int, key: str) -> None:
-        """Count a request of so many tokens before it is sent, and wait until the rate allows it.
-
-        Args:
-            tokens: number of tokens.
-            key: key of the request; its claim is extended by the wait.
+        """Count a request of so many tokens before it is sent, and wait, extending its claim, until the rate allows it.
 
         Raises:
             BudgetExceeded: if the budget does not cover it; nothing is counted then.
@@ -252,11 +239,7 @@ class Service:
 
 
 def message(answer: Any) -> str:
-    """The text of a chat answer; empty if it has none.
-
-    Raises:
-        PassingError: if it is no chat answer.
-    """
+    """The text of a chat answer; empty if it has none. Raises PassingError if it is no chat answer."""
     try:
         said = answer["choices"][0]["message"]["content"]
     except (KeyError, IndexError, TypeError):

@@ -31,11 +31,7 @@ def is_task(template: str) -> bool:
 
 @dataclass(frozen=True)
 class Template:
-    """A template, parsed.
-
-    Args:
-        text: with {prompt} and {text}, or {text1} and {text2}; for masked models also <mask>.
-    """
+    """A template, parsed: with {prompt} and {text}, or {text1} and {text2}; for masked models also <mask>."""
 
     text: str
 

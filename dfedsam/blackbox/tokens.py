@@ -32,10 +32,7 @@ def special_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
 def bare_tokens(tokenizer: Any, texts: Sequence[str], *, after_word: bool = False) -> list[list[int]]:
     """Token ids of texts without special tokens.
 
-    Args:
-        tokenizer: the model's tokenizer.
-        texts: n texts.
-        after_word: tokenise as after another word, so that a continuing text begins with a blank.
+    `after_word` is whether they follow another word, so that a text begins with a blank.
     """
     if not after_word:
         return tokenizer(list(texts), add_special_tokens=False).input_ids if texts else []
@@ -128,15 +125,10 @@ class Filler:
     mask: str = ""
 
     def fill(self, task: TaskSpec, reads: int, prompt: int) -> Contents:
-        """All examples in the template, tokenised, with the position of the prompt.
+        """The task's examples in the template, tokenised, with the position of a prompt of so many tokens.
 
-        Texts, or each text of a pair, are cut after `task.max_tokens` tokens, and further if the whole would exceed the
-        model's limit.
-
-        Args:
-            task: the task, with the texts.
-            reads: maximum number of tokens that the model reads.
-            prompt: length of the prompt, in tokens.
+        Texts, or each text of a pair, are cut after `task.max_tokens` tokens, and further if the whole would exceed
+        `reads`, the tokens that the model reads.
 
         Raises:
             OptionError: if the prompt and the template leave no room for a text.
@@ -225,9 +217,7 @@ class Filler:
 class Vocabulary:
     """A model's tokens as words to choose from: candidates of a discrete prompt.
 
-    Args:
-        tokenizer: the model's tokenizer.
-        embed: function that returns the embeddings (n, width) of token ids (n,), if the model's are known.
+    `embed` gives the embeddings (n, width) of token ids (n,), if the model's are known.
     """
 
     tokenizer: Any

@@ -125,11 +125,9 @@ class Run:
         self._start = time.perf_counter() - seconds
 
     def stop(self, reason: str, *, drop: bool = False) -> None:
-        """End the run after this round; every rank must call it with the same arguments.
+        """End the run after this round, or, with `drop`, without it, because it could not be completed.
 
-        Args:
-            reason: INTERRUPTED, or a message.
-            drop: whether to discard the round, because it could not be completed.
+        Every rank must call it with the same arguments. The reason is INTERRUPTED, or a message.
         """
         self.stopped, self.dropped = reason, drop
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from shlex import quote
 
 from dfedsam import checkpoint, state, theory, topologies
 from dfedsam.callbacks.base import Callback, Run, on_every_rank, on_root
@@ -13,7 +14,7 @@ from dfedsam.communication.base import Communicator
 from dfedsam.context import QueryCounter
 from dfedsam.errors import FileError, OptionError
 from dfedsam.experiment import Experiment
-from dfedsam.run_folder import Row, RunFolder
+from dfedsam.run_folder import Row, RunFolder, is_run
 
 Out = Path | str | RunFolder | Iterator[Path]
 _QUERIES, _GRADIENTS = "meter.queries", "meter.gradients"  # the query counter's arrays in a checkpoint
@@ -33,12 +34,9 @@ _NOTE = {
 def open_folder(
     out: Out | None, communicator: Communicator, *, resume: bool
 ) -> Generator[RunFolder | None, None, None]:
-    """Create or open a run's folder, and lock it for the duration of the run.
+    """Create or, to resume, open a run's folder, and lock it for the duration of the run.
 
-    Args:
-        out: its path, an iterator of paths of which the first free one is used, or an existing RunFolder.
-        communicator: the root creates the folder, and all ranks raise its errors.
-        resume: whether the folder exists already.
+    `out` is its path, an iterator of paths of which the first free one is used, or an existing RunFolder.
 
     Raises:
         OptionError: if the folder of a new run exists already, or cannot be created.
@@ -86,7 +84,9 @@ def make_folder(out: Path | str | Iterator[Path]) -> RunFolder:
 
 def exists_already(path: Path) -> OptionError:
     """The error if the folder of a new run exists already."""
-    hint = f"choose another folder, or continue that run by `dfedsam resume {path}`"
+    hint = "choose another folder"
+    if is_run(path):
+        hint += f", or continue that run by `dfedsam resume {quote(str(path))}`"
     return OptionError("out", path, "must not exist yet, since nothing is ever overwritten", hint)
 
 
@@ -137,11 +137,7 @@ def _rows(folder: RunFolder, note: Row) -> list[Row]:
 
 
 class Files(Callback):
-    """Writes config.yaml, topology.json and metrics.jsonl; at the end prompt.safetensors and references.json.
-
-    Args:
-        folder: the run's folder.
-    """
+    """Writes config.yaml, topology.json and metrics.jsonl; at the end prompt.safetensors and references.json."""
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
@@ -174,11 +170,7 @@ class Files(Callback):
 
 
 class Checkpoints(Callback):
-    """Saves the run's state every few rounds, after the start, after the last round, and when it is stopped.
-
-    Args:
-        folder: the run's folder.
-    """
+    """Saves the run's state every few rounds, after the start, after the last round, and when it is stopped."""
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder

@@ -37,11 +37,7 @@ def services(log: str | None) -> list[Service]:
 
 
 class Logger(Callback):
-    """Sends every evaluation to a service, from the root only.
-
-    Args:
-        service: the service.
-    """
+    """Sends every evaluation to a service, from the root only."""
 
     def __init__(self, service: Service) -> None:
         self._service: Service = service

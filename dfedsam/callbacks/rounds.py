@@ -69,11 +69,7 @@ class Budget(Callback):
 
 
 class Interrupt(Callback):
-    """Ends the run with a checkpoint as soon as `requested` returns true on any rank.
-
-    Args:
-        requested: called after every round; must be set on all ranks.
-    """
+    """Ends the run with a checkpoint once `requested`, called on all ranks after every round, is true on any."""
 
     def __init__(self, requested: Callable[[], bool]) -> None:
         self._requested = requested

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from dfedsam.clock.compute import read_numbers
 from dfedsam.clock.links import Microseconds
 from dfedsam.errors import OptionError
-from dfedsam.options import Options, option
+from dfedsam.options import Options, between, option, share, whole_number
 from dfedsam.random import generator
-from dfedsam.validation import between, share, whole_number
 
 BLOCK = 1 << 44
 """Microseconds, above the span of a period or round: the times of peer i are numbered from i · BLOCK."""

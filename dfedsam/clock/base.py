@@ -15,9 +15,8 @@ from dfedsam.clock.availability import Availability
 from dfedsam.clock.compute import Compute, Constant
 from dfedsam.clock.links import Links, UniformLinks
 from dfedsam.errors import OptionError, options_within
-from dfedsam.options import Options, option
+from dfedsam.options import Options, one_of, option, whole_number
 from dfedsam.registry import public_name
-from dfedsam.validation import one_of, whole_number
 
 if TYPE_CHECKING:
     from dfedsam.topologies import Topology
@@ -62,10 +61,7 @@ class RunTime(ABC):
     def joins(self, round: int, weights: csr_array, size: float) -> Joins | None:
         """The peers that join for a round, to which it takes a message from a neighbour; None: none does.
 
-        Args:
-            round: 0-based; asked for once.
-            weights: its W.
-            size: bytes of a message.
+        Asked for once a round, with its W and the bytes of a message.
         """
         return None
 

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
-from dfedsam.options import Options, option
+from dfedsam.options import Options, at_least, option, positive, share
 from dfedsam.random import RandomStream, generator
-from dfedsam.validation import at_least, positive, share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,11 +30,9 @@ class Compute(Options, ABC):
 
     @abstractmethod
     def seconds(self, stream: RandomStream, queries: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Seconds of every peer in one round, shape (n,).
+        """Seconds of every peer in one round, in which each asks so many queries (n,), shape (n,).
 
-        Args:
-            stream: of the round, for all n peers; what is drawn depends on seed, round and peer alone.
-            queries: how many each peer asks in the round, shape (n,).
+        The stream is that of the round, for all n peers: what is drawn depends on seed, round and peer alone.
         """
 
     def mean_seconds(self, stream: RandomStream, queries: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -247,11 +244,7 @@ class RateLimits(Compute):
 
 
 def read_numbers(option: str, path: Path | str) -> NDArray[np.float64]:
-    """A CSV file of numbers, shape (rows, columns).
-
-    Raises:
-        OptionError: if it cannot be read or holds anything else.
-    """
+    """A CSV file of numbers, shape (rows, columns). Raises OptionError if it cannot be read or holds anything else."""
     try:
         return np.loadtxt(path, delimiter=",", ndmin=2, dtype=np.float64)
     except OSError as error:

@@ -180,11 +180,10 @@ def _latest(at: NDArray[np.intp], messages: _Messages) -> tuple[NDArray[np.intp]
 
 
 def _subsets(below: NDArray[np.int64], drawn: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Sets of s different numbers below a bound, each equally likely, by Floyd's algorithm.
+    """Sets of s different numbers, each equally likely, by Floyd's algorithm.
 
-    Args:
-        below: the bound of each of k rows, at least s, shape (k,).
-        drawn: uniform numbers in [0, 1), shape (k, c, s), of which each s give a set.
+    The numbers of each of k rows lie below its bound (k,), at least s; each s uniform numbers in [0, 1) of `drawn`
+    (k, c, s) give a set.
     """
     chosen = np.empty(drawn.shape, np.int64)
     for index in range(drawn.shape[2]):

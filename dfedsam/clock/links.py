@@ -14,9 +14,8 @@ from scipy.sparse import csr_array
 
 from dfedsam.clock.compute import read_numbers
 from dfedsam.errors import OptionError
-from dfedsam.options import Options, option
+from dfedsam.options import Options, at_least, one_of, option, positive
 from dfedsam.topologies.underlay import Underlay, read_underlay
-from dfedsam.validation import at_least, one_of, positive
 
 Sharing = Literal["none", "degree", "fair"]
 Microseconds = NDArray[np.int64]
@@ -107,12 +106,9 @@ class UniformLinks(Links):
 def max_min_rates(capacities: NDArray[np.float64], routes: NDArray[np.intp]) -> NDArray[np.float64]:
     """Rates of messages that share links in a max–min fair way: none can grow but at the cost of a smaller one.
 
-    Progressive filling: all rates grow alike until a link is full, whose messages then keep theirs. Source: Bertsekas
-    and Gallager (1992), "Data networks", section 6.5.2.
-
-    Args:
-        capacities: of each link, above 0, shape (links,).
-        routes: the links that each message takes, all different, shape (messages, hops).
+    Links have capacities (links,) above 0; a message takes those of its row of `routes` (messages, hops), all
+    different. Progressive filling: all rates grow alike until a link is full, whose messages then keep theirs. Source:
+    Bertsekas and Gallager (1992), "Data networks", section 6.5.2.
     """
     rates, free = np.zeros(len(routes)), np.ones(len(routes), bool)
     left = capacities.astype(np.float64)

@@ -60,16 +60,11 @@ def _pattern(weights: csr_array) -> _Pattern:
 
 
 class SynchronousTime(RunTime):
-    """Simulated time of a run, advanced round by round.
+    """Simulated time of a run of n peers, advanced round by round.
 
     t_i ← t_i + c_i for the computation, and then in each gossip step t_i ← max over j in N(i) and i of t_j + d(j, i):
     the recursion of Marfoq et al. (2020), equation 4, with random computation times. A server of a baseline stands at
     the site of the peer that is nearest to all others.
-
-    Args:
-        clock: the profiles.
-        n: peers.
-        seed: the run's seed.
 
     Attributes:
         now: when each peer is ready for the next round, in seconds, shape (n,).

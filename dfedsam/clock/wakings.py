@@ -159,11 +159,9 @@ class Churn:
     draws: Callable[[int], NDArray[np.float64]]
 
     def sources(self, wakings: Wakings, groups: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Choose one candidate for each of some wakings that has any.
+        """Choose one candidate for each of some wakings, of peers that join, that has any.
 
-        Args:
-            wakings: those of peers that join.
-            groups: the waking that each candidate belongs to, rising.
+        `groups` has the waking that each candidate belongs to, rising.
 
         Returns:
             The wakings that have candidates, and the candidate chosen for each.

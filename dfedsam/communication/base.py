@@ -1,5 +1,6 @@
 """The interface of communicators: mixing with neighbours, and a few reductions for the recorder."""
 
+import math
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable
@@ -41,7 +42,12 @@ class MixingPlan(Protocol):
 
 
 def _encode(encode: Callable[[slice, bool], None], sent: NDArray[np.bool_] | None, rows: slice) -> None:
-    encode(rows, sent is not None and bool(sent[rows].any()))
+    """Encode some rows: with messages from the first row that others need to the last, and without them elsewhere."""
+    needed = [] if sent is None else rows.start + np.flatnonzero(sent[rows])
+    first, last = (needed[0], needed[-1] + 1) if len(needed) else (rows.stop, rows.stop)
+    for start, stop, written in (rows.start, first, False), (first, last, True), (last, rows.stop, False):
+        if start < stop:
+            encode(slice(start, stop), written)
 
 
 class Communicator(ABC):
@@ -169,7 +175,7 @@ class Communicator(ABC):
 
         Allocating new memory in every round takes longer than the arithmetic of a gossip step.
         """
-        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        size = math.prod(shape) * np.dtype(dtype).itemsize
         if name not in self._scratch or len(self._scratch[name]) < size:
             self._scratch[name] = np.empty(size, np.uint8)
         return self._scratch[name][:size].view(dtype).reshape(shape)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.options import Options, option
-from dfedsam.validation import positive, whole_number
+from dfedsam.errors import OptionError
+from dfedsam.options import Options, option, positive, whole_number
 
 Label = int | str
 
@@ -92,10 +92,8 @@ def held_out(examples: Examples, share: float, generator: np.random.Generator) -
 def perturbed(examples: Examples, share: float, rng: np.random.Generator) -> Examples:
     """The same examples with some words of each text replaced at random; FedBPT divides losses by those on them.
 
-    Args:
-        examples: their texts, and second texts, are words with blanks between them.
-        share: of each text's words, from 0 to 1, rounded to whole words; they are drawn from those of all texts.
-        rng: the random numbers.
+    A share of each text's words, from 0 to 1, rounded to whole words, is replaced by words drawn from those of all
+    texts.
     """
     seconds = _perturbed(examples.seconds, share, rng) if examples.seconds else ()
     return replace(examples, texts=_perturbed(examples.texts, share, rng), seconds=seconds)
@@ -140,10 +138,8 @@ class Split(Options, ABC):
         """
         whole_number("min_examples", min_examples, 1)
         if peers * min_examples > len(labels):
-            raise ValueError(
-                f"min_examples is {min_examples}: {peers} peers with {min_examples} each need {peers * min_examples} "
-                f"training examples, but there are {len(labels)}; use fewer peers, a smaller min_examples or more data"
-            )
+            rule = f"must be at most {len(labels) // peers}: {peers} peers share {len(labels)} training examples"
+            raise OptionError("min_examples", min_examples, rule, "use fewer peers, or more data")
         parts = [generator.permutation(part) for part in self.shares(labels, peers, generator)]
         sizes = np.array([len(part) for part in parts])
         while sizes.min() < min_examples:

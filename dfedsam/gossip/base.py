@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
-from dfedsam.options import Options, option
+from dfedsam.options import Options, option, whole_number
 from dfedsam.registry import public_name
 from dfedsam.topologies import spectrum_ends
-from dfedsam.validation import whole_number
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

@@ -14,7 +14,7 @@ from scipy.sparse import csr_array
 from dfedsam.gossip.compressed import Compressed, CompressedState, CompressedStep, GrowthCheck
 from dfedsam.gossip.compressors import Compressor
 from dfedsam.gossip.step_size import theoretical_step_size, trial_network, tune_step_size
-from dfedsam.validation import one_of, positive
+from dfedsam.options import one_of, positive
 
 if TYPE_CHECKING:
     from dfedsam.gossip.channel import Channel

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.gossip.compressed import Compressed, CompressedState, CompressedStep, GrowthCheck
-from dfedsam.options import option
-from dfedsam.validation import positive
+from dfedsam.options import option, positive
 
 
 @dataclass

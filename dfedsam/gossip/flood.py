@@ -12,9 +12,8 @@ from scipy.sparse.csgraph import shortest_path
 from dfedsam.errors import OptionError
 from dfedsam.gossip.base import GossipState, MultiStepGossip
 from dfedsam.gossip.robust.scalars import ScalarRule, center
-from dfedsam.options import option
+from dfedsam.options import one_of, option, whole_number
 from dfedsam.topologies import cache_by_id
-from dfedsam.validation import one_of, whole_number
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

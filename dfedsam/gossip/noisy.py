@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from dfedsam.gossip.base import GossipState, MultiStepGossip
 from dfedsam.gossip.channel import Channel
-from dfedsam.options import option
+from dfedsam.options import at_least, option
 from dfedsam.topologies import Topology
-from dfedsam.validation import at_least
 
 
 @dataclass(frozen=True, kw_only=True)

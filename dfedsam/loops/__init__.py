@@ -15,6 +15,7 @@ from dfedsam.loops.compression import (
     round_to_halves,
 )
 from dfedsam.loops.mixing import add_entries, multiply, multiply_entries, sort, subtract
+from dfedsam.loops.philox import philox
 from dfedsam.loops.rows import moduli, squares
 from dfedsam.loops.selection import follow_largest, largest_entries
 
@@ -30,6 +31,7 @@ __all__ = [
     "moduli",
     "multiply",
     "multiply_entries",
+    "philox",
     "quantize",
     "round_to_halves",
     "sort",

@@ -4,7 +4,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from dfedsam.loops.rows import LANES, minus, modulus, plus, square
+from dfedsam.loops.rows import LANES, distance, minus, modulus, plus, square
 
 _HALF, _CUT, _KEPT = np.uint32(1 << 12), np.uint32(13), np.uint32(0xFFFFE000)  # of the bits that are rounded off
 _MODULUS = np.uint32(0x7FFFFFFF)
@@ -48,6 +48,17 @@ def round_to_halves(x: NDArray, up: NDArray, down: NDArray, messages: NDArray | 
 
 
 @_compiled
+def _offsets(draws: NDArray, u: NDArray) -> None:
+    """u = (draw + ½)/2¹⁶ of each draw (w,), then 1 − u: (2 w,)."""
+    half, share, one = u.dtype.type(0.5), u.dtype.type(2.0**-16), u.dtype.type(1)
+    low, high = u[: len(draws)], u[len(draws) :]
+    for j in range(len(draws)):
+        low[j] = (u.dtype.type(draws[j]) + half) * share
+    for j in range(len(draws)):
+        high[j] = one - low[j]
+
+
+@_compiled
 def quantize(
     x: NDArray, factor: NDArray, draws: NDArray, unit: NDArray, levels: int, numbers: NDArray | None, out: NDArray
 ) -> None:
@@ -66,9 +77,7 @@ def quantize(
     u = np.empty(2 * width, x.dtype)
     for i in range(len(x)):
         f, size = factor[i, 0], unit[i, 0]
-        for j in range(width):
-            u[j] = (draws[i, j] + 0.5) * 2.0**-16
-            u[width + j] = 1 - u[j]
+        _offsets(draws[i], u)
         for first in range(0, x.shape[1], 2 * width):
             a, decoded = x[i, first : first + 2 * width], out[i, first : first + 2 * width]
             if numbers is not None:
@@ -122,9 +131,7 @@ def follow_halves(x: NDArray, estimate: NDArray, out: NDArray, norms: NDArray) -
 
 
 @_compiled
-def follow_levels(
-    x: NDArray, estimate: NDArray, out: NDArray, norms: NDArray, draws: NDArray, sizes: NDArray, levels: int
-) -> int:
+def follow_levels(x: NDArray, estimate: NDArray, out: NDArray, norms: NDArray, draws: NDArray, sizes: NDArray) -> int:
     """C(z) of QSGD; returns the first row whose squares overflow or vanish, which is left out, or how many rows.
 
     Args:
@@ -134,16 +141,20 @@ def follow_levels(
         norms: likewise.
         draws: as of `quantize`.
         sizes: ‖z‖ factor, unit/‖z‖, and the least and largest ‖z‖².
-        levels: at most 127.
     """
-    z, lanes, scale = np.empty((1, x.shape[1]), x.dtype), np.empty(LANES, x.dtype), np.empty((2, 1, 1), x.dtype)
+    width = 2 * draws.shape[1]
+    u, lanes = np.empty(width, x.dtype), np.empty(LANES, x.dtype)
     for i in range(len(x)):
-        minus(x[i], estimate[i], z[0])
-        norms[i] = square(z[0], lanes)
+        norms[i] = distance(x[i], estimate[i], lanes)
         if not sizes[2] < norms[i] < sizes[3]:
             return i
         norm = np.sqrt(norms[i])
-        scale[0], scale[1] = sizes[0] / norm, norm * sizes[1]
-        quantize(z, scale[0], draws[i : i + 1], scale[1], levels, None, out[i : i + 1])
-        plus(out[i], estimate[i])
+        factor, unit = sizes[0] / norm, norm * sizes[1]
+        _offsets(draws[i], u)
+        for first in range(0, x.shape[1], width):
+            some = slice(first, first + width)
+            a, b, decoded = x[i, some], estimate[i, some], out[i, some]
+            for j in range(len(a)):  # a − b once more, which is quicker than to keep it
+                decoded[j] = np.floor((a[j] - b[j]) * factor + u[j]) * unit
+            plus(decoded, b)
     return len(x)

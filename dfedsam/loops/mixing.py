@@ -28,10 +28,16 @@ def multiply(
             s += 1
         while s < end:
             v, a, w, b = weights[s], x[columns[s]], weights[s + 1], x[columns[s + 1]]
-            for j in range(len(total)):
-                total[j] = (total[j] + v * a[j]) + w * b[j]
             s += 2
-        if onto is not None:
+            if onto is not None and s == end:
+                sums = onto[i]
+                for j in range(len(total)):
+                    total[j] = (total[j] + v * a[j]) + w * b[j]
+                    sums[j] += total[j]
+            else:
+                for j in range(len(total)):
+                    total[j] = (total[j] + v * a[j]) + w * b[j]
+        if onto is not None and end - indptr[i] < 2:
             plus(total, onto[i])
 
 

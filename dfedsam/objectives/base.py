@@ -26,12 +26,7 @@ ALL_ROWS = slice(None)
 
 @dataclass(frozen=True)
 class Solution:
-    """The optimum of the mean of all peers' objectives.
-
-    Args:
-        x: the minimiser, shape (dim,), float64.
-        loss: the mean objective as a function of a model (dim,).
-    """
+    """The minimiser x (dim,), float64, of the mean of all peers' objectives, and that mean as a function of a model."""
 
     x: NDArray[np.float64]
     loss: Callable[[NDArray[np.float64]], float]
@@ -269,12 +264,7 @@ class Objective(Options, ABC):
         return False
 
     def solve(self, peers: int, seed: int) -> Solution:
-        """The optimum of the mean objective, known or computed, for the record only.
-
-        Args:
-            peers: peers in the whole network.
-            seed: the run's seed.
-        """
+        """The optimum of the mean objective over all peers, known or computed, for the record only."""
         raise NotImplementedError(f"the optimum of {type(self).__name__} is not known")
 
     def quadratics(self) -> Quadratics | None:
@@ -282,11 +272,7 @@ class Objective(Options, ABC):
         return None
 
     def class_counts(self, peers: int, seed: int) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-        """How the training examples are split over the peers.
-
-        Args:
-            peers: peers in the whole network.
-            seed: the run's seed.
+        """How the training examples are split over all peers of the network.
 
         Returns:
             The classes' names, and each peer's number of examples of each, shape (peers, classes).

@@ -107,11 +107,9 @@ class Categorical:
         return (chosen[..., None] == np.arange(self.candidates)).reshape(*chosen.shape[:2], -1).astype(chances.dtype)
 
     def slopes(self, covariances: NDArray, chances: NDArray) -> NDArray:
-        """The gradient of an expected loss (p, tokens · candidates), from the covariances of the loss with the choices.
+        """The gradient of an expected loss, from its covariances with each entry of a choice (p, tokens · candidates).
 
-        Args:
-            covariances: of the loss with each entry of a choice, shape (p, tokens · candidates).
-            chances: the probabilities, shape (p, tokens, candidates).
+        The chances are the probabilities, shape (p, tokens, candidates).
         """
         if self.form == "logits":
             return covariances

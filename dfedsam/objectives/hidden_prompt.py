@@ -9,10 +9,9 @@ from numpy.typing import DTypeLike, NDArray
 
 from dfedsam.objectives.base import ALL_ROWS, Objective, Problem, Rows
 from dfedsam.objectives.categorical import Categorical
-from dfedsam.options import option
+from dfedsam.options import at_least, option, whole_number
 from dfedsam.peers import Peers
 from dfedsam.random import RandomStream, generator
-from dfedsam.validation import at_least, whole_number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,11 +38,7 @@ class HiddenPrompt(Objective):
 
 
 class HiddenPromptProblem(Problem):
-    """A HiddenPrompt, the same for all peers.
-
-    Attributes:
-        hidden: the hidden prompt, shape (tokens,).
-    """
+    """A HiddenPrompt, the same for all peers; `hidden` is that prompt, shape (tokens,)."""
 
     has_gradients = True
 

@@ -13,10 +13,9 @@ from dfedsam.data.split import Dirichlet, Split
 from dfedsam.errors import OptionError
 from dfedsam.objectives.base import Objective, Solution
 from dfedsam.objectives.logistic_regression_problem import Examples, LogisticRegressionProblem
-from dfedsam.options import option
+from dfedsam.options import at_least, between, option, positive, share_or_file, whole_number
 from dfedsam.peers import Peers
 from dfedsam.random import generator
-from dfedsam.validation import at_least, between, positive, share_or_file, whole_number
 
 _TO_THE_END = {"maxiter": 10_000, "maxfun": 100_000, "ftol": 0.0, "gtol": 1e-12, "maxls": 50}
 

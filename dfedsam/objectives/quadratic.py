@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from dfedsam.objectives.base import ALL_ROWS, Objective, Problem, Rows, Solution
-from dfedsam.options import option
+from dfedsam.options import at_least, option, whole_number
 from dfedsam.peers import Peers
 from dfedsam.random import RandomStream, generator
 from dfedsam.theory import Quadratics
-from dfedsam.validation import at_least, whole_number
 
 _CHUNK = 256  # peers whose optima are drawn at a time when the network's mean optimum is taken
 

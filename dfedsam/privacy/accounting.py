@@ -112,12 +112,7 @@ def _rdp(sigma: float, rate: float) -> NDArray[np.float64]:
 
 
 def noise_for(budget: float, spent: Callable[[float], float]) -> float:
-    """The smallest noise multiplier σ for which spent(σ), which falls, is at most the budget, by bisection.
-
-    Args:
-        budget: ε, above 0.
-        spent: from σ to ε.
-    """
+    """The smallest noise multiplier σ for which the ε spent(σ), which falls, is at most the budget, by bisection."""
     low, high = 1e-3, 1.0
     while spent(high) > budget:
         low, high = high, 2 * high
@@ -153,14 +148,9 @@ def _epsilon_of_pld(noise: Noise, sigma: float, releases: int, delta: float, rat
 def correlated_leak(W: sp.csr_array, sigma: float, shared: float) -> NDArray[np.float64]:
     """[(σ²I + σ_c²L)⁻¹]_ii for each peer i: 1/σ² of the plain Gaussian mechanism that is as private.
 
-    An observer sees all messages, but none of the pairs' shared noise. Source: Allouah, Koloskova, El Firdoussi, Jaggi
-    and Guerraoui (2024), "The privacy power of correlated noise in decentralized learning" (DECOR), theorem 1. Costs
-    n³.
-
-    Args:
-        W: whose links are the pairs with shared noise, shape (n, n).
-        sigma: σ, standard deviation of each peer's own noise, above 0.
-        shared: σ_c, that of each pair's.
+    σ is the deviation of each peer's own noise, above 0, σ_c that of each pair's, which are the links of W (n, n). An
+    observer sees all messages, but none of the pairs' shared noise. Source: Allouah, Koloskova, El Firdoussi, Jaggi and
+    Guerraoui (2024), "The privacy power of correlated noise in decentralized learning" (DECOR), theorem 1. Costs n³.
     """
     links = W.toarray() != 0
     np.fill_diagonal(links, False)
@@ -173,12 +163,9 @@ def correlated_leak(W: sp.csr_array, sigma: float, shared: float) -> NDArray[np.
 def zero_sum_leak(W: sp.csr_array) -> NDArray[np.float64]:
     """1ᵀΣ_a⁻¹1 for each peer a, Σ_a the covariance of Zip-DL's noise of unit scale in its messages to others.
 
-    That is 1/σ² of the plain Gaussian mechanism that tells an observer of these messages as much about x_a. With
-    m_v = W_av, m_a = W_aa − 1 and D = diag(W_av) over a's neighbours and itself, it is
-    mᵀD⁻²m − (1ᵀD⁻²m)²/(1ᵀD⁻²1): d (d − 1) for d equal weights.
-
-    Args:
-        W: symmetric, rows sum to one, with a positive diagonal, shape (n, n).
+    W is symmetric with a positive diagonal; its rows sum to one. The value is 1/σ² of the plain Gaussian mechanism that
+    tells an observer of these messages as much about x_a. With m_v = W_av, m_a = W_aa − 1 and D = diag(W_av) over a's
+    neighbours and itself, it is mᵀD⁻²m − (1ᵀD⁻²m)²/(1ᵀD⁻²1): d (d − 1) for d equal weights.
     """
     entries, own = W.tocoo(), W.diagonal()
     other = (entries.row != entries.col) & (entries.data != 0)
@@ -189,33 +176,21 @@ def zero_sum_leak(W: sp.csr_array) -> NDArray[np.float64]:
 
 
 def pairwise_losses(W: sp.csr_array, steps: int) -> NDArray[np.float64]:
-    """What peer v learns about u's noisy value in some gossip steps, in units of the local loss αΔ²/(2σ²).
+    """What peer v learns about u's noisy value in T gossip steps, in units of the local loss αΔ²/(2σ²): [u, v].
 
     f(u, v) = Σ_{t < T} Σ_{w ∈ N(v)} (W^t)²_{wu} / ‖(W^t)_w‖²; v sees what its neighbours send, and nothing else. It is
-    a bound; the value itself is never above 1. Source: Cyffers, Even, Bellet and Massoulié (2022), "Muffliato:
-    peer-to-peer privacy amplification for decentralized optimization and averaging", theorem 1. Costs T n² times the
-    mean degree.
-
-    Args:
-        W: symmetric, shape (n, n).
-        steps: T, gossip steps after the noise was added, at least 1.
-
-    Returns:
-        Shape (n, n): row u, column v.
+    a bound; the value itself is never above 1. W is symmetric. Source: Cyffers, Even, Bellet and Massoulié (2022),
+    "Muffliato: peer-to-peer privacy amplification for decentralized optimization and averaging", theorem 1. Costs T n²
+    times the mean degree.
     """
     *_, total = _totals(W, steps)
     return total
 
 
 def losses_of_run(W: sp.csr_array, steps: int, rounds: int) -> NDArray[np.float64]:
-    """Σ over the rounds of min(1, pairwise losses), of a noisy value in each round, gossiped until the run's end.
+    """Σ over rounds of min(1, pairwise losses), of a noisy value in each, gossiped Q steps a round until the run's end.
 
     Later noise, which only hides more, is left out, and so is that local updates depend on what was received.
-
-    Args:
-        W: as in `pairwise_losses`.
-        steps: Q, gossip steps a round, at least 1.
-        rounds: at least 1.
     """
     losses = np.zeros((len(W.diagonal()),) * 2)
     for t, total in enumerate(_totals(W, steps * rounds), 1):

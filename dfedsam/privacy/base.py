@@ -10,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError, options_within
-from dfedsam.options import Options, option
+from dfedsam.options import Options, one_of, option, positive
 from dfedsam.privacy.accounting import Accountant, epsilon, noise_for
 from dfedsam.registry import public_name
-from dfedsam.validation import one_of, positive
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

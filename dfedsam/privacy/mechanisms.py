@@ -10,11 +10,10 @@ from numpy.typing import DTypeLike, NDArray
 
 from dfedsam.communication.kernels import WeightRows, accumulate
 from dfedsam.errors import OptionError
-from dfedsam.options import option
+from dfedsam.options import at_least, option
 from dfedsam.privacy.accounting import correlated_leak, epsilon, zero_sum_leak
 from dfedsam.privacy.base import MessagePrivacy, ScalarPrivacy
 from dfedsam.registry import public_name
-from dfedsam.validation import at_least
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

@@ -12,9 +12,8 @@ from numpy.typing import DTypeLike, NDArray
 from dfedsam.context import Oracle
 from dfedsam.errors import OptionError
 from dfedsam.objectives.base import Problem
-from dfedsam.options import option
+from dfedsam.options import at_least, one_of, option, positive, whole_number
 from dfedsam.random import RandomStream
-from dfedsam.validation import at_least, one_of, positive, whole_number
 from dfedsam.zeroth_order.base import MOST_QUERIES, Estimator
 from dfedsam.zeroth_order.directions import Distribution, directions, relative_variance
 

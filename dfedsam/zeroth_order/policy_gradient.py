@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from dfedsam.context import Oracle
 from dfedsam.errors import OptionError
 from dfedsam.objectives.base import Problem
-from dfedsam.options import option
-from dfedsam.validation import at_least, whole_number
+from dfedsam.options import at_least, option, whole_number
 from dfedsam.zeroth_order.base import MOST_QUERIES, Estimator
 
 

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from dfedsam.context import Oracle
 from dfedsam.objectives.base import Problem
-from dfedsam.options import Options, option
-from dfedsam.validation import between, positive, whole_number
+from dfedsam.options import Options, between, option, positive, whole_number
 from dfedsam.zeroth_order.base import MOST_QUERIES, Estimator
 from dfedsam.zeroth_order.directions import directions
 from dfedsam.zeroth_order.finite_differences import TwoPoint, losses_on_both_sides

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from dfedsam.context import Oracle
 from dfedsam.errors import OptionError
 from dfedsam.objectives.base import Problem
-from dfedsam.options import option
+from dfedsam.options import option, positive, whole_number
 from dfedsam.registry import public_name
-from dfedsam.validation import positive, whole_number
 from dfedsam.zeroth_order.base import MOST_QUERIES, Estimator
 from dfedsam.zeroth_order.directions import directions_without_replacement, remaining
 from dfedsam.zeroth_order.finite_differences import one_side

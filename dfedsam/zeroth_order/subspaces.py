@@ -10,9 +10,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from dfedsam.errors import OptionError
 from dfedsam.objectives.base import Problem
-from dfedsam.options import option
+from dfedsam.options import option, whole_number
 from dfedsam.random import RandomStream
-from dfedsam.validation import whole_number
 from dfedsam.zeroth_order.base import MOST_QUERIES
 from dfedsam.zeroth_order.directions import Distribution, directions
 from dfedsam.zeroth_order.finite_differences import TwoPoint

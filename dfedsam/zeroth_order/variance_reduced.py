@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 from dfedsam.context import Oracle
 from dfedsam.errors import OptionError
 from dfedsam.objectives.base import Problem
-from dfedsam.options import option
+from dfedsam.options import between, option, whole_number
 from dfedsam.registry import public_name
 from dfedsam.state import rows_of, set_rows
-from dfedsam.validation import between, whole_number
 from dfedsam.zeroth_order.base import Estimator, Exact
 
 

@@ -62,7 +62,7 @@ class Run:
 
     def build(self) -> Experiment:
         """The run's experiment, checked as far as possible without data. Raises ValueError, with the run's name."""
-        from dfedsam.launch.build import build, check_ranks
+        from dfedsam.launch.options import build, check_ranks
 
         settings = self.settings
         try:

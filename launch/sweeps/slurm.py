@@ -15,8 +15,8 @@ from typing import Any
 
 from dfedsam.errors import OptionError
 from dfedsam.launch.ranks import AGAIN
+from dfedsam.options import whole_number
 from dfedsam.registry import nearest
-from dfedsam.validation import whole_number
 
 _SAVE = 120  # a task's run is asked to save this many seconds before its time limit
 _USUAL_ARRAY = 1001  # SLURM's default of MaxArraySize

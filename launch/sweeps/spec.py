@@ -29,7 +29,8 @@ class Search:
         option: the option to tune, such as algorithm.lr.
         values: the candidates.
         metric: a metric of metrics.jsonl, such as loss or accuracy.
-        choose: "min" or "max" of its mean over the seeds; None: the highest accuracy, and the lowest of all others.
+        choose: "min" or "max" of its mean over the seeds; None: the highest accuracy, recall or cosine, and the lowest
+            of all others.
         last: evaluations at the end of a run over which the metric is averaged, at least 1.
     """
 
@@ -42,7 +43,9 @@ class Search:
     @property
     def sign(self) -> int:
         """1 if a low value is good, -1 if a high one is."""
-        return -1 if (self.choose or ("max" if "accuracy" in self.metric else "min")) == "max" else 1
+        from dfedsam.analysis.read.metrics import rises  # imports pandas
+
+        return -1 if (self.choose or ("max" if rises(self.metric) else "min")) == "max" else 1
 
 
 @dataclass(frozen=True, kw_only=True)

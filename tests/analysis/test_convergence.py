@@ -12,7 +12,7 @@ from scipy import stats
 from dfedsam.analysis import convergence, plot_run, plot_runs, read_runs, save
 from dfedsam.analysis.plot import axes
 from dfedsam.analysis.plot.style import COLUMN, curve_style, new_figure
-from dfedsam.analysis.statistics import mean_and_interval, paired_difference
+from dfedsam.analysis.statistics import holm, mean_and_interval, paired_difference
 from tests.analysis.folders import config, many_seeds, row, write
 
 
@@ -58,7 +58,9 @@ def test_differences_in_pairs_are_free_of_what_seeds_share():
     a = {seed: 2 + value + 0.01 * seed for seed, value in noise.items()}
     found = paired_difference(a, noise)
     half = stats.t.ppf(0.975, 2) * 0.01 / np.sqrt(3)
-    assert found == pytest.approx((2.01, 2.01 - half, 2.01 + half, 3))
+    p = stats.ttest_rel(list(a.values()), list(noise.values())).pvalue
+    assert found == pytest.approx((2.01, 2.01 - half, 2.01 + half, 3, p))
+    np.testing.assert_array_equal(holm([0.03, np.nan, 0.01, 0.9]), [0.06, np.nan, 0.03, 0.9])
     assert found.is_clear
     other = paired_difference({5: 1.0, 6: 2.0}, {7: 1.0, 8: 4.0})  # none shared: Welch
     assert (other.mean, other.pairs, other.is_clear) == (-1, 0, False)

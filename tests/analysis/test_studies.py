@@ -13,12 +13,13 @@ from PIL import Image
 
 from dfedsam import topologies
 from dfedsam.analysis.plot import points, style
-from dfedsam.analysis.plot.animation import animate
-from dfedsam.analysis.plot.consensus import consensus_rounds, gossip, gossip_steps
+from dfedsam.analysis.plot.consensus import animate, consensus_rounds, gossip, gossip_steps
 from dfedsam.analysis.plot.gap import agreements, convergence_gap, gap_size, predictors
+from dfedsam.analysis.read.metrics import rises
 from dfedsam.analysis.read.runs import read_study
-from dfedsam.analysis.report.tables import escape, pairs_table, study_table, to_html, write_tables
-from dfedsam.analysis.summary import differences, summarise
+from dfedsam.analysis.report.tables import escape, pairs_table, pairs_text, study_table, to_html, write_tables
+from dfedsam.analysis.summary import aggregate, differences, summarise
+from dfedsam.launch.sweeps.spec import Search
 from tests.analysis.folders import config, row, spectrum, write
 from tests.analysis.quadratic_study import GRAPHS, SIZES, STEPS, model, write_study
 
@@ -99,9 +100,10 @@ def test_tables(summary, tmp_path):
     some = summary[summary["label"] == summary["label"].iloc[0]]["steady"]
     assert table["consensus_distance"].isin([some.mean()]).any()
     assert np.isclose(table["±"], some.std(), rtol=1e-9, atol=0).any()
-    csv, pairs, latex, by_steps = write_tables(summary, tmp_path)
+    csv, pairs, latex, differing, by_steps = write_tables(summary, tmp_path)
     np.testing.assert_allclose(pd.read_csv(csv)["gap"], table["gap"])
     assert (pd.read_csv(pairs)["pairs"] == 2).all()
+    assert differing.read_text().count("complete") >= len(pd.read_csv(pairs))  # the best one is named in each row
     text = latex.read_text()
     assert r"\toprule" in text
     assert r"$\pm$" in text
@@ -131,6 +133,34 @@ def test_bold_is_what_is_better_beyond_the_noise(tmp_path):
         assert to_html(summary).count("font-weight: bold") == len(clear)
     torus = pairs_table(summary).set_index("label").loc["dfedsam, torus, 16 peers"]
     assert torus[["difference", "low", "high"]].tolist() == pytest.approx([0.1, 0.1, 0.1])
+    assert torus["compared_with"] == "dfedsam, ring, 16 peers"
+    text = pairs_text(summary).set_index("cell")
+    assert text.loc["torus"].tolist() == ["ring", "+0.1", "+0.1 … +0.1", "< 0.001", "3"]
+
+
+def test_graphs_drawn_by_seed_have_the_mean_of_their_gaps(tmp_path):
+    for seed, gap in enumerate((0.2, 0.3, 0.7)):
+        topology = {"spectrum": spectrum(gap, diameter=2), "gossip": {"lambda_q": 1 - gap}}
+        settings = config(topology="erdos_renyi", seed=seed)
+        write(tmp_path / str(seed), [row(0), row(100)], settings, topology=topology)
+    (cell,) = aggregate(summarise(read_study([tmp_path]), "loss")).to_dict("records")
+    assert (cell["gap"], cell["lambda_q"], cell["diameter"]) == pytest.approx((0.4, 0.6, 2))
+
+
+def test_a_target_is_reached_by_the_run_that_set_it(tmp_path):
+    for seed in range(3):
+        write(tmp_path / str(seed), [row(0, accuracy=0.5), row(100, accuracy=0.69)], config(seed=seed))
+    summary = summarise(read_study([tmp_path]))
+    assert summary["target"].unique() == [0.69]  # not 0.6900000000000001
+    assert (summary["rounds_to"] == 100).all()
+
+
+def test_shares_of_examples_are_better_if_larger():
+    assert all(rises(name) for name in ("accuracy_worst", "validation_accuracy", "recall_0", "cosine"))
+    assert not any(rises(name) for name in ("loss", "validation_loss", "consensus_distance"))
+    assert (
+        Search(option="", values=(), metric="recall_0").sign == Search(option="", values=(), metric="cosine").sign == -1
+    )
 
 
 def test_text_of_the_users_is_escaped_everywhere(tmp_path):
@@ -228,6 +258,6 @@ def test_gossip_on_the_drawn_graph(tmp_path):
     values = list(islice(gossip(topology, start), 6))
     W = topology.weights(0).toarray()
     np.testing.assert_allclose(values[5], np.linalg.matrix_power(W, 5) @ start)
-    animate(topology, tmp_path / "consensus.gif", rounds=3)
+    animate(topology, tmp_path / "consensus.gif", "ring", rounds=3)
     with Image.open(tmp_path / "consensus.gif") as image:
         assert image.n_frames == 4

@@ -5,7 +5,7 @@
 Each host is a network namespace with one rank; `wire.py` limits and delays what each sends. The forecast gets the
 latency and bandwidth that a ping and a transfer of 100 MB measure. MPICH's launcher starts its proxies by this file in
 place of ssh. The models must be those of one process, bit for bit. Of two widths of the models, messages of one take
-their time by latency, and those of the other by bandwidth.
+their time by latency, and those of the other by bandwidth; each also with a checkpoint in every round.
 """
 
 import json
@@ -28,10 +28,10 @@ HOSTS = [f"10.77.0.{i}" for i in range(1, 5)]
 MS, GBIT = 1.0, 1.0
 MTU = 60_000  # bytes of a packet: fewer packets take the wire less time
 PINGS, BYTES = 200, 100_000_000
-ROUNDS = {100: 200, 50_000: 40}  # by width
+CASES = [(100, 200, 1000), (50_000, 40, 1000), (100, 100, 1), (50_000, 10, 1)]
+"""Width, rounds, and rounds between two evaluations and checkpoints."""
 OPTIONS = ["--topology", "random_regular", "--objective", "quadratic", "--peers", "64"]
 OPTIONS += ["--algorithm", "dpsgd", "--algorithm.estimator", "exact", "--quiet"]
-OPTIONS += ["--evaluate_every", "1000", "--checkpoint_every", "1000"]
 FIRST = ["chrt", "--rr", "1"]  # before this machine's other programs
 PATIENCE = """
 #include <sys/syscall.h>
@@ -113,7 +113,7 @@ def ask() -> None:
 
 def measured() -> tuple[float, float]:
     """Latency in seconds and bandwidth in bits per second between two hosts."""
-    here = [sys.executable, str(Path(__file__).resolve())]
+    here = [*FIRST, sys.executable, str(Path(__file__).resolve())]
     with subprocess.Popen(inside(HOSTS[0], *here, "--answer")):
         time.sleep(1)  # until it listens
         job = subprocess.run(inside(HOSTS[1], *here, "--ask"), check=True, capture_output=True, text=True)
@@ -138,9 +138,9 @@ def patience(folder: Path) -> Path:
 
 
 def play(folder: Path, options: list[str], rounds: int, hosts: list[str]) -> tuple[float, np.ndarray]:
-    """Seconds of a run's rounds and last evaluation, and its models; on no hosts: as one process, here."""
+    """Seconds from a run's first evaluation to its last, and its models; on no hosts: as one process, here."""
     out = folder / f"{len(hosts)}_{rounds}"
-    command = [*PROGRAM, "run", *options, "--rounds", str(rounds), "--out", str(out)]
+    command = [*FIRST, *PROGRAM, "run", *options, "--rounds", str(rounds), "--out", str(out)]
     if hosts:
         launcher = folder / "launch"
         launcher.write_text(f'#!/bin/sh\nexec {sys.executable} {Path(__file__).resolve()} --launch "$@"\n')
@@ -151,13 +151,15 @@ def play(folder: Path, options: list[str], rounds: int, hosts: list[str]) -> tup
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     environment |= {"UCX_TLS": "tcp,self", "LD_PRELOAD": str(patience(folder))} if hosts else {}
     subprocess.run(command, check=True, env=environment, timeout=300)
-    first, last = map(json.loads, (out / "metrics.jsonl").read_text().splitlines())
+    first, *_, last = map(json.loads, (out / "metrics.jsonl").read_text().splitlines())
     return last["seconds"] - first["seconds"], load_file(out / "checkpoint.safetensors")["x"]
 
 
-def compare(folder: Path, width: int, rounds: int, latency: float, bandwidth: float) -> bool:
-    """Whether models of this width have the same bits, and the rounds take 30 % more or less than forecast at most."""
+def compare(folder: Path, case: tuple[int, int, int], latency: float, bandwidth: float) -> bool:
+    """Whether models have the same bits, and the rounds of a case take 30 % more or less than forecast at most."""
+    width, rounds, every = case
     options = [*OPTIONS, "--objective.dim", str(width)]
+    options += ["--evaluate_every", str(every), "--checkpoint_every", str(every)]
     short, _ = play(folder, options, 1, HOSTS)
     long, four = play(folder, options, rounds + 1, HOSTS)
     plan = [*FIRST, *PROGRAM, "plan", *options, "--rounds", str(rounds), "--ranks", "4", "--json"]
@@ -165,8 +167,10 @@ def compare(folder: Path, width: int, rounds: int, latency: float, bandwidth: fl
     parts = json.loads(subprocess.run(plan, check=True, capture_output=True, text=True).stdout)["parts"]
     _, one = play(folder, options, rounds + 1, [])
     same, took = np.array_equal(one.view(np.uint8), four.view(np.uint8)), (long - short) / rounds
-    forecast = (parts["rounds"] + parts["messages"]) / rounds
-    print(f"models of {width}: {'the bits of one process' if same else 'DIFFERENT BITS'}; ", end="")
+    saved = parts["evaluations"] + parts["checkpoints"] if every == 1 else 0  # but for those at the start
+    forecast = (parts["rounds"] + parts["messages"] + saved * rounds / (rounds + 1)) / rounds
+    print(f"models of {width}{', saved each round' if every == 1 else ''}: ", end="")
+    print(f"{'the bits of one process' if same else 'DIFFERENT BITS'}; ", end="")
     print(f"a round: {1e3 * took:.1f} ms, forecast {1e3 * forecast:.1f}", end=", ")
     print(f"messages {1e3 * parts['messages'] / rounds:.1f}", flush=True)
     return same and abs(took / forecast - 1) < 0.3
@@ -178,10 +182,10 @@ def main() -> int:
         latency, bandwidth = measured()
         print(f"latency {1e3 * latency:.2f} ms, bandwidth {bandwidth / 1e9:.2f} Gbit/s", flush=True)
         alike = []
-        for width, rounds in ROUNDS.items():
-            folder = Path(text) / str(width)
+        for number, case in enumerate(CASES):
+            folder = Path(text) / str(number)
             folder.mkdir()
-            alike.append(compare(folder, width, rounds, latency, bandwidth))
+            alike.append(compare(folder, case, latency, bandwidth))
     return int(not all(alike))
 
 

@@ -30,6 +30,7 @@ from dfedsam.gossip.base import GossipState
 from dfedsam.gossip.channel import Channel
 from dfedsam.gossip.compressors import Compressor
 from dfedsam.gossip.robust import RobustGossip
+from dfedsam.peers import Peers
 from dfedsam.random import RandomStream
 from dfedsam.row_sums import moduli, squares
 
@@ -41,8 +42,19 @@ def both_ways(work: Callable[[], NDArray], monkeypatch: pytest.MonkeyPatch) -> l
     results = []
     for worth in (1 << 60, 0):
         monkeypatch.setattr(compiled, "WORTH_LOADING", worth)
+        compiled.load.cache_clear()
+        if not worth:
+            assert compiled.load() is not None
         results.append(work().tobytes())
     return results
+
+
+@pytest.mark.parametrize("peers", [range(3, 9), np.array([0, 2, 70_000])], ids=["block", "scattered"])
+@pytest.mark.parametrize("key", [(0, 0, 0), (2**64 - 1, 2**40, 2**33)])
+def test_random_numbers_are_the_same(peers: Peers, key: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    seed, round, step = key
+    stream = RandomStream(seed, "gossip 1", round, step, peers)
+    assert len(set(both_ways(lambda: stream.uniform((7,)), monkeypatch))) == 1
 
 
 @pytest.mark.parametrize("width", [64, 67, 200, 4096])
@@ -93,7 +105,6 @@ def test_choco_gives_the_same_bits(compressor: Compressor, dtype: str, monkeypat
     x[3], x[4] = 1e-30, 0  # powers of two beyond float32's, and nothing
 
     def work() -> NDArray:
-        compiled.load.cache_clear()
         gossip, communicator = Choco(compressor=compressor, gamma=0.1, steps=3), SingleProcess(peers)
         state = gossip.init(np.zeros_like(x))
         stream = RandomStream(0, "gossip", 0, 0, range(peers))
@@ -129,7 +140,6 @@ def test_robust_rules_give_the_same_bits(rule: RobustGossip, dtype: str, monkeyp
     channel = Channel(topology.weights(0), SingleProcess(peers), RandomStream(0, "gossip", 0, 0, range(peers)))
 
     def work() -> NDArray:
-        compiled.load.cache_clear()
         return rule(x.copy(), GossipState(), channel)[0]
 
     without, with_numba = both_ways(work, monkeypatch)

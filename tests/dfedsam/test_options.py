@@ -6,8 +6,7 @@ import pytest
 
 from dfedsam import DPSGD, DFedAdam, TwoPoint
 from dfedsam.errors import OptionError
-from dfedsam.options import Options, option
-from dfedsam.validation import between, positive, whole_number
+from dfedsam.options import Options, between, option, positive, whole_number
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -231,3 +231,28 @@ def test_bad_values_are_named_before_anything_is_written(name, value, tmp_path):
     with pytest.raises(ValueError, match=f"{name} is {value}: it must be"):
         simulate(**options, out=tmp_path / "a", **{name: value})
     assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"algorithm": DFedSAM}, "algorithm is .*: it must be a name, or an instance of a class derived from"),
+        ({"objective": lambda x: x @ x}, "objective is .*: it must be a name, or an instance of a class derived from"),
+        ({"topology": 4}, "topology is 4: it must be a name, a graph"),
+        ({"topology": np.full((4, 4), 0.25)}, "a matrix must be sparse"),
+        ({"peers": 6}, "peers is 6: it must be 4"),
+        ({"privacy": "gaussian"}, "privacy.epsilon is None: it must be given"),
+        ({"clock": "fast"}, "clock is fast: it must be one of simulated"),
+        ({"callbacks": [print]}, "callbacks must be a list of Callback objects"),
+    ],
+)
+def test_wrong_kinds_of_values_are_named(wrong, message):
+    options = {"objective": Quadratic(dim=3), "topology": topologies.make("ring", 4), "algorithm": DPSGD(), "rounds": 1}
+    with pytest.raises(ValueError, match=message):
+        simulate(**{**options, **wrong})
+
+
+def test_names_stand_for_plugins_and_one_metric_for_a_list():
+    options = {"objective": "quadratic", "topology": nx.path_graph(4), "algorithm": "dpsgd", "rounds": 1}
+    result = simulate(**options, clock="simulated", metrics="distance")
+    assert {"time", "distance"} <= set(result.metrics)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dfedsam import topologies
-from dfedsam.launch import build
+from dfedsam.launch import options
 from dfedsam.topologies.registry import GROUPS
 from tests.launch.test_options import parse
 from tests.topologies.sizes import SIZES
@@ -36,7 +36,7 @@ def far(size):
 
 @pytest.mark.parametrize("name", [name for group in ALIKE for name in GROUPS[group]])
 def test_a_graph_by_its_name(name):
-    topology = build.topology(parse(*command(name)))
+    topology = options.build_topology(parse(*command(name)))
     topologies.verify(topology)
     assert topologies.make(topology.description, topology.n).description == topology.description
 
@@ -48,13 +48,13 @@ def test_a_graph_by_its_name(name):
 ])  # fmt: skip
 def test_a_run_by_name_and_the_same_topology_from_its_settings(dfedsam, name):
     argv = [*command(name), "--seed", "3"]
-    ours = build.topology(parse(*argv))
+    ours = options.build_topology(parse(*argv))
     gossip = ["--algorithm.gossip", "push_sum"] if ours.sums == "columns" else []
     dim = ["--objective.dim", "5"] if "--objective" not in argv else []
     said = dfedsam("run", *argv, *gossip, *dim, "--rounds", "1", "--out", "a")
     assert said.status == 0
     assert not said.err or (ours.sums == "rows" and "biased" in said.err)
-    again = build.topology(parse("--config", "a/config.yaml"))
+    again = options.build_topology(parse("--config", "a/config.yaml"))
     assert again.n == ours.n
     assert again.description == ours.description
     for t in range(3):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dfedsam.launch import build
+from dfedsam.launch import options
 from tests.launch.command import metrics
 from tests.launch.test_options import parse
 
@@ -70,13 +70,13 @@ def test_a_topology_inside_another_has_its_own_options():
     inside = settings.topology["init_args"]
     assert (inside["rounds"], inside["p"]) == ([3, 4], 0.1)
     assert inside["topology"]["init_args"]["degree"] == 6
-    assert (np.diff(build.topology(settings).support().indptr) == 6).all()
+    assert (np.diff(options.build_topology(settings).support().indptr) == 6).all()
 
 
 def test_the_options_of_a_default_that_is_a_name():
     settings = parse("--topology", "nests.halved", "--topology.topology.weights", "nests.rule")
     assert settings.topology["init_args"]["topology"]["class_path"] == "ring"
-    W = build.topology(settings).weights(0)
+    W = options.build_topology(settings).weights(0)
     assert W[0, 1] == pytest.approx(1 / 12)  # a third, halved twice
 
 
@@ -85,14 +85,14 @@ def test_a_weight_rule_inside_another():
         *("--topology.weights", "nests.rule", "--topology.weights.share", "0.9"),
         *("--topology.weights.weights", "nests.rule", "--topology.weights.weights.share", "0.3"),
     )
-    topology = build.topology(settings)
+    topology = options.build_topology(settings)
     assert topology.weights(0)[0, 1] == pytest.approx(0.9 * 0.3 / 3)
     assert topology.graph(0).graph["name"] == "ring"
 
 
 @pytest.mark.parametrize("written", ["[ring, {class_path: random_regular, init_args: {degree: 6}}]", "ring, star"])
 def test_a_list_of_topologies(written):
-    topology = build.topology(parse("--topology", "nests.turns", "--topology.topologies", written))
+    topology = options.build_topology(parse("--topology", "nests.turns", "--topology.topologies", written))
     assert topology.period == 2
     assert (np.diff(topology.weights(0).indptr) == 3).all()
 
@@ -137,7 +137,7 @@ def test_a_run_is_repeated_and_made_longer_from_its_written_settings(dfedsam, ca
     (("--topology", "nests.halved"), 16),
 ])  # fmt: skip
 def test_a_graph_of_fixed_size_says_its_number_of_peers(argv, peers):
-    assert build.topology(parse(*argv)).n == peers
+    assert options.build_topology(parse(*argv)).n == peers
 
 
 def test_a_topology_that_knows_the_data_does_not_show_how(dfedsam):

@@ -12,7 +12,7 @@ from dfedsam.errors import OptionError
 from dfedsam.experiment import Experiment
 from dfedsam.gossip import Plain
 from dfedsam.gossip.compressors import Compressor, RandomK, TopK
-from dfedsam.launch import arguments, build, options, run, signatures
+from dfedsam.launch import arguments, options, run, signatures
 from dfedsam.objectives import PromptTuning, Quadratic
 from dfedsam.zeroth_order import OneSided, TwoPoint
 
@@ -28,7 +28,7 @@ def test_defaults():
     assert settings.topology == {"class_path": "ring", "init_args": {}}
     assert settings.simulation["algorithm"] == DFedSAM()
     assert settings.simulation["objective"] == Quadratic()
-    assert build.topology(settings).n == build.PEERS
+    assert options.build_topology(settings).n == options.PEERS
 
 
 @pytest.mark.parametrize(("hint", "value"), [(int | str, 3), (str | int, "3")])
@@ -74,15 +74,15 @@ def test_text_with_a_comma_and_a_split():
 
 
 def test_a_random_graph_takes_the_runs_seed_unless_it_has_its_own():
-    ours = build.topology(parse("--topology", "erdos_renyi", "--seed", "7")).description["init_args"]["seed"]
-    own = build.topology(parse("--topology", "erdos_renyi", "--seed", "7", "--topology.seed", "8"))
+    ours = options.build_topology(parse("--topology", "erdos_renyi", "--seed", "7")).description["init_args"]["seed"]
+    own = options.build_topology(parse("--topology", "erdos_renyi", "--seed", "7", "--topology.seed", "8"))
     assert (ours, own.description["init_args"]["seed"]) == (7, 8)
 
 
 def test_a_graphs_file_says_its_own_number_of_peers(tmp_path):
     path = tmp_path / "five.edgelist"
     path.write_text("0 1\n1 2\n2 3\n3 4\n")
-    assert build.topology(parse("--topology", str(path))).n == 5
+    assert options.build_topology(parse("--topology", str(path))).n == 5
 
 
 @pytest.fixture
@@ -106,8 +106,8 @@ def test_a_file_and_the_command_line_over_it(file):
     algorithm = settings.simulation["algorithm"]
     assert (algorithm.lr, algorithm.rho, algorithm.gossip.steps, algorithm.estimator) == (0.001, 0.3, 5, OneSided())
     assert settings.simulation["evaluate_every"] == 4
-    assert build.topology(settings).graph(0).graph["rows"] == 2
-    assert build.topology(settings).n == 8
+    assert options.build_topology(settings).graph(0).graph["rows"] == 2
+    assert options.build_topology(settings).n == 8
 
 
 def test_another_plugin_keeps_the_options_that_it_has_too(file):
@@ -115,7 +115,7 @@ def test_another_plugin_keeps_the_options_that_it_has_too(file):
     algorithm = settings.simulation["algorithm"]
     assert isinstance(algorithm, DPSGD)
     assert (algorithm.lr, algorithm.estimator) == (0.001, OneSided())
-    assert build.topology(settings).graph(0).graph["name"] == "ring"
+    assert options.build_topology(settings).graph(0).graph["name"] == "ring"
 
 
 def test_the_printed_settings_are_a_file_for_the_same_settings(file, tmp_path, capsys):
@@ -155,7 +155,7 @@ def test_a_plugin_of_a_users_own(tmp_path, monkeypatch):
         "--topology", "ours.wheel", "--topology.spokes", "no", "--algorithm", "ours.Mine", "--algorithm.twist", "2"
     )
     assert settings.simulation["algorithm"].twist == 2.0
-    assert build.topology(settings).graph(0).number_of_edges() == build.PEERS
+    assert options.build_topology(settings).graph(0).number_of_edges() == options.PEERS
 
 
 @pytest.mark.parametrize("name", registry.plugins("algorithm"))

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
+from dfedsam.options import whole_number
 from dfedsam.topologies.graph import Graph, normalize_graph, simple
 from dfedsam.topologies.graphs.helpers import (
     Edges,
@@ -26,7 +27,6 @@ from dfedsam.topologies.graphs.helpers import (
     of_edges,
     require_memory,
 )
-from dfedsam.validation import whole_number
 
 _DENSEST = 10_000_000  # edges
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from dfedsam.options import at_least, positive, whole_number
 from dfedsam.topologies.graph import Graph
 from dfedsam.topologies.graphs.helpers import Edges, graph, of_edges
 from dfedsam.topologies.underlay import bounded_tree_of, read_underlay, spanning_tree_of, tour_of
-from dfedsam.validation import at_least, positive, whole_number
 
 
 @graph()

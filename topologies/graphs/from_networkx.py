@@ -13,8 +13,8 @@ from docstring_parser import DocstringStyle, parse
 
 from dfedsam import registry
 from dfedsam.errors import OptionError
+from dfedsam.options import whole_number
 from dfedsam.topologies.graph import as_graph, normalize_graph
-from dfedsam.validation import whole_number
 
 PREFIX = "networkx."
 _GENERATORS = ("networkx.generators.", "networkx.algorithms.bipartite.generators")  # all that may be called

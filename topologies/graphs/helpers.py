@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
+from dfedsam.options import whole_number
 from dfedsam.topologies.graph import Graph
-from dfedsam.validation import whole_number
 
 P = ParamSpec("P")
 R = TypeVar("R")

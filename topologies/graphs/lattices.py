@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
+from dfedsam.options import whole_number
 from dfedsam.topologies.graph import Graph
 from dfedsam.topologies.graphs.helpers import Edges, either, even_neighbours, graph, of_edges, require_memory, sides
-from dfedsam.validation import whole_number
 
 
 @graph()

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
+from dfedsam.options import positive, share, whole_number
 from dfedsam.topologies.graph import AnyGraph, Graph, as_graph
 from dfedsam.topologies.graphs.generators import gnp, regular, uniform
 from dfedsam.topologies.graphs.helpers import below, checked_seed, even_neighbours, graph, of_edges, require_memory
-from dfedsam.validation import positive, share, whole_number
 
 DRAWS = 100  # draws before we say that the options make a connected graph too unlikely
 _NETWORKX = 10_000  # peers up to which networkx draws regular and geometric graphs

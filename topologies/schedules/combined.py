@@ -18,13 +18,13 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
+from dfedsam.options import as_probabilities, between, whole_number
 from dfedsam.topologies.graphs.helpers import checked_seed
 from dfedsam.topologies.make import Spec, called, make
 from dfedsam.topologies.matrices import union
 from dfedsam.topologies.schedule import LONGEST, common_period, generator, levels
 from dfedsam.topologies.spectra.contraction import contraction_of
 from dfedsam.topologies.topology import Sums, Topology, refuse_handover
-from dfedsam.validation import as_probabilities, between, whole_number
 
 _SAMPLED = 64  # rounds of a random schedule over which its messages are counted
 
@@ -62,11 +62,7 @@ def random_choice(
 
 
 class Combined(Topology):
-    """Several topologies, one of which is active in each round; a subclass chooses it in `at`.
-
-    Args:
-        inner: the topologies, all of one number of peers.
-    """
+    """Several topologies of the same peers, one of which is active in each round; a subclass chooses it in `at`."""
 
     def __init__(self, inner: Sequence[Topology]) -> None:
         self._inner = list(inner)
@@ -215,13 +211,7 @@ def dense_late(
 
 
 class Stages(Combined):
-    """One topology for the first rounds of a cycle and another one for the others.
-
-    Args:
-        inner: the two topologies, both in their own round t.
-        switch: rounds of the first.
-        rounds: of the cycle.
-    """
+    """One topology for the first `switch` rounds of a cycle, another one for the rest; each in its own round t."""
 
     def __init__(self, inner: Sequence[Topology], switch: int, rounds: int) -> None:
         super().__init__(inner)

@@ -12,11 +12,11 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from dfedsam.options import share, whole_number
 from dfedsam.topologies.graphs.helpers import W_BYTES, below, checked_peers, checked_seed, require_memory
 from dfedsam.topologies.matrices import circulant, from_pairs
 from dfedsam.topologies.schedule import Drawn, Periodic, generator
 from dfedsam.topologies.topology import Topology
-from dfedsam.validation import share, whole_number
 
 _ETA = "the usual is 0.5"
 

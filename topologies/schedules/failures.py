@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
+from dfedsam.options import as_probabilities, between, share, whole_number
 from dfedsam.topologies.graphs.helpers import checked_seed
 from dfedsam.topologies.make import Spec
 from dfedsam.topologies.schedule import common_period, of_pairs
 from dfedsam.topologies.schedules.unreliable import Links, Unreliable, reliable
 from dfedsam.topologies.topology import Topology
-from dfedsam.validation import as_probabilities, between, share, whole_number
 
 _P = "the usual is 0.1"
 _PERIODS = "the usual is [1, 2, 4]"

@@ -18,11 +18,11 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
+from dfedsam.options import whole_number
 from dfedsam.topologies.graphs.helpers import W_BYTES, checked_peers, require_memory
 from dfedsam.topologies.matrices import from_pairs
 from dfedsam.topologies.schedule import Periodic
 from dfedsam.topologies.topology import Topology
-from dfedsam.validation import whole_number
 
 _DEGREE = "1 sends least, larger ones need fewer rounds"
 

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import connected_components
 
 from dfedsam.errors import OptionError
+from dfedsam.options import at_least, one_of, whole_number
 from dfedsam.topologies.graph import Graph
 from dfedsam.topologies.graphs.helpers import checked_peers, checked_seed, in_networkx, of_edges
 from dfedsam.topologies.schedule import Periodic, generator
 from dfedsam.topologies.topology import Topology
-from dfedsam.validation import at_least, one_of, whole_number
 
 _LEAST_GAIN = 1e-12  # of skew: below it is rounding
 MOST = 2048  # at most: an assignment problem over all pairs of peers is solved for each neighbour

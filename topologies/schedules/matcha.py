@@ -15,6 +15,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
+from dfedsam.options import share
 from dfedsam.topologies.graph import Graph
 from dfedsam.topologies.graphs.helpers import checked_seed
 from dfedsam.topologies.make import Spec, static_graph
@@ -23,7 +24,6 @@ from dfedsam.topologies.schedule import Drawn
 from dfedsam.topologies.schedules.edge_colouring import matchings_of
 from dfedsam.topologies.schedules.unreliable import Links
 from dfedsam.topologies.topology import Topology
-from dfedsam.validation import share
 
 Matching = Sequence[tuple[int, int]]
 

@@ -15,12 +15,12 @@ from typing import NamedTuple
 import numpy as np
 
 from dfedsam.errors import OptionError
+from dfedsam.options import whole_number
 from dfedsam.topologies.graphs.helpers import checked_peers, sides
 from dfedsam.topologies.matrices import circulant, from_pairs
 from dfedsam.topologies.schedule import Periodic
 from dfedsam.topologies.schedules.finite_time import hyper_hypercube
 from dfedsam.topologies.topology import Topology
-from dfedsam.validation import whole_number
 
 
 def one_peer_exponential(n: int) -> Topology:

@@ -13,6 +13,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from dfedsam.options import whole_number
 from dfedsam.topologies.graph import adjacency_matrix
 from dfedsam.topologies.graphs.classic import complete
 from dfedsam.topologies.graphs.helpers import W_BYTES, below, checked_peers, checked_seed, require_memory
@@ -22,7 +23,6 @@ from dfedsam.topologies.registry import find
 from dfedsam.topologies.schedule import Drawn
 from dfedsam.topologies.spectra.contraction import contraction_of
 from dfedsam.topologies.topology import Topology
-from dfedsam.validation import whole_number
 
 _DEGREE = "the usual is log₂ of the peers, rounded down"
 

@@ -9,13 +9,13 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
+from dfedsam.options import whole_number
 from dfedsam.topologies.graphs.helpers import checked_peers, checked_seed
 from dfedsam.topologies.make import Spec, make
 from dfedsam.topologies.schedule import generator
 from dfedsam.topologies.schedules.combined import keeps_mean
 from dfedsam.topologies.spectra.contraction import expected_contraction
 from dfedsam.topologies.topology import Topology
-from dfedsam.validation import whole_number
 
 
 def teleportation(n: int, participants: int | None = None, topology: Spec = "ring", seed: int = 0) -> Topology:
@@ -49,13 +49,7 @@ def teleportation(n: int, participants: int | None = None, topology: Spec = "rin
 
 
 class Teleportation(Topology):
-    """Few participants a round, drawn anew; made by `teleportation`.
-
-    Args:
-        n: number of peers.
-        inner: the topology of the participants' places.
-        seed: at least 0.
-    """
+    """Few participants a round, drawn anew, whose places have the topology `inner`; made by `teleportation`."""
 
     period = None
     hands_over = True

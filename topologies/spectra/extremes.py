@@ -57,13 +57,11 @@ def laplacian(adjacency: sp.csr_array) -> sp.csr_array:
 
 
 def extreme_eigenvalues(make: Callable[[], sp.csr_array]) -> tuple[float, float]:
-    """Second smallest and largest eigenvalue of a Laplacian, from one run of Lanczos's method where that can be.
+    """Second smallest and largest eigenvalue of a Laplacian, from one run of Lanczos's method if possible.
 
-    Where its graph is not connected the second smallest is 0.
-
-    Args:
-        make: makes the Laplacian, for instance I - W: symmetric, positive semidefinite, rows that sum to zero, shape
-            (n, n). A function, since memory is short where it is large.
+    The second smallest is 0 if its graph is not connected. The Laplacian, for instance I - W, is symmetric, positive
+    semidefinite, of shape (n, n), and its rows sum to zero; `make` makes it here, so that no copy of a large one is
+    kept.
     """
     L = make()
     if _size(L) > LARGE and L.nnz > _DENSE_ROWS * _size(L) and np.diff(L.indptr).all():

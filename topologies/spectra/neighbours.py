@@ -144,10 +144,8 @@ def _mean_over_eigenvalues(
 ) -> float:
     """Estimate the mean of f(λ_k) over all eigenvalues of W but the first, which belongs to the constant vector.
 
-    Args:
-        W: symmetric, rows that sum to one, eigenvalues in [-1, 1]; shape (n, n).
-        f: from eigenvalues (k,) to values (k,).
-        pole: how near to 0 on the real axis f has a pole, above 1: the nearer, the more steps are needed.
+    W is symmetric with rows that sum to one and eigenvalues in [-1, 1]; f maps eigenvalues (k,) to values (k,). `pole`
+    is how near to 0 on the real axis f has a pole, above 1: the nearer, the more steps are needed.
     """
     n = len(W.indptr) - 1
     accuracy = _QUADRATURE_ACCURACY if n <= extremes.LARGE else _LARGE_ACCURACY

@@ -156,7 +156,8 @@ def rounds_to(rounds: Rounds, error: float, steps: int = 1) -> int | None:
 def mixing_time(rounds: Rounds) -> int | None:
     """The smallest t with max_i ½ Σ_j |P_ij - π_j| ≤ 1/4, where P = W_t … W_1 and π is its limit.
 
-    By then what each peer holds is composed of the peers' starting values nearly as the limit is, in total variation.
+    By then the weights of the peers' starting values in what each peer holds are near those of the limit, in total
+    variation.
 
     For one W it is the mixing time t_mix(1/4) of the Markov chain W (Levin and Peres 2017, "Markov chains and mixing
     times", section 4.5), whose π is 1/n where W keeps the mean; where only columns sum to one, that of Wᵀ.

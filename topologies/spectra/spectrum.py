@@ -6,6 +6,7 @@ from typing import Any, TypedDict
 
 import scipy.sparse as sp
 
+from dfedsam.options import whole_number
 from dfedsam.topologies.spectra.rates import rates_of_drawn, rates_of_one, rates_of_period
 from dfedsam.topologies.spectra.rounds import (
     SupportMetrics,
@@ -17,7 +18,6 @@ from dfedsam.topologies.spectra.rounds import (
 )
 from dfedsam.topologies.spectra.symmetric import is_symmetric, laplacian_extremes, modes
 from dfedsam.topologies.topology import Sums, Topology
-from dfedsam.validation import whole_number
 
 _Odd = TypedDict("_Odd", {"lambda": float | None, "rounds_to_1e-6": int | None})  # keys that are no identifiers
 

@@ -16,11 +16,11 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
+from dfedsam.options import whole_number
 from dfedsam.topologies.matrices import diagonal, skew
 from dfedsam.topologies.spectra import extremes
 from dfedsam.topologies.spectra.circulant import Circulant
 from dfedsam.topologies.topology import TOLERANCE
-from dfedsam.validation import whole_number
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -107,10 +107,6 @@ def distinct_eigenvalues(W: sp.csr_array, most: int) -> NDArray[np.float64] | No
     """The distinct eigenvalues of a symmetric W on vectors of mean zero, rising; None if there are more than `most`.
 
     Lanczos from a random vector ends after as many steps as there are (Golub and Van Loan, 2013, section 10.1).
-
-    Args:
-        W: symmetric, shape (n, n).
-        most: largest number of eigenvalues to find.
     """
     n = len(W.indptr) - 1
     basis: NDArray[np.float64] = np.zeros((most + 1, n))

@@ -11,8 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from dfedsam.errors import OptionError
 from dfedsam.gossip.compressors.base import Compressor, from_bytes, to_bytes
-from dfedsam.options import option
-from dfedsam.validation import whole_number
+from dfedsam.options import option, whole_number
 
 if TYPE_CHECKING:
     from dfedsam.random import RandomStream

@@ -12,9 +12,8 @@ from dfedsam.compiled import loops as compiled_loops
 from dfedsam.errors import OptionError
 from dfedsam.gossip.compressors.base import SHORT, Compressor, from_bytes, to_bytes
 from dfedsam.gossip.compressors.packing import pack, packed, unpack
-from dfedsam.options import option
+from dfedsam.options import option, whole_number
 from dfedsam.row_sums import squares
-from dfedsam.validation import whole_number
 
 if TYPE_CHECKING:
     from dfedsam.random import RandomStream
@@ -78,7 +77,7 @@ class QSGD(Compressor):
         norms = np.empty(len(x), x.dtype)
         sizes = np.array([self._top, self._share(x.shape[1]), *_square_limits(x.dtype)], x.dtype)
         draws = stream.uint16(_draws(x.shape[1]))
-        rest = slice(compiled.follow_levels(x, estimate, out, norms, draws, sizes, self.levels), len(x))
+        rest = slice(compiled.follow_levels(x, estimate, out, norms, draws, sizes), len(x))
         if rest.start < rest.stop:
             norms[rest] = super().follow(x[rest], estimate[rest], stream.part(rest), out[rest])
         return norms

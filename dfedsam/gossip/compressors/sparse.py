@@ -15,9 +15,8 @@ from dfedsam.compiled import loops as compiled_loops
 from dfedsam.errors import OptionError
 from dfedsam.gossip.compressors.base import SHORT, Compressor, from_bytes, to_bytes
 from dfedsam.gossip.compressors.packing import pack, packed, unpack
-from dfedsam.options import option
+from dfedsam.options import option, share, whole_number
 from dfedsam.sparse_rows import SparseRows
-from dfedsam.validation import share, whole_number
 
 if TYPE_CHECKING:
     from dfedsam.random import RandomStream

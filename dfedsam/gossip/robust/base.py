@@ -17,9 +17,8 @@ from dfedsam.compiled import loops
 from dfedsam.errors import OptionError
 from dfedsam.gossip.base import GossipState, MultiStepGossip
 from dfedsam.gossip.inbox import Inbox
-from dfedsam.options import option
+from dfedsam.options import option, whole_number
 from dfedsam.registry import public_name
-from dfedsam.validation import whole_number
 
 if TYPE_CHECKING:
     from dfedsam.gossip.channel import Channel

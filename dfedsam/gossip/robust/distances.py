@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.gossip.robust.base import Neighbourhoods, WeightingRule, nearest, strongest
-from dfedsam.options import option
-from dfedsam.validation import at_least, between, one_of, positive, whole_number
+from dfedsam.options import at_least, between, one_of, option, positive, whole_number
 
 Radius = Literal["adaptive", "oracle", "fixed"]
 _TINY = 1e-12  # relative: what two sums of the same weights may differ by

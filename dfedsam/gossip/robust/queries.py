@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from dfedsam.gossip.inbox import Inbox
 from dfedsam.gossip.robust.base import RobustGossip, neighbourhoods
-from dfedsam.options import option
-from dfedsam.validation import between, share
+from dfedsam.options import between, option, share
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from dfedsam.compiled import loops
 from dfedsam.gossip.inbox import Inbox
 from dfedsam.gossip.robust.base import Neighbourhoods, RobustGossip, WeightingRule, neighbourhoods
-from dfedsam.options import option
-from dfedsam.validation import positive, whole_number
+from dfedsam.options import option, positive, whole_number
 
 _NETWORK = 16  # rows up to which exchanging neighbours sorts faster than numpy along a short axis
 

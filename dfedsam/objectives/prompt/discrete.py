@@ -14,9 +14,8 @@ from dfedsam.blackbox.base import BlackBox, TaskSpec
 from dfedsam.errors import OptionError
 from dfedsam.objectives.categorical import Candidates, Categorical, Form
 from dfedsam.objectives.prompt.parameters import PromptMap, PromptParameters
-from dfedsam.options import option
+from dfedsam.options import one_of, option, whole_number
 from dfedsam.random import generator
-from dfedsam.validation import one_of, whole_number
 
 if TYPE_CHECKING:
     from dfedsam.blackbox.tokens import Vocabulary

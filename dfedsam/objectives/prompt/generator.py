@@ -10,9 +10,8 @@ from numpy.typing import DTypeLike, NDArray
 from dfedsam.blackbox.base import BlackBox, TaskSpec
 from dfedsam.errors import OptionError
 from dfedsam.objectives.prompt.parameters import PromptMap, RandomProjection
-from dfedsam.options import option
+from dfedsam.options import option, whole_number
 from dfedsam.random import generator
-from dfedsam.validation import whole_number
 
 
 @dataclass(frozen=True, kw_only=True)

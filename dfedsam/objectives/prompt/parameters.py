@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from dfedsam.blackbox.base import BlackBox, TaskSpec
 from dfedsam.errors import OptionError
 from dfedsam.objectives.categorical import Categorical
-from dfedsam.options import Options, option
+from dfedsam.options import Options, one_of, option, positive, whole_number
 from dfedsam.random import generator
 from dfedsam.registry import public_name, snake_case
-from dfedsam.validation import one_of, positive, whole_number
 
 Distribution = Literal["normal", "uniform", "orthonormal"]
 
@@ -85,12 +84,7 @@ class PromptParameters(Options, ABC):
 
     @abstractmethod
     def build(self, black_box: BlackBox, task: TaskSpec, seed: int) -> PromptMap:
-        """Make the map.
-
-        Args:
-            black_box: its prompt is the initial one.
-            task: the task of the black box.
-            seed: the run's seed, for random maps.
+        """Make the map, whose initial prompt is that of the black box.
 
         Raises:
             ValueError: if the options do not suit the black box, in one line.

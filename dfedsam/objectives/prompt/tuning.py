@@ -16,12 +16,11 @@ from dfedsam.data.split import Dirichlet, Examples, Split, held_out, limited, pe
 from dfedsam.errors import OptionError
 from dfedsam.objectives.base import Objective
 from dfedsam.objectives.prompt.parameters import FullPrompt, PromptParameters
-from dfedsam.options import option
+from dfedsam.options import as_text, between, one_of, option, positive, share_or_file, whole_number
 from dfedsam.peers import Peers
 from dfedsam.phases import report
 from dfedsam.random import generator
 from dfedsam.registry import public_name
-from dfedsam.validation import between, one_of, positive, share_or_file, whole_number
 
 if TYPE_CHECKING:
     from dfedsam.objectives.prompt.problem import PromptProblem
@@ -107,6 +106,8 @@ class PromptTuning(Objective):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        for name in ("data", "test", "text_column", "label_column", "words", "model", "prompt"):
+            object.__setattr__(self, name, as_text(name, getattr(self, name)))
         between("test_share", self.test_share, 0, 1, open_high=True)
         if not self.prompt.strip():
             raise OptionError(

@@ -95,7 +95,9 @@ def test_iid_parts_differ_by_at_most_one() -> None:
 
 
 def test_too_few_examples_is_an_error_that_says_what_is_needed() -> None:
-    with pytest.raises(ValueError, match=r"min_examples is 8: 10 peers with 8 each need 80 .* there are 79"):
+    with pytest.raises(
+        ValueError, match="min_examples is 8: it must be at most 7: 10 peers share 79 training examples"
+    ):
         IID().split(labels_of(79, 2), 10, 8, generator(0, "split"))
 
 

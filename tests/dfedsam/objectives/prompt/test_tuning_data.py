@@ -74,7 +74,7 @@ def test_labels_that_are_the_words_go_with_them(options: dict, reviews: Path, tm
         ({"text_column": "body"}, "text_column is body: it must be a column"),
         ({"data": "absent.csv"}, r"data is absent\.csv: it must be a file"),
         ({"test": "absent.csv"}, r"test is absent\.csv: it must be a file"),
-        ({"min_examples": 12}, "min_examples is 12: 4 peers with 12 each need 48"),
+        ({"min_examples": 12}, "min_examples is 12: it must be at most [0-9]+: 4 peers share [0-9]+ training examples"),
     ],
 )
 def test_mistakes_that_only_the_data_show(options: dict, wrong: dict, message: str) -> None:
@@ -168,3 +168,10 @@ def test_validation_examples_are_neither_trained_on_nor_reported(options: dict, 
     file = build(options, validation=str(reviews))
     assert len(file.validation) == len(whole.labels)
     assert file.sizes().sum() == whole.sizes().sum()
+
+
+def test_paths_and_lists_are_text() -> None:
+    tuning = PromptTuning(data=Path("a b", "c.csv"), words=["bad", "good"])  # type: ignore[arg-type]
+    assert (tuning.data, tuning.words) == ("a b/c.csv", "bad, good")
+    with pytest.raises(ValueError, match="data is a dict: it must be text"):
+        PromptTuning(data={"text": []})  # type: ignore[arg-type]
