@@ -45,6 +45,6 @@ def philox(key: NDArray[np.uint64], counter: NDArray[np.uint64], words: NDArray[
         counter[0] += _ONE
         a, b, c, d = counter[0], counter[1], counter[2], counter[3]
         for r in range(10):
-            (high_a, low_a), (high_c, low_c) = _product(first, a), _product(second, c)
+            (high_a, low_a), (high_c, low_c) = _product(first, a), _product(second, c)  # pyright: ignore[reportCallIssue]
             a, b, c, d = high_c ^ b ^ keys[r, 0], low_c, high_a ^ d ^ keys[r, 1], low_a
         words[i], words[i + 1], words[i + 2], words[i + 3] = a, b, c, d
