@@ -30,7 +30,7 @@ def test_import_paths():
         ("rign", "topology is rign: it must be a name that .*did you mean ring?"),
         ("erdos_reny", "did you mean erdos_renyi?"),
         ("zzzzz", "topology is zzzzz: it must be a name that"),
-        ("", "topology is : it must be a name that"),
+        ("", "topology is empty: it must be a name that"),
         ("nowhere.at.all", "topology is nowhere.at.all: it must be importable, but No module named 'nowhere'"),
         (
             "dfedsam.topologies.graphs.classic.wheel",
