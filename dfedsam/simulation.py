@@ -162,6 +162,12 @@ def _after_round(run: Run, callbacks: Sequence[Callback]) -> None:
             break
 
 
+def _check_callbacks(callbacks: Sequence[object]) -> None:
+    wrong = [type(callback).__name__ for callback in callbacks if not isinstance(callback, Callback)]
+    if wrong:
+        raise ValueError(f"callbacks must be a list of Callback objects, not of {wrong[0]}")
+
+
 def simulate(
     *,
     objective: Objective | str,
@@ -233,10 +239,7 @@ def simulate(
     if not callbacks and in_notebook():
         callbacks = [Progress()]
 
-    given: Sequence[object] = callbacks
-    wrong = [type(callback).__name__ for callback in given if not isinstance(callback, Callback)]
-    if wrong:
-        raise ValueError(f"callbacks must be a list of Callback objects, not of {wrong[0]}")
+    _check_callbacks(callbacks)
     named = isinstance(topology, str)
     experiment = Experiment(
         objective=find("objective", objective)() if isinstance(objective, str) else objective,
