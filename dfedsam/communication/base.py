@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 from scipy.sparse import csr_array
 
-from dfedsam.communication.kernels import Decoded, Finish, Prepare
+from dfedsam.communication.kernels import Decoded, Finish, Prepare, encode_rows
 from dfedsam.communication.partition import Assign, Partition
 from dfedsam.communication.threads import ThreadPool
 from dfedsam.sparse_rows import SparseRows
@@ -39,15 +39,6 @@ class MixingPlan(Protocol):
         self, own: Decoded, remote: Decoded, target: NDArray, finish: Finish | None, prepare: Prepare | None = None
     ) -> None: ...
     def free(self) -> None: ...
-
-
-def _encode(encode: Callable[[slice, bool], None], sent: NDArray[np.bool_] | None, rows: slice) -> None:
-    """Encode some rows: with messages from the first row that others need to the last, and without them elsewhere."""
-    needed = [] if sent is None else rows.start + np.flatnonzero(sent[rows])
-    first, last = (needed[0], needed[-1] + 1) if len(needed) else (rows.stop, rows.stop)
-    for start, stop, written in (rows.start, first, False), (first, last, True), (last, rows.stop, False):
-        if start < stop:
-            encode(slice(start, stop), written)
 
 
 class Communicator(ABC):
@@ -153,7 +144,7 @@ class Communicator(ABC):
         if target.shape != shape or target.dtype != like.dtype or not target.flags.c_contiguous:
             raise ValueError("target must be C-contiguous, of the shape and type of own")
         edges, plan = self._plan(W, target.dtype)
-        prepare = None if encode is None else partial(_encode, encode, plan.sent)
+        prepare = None if encode is None else partial(encode_rows, encode, plan.sent)
         if prepare is not None and plan.sent is not None:
             self.pool.map_chunks(prepare, len(target), _ARRAYS * target.itemsize * target.shape[1])
             prepare = None

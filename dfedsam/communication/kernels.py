@@ -40,6 +40,18 @@ _AT_ONCE = 1 << 16  # scattered entries that are gathered and added at once
 _CAST_NUMBERS = 1 << 18  # numbers cast at once, so that they stay in cache
 
 
+def encode_rows(encode: Callable[[slice, bool], None], sent: NDArray[np.bool_] | None, rows: slice) -> None:
+    """Encode some rows, with messages from the first of them that other ranks need to the last, elsewhere without.
+
+    `encode(rows, written)` encodes neighbouring rows; `sent` masks those that others need, shape (b,); None: no row.
+    """
+    needed = [] if sent is None else rows.start + np.flatnonzero(sent[rows])
+    first, last = (needed[0], needed[-1] + 1) if len(needed) else (rows.stop, rows.stop)
+    for start, stop, written in (rows.start, first, False), (first, last, True), (last, rows.stop, False):
+        if start < stop:
+            encode(slice(start, stop), written)
+
+
 class WeightRows(NamedTuple):
     """Sparse rows in CSR form: row i is `data[s]` at the columns `indices[s]`, s = indptr[i] … indptr[i + 1] − 1."""
 

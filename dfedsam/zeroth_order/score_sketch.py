@@ -110,10 +110,10 @@ class ScoreSketch(Estimator):
 
 @dataclass
 class GaussNewtonState(ScoreSketchState):
-    """The sketch, and from where displacements count.
+    """The sketch, and the point from which each peer's displacement counts.
 
     Args:
-        x: an earlier model of each peer, shape (peers, dim).
+        x: that point, shape (peers, dim).
         scores: s there, shape (peers, scores).
     """
 
@@ -147,9 +147,9 @@ class GaussNewton(ScoreSketch):
 
         p = (H + λ c I)⁻¹ Jᵀr,        H = JᵀAJ,        c = tr H / number of orthogonal directions that J knows.
 
-    With scores linear in x, a learning rate up to 1 without momentum never raises the loss. J is updated first, and
-    Jᵀr used without a correction: within the first cycle the step grows with what is known. A peer's displacement v
-    since its last query, gossip included, improves J along v at no query, once v is at least μ long:
+    With scores linear in x, once J is exact, a learning rate up to 1 without momentum never raises the loss. J is
+    updated first, and Jᵀr used without a correction: within the first cycle the step grows with what is known. A
+    peer's displacement v, gossip included, improves J along v at no query, once v is at least μ long:
     J ← J + (s(x) − s(x − v) − Jv) vᵀ/‖v‖². Elsewhere J lags by up to a cycle.
 
     Each peer divides by its own curvature, so peers with different data agree on a point where the mean of p is zero,
@@ -157,8 +157,9 @@ class GaussNewton(ScoreSketch):
     the model is of them, as the Hessian does; with the Hessian one run on AG News (Dirichlet 0.3) ended at 80.5 %, with
     the bound at 85.0 %. A peer's weight (`objective.weigh_by`) multiplies its step.
 
-    Source: Böhning (1992), "Multinomial logistic regression algorithm" (the bound); Levenberg (1944) and Marquardt
-    (1963); Schraudolph (2002), "Fast curvature matrix-vector products for second-order gradient descent".
+    Source: Böhning (1992), "Multinomial logistic regression algorithm" (the bound); Broyden (1965) (the update along
+    v); Levenberg (1944) and Marquardt (1963); Schraudolph (2002), "Fast curvature matrix-vector products for
+    second-order gradient descent".
 
     Args:
         directions: q, random directions of a step, from 1 to d.
