@@ -178,6 +178,11 @@ class Problem(ABC):
             BudgetExceeded: if the budget does not cover it.
         """
 
+    def gives_metric(self, name: str) -> bool:
+        """Whether the problem gives a further metric: "gradient_norm" (`full_gradients`) or "recall" (`recalls`)."""
+        method = {"gradient_norm": "full_gradients", "recall": "recalls"}.get(name)
+        return method is None or getattr(type(self), method) is not getattr(Problem, method)
+
     def recalls(self, x: NDArray) -> dict[str, float]:
         """The share of each class's held-out examples that a model (dim,) recognises; empty without classes."""
         return {}

@@ -178,9 +178,10 @@ class PromptProblem(Problem):
     def evaluate(self, x: NDArray) -> dict[str, NDArray]:
         return self._metrics(x, self.test)
 
+    def gives_metric(self, name: str) -> bool:
+        return super().gives_metric(name) and (name != "recall" or self.black_box.gives_scores)
+
     def recalls(self, x: NDArray) -> dict[str, float]:
-        if not self.black_box.gives_scores:
-            return {}
         labels, words = self.labels[self.test], json.loads(self.card["words"])
         hits = self._scores(x[None, None], self.test[None], count=False)[0, 0].argmax(axis=-1) == labels
         return {words[c]: float(hits[labels == c].mean()) for c in np.unique(labels)}
