@@ -55,7 +55,7 @@ class Experiment:
             the same of validation examples).
         checkpoint_every: rounds between checkpoints, at least 1; the start and the last round always get one.
         cosine: record the mean cosine of the estimates with the exact gradients, if the objective gives gradients.
-        metrics: further metrics of the mean model x̄, as far as the objective gives them: "gradient_norm", ‖∇f(x̄)‖ of
+        metrics: further metrics of the mean model x̄, for an objective that gives them: "gradient_norm", ‖∇f(x̄)‖ of
             the mean objective, of which convergence theorems speak; "distance", ‖x̄ − x*‖, and "regret",
             f(x̄) − f(x*), if the optimum is known; "recall" of each class on the held-out examples; "trace" of the
             held-out loss's Hessian, by Hutchinson's estimate over 32 directions with differences of losses.
@@ -214,6 +214,8 @@ class Experiment:
     def digest(self) -> str:
         """Hash of all options on which the state after a round depends; stored in checkpoints."""
         values = {name: only_results(value) for name, value in self.description().items() if name not in _NO_RESULT}
+        if self.privacy is not None:
+            del values["privacy"]["init_args"]["epsilon"]  # it may be raised: the noise is what changes results
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
     def start_clock(self, problem: Problem, size: int) -> RunTime | None:

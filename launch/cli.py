@@ -123,11 +123,10 @@ def _run(name: str, argv: list[str]) -> int:
         print(f"dfedsam {version('dfedsam')}")
         return 0
     if name not in COMMANDS:
-        from dfedsam.registry import nearest
+        from dfedsam.names import did_you_mean
 
-        guess = nearest(name, COMMANDS)
-        hint = f"did you mean {guess}?" if guess else ""
-        raise OptionError("command", name, f"must be one of {', '.join(COMMANDS)}", hint)
+        rule = f"must be one of {', '.join(COMMANDS)}"
+        raise OptionError("command", name, rule, did_you_mean(name, COMMANDS))
     ranks.prepare()
     command = load(name)
     return command(argv) if "argv" in inspect.signature(command).parameters else call(command, argv)

@@ -159,16 +159,16 @@ def as_command(
             abort(130)
         except RunError as error:
             ranks.end_together(f"dfedsam: rank {communicator.rank}: {error}", 1)
-            return _failed(error, out) if communicator.is_root else 1
+            return _failed(error, out, "resume" if resume else "run") if communicator.is_root else 1
     return stop.status if result.stopped == INTERRUPTED else 0
 
 
-def _failed(error: RunError, out: Out) -> int:
+def _failed(error: RunError, out: Out, command: str) -> int:
     """Print why a run could not continue, and return the exit status."""
     if error.__cause__ is not None or os.environ.get("DFEDSAM_TRACEBACK"):
         traceback.print_exception(error)
     kept = f"; the last checkpoint is kept in {out}" if isinstance(out, Path) and out.exists() else ""
-    print(f"dfedsam run: {error}{kept}", file=sys.stderr)
+    print(f"dfedsam {command}: {error}{kept}", file=sys.stderr)
     return 1
 
 

@@ -16,6 +16,7 @@ from dfedsam.analysis.read.metrics import numbers
 from dfedsam.analysis.read.runs import Study, read_study
 from dfedsam.analysis.summary import with_time
 from dfedsam.errors import OptionError
+from dfedsam.names import did_you_mean
 from dfedsam.run_folder import CONFIG, METRICS, RunFolder
 
 
@@ -104,5 +105,6 @@ def _setting(study: Study, option: str, name: str) -> str:
     match = next((key for key in known if key == name or key.endswith(f".{name}")), None)
     if match is None:
         more = f"one of {', '.join(X)}, or " if option == "x" else ""
-        raise OptionError(option, name, f"must be {more}a setting: {', '.join(known)}")
+        guess = did_you_mean(name, [*(X if option == "x" else ()), *known])
+        raise OptionError(option, name, f"must be {more}a setting: {', '.join(known)}", guess)
     return match

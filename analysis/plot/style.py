@@ -17,6 +17,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from dfedsam.errors import OptionError
+from dfedsam.options import one_of
 
 Style = Literal["paper", "slides"]
 Size = str | tuple[float, float]  # "column" or "page" of a paper, "WIDTHxHEIGHT", or both in inches
@@ -73,8 +74,7 @@ def use_style(name: str) -> Iterator[None]:
     Raises:
         OptionError: for an unknown name.
     """
-    if name not in get_args(Style):
-        raise OptionError("style", name, f"must be one of {', '.join(get_args(Style))}")
+    one_of("style", name, get_args(Style))
     token = _STYLE.set(name)
     try:
         yield

@@ -39,6 +39,15 @@ def test_a_crate_names_the_files_and_the_run(run, capsys):
         write_crate(run.parent)
 
 
+def test_an_export_that_fails_writes_nothing(run, capsys):
+    before, out = sorted(run.iterdir()), run.parent / "adapter"
+    for options, told in (([], "prompt"), (["--licence", "none such"], "SPDX")):
+        assert main(["export", str(run), "--crate", "--out", str(out), *options]) == 2
+        assert told in capsys.readouterr().err
+    assert sorted(run.iterdir()) == before
+    assert not out.exists()
+
+
 def test_a_crate_states_the_licence_that_its_owner_names_or_none(run, capsys):
     assert crate(run)["./"]["license"].startswith("No licence")
     graph = crate(run, "--licence", "cc-by-4.0")
