@@ -215,15 +215,27 @@ def summary(result: Result) -> str:
         words = name.replace("zero_shot", "zero-shot").replace("first_order", "first-order").replace("_", " ")
         lines.append(f"{words}: {_cell('{:.1%}' if 'accuracy' in name else '{:.5g}', value)}")
     if result.stopped == INTERRUPTED:
-        lines.append(f"stopped as requested; continue with: dfedsam resume {quote(str(out))}")
+        lines.append(f"stopped as requested; continue with: {resume_command(folder)}")
     elif result.stopped is not None:
         lines.append(f"stopped by its budget: {result.stopped}")
-        lines.append(f"to continue, raise the budget in {folder.config}, then run: dfedsam resume {quote(str(out))}")
+        lines.append(f"to continue, raise the budget in {folder.config}, then run: {resume_command(folder)}")
     width = len(str(out)) + 1 + max(map(len, _FILES))
     lines += ["", *(f"{out / name!s:<{width}}  {what}" for name, what in _FILES.items() if (out / name).exists())]
     if not (out / "convergence.png").exists():
         lines.append(f"to draw the figure: dfedsam plot {quote(str(out))}")
     return "\n".join(["", *lines])
+
+
+def resume_command(folder: RunFolder) -> str:
+    """The command that continues a run; it says that its import paths may be imported, if it has any."""
+    from dfedsam.launch.options import read_file
+
+    command = f"dfedsam resume {quote(str(folder.path))}"
+    try:
+        read_file(str(folder.config))
+    except ValueError:
+        return f"{command} --allow-code"
+    return command
 
 
 def _gossip(folder: RunFolder, last: Row) -> list[str]:
