@@ -93,7 +93,10 @@ def notes(experiment: Experiment) -> list[str]:
         "this topology is biased: only the rows of W sum to one, so peers agree on an average that weights some "
         "peers more than others; exclude its gap from comparisons"
     )
-    every = (*topology.notes, bias if topology.biased else None, experiment.algorithm.note(topology))
+    every = [*topology.notes, bias if topology.biased else None, experiment.algorithm.note(topology)]
+    attackers, gossip = experiment.attackers, experiment.algorithm.gossip_of_x()
+    if attackers is not None and gossip is not None:
+        every += [attackers.adversary.note(attackers.mask), gossip.note_attackers(topology, attackers.mask)]
     return [note for note in every if note is not None]
 
 
@@ -206,6 +209,8 @@ def summary(result: Result) -> str:
     widths = [max(len(row[i]) for row in table) for i in range(3)]
     lines = [f"{a:<{widths[0]}}  {b:>{widths[1]}}  {c:>{widths[2]}}".rstrip() for a, b, c in table]
     lines += _gossip(folder, last)
+    if (attackers := result.experiment.attackers) is not None:
+        lines.append(f"attack: {attackers}; metrics are of the other {(~attackers.mask).sum()}")
     for name, value in folder.read_references().items():
         words = name.replace("zero_shot", "zero-shot").replace("first_order", "first-order").replace("_", " ")
         lines.append(f"{words}: {_cell('{:.1%}' if 'accuracy' in name else '{:.5g}', value)}")
