@@ -98,7 +98,7 @@ def tune(
     how = level(quiet, verbose)
     tree = options.read_file(config, code=allow_code)
     folder = out or Path("studies", f"tune-{Path(config).stem}")
-    flags = [*(["--allow_code"] if allow_code else []), *(["--allow_endpoint"] if allow_endpoint else [])]
+    flags = [*(["--allow-code"] if allow_code else []), *(["--allow-endpoint"] if allow_endpoint else [])]
     judged = Search(option="", values=(), metric=metric, choose=choose)
     tuning = _Tuning(tree, ranges, _tasks(tasks), budget, rungs, judged, seeds, folder, how, allow_code, allow_endpoint)
     return tuning.play(jobs, flags)

@@ -207,6 +207,16 @@ def test_a_gamma_that_is_too_large_ends_the_run_and_is_named(dfedsam):
     assert re.search(r"round \d+, gossip choco, .* gamma is 1.5: choose a smaller one, or the gamma tuned", said.err)
 
 
+def test_attackers_and_what_a_rule_assumes_of_them_are_said(dfedsam):
+    line = (
+        "run --topology torus --peers 16 --rounds 1 --algorithm dpsgd --adversary sign_flip --adversary.peers [1,4,6]"
+    )
+    robust = dfedsam(*line.split(), "--algorithm.gossip", "nna", "--out", "a")
+    assert "note: 3 of the 4 neighbours of peer 5 attack, and nna assumes at most 1" in robust.err
+    assert "\nattack: sign_flip by peers 1, 4, 6; metrics are of the other 13\n" in robust.out
+    assert "note:" not in dfedsam(*line.split(), "--out", "b").err, "plain gossip assumes nothing"
+
+
 def test_quiet_and_verbose(dfedsam):
     said = dfedsam("run", *SMALL, "--topology", "star", "--topology.weights", "uniform", "--quiet", "--out", "a")
     assert said == (0, "", "")
