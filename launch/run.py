@@ -210,12 +210,13 @@ def _draw_split(experiment: Experiment, path: str) -> Path:
     Raises:
         ValueError: if the objective has no classes, or the file name has no suffix of a figure.
     """
+    from dfedsam.analysis import check_format, draw_split as draw, save
+
+    check_format(path, "draw_split")
     try:
         names, counts = experiment.objective.class_counts(experiment.topology.n, experiment.seed)
     except ValueError as error:
         raise OptionError("draw_split", path, f"cannot be drawn: {error}") from error
-    from dfedsam.analysis import draw_split as draw, save
-
     return save(draw(counts, names), path)[0]
 
 
