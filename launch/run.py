@@ -91,6 +91,7 @@ def resume(
     folder: Path,
     *,
     rounds: int | None = None,
+    until: float | None = None,
     ranks: int | None = None,
     placement: Literal["contiguous", "reorder", "metis"] | None = None,
     log: str | None = None,
@@ -101,13 +102,14 @@ def resume(
     allow_code: bool = False,
     allow_endpoint: bool = False,
 ) -> int:
-    """Continue a stopped or killed run from its last checkpoint, or extend it by more rounds.
+    """Continue a stopped or killed run from its last checkpoint, or extend it by more rounds or simulated seconds.
 
     The result is bit for bit that of an uninterrupted run. The settings are those of the folder's config.yaml.
 
     Args:
         folder: a run's folder.
         rounds: total number of rounds, to extend the run (default: as it was started).
+        until: simulated seconds in all, to extend a run that they end (default: as it was started).
         ranks: MPI ranks on this machine; the number may differ from before (default: this process alone).
         placement: which rank owns which peers (default: as it was started).
         log: also send metrics to tensorboard, wandb or mlflow.
@@ -131,12 +133,13 @@ def resume(
     shown = level(quiet, verbose)
     RunFolder(folder).read_config()
     tree = options.read_file(str(RunFolder(folder).config), code=allow_code)
-    changed = {"rounds": rounds, "ranks": ranks, "placement": placement}
+    changed = {"rounds": rounds, "until": until, "ranks": ranks, "placement": placement}
     pairs: list[Pair] = [(name, str(value)) for name, value in changed.items() if value is not None]
     experiment = build(options.read([tree], pairs, endpoint=allow_endpoint))
     if _starts_ranks(ranks, experiment.topology.n) and ranks is not None:
-        kept = {"rounds": rounds, "placement": placement, "log": log, "figure": figure, "quiet": quiet or None}
-        argv = _resume(folder, verbose=verbose or None, allow_code=allow_code or None, **kept)
+        kept = {"placement": placement, "log": log, "figure": figure, "quiet": quiet or None}
+        shared = {"verbose": verbose or None, "allow_code": allow_code or None, **kept}
+        argv = _resume(folder, rounds=rounds, until=until, **shared)
         return _explained(start(ranks, argv, restarts=restarts, again=lambda _: argv), RunFolder(folder), ranks)
     return as_command(experiment, folder, resume=True, log=log, figure=figure, level=shown)
 

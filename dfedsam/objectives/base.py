@@ -238,9 +238,11 @@ class Objective(Options, ABC):
 
     Attributes:
         holds_out: whether metrics are of examples that are held out from training.
+        records: the metrics that `Problem.evaluate` gives.
     """
 
     holds_out: ClassVar[bool] = False
+    records: ClassVar[tuple[str, ...]] = ("loss",)
 
     @property
     def is_remote(self) -> bool:
