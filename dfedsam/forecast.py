@@ -147,8 +147,8 @@ def calibrate(experiment: Experiment, communicator: Communicator, seconds: float
                 callback.before_round(run)
             simulation.play_round(run)
             _after(run, timed, speed.calls)
-            apart = sum(sum(times[before:]) for times, before in zip(timed.values(), done, strict=True))
-            speed.rounds.append(time.perf_counter() - start - apart)
+            callback_seconds = sum(sum(times[before:]) for times, before in zip(timed.values(), done, strict=True))
+            speed.rounds.append(time.perf_counter() - start - callback_seconds)
             if run.round == 1:
                 end = time.perf_counter() + seconds
         if len(speed.evaluations) == 1 and experiment.rounds:
@@ -171,13 +171,13 @@ def _after(run: Run, timed: dict[Callback, list[float]], calls: dict[type[Callba
     run.row = None
     for callback in run.callbacks:
         before = time.perf_counter()
-        with recorded(run.communicator) as made:
+        with recorded(run.communicator) as recording:
             callback.after_round(run)
         if callback in timed:
             saved = run.stopped or run.over or run.experiment.is_saved(run.round)  # it also saves when time is up
             if saved if isinstance(callback, Checkpoints) else run.row:
                 timed[callback].append(time.perf_counter() - before)
-                calls[type(callback)] = made
+                calls[type(callback)] = recording
 
 
 @short_buffers()

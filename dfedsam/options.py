@@ -53,13 +53,13 @@ class Options:
 @cache
 def _checks(kind: type) -> Mapping[str, Callable[[str, object], None]]:
     """The rule of each field that has one, from the nearest class that states it."""
-    found = {
+    rules = {
         one.name: one.metadata[_RULE]
         for cls in reversed(kind.__mro__)
         for one in vars(cls).get("__dataclass_fields__", {}).values()
         if _RULE in one.metadata
     }
-    return {one.name: found[one.name] for one in fields(kind) if one.name in found}
+    return {one.name: rules[one.name] for one in fields(kind) if one.name in rules}
 
 
 def whole_number(option: str, value: object, least: int, hint: str = "", *, most: int | None = None) -> int:

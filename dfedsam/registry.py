@@ -146,8 +146,8 @@ def public_name(plugin: Any) -> str:
     plugin = plugin.func if isinstance(plugin, partial) else plugin
     plugin = plugin if hasattr(plugin, "__name__") else type(plugin)
     if plugin.__module__.partition(".")[0] == "dfedsam":
-        own = vars(plugin).get("public_name") if isinstance(plugin, type) else None
-        return own or snake_case(plugin.__name__)
+        explicit = vars(plugin).get("public_name") if isinstance(plugin, type) else None
+        return explicit or snake_case(plugin.__name__)
     path = import_path(plugin)
     for kind in KINDS:
         for name, entry in _entry_points(kind).items():
@@ -249,9 +249,9 @@ def _by_class_name(kind: str, name: str) -> Plugin | None:
     attribute = match_name(name, dir(package))
     if attribute is None or KINDS[kind].functions:
         return None
-    found = getattr(package, attribute)
-    meant = is_plugin(found, base_class(kind)) and match_name(name, [public_name(found)])
-    return found if meant else None
+    plugin = getattr(package, attribute)
+    meant = is_plugin(plugin, base_class(kind)) and match_name(name, [public_name(plugin)])
+    return plugin if meant else None
 
 
 @cache

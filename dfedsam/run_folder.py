@@ -232,9 +232,9 @@ def without_format(path: Path | str, settings: Row) -> Row:
     Raises:
         FileError: if this version does not know the format.
     """
-    found = settings.get("format", FORMAT)
-    if isinstance(found, bool) or found != FORMAT:
-        problem = f"has format {found}, and this version of dfedsam knows format {FORMAT}"
+    number = settings.get("format", FORMAT)
+    if isinstance(number, bool) or number != FORMAT:
+        problem = f"has format {number}, and this version of dfedsam knows format {FORMAT}"
         raise FileError(path, problem, "read it with the version that wrote it")
     return {name: value for name, value in settings.items() if name != "format"}
 

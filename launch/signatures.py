@@ -88,9 +88,9 @@ def plugin_options(kind: str, plugin: registry.Plugin) -> dict[str, Option]:
         return options_of(plugin)
     from dfedsam.topologies.make import parameters, rule_parameters
 
-    found = (parameters if kind == "topology" else rule_parameters)(plugin)
-    own = {one.name: Option(one.annotation, one.default) for one in found}
-    return own | ({"seed": Option(int | None, None)} if "seed" in own else {})
+    signature = (parameters if kind == "topology" else rule_parameters)(plugin)
+    options = {one.name: Option(one.annotation, one.default) for one in signature}
+    return options | ({"seed": Option(int | None, None)} if "seed" in options else {})
 
 
 def convert(name: str, value: Any, hint: Any) -> Any:
@@ -123,9 +123,9 @@ def _is_number(text: str) -> bool:
 @cache
 def _parser(hint: Any, _: str) -> ArgumentParser:
     """The parser of a type; str | Path equals Path | str, but as text they differ, and so do the values they give."""
-    made = ArgumentParser(exit_on_error=False)
-    made.add_argument("--value", type=hint)
-    return made
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--value", type=hint)
+    return parser
 
 
 def in_words(hint: Any) -> str:

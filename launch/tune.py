@@ -28,6 +28,7 @@ from dfedsam.whole_files import write_atomic
 _Runs = tuple[Run, ...]
 SEARCH, BEST = "tune.yaml", "best.yaml"
 _VALIDATION = 0.2  # share of the training examples, if the experiment keeps none for validation
+_FAILED = "the experiment with its own values failed"
 _NOT_OF_A_SEARCH = ("seed", "out", "draw_split", "log")
 _QUICK = {"evaluate_every": 1_000_000, "evaluate_local": False, "references": False, "figure": False}
 
@@ -121,8 +122,8 @@ class _Tuning:
     endpoint: bool
 
     def __post_init__(self) -> None:
-        own = Run("the experiment", "", {}, self.tree, None, code=self.code, endpoint=self.endpoint)
-        self.settings, self.rounds = own.settings, max(1, own.build().rounds)
+        base = Run("the experiment", "", {}, self.tree, None, code=self.code, endpoint=self.endpoint)
+        self.settings, self.rounds = base.settings, max(1, base.build().rounds)
         self.algorithm, objective = (self.settings.simulation[key] for key in ("algorithm", "objective"))
         self.keeps = objective.holds_out and not getattr(objective, "validation", True)
         self.prices = halving.Prices(self.run, self.rounds)
@@ -133,21 +134,21 @@ class _Tuning:
         self.count = self.halving.affordable(self.budget)
         seed = self.settings.simulation["seed"]
         self.of_seeds = [seed] if self.seeds == 1 else list(range(self.seeds))
-        drawn = [{option: self._own(option) for option in self.ranges}, *ranges.draw(self.ranges, self.count, seed)]
+        drawn = [{option: self._value(option) for option in self.ranges}, *ranges.draw(self.ranges, self.count, seed)]
         self.candidates = list({repr(point): point for point in drawn}.values())[: self.count]
 
     def _usual(self) -> dict[str, ranges.Range]:
         """The usual ranges, without options that must not change here."""
-        found: dict[str, ranges.Range] = {}
+        result: dict[str, ranges.Range] = {}
         for option, one in ranges.usual(self.algorithm).items():
             with suppress(ValueError):
                 self.run({option: one.at(0.99)}, self.rounds).build()
-                found[option] = one
-        if not found:
+                result[option] = one
+        if not result:
             raise OptionError("ranges", "missing", "must name the options to search", "give a file of ranges")
-        return found
+        return result
 
-    def _own(self, option: str) -> Any:
+    def _value(self, option: str) -> Any:
         """The experiment's own value of an option, as in a file."""
         first, *inner = option.split(".")
         try:
@@ -184,7 +185,7 @@ class _Tuning:
         self._reserve()
         if self.keeps:
             say([f"{_VALIDATION:.0%} of the training examples are kept for validation, during the search"], self.level)
-        going, spent, runs, best, own = list(range(len(self.candidates))), 0.0, 0, "", ""
+        going, spent, runs, best, base = list(range(len(self.candidates))), 0.0, 0, "", _FAILED
         for rung, size in enumerate(self.halving.sizes(self.count)):
             going = going[:size]
             played, status = self._rung(rung, going, jobs, flags)
@@ -201,20 +202,18 @@ class _Tuning:
             going = sorted(means, key=lambda one: (self.judged.sign * means[one], one))
             best = f"{compared.metric} {means[going[0]]:.4g}"
             if 0 in means:
-                own = f"with the experiment's own values {means[0]:.4g} on rung {rung + 1}"
+                base = f"with the experiment's own values {means[0]:.4g} on rung {rung + 1}"
             failed = f" ({len(played) - len(means)} failed)" if len(means) < len(played) else ""
             self._say(f"rung {rung + 1} of {self.rungs}: {len(played)} candidates{failed}, best {best}")
-        self._write(
-            self.candidates[going[0]], f"{best}; {own or 'the experiment with its own values failed'}", spent, runs
-        )
+        self._write(self.candidates[going[0]], f"{best}; {base}", spent, runs)
         return 0
 
     def _reserve(self) -> None:
         """Create the folder, or check that it holds this very search."""
-        asked = {"ranges": {option: vars(one) for option, one in self.ranges.items()}, "tasks": self.tasks}
-        asked |= {"budget": self.budget, "rungs": self.rungs}
-        asked |= {"seeds": self.of_seeds, "metric": self.judged.metric, "choose": self.judged.choose}
-        text, path = _yaml({"experiment": self.tree, **asked}), self.out / SEARCH
+        search = {"ranges": {option: vars(one) for option, one in self.ranges.items()}, "tasks": self.tasks}
+        search |= {"budget": self.budget, "rungs": self.rungs}
+        search |= {"seeds": self.of_seeds, "metric": self.judged.metric, "choose": self.judged.choose}
+        text, path = _yaml({"experiment": self.tree, **search}), self.out / SEARCH
         if self.out.exists() and not (path.is_file() and path.read_text(encoding="utf-8") == text):
             rule = "must not exist yet, or hold this very search, but it holds something else"
             raise OptionError("out", self.out, rule, "choose another folder")

@@ -56,8 +56,8 @@ def content_of(path: Path, form: Form | None, directed: bool, suffixes: Sequence
         path.open("rb").close()  # some readers have errors of their own for what cannot be read
         suffix = format_of(path)
         if suffix in TABLES:
-            content, said = read_table(path, form, directed=directed)
-            notes.extend(said)
+            content, more_notes = read_table(path, form, directed=directed)
+            notes.extend(more_notes)
             return content
         return _ARRAYS[suffix](path, form, directed) if suffix in _ARRAYS else relabelled(_GRAPHS[suffix](path))
     except OSError as error:

@@ -103,13 +103,13 @@ def read_study(folders: Iterable[Path | str] | Path | str, *, strict: bool = Fal
         ValueError: if there is no folder, one is neither study nor run, or (unless strict) no run has an evaluation.
         FileError: if strict, and a file cannot be read.
     """
-    given = [folders] if isinstance(folders, Path | str) else list(folders)
-    paths = list({os.path.realpath(folder): Path(folder) for folder in given}.values())
+    sources = [folders] if isinstance(folders, Path | str) else list(folders)
+    paths = list({os.path.realpath(folder): Path(folder) for folder in sources}.values())
     if not paths:
         raise OptionError("folders", "empty", "must name a run or a study", "such as runs/a or studies/ablation")
     notes: list[str] = []
-    found = list({os.path.realpath(run): run for path in paths for run in find_runs(path)}.values())
-    runs = [run for path in found if (run := _read_run(path, notes, strict=strict)) is not None]
+    run_paths = list({os.path.realpath(run): run for path in paths for run in find_runs(path)}.values())
+    runs = [run for path in run_paths if (run := _read_run(path, notes, strict=strict)) is not None]
     if not strict and not any(run.rows for run in runs):
         raise FileError(paths[0], "has no run with an evaluation yet", "wait for the first one")
     failed = {file.stem: _reason(file) for path in paths for file in sorted((path / "failed").glob("*.json"))}

@@ -32,7 +32,7 @@ class Dissensus(Adversary):
     forges = _ROWS
 
     def forge(self, view: View, scale: float) -> NDArray:
-        return view.own - scale * view.pull / view.weight[:, None].astype(view.x.dtype)
+        return view.receiver_rows - scale * view.pull / view.weight[:, None].astype(view.x.dtype)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class Spectral(Adversary):
 
     def forge(self, view: View, scale: float) -> NDArray:
         fiedler, receivers = view.team.fiedler, np.asarray(view.communicator.block)[view.receivers]
-        return view.own + scale * fiedler[receivers, None] * view.projection(fiedler)
+        return view.receiver_rows + scale * fiedler[receivers, None] * view.projection(fiedler)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,7 +175,7 @@ class Silent(Adversary):
     """Nothing: each neighbour keeps its own row in place of the message, and a flood gets zeros. There is no scale."""
 
     def forge(self, view: View, scale: float) -> NDArray:
-        return view.own
+        return view.receiver_rows
 
     def forge_scalars(self, scalars: NDArray, attackers: NDArray[np.bool_], stream: RandomStream) -> NDArray:
         return np.zeros(1)

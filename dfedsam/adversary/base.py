@@ -157,7 +157,7 @@ class View:
     stream: RandomStream
 
     @property
-    def own(self) -> NDArray:
+    def receiver_rows(self) -> NDArray:
         """The receiver's own row, for each edge, shape (edges, d)."""
         return self.x[self.receivers]
 

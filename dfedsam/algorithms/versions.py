@@ -33,22 +33,22 @@ class Rows:
     def __init__(self, x: NDArray, context: RoundContext) -> None:
         self._x, self._communicator, self._W = x, context.communicator, context.weights
         self._block = np.asarray(self._communicator.block)
-        self._own = np.full(self._communicator.peers, -1)
-        self._own[self._block] = np.arange(len(self._block))
+        self._row_of = np.full(self._communicator.peers, -1)
+        self._row_of[self._block] = np.arange(len(self._block))
         assert context.events is not None
         self.waves: Iterator[Any] = context.events.waves(context.round)
         self.edges = context.events.edges
-        self.current, self.place = x, self._own
+        self.current, self.place = x, self._row_of
         self.exchange()
 
-    def mine(self, peers: NDArray[np.intp]) -> NDArray[np.intp]:
+    def rows_of(self, peers: NDArray[np.intp]) -> NDArray[np.intp]:
         """The rows of x of those of some peers that belong to the block."""
-        rows = self._own[peers]
+        rows = self._row_of[peers]
         return rows[rows >= 0]
 
-    def of_mine(self, peers: NDArray[np.intp], of: NDArray) -> NDArray:
+    def entries_of(self, peers: NDArray[np.intp], of: NDArray) -> NDArray:
         """The entries of `of` for those of some peers that belong to the block."""
-        return of[self._own[peers] >= 0]
+        return of[self._row_of[peers] >= 0]
 
     def exchange(self) -> None:
         """Learn the other ranks' current rows: a collective call."""
@@ -94,11 +94,11 @@ class Versions(Rows):
         if wave.uses is None and len(wave.peers) == edges.n and not old.any():  # the same on every rank: as in a round
             return self._communicator.mix(self._W, x)
         self.count(int(edges.out_degrees[wave.peers].sum()))
-        mine = self.mine(wave.peers)
+        local = self.rows_of(wave.peers)
         weights, diagonal = self._of_wave(wave)
-        mixed = self.of_mine(wave.peers, diagonal)[:, None].astype(x.dtype) * x[mine]
+        mixed = self.entries_of(wave.peers, diagonal)[:, None].astype(x.dtype) * x[local]
         rows = np.full(edges.n, -1)
-        rows[self._block[mine]] = np.arange(len(mine))
+        rows[self._block[local]] = np.arange(len(local))
         known = rows[edges.receivers[wave.edges]] >= 0
         if wave.uses is not None:
             known &= wave.uses
@@ -108,17 +108,17 @@ class Versions(Rows):
                 continue
             row = rows[edges.receivers[read]]
             column = self._columns(source, edges.senders[read], wave.versions[of])
-            starts = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(mine)))])
+            starts = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(local)))])
             entries = weights[of].astype(x.dtype), column, starts
-            mixed += csr_array(entries, shape=(len(mine), len(source))) @ source
+            mixed += csr_array(entries, shape=(len(local), len(source))) @ source
         return mixed
 
     def fragments(self, wave: FragmentWave, columns: list[NDArray[np.intp]]) -> tuple[NDArray, NDArray]:
         """The sum of what the block's peers of a wave receive, and how often, coordinate by coordinate, (k, dim)."""
-        x, mine = self._x, self.mine(wave.peers)
-        total, count = np.zeros((2, len(mine), x.shape[1]), x.dtype)
+        x, local = self._x, self.rows_of(wave.peers)
+        total, count = np.zeros((2, len(local), x.shape[1]), x.dtype)
         rows = np.full(self.edges.n, -1)
-        rows[self._block[mine]] = np.arange(len(mine))
+        rows[self._block[local]] = np.arange(len(local))
         old = wave.versions < wave.done[wave.senders]
         for number, some in enumerate(columns):
             known = (wave.fragments == number) & (rows[wave.receivers] >= 0)
@@ -126,7 +126,7 @@ class Versions(Rows):
                 if not of.any():
                     continue
                 values = source[self._columns(source, wave.senders[of], wave.versions[of])[:, None], some]
-                starts = np.concatenate([[0], np.cumsum(np.bincount(rows[wave.receivers[of]], minlength=len(mine)))])
+                starts = np.concatenate([[0], np.cumsum(np.bincount(rows[wave.receivers[of]], minlength=len(local)))])
                 sums = csr_array((np.ones(len(values), x.dtype), np.arange(len(values)), starts)) @ values
                 total[:, some] += sums
                 count[:, some] += np.diff(starts)[:, None]
@@ -166,9 +166,9 @@ class Versions(Rows):
         known = place >= 0
         self._kept[place[known], slot[known]] = self.current[place[known]]
 
-    def replace(self, mine: NDArray[np.intp], rows: NDArray) -> None:
+    def replace(self, local: NDArray[np.intp], rows: NDArray) -> None:
         """Set the rows of the block's peers of a wave."""
-        self._x[mine] = rows
+        self._x[local] = rows
         self.exchange()
 
     def state(self) -> tuple[NDArray, NDArray[np.int64]]:

@@ -96,7 +96,7 @@ class LanguageModel(LocalModel):
         head = self.loaded.model.get_output_embeddings()
         if not self._trims or head is None:
             return self.loaded.model(**inputs).logits[rows, at][:, self._words]
-        hook = head.register_forward_pre_hook(lambda _, given: (given[0][rows, at][:, None], *given[1:]))
+        hook = head.register_forward_pre_hook(lambda _, arguments: (arguments[0][rows, at][:, None], *arguments[1:]))
         try:
             return self.loaded.model(**inputs).logits[:, 0][:, self._words]
         finally:
@@ -105,8 +105,8 @@ class LanguageModel(LocalModel):
     def _shortcuts(self) -> dict[str, tuple[object, str]]:
         """The shortcuts: name, the object that uses it, and its boolean attribute."""
         batches = self._forward.batches
-        found: dict[str, tuple[object, str]] = {"logits of one token only": (self, "_trims")}
-        return found | ({"padded batches": (batches, "pads")} if batches.pads else {})
+        shortcuts: dict[str, tuple[object, str]] = {"logits of one token only": (self, "_trims")}
+        return shortcuts | ({"padded batches": (batches, "pads")} if batches.pads else {})
 
     def _verify(self) -> None:
         """Disable shortcuts that change the scores of a plain forward pass for the shortest or the longest text.
@@ -128,7 +128,7 @@ class LanguageModel(LocalModel):
         shortcuts = self._shortcuts()
 
         def agree() -> bool:
-            return all(self._agrees(form, texts, own) for form, own in zip(forms, expected, strict=True))
+            return all(self._agrees(form, texts, answer) for form, answer in zip(forms, expected, strict=True))
 
         if agree():
             return

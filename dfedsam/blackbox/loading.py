@@ -167,11 +167,11 @@ def metadata_folder(root: Path) -> Path:
     folder = cache_folder() / "gguf" / f"{fingerprint(root)[:32]}-{transformers.__version__}"
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=folder.parent, ignore_cleanup_errors=True) as made:
+        with TemporaryDirectory(dir=folder.parent, ignore_cleanup_errors=True) as temporary:
             for auto in (transformers.AutoConfig, transformers.AutoTokenizer):
-                auto.from_pretrained(**source_arguments(root)).save_pretrained(made)
+                auto.from_pretrained(**source_arguments(root)).save_pretrained(temporary)
             with suppress(OSError):  # another process was quicker
-                Path(made).rename(folder)
+                Path(temporary).rename(folder)
     return folder
 
 

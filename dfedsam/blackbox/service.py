@@ -82,8 +82,8 @@ class ResponseCache:
                 if time.time() < until and not (host == self._host and not is_alive(pid)):
                     return False
                 self._file.execute("DELETE FROM claims WHERE request = ? AND until = ?", (key, until))
-            mine = (key, self._host, os.getpid(), time.time() + seconds)
-            return self._file.execute("INSERT OR IGNORE INTO claims VALUES (?, ?, ?, ?)", mine).rowcount == 1
+            claim = (key, self._host, os.getpid(), time.time() + seconds)
+            return self._file.execute("INSERT OR IGNORE INTO claims VALUES (?, ?, ?, ?)", claim).rowcount == 1
 
     def release(self, key: str) -> None:
         """Release the claim of a request."""
@@ -241,12 +241,12 @@ class Service:
 def message(answer: Any) -> str:
     """The text of a chat answer; empty if it has none. Raises PassingError if it is no chat answer."""
     try:
-        said = answer["choices"][0]["message"]["content"]
+        content = answer["choices"][0]["message"]["content"]
     except (KeyError, IndexError, TypeError):
-        said = 0
-    if said is not None and not isinstance(said, str):
+        content = 0
+    if content is not None and not isinstance(content, str):
         raise PassingError("the last answer has status 200 and no message")
-    return said or ""
+    return content or ""
 
 
 def _close(team: ThreadPoolExecutor, client: Client, cache: ResponseCache) -> None:

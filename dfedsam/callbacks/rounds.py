@@ -90,7 +90,7 @@ class Watch(Callback):
 
     def __init__(self) -> None:
         self._due: float = _SETTLED
-        self._said: set[str] = set()
+        self._warned: set[str] = set()
 
     def on_start(self, run: Run) -> None:
         gossip = run.experiment.algorithm.gossip_of_x()
@@ -131,9 +131,9 @@ class Watch(Callback):
     def _say(self, run: Run, what: str) -> None:
         """Print a note, the first of its kind only."""
         kind = what.partition(":")[0][:20]
-        if kind not in self._said and run.communicator.is_root:
+        if kind not in self._warned and run.communicator.is_root:
             _LOG.warning("dfedsam: note: round %d: %s", run.round, what)
-        self._said.add(kind)
+        self._warned.add(kind)
 
 
 class Ledger(Callback):
@@ -182,12 +182,12 @@ class Joins(Callback):
         messages = np.ascontiguousarray(run.x).view(np.uint8)
         known, rows = communicator.receive(W, messages, counted=False)
         communicator.count(len(peers), size)
-        mine = np.isin(peers, np.asarray(communicator.block))
-        own, theirs = (
-            np.searchsorted(known_peers, of[mine])
+        in_block = np.isin(peers, np.asarray(communicator.block))
+        targets, theirs = (
+            np.searchsorted(known_peers, of[in_block])
             for known_peers, of in ((np.asarray(communicator.block), peers), (known, neighbours))
         )
-        run.x[own] = rows.view(run.x.dtype)[theirs]
+        run.x[targets] = rows.view(run.x.dtype)[theirs]
 
 
 class Timing(Callback):
@@ -215,9 +215,9 @@ class Timing(Callback):
             return
         communicator, before = run.communicator, run.round - 1
         exchanges, communicator.exchanges = communicator.exchanges or [], None
-        asked = (run.counter.queries - self._queries).astype(np.float64)
+        block_queries = (run.counter.queries - self._queries).astype(np.float64)
         needed = run.clock.clock.compute.needs_queries
-        queries = communicator.gather(asked) if needed else np.zeros(communicator.peers)
+        queries = communicator.gather(block_queries) if needed else np.zeros(communicator.peers)
         if run.clock.late and exchanges:
             communicator.count(run.clock.late, exchanges[0][1])
         run.clock.advance(before, exchanges, queries, self._present)
@@ -235,7 +235,7 @@ class Timing(Callback):
     def _keep(run: Run) -> None:
         """Keep what a checkpoint needs, and say whether the time of the run is over."""
         if run.clock is not None:
-            mine = np.asarray(run.communicator.block)
-            run.kept.update({name: array[mine] for name, array in run.clock.arrays().items()})
+            block = np.asarray(run.communicator.block)
+            run.kept.update({name: array[block] for name, array in run.clock.arrays().items()})
         until = run.experiment.until
         run.over = until is not None and run.clock is not None and run.clock.metrics["time"] >= until

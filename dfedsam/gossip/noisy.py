@@ -31,12 +31,12 @@ class Noisy(MultiStepGossip[GossipState]):
     sigma: float = option(0.01, at_least, 0)
 
     def __call__(self, x: NDArray, state: GossipState, channel: Channel) -> tuple[NDArray, GossipState]:
-        own = np.asarray(channel.weights.diagonal())[np.asarray(channel.communicator.block)]
+        own_weights = np.asarray(channel.weights.diagonal())[np.asarray(channel.communicator.block)]
         for q in range(self.steps):
             noise = channel.step(q).stream.normal(x.shape[1:], x.dtype)
             noise *= x.dtype.type(self.sigma)
             x = channel.mix(x + noise)
-            noise *= own[:, None].astype(x.dtype)
+            noise *= own_weights[:, None].astype(x.dtype)
             x -= noise
         return x, state
 

@@ -75,10 +75,10 @@ def add_entries(columns: NDArray, values: NDArray, times: float, out: NDArray) -
 
 
 @_compiled
-def subtract(rows: NDArray, which: NDArray, x: NDArray, own: NDArray, out: NDArray) -> None:
-    """out[i, j] = rows[which[i, j]] − x[own[i]], for which (p, k) and own (p,): (p, k, d)."""
+def subtract(rows: NDArray, which: NDArray, x: NDArray, receivers: NDArray, out: NDArray) -> None:
+    """out[i, j] = rows[which[i, j]] − x[receivers[i]], for which (p, k) and receivers (p,): (p, k, d)."""
     for i in range(len(out)):
-        b = x[own[i]]
+        b = x[receivers[i]]
         for j in range(out.shape[1]):
             a, difference = rows[which[i, j]], out[i, j]
             for s in range(len(b)):

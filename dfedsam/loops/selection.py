@@ -52,7 +52,7 @@ def _search(bits: NDArray, k: int, tops: NDArray, places: NDArray, moduli: NDArr
         part = bits[s * groups : (s + 1) * groups]
         for g in range(groups):
             tops[g] = max(tops[g], part[g] & _MODULUS)
-    low, searched, count, found = _bounds(tops, k, k + k // 4)[0], places[len(bits) :], 0, 0
+    low, searched, count, hits = _bounds(tops, k, k + k // 4)[0], places[len(bits) :], 0, 0
     for g in range(groups):
         searched[count] = g
         count += tops[g] >= low
@@ -61,14 +61,14 @@ def _search(bits: NDArray, k: int, tops: NDArray, places: NDArray, moduli: NDArr
         for g in range(count):
             modulus = np.uint32(part[searched[g]] & _MODULUS)
             if modulus >= low:
-                places[found], moduli[found] = s * groups + searched[g], modulus
-                found += 1
+                places[hits], moduli[hits] = s * groups + searched[g], modulus
+                hits += 1
     for j in range(size * groups, len(bits)):
         modulus = np.uint32(bits[j] & _MODULUS)
         if modulus >= low:
-            places[found], moduli[found] = j, modulus
-            found += 1
-    return found
+            places[hits], moduli[hits] = j, modulus
+            hits += 1
+    return hits
 
 
 @_compiled
@@ -82,12 +82,12 @@ def _memory(d: int, k: int) -> tuple[NDArray, NDArray, NDArray]:
 def _select(z: NDArray, memory: tuple[NDArray, NDArray, NDArray], columns: NDArray, values: NDArray) -> None:
     """`largest_entries` of one row (d,)."""
     k, places, moduli = len(columns), memory[1], memory[2]
-    found = _search(z.view(np.uint32), k, memory[0], places, moduli)
-    low, high = _bounds(moduli[:found], k, k)
+    hits = _search(z.view(np.uint32), k, memory[0], places, moduli)
+    low, high = _bounds(moduli[:hits], k, k)
     equal, at = k, 0
-    for f in range(found):
+    for f in range(hits):
         equal -= moduli[f] >= high
-    for f in range(found):
+    for f in range(hits):
         if moduli[f] >= high or (moduli[f] >= low and equal > 0):
             equal -= moduli[f] < high
             columns[at], values[at] = places[f], z[places[f]]

@@ -82,8 +82,8 @@ class LogisticRegression(Objective):
         def gradient(x: NDArray[np.float64]) -> NDArray[np.float64]:
             return problem.full_gradients(x).mean(axis=0)
 
-        found = minimize(loss, problem.start(), jac=gradient, method="L-BFGS-B", options=_TO_THE_END)
-        return Solution(found.x, loss)
+        minimum = minimize(loss, problem.start(), jac=gradient, method="L-BFGS-B", options=_TO_THE_END)
+        return Solution(minimum.x, loss)
 
     def class_counts(self, peers: int, seed: int) -> tuple[tuple[str, ...], NDArray[np.int64]]:
         data, shards = self._examples(peers, seed)

@@ -67,7 +67,7 @@ class Run:
         settings = self.settings
         try:
             experiment = build(settings)
-            check_ranks(settings.own["ranks"], experiment.topology.n)
+            check_ranks(settings.execution["ranks"], experiment.topology.n)
         except ValueError as error:
             raise ValueError(f"run {self.name}: {error}") from error
         return experiment
@@ -105,7 +105,7 @@ class Run:
     @property
     def count(self) -> int:
         """The number of MPI ranks that execute the run."""
-        return self.settings.own["ranks"] or 1
+        return self.settings.execution["ranks"] or 1
 
 
 @dataclass(frozen=True)

@@ -131,16 +131,16 @@ class Study:
         Raises:
             OptionError: if the runs have no such metric.
         """
-        found = self.compare(cell, search)
-        if found.pending:
+        comparison = self.compare(cell, search)
+        if comparison.pending:
             return
-        if found.chosen is None:
+        if comparison.chosen is None:
             notes = [self.failure(run) for candidate in cell.candidates for run in candidate]
             reason = next((note["error"] for note in notes if note), "")
             for run in cell.runs:
                 self.fail(run, f"every value of {search.option} failed; the first: {reason}", 1)
             return
-        for winner, run in zip(cell.candidates[found.chosen], cell.runs, strict=True):
+        for winner, run in zip(cell.candidates[comparison.chosen], cell.runs, strict=True):
             with suppress(FolderInUse):  # another task of an array selects in the same cell
                 _copy(self.folder(winner), self.folder(run))
                 self.clear_failure(run)

@@ -36,14 +36,14 @@ class UBAR(RobustGossip):
     alpha: float = option(0.5, between, 0, 1)
 
     def combine(self, inbox: Inbox) -> NDArray:
-        weights, own = np.zeros_like(inbox.weights), np.ones_like(inbox.own)
+        weights, own_weights = np.zeros_like(inbox.weights), np.ones_like(inbox.own_weights)
         for around in neighbourhoods(inbox):
             tried = max(1, round(self.share * around.edges.shape[1]))
             near = np.sort(np.argsort(around.distances, axis=1, kind="stable")[:, :tried], axis=1)
             edges = np.take_along_axis(around.edges, near, axis=1)
             weights[edges] = (1 - self.alpha) * self._accepted(inbox, around.peers, edges)
-            own[around.peers] = self.alpha
-        return inbox.sums(own, weights)
+            own_weights[around.peers] = self.alpha
+        return inbox.sums(own_weights, weights)
 
     def _accepted(self, inbox: Inbox, peers: NDArray[np.intp], edges: NDArray[np.intp]) -> NDArray[np.float64]:
         """Weights of the accepted among these edges (p, c), whose sum is 1 for each peer."""
