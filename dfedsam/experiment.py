@@ -14,11 +14,10 @@ from dfedsam.algorithms import Algorithm
 from dfedsam.clock import AsynchronousTime, Availability, Clock, RunTime, SynchronousTime
 from dfedsam.communication import connect
 from dfedsam.communication.base import Communicator
-from dfedsam.describe import describe, only_results
 from dfedsam.errors import OptionError, options_within
 from dfedsam.objectives import Objective, Problem
 from dfedsam.objectives.base import Solution
-from dfedsam.options import one_of, positive, whole_number
+from dfedsam.options import describe, one_of, only_results, positive, whole_number
 from dfedsam.privacy import Privacy
 from dfedsam.registry import make_named, public_name
 from dfedsam.topologies import Topology, verify
@@ -213,7 +212,9 @@ class Experiment:
 
     def digest(self) -> str:
         """Hash of all options on which the state after a round depends; stored in checkpoints."""
-        values = {name: only_results(value) for name, value in self.description().items() if name not in _NO_RESULT}
+        values = {
+            name: value for name, value in only_results(self.description(), self).items() if name not in _NO_RESULT
+        }
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
     def start_clock(self, problem: Problem, size: int) -> RunTime | None:

@@ -6,7 +6,7 @@
 
 A rule takes the option's name and value, and raises an OptionError with the option, the value, the rule and what to do.
 A subclass that changes the default of a field keeps its rule. What several options must agree on is left to
-`__post_init__`, which calls that of `super()` first.
+`__post_init__`, which calls that of `super()` first. `describe` turns plug-ins into plain values for files.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ import math
 import operator
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 from dfedsam.errors import OptionError
-from dfedsam.registry import make_named
+from dfedsam.registry import make_named, public_name
 
 _RULE = "rule"
 _EQUAL_SHARES = "omit it for equal shares"
@@ -40,9 +41,14 @@ def option(default: Any, rule: Callable[..., object], *limits: Any, **named: Any
 class Options:
     """Base of options: names become the plug-ins that they mean (`make_named`), and each field obeys its rule.
 
+    Attributes:
+        cost_options: the options that change what a run costs, but not what it gives, such as a device.
+
     Raises:
         OptionError: for a value against its rule, or a name of no plug-in.
     """
+
+    cost_options: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         make_named(self)
@@ -60,6 +66,34 @@ def _checks(kind: type) -> Mapping[str, Callable[[str, object], None]]:
         if _RULE in one.metadata
     }
     return {one.name: rules[one.name] for one in fields(kind) if one.name in rules}
+
+
+def describe(value: Any) -> Any:
+    """Convert a plug-in, and nested ones, to dicts, lists and plain values for YAML.
+
+    A class of ours is named by its public name, a user's by its import path or entry point.
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        arguments = {one.name: describe(getattr(value, one.name)) for one in fields(value)}
+        return {"class_path": public_name(value)} | ({"init_args": arguments} if arguments else {})
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, list | tuple):
+        return [describe(item) for item in value]
+    if isinstance(value, dict):
+        return {key: describe(item) for key, item in value.items()}
+    return value
+
+
+def only_results(description: Any, plugin: Any) -> Any:
+    """A plug-in's description without its `cost_options`, and without those of plug-ins within it."""
+    if not isinstance(description, dict):
+        return description
+    return {
+        key: only_results(value, plugin if key == "init_args" else getattr(plugin, key, None))
+        for key, value in description.items()
+        if key not in getattr(plugin, "cost_options", ())
+    }
 
 
 def whole_number(option: str, value: object, least: int, hint: str = "", *, most: int | None = None) -> int:

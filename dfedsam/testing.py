@@ -22,11 +22,11 @@ from dfedsam import state
 from dfedsam.callbacks.base import Callback, Run
 from dfedsam.communication import SingleProcess, connect
 from dfedsam.context import Oracle, QueryCounter
-from dfedsam.describe import describe
 from dfedsam.experiment import Experiment
 from dfedsam.gossip.channel import Channel
 from dfedsam.machine import in_mpi_job
 from dfedsam.objectives import Quadratic
+from dfedsam.options import describe
 from dfedsam.random import RandomStream
 from dfedsam.result import Result
 from dfedsam.run_folder import Row

@@ -252,7 +252,7 @@ def _others(kind: str) -> dict[str, str]:
 
 def _defaults(kind: str, plugin: registry.Plugin) -> Iterator[tuple[str, Any]]:
     """Options and their defaults as plain values, None without a default. The option `weights` of graphs is omitted."""
-    from dfedsam.describe import describe
+    from dfedsam.options import describe
 
     for key, one in signatures.plugin_options(kind, plugin).items():
         if key != "weights" or one.default is not None:

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dfedsam import registry
-from dfedsam.describe import describe
 from dfedsam.errors import OptionError
 from dfedsam.launch import arguments, endpoints, plain_yaml, signatures
 from dfedsam.launch.arguments import Pair, Tree
 from dfedsam.launch.signatures import MissingValue, Option, UnknownOption
+from dfedsam.options import describe
 from dfedsam.run_folder import without_format
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ from pathlib import Path
 from shlex import quote
 from typing import Any, Literal
 
-from dfedsam.describe import describe
 from dfedsam.errors import OptionError
 from dfedsam.launch import options
 from dfedsam.launch.execute import Level, level
@@ -22,7 +21,7 @@ from dfedsam.launch.sweeps.plan import Cell, Run, name
 from dfedsam.launch.sweeps.spec import Point, Search, zips
 from dfedsam.launch.sweeps.study import Study
 from dfedsam.machine import in_mpi_job
-from dfedsam.options import one_of, whole_number
+from dfedsam.options import describe, one_of, whole_number
 from dfedsam.whole_files import write_atomic
 
 _Runs = tuple[Run, ...]

@@ -230,12 +230,12 @@ def read_failure(path: Path) -> Row | None:
 
 
 def _same_settings(folder: RunFolder, experiment: Experiment) -> None:
-    from dfedsam.describe import only_results
+    from dfedsam.options import only_results
 
     written, description = folder.read_config(), experiment.description()
     if written == description:
         return
-    old, new = only_results(written), only_results(description)
+    old, new = only_results(written, experiment), only_results(description, experiment)
     other = next((key for key in {**new, **old} if old.get(key) != new.get(key)), None)
     if other is None or (other == "rounds" and old["rounds"] < new["rounds"]):
         return
