@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from dfedsam import simulation, state
 from dfedsam.blackbox.base import Bill
-from dfedsam.buffers import short_buffers
 from dfedsam.callbacks.base import Callback, Run
 from dfedsam.callbacks.evaluation import Evaluation, consensus_distance
 from dfedsam.callbacks.files import Checkpoints, Files
@@ -29,6 +28,7 @@ from dfedsam.communication.collectives import Call, recorded
 from dfedsam.experiment import Experiment
 from dfedsam.objectives.base import Problem
 from dfedsam.phases import seconds_of
+from dfedsam.rows import short_buffers
 from dfedsam.run_folder import RunFolder
 
 SECONDS = 4.0  # of rounds that are played to time them, after the first

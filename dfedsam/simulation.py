@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from dfedsam.buffers import short_buffers
 from dfedsam.callbacks.base import Callback, Run
 from dfedsam.callbacks.evaluation import Evaluation
 from dfedsam.callbacks.files import Checkpoints, Files, Out, open_folder, restore
@@ -24,6 +23,7 @@ from dfedsam.peers import format_peers
 from dfedsam.random import RandomStream
 from dfedsam.registry import public_name
 from dfedsam.result import Result
+from dfedsam.rows import short_buffers
 
 if TYPE_CHECKING:
     import networkx as nx

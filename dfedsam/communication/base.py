@@ -14,8 +14,7 @@ from scipy.sparse import csr_array
 
 from dfedsam.communication.kernels import Decoded, Finish, Prepare, encode_rows
 from dfedsam.communication.partition import Assign, Partition
-from dfedsam.communication.threads import ThreadPool
-from dfedsam.sparse_rows import SparseRows
+from dfedsam.rows import SparseRows, ThreadPool
 
 T = TypeVar("T")
 _ARRAYS = 4  # of a chunk's rows that stay in cache while they are encoded

@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 from dfedsam.communication.kernels import Decoded, Finish, Prepare, WeightRows
 from dfedsam.communication.partition import Partition
 from dfedsam.communication.rank_sums import RankSums
-from dfedsam.communication.threads import ThreadPool
+from dfedsam.rows import ThreadPool
 
 if TYPE_CHECKING:
     from mpi4py import MPI

@@ -13,11 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from dfedsam.buffers import short_buffers
-from dfedsam.communication.threads import WORTH_A_THREAD, ThreadPool
-from dfedsam.compiled import loops
 from dfedsam.peers import Peers
-from dfedsam.sparse_rows import SparseRows
+from dfedsam.rows import WORTH_A_THREAD, SparseRows, ThreadPool, loops, short_buffers
 
 try:
     # scipy's public `W @ X` calls this very function on a fresh array of zeros. Called directly it adds in place: the

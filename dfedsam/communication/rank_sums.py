@@ -5,8 +5,7 @@ from numpy.typing import NDArray
 
 from dfedsam.communication.kernels import Decoded, Finish, WeightRows, multiply
 from dfedsam.communication.partition import Partition
-from dfedsam.communication.threads import ThreadPool
-from dfedsam.sparse_rows import SparseRows
+from dfedsam.rows import SparseRows, ThreadPool
 
 
 class RankSums:

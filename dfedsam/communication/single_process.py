@@ -8,8 +8,8 @@ from scipy.sparse import csr_array
 
 from dfedsam.communication.base import Communicator
 from dfedsam.communication.kernels import Decoded, Finish, Prepare, WeightRows, add_rows, multiply
-from dfedsam.communication.threads import ThreadPool
 from dfedsam.machine import cores, threads_per_rank
+from dfedsam.rows import ThreadPool
 
 T = TypeVar("T")
 

@@ -25,14 +25,13 @@ from dfedsam import (
 )
 from dfedsam.communication import SingleProcess
 from dfedsam.communication.kernels import WeightRows, multiply
-from dfedsam.communication.threads import ThreadPool
 from dfedsam.gossip.base import GossipState
 from dfedsam.gossip.channel import Channel
 from dfedsam.gossip.compressors import Compressor
 from dfedsam.gossip.robust import RobustGossip
 from dfedsam.peers import Peers
 from dfedsam.random import RandomStream
-from dfedsam.row_sums import moduli, squares
+from dfedsam.rows import ThreadPool, moduli, squares
 
 pytest.importorskip("numba", reason="numba, the extra fast, is not installed")
 

@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.buffers import short_buffers
-from dfedsam.communication.threads import WORTH_A_THREAD
-from dfedsam.compiled import loops
 from dfedsam.errors import OptionError
 from dfedsam.gossip.base import GossipState, MultiStepGossip
 from dfedsam.gossip.inbox import Inbox
 from dfedsam.options import option, whole_number
 from dfedsam.registry import public_name
+from dfedsam.rows import WORTH_A_THREAD, loops, short_buffers
 
 if TYPE_CHECKING:
     from dfedsam.gossip.channel import Channel

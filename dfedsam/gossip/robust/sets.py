@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.compiled import loops
 from dfedsam.gossip.inbox import Inbox
 from dfedsam.gossip.robust.base import Neighbourhoods, RobustGossip, WeightingRule, neighbourhoods
 from dfedsam.options import option, positive, whole_number
+from dfedsam.rows import loops
 
 _NETWORK = 16  # rows up to which exchanging neighbours sorts faster than numpy along a short axis
 
