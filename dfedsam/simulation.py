@@ -83,7 +83,7 @@ def run(
         while not (run.stopped or run.over) and run.round < experiment.rounds:
             for callback in every:
                 callback.before_round(run)
-            play_round(run)
+            execute_round(run)
             _after_round(run, every)
         for callback in every:
             callback.on_end(run)
@@ -128,8 +128,8 @@ def _check_memory(experiment: Experiment, dim: int, peers: int) -> None:
         raise OptionError("algorithm", public_name(experiment.algorithm), rule, hint)
 
 
-def play_round(run: Run) -> None:
-    """Play the next round. Raises RunError if it cannot be played."""
+def execute_round(run: Run) -> None:
+    """Execute the next round. Raises RunError if that fails."""
     experiment, communicator = run.experiment, run.communicator
     stream = RandomStream(experiment.seed, "", run.round, 0, communicator.block)
     weights = run.weights

@@ -198,7 +198,7 @@ def forecast(
         count: the ranks it will have.
         prices: prices, and the rate of requests.
         figure: whether it draws its figure; None: if it takes more than ten seconds.
-        seconds: of rounds that are played to time them; None: a few. 0: they are not timed.
+        seconds: of rounds that are executed to time them; None: a few. 0: they are not timed.
     """
     from dfedsam.forecast import SECONDS, calibrate, rehearse
 

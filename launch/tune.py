@@ -101,7 +101,7 @@ def tune(
     flags = [*(["--allow_code"] if allow_code else []), *(["--allow_endpoint"] if allow_endpoint else [])]
     judged = Search(option="", values=(), metric=metric, choose=choose)
     tuning = _Tuning(tree, ranges, _tasks(tasks), budget, rungs, judged, seeds, folder, how, allow_code, allow_endpoint)
-    return tuning.play(jobs, flags)
+    return tuning.execute(jobs, flags)
 
 
 @dataclass
@@ -175,8 +175,8 @@ class _Tuning:
     def _in_rung(self, candidate: Point, rung: int) -> Point:
         return candidate | self._lengths(candidate, self.prices.rounds_of(candidate, self.halving.share(rung)))
 
-    def play(self, jobs: int, flags: Sequence[str]) -> int:
-        """Play all rungs, write the best, and return the exit status."""
+    def execute(self, jobs: int, flags: Sequence[str]) -> int:
+        """Execute all rungs, write the best, and return the exit status."""
         for candidate in self.candidates:
             rounds = self.prices.rounds_of(candidate, 1)
             for task in self.tasks:
@@ -187,23 +187,23 @@ class _Tuning:
         going, spent, runs, best, base = list(range(len(self.candidates))), 0.0, 0, "", _FAILED
         for rung, size in enumerate(self.halving.sizes(self.count)):
             going = going[:size]
-            played, status = self._rung(rung, going, jobs, flags)
+            executed, status = self._rung(rung, going, jobs, flags)
             if status > 2:  # a signal
                 return status
             study = Study(self.out / f"rung-{rung + 1}")
-            compared = study.compare(Cell((), tuple(played)), self.judged)
+            compared = study.compare(Cell((), tuple(executed)), self.judged)
             means = {one: mean for one, mean in zip(going, compared.means, strict=True) if mean is not None}
             if not means:
-                error = next((note["error"] for run in played[0] if (note := study.failure(run))), "unknown")
+                error = next((note["error"] for run in executed[0] if (note := study.failure(run))), "unknown")
                 print(f"dfedsam tune: all candidates failed; the first: {error}", file=sys.stderr)
                 return 1
-            spent, runs = spent + _spent(study, played), runs + sum(map(len, played))
+            spent, runs = spent + _spent(study, executed), runs + sum(map(len, executed))
             going = sorted(means, key=lambda one: (self.judged.sign * means[one], one))
             best = f"{compared.metric} {means[going[0]]:.4g}"
             if 0 in means:
                 base = f"with the experiment's own values {means[0]:.4g} on rung {rung + 1}"
-            failed = f" ({len(played) - len(means)} failed)" if len(means) < len(played) else ""
-            self._say(f"rung {rung + 1} of {self.rungs}: {len(played)} candidates{failed}, best {best}")
+            failed = f" ({len(executed) - len(means)} failed)" if len(means) < len(executed) else ""
+            self._say(f"rung {rung + 1} of {self.rungs}: {len(executed)} candidates{failed}, best {best}")
         self._write(self.candidates[going[0]], f"{best}; {base}", spent, runs)
         return 0
 
@@ -236,8 +236,8 @@ class _Tuning:
         study = pending(path, self.out / path.stem, code=self.code, endpoint=self.endpoint, level="quiet")
         runs = [cell.runs for cell in study.cells]  # a candidate's tasks follow one another
         each = len(self.tasks)
-        played = [tuple(chain.from_iterable(runs[at : at + each])) for at in range(0, len(runs), each)]
-        return played, execute(study, jobs, flags, 1, self.level, "the same command")
+        executed = [tuple(chain.from_iterable(runs[at : at + each])) for at in range(0, len(runs), each)]
+        return executed, execute(study, jobs, flags, 1, self.level, "the same command")
 
     def _write(self, best: Point, result: str, spent: float, runs: int) -> None:
         """Write the experiment with the best values, and say what it is and what it cost."""

@@ -46,7 +46,7 @@ class Spectral(Adversary):
     forges = _ROWS
 
     def forge(self, view: View, scale: float) -> NDArray:
-        fiedler, receivers = view.team.fiedler, np.asarray(view.communicator.block)[view.receivers]
+        fiedler, receivers = view.attackers.fiedler, np.asarray(view.communicator.block)[view.receivers]
         return view.receiver_rows + scale * fiedler[receivers, None] * view.projection(fiedler)
 
 
@@ -62,7 +62,7 @@ class ALIE(Adversary):
     public_name = "alie"
 
     def forge(self, view: View, scale: float) -> NDArray:
-        shift = 1.0 if self.line_search else hidden_shift(view.team.mask)
+        shift = 1.0 if self.line_search else hidden_shift(view.attackers.mask)
         row = view.mean - scale * shift * view.deviation
         return np.broadcast_to(row, view.sent.shape)
 
@@ -159,8 +159,8 @@ class Mimic(Adversary):
         return mask
 
     def forge(self, view: View, scale: float) -> NDArray:
-        one = np.zeros(len(view.team.mask))
-        one[self._target(view.team.mask)] = 1
+        one = np.zeros(len(view.attackers.mask))
+        one[self._target(view.attackers.mask)] = 1
         return np.broadcast_to(view.projection(one), view.sent.shape)
 
     def forge_scalars(self, scalars: NDArray, attackers: NDArray[np.bool_], stream: RandomStream) -> NDArray:

@@ -61,7 +61,7 @@ class ADPSGD(Asynchronous):
         rows.exchange()
         peers, partners, whole = wave.reads()
         rows.count(int((peers != partners).sum()))
-        local, others = rows.rows_of(peers), rows.current[rows.place[rows.entries_of(peers, partners)]]
+        local, others = rows.rows_of(peers), rows.current[rows.position[rows.entries_of(peers, partners)]]
         state.x[local] = (state.x[local] + others) / 2
         whole = rows.entries_of(peers, whole)
         joining = local[whole]

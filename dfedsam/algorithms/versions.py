@@ -26,7 +26,7 @@ class Rows:
 
     Attributes:
         current: rows of the known peers, in the order of their numbers; x itself in a single process.
-        place: place of each peer's row among them, −1 for unknown peers, shape (n,).
+        position: position of each peer's row among them, −1 for unknown peers, shape (n,).
         waves: the round's waves.
     """
 
@@ -38,7 +38,7 @@ class Rows:
         assert context.events is not None
         self.waves: Iterator[Any] = context.events.waves(context.round)
         self.edges = context.events.edges
-        self.current, self.place = x, self._row_of
+        self.current, self.position = x, self._row_of
         self.exchange()
 
     def rows_of(self, peers: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -54,8 +54,8 @@ class Rows:
         """Learn the other ranks' current rows: a collective call."""
         if self._communicator.size > 1:
             self.current, known = self.received(self._x)
-            self.place = np.full(self._communicator.peers, -1)
-            self.place[known] = np.arange(len(known))
+            self.position = np.full(self._communicator.peers, -1)
+            self.position[known] = np.arange(len(known))
 
     def received(self, rows: NDArray) -> tuple[NDArray, NDArray[np.intp]]:
         """The rows of all known peers for the block's (peers, …), and the numbers of those."""
@@ -135,9 +135,9 @@ class Versions(Rows):
     def _columns(self, source: NDArray, senders: NDArray[np.intp], versions: NDArray[np.int64]) -> NDArray[np.intp]:
         """Where rows of these versions stand: in `current`, or in the older ones."""
         if source is self.current:
-            return self.place[senders]
+            return self.position[senders]
         slot = (self._versions[senders] == versions[:, None]).argmax(axis=1)
-        return self.place[senders] * self._versions.shape[1] + slot
+        return self.position[senders] * self._versions.shape[1] + slot
 
     def _of_wave(self, wave: Wave) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The weights of what a wave reads, and of its peers' own rows: W's, but for peers that are absent or join."""
@@ -161,7 +161,7 @@ class Versions(Rows):
         while not (free := self._versions[peers] < oldest[:, None]).any(axis=1).all():
             self._versions = np.pad(self._versions, ((0, 0), (0, 1)), constant_values=-1)
             self._kept = np.pad(self._kept, ((0, 0), (0, 1), (0, 0)))
-        slot, place = free.argmax(axis=1), self.place[peers]
+        slot, place = free.argmax(axis=1), self.position[peers]
         self._versions[peers, slot] = old
         known = place >= 0
         self._kept[place[known], slot[known]] = self.current[place[known]]
@@ -173,7 +173,7 @@ class Versions(Rows):
 
     def state(self) -> tuple[NDArray, NDArray[np.int64]]:
         """The block's older rows and their numbers."""
-        kept = self._kept if self._communicator.size == 1 else self._kept[self.place[self._block]]
+        kept = self._kept if self._communicator.size == 1 else self._kept[self.position[self._block]]
         return kept, self._versions[self._block]
 
 

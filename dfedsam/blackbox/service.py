@@ -38,7 +38,7 @@ Body = dict[str, Any]
 class ResponseCache:
     """Answers by request, stored on disk as soon as they are known. Threads, ranks and runs may share the file.
 
-    The options say the file, and budget and rates of all who share it. Raises OptionError if it cannot be opened.
+    The options name the file, budget and rates of all who share it. Raises OptionError if it cannot be opened.
     """
 
     def __init__(self, options: ServiceConfig) -> None:
@@ -158,16 +158,16 @@ class Service:
     ) -> None:
         self._optional, self._renamed = optional, renamed or {}
         self._names: dict[str, str] = {}  # of fields that the server refuses: what it calls them; empty: left out
-        self._team, self._lock = ThreadPoolExecutor(options.in_flight), threading.Lock()
+        self._executor, self._lock = ThreadPoolExecutor(options.in_flight), threading.Lock()
         self._client = Client(options)
         self.url = self._client.url
         self.cache = ResponseCache(options)
         self.has_budget = self.cache.has_budget
-        weakref.finalize(self, _close, self._team, self._client, self.cache)
+        weakref.finalize(self, _close, self._executor, self._client, self.cache)
 
     def all(self, ask: Callable[[int], T], count: int) -> list[T]:
         """ask(0), …, ask(count − 1), in threads; no further ones are asked after the first failure."""
-        waiting = [self._team.submit(ask, i) for i in range(count)]
+        waiting = [self._executor.submit(ask, i) for i in range(count)]
         try:
             return [one.result() for one in waiting]
         finally:
@@ -249,12 +249,12 @@ def message(answer: Any) -> str:
     return content or ""
 
 
-def _close(team: ThreadPoolExecutor, client: Client, cache: ResponseCache) -> None:
+def _close(executor: ThreadPoolExecutor, client: Client, cache: ResponseCache) -> None:
     """Release threads, connections and the file.
 
-    The garbage collector may call this from any thread, one of the team's perhaps: no thread is waited for. None of
+    The garbage collector may call this from any thread, one of the executor's perhaps: no thread is waited for. None of
     them has work left, which would have kept the service.
     """
-    team.shutdown(wait=False, cancel_futures=True)
+    executor.shutdown(wait=False, cancel_futures=True)
     client.close()
     cache.close()

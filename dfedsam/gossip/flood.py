@@ -125,12 +125,12 @@ class Flood(MultiStepGossip[FloodState]):
 
 def _sent(coefficients: NDArray, channel: Channel) -> NDArray:
     """The coefficients (peers, K · q) that the block's peers send, with those that attackers forge."""
-    team = channel.attackers
-    if team is None:
+    attackers = channel.attackers
+    if attackers is None:
         return coefficients
     scalars = channel.communicator.gather(coefficients)
-    stream = replace(channel.stream, purpose=f"{channel.stream.purpose}: attack", peers=np.flatnonzero(team.mask))
-    scalars[team.mask] = team.adversary.forge_scalars(scalars, team.mask, stream)
+    stream = replace(channel.stream, purpose=f"{channel.stream.purpose}: attack", peers=np.flatnonzero(attackers.mask))
+    scalars[attackers.mask] = attackers.adversary.forge_scalars(scalars, attackers.mask, stream)
     return scalars[np.asarray(channel.communicator.block)]
 
 
