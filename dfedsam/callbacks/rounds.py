@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from dfedsam.callbacks.base import INTERRUPTED, Callback, Run
-from dfedsam.run_folder import Row
+from dfedsam.run_folder import Row, divergence
 from dfedsam.state import rows_of, set_rows
 
 _LOG = logging.getLogger(__name__)
 _SETTLED = 100  # rounds, at least, that peers have to come to rest
 _GROWN = 10.0  # times the consensus distance at rest, beyond which the peers are said to drift apart
-_EXPLODED = 1e3  # times the loss at the start, beyond which it is said to explode
 _LATER = 1.05  # times the round of one look, that of the next
 
 
@@ -100,9 +99,8 @@ class Watch(Callback):
     def after_round(self, run: Run) -> None:
         if run.row is None or run.round == 0:
             return
-        first, now = run.rows[0]["loss"], run.row["loss"]
-        if first is not None and now is not None and now > _EXPLODED * first > 0:
-            self._say(run, f"the loss has grown from {first:.3g} to {now:.3g}; a lower lr or rho usually helps")
+        if grown := divergence(run.rows[0], run.row):
+            self._say(run, f"{grown}; a lower lr or rho usually helps")
         if len(run.rows) == 2 and run.row["queries"] and not run.communicator.agree(bool((run.x != run.start).any())):
             self._say(
                 run,
