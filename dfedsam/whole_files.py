@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from dfedsam.errors import FileError
+from dfedsam.errors import FileError, one_line
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:
@@ -58,7 +58,7 @@ def load_yaml(path: Path) -> Any:
     except OSError as error:
         raise FileError(path, f"cannot be read ({error.strerror})") from None
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise FileError(path, f"is not YAML: {' '.join(str(error).split())}") from None
+        raise FileError(path, f"is not YAML: {one_line(error)}") from None
 
 
 def load_object(path: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dfedsam import registry
-from dfedsam.errors import OptionError
+from dfedsam.errors import OptionError, one_line
 from dfedsam.launch import arguments, options, signatures
 from dfedsam.launch.arguments import Pair, Tree
 from dfedsam.launch.signatures import MissingValue
@@ -105,7 +105,7 @@ def _row(pairs: list[Pair], steps: int, *, alone: bool) -> Row:
     except ValueError as error:
         if alone:
             raise
-        return Row(name, None, {}, " ".join(str(error).split()))
+        return Row(name, None, {}, one_line(error))
 
 
 def _on_underlay(pairs: Sequence[Pair], names: Sequence[str], underlay: str, message: str) -> list[Pair]:

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 
 from dfedsam.blackbox.loading import CAUSAL_LM, MASKED_LM, SENTENCE_ENCODER, load
 from dfedsam.blackbox.tokens import special_tokens
+from dfedsam.errors import first_line
 from dfedsam.run_folder import PROMPT
 
 _KINDS = {  # black box: transformers' class of the model, and peft's name of the task
@@ -90,8 +91,7 @@ def _read(run: Path) -> tuple[torch.Tensor, dict[str, str]]:
             notes = tensors.metadata() or {}
             prompt = tensors.get_tensor("prompt") if "prompt" in tensors.keys() else None  # noqa: SIM118
     except Exception as error:  # safetensors has its own exceptions
-        reason = (str(error).splitlines() or [""])[0]
-        raise ValueError(f"{what}: its {PROMPT} cannot be read ({reason})") from None
+        raise ValueError(f"{what}: its {PROMPT} cannot be read ({first_line(error)})") from None
     if notes.get("parameters") == "prompt_generator":
         raise ValueError(f"{what}: its prompt depends on the example, which an adapter cannot represent; use {PROMPT}")
     if prompt is None or notes.get("blackbox") not in _KINDS:

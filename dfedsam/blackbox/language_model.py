@@ -15,7 +15,7 @@ from dfedsam.blackbox.loading import MASKED_LM, load
 from dfedsam.blackbox.local import LocalModel, by_peer, pairs
 from dfedsam.blackbox.templates import MASK, Template
 from dfedsam.blackbox.tokens import Filler, label_pieces, label_tokens, prompt_tokens
-from dfedsam.errors import OptionError
+from dfedsam.errors import OptionError, first_line
 
 _LOG = logging.getLogger(__name__)
 HOW_TO_USE = (
@@ -122,7 +122,7 @@ class LanguageModel(LocalModel):
             with torch.inference_mode():
                 expected = [torch.stack([self._plain(form, i) for i in texts.tolist()]).float() for form in forms]
         except (RuntimeError, ValueError, TypeError, IndexError) as error:
-            reason = (str(error).splitlines() or [""])[0][:200]
+            reason = first_line(error, 200)
             rule = f"must run on embeddings in {self.dtype}, but fails ({type(error).__name__}: {reason})"
             raise OptionError("model", self.task.model, rule, "choose another model or precision") from None
         shortcuts = self._shortcuts()

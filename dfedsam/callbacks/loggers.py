@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from dfedsam.callbacks.base import Callback
-from dfedsam.errors import OptionError
+from dfedsam.errors import OptionError, one_line
 
 if TYPE_CHECKING:
     from dfedsam.callbacks.base import Run
@@ -56,7 +56,7 @@ class Logger(Callback):
         try:
             self._log, self._end = start(run)
         except Exception as error:
-            rule = f"cannot be started: {' '.join(str(error).split())}"
+            rule = f"cannot be started: {one_line(error)}"
             raise OptionError("log", self._service, rule) from error
 
     def after_round(self, run: Run) -> None:

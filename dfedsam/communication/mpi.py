@@ -17,6 +17,7 @@ from dfedsam.communication.base import Communicator
 from dfedsam.communication.halo import HaloExchange, RankPlan
 from dfedsam.communication.kernels import add_rows
 from dfedsam.communication.partition import Assign
+from dfedsam.errors import first_line
 from dfedsam.machine import cores, expected_sizes, in_mpi_job, threads_per_rank
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def world() -> "MPI.Intracomm":
     except (ImportError, RuntimeError) as error:  # RuntimeError: mpi4py is here, but no library for it to load
         raise ValueError(
             "no MPI library can be loaded: install one with `pip install 'dfedsam[mpich]'`, or point MPI4PY_LIBMPI to "
-            f"the system's libmpi.so; without ranks none is needed ({str(error).splitlines()[0]})"
+            f"the system's libmpi.so; without ranks none is needed ({first_line(error)})"
         ) from None
     size = MPI.COMM_WORLD.size
     for name, expected in expected_sizes().items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -12,6 +11,7 @@ from typing import Any
 
 from dfedsam.errors import FileError
 from dfedsam.launch import arguments, options
+from dfedsam.registry import nearest
 
 Point = dict[str, Any]  # option → value
 _KEYS = ("base", "grid", "zip", "seeds", "search", "slurm")
@@ -121,8 +121,8 @@ def read(path: Path, *, code: bool | None = False) -> Sweep:
 def _known(path: Path, what: str, names: Any, known: tuple[str, ...]) -> None:
     for key in names:
         if key not in known:
-            nearest = difflib.get_close_matches(str(key), known, n=1)
-            guess = f"; did you mean {nearest[0]}?" if nearest else ""
+            meant = nearest(str(key), known)
+            guess = f"; did you mean {meant}?" if meant else ""
             if key in _EXPERIMENT_KEYS:
                 guess = "; an experiment's file is run by `dfedsam run --config`, or belongs under base"
             raise ValueError(f"{path}: {key} is not a {what} of a sweep: there are {', '.join(known)}{guess}")

@@ -12,7 +12,7 @@ import networkx as nx
 from docstring_parser import DocstringStyle, parse
 
 from dfedsam import registry
-from dfedsam.errors import OptionError
+from dfedsam.errors import OptionError, one_line
 from dfedsam.options import whole_number
 from dfedsam.topologies.graph import as_graph, normalize_graph
 
@@ -94,7 +94,7 @@ def _called(path: str, function: Callable[..., Any], options: Mapping[str, Any])
     try:
         return function(*several, **keywords)
     except _REFUSALS as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = one_line(error)
         rule = f"must be accepted by networkx, which refuses with: {reason}"
         raise OptionError("topology", _form(path, options), rule) from None
 
