@@ -17,9 +17,9 @@ from dfedsam.communication.base import Communicator
 from dfedsam.errors import OptionError, options_within
 from dfedsam.objectives import Objective, Problem
 from dfedsam.objectives.base import Solution
-from dfedsam.options import describe, one_of, only_results, positive, whole_number
+from dfedsam.options import describe, make_named, one_of, only_results, positive, whole_number
 from dfedsam.privacy import Privacy
-from dfedsam.registry import make_named, public_name
+from dfedsam.registry import public_name
 from dfedsam.topologies import Topology, verify
 from dfedsam.topologies.placement import Placement, check_placement, place
 

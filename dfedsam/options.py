@@ -20,8 +20,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
-from dfedsam.errors import OptionError
-from dfedsam.registry import make_named, public_name
+from dfedsam import registry
+from dfedsam.errors import OptionError, options_within
 
 _RULE = "rule"
 _EQUAL_SHARES = "omit it for equal shares"
@@ -68,6 +68,26 @@ def _checks(kind: type) -> Mapping[str, Callable[[str, object], None]]:
     return {one.name: rules[one.name] for one in fields(kind) if one.name in rules}
 
 
+def make_named(plugin: Any) -> None:
+    """Replace public names among the values of a frozen dataclass by the plug-ins they mean, with default options.
+
+    Called first in `__post_init__`, so that `DFedSAM(estimator="two_point")` means what it means on the command line.
+
+    Raises:
+        OptionError: if there is no such plug-in, or a value is of another kind.
+    """
+    for one in fields(plugin):
+        kind, value = registry.kind_of(one.name), getattr(plugin, one.name)
+        if kind is None or registry.KINDS[kind].functions or (value is None and one.default is None):
+            continue
+        if isinstance(value, str):
+            with options_within(one.name):
+                object.__setattr__(plugin, one.name, registry.find(one.name, value)())
+        elif not isinstance(value, registry.base_class(kind)):
+            base = f"{registry.KINDS[kind].package}.{registry.KINDS[kind].base}"
+            raise OptionError(one.name, value, f"must be a name, or an instance of a class derived from {base}")
+
+
 def describe(value: Any) -> Any:
     """Convert a plug-in, and nested ones, to dicts, lists and plain values for YAML.
 
@@ -75,7 +95,7 @@ def describe(value: Any) -> Any:
     """
     if is_dataclass(value) and not isinstance(value, type):
         arguments = {one.name: describe(getattr(value, one.name)) for one in fields(value)}
-        return {"class_path": public_name(value)} | ({"init_args": arguments} if arguments else {})
+        return {"class_path": registry.public_name(value)} | ({"init_args": arguments} if arguments else {})
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, list | tuple):

@@ -74,7 +74,11 @@ def options_of(function: Callable[..., Any]) -> dict[str, Option]:
     hints: dict[str, Any] = {}
     if any(isinstance(one.annotation, str) for one in parameters):
         is_class = isinstance(function, type) and not dataclasses.is_dataclass(function)
-        hints = typing.get_type_hints(function.__init__ if is_class else function)
+        try:
+            hints = typing.get_type_hints(function.__init__ if is_class else function)
+        except Exception as error:  # an annotation is code too
+            what = f"{registry.import_path(function)} must have annotations that can be read when it runs"
+            raise ValueError(f"{what}, but {error}; import what they name without TYPE_CHECKING") from error
     return {
         one.name: Option(Any if one.annotation is EMPTY else hints.get(one.name, one.annotation), one.default)
         for one in parameters
