@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
@@ -52,7 +52,7 @@ def load() -> ModuleType | None:
 
 
 @contextmanager
-def short_buffers() -> Iterator[None]:
+def short_buffers() -> Generator[None, None, None]:
     """Make numpy's buffers in this thread shorter than most peers' rows; also usable as a decorator.
 
     numpy first copies one factor per row into a buffer that is longer than a row, as its default of 8,192 numbers often
