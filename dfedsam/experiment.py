@@ -54,7 +54,7 @@ class Experiment:
             the same of validation examples).
         checkpoint_every: rounds between checkpoints, at least 1; the start and the last round always get one.
         cosine: record the mean cosine of the estimates with the exact gradients, if the objective gives gradients.
-        metrics: further metrics of the mean model x̄, as far as the objective gives them: "gradient_norm", ‖∇f(x̄)‖ of
+        metrics: further metrics of the mean model x̄, for an objective that gives them: "gradient_norm", ‖∇f(x̄)‖ of
             the mean objective, of which convergence theorems speak; "distance", ‖x̄ − x*‖, and "regret",
             f(x̄) − f(x*), if the optimum is known; "recall" of each class on the held-out examples; "trace" of the
             held-out loss's Hessian, by Hutchinson's estimate over 32 directions with differences of losses.
@@ -198,6 +198,12 @@ class Experiment:
         with options_within("adversary"):
             return Attackers(self.adversary, self.adversary.attackers(self.topology, self.seed), self.topology)
 
+    @property
+    def is_undisturbed(self) -> bool:
+        """Whether peers mix as W says and no more: nobody attacks, adds noise to rows, or is left out by the clock."""
+        left_out = self.clock is not None and (self.clock.m is not None or self.clock.availability is not None)
+        return self.attackers is None and self.privacy is None and not left_out
+
     @cached_property
     def solution(self) -> Solution:
         """The optimum of the mean objective, if it is solvable."""
@@ -212,9 +218,10 @@ class Experiment:
 
     def digest(self) -> str:
         """Hash of all options on which the state after a round depends; stored in checkpoints."""
-        values = {
-            name: value for name, value in only_results(self.description(), self).items() if name not in _NO_RESULT
-        }
+        every = only_results(self.description(), self)
+        values = {name: value for name, value in every.items() if name not in _NO_RESULT}
+        if self.privacy is not None:
+            del values["privacy"]["init_args"]["epsilon"]  # it may be raised: the noise is what changes results
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
     def start_clock(self, problem: Problem, size: int) -> RunTime | None:

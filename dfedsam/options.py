@@ -22,6 +22,7 @@ from typing import Any, ClassVar
 
 from dfedsam import registry
 from dfedsam.errors import OptionError, options_within
+from dfedsam.names import did_you_mean
 
 _RULE = "rule"
 _EQUAL_SHARES = "omit it for equal shares"
@@ -182,7 +183,9 @@ def share_or_file(option: str, value: object) -> None:
 def one_of(option: str, value: object, choices: Collection[object], hint: str = "") -> None:
     """Raise OptionError unless `value` is one of `choices`."""
     if value not in choices:
-        raise OptionError(option, value, f"must be one of {', '.join(map(str, choices))}", hint)
+        names = [choice for choice in choices if isinstance(choice, str)]
+        rule = f"must be one of {', '.join(map(str, choices))}"
+        raise OptionError(option, value, rule, hint or did_you_mean(value, names))
 
 
 def as_probabilities(option: str, values: object, count: int, each: str) -> list[float]:

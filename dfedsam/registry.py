@@ -16,11 +16,9 @@ it is off, and is written `--clock none` over a file that sets it.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import inspect
-import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
@@ -28,6 +26,7 @@ from types import UnionType
 from typing import Any, Union, cast, get_args, get_origin
 
 from dfedsam.errors import OptionError
+from dfedsam.names import match_name, nearest, snake_case
 
 Plugin = Callable[..., Any]
 ENTRY_POINTS = "dfedsam.plugins"
@@ -190,23 +189,6 @@ def is_plugin(value: object, base: type) -> bool:
     return isinstance(value, type) and issubclass(value, base) and not inspect.isabstract(value)
 
 
-def match_name(name: str, known: Collection[str]) -> str | None:
-    """The one of `known` that is the same up to case, underscores, hyphens and blanks; None if there is none."""
-    return {_normalize(one): one for one in known}.get(_normalize(name))
-
-
-def nearest(name: str, known: Collection[str]) -> str | None:
-    """The one of `known` most similar to `name`, for "did you mean"; None if none is similar."""
-    names = {_normalize(one): one for one in known}
-    close = difflib.get_close_matches(_normalize(name), names, n=1, cutoff=0.5)
-    return names[close[0]] if close else None
-
-
-def snake_case(name: str) -> str:
-    """TwoPoint to two_point."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
-
-
 def _reader(kind: str, name: str) -> Plugin | None:
     """The plug-in that a package of functions derives from another name, such as a file's; None if there is none."""
     return importlib.import_module(KINDS[kind].package).reader(kind, name)
@@ -276,15 +258,13 @@ def _returned(option: str, name: str, plugin: Plugin) -> set[str]:
     return {base.__name__ for one in hints for base in getattr(get_origin(one) or one, "__mro__", ())}
 
 
-def _unknown(option: str, name: str, kind: str, known: Collection[str]) -> OptionError:
+def _unknown(option: str, name: str, kind: str, known: Mapping[str, Plugin]) -> OptionError:
     if kind == "topology":
         rule = "must be a name that `dfedsam topology --list` shows, a file of a graph or of W, or an import path"
     else:
         file = ", a file of W" if kind == "weights" else ""
         rule = f"must be one of {', '.join(known)}{file}, or the import path of your own"
-    guess = nearest(name, [*known, *_entry_points(kind)])
-    return OptionError(option, name, rule, f"did you mean {guess}?" if guess else "")
-
-
-def _normalize(name: str) -> str:
-    return "".join(letter for letter in name.lower() if letter not in "_- ")
+    names = {snake_case(getattr(plugin, "__name__", one)): one for one, plugin in known.items()}  # as Python calls them
+    names |= {one: one for one in (*known, *_entry_points(kind))}
+    guess = nearest(name, names)
+    return OptionError(option, name, rule, f"did you mean {names[guess]}?" if guess else "")

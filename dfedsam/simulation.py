@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from dfedsam.topologies import Topology
     from dfedsam.topologies.placement import Placement
 
+_METRIC_NEEDS = {"gradient_norm": "exact gradients", "recall": "classes, and scores for them"}
+
 
 @short_buffers()
 def run(
@@ -102,6 +104,10 @@ def begin(experiment: Experiment, communicator: Communicator, problem: Problem |
             problem = experiment.objective.build(experiment.topology.n, block, experiment.seed, experiment.dtype)
         problem.preflight()
     experiment.algorithm.check_problem(problem)
+    for metric in experiment.metrics:
+        if not problem.gives_metric(metric):
+            rule = f"needs an objective with {_METRIC_NEEDS[metric]}"
+            raise OptionError("metrics", metric, rule, "leave it out, or choose logistic_regression")
     _check_memory(experiment, problem.dim, len(block))
     if experiment.privacy is not None:
         experiment.privacy.check_problem(problem)

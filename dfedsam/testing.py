@@ -13,7 +13,7 @@ import json
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from dfedsam.gossip.channel import Channel
 from dfedsam.machine import in_mpi_job
 from dfedsam.objectives import Quadratic
 from dfedsam.options import describe
+from dfedsam.peers import format_peers
 from dfedsam.random import RandomStream
 from dfedsam.result import Result
 from dfedsam.run_folder import Row
@@ -41,13 +42,13 @@ if TYPE_CHECKING:
     from dfedsam.topologies import Topology
     from dfedsam.zeroth_order import Estimator
 
-_PEERS, _DIM, _DRAWS = 7, 12, 400
+_PEERS, _MANY, _DIM, _DRAWS = 7, 25, 12, 400
 
 
 def check_algorithm(
     algorithm: Algorithm, *, objective: Objective | None = None, topology: Topology | None = None, rounds: int = 5
 ) -> None:
-    """Check that a run repeats, resumes and splits bit for bit, and that its description can be stored.
+    """Check that a run repeats, resumes and splits bit for bit, can be described, and reaches peers by messages alone.
 
     Args:
         algorithm: what is checked.
@@ -79,6 +80,9 @@ def check_algorithm(
         out = Path(folder, "run")
         _alone(replace(experiment, rounds=rounds // 2), out=out)
         _same(_alone(experiment, out=out, resume=True), whole, "a resume")
+    if not (algorithm.uses_server or algorithm.wakes):
+        two = replace(experiment, rounds=2, cosine=False)
+        _check_reach(two if objective or topology else replace(two, topology=make("ring", _MANY)))
     if in_mpi_job():
         split = run(experiment, communicator=connect(experiment.topology.n))
         assert _rows(split) == _rows(whole), "ranks give different numbers from one process"
@@ -99,6 +103,29 @@ class _States(Callback):
 
     def before_round(self, run: Run) -> None:
         self.seen.append(state.with_arrays(run.state, {k: v.copy() for k, v in state.arrays(run.state).items()}))
+
+
+class _Moved(_States):
+    """Moves the row of peer 0 at the start, and sees whom its messages reach in the first round."""
+
+    def before_round(self, run: Run) -> None:
+        if run.round == 0:
+            run.x[0] += 0.1 * np.random.default_rng(0).standard_normal(run.problem.dim)
+            run.problem.project(run.x)
+            run.communicator.exchanges, self.reached = [], np.arange(run.communicator.peers) == 0
+        for W, _ in run.communicator.exchanges or []:
+            self.reached |= abs(cast(Any, W)) @ self.reached > 0
+        super().before_round(run)
+
+
+def _check_reach(experiment: Experiment) -> None:
+    """Check that moving one peer's row changes nobody in the next round whom no message from it has reached."""
+    _alone(experiment, callbacks=[still := _States()])
+    _alone(experiment, callbacks=[moved := _Moved()])
+    after = state.arrays(moved.seen[1])
+    for name, array in state.arrays(still.seen[1]).items():
+        changed = np.flatnonzero((array != after[name]).reshape(len(array), -1).any(axis=1) & ~moved.reached)
+        assert not len(changed), f"{name} of {format_peers(changed)} follows peer 0, whose messages did not get there"
 
 
 def _alone(experiment: Experiment, **options: Any) -> Result:

@@ -25,6 +25,7 @@ from dfedsam.launch.signatures import (
     options_of,
     plugin_options,
 )
+from dfedsam.names import nearest
 
 Tree = dict[str, Any]
 Pair = tuple[str, str | None]  # an option's name without dashes, and its value, if any
@@ -70,7 +71,7 @@ def as_tree(pairs: Iterable[Pair]) -> Tree:
             if registry.list_kind(head):
                 raise MissingValue(here, f"is a list: set the options of its plug-ins inside it, as in {_IN_LIST}")
             if not registry.kind_of(head):
-                guess = registry.nearest(head, registry.KINDS)
+                guess = nearest(head, registry.KINDS)
                 meant = ".".join([*path[:number], guess, *path[number + 1 :]]) if guess else ""
                 hint = f"did you mean --{meant}?" if guess else f"{here} is no plug-in with options of its own"
                 raise MissingValue(f"--{'.'.join(path)}", f"is not an option: {hint}")

@@ -18,6 +18,7 @@ from jsonargparse import ArgumentParser, set_loader, set_parsing_settings
 from dfedsam import registry
 from dfedsam.errors import OptionError
 from dfedsam.launch import plain_yaml
+from dfedsam.names import did_you_mean, nearest
 
 # jsonargparse itself imports nothing and constructs nothing: plug-ins come from the registry alone.
 set_parsing_settings(instantiate_subclass_spec_in_any=False, import_path_denylist=["*"])
@@ -37,7 +38,7 @@ class UnknownOption(OptionError):
     """
 
     def __init__(self, option: str, value: Collection[str], rule: str = "", hint: str = "", file: str = "") -> None:
-        super().__init__(option, value, rule or _owned(option, value) or registry.nearest(option, value) or "", hint)
+        super().__init__(option, value, rule or _owned(option, value) or nearest(option, value) or "", hint)
         self.file = file
 
     def __str__(self) -> str:
@@ -114,7 +115,23 @@ def convert(name: str, value: Any, hint: Any) -> Any:
             raise MissingValue(name, f"needs a value: --{name} VALUE") from error
         words = any(isinstance(one, bool) for one in (value if isinstance(value, list) else [value])) and str in wanted
         quotes = "YAML reads no, off, yes and on as false and true; write such words in quotes" if words else ""
-        raise OptionError(name, value, rule, quotes) from error
+        raise OptionError(name, value, rule, quotes or _nearest_choice(value, hint)) from error
+
+
+def _nearest_choice(value: Any, hint: Any) -> str:
+    """The question after a wrong value of a type that lists words, about its first wrong word; may be empty."""
+    words = _choices(hint)
+    given = value.strip(" []").split(",") if isinstance(value, str) else value if isinstance(value, list) else []
+    wrong = (word for word in (one.strip() for one in given if isinstance(one, str)) if word not in words)
+    return did_you_mean(next(wrong, None), words)
+
+
+def _choices(hint: Any) -> list[str]:
+    """The words that a type lists, also inside a list or beside another type."""
+    inner = typing.get_args(hint)
+    if typing.get_origin(hint) is Literal:
+        return [one for one in inner if isinstance(one, str)]
+    return [word for one in inner for word in _choices(one)]
 
 
 def _is_number(text: str) -> bool:

@@ -14,7 +14,7 @@ from scipy.sparse.csgraph import reverse_cuthill_mckee
 
 from dfedsam.errors import OptionError
 from dfedsam.options import one_of
-from dfedsam.topologies.topology import Topology
+from dfedsam.topologies.topology import Topology, require_topology
 
 Placement = Literal["contiguous", "reorder", "metis"]
 
@@ -36,6 +36,7 @@ def place(topology: Topology, size: int, placement: Placement = "reorder") -> ND
         George (1971), "Computer implementation of the finite element method". Karypis and Kumar (1998), "A fast and
         high quality multilevel scheme for partitioning irregular graphs".
     """
+    require_topology(topology)
     check_placement(placement)
     small, larger = divmod(topology.n, size)
     lengths = np.full(size, small) + (np.arange(size) < larger)

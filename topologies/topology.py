@@ -168,6 +168,15 @@ class Static(Topology):
         return _heard(self.arrays)
 
 
+def require_topology(value: object) -> None:
+    """Raise OptionError unless a value is a Topology, rather than a name or a graph to make one of."""
+    if not isinstance(value, Topology):
+        shown, of = (
+            (value, f'"{value}", 16') if isinstance(value, str) else (f"of type {type(value).__name__}", "graph")
+        )
+        raise OptionError("topology", shown, "must be a Topology", f"make one: make({of})")
+
+
 def refuse_handover(option: str, topology: Topology) -> None:
     """Raise OptionError if the topology within another one, named by `option`, hands rows over."""
     if topology.hands_over:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError, one_line
-from dfedsam.registry import match_name, nearest
+from dfedsam.names import did_you_mean, match_name
 
 _SHIPPED = Path(__file__).with_name("underlays")
 _TOPOHUB = "topohub:"  # begins the names of networks that the package topohub carries
@@ -92,9 +92,8 @@ def _file(name: str, option: str) -> Path:
     known = match_name(path.stem, shipped) if path.suffix in ("", ".gml") and not path.exists() else None
     path = shipped[known] if known else path
     if path.suffix.lower() not in (".gml", ".json") or not path.is_file():
-        guess = nearest(name, shipped)
-        hint = f"did you mean {guess}?" if guess else "fix the path"
-        raise OptionError(option, name, f"must be one of {', '.join(shipped)}, or a GML or JSON file", hint)
+        rule = f"must be one of {', '.join(shipped)}, or a GML or JSON file"
+        raise OptionError(option, name, rule, did_you_mean(name, shipped) or "fix the path")
     return path
 
 
@@ -108,8 +107,7 @@ def _of_topohub(name: str, option: str) -> Path:
     networks = {path.relative_to(folder).with_suffix("").as_posix(): path for path in folder.rglob("*.json")}
     key = name.removeprefix(_TOPOHUB)
     if key not in networks:
-        guess = nearest(key, networks)
-        hint = f"did you mean {_TOPOHUB}{guess}?" if guess else f"such as {_TOPOHUB}topozoo/Abilene"
+        hint = did_you_mean(key, networks, f"did you mean {_TOPOHUB}{{}}?") or f"such as {_TOPOHUB}topozoo/Abilene"
         raise OptionError(option, name, f"must be one of the {len(networks)} networks of topohub", hint)
     return networks[key]
 

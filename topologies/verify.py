@@ -14,7 +14,7 @@ from scipy.sparse.linalg import aslinearoperator, eigs
 from dfedsam.topologies.graph import pattern
 from dfedsam.topologies.matrices import skew
 from dfedsam.topologies.spectra.extremes import DENSE
-from dfedsam.topologies.topology import TOLERANCE, Static, Topology
+from dfedsam.topologies.topology import TOLERANCE, Static, Topology, require_topology
 
 SAMPLED_ROUNDS = 20  # rounds to check if W_t is random
 _BLOCK = 1 << 20  # entries of W that are compared with the graph at once
@@ -34,6 +34,7 @@ def verify(topology: Topology) -> None:
     >>> from dfedsam.topologies import make
     >>> verify(make("ring", 8))
     """
+    require_topology(topology)
     n, rounds = topology.n, range(topology.period or SAMPLED_ROUNDS)
     custom = type(topology).graph not in (Topology.graph, Static.graph)  # these two number their peers themselves
     if custom and n <= _LISTED and list(topology.graph(0)) != list(range(n)):

@@ -17,6 +17,8 @@ from dfedsam.analysis.read import metrics
 from dfedsam.analysis.read.metrics import numbers
 from dfedsam.analysis.read.runs import REFERENCE, RUN_COLUMNS
 from dfedsam.errors import OptionError
+from dfedsam.names import did_you_mean
+from dfedsam.options import one_of
 
 if TYPE_CHECKING:
     from dfedsam.result import Result
@@ -124,8 +126,7 @@ def _complete(frame: pd.DataFrame) -> pd.DataFrame:
 def _panels(frame: pd.DataFrame, x: Sequence[str], columns: str | None) -> list[tuple[pd.DataFrame, str, str]]:
     """The columns of panels: evaluations, column of the horizontal axis, title."""
     for word in x:
-        if word not in X:
-            raise OptionError("x", word, f"must be one of {', '.join(X)}")
+        one_of("x", word, X)
     if columns is None:
         used = [X[word][0] for word in x]
         return [(frame, column, "") for column in used if column == "round" or (numbers(frame, column) > 0).any()]
@@ -149,8 +150,9 @@ def _panel_title(name: str, value: Any, part: pd.DataFrame) -> str:
 def _rows(frame: pd.DataFrame, y: Sequence[str]) -> list[str]:
     for name in y:
         if name not in frame or not np.isfinite(numbers(frame, name)).any():
-            known = ", ".join(metrics.available(frame, RUN_COLUMNS))
-            raise OptionError("y", name, "must be a metric that a run has recorded", f"there is {known}")
+            known = metrics.available(frame, RUN_COLUMNS)
+            hint = f"there is {', '.join(known)}{did_you_mean(name, known, '; did you mean {}?')}"
+            raise OptionError("y", name, "must be a metric that a run has recorded", hint)
     return list(y) or [name for name in ROWS if _shows_something(frame, name)]
 
 

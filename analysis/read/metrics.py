@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dfedsam.errors import OptionError
+from dfedsam.names import did_you_mean
 
 TITLES = {
     "accuracy": "accuracy (%)",
@@ -43,7 +44,8 @@ def choose(known: list[str], metric: str | None = None) -> str:
     if metric is None:
         return next((name for name in (*PREFERRED, *known) if name in known), "loss")
     if metric not in known:
-        raise OptionError("metric", metric, "must be recorded by at least one run", f"there is {', '.join(known)}")
+        hint = f"there is {', '.join(known)}{did_you_mean(metric, known, '; did you mean {}?')}"
+        raise OptionError("metric", metric, "must be recorded by at least one run", hint)
     return metric
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from dfedsam.callbacks.base import Callback
 from dfedsam.errors import OptionError, one_line
+from dfedsam.names import did_you_mean
 
 if TYPE_CHECKING:
     from dfedsam.callbacks.base import Run
@@ -29,7 +30,7 @@ def services(log: str | None) -> list[Service]:
     names = [name.strip() for name in (log or "").split(",") if name.strip()]
     for name in names:
         if name not in get_args(Service):
-            hint = "several are joined by commas"
+            hint = did_you_mean(name, get_args(Service)) or "several are joined by commas"
             raise OptionError("log", name, f"must be one of {', '.join(get_args(Service))}", hint)
         if importlib.util.find_spec(name) is None:
             raise OptionError("log", name, f"needs the package {name}, which is not installed", f"pip install {name}")

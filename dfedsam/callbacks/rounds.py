@@ -161,9 +161,10 @@ class Ledger(Callback):
         privacy = run.experiment.privacy
         if privacy is None or privacy.epsilon is None or run.round >= run.experiment.rounds:
             return
-        if self._spent(run, run.round + 1) > privacy.epsilon * (1 + 1e-9):
+        if (next_round := self._spent(run, run.round + 1)) > privacy.epsilon * (1 + 1e-9):
             run.over = True
-            run.stop(f"the privacy budget, ε = {privacy.epsilon:g} at δ = {privacy.delta:g}, is spent")
+            budget = f"the privacy budget, ε = {privacy.epsilon:g} at δ = {privacy.delta:g}"
+            run.stop(f"{budget}, does not cover round {run.round + 1}, after which ε would be {next_round:.4g}")
 
 
 class Joins(Callback):

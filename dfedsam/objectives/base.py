@@ -18,7 +18,7 @@ from dfedsam.options import Options
 from dfedsam.peers import Peers
 from dfedsam.random import RandomStream
 from dfedsam.theory import Quadratics
-from dfedsam.whole_files import write_atomic
+from dfedsam.whole_files import write_tensors
 
 Rows = slice | NDArray[np.intp]  # which of the block's peers: a slice, or their rising row numbers
 ALL_ROWS = slice(None)
@@ -178,6 +178,11 @@ class Problem(ABC):
             BudgetExceeded: if the budget does not cover it.
         """
 
+    def gives_metric(self, name: str) -> bool:
+        """Whether the problem gives a further metric: "gradient_norm" (`full_gradients`) or "recall" (`recalls`)."""
+        method = {"gradient_norm": "full_gradients", "recall": "recalls"}.get(name)
+        return method is None or getattr(type(self), method) is not getattr(Problem, method)
+
     def recalls(self, x: NDArray) -> dict[str, float]:
         """The share of each class's held-out examples that a model (dim,) recognises; empty without classes."""
         return {}
@@ -224,9 +229,7 @@ class Problem(ABC):
 
     def save(self, mean: NDArray, path: Path) -> None:
         """Write the mean model (dim,) in a form that can be used elsewhere."""
-        from safetensors.numpy import save
-
-        write_atomic(path, save({"x": np.ascontiguousarray(mean)}))
+        write_tensors(path, {"x": np.ascontiguousarray(mean)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,9 +238,11 @@ class Objective(Options, ABC):
 
     Attributes:
         holds_out: whether metrics are of examples that are held out from training.
+        records: the metrics that `Problem.evaluate` gives.
     """
 
     holds_out: ClassVar[bool] = False
+    records: ClassVar[tuple[str, ...]] = ("loss",)
 
     @property
     def is_remote(self) -> bool:

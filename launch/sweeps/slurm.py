@@ -15,8 +15,8 @@ from typing import Any
 
 from dfedsam.errors import OptionError
 from dfedsam.launch.ranks import AGAIN
+from dfedsam.names import did_you_mean
 from dfedsam.options import whole_number
-from dfedsam.registry import nearest
 
 _SAVE = 120  # a task's run is asked to save this many seconds before its time limit
 _USUAL_ARRAY = 1001  # SLURM's default of MaxArraySize
@@ -76,9 +76,8 @@ def read(section: Mapping[str, Any], over: Mapping[str, Any]) -> Slurm:
         raise OptionError("slurm", section, f"must hold settings by name: {', '.join(known)}")
     for key in section:
         if key not in known:
-            guess = nearest(str(key), known)
             rule = f"is not a setting of slurm: there are {', '.join(known)}"
-            raise OptionError(f"slurm.{key}", section[key], rule, f"did you mean {guess}?" if guess else "")
+            raise OptionError(f"slurm.{key}", section[key], rule, did_you_mean(key, known))
     return Slurm(**{**section, **over})
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from dfedsam.errors import FileError
 from dfedsam.launch import arguments, options
-from dfedsam.registry import nearest
+from dfedsam.names import did_you_mean
 
 Point = dict[str, Any]  # option → value
 _KEYS = ("base", "grid", "zip", "seeds", "search", "slurm")
@@ -121,8 +121,7 @@ def read(path: Path, *, code: bool | None = False) -> Sweep:
 def _known(path: Path, what: str, names: Any, known: tuple[str, ...]) -> None:
     for key in names:
         if key not in known:
-            meant = nearest(str(key), known)
-            guess = f"; did you mean {meant}?" if meant else ""
+            guess = did_you_mean(key, known, "; did you mean {}?")
             if key in _EXPERIMENT_KEYS:
                 guess = "; an experiment's file is run by `dfedsam run --config`, or belongs under base"
             raise ValueError(f"{path}: {key} is not a {what} of a sweep: there are {', '.join(known)}{guess}")

@@ -64,7 +64,14 @@ def test_every_plugin_is_found_by_its_public_name(kind):
 
 @pytest.mark.parametrize(
     ("kind", "name", "nearest"),
-    [("algorithm", "DFedSMA", "dfedsam"), ("topology", "gird", "grid"), ("gossip", "plan", "plain")],
+    [
+        ("algorithm", "DFedSMA", "dfedsam"),
+        ("topology", "gird", "grid"),
+        ("gossip", "plan", "plain"),
+        ("compute", "two_speeds", "two_point"),  # Python's name of the class
+        ("compute", "TwoSpeeds", "two_point"),
+        ("availability", "daily", "synthetic"),
+    ],
 )
 def test_an_unknown_name_gets_the_names_and_the_nearest(kind, name, nearest):
     with pytest.raises(OptionError, match=f"{kind} is {name}.*did you mean {nearest}") as caught:

@@ -53,6 +53,16 @@ class Restless(DPSGD):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Central(DPSGD):
+    """Takes the mean of the whole block, which is no message of a neighbour."""
+
+    def round(self, state, context):
+        state = super().round(state, context)
+        state.x[...] = state.x.mean(axis=0)
+        return state
+
+
+@dataclass(frozen=True, kw_only=True)
 class Mixed(Quadratic):
     """Its losses depend on who is in the block."""
 
@@ -110,6 +120,7 @@ def replace_entry(W):
     ("check", "plugin", "message"),
     [
         (testing.check_algorithm, Restless(), "a second run gives different numbers"),
+        (testing.check_algorithm, Central(), "x of peers 2, 3, .* follows peer 0, whose messages did not get there"),
         (testing.check_objective, Mixed(dim=3), "a block's losses differ"),
         (testing.check_estimator, Thrifty(), r"queries\(dim\) says"),
         (testing.check_gossip, Drifting(), "moves the peers' mean"),

@@ -9,6 +9,10 @@ RULES = {
         "run --adversary silent --adversary.peers [0,8]",
         "adversary.peers is .0, 8.: it must not cut the graph of honest peers, but peers 0, 8 leave it in 2 parts",
     ),
+    "a waiting rule that is nearly one": ("run --clock.wait barier", "clock.wait is barier.*did you mean barrier.$"),
+    "a metric that is nearly one": ("run --metrics trace,recal", "metrics is trace,recal.*did you mean recall.$"),
+    "a type that is nearly one": ("run --dtype float46", "dtype is float46.*did you mean float64.$"),
+    "recall without classes": ("run --metrics recall", "metrics is recall: it needs an objective with classes"),
     "an attacker that there is not": ("run --adversary silent --adversary.peers [16]", "numbers of peers, at most 15"),
     "an attack on what is compressed": (
         "run --adversary alie --algorithm.gossip choco",

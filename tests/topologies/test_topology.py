@@ -5,8 +5,20 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from dfedsam.topologies import Topology, from_edges, make, metropolis, path, ring, verify
+from dfedsam.errors import OptionError
+from dfedsam.topologies import (
+    Topology,
+    expected_contraction,
+    from_edges,
+    make,
+    metropolis,
+    path,
+    ring,
+    spectrum,
+    verify,
+)
 from dfedsam.topologies.graph import normalize_graph
+from dfedsam.topologies.placement import place
 
 
 class Schedule(Topology):
@@ -161,3 +173,17 @@ def test_a_function_of_ones_own():
     with pytest.raises(ValueError, match="gave a int: it must be a networkx graph or a Topology"):
         make(lambda n: n, 7)
     assert from_edges.__name__ in make(from_edges, 2, edges=[[0, 1]]).description["class_path"]
+
+
+@pytest.mark.parametrize("function", [spectrum, verify, expected_contraction, lambda topology: place(topology, 2)])
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("ring", 'topology is ring: it must be a Topology; make one: make("ring", 16)'),
+        (nx.cycle_graph(4), "topology is of type Graph: it must be a Topology; make one: make(graph)"),
+    ],
+)
+def test_a_name_or_a_graph_in_place_of_a_topology_is_refused_with_what_makes_one(function, value, message):
+    with pytest.raises(OptionError) as caught:
+        function(value)
+    assert str(caught.value) == message

@@ -13,6 +13,7 @@ from docstring_parser import DocstringStyle, parse
 
 from dfedsam import registry
 from dfedsam.errors import OptionError, one_line
+from dfedsam.names import did_you_mean
 from dfedsam.options import whole_number
 from dfedsam.topologies.graph import as_graph, normalize_graph
 
@@ -77,9 +78,8 @@ def _find(path: str) -> Callable[..., Any]:
     try:
         function = registry.import_object("topology", path)
     except OptionError as error:
-        near = registry.nearest(path.rpartition(".")[2], dir(nx))
-        guess = f"did you mean {PREFIX}{near}?" if near else error.hint
-        raise OptionError(error.option, error.value, error.rule, guess) from None
+        guess = did_you_mean(path.rpartition(".")[2], dir(nx), f"did you mean {PREFIX}{{}}?")
+        raise OptionError(error.option, error.value, error.rule, guess or error.hint) from None
     if not getattr(function, "__module__", "").startswith(_GENERATORS):
         rule = "must be a function of networkx that generates a graph"
         raise OptionError("topology", path, rule, "see networkx's reference, Graph generators")

@@ -22,7 +22,7 @@ from dfedsam.topologies.matrices import diagonal
 from dfedsam.topologies.spectra import extremes
 from dfedsam.topologies.spectra.extremes import LARGEST, extremal_eigenpairs
 from dfedsam.topologies.spectra.rounds import Rounds, sample_rounds
-from dfedsam.topologies.topology import TOLERANCE, Topology
+from dfedsam.topologies.topology import TOLERANCE, Topology, require_topology
 
 CHEAP = 10  # products of entries that WᵀW takes for each entry of W, up to which it is made at once above DENSE peers
 DEAR = 100  # and up to which it is made where Lanczos does not converge without it
@@ -64,6 +64,7 @@ def expected_contraction(topology: Topology, steps: int = 1, rounds: Rounds | No
     Returns:
         The value and its standard error. The value is None where the top eigenvalues of a large topology are too close.
     """
+    require_topology(topology)
     exact = topology.contraction() if steps == 1 else None
     if exact is not None:
         return Contraction(exact, 0.0, True)

@@ -17,7 +17,7 @@ from dfedsam.topologies.spectra.rounds import (
     traffic_metrics,
 )
 from dfedsam.topologies.spectra.symmetric import is_symmetric, laplacian_extremes, modes
-from dfedsam.topologies.topology import Sums, Topology
+from dfedsam.topologies.topology import Sums, Topology, require_topology
 
 _Odd = TypedDict("_Odd", {"lambda": float | None, "rounds_to_1e-6": int | None})  # keys that are no identifiers
 
@@ -102,7 +102,8 @@ def spectrum(topology: Topology, steps: int = 1) -> Spectrum:
         steps: gossip steps Q a round, at least 1; it changes `vectors_per_round`, `lambda_q` and `rounds_to_1e-6`.
 
     Raises:
-        OptionError: if steps is below 1, or too large for the powers of a schedule's matrices.
+        OptionError: if the topology is a name or a graph of networkx, or if steps is below 1, or too large for the
+            powers of a schedule's matrices.
 
     Examples:
         >>> from dfedsam.topologies import make, spectrum
@@ -112,6 +113,7 @@ def spectrum(topology: Topology, steps: int = 1) -> Spectrum:
         >>> spectrum(make("one_peer_exponential", 8))["finite_time"]
         3
     """
+    require_topology(topology)
     steps = whole_number("steps", steps, 1, "the usual is 1")
     rounds, support = sample_rounds(topology), topology.support()
     links = sp.csr_array(support + support.T) if support is not None and topology.directed else support

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from dfedsam.blackbox.base import BlackBox, TaskSpec
 from dfedsam.errors import OptionError
+from dfedsam.names import snake_case
 from dfedsam.objectives.categorical import Categorical
 from dfedsam.options import Options, one_of, option, positive, whole_number
 from dfedsam.random import generator
-from dfedsam.registry import public_name, snake_case
+from dfedsam.registry import public_name
 
 Distribution = Literal["normal", "uniform", "orthonormal"]
 

@@ -4,7 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dfedsam import DPSGD, LogisticRegression, Quadratic, make, simulate
+from dfedsam import (
+    DPSGD,
+    HiddenPrompt,
+    LogisticRegression,
+    OptionError,
+    PolicyGradient,
+    Quadratic,
+    make,
+    simulate,
+)
 from dfedsam.data.split import IID, Dirichlet
 from dfedsam.random import RandomStream
 
@@ -190,15 +199,30 @@ def test_validation_examples_are_taken_from_the_training_examples(tmp_path):
 def test_the_metrics_on_request_are_those_of_the_mean_objective(heterogeneity):
     objective, ring = Quadratic(dim=6, condition=5.0, heterogeneity=heterogeneity), make("ring", 5)
     options = {"objective": objective, "topology": ring, "rounds": 4, "dtype": "float64", "algorithm": DPSGD(lr=0.1)}
-    result = simulate(**options, metrics=["gradient_norm", "distance", "regret", "trace", "recall"])
+    result = simulate(**options, metrics=["gradient_norm", "distance", "regret", "trace"])
     problem, row = objective.build(5, range(5), 0, np.dtype(np.float64)), result.rows[-1]
     away = result.x.mean(axis=0) - problem.optimum
     assert row["gradient_norm"] == pytest.approx(np.linalg.norm(problem.curvature * away))
     assert row["distance"] == pytest.approx(np.linalg.norm(away))
     assert row["regret"] == pytest.approx(problem.curvature @ away**2 / 2)
     assert row["trace"] == pytest.approx(problem.curvature.sum())
-    assert not [name for name in row if name.startswith("recall")]
     assert row.keys() - simulate(**options).rows[-1].keys() == {"gradient_norm", "distance", "regret", "trace"}
+
+
+@pytest.mark.parametrize(
+    ("objective", "metric", "needs"),
+    [
+        (Quadratic(), "recall", "classes, and scores for them"),
+        (HiddenPrompt(), "recall", "classes, and scores for them"),
+        (HiddenPrompt(), "gradient_norm", "exact gradients"),
+    ],
+)
+def test_metrics_that_an_objective_does_not_give_are_refused(objective, metric, needs, tmp_path):
+    algorithm = DPSGD() if isinstance(objective, Quadratic) else DPSGD(estimator=PolicyGradient())
+    options = {"topology": "ring", "algorithm": algorithm, "rounds": 1, "out": tmp_path / "a"}
+    with pytest.raises(OptionError, match=f"metrics is {metric}: it needs an objective with {needs}"):
+        simulate(objective=objective, metrics=[metric], **options)
+    assert not (tmp_path / "a").exists()
 
 
 def test_the_optimum_of_logistic_regression_and_the_recalls_of_its_classes():

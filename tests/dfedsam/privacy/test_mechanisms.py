@@ -149,6 +149,19 @@ def test_the_ledger_counts_and_ends_the_run_where_the_budget_is_spent(tmp_path):
     assert list(result["epsilon"]) == [spent(t) for t in result["round"]]
     again = ran(Gaussian(noise=3.0, epsilon=4.0), sam, rounds=60, evaluate_every=7, out=tmp_path / "a", resume=True)
     assert int(again["round"].iloc[-1]) == rounds, "nothing is left"
+    assert f"does not cover round {rounds + 1}, after which ε would be {spent(rounds + 1):.4g}" in again.stopped
+
+
+def test_a_run_that_its_budget_stopped_goes_on_with_a_larger_one_and_the_same_noise(tmp_path):
+    private = Gaussian(noise=3.0, rate=0.3, epsilon=1.0)
+    stopped = ran(private, rounds=20, out=tmp_path / "a")
+    assert stopped.stopped is not None
+    raised = ran(replace(private, epsilon=50.0), rounds=20, out=tmp_path / "a", resume=True)
+    whole = ran(replace(private, epsilon=50.0), rounds=20)
+    assert (raised.x == whole.x).all()
+    assert raised["epsilon"].iloc[-1] == whole["epsilon"].iloc[-1] > 1
+    with pytest.raises(ValueError, match="another experiment"):
+        ran(replace(private, noise=4.0), rounds=30, out=tmp_path / "a", resume=True)
 
 
 def test_a_budget_without_noise_lasts_for_the_run_exactly():
