@@ -244,7 +244,8 @@ def _row(run: Run, table: Settings, failed: Mapping[str, str], notes: list[str])
     if lacking:
         notes.append(f"{run.path / CONFIG} lacks {', '.join(lacking)}: was it written by another version?")
     spectrum, theory, gossip = (_mapping(run.topology.get(key)) for key in ("spectrum", "theory", "gossip"))
-    row |= {name: spectrum.get(name) for name in SPECTRUM}
+    unused = run.topology.get("unused") is True  # of an algorithm with a server, or without communication
+    row |= {name: None if unused else spectrum.get(name) for name in SPECTRUM}
     row |= {name: theory.get(key) for name, key in THEORY.items()}
     if row["lambda_q"] is None and not row["biased"]:
         row["lambda_q"] = gossip.get("lambda_q")

@@ -215,4 +215,5 @@ def topology_row(experiment: Experiment) -> Row:
         prediction |= dict.fromkeys(("consensus_distance", "error", "course", "rate"))
     attackers = experiment.attackers
     attacked = {} if attackers is None else {"attackers": attackers.mask.nonzero()[0].tolist()}
-    return topologies.to_dict(topology, spectrum=spectrum, **mixing, theory=prediction, **attacked)
+    unused = {} if gossip is not None or experiment.algorithm.wakes else {"unused": True}
+    return topologies.to_dict(topology, spectrum=spectrum, **mixing, theory=prediction, **attacked, **unused)

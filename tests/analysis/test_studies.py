@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from dfedsam import topologies
+from dfedsam import simulate, topologies
 from dfedsam.analysis.plot import points, style
 from dfedsam.analysis.plot.consensus import animate, consensus_rounds, gossip, gossip_steps
 from dfedsam.analysis.plot.gap import agreements, convergence_gap, gap_size, predictors
@@ -179,6 +179,24 @@ def test_text_of_the_users_is_escaped_everywhere(tmp_path):
         r"\textless{}script\textgreater{}a\&b\_$\alpha$\$\{\textbackslash{}\%\#\textasciitilde{}\textasciicircum{}"
     )
     assert escape(name) in latex.read_text()
+
+
+def test_a_graph_that_an_algorithm_does_not_use_is_not_its_own(tmp_path):
+    """A server and peers alone have no gap; an asynchronous algorithm mixes by W, and has one."""
+    small = {"objective": "quadratic", "topology": "ring", "peers": 8, "rounds": 2}
+    for algorithm in ("dpsgd", "adsgd", "fedbpt", "local_only"):
+        simulate(algorithm=algorithm, out=tmp_path / "runs" / algorithm, **small)
+    table = study_table(summarise(read_study([tmp_path / "runs"]), "loss")).set_index("algorithm")
+    for column in ("degree", "gap", "λ", "messages per round"):
+        assert dict(np.isfinite(table[column].astype(float))) == {
+            "dpsgd": True, "adsgd": True, "fedbpt": False, "local_only": False,
+        }  # fmt: skip
+    (tmp_path / "tables").mkdir()
+    written = write_tables(summarise(read_study([tmp_path / "runs"]), "loss"), tmp_path / "tables")
+    text = next(path for path in written if path.name == "study.tex").read_text()
+    names = next(line for line in text.splitlines() if line.startswith("topology &")).rstrip("\\ ").split(" & ")
+    sides = dict(zip(names, text.partition("\\begin{tabular}{")[2].partition("}")[0], strict=True))
+    assert (sides["topology"], sides["algorithm"], sides["gap"], sides["loss"]) == ("l", "l", "r", "r")
 
 
 @pytest.mark.skipif(which("pdflatex") is None, reason="no pdflatex is installed: the tables are not compiled")
