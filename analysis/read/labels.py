@@ -51,13 +51,13 @@ def labels(configs: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[s
     """
     tables = [settings(config) for config in configs]
     varying = differing(tables)
-    found, same = [], defaultdict(list)
+    texts, same = [], defaultdict(list)
     for config, table, name in zip(configs, tables, names, strict=True):
         others = [setting(key, value) for key, value in table.items() if key in varying and key not in BASE]
-        found.append(", ".join([base_label(table) or name, *others]))
-        same[found[-1]].append((str(config.get("seed")), table))
-    taken = {label for label, runs in same.items() if not _are_seeds(runs)}
-    return [f"{label} ({name})" if label in taken else label for label, name in zip(found, names, strict=True)]
+        texts.append(", ".join([base_label(table) or name, *others]))
+        same[texts[-1]].append((str(config.get("seed")), table))
+    ambiguous = {label for label, runs in same.items() if not _are_seeds(runs)}
+    return [f"{label} ({name})" if label in ambiguous else label for label, name in zip(texts, names, strict=True)]
 
 
 def legend(tables: Sequence[Settings], fallback: Sequence[str]) -> tuple[list[str], str]:
@@ -119,8 +119,8 @@ def variants(tables: Sequence[Settings], kind: str, columns: Collection[str] = (
     None: there is no such option, or all are unset.
     """
     set_ones = [{key: value for key, value in table.items() if value is not None} for table in tables]
-    found = _names_within(set_ones, kind, lambda _: "", set(columns))
-    return [name.removeprefix(", ") or None for name in found]
+    names = _names_within(set_ones, kind, lambda _: "", set(columns))
+    return [name.removeprefix(", ") or None for name in names]
 
 
 def others(tables: Sequence[Settings], columns: Collection[str]) -> list[str | None]:
@@ -129,14 +129,14 @@ def others(tables: Sequence[Settings], columns: Collection[str]) -> list[str | N
     Options of an objective that follow from its data set, such as class words, are left out.
     """
     varying = {key for key in differing(tables) - set(columns) if key.partition(".")[0] not in NAMED}
-    own: dict[str, list[Settings]] = defaultdict(list)
+    groups: dict[str, list[Settings]] = defaultdict(list)
     for table in tables:
-        own[str(table.get("objective.data"))].append(table)
-    if len(own) > 1:
-        within = {key for members in own.values() for key in differing(members)}
+        groups[str(table.get("objective.data"))].append(table)
+    if len(groups) > 1:
+        within = {key for members in groups.values() for key in differing(members)}
         varying = {key for key in varying if key in within or not key.startswith("objective.")}
-    found = [", ".join(setting(key, value) for key, value in table.items() if key in varying) for table in tables]
-    return [text or None for text in found]
+    words = [", ".join(setting(key, value) for key, value in table.items() if key in varying) for table in tables]
+    return [text or None for text in words]
 
 
 def data_names(tables: Sequence[Settings]) -> list[str | None]:
@@ -157,12 +157,12 @@ def folder_names(paths: Sequence[Path]) -> list[str]:
 def _names_within(tables: Sequence[Settings], kind: str, name: Any, left_out: set[str]) -> list[str]:
     options = [{key: value for key, value in table.items() if key.startswith(f"{kind}.")} for table in tables]
     groups: dict[str, list[Settings]] = defaultdict(list)
-    for table, own in zip(tables, options, strict=True):
-        groups[str(table.get(kind))].append(own)
+    for table, row in zip(tables, options, strict=True):
+        groups[str(table.get(kind))].append(row)
     varying = {group: differing(members) - left_out for group, members in groups.items()}
     return [
-        ", ".join([name(table), *(setting(k, v) for k, v in own.items() if k in varying[str(table.get(kind))])])
-        for table, own in zip(tables, options, strict=True)
+        ", ".join([name(table), *(setting(k, v) for k, v in row.items() if k in varying[str(table.get(kind))])])
+        for table, row in zip(tables, options, strict=True)
     ]
 
 

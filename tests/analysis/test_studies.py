@@ -253,6 +253,14 @@ def test_a_failed_run_says_why(tmp_path):
     assert runs.loc["b", ["state", "reason"]].tolist() == ["failed", "b.json cannot be read"]
 
 
+def test_a_run_whose_loss_has_exploded_is_marked(tmp_path):
+    write(tmp_path / "a", [row(0), row(100, loss=1e4)])
+    write(tmp_path / "b", [row(0), row(100, loss=900.0)])
+    runs = read_study([tmp_path]).runs.set_index("run")
+    assert runs.loc["a", ["state", "reason"]].tolist() == ["diverged", "the loss has grown from 2 to 1e+04"]
+    assert runs.loc["b", "state"] == "done"
+
+
 def test_data_sets_and_variants_stand_apart(tmp_path):
     """Two runs of one algorithm that differ in an option and in the data are four rows, each with its name."""
     data = {"sst2": "data/sst2/train.csv", "topics": "docstring_topics"}
