@@ -74,6 +74,15 @@ def test_a_run_made_longer_is_the_longer_run(dfedsam):
     assert metrics("a") == metrics("b")
 
 
+def test_a_run_until_a_later_second_is_the_longer_run(dfedsam):
+    timed = [*SMALL, "--algorithm", "adsgd", "--clock.compute", "exponential", "--rounds", "1000"]
+    assert dfedsam("run", *timed, "--until", "0.4", "--out", "a").status == 0
+    assert dfedsam("resume", "a", "--until", "0.9").status == 0
+    assert dfedsam("run", *timed, "--until", "0.9", "--out", "b").status == 0
+    assert metrics("a") == metrics("b")
+    assert Path("a/config.yaml").read_text() == Path("b/config.yaml").read_text()
+
+
 def test_a_checkpoint_that_is_cut_short(dfedsam):
     dfedsam("run", *SMALL, "--out", "a")
     path = Path("a/checkpoint.safetensors")
