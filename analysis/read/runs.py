@@ -125,7 +125,7 @@ def read_study(folders: Iterable[Path | str] | Path | str, *, strict: bool = Fal
     run_paths = list({os.path.realpath(run): run for path in paths for run in find_runs(path)}.values())
     runs = [run for path in run_paths if (run := _read_run(path, notes, strict=strict)) is not None]
     if not strict and not any(run.rows for run in runs):
-        raise FileError(paths[0], "has no run with an evaluation yet", "wait for the first one")
+        raise FileError(paths[0], "has no run with an evaluation yet", "; ".join(notes) or "wait for the first one")
     failed = {file.stem: _reason(file) for path in paths for file in sorted((path / FAILED).glob("*.json"))}
     return _study(paths, runs, failed, notes)
 

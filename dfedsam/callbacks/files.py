@@ -148,7 +148,7 @@ class Files(Callback):
         def write() -> None:
             self.folder.write_config(run.experiment.description())
             self.folder.rewrite(run.rows)
-            if not run.rows:
+            if not (run.rows and self.folder.topology.is_file()):
                 self.folder.write_topology(topology_row(run.experiment))
 
         on_root(run.communicator, write)

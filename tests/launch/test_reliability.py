@@ -229,6 +229,24 @@ def test_a_damaged_checkpoint_names_the_command_that_starts_again(dfedsam, spoil
     assert metrics("b") == metrics("a b")
 
 
+def test_a_lost_topology_is_written_again(dfedsam):
+    assert dfedsam("run", *SMALL, "--out", "a").status == 0
+    path = Path("a/topology.json")
+    before = path.read_bytes()
+    path.unlink()
+    assert dfedsam("resume", "a").status == 0
+    assert path.read_bytes() == before
+
+
+def test_a_report_on_what_cannot_be_read_says_why(dfedsam):
+    assert dfedsam("run", *SMALL, "--out", "a").status == 0
+    config = Path("a/config.yaml")
+    config.write_text(config.read_text().replace("format: 1", "format: 9"))
+    said = dfedsam("report", "a")
+    assert (said.status, said.err.count("\n")) == (2, 1)
+    assert "a: has no run with an evaluation yet; a/config.yaml: has format 9" in said.err
+
+
 def test_a_figure_that_cannot_be_drawn_does_not_fail_the_run(dfedsam, monkeypatch):
     def fail(_: Path) -> None:
         raise RuntimeError("no such backend")
