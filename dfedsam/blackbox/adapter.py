@@ -103,6 +103,11 @@ def _read(run: Path) -> tuple[torch.Tensor, dict[str, str]]:
         raise ValueError(f"{what}: its prompt is text, which prompt.txt there has; an adapter needs a soft prompt")
     if prompt is None or notes.get("blackbox") not in _KINDS:
         raise ValueError(f"{what}: it holds no prompt of a model; an adapter is made for {', '.join(_KINDS)}")
+    if "{text" not in notes["template"]:
+        raise ValueError(
+            f"{what}: its prompt stands before the class words, and an adapter's before the text; tune one with "
+            "blackbox.mode text, or use prompt.safetensors"
+        )
     if not notes["template"].startswith("{prompt}"):
         raise ValueError(
             f"{what}: its template is {notes['template']}, but peft puts a prompt before the text; tune one with a "
