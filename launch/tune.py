@@ -27,6 +27,7 @@ from dfedsam.whole_files import write_atomic
 
 _Runs = tuple[Run, ...]
 SEARCH, BEST = "tune.yaml", "best.yaml"
+_DRAWN = 4  # times as many candidates as are needed, since some may cost too much
 _VALIDATION = 0.2  # share of the training examples, if the experiment keeps none for validation
 _FAILED = "the experiment with its own values failed"
 _NOT_OF_A_SEARCH = ("seed", "out", "draw_split", "log")
@@ -53,10 +54,11 @@ def tune(
     """Search the options of an experiment, such as the learning rate, by successive halving, on validation data.
 
     Candidates are drawn from ranges, the experiment's own values first. All of them run on a ninth of a run's queries,
-    the best third on a third, and the best ninth in full, each with a learning rate that falls over its own rounds.
-    A candidate that asks more queries a round gets fewer rounds, so that all are compared at equal queries. They are
-    compared by examples that are taken from the training data for validation (objective.validation, 0.2 unless the
-    experiment sets it); held-out examples play no part. Rerun the same command to continue after a stop.
+    the best third on a third, and the best ninth in full; a learning rate that falls, falls over each run's own rounds.
+    A candidate that asks more queries a round gets fewer rounds, so that all are compared at equal queries, and one
+    that asks too many for a single round is left out. They are compared by examples that are taken from the training
+    data for validation (objective.validation, 0.2 unless the experiment sets it); held-out examples play no part.
+    Rerun the same command to continue after a stop.
 
     The folder gets best.yaml, the experiment with the best values, and a study for each rung, such as rung-1, which
     `dfedsam status`, `plot` and `report` read.
@@ -129,16 +131,29 @@ class _Tuning:
         self.keeps = objective.holds_out and not getattr(objective, "validation", True)
         objective = replace(objective, validation=_VALIDATION) if self.keeps else objective
         check_metric("metric", self.judged.metric, replace(experiment, objective=objective, evaluate_local=False))
-        self.prices = halving.Prices(self.run, self.rounds)
         self.ranges = self._usual() if self.file is None else ranges.read(self.file)
         if shared := next((option for option in self.ranges if option in self.tasks[0]), None):
             raise OptionError("tasks", shared, "must not be searched, but it is one of the ranges")
+        self.prices = halving.Prices(self.run, self.rounds, self.tasks)
         self.halving = halving.Halving(self.rungs, self.prices.whole, self.seeds * len(self.tasks))
         self.count = self.halving.affordable(self.budget)
         seed = self.settings.simulation["seed"]
         self.of_seeds = [seed] if self.seeds == 1 else list(range(self.seeds))
-        drawn = [{option: self._value(option) for option in self.ranges}, *ranges.draw(self.ranges, self.count, seed)]
-        self.candidates = list({repr(point): point for point in drawn}.values())[: self.count]
+        self.candidates, self.dearer = self._candidates(seed)
+
+    def _candidates(self, seed: int) -> tuple[list[Point], int]:
+        """The experiment's own values and those drawn, and how many were left out, since they cost too much."""
+        own = {option: self._value(option) for option in self.ranges}
+        drawn = [own, *ranges.draw(self.ranges, _DRAWN * self.count, seed)]
+        share = self.halving.share(0)
+        candidates, dearer = self.prices.payable({repr(one): one for one in drawn}.values(), share, self.count)
+        if candidates[:1] != [own] or (dearer and len(candidates) < halving.LEAST):
+            whose = "a round of another candidate" if candidates[:1] == [own] else "a round of the experiment"
+            rule = (
+                f"must leave {whose} to the first rung, whose runs have {share * self.prices.whole:,.4g} queries a peer"
+            )
+            raise OptionError("rungs", self.rungs, rule, "lower it, or raise the rounds of the experiment")
+        return candidates, dearer
 
     def _usual(self) -> dict[str, ranges.Range]:
         """The usual ranges, without options that must not change here."""
@@ -186,6 +201,9 @@ class _Tuning:
             for task in self.tasks:
                 self.run(task | candidate, rounds).build()
         self._reserve()
+        if self.dearer:
+            paid = f"the {self.halving.share(0) * self.prices.whole:,.4g} queries a peer of a run on the first rung"
+            say([f"{self.dearer} candidates drawn are left out: a round costs more than {paid}"], self.level)
         if self.keeps:
             say([f"{_VALIDATION:.0%} of the training examples are kept for validation, during the search"], self.level)
         going, spent, runs, best, base = list(range(len(self.candidates))), 0.0, 0, "", _FAILED

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from dfedsam.errors import OptionError
@@ -75,36 +75,57 @@ class Prices:
     Args:
         run: makes the run of a candidate with so many rounds.
         rounds: R, of a whole run with the experiment's own values.
+        tasks: the options of each task; what a candidate costs is what it costs on the dearest.
     """
 
     run: Callable[[Point, int], Run]
     rounds: int
+    tasks: Sequence[Point] = ({},)
 
     def __post_init__(self) -> None:
-        self._problem: tuple[object, Problem] | None = None
+        self._problems: list[tuple[object, int, Problem]] = []
         self._known: dict[str, float] = {}
-        self.whole = self.rounds * self.of_round({})
+        self.whole = self.cost({}, self.rounds)
 
-    def of_round(self, candidate: Point) -> float:
-        """Queries of a round, counted by rehearsing it."""
+    def cost(self, candidate: Point, rounds: int) -> float:
+        """Queries of a run with so many rounds, counted by rehearsing it."""
         priced = {option: value for option, value in candidate.items() if option not in _SAME}
-        if repr(priced) not in self._known:
-            self._known[repr(priced)] = self._count(self.run(priced, self.rounds).build())
-        return self._known[repr(priced)]
+        key = repr((priced, rounds))
+        if key not in self._known:
+            self._known[key] = max(self._count(self.run(task | priced, rounds).build()) for task in self.tasks)
+        return self._known[key]
 
     def _count(self, experiment: Experiment) -> float:
         from dfedsam.forecast import rehearse
 
         n, communicator = experiment.topology.n, experiment.connect()
-        if self._problem is None or self._problem[0] != experiment.objective:
-            built = experiment.objective.build(n, communicator.block, experiment.seed, experiment.dtype)
-            self._problem = experiment.objective, built
-        counts = rehearse(experiment, communicator, self._problem[1])
-        return (counts.queries or counts.gradients) / n / experiment.rounds
+        same = (built for objective, peers, built in self._problems if (objective, peers) == (experiment.objective, n))
+        if (problem := next(same, None)) is None:
+            problem = experiment.objective.build(n, communicator.block, experiment.seed, experiment.dtype)
+            self._problems.append((experiment.objective, n, problem))
+        counts = rehearse(experiment, communicator, problem)
+        return (counts.queries or counts.gradients) / n
 
     def rounds_of(self, candidate: Point, share: float) -> int:
-        """Rounds of a candidate: as many as a share of a whole run's queries pays for, at least 1."""
-        each = self.of_round(candidate)
-        if not each:
+        """Rounds of a candidate: as many as a share of a whole run's queries pays for; 0 if not even one."""
+        cost = self.cost(candidate, self.rounds)
+        if not cost:
             return max(1, round(share * self.rounds))
-        return max(1, int(share * self.whole / each + 1e-9))
+        paid = share * self.whole * (1 + 1e-9)
+        rounds = int(paid * self.rounds / cost)
+        while rounds and (cost := self.cost(candidate, rounds)) > paid:  # its first rounds may cost more than others
+            rounds = min(rounds - 1, int(rounds * paid / cost))
+        return rounds
+
+    def payable(self, candidates: Iterable[Point], share: float, count: int) -> tuple[list[Point], int]:
+        """The first candidates, `count` at most, whose share pays for a round, and how many of those seen cost more."""
+        chosen: list[Point] = []
+        dearer = 0
+        for candidate in candidates:
+            if len(chosen) == count:
+                break
+            if self.rounds_of(candidate, share):
+                chosen.append(candidate)
+            else:
+                dearer += 1
+        return chosen, dearer

@@ -136,3 +136,42 @@ def test_the_usual_search_costs_nine_runs():
     assert usual.affordable(899) == 26
     assert halving.Halving(rungs=2, run=100, runs=2).cost(9) == pytest.approx(2 * 600)
     assert [ranges.Range(1, 100, log=True).at(u) for u in (0, 0.5)] == [1, 10]
+
+
+def test_no_candidate_costs_more_than_its_share(dfedsam):
+    """A run asks 9 × 8 queries, and a ninth of it pays for a round with 2 directions or 4, but not with 8 or 16."""
+    write("q.yaml", EXPERIMENT | {"algorithm": {"class_path": "dpsgd", "init_args": {"lr": 0.1}}})
+    chosen = write("r.yaml", {"algorithm.lr": [0.1, 0.2, 0.3], "algorithm.estimator.directions": [2, 4, 8, 16]})
+    said = dfedsam("tune", "--config", "q.yaml", "--ranges", chosen, "--out", "a")
+    assert said.status == 0, said.err
+    assert "6 candidates drawn are left out: a round costs more than the 8 queries a peer" in said.err
+    assert sum(row["queries"] for row in last_rows(Path("a"))) <= 9 * 72
+    assert len(list(Path("a/rung-1/runs").iterdir())) == 6
+    assert {row["queries"] for row in last_rows(Path("a"))} == {8, 24, 72}
+    refused = dfedsam("tune", "--config", "q.yaml", "--ranges", chosen, "--rungs", "4", "--out", "b")
+    assert (refused.status, refused.err.count("\n")) == (2, 1)
+    assert "rungs is 4: it must leave a round of the experiment to the first rung, whose runs have 2.667" in refused.err
+    write("r.yaml", {"algorithm.estimator.directions": [8, 16]})
+    refused = dfedsam("tune", "--config", "q.yaml", "--ranges", chosen, "--out", "b")
+    assert "it must leave a round of another candidate to the first rung" in refused.err
+    assert not Path("b").exists()
+
+
+def test_first_rounds_that_cost_more_than_others_are_counted():
+    """The first round of a snapshot asks more: short runs are dearer a round than whole ones."""
+    prices = halving.Prices.__new__(halving.Prices)
+    prices.rounds, prices.whole = 90, 20 + 90 * 10
+    prices.cost = lambda candidate, rounds: 20 + 10 * rounds  # pyright: ignore[reportAttributeAccessIssue]
+    assert [prices.rounds_of({}, share) for share in (1, 1 / 3, 1 / 9, 1 / 40)] == [90, 28, 8, 0]
+
+
+def test_a_learning_rate_that_is_constant_stays_so(dfedsam):
+    """As the help says: only one that falls, falls over a run's own rounds."""
+    said = " ".join(dfedsam("tune", "--help").out.split())
+    assert "a learning rate that falls, falls over each run's own rounds" in said
+    write("q.yaml", EXPERIMENT)
+    assert dfedsam("tune", "--config", "q.yaml", "--ranges", write("r.yaml", {"algorithm.lr": [0.4, 0.9]})).status == 0
+    for path in Path("studies/tune-q").glob("rung-*/runs/*/config.yaml"):
+        settings = yaml.safe_load(path.read_text())["algorithm"]["init_args"]
+        assert settings.get("lr_schedule", "constant") == "constant"
+        assert settings.get("lr_rounds", 0) == 0
