@@ -111,8 +111,9 @@ def _lines(ledger: dict[str, Any], peer: int) -> list[str]:
         f"protects    {ledger['protects']}, in training; metrics are not protected",
         f"accountant  {ledger['accountant']}",
     ]
-    if (least := min(ledger["per_peer"])) < ledger["epsilon"]:
-        lines.append(f"peers       ε from {least:.4g} to {ledger['epsilon']:.4g}, by their links")
+    least, most = (f"{value:.4g}" for value in (min(ledger["per_peer"]), ledger["epsilon"]))
+    if least != most:
+        lines.append(f"peers       ε from {least} to {most}, by their links")
     if peer >= 0:
         rows = [(str(v), f"{value:.4g}") for u, v, value in ledger["per_neighbour"] if u == peer]
         return [*lines, "", tables.text(("neighbour", "ε"), rows)]

@@ -2,6 +2,8 @@
 
 import json
 
+from dfedsam.launch import privacy
+
 
 def test_the_ledger_of_runs_with_and_without_a_mechanism(dfedsam):
     shared = ["--objective", "logistic_regression", "--peers", "8", "--rounds", "2", "--figure", "false"]
@@ -33,3 +35,23 @@ def test_attackers_of_a_topology(dfedsam):
     assert (round(said["honest_mu_2"], 9), said["tolerated"], len(said["attackers"])) == (14, 6, 2)
     table = dfedsam("topology", "ring", "complete", "--peers", "16", "--attackers", "2").out
     assert "honest μ₂  tolerated" in table
+
+
+def test_values_that_differ_by_rounding_alone_are_one():
+    ledger = {
+        "mechanism": "DECOR",
+        "budget": None,
+        "delta": 1e-5,
+        "rounds": 2,
+        "noise": 1.0,
+        "clip": 1.0,
+        "releases": "",
+        "protects": "",
+        "accountant": "",
+        "per_neighbour": [],
+        "by_distance": None,
+    }
+    same = ledger | {"epsilon": 0.46721, "per_peer": [0.46721, 0.467209999]}
+    assert not any(line.startswith("peers") for line in privacy._lines(same, -1))
+    differ = ledger | {"epsilon": 0.4672, "per_peer": [0.4672, 0.4671]}
+    assert "peers       ε from 0.4671 to 0.4672, by their links" in privacy._lines(differ, -1)
