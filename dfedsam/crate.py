@@ -38,7 +38,7 @@ def write_crate(folder: Path | str, licence: str | None = None) -> Path:
     `licence` is the SPDX identifier of the licence of its files, such as "CC-BY-4.0"; None: none is stated.
 
     Raises:
-        FileError: if it is not a run's folder.
+        FileError: if it is not a run's folder, or has a format that this version does not know.
         OptionError: if there is no such licence.
     """
     path = Path(folder) / FILE
@@ -52,6 +52,7 @@ def metadata(folder: Path, licence: str | None = None) -> dict[str, Any]:
     Raises what `write_crate` raises.
     """
     RunFolder(folder).expect(CONFIG, METRICS)
+    RunFolder(folder).read_config()
     terms, licences = _licence(licence)
     files = [name for name in _FILES if (folder / name).is_file()]
     written = datetime.fromtimestamp((folder / METRICS).stat().st_mtime, timezone.utc).isoformat(timespec="seconds")

@@ -50,6 +50,16 @@ def test_an_export_that_fails_writes_nothing(run, capsys):
     assert not out.exists()
 
 
+def test_a_run_of_an_unknown_format_gets_no_crate(run, capsys):
+    config = run / "config.yaml"
+    config.write_text(config.read_text().replace("format: 1", "format: 99"))
+    assert main(["export", str(run), "--crate"]) == 2
+    err = capsys.readouterr().err
+    assert "has format 99, and this version of dfedsam knows format 1" in err
+    assert err.count("\n") == 1
+    assert not (run / "ro-crate-metadata.json").exists()
+
+
 def test_a_crate_states_the_licence_that_its_owner_names_or_none(run, capsys):
     assert crate(run)["./"]["license"].startswith("No licence")
     graph = crate(run, "--licence", "cc-by-4.0")
