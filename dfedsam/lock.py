@@ -12,6 +12,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,10 +68,10 @@ class FolderLock:
         try:
             self._lock.acquire(timeout=wait)
         except Timeout:
-            raise self._in_use() from None
-        if not self._others_are_dead():
+            raise in_use(self._folder) from None
+        if not others_are_dead(self._folder):
             self._lock.release()
-            raise self._in_use()
+            raise in_use(self._folder)
         try:
             self._beat()
         except OSError:  # such as of a full disk
@@ -86,24 +87,6 @@ class FolderLock:
             self._writer.unlink(missing_ok=True)
         self._lock.release()
 
-    def _others_are_dead(self) -> bool:
-        """Whether nobody else writes: we hold the lock, but other machines may not see it."""
-        other = _read_writer(self._folder)
-        if other is None or other.is_here:
-            return True
-        while time.time() - other.time < _DEAD:
-            time.sleep(0.5)
-            now = _read_writer(self._folder)
-            if now is None:
-                return True
-            if now.time != other.time:
-                return False
-        return True
-
-    def _in_use(self) -> FolderInUse:
-        other = _read_writer(self._folder) or "another process"
-        return FolderInUse(self._folder, f"{other} is writing it", "wait until it ends, or stop it")
-
     def _beat(self) -> None:
         content = {"host": socket.gethostname(), "process": os.getpid()}
         with naming(self._writer):
@@ -113,6 +96,39 @@ class FolderLock:
         while not self._end.wait(_BEAT):
             with suppress(OSError):
                 os.utime(self._writer)
+
+
+def others_are_dead(
+    folder: Path, stopped: Callable[[], bool] = lambda: False, say: Callable[[str], None] = lambda _: None
+) -> bool:
+    """Whether no process on another machine, where a lock may not be seen, writes a folder; waits until it is certain.
+
+    Args:
+        folder: the folder; it need not exist.
+        stopped: ends the wait, with False, once it is true.
+        say: receives a line on the wait, if there is one.
+    """
+    other = _read_writer(folder)
+    if other is None or other.is_here:
+        return True
+    if (left := other.time + _DEAD - time.time()) > 0:
+        say(f"{other} may still write {folder}: waiting up to {left:.0f} seconds for a sign of life")
+    while time.time() - other.time < _DEAD:
+        if stopped():
+            return False
+        time.sleep(0.1)
+        now = _read_writer(folder)
+        if now is None:
+            return True
+        if now.time != other.time:
+            return False
+    return True
+
+
+def in_use(folder: Path) -> FolderInUse:
+    """The error for a folder that another process writes."""
+    other = _read_writer(folder) or "another process"
+    return FolderInUse(folder, f"{other} is writing it", "wait until it ends, or stop it")
 
 
 def writer(folder: Path) -> Writer | None:

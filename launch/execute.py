@@ -160,6 +160,8 @@ def as_command(
         out = _noted(out, taken)
     with ranks.Stop() as stop:
         try:
+            if isinstance(out, Path) and resume and not is_free(out, communicator, stop, level):
+                return stop.status
             result = execute(experiment, out, communicator, stop, resume=resume, log=log, figure=figure, level=level)
         except KeyboardInterrupt:  # the second one: end now
             abort(130)
@@ -171,6 +173,24 @@ def as_command(
             ranks.end_together(f"dfedsam: rank {communicator.rank}: {error}", 1)
             return _failed(error, out, "resume" if resume else "run") if communicator.is_root else 1
     return stop.status if result.stopped == INTERRUPTED else 0
+
+
+def is_free(folder: Path, communicator: Communicator, stop: ranks.Stop, level: Level) -> bool:
+    """Wait until a writer of a folder on another machine is certainly dead; False if a signal ended the wait.
+
+    Raises:
+        FolderInUse: on all ranks, if it lives.
+    """
+    from dfedsam.callbacks.base import on_root
+    from dfedsam.lock import in_use, others_are_dead
+
+    def wait() -> bool:
+        dead = others_are_dead(folder, stop, _note if level != "quiet" else lambda _: None)
+        if not dead and not stop():
+            raise in_use(folder)
+        return dead
+
+    return on_root(communicator, wait)
 
 
 def _noted(paths: Iterator[Path], taken: list[Path]) -> Iterator[Path]:
@@ -217,7 +237,7 @@ def _say(result: Result) -> None:
 
 
 def _note(text: str) -> None:
-    print(f"dfedsam: note: {text}", file=sys.stderr)
+    print(f"dfedsam: note: {text}", file=sys.stderr, flush=True)
 
 
 def summary(result: Result) -> str:

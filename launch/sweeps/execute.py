@@ -71,9 +71,11 @@ def _execute(
     study: Study, run: Run, experiment: Experiment, communicator: Communicator, stop: ranks.Stop, level: Level
 ) -> Outcome:
     from dfedsam.callbacks.base import INTERRUPTED, on_root
-    from dfedsam.launch.execute import execute as execute_run
+    from dfedsam.launch.execute import execute as execute_run, is_free
 
     folder = study.folder(run)
+    if not is_free(folder.path, communicator, stop, level):
+        return Outcome("stopped")
     with ExitStack() as stack:
 
         def prepare() -> str:

@@ -90,6 +90,31 @@ def test_nohup_is_respected(tmp_path):
         end(job)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("what", ["resume", "sweep"])
+def test_a_signal_ends_the_wait_for_a_writer_on_another_machine(dfedsam, tmp_path, number, what):
+    (tmp_path / "s.yaml").write_text("base: {rounds: 3, peers: 4}\nseeds: 1\n")
+    assert dfedsam("sweep", "s.yaml", "--quiet").status == 0
+    (folder,) = (tmp_path / "studies/s/runs").iterdir()
+    for name in ("prompt.safetensors", "references.json"):
+        (folder / name).unlink(missing_ok=True)
+    (folder / ".writer").write_text('{"host": "elsewhere", "process": 7}')
+    before = (folder / "metrics.jsonl").read_bytes()
+    argv = ("resume", str(folder), "--rounds", "9") if what == "resume" else ("sweep", "s.yaml", "--only", "0")
+    job = start(*argv, cwd=tmp_path)
+    assert job.stderr is not None
+    line = job.stderr.readline()
+    assert "process 7 on elsewhere may still write" in line, line + job.communicate()[1]
+    assert "seconds" in line
+    begin = time.monotonic()
+    job.send_signal(number)
+    job.communicate(timeout=60)
+    assert time.monotonic() - begin < 10
+    assert job.returncode == 128 + number
+    assert (folder / "metrics.jsonl").read_bytes() == before
+    assert (folder / ".writer").exists()
+
+
 @needs_mpi
 def test_a_mistake_of_one_rank_ends_the_job_with_its_message(tmp_path):
     (tmp_path / "c.yaml").write_text("rounds: 3\n")
