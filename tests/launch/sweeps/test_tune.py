@@ -175,3 +175,15 @@ def test_a_learning_rate_that_is_constant_stays_so(dfedsam):
         settings = yaml.safe_load(path.read_text())["algorithm"]["init_args"]
         assert settings.get("lr_schedule", "constant") == "constant"
         assert settings.get("lr_rounds", 0) == 0
+
+
+def test_the_dearest_task_counts(dfedsam):
+    """A run asks 9 × 8 queries on one task and 9 × 16 on the other; the budget holds for both."""
+    write("q.yaml", EXPERIMENT | {"algorithm": {"class_path": "dpsgd", "init_args": {"lr": 0.1}}})
+    rates = write("r.yaml", {"algorithm.lr": {"low": 0.01, "high": 0.2}})
+    tasks = write("t.yaml", {"algorithm.estimator.directions": [4, 8]})
+    said = dfedsam("tune", "--config", "q.yaml", "--ranges", rates, "--tasks", tasks, "--budget", "900", "--out", "a")
+    assert said.status == 0, said.err
+    assert {row["queries"] for row in last_rows(Path("a"))} == {8, 16, 24, 48, 72, 144}
+    spent = sum(row["queries"] for row in last_rows(Path("a")))
+    assert 450 < spent <= 900
