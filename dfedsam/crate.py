@@ -41,15 +41,17 @@ def write_crate(folder: Path | str, licence: str | None = None) -> Path:
         FileError: if it is not a run's folder.
         OptionError: if there is no such licence.
     """
-    run = RunFolder(folder)
-    run.expect(CONFIG, METRICS)
-    path = run.path / FILE
-    write_atomic(path, json.dumps(metadata(run.path, licence), indent=1, ensure_ascii=False).encode())
+    path = Path(folder) / FILE
+    write_atomic(path, json.dumps(metadata(Path(folder), licence), indent=1, ensure_ascii=False).encode())
     return path
 
 
 def metadata(folder: Path, licence: str | None = None) -> dict[str, Any]:
-    """The metadata, as values for `json.dump`: the folder, its files, and the run that made them."""
+    """The metadata, as values for `json.dump`: the folder, its files, and the run that made them.
+
+    Raises what `write_crate` raises.
+    """
+    RunFolder(folder).expect(CONFIG, METRICS)
     terms, licences = _licence(licence)
     files = [name for name in _FILES if (folder / name).is_file()]
     written = datetime.fromtimestamp((folder / METRICS).stat().st_mtime, timezone.utc).isoformat(timespec="seconds")

@@ -199,6 +199,12 @@ class Experiment:
         with options_within("adversary"):
             return Attackers(self.adversary, self.adversary.attackers(self.topology, self.seed), self.topology)
 
+    @property
+    def is_undisturbed(self) -> bool:
+        """Whether peers mix as W says and no more: nobody attacks, adds noise to rows, or is left out by the clock."""
+        left_out = self.clock is not None and (self.clock.m is not None or self.clock.availability is not None)
+        return self.attackers is None and self.privacy is None and not left_out
+
     @cached_property
     def solution(self) -> Solution:
         """The optimum of the mean objective, if it is solvable."""

@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dfedsam.errors import FileError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:
@@ -28,6 +32,23 @@ def write_atomic(path: Path, content: str | bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def write_tensors(path: Path, tensors: Mapping[str, NDArray], notes: Mapping[str, str] | None = None) -> None:
+    """Write arrays and notes by name as a safetensors file, whole or not at all.
+
+    The same content gives the same bits, which safetensors alone does not: it writes its notes in any order.
+    """
+    from safetensors.numpy import save
+
+    content = save(dict(tensors), dict(notes or {}))
+    (size,) = struct.unpack("<Q", content[:8])
+    header = json.loads(content[8 : 8 + size])
+    if notes:
+        header |= {"__metadata__": dict(sorted(notes.items()))}
+    head = json.dumps(header, ensure_ascii=False).encode()
+    head += b" " * (-len(head) % 8)  # the format wants the arrays aligned
+    write_atomic(path, struct.pack("<Q", len(head)) + head + content[8 + size :])
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
+import sysconfig
 import traceback
 from typing import TYPE_CHECKING
 
@@ -63,8 +64,28 @@ def main(argv: list[str] | None = None) -> int:
         return _refuse(name, error, "out of memory; use fewer peers or smaller values of options", 1)
     except KeyboardInterrupt as error:
         return _refuse(name, error, _INTERRUPTED, 130)
+    except Exception as error:
+        place = _users_code(error)
+        if place is None:
+            raise  # a fault of this program
+        message = (
+            f"{place}: {type(error).__name__}: {error}; DFEDSAM_TRACEBACK=1 in the environment shows the traceback"
+        )
+        return _refuse(name, error, message, 1)
     finally:
         sys.unraisablehook = hook
+
+
+def _users_code(error: BaseException) -> str | None:
+    """File and line of the innermost call that is neither ours nor of an installed package; None without one."""
+    installed = tuple(sysconfig.get_paths()[name] for name in ("stdlib", "purelib", "platlib"))
+    place = None
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        file = frame.f_code.co_filename
+        ours = str(frame.f_globals.get("__name__")).partition(".")[0] == "dfedsam"
+        if not (ours or file.startswith((*installed, "<"))):
+            place = f"{file}, line {line}"
+    return place
 
 
 def _unraisable(

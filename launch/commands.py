@@ -176,12 +176,16 @@ def export(folder: Path, *, out: Path | None = None, crate: bool = False, licenc
         raise OptionError("out", out, "must not exist yet, because it is never overwritten", "choose another folder")
     written: list[Path] = []
     if crate:
-        from dfedsam.crate import write_crate
+        from dfedsam.crate import metadata
 
-        written.append(write_crate(folder, licence))
+        metadata(folder, licence)  # what is wrong with it is found before the adapter is written
     if out is not None:
         from dfedsam.blackbox.adapter import export as write
 
         written += write(folder, out)
+    if crate:
+        from dfedsam.crate import write_crate
+
+        written.append(write_crate(folder, licence))
     print("\n".join(map(str, written)))
     return 0

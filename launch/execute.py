@@ -93,7 +93,10 @@ def notes(experiment: Experiment) -> list[str]:
         "this topology is biased: only the rows of W sum to one, so peers agree on an average that weights some "
         "peers more than others; exclude its gap from comparisons"
     )
-    every = (*topology.notes, bias if topology.biased else None, experiment.algorithm.note(topology))
+    every = [*topology.notes, bias if topology.biased else None, experiment.algorithm.note(topology)]
+    attackers, gossip = experiment.attackers, experiment.algorithm.gossip_of_x()
+    if attackers is not None and gossip is not None:
+        every += [attackers.adversary.note(attackers.mask), gossip.note_attackers(topology, attackers.mask)]
     return [note for note in every if note is not None]
 
 
@@ -159,16 +162,16 @@ def as_command(
             abort(130)
         except RunError as error:
             ranks.end_together(f"dfedsam: rank {communicator.rank}: {error}", 1)
-            return _failed(error, out) if communicator.is_root else 1
+            return _failed(error, out, "resume" if resume else "run") if communicator.is_root else 1
     return stop.status if result.stopped == INTERRUPTED else 0
 
 
-def _failed(error: RunError, out: Out) -> int:
+def _failed(error: RunError, out: Out, command: str) -> int:
     """Print why a run could not continue, and return the exit status."""
     if error.__cause__ is not None or os.environ.get("DFEDSAM_TRACEBACK"):
         traceback.print_exception(error)
     kept = f"; the last checkpoint is kept in {out}" if isinstance(out, Path) and out.exists() else ""
-    print(f"dfedsam run: {error}{kept}", file=sys.stderr)
+    print(f"dfedsam {command}: {error}{kept}", file=sys.stderr)
     return 1
 
 
@@ -206,19 +209,33 @@ def summary(result: Result) -> str:
     widths = [max(len(row[i]) for row in table) for i in range(3)]
     lines = [f"{a:<{widths[0]}}  {b:>{widths[1]}}  {c:>{widths[2]}}".rstrip() for a, b, c in table]
     lines += _gossip(folder, last)
+    if (attackers := result.experiment.attackers) is not None:
+        lines.append(f"attack: {attackers}; metrics are of the other {(~attackers.mask).sum()}")
     for name, value in folder.read_references().items():
         words = name.replace("zero_shot", "zero-shot").replace("first_order", "first-order").replace("_", " ")
         lines.append(f"{words}: {_cell('{:.1%}' if 'accuracy' in name else '{:.5g}', value)}")
     if result.stopped == INTERRUPTED:
-        lines.append(f"stopped as requested; continue with: dfedsam resume {quote(str(out))}")
+        lines.append(f"stopped as requested; continue with: {resume_command(folder)}")
     elif result.stopped is not None:
         lines.append(f"stopped by its budget: {result.stopped}")
-        lines.append(f"to continue, raise the budget in {folder.config}, then run: dfedsam resume {quote(str(out))}")
+        lines.append(f"to continue, raise the budget in {folder.config}, then run: {resume_command(folder)}")
     width = len(str(out)) + 1 + max(map(len, _FILES))
     lines += ["", *(f"{out / name!s:<{width}}  {what}" for name, what in _FILES.items() if (out / name).exists())]
     if not (out / "convergence.png").exists():
         lines.append(f"to draw the figure: dfedsam plot {quote(str(out))}")
     return "\n".join(["", *lines])
+
+
+def resume_command(folder: RunFolder) -> str:
+    """The command that continues a run; it says that its import paths may be imported, if it has any."""
+    from dfedsam.launch.options import read_file
+
+    command = f"dfedsam resume {quote(str(folder.path))}"
+    try:
+        read_file(str(folder.config))
+    except ValueError:
+        return f"{command} --allow-code"
+    return command
 
 
 def _gossip(folder: RunFolder, last: Row) -> list[str]:

@@ -169,8 +169,11 @@ def settings(what: str, tree: Any, *, code: bool = False) -> Tree:
     known = list(experiment_options())
     for key, value in tree.items():
         if key not in known:
-            sweep = "this is a sweep's file: run it by `dfedsam sweep`" if key in _SWEEP_KEYS else ""
-            raise UnknownOption(key, known, hint=sweep, file=what)
+            hint = "this is a sweep's file: run it by `dfedsam sweep`" if key in _SWEEP_KEYS else ""
+            head, dot, rest = str(key).partition(".")
+            if dot and head in registry.KINDS and head in known:  # as on the command line, or in a sweep's grid
+                hint = f"write {head}: {{class_path: NAME, init_args: {{{rest.partition('.')[0]}: …}}}}"
+            raise UnknownOption(key, known, hint=hint, file=what)
         if registry.kind_of(key) and isinstance(value, dict) and "class_path" not in value:
             raise OptionError(key, value, "must be a name, or have a class_path and optional init_args")
     return arguments.expand_all(tree, code=code)

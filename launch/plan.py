@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dfedsam.callbacks.progress import duration, size
-from dfedsam.launch import arguments, help, options, ranks
+from dfedsam.launch import arguments, help, options, ranks, tables
 from dfedsam.launch.options import build, check_ranks
 from dfedsam.launch.run import parse
 from dfedsam.launch.signatures import options_of
@@ -111,10 +111,10 @@ class Plan:
     def table(self) -> str:
         """What is asked, read, paid, sent and waited for, a line each."""
         counts = self.counts
-        each = 1 / self.runs / self.peers
-        rows = [("queries", f"{counts.queries * each:,.0f} a peer{self._all(counts.queries)}")]
+        each, of = 1 / self.runs / self.peers, "a peer" if self.runs == 1 else "a peer and run"
+        rows = [("queries", f"{counts.queries * each:,.0f} {of}, {counts.queries:,} in all")]
         if counts.gradients:
-            rows.append(("exact gradients", f"{counts.gradients * each:,.0f} a peer{self._all(counts.gradients)}"))
+            rows.append(("exact gradients", f"{counts.gradients * each:,.0f} {of}, {counts.gradients:,} in all"))
         if counts.prompt_tokens:
             service = f"{counts.requests:,}" if counts.requests else "none: the model runs here"
             rows.append(("requests", service))
@@ -127,16 +127,13 @@ class Plan:
             tokens = f"about {counts.editor_prompt_tokens:,} tokens, at most {counts.editor_completion_tokens:,} back"
             price = f", {self.editor_money:,.2f}" if self.editor_money else ""
             rows.append(("editor", f"{counts.editor_requests:,} requests, {tokens}{price}"))
-        rows.append(("sent", f"{size(counts.bytes * each)} a peer, {size(counts.bytes)} in all"))
+        rows.append(("sent", f"{size(counts.bytes * each)} {of}, {size(counts.bytes)} in all"))
         if self.memory is not None:
             rows.append(("memory", f"{size(self.memory)} a rank"))
         parts = ", ".join(f"{name} {duration(value)}" for name, value in self.parts.items() if value >= 0.5)
         time = "unknown: name the service's requests_per_minute" if self.seconds is None else duration(self.seconds)
         rows.append(("time", f"{time} ({parts})" if parts and self.seconds is not None else time))
         return "\n".join(f"{name:<18}{value}" for name, value in rows)
-
-    def _all(self, count: int) -> str:
-        return f", {count:,} in all"
 
 
 def plan(argv: list[str]) -> int:
@@ -257,6 +254,7 @@ def plan_study(cells: Sequence[Cell], todo: Iterable[Run], jobs: int, prices: Pr
     """
     chosen, before = set(map(id, todo)), ranks.seconds_so_far()
     plans: list[Plan] = []
+    queries: dict[str, float] = {}  # of a peer in a run, by cell
     for cell in cells:
         speed: dict[str, float] = {}
         for run in cell.jobs:
@@ -268,6 +266,7 @@ def plan_study(cells: Sequence[Cell], todo: Iterable[Run], jobs: int, prices: Pr
                 parts = speed or plan.parts
                 speed = parts if plans else {}
                 plans.append(replace(plan, parts=parts))
+                queries[run.name.rpartition(",seed=")[0] or run.name] = plan.counts.queries / plan.peers
         if sys.stderr.isatty():
             print(f"\rplanned {len(plans)} runs", end="", file=sys.stderr, flush=True)
     if not plans:
@@ -277,8 +276,17 @@ def plan_study(cells: Sequence[Cell], todo: Iterable[Run], jobs: int, prices: Pr
     if not prices.json:
         print(f"{len(plans)} runs")
     _print(whole, prices, before)
+    if len(set(queries.values())) > 1 and not prices.json:
+        print("\n" + _unequal(queries))
     if whole.seconds is not None and jobs > 1 and not prices.json:
         print(f"with {jobs} jobs at a time, on as many cores: about {duration(whole.seconds / jobs)}")
+
+
+def _unequal(queries: dict[str, float]) -> str:
+    """The queries of a peer in a run where cells differ: each number with its first cells."""
+    cells = {count: [cell for cell, own in queries.items() if own == count] for count in sorted(set(queries.values()))}
+    rows = [(f"{n:,.0f}", those[0] + f" and {len(those) - 1} more" * (len(those) > 1)) for n, those in cells.items()]
+    return tables.text(("queries a peer", "cells"), rows)
 
 
 def _sum(plans: Sequence[Plan]) -> Plan:

@@ -105,13 +105,25 @@ def start(ranks: int, argv: Sequence[str], *, restarts: int = 0, again: Callable
             return status
         restarts, ranks = restarts - 1, max(1, ranks - 1)
         argv = again(ranks)
-        said = f"a rank was lost (status {status}); continuing on {ranks} from the last checkpoint"
+        said = f"a rank was lost ({how(status)}); continuing on {ranks} from the last checkpoint"
         print(f"dfedsam: {said}", file=sys.stderr)
 
 
 def is_lost(status: int) -> bool:
     """Whether a job's exit status means that it lost a rank, rather than ended normally or by a signal to stop."""
     return status not in _FINAL
+
+
+def how(status: int) -> str:
+    """How a process ended, in words.
+
+    The status of one that a signal ended is 128 more, or from mpich the signal, joined bit by bit with the SIGKILL that
+    ended the other ranks.
+    """
+    number = status - 128 if status > 128 else status if status in (signal.SIGKILL, signal.SIGSEGV) else 0
+    if number not in set(signal.Signals):
+        return f"status {status}"
+    return f"signal {signal.Signals(number).name}" + ("; out of memory?" if number == signal.SIGKILL else "")
 
 
 def _run(ranks: int, argv: Sequence[str]) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -12,7 +13,7 @@ from dfedsam.errors import OptionError
 from dfedsam.experiment import Experiment
 from dfedsam.launch import arguments, help, options, ranks
 from dfedsam.launch.arguments import Pair
-from dfedsam.launch.execute import as_command, level
+from dfedsam.launch.execute import as_command, level, resume_command
 from dfedsam.launch.options import build, check_ranks
 from dfedsam.launch.signatures import MissingValue
 from dfedsam.machine import ASKED_RANKS, in_mpi_job, mpi_rank, mpi_size
@@ -90,6 +91,7 @@ def resume(
     folder: Path,
     *,
     rounds: int | None = None,
+    until: float | None = None,
     ranks: int | None = None,
     placement: Literal["contiguous", "reorder", "metis"] | None = None,
     log: str | None = None,
@@ -100,13 +102,14 @@ def resume(
     allow_code: bool = False,
     allow_endpoint: bool = False,
 ) -> int:
-    """Continue a stopped or killed run from its last checkpoint, or extend it by more rounds.
+    """Continue a stopped or killed run from its last checkpoint, or extend it by more rounds or simulated seconds.
 
     The result is bit for bit that of an uninterrupted run. The settings are those of the folder's config.yaml.
 
     Args:
         folder: a run's folder.
         rounds: total number of rounds, to extend the run (default: as it was started).
+        until: simulated seconds in all, to extend a run that they end (default: as it was started).
         ranks: MPI ranks on this machine; the number may differ from before (default: this process alone).
         placement: which rank owns which peers (default: as it was started).
         log: also send metrics to tensorboard, wandb or mlflow.
@@ -130,13 +133,14 @@ def resume(
     shown = level(quiet, verbose)
     RunFolder(folder).read_config()
     tree = options.read_file(str(RunFolder(folder).config), code=allow_code)
-    changed = {"rounds": rounds, "ranks": ranks, "placement": placement}
+    changed = {"rounds": rounds, "until": until, "ranks": ranks, "placement": placement}
     pairs: list[Pair] = [(name, str(value)) for name, value in changed.items() if value is not None]
     experiment = build(options.read([tree], pairs, endpoint=allow_endpoint))
     if _starts_ranks(ranks, experiment.topology.n) and ranks is not None:
-        kept = {"rounds": rounds, "placement": placement, "log": log, "figure": figure, "quiet": quiet or None}
-        argv = _resume(folder, verbose=verbose or None, allow_code=allow_code or None, **kept)
-        return start(ranks, argv, restarts=restarts, again=lambda _: argv)
+        kept = {"placement": placement, "log": log, "figure": figure, "quiet": quiet or None}
+        shared = {"verbose": verbose or None, "allow_code": allow_code or None, **kept}
+        argv = _resume(folder, rounds=rounds, until=until, **shared)
+        return _explained(start(ranks, argv, restarts=restarts, again=lambda _: argv), RunFolder(folder), ranks)
     return as_command(experiment, folder, resume=True, log=log, figure=figure, level=shown)
 
 
@@ -151,18 +155,29 @@ def _start(argv: list[str], out: Path | None, experiment: Experiment, own: dict[
         "figure": own["figure"],
         "quiet": own["quiet"] or None,
         "verbose": own["verbose"] or None,
+        "allow_code": True,  # of a user who has typed the import paths, or trusts the file that has them
     }
-    more |= {"allow_code": "allow_code" in dict(arguments.split(argv)[1]) or None}
     command = ["run", *argv, "--out", str(folder.path)]
 
     def again(count: int) -> list[str]:
         return _resume(folder.path, **more) if folder.config.is_file() else [*command, "--ranks", str(count)]
 
     try:
-        return ranks.start(own["ranks"], command, restarts=own["restarts"], again=again)
+        status = ranks.start(own["ranks"], command, restarts=own["restarts"], again=again)
     finally:
         del os.environ[_RESERVED]
         folder.remove_unstarted()
+    return _explained(status, folder, own["ranks"])
+
+
+def _explained(status: int, folder: RunFolder, count: int) -> int:
+    """The exit status of a job on so many ranks; if it lost a rank, how to continue is printed."""
+    if ranks.is_lost(status):
+        again = "it had no checkpoint yet: start it again"
+        if folder.checkpoint.is_file():
+            again = f"continue from the last checkpoint with: {resume_command(folder)} --ranks {count}"
+        print(f"dfedsam: a rank was lost ({ranks.how(status)}); {again}", file=sys.stderr)
+    return status
 
 
 def _resume(folder: Path, **values: Any) -> list[str]:
@@ -195,12 +210,13 @@ def _draw_split(experiment: Experiment, path: str) -> Path:
     Raises:
         ValueError: if the objective has no classes, or the file name has no suffix of a figure.
     """
+    from dfedsam.analysis import check_format, draw_split as draw, save
+
+    check_format(path, "draw_split")
     try:
         names, counts = experiment.objective.class_counts(experiment.topology.n, experiment.seed)
     except ValueError as error:
         raise OptionError("draw_split", path, f"cannot be drawn: {error}") from error
-    from dfedsam.analysis import draw_split as draw, save
-
     return save(draw(counts, names), path)[0]
 
 

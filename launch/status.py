@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections import Counter
@@ -17,7 +18,8 @@ from dfedsam.errors import FileError, OptionError
 from dfedsam.launch.sweeps import plan, spec
 from dfedsam.launch.sweeps.study import SPEC, Study, read_failure
 from dfedsam.launch.tables import show
-from dfedsam.run_folder import Row, RunFolder, is_run
+from dfedsam.lock import writer
+from dfedsam.run_folder import CONFIG, Row, RunFolder, is_run
 
 State = Literal["done", "diverged", "running", "failed", "stopped", "damaged", "to do"]
 _DIVERGED = 1e3  # times the initial loss
@@ -107,7 +109,7 @@ def watch(folder: Path, *, every: float = 1.0) -> int:
     """Follow a run in the terminal, here or on another machine that shares the file system.
 
     Shows its round, its latest metrics and the remaining time, until the run is complete or its study records that it
-    failed. Ctrl-C stops watching; the run continues.
+    failed. If it has not started, or was stopped, this says so and waits. Ctrl-C stops watching; the run continues.
 
     Args:
         folder: a run's folder; it need not exist yet.
@@ -126,33 +128,63 @@ def watch(folder: Path, *, every: float = 1.0) -> int:
         raise OptionError("folder", folder, "must be a run's folder, but it is a study", hint)
     if not folder.is_dir() and not folder.parent.is_dir():
         raise OptionError("folder", folder, "must be a run's folder, but it does not exist", "fix the path")
+    if folder.is_dir() and not is_run(folder) and not _may_start(folder):
+        inside = next(
+            (path for part in ("", "runs") for path in sorted((folder / part).glob("*")) if is_run(path)), None
+        )
+        hint = "fix the path" if inside is None else f"name one of its runs, such as {inside}"
+        raise OptionError("folder", folder, f"must be a run's folder, but it has no {CONFIG}", hint)
     try:
         return _follow(RunFolder(folder), every)
     except KeyboardInterrupt:
         return 130
 
 
+def _may_start(folder: Path) -> bool:
+    """Whether a run may start in a folder: it is empty but for a writer's files, or somebody writes it."""
+    return not any(path.name[0] != "." for path in folder.iterdir()) or writer(folder) is not None
+
+
 def _follow(folder: RunFolder, every: float) -> int:
-    note = folder.path.parent.parent / "failed" / f"{folder.path.name}.json"
+    failed = folder.path.parent.parent / "failed" / f"{folder.path.name}.json"
     if folder.last_row() is None:
-        print(f"waiting for {folder.path}", file=sys.stderr)
+        print(f"waiting for a run to start in {folder.path}", file=sys.stderr)
     with display() as shown:
-        last, wrote = -1, 0.0
+        last, was_idle = (-1, 0.0), False
         while True:
-            row, rounds = folder.last_row(), _rounds(folder)
-            if row is not None and rounds is not None and (row["round"], row.get("seconds", 0.0)) != (last, wrote):
-                last, wrote = row["round"], row.get("seconds", 0.0)
-                shown.show(last, rounds, row)
-            if rounds is not None and last >= rounds:
-                return 0
-            if failure := read_failure(note):
+            idle = writer(folder.path) is None  # asked first: a run writes all its rows before it ends
+            row, end = folder.last_row(), _end(folder)
+            if row is not None and end is not None:
+                now = row["round"], row.get("seconds", 0.0)
+                if now != last:
+                    last = now
+                    shown.show(row["round"], end[0], row)
+                if row["round"] >= end[0] or row.get("time", 0.0) >= end[1]:
+                    return 0
+                if idle and not was_idle:
+                    print(_stopped(folder, row["round"], end[0]), file=sys.stderr)
+                was_idle = idle
+            if failure := read_failure(failed):
                 print(f"{folder.path.name} failed: {failure.get('error')}", file=sys.stderr)
                 return 1
             time.sleep(every)
 
 
-def _rounds(folder: RunFolder) -> int | None:
-    """The rounds of a run, which a resume may increase; None if its settings are not written yet."""
+def _stopped(folder: RunFolder, round: int, rounds: int) -> str:
+    again = f"dfedsam resume {quote(str(folder.path))}"
+    return f"nobody executes {folder.path}, which has {round} of {rounds} rounds: waiting until `{again}` continues it"
+
+
+def _end(folder: RunFolder) -> tuple[int, float] | None:
+    """The rounds and the simulated seconds that end a run; a resume may increase them. None: not written yet.
+
+    Raises:
+        FileError: if the settings cannot be read.
+    """
     if not folder.config.is_file():
         return None
-    return int(folder.read_config().get("rounds", 0))
+    settings = folder.read_config()
+    rounds, until = settings.get("rounds"), settings.get("until", math.inf)
+    if type(rounds) is not int or not isinstance(until, int | float):
+        raise FileError(folder.config, "must have numbers for rounds and until; it is not the config.yaml of a run")
+    return rounds, until

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -99,8 +100,8 @@ def sweep(
     if in_mpi_job():
         raise ValueError("a sweep starts its own MPI jobs: start it outside mpirun, or execute one run with --only K")
     study = pending(file, out, ranks=ranks, log=log, code=allow_code, endpoint=allow_endpoint, level=how)
-    more = [*(["--log", log] if log else []), *(["--allow_code"] if allow_code else [])]
-    more += ["--allow_endpoint"] if allow_endpoint else []
+    more = [*(["--log", log] if log else []), *(["--allow-code"] if allow_code else [])]
+    more += ["--allow-endpoint"] if allow_endpoint else []
     if slurm:
         job |= {} if jobs is None else {"parallel": jobs}
         return _slurm(study, job, more, dry_run=dry_run)
@@ -112,7 +113,10 @@ def sweep(
         print(f"{len(study.runs)} runs, {len(study.runs) - len(study.todo)} of them done; nothing was written")
     else:
         path = quote(str(study.folder.path))
-        status = execute(study, jobs or 1, more, restarts, how, f"dfedsam sweep {path}")
+        asked = ["--jobs", jobs] if jobs else []
+        asked += ["--ranks", ranks] if ranks else []
+        again = shlex.join(["dfedsam", "sweep", *map(str, (study.folder.path, *asked, *more))])
+        status = execute(study, jobs or 1, more, restarts, how, again)
         if status == 0 and how != "quiet":
             print(f"figures and tables: dfedsam report {path}")
         return status

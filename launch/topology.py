@@ -124,12 +124,12 @@ def topology(
         raise ValueError("topology is missing: name one, such as `dfedsam topology ring --peers 16`; --list shows all")
     whole_number("attackers", attackers, 0)
     whole_number("steps", steps, 1, "it is the number of gossip steps Q a round")
-    if draw is not None and len(names) > 1:
-        rule = "must be a single name, because draw takes one topology"
-        raise OptionError("names", " ".join(names), rule, "or leave draw out")
+    _check_drawing(draw, names)
     shared = {"peers": peers, "weights": weights, "objective": objective, "seed": seed}
     pairs = [(option, str(value)) for option, value in shared.items() if value is not None]
     found = measure(names, [*pairs, *_dotted], steps, underlay, message)
+    if draw is not None and len(found) > 1:
+        raise OptionError("weights", weights, "must be a single rule, because draw takes one topology")
     if attackers:
         for row in found:
             add_attackers(row, attackers)
@@ -145,6 +145,18 @@ def topology(
 
         print(save(draw_topology(found[0].topology), draw)[0])
     return 0
+
+
+def _check_drawing(path: Path | None, names: Sequence[str]) -> None:
+    """Raise OptionError for a file that cannot be drawn, or for several topologies, of which none would be."""
+    if path is None:
+        return
+    if len(names) > 1:
+        rule = "must be a single name, because draw takes one topology"
+        raise OptionError("names", " ".join(names), rule, "or leave draw out")
+    from dfedsam.analysis import check_format
+
+    check_format(path, "draw")
 
 
 def _show(found: Sequence[Row]) -> None:

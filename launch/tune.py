@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from shlex import quote
@@ -17,6 +17,7 @@ from dfedsam.launch import options
 from dfedsam.launch.execute import Level, level
 from dfedsam.launch.sweep import execute
 from dfedsam.launch.sweeps import halving, ranges
+from dfedsam.launch.sweeps.metric import check_metric
 from dfedsam.launch.sweeps.pending import pending, say
 from dfedsam.launch.sweeps.plan import Cell, Run, name
 from dfedsam.launch.sweeps.spec import Point, Search, zips
@@ -98,7 +99,7 @@ def tune(
     how = level(quiet, verbose)
     tree = options.read_file(config, code=allow_code)
     folder = out or Path("studies", f"tune-{Path(config).stem}")
-    flags = [*(["--allow_code"] if allow_code else []), *(["--allow_endpoint"] if allow_endpoint else [])]
+    flags = [*(["--allow-code"] if allow_code else []), *(["--allow-endpoint"] if allow_endpoint else [])]
     judged = Search(option="", values=(), metric=metric, choose=choose)
     tuning = _Tuning(tree, ranges, _tasks(tasks), budget, rungs, judged, seeds, folder, how, allow_code, allow_endpoint)
     return tuning.play(jobs, flags)
@@ -122,9 +123,12 @@ class _Tuning:
 
     def __post_init__(self) -> None:
         own = Run("the experiment", "", {}, self.tree, None, code=self.code, endpoint=self.endpoint)
-        self.settings, self.rounds = own.settings, max(1, own.build().rounds)
+        experiment = own.build()
+        self.settings, self.rounds = own.settings, max(1, experiment.rounds)
         self.algorithm, objective = (self.settings.simulation[key] for key in ("algorithm", "objective"))
         self.keeps = objective.holds_out and not getattr(objective, "validation", True)
+        objective = replace(objective, validation=_VALIDATION) if self.keeps else objective
+        check_metric("metric", self.judged.metric, replace(experiment, objective=objective, evaluate_local=False))
         self.prices = halving.Prices(self.run, self.rounds)
         self.ranges = self._usual() if self.file is None else ranges.read(self.file)
         if shared := next((option for option in self.ranges if option in self.tasks[0]), None):

@@ -10,12 +10,12 @@ import pandas as pd
 
 from dfedsam.analysis.plot.convergence import X, convergence
 from dfedsam.analysis.plot.setting import setting_curves
-from dfedsam.analysis.plot.style import Size, Style, save, use_style
+from dfedsam.analysis.plot.style import Size, Style, check_format, check_room, save, use_style
 from dfedsam.analysis.read import labels
 from dfedsam.analysis.read.metrics import numbers
 from dfedsam.analysis.read.runs import Study, read_study
 from dfedsam.analysis.summary import with_time
-from dfedsam.errors import OptionError
+from dfedsam.errors import FileError, OptionError
 from dfedsam.names import did_you_mean
 from dfedsam.run_folder import CONFIG, METRICS, RunFolder
 
@@ -47,11 +47,16 @@ def plot_runs(
     given = list(folders)
     if out is None:
         out = (Path(given[0]) if len(given) == 1 else Path()) / "convergence.pdf"
+    check_format(out)
     with use_style(style):
         study = read_study(given, strict=True)
+        if not len(study.evaluations):
+            raise FileError(given[0], "has no run with an evaluation yet", "wait for the first one")
         if len(x) == 1 and x[0] not in X:
             against = {"columns": _setting(study, "columns", columns or "topology"), "size": size, "log": bool(log)}
-            return save(setting_curves(study, _setting(study, "x", x[0]), y, **against), out, formats=(".pdf",))[0]
+            figure = setting_curves(study, _setting(study, "x", x[0]), y, **against)
+            check_room(figure, size)
+            return save(figure, out, formats=(".pdf",))[0]
         frame = study.evaluations
         if "seconds" in x and not np.isfinite(numbers(frame, "time")).any():
             raise OptionError("x", "seconds", "needs runs with simulated time", "run them with --clock simulated")
@@ -62,6 +67,7 @@ def plot_runs(
         figure = convergence(
             frame, x, y, color=color, columns=columns, size=size, log=log, names=names, title=title
         )  # fmt: skip
+        check_room(figure, size)
         return save(figure, out, formats=(".pdf",))[0]
 
 

@@ -6,10 +6,10 @@ global state, no window, nothing to close), and written by `save`.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from math import inf
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -34,6 +34,7 @@ HATCHES = ("", "////", "", "\\\\\\\\", "xxxx", "----", "oo", "++++")
 GREY = "#666666"
 SEQUENTIAL = "Blues"  # one hue from white: it prints in grey
 FORMATS = (".pdf", ".png", ".svg")
+SIZES = (1, 50)  # inches, each way: smaller figures have no room for labels, larger ones none in memory
 
 _RC: dict[Any, Any] = {
     "font.size": 8,
@@ -126,9 +127,22 @@ def figure_size(size: Size | None, columns: int, rows: int) -> tuple[float, floa
         width, height = map(float, size.split("x") if isinstance(size, str) else size)
     except ValueError:
         width = height = 0.0
-    if not (0 < width < inf and 0 < height < inf):
-        raise OptionError("size", size, "must be column, page or WIDTHxHEIGHT in inches", "such as 3.4x2.5")
+    low, high = SIZES
+    if not (low <= width <= high and low <= height <= high):
+        rule = f"must be column, page or WIDTHxHEIGHT in inches, each from {low} to {high}"
+        raise OptionError("size", size, rule, "such as 3.4x2.5")
     return width, height
+
+
+def check_room(figure: Figure, size: Size | None) -> None:
+    """Raise OptionError if a requested size leaves no room for the panels of a figure."""
+    if size is None:
+        return
+    with rc_context(), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        figure.draw_without_rendering()
+    if any("layout not applied" in str(one.message) for one in caught):
+        raise OptionError("size", size, "must leave room for the panels beside their labels", "choose a larger one")
 
 
 def curve_style(number: int) -> dict[str, Any]:
@@ -145,6 +159,13 @@ def plain(text: str) -> str:
     return text.replace("$", r"\$")
 
 
+def check_format(path: Path | str, option: str = "out") -> None:
+    """Raise OptionError if the suffix of a figure's file is unknown."""
+    path = Path(path)
+    if path.suffix and path.suffix.lower() not in FORMATS:
+        raise OptionError(option, path, f"must end in one of {', '.join(FORMATS)}", f"name it {path.stem}.pdf")
+
+
 def save(figure: Figure, path: Path | str, formats: Sequence[str] = (".png", ".pdf")) -> list[Path]:
     """Write a figure, and return the files.
 
@@ -157,9 +178,8 @@ def save(figure: Figure, path: Path | str, formats: Sequence[str] = (".png", ".p
     Raises:
         OptionError: if the suffix is unknown.
     """
+    check_format(path)
     path = Path(path)
-    if path.suffix and path.suffix.lower() not in FORMATS:
-        raise OptionError("out", path, f"must end in one of {', '.join(FORMATS)}", f"name it {path.stem}.pdf")
     paths = [path] if path.suffix else [path.with_name(path.name + ending) for ending in formats]
     path.parent.mkdir(parents=True, exist_ok=True)
     engine = figure.get_layout_engine()

@@ -61,6 +61,13 @@ class ALIE(Adversary):
 
     public_name = "alie"
 
+    def note(self, attackers: NDArray[np.bool_]) -> str | None:
+        shift, count = hidden_shift(attackers), int(attackers.sum())
+        if self.line_search or shift > 0:
+            return None
+        few = f"with {count} of {len(attackers)} peers alie's z₀ is {shift:.2g}, so that what it sends is no attack"
+        return f"{few}; more attackers or line_search make it one"
+
     def forge(self, view: View, scale: float) -> NDArray:
         shift = 1.0 if self.line_search else hidden_shift(view.team.mask)
         row = view.mean - scale * shift * view.deviation

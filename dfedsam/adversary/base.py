@@ -113,6 +113,10 @@ class Adversary(Options, ABC):
             raise OptionError("peers", self.peers, rule, "choose fewer or other attackers, or a graph with more edges")
         return mask
 
+    def note(self, attackers: NDArray[np.bool_]) -> str | None:
+        """A note for the user on this attack by these peers, a mask (n,); None: no note."""
+        return None
+
     @abstractmethod
     def forge(self, view: View, scale: float) -> NDArray:
         """What attackers send, shape (edges, d), one row for each of the view's edges, in any float type.
@@ -189,6 +193,10 @@ class Attackers:
     adversary: Adversary
     mask: NDArray[np.bool_]
     topology: Topology
+
+    def __str__(self) -> str:
+        """Such as "sign_flip by peers 3, 7"."""
+        return f"{public_name(self.adversary)} by {format_peers(np.flatnonzero(self.mask))}"
 
     @cached_property
     def fiedler(self) -> NDArray[np.float64]:

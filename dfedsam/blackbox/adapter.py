@@ -95,6 +95,8 @@ def _read(run: Path) -> tuple[torch.Tensor, dict[str, str]]:
         raise ValueError(
             f"{what}: its prompt depends on the example, which an adapter cannot represent; use prompt.safetensors"
         )
+    if prompt is None and "text" in notes:
+        raise ValueError(f"{what}: its prompt is text, which prompt.txt there has; an adapter needs a soft prompt")
     if prompt is None or notes.get("blackbox") not in _KINDS:
         raise ValueError(f"{what}: it holds no prompt of a model; an adapter is made for {', '.join(_KINDS)}")
     if not notes["template"].startswith("{prompt}"):

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from dfedsam.blackbox.base import Bill, BlackBox, TaskSpec, Usage, mean_over_examples
 from dfedsam.blackbox.client import EndpointError
-from dfedsam.blackbox.language_model import HOW_TO_USE
 from dfedsam.blackbox.local import embedding_std, pairs
 from dfedsam.blackbox.model_parts import load_embeddings, load_tokenizer
 from dfedsam.blackbox.protocols import PROTOCOLS, Completions, Request, likely_tokens
@@ -25,6 +24,9 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _TRIED = 32  # after so many answers, most must have distinguished the label words
+_HOW_TO_USE = "Insert `text`, or the rows of `prompt` as input embeddings, at {prompt} in the template; "
+_LIKELIEST = "the class is the word whose first token is the likeliest next."
+_ANSWERED = "the class is the word with which the answer begins."
 _FEWER = (20, 10, 5, 2, 1)  # numbers of log-probabilities that are tried when the server refuses more
 
 
@@ -129,7 +131,9 @@ class Endpoint(BlackBox):
         return self._service.cache.spent()
 
     def model_card(self) -> dict[str, str]:
-        return {"template": self.options.parsed().text, "how_to_use": HOW_TO_USE}
+        served = {"served": self.options.served} if self.options.served else {}
+        how = _HOW_TO_USE + (_ANSWERED if self.options.protocol == "labels" else _LIKELIEST)
+        return {"template": self.options.parsed().text, "protocol": self.options.protocol, "how_to_use": how, **served}
 
     def _misses(self, votes: NDArray, labels: NDArray) -> NDArray[np.float64]:
         """Shares (p, q, b) of votes (p, q, b, classes + 1) that are not the labels (p, b)."""

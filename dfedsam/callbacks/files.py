@@ -199,7 +199,10 @@ class Checkpoints(Callback):
 
 
 def topology_row(experiment: Experiment) -> Row:
-    """The content of topology.json: graph, spectrum for the run's gossip steps, its contraction, and predictions."""
+    """The content of topology.json: the graph, its spectrum, the gossip of a round, predictions, and who attacks.
+
+    What theory says of undisturbed runs is left out of others.
+    """
     topology, gossip = experiment.topology, experiment.algorithm.gossip_of_x()
     spectrum = topologies.spectrum(topology, 1 if gossip is None else gossip.num_steps(topology))
     mixing = {}
@@ -208,4 +211,8 @@ def topology_row(experiment: Experiment) -> Row:
         mixing = {"gossip": {**summary, "mixes": experiment.algorithm.mixes}}
     rounds = [t for t in range(experiment.rounds + 1) if t == 0 or experiment.is_evaluated(t)]
     prediction = theory.predict(topology, experiment.algorithm, experiment.objective, spectrum, rounds)
-    return topologies.to_dict(topology, spectrum=spectrum, **mixing, theory=prediction)
+    if not experiment.is_undisturbed:
+        prediction |= dict.fromkeys(("consensus_distance", "error", "course", "rate"))
+    attackers = experiment.attackers
+    attacked = {} if attackers is None else {"attackers": attackers.mask.nonzero()[0].tolist()}
+    return topologies.to_dict(topology, spectrum=spectrum, **mixing, theory=prediction, **attacked)

@@ -79,6 +79,10 @@ class Gossip(Options, ABC, Generic[S]):
         """A note for the user on this gossip and topology, printed once at the start of a run; None: no note."""
         return None
 
+    def note_attackers(self, topology: Topology, attackers: NDArray[np.bool_]) -> str | None:
+        """A note for the user if these attackers, a mask (n,), are more than this gossip tolerates; None: no note."""
+        return None
+
     @property
     def needs_shared_directions(self) -> bool:
         """Whether all peers must estimate along the same directions."""

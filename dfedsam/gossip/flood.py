@@ -87,6 +87,13 @@ class Flood(MultiStepGossip[FloodState]):
             rule = f"must be at most {most} for {self.rule} of {topology.n} peers"
             raise OptionError("gossip.max_attackers", self.max_attackers, rule)
 
+    def note_attackers(self, topology: Topology, attackers: NDArray[np.bool_]) -> str | None:
+        counted = self.rule in ("trimmed_mean", "krum")
+        count, most = int(attackers.sum()), self.max_attackers if counted else (topology.n - 1) // 2
+        if self.rule == "mean" or count <= most:
+            return None
+        return f"{count} peers attack, and {self.rule} assumes at most {most}: nothing is known of what it does then"
+
     def mixing_summary(self, topology: Topology, plain: float | None) -> dict[str, Any]:
         """As for any gossip, and `exact_after`: rounds until all peers know an update."""
         exact_after = -(-diameter(topology.weights(0)) // self.steps)

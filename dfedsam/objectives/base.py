@@ -18,7 +18,7 @@ from dfedsam.options import Options
 from dfedsam.peers import Peers
 from dfedsam.random import RandomStream
 from dfedsam.theory import Quadratics
-from dfedsam.whole_files import write_atomic
+from dfedsam.whole_files import write_tensors
 
 Rows = slice | NDArray[np.intp]  # which of the block's peers: a slice, or their rising row numbers
 ALL_ROWS = slice(None)
@@ -229,9 +229,7 @@ class Problem(ABC):
 
     def save(self, mean: NDArray, path: Path) -> None:
         """Write the mean model (dim,) in a form that can be used elsewhere."""
-        from safetensors.numpy import save
-
-        write_atomic(path, save({"x": np.ascontiguousarray(mean)}))
+        write_tensors(path, {"x": np.ascontiguousarray(mean)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,9 +238,11 @@ class Objective(Options, ABC):
 
     Attributes:
         holds_out: whether metrics are of examples that are held out from training.
+        records: the metrics that `Problem.evaluate` gives.
     """
 
     holds_out: ClassVar[bool] = False
+    records: ClassVar[tuple[str, ...]] = ("loss",)
 
     @property
     def is_remote(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -32,6 +33,8 @@ class HiddenPrompt(Objective):
     tokens: int = option(8, whole_number, 1)
     candidates: int = option(20, whole_number, 2)
     noise: float = option(0.0, at_least, 0)
+
+    records: ClassVar[tuple[str, ...]] = ("loss", "wrong", "agreement")
 
     def build(self, peers: int, block: Peers, seed: int, dtype: DTypeLike) -> HiddenPromptProblem:
         return HiddenPromptProblem(self, seed, np.dtype(dtype))

@@ -42,6 +42,7 @@ class LogisticRegression(Objective):
     """
 
     holds_out: ClassVar[bool] = True
+    records: ClassVar[tuple[str, ...]] = ("loss", "accuracy")
 
     data: str = "synthetic"
     label_column: str = "label"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -35,6 +36,8 @@ class Quadratic(Objective):
     heterogeneity: float = option(1.0, at_least, 0)
     noise: float = option(0.0, at_least, 0)
     condition: float = option(1.0, at_least, 1)
+
+    records: ClassVar[tuple[str, ...]] = ("loss", "error")
 
     def quadratics(self) -> Quadratics | None:
         """This objective, if all curvatures are 1."""

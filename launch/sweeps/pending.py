@@ -11,6 +11,7 @@ from pathlib import Path
 from dfedsam.launch.execute import Level, notes as run_notes
 from dfedsam.launch.options import EXPERIMENTS
 from dfedsam.launch.sweeps import spec
+from dfedsam.launch.sweeps.metric import check_metric
 from dfedsam.launch.sweeps.plan import Cell, Run, plan
 from dfedsam.launch.sweeps.study import SPEC, Action, Study
 
@@ -67,6 +68,8 @@ def pending(
         selected = bool(cell.candidates) and all(study.folder.is_done(run) for run in cell.runs)
         for run in cell.jobs:
             experiment = run.build()
+            if study.sweep.search is not None:
+                check_metric("search.metric", study.sweep.search.metric, experiment)
             notes.update(run_notes(experiment))
             action = study.folder.pending(run, experiment)
             actions.append("done" if selected else action)

@@ -128,7 +128,7 @@ class Pool:
             return Outcome("done")
         if self._halt.is_set() or not ranks.is_lost(status):  # a rank may end at a signal that it cannot note yet
             return Outcome("stopped")
-        reason = f"mpirun ended with status {status}: see {log}"
+        reason = f"a rank was lost ({ranks.how(status)}): see {log}"
         self._study.fail(run, reason, 1)
         return Outcome("failed", reason)
 
@@ -179,10 +179,10 @@ class Worker:
             return self._pipe.recv()
         self._process.join()
         status = self._process.exitcode or 0
-        if status == -signal.SIGKILL:
-            return Outcome("failed", "its process was ended by signal SIGKILL; out of memory?")
-        how = f"was ended by signal {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
-        return Outcome("failed", f"its process {how}: see {self._log}")
+        if status == -ranks.SAVE:  # asked to stop while it started, before it could note that
+            return Outcome("stopped")
+        how = ranks.how(128 - status) if status < 0 else f"status {status}"
+        return Outcome("failed", f"its process was lost ({how}): see {self._log}")
 
     def stop(self) -> None:
         """Ask the run to finish its round, save and end; may be called from a thread other than that of `execute`."""

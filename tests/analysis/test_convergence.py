@@ -270,8 +270,16 @@ def test_what_is_refused(tmp_path):
         convergence(read_runs([folder]), x=["epochs"])
     with pytest.raises(ValueError, match=r"out is .*figure\.doc: it must end in one of"):
         plot_runs([folder], tmp_path / "figure.doc")
+    for size in ("1e9x1e9", "51x3", "0.5x0.5", "nanx3", "3", (3.0, 0.0)):
+        with pytest.raises(ValueError, match="it must be column, page or WIDTHxHEIGHT in inches, each from 1 to 50"):
+            plot_runs([folder], tmp_path / "figure.png", size=size)
+    with pytest.raises(ValueError, match="size is 1x1: it must leave room for the panels"):
+        plot_runs([folder], tmp_path / "figure.png", y=["loss", "consensus_distance"], size="1x1")
+    assert not (tmp_path / "figure.png").exists()
+    with pytest.raises(ValueError, match="b: has no run with an evaluation yet; wait for the first one"):
+        plot_runs([write(tmp_path / "b", [])], tmp_path / "figure.png")
     with pytest.raises(ValueError, match="nothing to draw yet"):
-        plot_run(write(tmp_path / "b", []))
+        plot_run(tmp_path / "b")
     with pytest.raises(ValueError, match=r"has no config\.yaml"):
         plot_run(tmp_path)
 

@@ -11,6 +11,7 @@ then averages over a ring (ATC, which is D-PSGD); in gossipy a peer sends its mo
 averages the two; Flower averages at a server (FedAvg). No round is evaluated. This file is run by every Python.
 """
 
+import argparse
 import os
 import subprocess
 import sys
@@ -157,9 +158,11 @@ def cpu_of_all() -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def main(others: list[str]) -> None:
+def main() -> None:
     """A table: CPU milliseconds a round, and how many times ours."""
-    pythons = {"dfedsam": sys.executable} | dict(other.split("=", 1) for other in others)
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("others", nargs="*", metavar="PACKAGE=PYTHON")
+    pythons = {"dfedsam": sys.executable} | dict(other.split("=", 1) for other in asked.parse_args().others)
     for peers in PEERS:
         ours = 0.0
         for name, python in pythons.items():
@@ -178,4 +181,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--play"]:
         print(globals()[sys.argv[2]](int(sys.argv[3])))
     else:
-        main(sys.argv[1:])
+        main()

@@ -1,6 +1,6 @@
 """By hand: four simulated hosts, 1 Gbit/s and 1 ms apart, against what `dfedsam plan` forecasts for them.
 
-    sudo python tests/by_hand/hosts.py        # needs Linux, ip and MPICH's mpirun
+    sudo python tests/by_hand/hosts.py        # needs Linux, ip, chrt, cc and MPICH's mpirun
 
 Each host is a network namespace with one rank; `wire.py` limits and delays what each sends. The forecast gets the
 latency and bandwidth that a ping and a transfer of 100 MB measure. MPICH's launcher starts its proxies by this file in
@@ -8,8 +8,10 @@ place of ssh. The models must be those of one process, bit for bit. Of two width
 their time by latency, and those of the other by bandwidth; each also with a checkpoint in every round.
 """
 
+import argparse
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -45,6 +47,7 @@ int epoll_wait(int set, void *events, int most, int ms) {
 }
 """
 PROGRAM = [sys.executable, "-m", "dfedsam.launch.cli"]
+MPIRUN = str(Path(sys.executable).with_name("mpirun"))
 
 
 def name(host: str) -> str:
@@ -145,8 +148,7 @@ def play(folder: Path, options: list[str], rounds: int, hosts: list[str]) -> tup
         launcher = folder / "launch"
         launcher.write_text(f'#!/bin/sh\nexec {sys.executable} {Path(__file__).resolve()} --launch "$@"\n')
         launcher.chmod(0o755)
-        mpirun = str(Path(sys.executable).with_name("mpirun"))
-        start = [mpirun, "-launcher", "ssh", "-launcher-exec", str(launcher), "-localhost", hosts[0], "-iface", "eth0"]
+        start = [MPIRUN, "-launcher", "ssh", "-launcher-exec", str(launcher), "-localhost", hosts[0], "-iface", "eth0"]
         command = inside(hosts[0], *FIRST, *start, "-hosts", ",".join(hosts), "-n", str(len(hosts)), *command)
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     environment |= {"UCX_TLS": "tcp,self", "LD_PRELOAD": str(patience(folder))} if hosts else {}
@@ -189,10 +191,20 @@ def main() -> int:
     return int(not all(alike))
 
 
+def missing() -> list[str]:
+    """What this machine lacks."""
+    lacks = [] if os.geteuid() == 0 else ["root"]
+    return lacks + [tool for tool in ("ip", "chrt", "cc", MPIRUN) if not shutil.which(tool)]
+
+
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--launch"]:
         launch(sys.argv[2:])
-    elif len(sys.argv) > 1:
+    elif sys.argv[1:] in (["--answer"], ["--ask"]):
         {"--answer": answer, "--ask": ask}[sys.argv[1]]()
     else:
+        asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        asked.parse_args()
+        if lacks := missing():
+            asked.error(f"this needs {', '.join(lacks)}")
         sys.exit(main())

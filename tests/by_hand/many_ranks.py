@@ -35,7 +35,7 @@ def play(folder: Path, ranks: int, peers: int) -> np.ndarray:
 
 def main() -> int:
     """Compare; exit status 1 where they differ."""
-    asked = argparse.ArgumentParser(description=__doc__)
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, usual in (("ranks", 64), ("peers", 512)):
         asked.add_argument(f"--{name}", type=int, default=usual)
     options = asked.parse_args()

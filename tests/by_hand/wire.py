@@ -7,13 +7,13 @@ which begins to receive as soon as the sender begins to send, and MS millisecond
 keep what waits. This process should have a core when it needs one: it asks for real-time priority.
 """
 
+import argparse
 import fcntl
 import heapq
 import os
 import select
 import socket
 import struct
-import sys
 import time
 from itertools import count
 
@@ -57,5 +57,10 @@ def forward(latency: float, bandwidth: float, hosts: dict[str, str]) -> None:
 
 
 if __name__ == "__main__":
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in ("ms", "gbit"):
+        asked.add_argument(name, type=float, metavar=name.upper())
+    asked.add_argument("hosts", nargs="+", metavar="NAME=ADDRESS")
+    options = asked.parse_args()
     os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
-    forward(float(sys.argv[1]) / 1e3, float(sys.argv[2]) * 1e9 / 8, dict(host.split("=") for host in sys.argv[3:]))
+    forward(options.ms / 1e3, options.gbit * 1e9 / 8, dict(host.split("=") for host in options.hosts))

@@ -5,11 +5,13 @@ import subprocess
 import sys
 import threading
 
+import numpy as np
 import pytest
+from safetensors import safe_open
 
 from dfedsam.errors import FileError
 from dfedsam.run_folder import FORMAT, RunFolder
-from dfedsam.whole_files import temporary_name, write_atomic
+from dfedsam.whole_files import temporary_name, write_atomic, write_tensors
 
 ROWS = [{"round": t, "loss": 1.0 / (t + 1)} for t in range(5)]
 
@@ -128,6 +130,17 @@ def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
         write_atomic(path, "new")
     assert path.read_text() == "old"
     assert [file.name for file in tmp_path.iterdir()] == ["file"]
+
+
+def test_arrays_with_notes_are_safetensors_and_the_same_bits_whatever_the_order_of_the_notes(tmp_path):
+    notes = {f"note {i}": f"é{i}" for i in range(8)}
+    arrays = {"x": np.arange(5, dtype=np.float32), "numbers": np.arange(3)}
+    for name, some in (("a", notes), ("b", dict(reversed(notes.items())))):
+        write_tensors(tmp_path / name, arrays, some)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    with safe_open(tmp_path / "a", framework="numpy") as file:
+        assert file.metadata() == notes
+        assert all((file.get_tensor(name) == array).all() for name, array in arrays.items())
 
 
 def test_files_have_the_permissions_of_the_umask(folder):

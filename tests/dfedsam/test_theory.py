@@ -5,7 +5,19 @@ import json
 import numpy as np
 import pytest
 
-from dfedsam import DFedSAM, DFedSAMMG, Quadratic, make, simulate, topologies
+from dfedsam import (
+    Clock,
+    Daily,
+    DFedSAM,
+    DFedSAMMG,
+    GaussianMessages,
+    Quadratic,
+    SignFlip,
+    TwoSpeeds,
+    make,
+    simulate,
+    topologies,
+)
 from dfedsam.algorithms import DPSGD, DFedAvgM, OledFL
 from dfedsam.gossip import Chebyshev, Choco, Plain
 from dfedsam.theory import predict
@@ -90,3 +102,34 @@ def test_a_run_stores_it(tmp_path):
     )
     stored = json.loads((tmp_path / "run" / "topology.json").read_text())["theory"]
     assert stored == predicted(DPSGD(), Quadratic(dim=5), rounds=(0, 3, 6, 7))
+
+
+def test_what_disturbs_a_run_leaves_it_without_a_closed_form(tmp_path):
+    """Theory knows W alone: no attackers, no noise on rows, nobody whom the clock leaves out."""
+    disturbed = {
+        "attackers": {"adversary": SignFlip(peers=[3, 7])},
+        "noise": {"privacy": GaussianMessages(noise=1.0)},
+        "late messages": {"clock": Clock(compute=TwoSpeeds(), wait="fastest_m", m=1)},
+        "churn": {"clock": Clock(availability=Daily())},
+    }
+    for name, options in {
+        "none": {},
+        "nobody": {"adversary": SignFlip(peers=0)},
+        "a clock": {"clock": Clock()},
+        **disturbed,
+    }.items():
+        algorithm = DPSGD(lr=0.1, estimator=Exact())
+        simulate(
+            objective=Quadratic(dim=4),
+            topology="torus",
+            peers=16,
+            algorithm=algorithm,
+            rounds=1,
+            out=tmp_path / name,
+            **options,
+        )
+        stored = json.loads((tmp_path / name / "topology.json").read_text())
+        predicted = {key: stored["theory"][key] is not None for key in ("consensus_distance", "error", "course")}
+        assert set(predicted.values()) == {name not in disturbed}
+        assert stored["theory"]["lambda_q"] == pytest.approx(0.6)
+        assert stored.get("attackers") == ([3, 7] if name == "attackers" else None)

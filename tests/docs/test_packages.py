@@ -3,12 +3,14 @@
 import importlib
 import json
 import re
-from importlib import util
+from importlib import metadata, util
 from pathlib import Path
 
 import jinja2
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from dfedsam import DPSGD, FileError, Quadratic, make, simulate
 from dfedsam.crate import write_crate
@@ -37,6 +39,15 @@ def test_a_crate_names_the_files_and_the_run(run, capsys):
     assert all(int(graph[name]["contentSize"]) == (run / name).stat().st_size for name in listed)
     with pytest.raises(FileError):
         write_crate(run.parent)
+
+
+def test_an_export_that_fails_writes_nothing(run, capsys):
+    before, out = sorted(run.iterdir()), run.parent / "adapter"
+    for options, told in (([], "prompt"), (["--licence", "none such"], "SPDX")):
+        assert main(["export", str(run), "--crate", "--out", str(out), *options]) == 2
+        assert told in capsys.readouterr().err
+    assert sorted(run.iterdir()) == before
+    assert not out.exists()
 
 
 def test_a_crate_states_the_licence_that_its_owner_names_or_none(run, capsys):
@@ -78,6 +89,31 @@ def test_templates_have_the_dependencies_of_the_package():
         assert f"{CONDA.get(name, name)} {versions}" in conda["run"]
         least = re.search(r">=([\d.]+)", versions)[1]
         assert any(re.match(rf"py-{name}(\+\w+)?@{re.escape(least)}:", spec) for spec in spack), f"Spack: {name}"
+
+
+def test_constraints_pin_all_that_the_makefile_installs():
+    rules = map(Requirement, re.findall(r"^\w.*", (ROOT / "constraints.txt").read_text(), re.MULTILINE))
+    pinned = {canonicalize_name(rule.name) for rule in rules if rule.marker is None or rule.marker.evaluate()}
+    extras = re.findall(r"'\.\[([\w,]+)", (ROOT / "Makefile").read_text())
+    assert len(extras) == 4
+    todo, seen = [Requirement(f"dfedsam[{','.join(extras)}]")], set()
+    while todo:
+        one = todo.pop()
+        for need in map(Requirement, metadata.requires(one.name) or []):
+            wanted = need.marker is None or any(need.marker.evaluate({"extra": extra}) for extra in {"", *one.extras})
+            by_torch = one.name == "torch" and "==" in str(need.specifier)  # what its CUDA build brings
+            if wanted and not by_torch and str(need) not in seen and is_installed(need.name):
+                seen.add(str(need))
+                todo.append(need)
+    assert len(seen) > 60
+    assert {canonicalize_name(Requirement(one).name) for one in seen} - pinned == set()
+
+
+def is_installed(package):
+    try:
+        return bool(metadata.version(package))
+    except metadata.PackageNotFoundError:
+        return False
 
 
 def test_issue_forms_are_yaml():

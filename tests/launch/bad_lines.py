@@ -11,6 +11,10 @@ RUNS = {
     "a sweep's file as an experiment": ("run --config topology_ablation.yaml", "run it by `dfedsam sweep`"),
     "an experiment's file as a sweep": ("sweep demo.yaml", "run by `dfedsam run --config`"),
     "half the name of a file that ships": ("run --config demo", "name one that ships: .*demo.yaml"),
+    "an option of a plug-in beside it": (
+        "run --config dotted.yaml",
+        "dotted.yaml: objective.dim is not an option.*; write objective: {class_path: NAME, init_args: {dim: …}}$",
+    ),
     "a slip in a file": ("run --config slip.yaml", "slip.yaml: rouds is not an option.*did you mean rounds"),
     "a name twice in a file": ("run --config twice.yaml", "twice.yaml.*line 2: rounds occurs twice"),
     "a tag that does not fit": ("run --config tag.yaml", "tag.yaml.*a tag that does not fit"),

@@ -27,6 +27,7 @@ FILES = {
     "tag.yaml": "rounds: !!timestamp x\n",
     "null.json": "null",
     "word.yaml": "rounds\n",
+    "dotted.yaml": "peers: 4\nobjective.dim: 5\n",
     "unknown.yaml": "algorithm: {class_path: DFedSAM, init_args: {roh: 3}}\n",
     "plugin.yaml": "algorithm: {class_path: DFedSAM, init_args: {gossip: pigeon}}\n",
     "value.yaml": "rounds: a few\n",

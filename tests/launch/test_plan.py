@@ -45,6 +45,22 @@ def test_a_study_is_the_sum_of_its_runs(dfedsam, tmp_path):
     assert not (tmp_path / "studies").exists()
 
 
+def test_cells_that_do_not_ask_as_much_are_listed(dfedsam, tmp_path):
+    """5 generations of 8 and one more loss a round beside one estimate of 8 queries, over 10 rounds."""
+    (tmp_path / "study.yaml").write_text(
+        "base: {peers: 4, rounds: 10}\nseeds: 2\ngrid:\n  objective.dim: [5]\n"
+        "  algorithm: [dpsgd, d2, {class_path: fedbpt, init_args: {population: 8, generations: 5}}]\n"
+    )
+    said = dfedsam("plan", "study.yaml").out
+    assert f"{(10 * 41 + 2 * 10 * 8) / 3:,.0f} a peer and run, {2 * 4 * (410 + 160):,} in all" in said
+    assert said.split("\n\n")[1].splitlines() == [
+        "queries a peer  cells",
+        "80              objective.dim=5,algorithm=dpsgd and 1 more",
+        "410             objective.dim=5,algorithm=fedbpt(population=8,generations=5)",
+    ]
+    assert "queries a peer" not in dfedsam("plan", "study.yaml", "--json").out
+
+
 def test_what_is_imported_for_all_runs_of_a_study_counts_once(dfedsam, tmp_path, monkeypatch):
     from dfedsam.forecast import Counts
 

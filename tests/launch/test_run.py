@@ -74,6 +74,15 @@ def test_a_run_made_longer_is_the_longer_run(dfedsam):
     assert metrics("a") == metrics("b")
 
 
+def test_a_run_until_a_later_second_is_the_longer_run(dfedsam):
+    timed = [*SMALL, "--algorithm", "adsgd", "--clock.compute", "exponential", "--rounds", "1000"]
+    assert dfedsam("run", *timed, "--until", "0.4", "--out", "a").status == 0
+    assert dfedsam("resume", "a", "--until", "0.9").status == 0
+    assert dfedsam("run", *timed, "--until", "0.9", "--out", "b").status == 0
+    assert metrics("a") == metrics("b")
+    assert Path("a/config.yaml").read_text() == Path("b/config.yaml").read_text()
+
+
 def test_a_checkpoint_that_is_cut_short(dfedsam):
     dfedsam("run", *SMALL, "--out", "a")
     path = Path("a/checkpoint.safetensors")
@@ -205,6 +214,16 @@ def test_a_gamma_that_is_too_large_ends_the_run_and_is_named(dfedsam):
     assert (said.status, said.err.count("\n")) == (1, 2)
     assert said.err.startswith("dfedsam: note: ")
     assert re.search(r"round \d+, gossip choco, .* gamma is 1.5: choose a smaller one, or the gamma tuned", said.err)
+
+
+def test_attackers_and_what_a_rule_assumes_of_them_are_said(dfedsam):
+    line = (
+        "run --topology torus --peers 16 --rounds 1 --algorithm dpsgd --adversary sign_flip --adversary.peers [1,4,6]"
+    )
+    robust = dfedsam(*line.split(), "--algorithm.gossip", "nna", "--out", "a")
+    assert "note: 3 of the 4 neighbours of peer 5 attack, and nna assumes at most 1" in robust.err
+    assert "\nattack: sign_flip by peers 1, 4, 6; metrics are of the other 13\n" in robust.out
+    assert "note:" not in dfedsam(*line.split(), "--out", "b").err, "plain gossip assumes nothing"
 
 
 def test_quiet_and_verbose(dfedsam):

@@ -145,5 +145,55 @@ def test_a_lost_rank_costs_no_bit(dfedsam, tmp_path):
     assert metrics("a") == metrics("whole")
 
 
+@needs_mpi
+def test_a_lost_rank_names_the_cause_and_the_next_command(dfedsam, tmp_path):
+    job = start("run", *LONG, "--ranks", "2", "--out", "a b", cwd=tmp_path)
+    wait_for(partial(_has_come_to, tmp_path / "a b", 20, job))
+    os.kill(mpi.ranks_in(tmp_path)[-1], signal.SIGKILL)
+    _, err = job.communicate(timeout=60)
+    told = "continue from the last checkpoint with: dfedsam resume 'a b' --ranks 2"
+    assert f"dfedsam: a rank was lost (signal SIGKILL; out of memory?); {told}\n" in err
+    assert job.returncode in (9, 137)
+
+
+@needs_mpi
+def test_a_lost_rank_of_a_run_with_a_plug_in_of_ones_own(tmp_path):
+    """The path is typed, so that a restart may import it; `resume` reads it from a file, and needs to be told."""
+    (tmp_path / "own.py").write_text(
+        "import networkx as nx\ndef wheel(n: int) -> nx.Graph:\n    return nx.wheel_graph(n)\n"
+    )
+    here = "import os; os.environ['PYTHONPATH'] = os.pathsep.join([os.getcwd(), os.environ['PYTHONPATH']])"
+    options = ("--topology", "own.wheel", "--ranks", "2", "--restarts", "1")
+    job = start("run", *LONG, *options, "--out", "a", cwd=tmp_path, setup=f"{here}; import sys; sys.path[:0] = ['.']")
+    wait_for(partial(_has_come_to, tmp_path / "a", 20, job))
+    os.kill(mpi.ranks_in(tmp_path)[-1], signal.SIGKILL)
+    before = rows(tmp_path / "a")
+    wait_for(partial(_has_come_to, tmp_path / "a", before + 20, job))
+    job.send_signal(signal.SIGTERM)
+    out, err = job.communicate(timeout=60)
+    assert job.returncode == 143, err
+    assert "continue with: dfedsam resume a --allow-code\n" in out
+
+
+@needs_mpi
+def test_a_rank_lost_before_the_first_checkpoint(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os\nif '1' in map(os.environ.get, ('PMI_RANK', 'OMPI_COMM_WORLD_RANK')): os.kill(os.getpid(), 9)\n"
+    )
+    here = "import os; os.environ['PYTHONPATH'] = os.pathsep.join([os.getcwd(), os.environ['PYTHONPATH']])"
+    job = start("run", *LONG, "--ranks", "2", "--out", "a", cwd=tmp_path, setup=here)
+    _, err = job.communicate(timeout=60)
+    assert "a rank was lost (signal SIGKILL; out of memory?); it had no checkpoint yet: start it again\n" in err
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize(("status", "words"), [
+    (9, "signal SIGKILL; out of memory?"), (137, "signal SIGKILL; out of memory?"), (139, "signal SIGSEGV"),
+    (11, "signal SIGSEGV"), (15, "status 15"), (255, "status 255"), (134, "signal SIGABRT"),
+])  # fmt: skip
+def test_a_status_in_words(status, words):
+    assert ranks.how(status) == words
+
+
 def _has_come_to(folder: Path, count: int, job: subprocess.Popen[str]) -> bool:
     return rows(folder) > count or job.poll() is not None

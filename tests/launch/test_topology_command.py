@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -225,3 +226,39 @@ def test_the_cycle_time_of_a_period_is_that_of_its_rounds_played(monkeypatch, na
     monkeypatch.setattr(topology_rows, "_UNROLLED", 0)
     assert exact
     assert topology_rows.cycle_time(topology, "gaia", 45e6) == (pytest.approx(seconds, rel=0.01), False)
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (("ring", "--draw", "a.txt"), "draw is a.txt: it must end in one of .pdf, .png, .svg; name it a.pdf"),
+        (("ring", "star", "--draw", "a.png"), "names is ring star: it must be a single name"),
+        (
+            ("ring", "--weights", "metropolis,lazy", "--draw", "a.png"),
+            "weights is metropolis,lazy: it must be a single",
+        ),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused_before_anything_is_shown(dfedsam, argv, message):
+    said = dfedsam("topology", *argv)
+    assert (said.status, said.out, said.err.count("\n")) == (2, "", 1)
+    assert message in said.err
+    assert not list(Path().glob("a.*"))
+
+
+@pytest.mark.parametrize("command", [("topology", "own.broken"), ("run", "--topology", "own.broken", "--out", "a")])
+def test_what_a_function_of_ones_own_raises_is_one_line(dfedsam, monkeypatch, tmp_path, command):
+    code = "import networkx as nx\ndef broken(n: int) -> nx.Graph:\n    return nx.Graph()[n]\n"
+    (tmp_path / "own.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "own", raising=False)
+    said = dfedsam(*command)
+    assert (said.status, said.out, said.err.count("\n")) == (1, "", 1)
+    assert f"dfedsam {command[0]}: {tmp_path / 'own.py'}, line 3: KeyError: 16; DFEDSAM_TRACEBACK=1" in said.err
+    assert not Path("a").exists()
+
+
+def test_a_fault_of_this_program_keeps_its_traceback(dfedsam, monkeypatch):
+    monkeypatch.setattr("dfedsam.launch.topology.measure", {}.__getitem__)
+    with pytest.raises(TypeError):
+        dfedsam("topology", "ring")

@@ -69,6 +69,23 @@ class RobustGossip(MultiStepGossip[GossipState]):
                     raise OptionError("gossip", public_name(type(self)), f"{rule}{least}", "choose clipped")
                 raise OptionError("gossip.max_attackers", self.max_attackers, rule, "choose a graph with more edges")
 
+    def tolerated(self, degrees: NDArray[np.intp]) -> NDArray[np.intp] | None:
+        """How many attackers the rule assumes at most among so many neighbours, shape (n,); None: not a number."""
+        return np.full_like(degrees, self.max_attackers) if self.neighbours_needed[0] else None
+
+    def note_attackers(self, topology: Topology, attackers: NDArray[np.bool_]) -> str | None:
+        for t in range(min(topology.period or 0, _MATRICES)):
+            W = topology.weights(t)
+            degrees = np.diff(W.indptr) - (W.diagonal() != 0)
+            if (most := self.tolerated(degrees)) is None:
+                return None
+            near = np.where(attackers, 0, (W != 0) @ attackers.astype(np.intp))
+            peer = int((near - most).argmax())
+            if near[peer] > most[peer]:
+                more = f"{near[peer]} of the {degrees[peer]} neighbours of peer {peer} attack, and {public_name(self)} "
+                return f"{more}assumes at most {most[peer]}: nothing is known of what it does then"
+        return None
+
     def __call__(self, x: NDArray, state: GossipState, channel: Channel) -> tuple[NDArray, GossipState]:
         for step in range(self.steps):
             x = channel.step(step).aggregate(x, self.combine)

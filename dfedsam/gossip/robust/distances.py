@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dfedsam.gossip.robust.base import Neighbourhoods, WeightingRule, nearest, strongest
 from dfedsam.options import at_least, between, one_of, option, positive, whole_number
+
+if TYPE_CHECKING:
+    from dfedsam.topologies import Topology
 
 Radius = Literal["adaptive", "oracle", "fixed"]
 _TINY = 1e-12  # relative: what two sums of the same weights may differ by
@@ -38,6 +41,9 @@ class Clipped(WeightingRule):
     def reweigh(self, around: Neighbourhoods) -> NDArray[np.float64]:
         return around.weights * clip(around.distances, self._radius(around))
 
+    def tolerated(self, degrees: NDArray[np.intp]) -> NDArray[np.intp] | None:
+        return super().tolerated(degrees) if self.radius == "adaptive" else None
+
     def _radius(self, around: Neighbourhoods) -> NDArray[np.float64]:
         """τ_i, shape (p,); infinite where nobody attacks."""
         if self.radius == "fixed":
@@ -65,6 +71,16 @@ class CSPlus(WeightingRule):
 
     public_name = "cs_plus"
     neighbours_needed = (1, 0)
+
+    def note(self, topology: Topology) -> str | None:
+        if topology.period != 1 or not self.max_attackers:
+            return None
+        W = topology.weights(0)
+        stuck, most = np.diff(W.indptr) - (W.diagonal() != 0) <= 2 * self.max_attackers, 2 * self.max_attackers
+        if not stuck.any():
+            return None
+        needs = f"with max_attackers {self.max_attackers} a peer needs more than {most} neighbours"
+        return f"cs_plus clips all that {stuck.sum()} of {topology.n} peers receive to nothing: {needs}"
 
     def reweigh(self, around: Neighbourhoods) -> NDArray[np.float64]:
         if self.max_attackers == 0:

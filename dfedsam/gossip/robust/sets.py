@@ -141,6 +141,9 @@ class Median(CoordinateRule):
 
     neighbours_needed = (0, 2)
 
+    def tolerated(self, degrees: NDArray[np.intp]) -> NDArray[np.intp]:
+        return degrees // 2  # fewer than half of the neighbours and itself
+
     def reduce(self, values: NDArray) -> NDArray:
         rows = sort(values)
         middle, odd = divmod(len(rows), 2)

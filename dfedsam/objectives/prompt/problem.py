@@ -9,7 +9,6 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import save
 from scipy.special import softmax
 
 from dfedsam.blackbox.base import Bill, BlackBox, cross_entropies, mean_over_examples, score_metrics
@@ -19,7 +18,7 @@ from dfedsam.objectives.prompt.parameters import PromptMap
 from dfedsam.peers import Peers
 from dfedsam.phases import track
 from dfedsam.random import RandomStream, generator
-from dfedsam.whole_files import write_atomic
+from dfedsam.whole_files import write_atomic, write_tensors
 
 Answer = TypeVar("Answer")
 _LEAST = 1e-6  # of a loss that another is divided by
@@ -253,7 +252,7 @@ class PromptProblem(Problem):
             card["text"] = text
             write_atomic(path.with_suffix(".txt"), text + "\n")
         tensors = {name: np.ascontiguousarray(tensor) for name, tensor in self.map.tensors(mean).items()}
-        write_atomic(path, save(tensors, card))
+        write_tensors(path, tensors, card)
 
     def _within_budget(self, ask: Callable[[], Answer], otherwise: Answer) -> Answer:
         """The result of `ask`, or `otherwise` once the budget is exhausted; no further query is sent then."""

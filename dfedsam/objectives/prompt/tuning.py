@@ -80,6 +80,7 @@ class PromptTuning(Objective):
     """
 
     holds_out: ClassVar[bool] = True
+    records: ClassVar[tuple[str, ...]] = ("loss", "accuracy")
 
     data: str = DOCSTRING_TOPICS
     test: str = ""

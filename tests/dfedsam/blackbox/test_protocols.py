@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 
 from dfedsam import DPSGD, PolicyGradient, RunError, simulate, topologies
 from dfedsam.blackbox import CausalLMConfig, EndpointConfig
+from dfedsam.blackbox.adapter import export
 from dfedsam.blackbox.base import TaskSpec
 from dfedsam.data.split import IID, Examples
 from dfedsam.objectives import DiscretePrompt, PromptTuning
@@ -190,7 +192,15 @@ def test_a_run_of_discrete_prompts_by_chat(server, folders, reviews: Path, tmp_p
         done = simulate(objective=objective, topology=ring, algorithm=algorithm, rounds=2, out=out)
         assert done.rows[-1]["queries"] == 4
         assert ("unmatched_answers" in done.rows[-1]) == (protocol == "labels")
-        assert (out / "prompt.txt").is_file()
+        with safe_open(out / "prompt.safetensors", framework="numpy") as file:
+            notes = file.metadata()
+        assert notes["text"] + "\n" == (out / "prompt.txt").read_text()
+        assert (notes["protocol"], notes["served"]) == (protocol, "m")
+        ending = {"chat": "whose first token is the likeliest next.", "labels": "with which the answer begins."}
+        assert notes["how_to_use"].startswith("Insert `text`")
+        assert notes["how_to_use"].endswith(ending[protocol])
+        with pytest.raises(ValueError, match=r"its prompt is text, which prompt\.txt there has"):
+            export(out, tmp_path / "adapter")
     with pytest.raises(ValueError, match=r"parameters is full_prompt: .*endpoint takes no soft prompts here.*discrete"):
         PromptTuning(
             data=str(reviews),

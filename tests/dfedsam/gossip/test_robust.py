@@ -18,6 +18,7 @@ from dfedsam import (
     ConstantAttack,
     CSPlus,
     Dissensus,
+    Flood,
     GeometricMedian,
     GradientTracking,
     Krum,
@@ -26,6 +27,7 @@ from dfedsam import (
     Plain,
     Quadratic,
     RandomNoise,
+    SignFlip,
     Spectral,
     TrimmedMean,
     make,
@@ -238,3 +240,39 @@ def test_alie_hides_within_the_spread_of_honest_rows():
     z = 0.180012369792705  # Φ⁻¹(4/7): s = 6 − 3 of 7 honest peers are to be above
     mixed = played(Plain(), topology, x, attack)
     np.testing.assert_allclose(mixed[honest], 0.7 * mean + 0.3 * (mean - z * std) + np.zeros((7, 1)), atol=1e-12)
+
+
+def test_more_attackers_than_a_rule_assumes_are_said_with_the_peer_that_has_most():
+    torus = make("torus", 16)  # peer 5 has the neighbours 1, 4, 6 and 9
+    three, two, one = (np.isin(np.arange(16), peers) for peers in ([1, 4, 6], [1, 4], [1]))
+    said = "3 of the 4 neighbours of peer 5 attack, and {} assumes at most {}"
+    for rule, name, most in (
+        (TrimmedMean(), "trimmed_mean", 1),
+        (NNA(max_attackers=2), "nna", 2),
+        (Median(), "median", 2),
+    ):
+        assert rule.note_attackers(torus, three).startswith(said.format(name, most))
+    assert NNA().note_attackers(torus, two).startswith("2 of the 4 neighbours of peer")
+    for rule in (NNA(max_attackers=2), Median()):
+        assert rule.note_attackers(torus, two) is None
+    for rule in (Clipped(), CSPlus(), GTS(), NNA(), IOS(), TrimmedMean()):
+        assert rule.note_attackers(torus, one) is None
+    for rule in (Plain(), Clipped(radius="fixed"), Clipped(radius="oracle"), GeometricMedian(), Balance(), UBAR()):
+        assert rule.note_attackers(torus, three) is None, "it counts no attackers"
+    median = Flood(steps=4, rule="median")
+    assert median.note_attackers(torus, np.arange(16) < 7) is None
+    assert "8 peers attack, and median assumes at most 7" in median.note_attackers(torus, np.arange(16) < 8)
+    assert "2 peers attack, and krum assumes at most 1" in Flood(rule="krum").note_attackers(torus, two)
+
+
+def test_where_cs_plus_clips_everything_is_said():
+    ring = make("ring", 8)
+    assert CSPlus().note(ring).startswith("cs_plus clips all that 8 of 8 peers receive to nothing")
+    assert (played(CSPlus(), ring, np.eye(8)) == np.eye(8)).all()
+    assert CSPlus(max_attackers=0).note(ring) is CSPlus().note(make("torus", 16)) is None
+
+
+def test_a_shift_of_alie_that_is_none_is_said():
+    few, many = np.arange(12) < 1, np.arange(10) < 3
+    assert "with 1 of 12 peers alie's z₀ is -0.11" in ALIE().note(few)  # Φ⁻¹(5/11)
+    assert ALIE(line_search=True).note(few) is ALIE().note(many) is SignFlip().note(few) is None

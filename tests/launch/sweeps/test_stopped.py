@@ -104,6 +104,31 @@ def test_asked_to_stop_while_ranks_start_no_run_fails(dfedsam, monkeypatch):
     assert "failed" not in dfedsam("status", "studies/small").out
 
 
+def test_asked_to_stop_while_a_worker_starts_no_run_fails(dfedsam, monkeypatch):
+    """SIGUSR1 ends a process that cannot note it yet."""
+    monkeypatch.setattr("dfedsam.launch.sweeps.pool._serve", _wait)
+    monkeypatch.syspath_prepend(mpi.ROOT)
+    log = Path("studies/small/logs/process-1.log")
+
+    def ask() -> None:
+        while not log.exists():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=ask, daemon=True).start()
+    said = dfedsam("sweep", write(base=LONG, seeds=2), "--jobs", "1", "--allow-code")
+    assert (said.status, said.err) == (143, "")
+    assert "0/2 done" in said.out
+    assert "continue with: dfedsam sweep studies/small --jobs 1 --allow-code\n" in said.out
+    assert "failed" not in said.out
+
+
+def _wait(_: object, log: Path) -> None:
+    """In place of a worker that is still importing."""
+    log.touch()
+    time.sleep(30)
+
+
 def test_a_run_has_one_writer(dfedsam):
     sweep = write(seeds=2)
     assert dfedsam("sweep", sweep).status == 0
