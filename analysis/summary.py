@@ -47,7 +47,7 @@ def summarise(study: Study, metric: str | None = None, target: float | None = No
     table = table[np.isfinite(table["value"])]
     by_run = table.groupby("run", sort=False)
     late = table[table["round"] >= STEADY * by_run["round"].transform("max")].groupby("run", sort=False)
-    found = pd.DataFrame({
+    last_values = pd.DataFrame({
         "final": by_run["value"].last(),
         "first": by_run["value"].first(),
         "steady": late["value"].mean(),
@@ -56,7 +56,7 @@ def summarise(study: Study, metric: str | None = None, target: float | None = No
         "queries_end": by_run["queries"].last(),
         "best": by_run["value"].max() if sign < 0 else by_run["value"].min(),
     })  # fmt: skip
-    rows = runs.merge(found, left_on="run", right_index=True)
+    rows = runs.merge(last_values, left_on="run", right_index=True)
     rows["metric"] = metric
     rows["target"] = _targets(rows, sign) if target is None else target
     goal = table["run"].map(rows.set_index("run")["target"])

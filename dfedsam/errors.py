@@ -97,9 +97,19 @@ class FileError(ValueError):
         return f"{where}: {self.problem}" + (f"; {self.hint}" if self.hint else "")
 
 
+def one_line(error: BaseException) -> str:
+    """An error's message in one line; the name of its type if it has none."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def first_line(error: BaseException, most: int = 400) -> str:
+    """The first line of an error's message, of so many letters at most: libraries add pages of advice."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:most]
+
+
 def reason(error: Exception) -> str:
     """An error in one line; one of the file system with its path, where it has one, and what to do."""
     if not isinstance(error, OSError):
-        return " ".join(str(error).split())
+        return one_line(error)
     where = f"{error.filename}: " if error.filename else ""
     return f"{where}{error.strerror or error}; fix the path, or free some space"

@@ -14,13 +14,12 @@ from dfedsam.algorithms import Algorithm
 from dfedsam.clock import AsynchronousTime, Availability, Clock, RunTime, SynchronousTime
 from dfedsam.communication import connect
 from dfedsam.communication.base import Communicator
-from dfedsam.describe import describe, only_results
 from dfedsam.errors import OptionError, options_within
 from dfedsam.objectives import Objective, Problem
 from dfedsam.objectives.base import Solution
-from dfedsam.options import one_of, positive, whole_number
+from dfedsam.options import describe, make_named, one_of, only_results, positive, whole_number
 from dfedsam.privacy import Privacy
-from dfedsam.registry import make_named, public_name
+from dfedsam.registry import public_name
 from dfedsam.topologies import Topology, verify
 from dfedsam.topologies.placement import Placement, check_placement, place
 
@@ -219,7 +218,8 @@ class Experiment:
 
     def digest(self) -> str:
         """Hash of all options on which the state after a round depends; stored in checkpoints."""
-        values = {name: only_results(value) for name, value in self.description().items() if name not in _NO_RESULT}
+        every = only_results(self.description(), self)
+        values = {name: value for name, value in every.items() if name not in _NO_RESULT}
         if self.privacy is not None:
             del values["privacy"]["init_args"]["epsilon"]  # it may be raised: the noise is what changes results
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

@@ -1,7 +1,7 @@
 """The cost of a run before it is spent: what it asks and sends, counted exactly, and its time, from a few rounds.
 
-A rehearsal plays the rounds with a black box that answers at once and at random: nothing that is counted depends on the
-answers. Time comes from rounds that are really played, for a few seconds, with the files of a run.
+A rehearsal executes the rounds with a black box that answers at once and at random: nothing that is counted depends on
+the answers. Time comes from rounds that are really executed, for a few seconds, with the files of a run.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from dfedsam import simulation, state
 from dfedsam.blackbox.base import Bill
-from dfedsam.buffers import short_buffers
 from dfedsam.callbacks.base import Callback, Run
 from dfedsam.callbacks.evaluation import Evaluation, consensus_distance
 from dfedsam.callbacks.files import Checkpoints, Files
@@ -29,9 +28,10 @@ from dfedsam.communication.collectives import Call, recorded
 from dfedsam.experiment import Experiment
 from dfedsam.objectives.base import Problem
 from dfedsam.phases import seconds_of
+from dfedsam.rows import short_buffers
 from dfedsam.run_folder import RunFolder
 
-SECONDS = 4.0  # of rounds that are played to time them, after the first
+SECONDS = 4.0  # of rounds that are executed to time them, after the first
 _LEAST = 8  # rounds that are rehearsed at least
 
 
@@ -73,7 +73,7 @@ class Speed:
 
     Args:
         start: until the first round, evaluation and checkpoint.
-        rounds: of each round that was played.
+        rounds: of each round that was executed.
         evaluations: of each evaluation.
         checkpoints: of each checkpoint.
         references: of the reference metrics.
@@ -122,9 +122,9 @@ def _rehearsed(experiment: Experiment, editor: Bill) -> Experiment:
 
 @short_buffers()
 def calibrate(experiment: Experiment, communicator: Communicator, seconds: float = SECONDS) -> tuple[Speed, Problem]:
-    """Play the first rounds of a run, with its files in a temporary folder, and time them; a collective call.
+    """Execute the first rounds of a run, with its files in a temporary folder, and time them; a collective call.
 
-    The first round prepares more than others: rounds are played for so many seconds after it, at least two.
+    The first round prepares more than others: rounds are executed for so many seconds after it, at least two.
 
     Returns:
         The times, and the objective with its data, for a rehearsal.
@@ -145,10 +145,10 @@ def calibrate(experiment: Experiment, communicator: Communicator, seconds: float
             start, done = time.perf_counter(), [len(times) for times in timed.values()]
             for callback in run.callbacks:
                 callback.before_round(run)
-            simulation.play_round(run)
+            simulation.execute_round(run)
             _after(run, timed, speed.calls)
-            apart = sum(sum(times[before:]) for times, before in zip(timed.values(), done, strict=True))
-            speed.rounds.append(time.perf_counter() - start - apart)
+            callback_seconds = sum(sum(times[before:]) for times, before in zip(timed.values(), done, strict=True))
+            speed.rounds.append(time.perf_counter() - start - callback_seconds)
             if run.round == 1:
                 end = time.perf_counter() + seconds
         if len(speed.evaluations) == 1 and experiment.rounds:
@@ -171,13 +171,13 @@ def _after(run: Run, timed: dict[Callback, list[float]], calls: dict[type[Callba
     run.row = None
     for callback in run.callbacks:
         before = time.perf_counter()
-        with recorded(run.communicator) as made:
+        with recorded(run.communicator) as recording:
             callback.after_round(run)
         if callback in timed:
             saved = run.stopped or run.over or run.experiment.is_saved(run.round)  # it also saves when time is up
             if saved if isinstance(callback, Checkpoints) else run.row:
                 timed[callback].append(time.perf_counter() - before)
-                calls[type(callback)] = made
+                calls[type(callback)] = recording
 
 
 @short_buffers()
@@ -193,7 +193,7 @@ def rehearse(experiment: Experiment, communicator: Communicator, problem: Proble
     rehearsal = _Rehearsal(simulation.begin(_rehearsed(experiment, editor), communicator, problem), editor)
     run, total = rehearsal.run, rehearsal.evaluate()
     while not run.over and run.round < experiment.rounds and not rehearsal.repeats():
-        rehearsal.play()
+        rehearsal.execute()
     total = total + rehearsal.rest() + np.sum([*rehearsal.rounds, *rehearsal.evaluations, 0 * total], axis=0)
     if rehearsal.bill.requests and experiment.references:
         run.problem.references()
@@ -202,7 +202,7 @@ def rehearse(experiment: Experiment, communicator: Communicator, problem: Proble
 
 
 class _Rehearsal:
-    """Rounds that are played to count what they cost.
+    """Rounds that are executed to count what they cost.
 
     Attributes:
         run: the run.
@@ -241,11 +241,11 @@ class _Rehearsal:
             self._evaluation.metrics_of(self.run)
         return self.new()
 
-    def play(self) -> None:
-        """Play a round, and evaluate if that is due."""
+    def execute(self) -> None:
+        """Execute a round, and evaluate if that is due."""
         for callback in self.run.callbacks:
             callback.before_round(self.run)
-        simulation.play_round(self.run)
+        simulation.execute_round(self.run)
         for callback in self._between:
             callback.after_round(self.run)
         self.rounds.append(self.new())
@@ -261,7 +261,7 @@ class _Rehearsal:
         return bool((last == last[0]).all()) and (len(more) < 2 or bool((more[-1] == more[-2]).all()))
 
     def rest(self) -> NDArray[np.int64]:
-        """Counts of the rounds and evaluations that are yet to come, and repeat those that were played."""
+        """Counts of the rounds and evaluations that are yet to come, and repeat those that were executed."""
         experiment, period = self.run.experiment, self.period or 1
         left = range(self.run.round, self.run.round if self.run.over else experiment.rounds)
         due = sum(experiment.is_evaluated(t + 1) for t in left)

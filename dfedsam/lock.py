@@ -113,20 +113,20 @@ class FolderLock:
 
 def writer(folder: Path) -> Writer | None:
     """The current writer of a folder, as far as is known; None: nobody."""
-    found = _read_writer(folder)
-    if found is None or not (found.is_here or time.time() - found.time < _DEAD):
+    holder = _read_writer(folder)
+    if holder is None or not (holder.is_here or time.time() - holder.time < _DEAD):
         return None
-    if not found.is_here:
-        return found
+    if not holder.is_here:
+        return holder
     from filelock import FileLock, Timeout
 
     try:
         with FileLock(folder / LOCK, timeout=0):
             return None
     except Timeout:
-        return found
+        return holder
     except OSError:  # a folder of somebody else's, which cannot be locked: the process itself tells
-        return found if is_alive(found.process) else None
+        return holder if is_alive(holder.process) else None
 
 
 def _read_writer(folder: Path) -> Writer | None:

@@ -91,17 +91,17 @@ def share_cores(environ: MutableMapping[str, str], ranks: int) -> None:
         environ.setdefault("OMPI_MCA_mpi_yield_when_idle", "1")
 
 
-def threads_per_rank(allowed: Iterable[frozenset[int]], mine: frozenset[int]) -> int:
+def threads_per_rank(allowed: Iterable[frozenset[int]], process_cores: frozenset[int]) -> int:
     """Threads for one process of a machine: an even share of the cores, at most its own, at least 1.
 
     OMP_NUM_THREADS, if set, is an upper bound. `allowed` are the cores that each process of this machine may run on,
-    which differ if the launcher binds processes; `mine` are those of this process.
+    which differ if the launcher binds processes; `process_cores` are those of this process.
     """
     sets = list(allowed)
     share = len(frozenset().union(*sets)) // len(sets)
-    asked = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    bound = int(asked) if asked.isdecimal() else share
-    return max(1, min(share, len(mine), bound))
+    setting = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    bound = int(setting) if setting.isdecimal() else share
+    return max(1, min(share, len(process_cores), bound))
 
 
 def _first(environ: Mapping[str, str], names: Iterable[str]) -> int | None:

@@ -6,7 +6,7 @@
 
 A rule takes the option's name and value, and raises an OptionError with the option, the value, the rule and what to do.
 A subclass that changes the default of a field keeps its rule. What several options must agree on is left to
-`__post_init__`, which calls that of `super()` first.
+`__post_init__`, which calls that of `super()` first. `describe` turns plug-ins into plain values for files.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ import math
 import operator
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
-from dfedsam.errors import OptionError
+from dfedsam import registry
+from dfedsam.errors import OptionError, options_within
 from dfedsam.names import did_you_mean
-from dfedsam.registry import make_named
 
 _RULE = "rule"
 _EQUAL_SHARES = "omit it for equal shares"
@@ -41,9 +42,14 @@ def option(default: Any, rule: Callable[..., object], *limits: Any, **named: Any
 class Options:
     """Base of options: names become the plug-ins that they mean (`make_named`), and each field obeys its rule.
 
+    Attributes:
+        cost_options: the options that change what a run costs, but not what it gives, such as a device.
+
     Raises:
         OptionError: for a value against its rule, or a name of no plug-in.
     """
+
+    cost_options: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         make_named(self)
@@ -54,13 +60,61 @@ class Options:
 @cache
 def _checks(kind: type) -> Mapping[str, Callable[[str, object], None]]:
     """The rule of each field that has one, from the nearest class that states it."""
-    found = {
+    rules = {
         one.name: one.metadata[_RULE]
         for cls in reversed(kind.__mro__)
         for one in vars(cls).get("__dataclass_fields__", {}).values()
         if _RULE in one.metadata
     }
-    return {one.name: found[one.name] for one in fields(kind) if one.name in found}
+    return {one.name: rules[one.name] for one in fields(kind) if one.name in rules}
+
+
+def make_named(plugin: Any) -> None:
+    """Replace public names among the values of a frozen dataclass by the plug-ins they mean, with default options.
+
+    Called first in `__post_init__`, so that `DFedSAM(estimator="two_point")` means what it means on the command line.
+
+    Raises:
+        OptionError: if there is no such plug-in, or a value is of another kind.
+    """
+    for one in fields(plugin):
+        kind, value = registry.kind_of(one.name), getattr(plugin, one.name)
+        if kind is None or registry.KINDS[kind].functions or (value is None and one.default is None):
+            continue
+        if isinstance(value, str):
+            with options_within(one.name):
+                object.__setattr__(plugin, one.name, registry.find(one.name, value)())
+        elif not isinstance(value, registry.base_class(kind)):
+            base = f"{registry.KINDS[kind].package}.{registry.KINDS[kind].base}"
+            raise OptionError(one.name, value, f"must be a name, or an instance of a class derived from {base}")
+
+
+def describe(value: Any) -> Any:
+    """Convert a plug-in, and nested ones, to dicts, lists and plain values for YAML.
+
+    A class of ours is named by its public name, a user's by its import path or entry point.
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        arguments = {one.name: describe(getattr(value, one.name)) for one in fields(value)}
+        return {"class_path": registry.public_name(value)} | ({"init_args": arguments} if arguments else {})
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, list | tuple):
+        return [describe(item) for item in value]
+    if isinstance(value, dict):
+        return {key: describe(item) for key, item in value.items()}
+    return value
+
+
+def only_results(description: Any, plugin: Any) -> Any:
+    """A plug-in's description without its `cost_options`, and without those of plug-ins within it."""
+    if not isinstance(description, dict):
+        return description
+    return {
+        key: only_results(value, plugin if key == "init_args" else getattr(plugin, key, None))
+        for key, value in description.items()
+        if key not in getattr(plugin, "cost_options", ())
+    }
 
 
 def whole_number(option: str, value: object, least: int, hint: str = "", *, most: int | None = None) -> int:

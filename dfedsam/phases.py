@@ -29,16 +29,16 @@ def report(what: str, done: int = 0, total: int = 0) -> None:
     global _now
     _now = "" if total else what
     if what:
-        _tell(what, done, total)
+        _notify(what, done, total)
 
 
 def progress(done: int, total: int) -> None:
     """Tell the listeners how far the latest report without parts has come; for code that does not know its purpose."""
     if _now:
-        _tell(_now, done, total)
+        _notify(_now, done, total)
 
 
-def _tell(what: str, done: int, total: int) -> None:
+def _notify(what: str, done: int, total: int) -> None:
     for listener in _listeners:
         listener(what, done, total)
 

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from dfedsam.compiled import loaded
 from dfedsam.peers import Peers, segments
+from dfedsam.rows import loaded
 from dfedsam.state import changed
 
 _WORDS = 4  # 64-bit words that one Philox counter yields

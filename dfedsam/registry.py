@@ -16,16 +16,16 @@ it is off, and is written `--clock none` over a file that sets it.
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, cast, get_origin
+from types import UnionType
+from typing import Any, Union, cast, get_args, get_origin
 
-from dfedsam.errors import OptionError, options_within
+from dfedsam.errors import OptionError
 from dfedsam.names import match_name, nearest, snake_case
 
 Plugin = Callable[..., Any]
@@ -39,7 +39,7 @@ class Kind:
     Args:
         package: the package with the plug-ins; for classes its `__all__` lists them.
         base: their base class in that package; for functions the function of the package that lists them.
-        returns: for functions, words of which the annotation of what they return must have one.
+        returns: for functions, the names of classes of which they must be annotated to return one, or a subclass.
         usual: for an optional kind, the plug-in whose options are set if none is named: with it `--clock.wait barrier`
             is enough to turn the clock on.
     """
@@ -57,7 +57,7 @@ class Kind:
 
 KINDS = {
     "topology": Kind("dfedsam.topologies", "table", ("Graph", "Topology")),
-    "weights": Kind("dfedsam.topologies", "rules", ("csr", "sparse", "NDArray", "ndarray")),
+    "weights": Kind("dfedsam.topologies", "rules", ("sparray", "spmatrix", "ndarray")),
     "algorithm": Kind("dfedsam.algorithms", "Algorithm"),
     "objective": Kind("dfedsam.objectives", "Objective"),
     "estimator": Kind("dfedsam.zeroth_order", "Estimator"),
@@ -145,8 +145,8 @@ def public_name(plugin: Any) -> str:
     plugin = plugin.func if isinstance(plugin, partial) else plugin
     plugin = plugin if hasattr(plugin, "__name__") else type(plugin)
     if plugin.__module__.partition(".")[0] == "dfedsam":
-        own = vars(plugin).get("public_name") if isinstance(plugin, type) else None
-        return own or snake_case(plugin.__name__)
+        explicit = vars(plugin).get("public_name") if isinstance(plugin, type) else None
+        return explicit or snake_case(plugin.__name__)
     path = import_path(plugin)
     for kind in KINDS:
         for name, entry in _entry_points(kind).items():
@@ -189,26 +189,6 @@ def is_plugin(value: object, base: type) -> bool:
     return isinstance(value, type) and issubclass(value, base) and not inspect.isabstract(value)
 
 
-def make_named(plugin: Any) -> None:
-    """Replace public names among the values of a frozen dataclass by the plug-ins they mean, with default options.
-
-    Called first in `__post_init__`, so that `DFedSAM(estimator="two_point")` means what it means on the command line.
-
-    Raises:
-        OptionError: if there is no such plug-in, or a value is of another kind.
-    """
-    for field in dataclasses.fields(plugin):
-        kind, value = kind_of(field.name), getattr(plugin, field.name)
-        if kind is None or KINDS[kind].functions or (value is None and field.default is None):
-            continue
-        if isinstance(value, str):
-            with options_within(field.name):
-                object.__setattr__(plugin, field.name, find(field.name, value)())
-        elif not isinstance(value, base_class(kind)):
-            base = f"{KINDS[kind].package}.{KINDS[kind].base}"
-            raise OptionError(field.name, value, f"must be a name, or an instance of a class derived from {base}")
-
-
 def _reader(kind: str, name: str) -> Plugin | None:
     """The plug-in that a package of functions derives from another name, such as a file's; None if there is none."""
     return importlib.import_module(KINDS[kind].package).reader(kind, name)
@@ -231,9 +211,9 @@ def _by_class_name(kind: str, name: str) -> Plugin | None:
     attribute = match_name(name, dir(package))
     if attribute is None or KINDS[kind].functions:
         return None
-    found = getattr(package, attribute)
-    meant = is_plugin(found, base_class(kind)) and match_name(name, [public_name(found)])
-    return found if meant else None
+    plugin = getattr(package, attribute)
+    meant = is_plugin(plugin, base_class(kind)) and match_name(name, [public_name(plugin)])
+    return plugin if meant else None
 
 
 @cache
@@ -254,8 +234,7 @@ def _checked(option: str, name: str, kind: str, plugin: Plugin) -> Plugin:
     """A user's plug-in, if it is of this kind."""
     where = KINDS[kind]
     if where.functions:
-        returns = str(getattr(plugin, "__annotations__", {}).get("return", ""))
-        if isinstance(plugin, type) or not any(word in returns for word in where.returns):
+        if isinstance(plugin, type) or not _returned(option, name, plugin) & {*where.returns}:
             gives = "a networkx graph or a Topology" if kind == "topology" else "W, a scipy.sparse.csr_array"
             rule = f"must be a function that is annotated to return {gives}"
             raise OptionError(option, name, rule, "annotate it, or fix the path")
@@ -266,6 +245,17 @@ def _checked(option: str, name: str, kind: str, plugin: Plugin) -> Plugin:
             rule = f"must define {', '.join(missing)}"
         raise OptionError(option, name, rule)
     return plugin
+
+
+def _returned(option: str, name: str, plugin: Plugin) -> set[str]:
+    """The names of the classes, and of their bases, that a function is annotated to return."""
+    try:
+        hint = inspect.signature(plugin, eval_str=True).return_annotation
+    except Exception as error:  # an annotation is code too
+        rule = f"must have annotations that can be read when it runs, but {error}"
+        raise OptionError(option, name, rule, "import what they name without TYPE_CHECKING") from error
+    hints = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    return {base.__name__ for one in hints for base in getattr(get_origin(one) or one, "__mro__", ())}
 
 
 def _unknown(option: str, name: str, kind: str, known: Mapping[str, Plugin]) -> OptionError:

@@ -13,6 +13,7 @@ This module needs neither numpy nor torch, so that commands which only look at r
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
@@ -30,6 +31,9 @@ METRICS = "metrics.jsonl"
 CHECKPOINT = "checkpoint.safetensors"
 PROMPT = "prompt.safetensors"
 REFERENCES = "references.json"
+RUNS, FAILED, SEARCH = "runs", "failed", "search"  # folders of a study; the last has its own runs/ and failed/
+SELECTION = "search.json"  # in search/: the values searched, their metric in each cell, and the chosen ones
+EXPLODED = 1e3  # times the loss at the start, and times 1, beyond which a run has diverged
 Row = dict[str, Any]
 """One evaluation: its round and its metrics by name."""
 _TAIL = 1 << 16  # bytes at the end of metrics.jsonl that are searched for the last rows
@@ -226,15 +230,36 @@ def is_run(path: Path) -> bool:
     return (path / CONFIG).is_file() or (path / METRICS).is_file()
 
 
+def failure_file(run: Path) -> Path:
+    """Where a study records that the run in this folder failed."""
+    return run.parent.parent / FAILED / f"{run.name}.json"
+
+
+def read_failure(path: Path) -> Row | None:
+    """Why a run failed, {"error", "status", "time"}; None if it did not, or the record cannot be read."""
+    with suppress(FileError):
+        return load_object(path)
+    return None
+
+
+def divergence(first: Row, last: Row) -> str:
+    """How the loss has grown between two evaluations, if a run with it has diverged; otherwise empty."""
+    start, end = first.get("loss"), last.get("loss")
+    if not isinstance(start, int | float) or not isinstance(end, int | float):
+        return ""
+    exploded = end > EXPLODED * max(abs(start), 1.0) or not math.isfinite(end)
+    return f"the loss has grown from {start:.3g} to {end:.3g}" if exploded else ""
+
+
 def without_format(path: Path | str, settings: Row) -> Row:
     """Settings without their format number, which an experiment file need not have.
 
     Raises:
         FileError: if this version does not know the format.
     """
-    found = settings.get("format", FORMAT)
-    if isinstance(found, bool) or found != FORMAT:
-        problem = f"has format {found}, and this version of dfedsam knows format {FORMAT}"
+    number = settings.get("format", FORMAT)
+    if isinstance(number, bool) or number != FORMAT:
+        problem = f"has format {number}, and this version of dfedsam knows format {FORMAT}"
         raise FileError(path, problem, "read it with the version that wrote it")
     return {name: value for name, value in settings.items() if name != "format"}
 

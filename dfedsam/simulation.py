@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from dfedsam.buffers import short_buffers
 from dfedsam.callbacks.base import Callback, Run
 from dfedsam.callbacks.evaluation import Evaluation
 from dfedsam.callbacks.files import Checkpoints, Files, Out, open_folder, restore
@@ -24,6 +23,7 @@ from dfedsam.peers import format_peers
 from dfedsam.random import RandomStream
 from dfedsam.registry import public_name
 from dfedsam.result import Result
+from dfedsam.rows import short_buffers
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -85,7 +85,7 @@ def run(
         while not (run.stopped or run.over) and run.round < experiment.rounds:
             for callback in every:
                 callback.before_round(run)
-            play_round(run)
+            execute_round(run)
             _after_round(run, every)
         for callback in every:
             callback.on_end(run)
@@ -134,8 +134,8 @@ def _check_memory(experiment: Experiment, dim: int, peers: int) -> None:
         raise OptionError("algorithm", public_name(experiment.algorithm), rule, hint)
 
 
-def play_round(run: Run) -> None:
-    """Play the next round. Raises RunError if it cannot be played."""
+def execute_round(run: Run) -> None:
+    """Execute the next round. Raises RunError if that fails."""
     experiment, communicator = run.experiment, run.communicator
     stream = RandomStream(experiment.seed, "", run.round, 0, communicator.block)
     weights = run.weights

@@ -22,11 +22,11 @@ from dfedsam import state
 from dfedsam.callbacks.base import Callback, Run
 from dfedsam.communication import SingleProcess, connect
 from dfedsam.context import Oracle, QueryCounter
-from dfedsam.describe import describe
 from dfedsam.experiment import Experiment
 from dfedsam.gossip.channel import Channel
 from dfedsam.machine import in_mpi_job
 from dfedsam.objectives import Quadratic
+from dfedsam.options import describe
 from dfedsam.peers import format_peers
 from dfedsam.random import RandomStream
 from dfedsam.result import Result
@@ -187,8 +187,8 @@ def check_estimator(estimator: Estimator, *, objective: Objective | None = None)
     whole, _ = _estimate(estimator, problem, x, slice(0, _PEERS), counter)
     assert whole.shape == x.shape, f"estimates have shape {whole.shape}: it must be {x.shape}"
     assert whole.dtype == x.dtype, f"estimates are {whole.dtype}: they must have the type of x, {x.dtype}"
-    asked, said = counter.queries.tolist(), estimator.queries(problem.dim) * problem.queries_per_loss
-    assert asked == [said] * _PEERS, f"{asked} queries were asked, and queries(dim) says {said}"
+    counts, expected = counter.queries.tolist(), estimator.queries(problem.dim) * problem.queries_per_loss
+    assert counts == [expected] * _PEERS, f"{counts} queries were asked, and queries(dim) says {expected}"
     for rows in (slice(0, 3), slice(3, 4), slice(4, _PEERS)):
         part, _ = _estimate(estimator, problem, x, rows, QueryCounter.zero(_PEERS))
         assert np.array_equal(part, whole[rows]), f"peers {rows.start} to {rows.stop - 1} alone get other estimates"
@@ -284,8 +284,8 @@ def check_objective(objective: Objective, peers: int = _PEERS) -> None:
     block = range(2, peers - 1)
     part = objective.build(peers, block, 0, np.float64)
     rows = slice(block.start, block.stop)
-    own = part.losses(x[rows], part.minibatch(stream.part(rows)))
-    assert np.allclose(own, losses[rows], rtol=1e-9), "a block's losses differ from those of all peers"
+    block_losses = part.losses(x[rows], part.minibatch(stream.part(rows)))
+    assert np.allclose(block_losses, losses[rows], rtol=1e-9), "a block's losses differ from those of all peers"
     metrics = whole.evaluate(x[:, 0])
     assert "loss" in metrics, "evaluate gives no loss"
     assert all(values.shape == (peers,) for values in metrics.values()), "evaluate must give one number a model"

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dfedsam.errors import FileError
+from dfedsam.errors import FileError, one_line
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -79,7 +79,7 @@ def load_yaml(path: Path) -> Any:
     except OSError as error:
         raise FileError(path, f"cannot be read ({error.strerror})") from None
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise FileError(path, f"is not YAML: {' '.join(str(error).split())}") from None
+        raise FileError(path, f"is not YAML: {one_line(error)}") from None
 
 
 def load_object(path: Path) -> dict[str, Any]:

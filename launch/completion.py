@@ -23,22 +23,22 @@ def complete() -> None:
     root = argparse.ArgumentParser(prog="dfedsam")
     commands = root.add_subparsers()
     for name in COMMANDS:
-        made = commands.add_parser(name)
+        parser = commands.add_parser(name)
         if name in words[1:2]:
-            _add(made, name, load(name), words[2:])
+            _add(parser, name, load(name), words[2:])
     argcomplete.autocomplete(root, always_complete_options="long")
 
 
-def _add(made: argparse.ArgumentParser, name: str, command: Callable[..., int], words: list[str]) -> None:
+def _add(parser: argparse.ArgumentParser, name: str, command: Callable[..., int], words: list[str]) -> None:
     known = options.experiment_options() | signatures.options_of(options.command) if name == "run" else {}
     known = known or signatures.options_of(command)
     heads = [option for option in known if option in registry.KINDS] if name == "run" else []
     heads = ["topology"] if name == "topology" else heads
     for option, hint in [*((key, one.hint) for key, one in known.items()), *_inner(words, heads)]:
         if option == help.positional(command)[0]:
-            added = made.add_argument("words", nargs="*")
+            added = parser.add_argument("words", nargs="*")
         else:
-            added = made.add_argument(f"--{option}", nargs="?" if hint is bool else None)
+            added = parser.add_argument(f"--{option}", nargs="?" if hint is bool else None)
         _offer(added, "topology" if option == "names" else option, _choices(hint))
 
 

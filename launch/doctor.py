@@ -43,7 +43,7 @@ class Finding:
 
     what: str
     fine: bool
-    found: str
+    detail: str
     advice: str = ""
     needed: bool = True
 
@@ -60,12 +60,12 @@ def doctor() -> int:
     return report(findings())
 
 
-def report(found: Iterable[Finding]) -> int:
+def report(findings: Iterable[Finding]) -> int:
     """Print findings as they arrive; return 1 if something required is missing, else 0."""
     missing = False
-    for finding in found:
+    for finding in findings:
         mark = "ok" if finding.fine else "MISSING" if finding.needed else "–"
-        print(f"{mark:<8} {finding.what:<14} {finding.found}", flush=True)
+        print(f"{mark:<8} {finding.what:<14} {finding.detail}", flush=True)
         if not finding.fine and finding.advice:
             print(f"{'':<23} → {finding.advice}", flush=True)
         missing |= finding.needed and not finding.fine
@@ -82,16 +82,16 @@ def findings() -> Iterator[Finding]:
 def python() -> Finding:
     """The interpreter."""
     version = ".".join(map(str, sys.version_info[:3]))
-    found = f"{version} at {sys.executable}"
-    return Finding("python", sys.version_info >= (3, 10), found, "install Python 3.10 or later")
+    detail = f"{version} at {sys.executable}"
+    return Finding("python", sys.version_info >= (3, 10), detail, "install Python 3.10 or later")
 
 
 def packages() -> Finding:
     """Versions of the packages that runs import, read without importing them."""
     versions = {name: _version(name) for name in _PACKAGES}
     absent = [name for name, version in versions.items() if version is None]
-    found = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
-    return Finding("packages", not absent, found, f"pip install {' '.join(absent)}")
+    detail = ", ".join(f"{name} {version}" for name, version in versions.items() if version)
+    return Finding("packages", not absent, detail, f"pip install {' '.join(absent)}")
 
 
 def cores() -> Finding:
@@ -130,8 +130,8 @@ def exchange() -> Finding:
         return Finding("two ranks", False, "two worlds of one rank", advice)
     no_library = "cannot load MPI library" in out or "cannot open shared object file" in out
     advice = "see MPI" if no_library else f"try it by hand: {mpirun} -n 2 hostname"
-    found = "no library loads" if no_library else _short(out, 200) or f"exit status {status}"
-    return Finding("two ranks", False, found, advice)
+    detail = "no library loads" if no_library else _short(out, 200) or f"exit status {status}"
+    return Finding("two ranks", False, detail, advice)
 
 
 def gpus() -> Finding:
@@ -165,8 +165,8 @@ def language_model() -> Finding:
 def data() -> Finding:
     """The demo's data: the docstrings of four installed libraries."""
     absent = [name for name in _TOPICS if find_spec(name) is None]
-    found = "docstring topics, read from " + ", ".join(name for name in _TOPICS if name not in absent)
-    return Finding("data", not absent, found, f"pip install {' '.join(absent)}, or name a file with --objective.data")
+    detail = "docstring topics, read from " + ", ".join(name for name in _TOPICS if name not in absent)
+    return Finding("data", not absent, detail, f"pip install {' '.join(absent)}, or name a file with --objective.data")
 
 
 def _version(package: str) -> str | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from dfedsam.callbacks.base import INTERRUPTED, Callback
 from dfedsam.callbacks.progress import size
-from dfedsam.errors import OptionError
+from dfedsam.errors import OptionError, one_line
 from dfedsam.launch import ranks
 from dfedsam.run_folder import CHECKPOINT, CONFIG, METRICS, PROMPT, REFERENCES, TOPOLOGY, Row, RunFolder
 
@@ -183,7 +183,7 @@ def _draw(folder: Path) -> None:
         plot_run(folder)
     except Exception as error:
         again = f"dfedsam plot {quote(str(folder))}"
-        _note(f"the figure could not be drawn ({' '.join(str(error).split())}); {again} draws it")
+        _note(f"the figure could not be drawn ({one_line(error)}); {again} draws it")
 
 
 def _say(result: Result) -> None:
@@ -192,7 +192,7 @@ def _say(result: Result) -> None:
     except BrokenPipeError:  # `dfedsam run … | head`
         raise
     except (ValueError, KeyError, OSError) as error:
-        _note(f"the summary could not be printed ({' '.join(str(error).split())})")
+        _note(f"the summary could not be printed ({one_line(error)})")
 
 
 def _note(text: str) -> None:

@@ -51,24 +51,24 @@ def command_help(
     `usage` follows its name, before the options, which are the parameters of `described` or of the command itself.
     """
     described = described or command
-    (first, several), own, texts = positional(described), dict(signatures.options_of(described)), _texts(described)
-    own.pop("_dotted", None)
+    (first, several), texts = positional(described), _texts(described)
+    parameters = {name: one for name, one in signatures.options_of(described).items() if name != "_dotted"}
     words, head = list(usage), []
     if first is not None:
-        del own[first]
+        del parameters[first]
         words.append(f"{first.upper()}{f' [{first.upper()} …]' * several}")
         head = _entry(first.upper(), texts[first])
-    return _page(command, [*words, "[--OPTION VALUE …]"], [*head, *_entries(own, texts)])
+    return _page(command, [*words, "[--OPTION VALUE …]"], [*head, *_entries(parameters, texts)])
 
 
 def run_help(command: Callable[..., int]) -> str:
     """The page of `dfedsam run`, with all options of an experiment."""
     from dfedsam.experiment import Experiment
 
-    own = signatures.options_of(experiment.command)
-    every = {"config": own["config"], **experiment.experiment_options(), **own}
+    parameters = signatures.options_of(experiment.command)
+    every = {"config": parameters["config"], **experiment.experiment_options(), **parameters}
     texts = _texts(Experiment) | _texts(experiment.command) | _PLUGINS
-    fields = every.keys() - own.keys()
+    fields = every.keys() - parameters.keys()
     return _page(command, ["[--config FILE.yaml]", "[--OPTION VALUE …]"], _entries(every, texts, fields))
 
 
@@ -96,11 +96,11 @@ class Option:
 
 def options(kind: str, plugin: registry.Plugin) -> dict[str, Option]:
     """The options of a plug-in by name."""
-    texts, found = {"weights": _WEIGHTS} | _texts(plugin), {}
+    texts, entries = {"weights": _WEIGHTS} | _texts(plugin), {}
     for key, one in signatures.plugin_options(kind, plugin).items():
         type_ = "NAME,NAME,…" if registry.list_kind(key) else "NAME" if registry.kind_of(key) else metavar(one.hint)
-        found[key] = Option(type_, plugin_name(key, one.default), " ".join(texts.get(key, "").split()))
-    return found
+        entries[key] = Option(type_, plugin_name(key, one.default), " ".join(texts.get(key, "").split()))
+    return entries
 
 
 def plugin_help(option: str, name: str | None) -> str:
@@ -202,13 +202,13 @@ def _texts(function: Callable[..., Any]) -> dict[str, str]:
 
 def _one(option: str, kind: str, plugin: registry.Plugin) -> str:
     """One plug-in: its text, and its options."""
-    name, own = registry.public_name(plugin), options(kind, plugin)
+    name, parameters = registry.public_name(plugin), options(kind, plugin)
     where = f"Options (in a file: {option}: {{class_path: {name}, init_args: {{…}}}}):"
     text = [
         line for part in _description(plugin).split("\n\n") for line in textwrap.wrap(" ".join(part.split()), WIDTH)
     ]
-    lines = [f"--{option} {name}", "", *text, "", where if own else "It has no options."]
-    for key, one in own.items():
+    lines = [f"--{option} {name}", "", *text, "", where if parameters else "It has no options."]
+    for key, one in parameters.items():
         plugins = registry.kind_of(key) or registry.list_kind(key)
         names = f"Names and options: --{option}.{key}.help" if plugins else ""
         lines += _entry(f"--{option}.{key} {one.type}", f"{one.text} {_default(key, one.default)} {names}")
@@ -245,14 +245,14 @@ def _others(kind: str) -> dict[str, str]:
             "PACKAGE.NAME": "Your own function, by its import path.",
         }
     if kind == "weights":
-        own = "Your own function from a graph to W, by its import path."
-        return {"FILE": f"W itself ({', '.join(MATRIX_SUFFIXES)}).", "PACKAGE.NAME": own}
+        path = "Your own function from a graph to W, by its import path."
+        return {"FILE": f"W itself ({', '.join(MATRIX_SUFFIXES)}).", "PACKAGE.NAME": path}
     return {"PACKAGE.NAME": "Your own class, by its import path."}
 
 
 def _defaults(kind: str, plugin: registry.Plugin) -> Iterator[tuple[str, Any]]:
     """Options and their defaults as plain values, None without a default. The option `weights` of graphs is omitted."""
-    from dfedsam.describe import describe
+    from dfedsam.options import describe
 
     for key, one in signatures.plugin_options(kind, plugin).items():
         if key != "weights" or one.default is not None:

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dfedsam import registry
-from dfedsam.describe import describe
 from dfedsam.errors import OptionError
 from dfedsam.launch import arguments, endpoints, plain_yaml, signatures
 from dfedsam.launch.arguments import Pair, Tree
 from dfedsam.launch.signatures import MissingValue, Option, UnknownOption
+from dfedsam.options import describe
 from dfedsam.run_folder import without_format
 
 if TYPE_CHECKING:
@@ -40,11 +40,11 @@ _SWEEP_KEYS = ("base", "grid", "zip", "seeds", "search")
 
 @dataclass(frozen=True)
 class Settings:
-    """The options of one `dfedsam run`: fields of an Experiment, its topology as a plug-in's form, and the rest."""
+    """The options of one `dfedsam run`: of the experiment, its topology as a plug-in's form, and of its execution."""
 
     simulation: dict[str, Any]
     topology: Tree
-    own: dict[str, Any]
+    execution: dict[str, Any]
 
 
 def command(
@@ -88,10 +88,10 @@ def experiment_options() -> dict[str, Option]:
     """All options of a run that an experiment file may set, by name."""
     from dfedsam.experiment import Experiment
 
-    fields, own = signatures.options_of(Experiment), signatures.options_of(command)
+    fields, parameters = signatures.options_of(Experiment), signatures.options_of(command)
     first = {name: Option(fields[name].hint, default) for name, default in DEFAULTS.items()}
-    first |= {name: own[name] for name in ("peers", "ranks", "out")}
-    return first | {name: one for name, one in {**fields, **own}.items() if name not in (*first, *ACTIONS)}
+    first |= {name: parameters[name] for name in ("peers", "ranks", "out")}
+    return first | {name: one for name, one in {**fields, **parameters}.items() if name not in (*first, *ACTIONS)}
 
 
 def read(
@@ -119,8 +119,8 @@ def read(
     endpoints.check(merged, last if typed else {}, allowed=endpoint)
     options = experiment_options()
     values = {name: one.default for name, one in options.items()} | arguments.bind(options, merged)
-    own = {name: values.pop(name) for name in signatures.options_of(command) if name in values}
-    return Settings(values, values.pop("topology"), own)
+    execution = {name: values.pop(name) for name in signatures.options_of(command) if name in values}
+    return Settings(values, values.pop("topology"), execution)
 
 
 def read_file(path: str | None, *, code: bool = False) -> Tree:
@@ -183,8 +183,8 @@ def to_yaml(settings: Settings) -> str:
     """All settings as a file for --config."""
     import yaml
 
-    values = {key: describe(value) for key, value in (settings.simulation | settings.own).items() if value is not None}
-    tree = {"topology": settings.topology, **values}
+    values = settings.simulation | settings.execution
+    tree = {"topology": settings.topology, **{key: describe(one) for key, one in values.items() if one is not None}}
     first = {key: tree[key] for key in (*DEFAULTS, "peers") if key in tree}
     return yaml.safe_dump(first | tree, sort_keys=False, allow_unicode=True)
 
@@ -214,7 +214,7 @@ def build_topology(settings: Settings) -> topologies.Topology:
     """
     from dfedsam.topologies import make
 
-    form, peers, seed = copy.deepcopy(settings.topology), settings.own["peers"], settings.simulation["seed"]
+    form, peers, seed = copy.deepcopy(settings.topology), settings.execution["peers"], settings.simulation["seed"]
     if peers is None:
         peers = _own_size(form, seed)
     for path, one in _topologies(form):

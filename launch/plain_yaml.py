@@ -12,6 +12,8 @@ from typing import Any
 
 import yaml
 
+from dfedsam.errors import one_line
+
 MOST_VALUES = 100_000  # in one file, with repetitions by aliases
 MOST_LEVELS = 50  # of nested lists and mappings
 MOST_DIGITS = 300  # of a whole number
@@ -57,7 +59,7 @@ def load(text: str) -> Any:
     except (TypeError, AttributeError):
         raise ValueError("it has a tag that does not fit its value") from None
     except (yaml.YAMLError, ValueError) as error:
-        raise ValueError(" ".join(str(error).split())) from None
+        raise ValueError(one_line(error)) from None
     return value
 
 

@@ -151,38 +151,38 @@ def plan(argv: list[str]) -> int:
         dfedsam plan --config FILE.yaml --price-input 0.15 --price-output 0.60 --requests-per-minute 500
     """
     words, pairs = arguments.split(argv, ["json", "help", *options.FLAGS])
-    own = {name: arguments.value_of(value) for name, value in pairs if name in options_of(Prices)}
+    tree = {name: arguments.value_of(value) for name, value in pairs if name in options_of(Prices)}
     usage = ["[STUDY.yaml]", "[--config FILE.yaml]"]
     text = help.answer(pairs, lambda: help.command_help(plan, usage, Prices))
     if text is not None:
         print(text)
         return 0
-    prices = Prices(**arguments.bind(options_of(Prices), own))
+    prices = Prices(**arguments.bind(options_of(Prices), tree))
     if len(words) == 1:
         study = pending(Path(words[0]))
         plan_study(study.cells, [run for _, run in study.todo], 1, prices)
         return 0
-    rest = [(name, value) for name, value in pairs if name not in own]
+    rest = [(name, value) for name, value in pairs if name not in tree]
     settings = parse(words, rest)
     if settings is None:
         return 0
-    experiment, count = build(settings), settings.own["ranks"] or 1
+    experiment, count = build(settings), settings.execution["ranks"] or 1
     check_ranks(count, experiment.topology.n)
     before = ranks.seconds_so_far()
     here = 1 if experiment.objective.is_remote or count > len(cores()) else count
     if here > 1 and not in_mpi_job():
         return ranks.start(here, ["plan", *argv], again=lambda _: ["plan", *argv])
-    made = forecast(experiment, count, prices, figure=settings.own["figure"])
-    if made is not None:
-        _print(made, prices, before)
+    forecasts = forecast(experiment, count, prices, figure=settings.execution["figure"])
+    if forecasts is not None:
+        _print(forecasts, prices, before)
     return 0
 
 
-def _print(made: Plan, prices: Prices, before: float) -> None:
+def _print(forecasts: Plan, prices: Prices, before: float) -> None:
     """Print a plan, with the seconds that the command took before."""
-    if made.parts:
-        made.parts["start"] += before
-    print(made.as_json() if prices.json else made.table())
+    if forecasts.parts:
+        forecasts.parts["start"] += before
+    print(forecasts.as_json() if prices.json else forecasts.table())
 
 
 def forecast(
@@ -195,7 +195,7 @@ def forecast(
         count: the ranks it will have.
         prices: prices, and the rate of requests.
         figure: whether it draws its figure; None: if it takes more than ten seconds.
-        seconds: of rounds that are played to time them; None: a few. 0: they are not timed.
+        seconds: of rounds that are executed to time them; None: a few. 0: they are not timed.
     """
     from dfedsam.forecast import SECONDS, calibrate, rehearse
 
@@ -241,7 +241,7 @@ def _on_ranks(
     network = count, prices.latency, prices.bandwidth / 8
     calls = [(experiment.rounds, [("agree", 0)])]
     calls += [(1 + times, speed.calls[kind]) for kind, times in due(experiment).items()]
-    seconds += sum(times * collectives.seconds(made, *network) for times, made in calls)
+    seconds += sum(times * collectives.seconds(recording, *network) for times, recording in calls)
     divided = {name: parts[name] * len(cores()) / count for name in ("rounds", "evaluations")}
     rows = speed.rows * (1 - 1 / count)
     return parts | divided | {"messages": float(seconds)}, int(max(speed.memory - rows, speed.memory / count))

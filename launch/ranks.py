@@ -98,15 +98,15 @@ def start(ranks: int, argv: Sequence[str], *, restarts: int = 0, again: Callable
         again: function from the number of ranks to the arguments of the command that continues the run.
     """
     while True:
-        status, asked = _run(ranks, argv)
-        if asked:
-            return status if status in (1, 2) else 128 + asked
+        status, signal_number = _run(ranks, argv)
+        if signal_number:
+            return status if status in (1, 2) else 128 + signal_number
         if not is_lost(status) or restarts == 0:
             return status
         restarts, ranks = restarts - 1, max(1, ranks - 1)
         argv = again(ranks)
-        said = f"a rank was lost ({how(status)}); continuing on {ranks} from the last checkpoint"
-        print(f"dfedsam: {said}", file=sys.stderr)
+        message = f"a rank was lost ({how(status)}); continuing on {ranks} from the last checkpoint"
+        print(f"dfedsam: {message}", file=sys.stderr)
 
 
 def is_lost(status: int) -> bool:
@@ -130,23 +130,23 @@ def _run(ranks: int, argv: Sequence[str]) -> tuple[int, int]:
     """The job's exit status, and the signal that stopped it (0: none)."""
     sys.stdout.flush()
     process: subprocess.Popen[bytes] | None = None
-    asked = 0
+    signal_number = 0
 
     def pass_on(number: int, _: object) -> None:
-        nonlocal asked
+        nonlocal signal_number
         if process is not None:
-            process.send_signal(signal.SIGTERM if asked else SAVE)
-        asked = asked or number
+            process.send_signal(signal.SIGTERM if signal_number else SAVE)
+        signal_number = signal_number or number
 
     with _handling(pass_on):
         process = subprocess.Popen(
             command(ranks, argv), env=environment(ranks), stdin=subprocess.DEVNULL,
             start_new_session=True, preexec_fn=_end_launcher_too(),
         )  # fmt: skip
-        if asked:
+        if signal_number:
             process.send_signal(signal.SIGTERM)
         status = process.wait()
-    return status if status >= 0 else 128 - status, asked
+    return status if status >= 0 else 128 - status, signal_number
 
 
 def _end_launcher_too() -> Callable[[], None] | None:

@@ -51,22 +51,22 @@ def run(argv: list[str]) -> int:
     settings = parse(words, pairs)
     if settings is None:
         return 0
-    own = settings.own
-    whole_number("restarts", own["restarts"], 0)
-    services(own["log"])
-    shown = level(own["quiet"], own["verbose"])
-    out = None if own["out"] is None else Path(own["out"])
+    execution = settings.execution
+    whole_number("restarts", execution["restarts"], 0)
+    services(execution["log"])
+    shown = level(execution["quiet"], execution["verbose"])
+    out = None if execution["out"] is None else Path(execution["out"])
     reserved = os.environ.get(_RESERVED) == str(out)
     if out is not None and out.exists() and not reserved:
         raise exists_already(out)
     experiment = build(settings)
-    starts = _starts_ranks(own["ranks"], experiment.topology.n)
-    if own["draw_split"] and mpi_rank() == 0 and ASKED_RANKS not in os.environ:
-        print(_draw_split(experiment, own["draw_split"]))
+    starts = _starts_ranks(execution["ranks"], experiment.topology.n)
+    if execution["draw_split"] and mpi_rank() == 0 and ASKED_RANKS not in os.environ:
+        print(_draw_split(experiment, execution["draw_split"]))
     if starts:
-        return _start(argv, out, experiment, own)
+        return _start(argv, out, experiment, execution)
     folder = RunFolder(out) if reserved and out else out or _fresh_folders(experiment)
-    return as_command(experiment, folder, log=own["log"], figure=own["figure"], level=shown)
+    return as_command(experiment, folder, log=execution["log"], figure=execution["figure"], level=shown)
 
 
 def parse(words: list[str], pairs: list[Pair]) -> options.Settings | None:
@@ -77,11 +77,11 @@ def parse(words: list[str], pairs: list[Pair]) -> options.Settings | None:
     """
     if words:
         raise MissingValue(words[0], arguments.NO_OPTION)
-    asked = dict(pairs)
-    files = [options.read_file(value, code="allow_code" in asked) for option, value in pairs if option == "config"]
+    flags = dict(pairs)
+    files = [options.read_file(value, code="allow_code" in flags) for option, value in pairs if option == "config"]
     typed = [pair for pair in pairs if pair[0] not in options.ACTIONS]
-    settings = options.read(files, typed, endpoint="allow_endpoint" in asked)
-    if "print_config" in asked:
+    settings = options.read(files, typed, endpoint="allow_endpoint" in flags)
+    if "print_config" in flags:
         print(options.to_yaml(settings), end="")
         return None
     return settings
@@ -144,17 +144,17 @@ def resume(
     return as_command(experiment, folder, resume=True, log=log, figure=figure, level=shown)
 
 
-def _start(argv: list[str], out: Path | None, experiment: Experiment, own: dict[str, Any]) -> int:
+def _start(argv: list[str], out: Path | None, experiment: Experiment, execution: dict[str, Any]) -> int:
     """Start the ranks of a run, after creating its folder so that no other run takes it."""
     from dfedsam.callbacks.files import make_folder
 
     folder = make_folder(out or _fresh_folders(experiment))
     os.environ[_RESERVED] = str(folder.path)
     more = {
-        "log": own["log"],
-        "figure": own["figure"],
-        "quiet": own["quiet"] or None,
-        "verbose": own["verbose"] or None,
+        "log": execution["log"],
+        "figure": execution["figure"],
+        "quiet": execution["quiet"] or None,
+        "verbose": execution["verbose"] or None,
         "allow_code": True,  # of a user who has typed the import paths, or trusts the file that has them
     }
     command = ["run", *argv, "--out", str(folder.path)]
@@ -163,11 +163,11 @@ def _start(argv: list[str], out: Path | None, experiment: Experiment, own: dict[
         return _resume(folder.path, **more) if folder.config.is_file() else [*command, "--ranks", str(count)]
 
     try:
-        status = ranks.start(own["ranks"], command, restarts=own["restarts"], again=again)
+        status = ranks.start(execution["ranks"], command, restarts=execution["restarts"], again=again)
     finally:
         del os.environ[_RESERVED]
         folder.remove_unstarted()
-    return _explained(status, folder, own["ranks"])
+    return _explained(status, folder, execution["ranks"])
 
 
 def _explained(status: int, folder: RunFolder, count: int) -> int:

@@ -75,7 +75,11 @@ def options_of(function: Callable[..., Any]) -> dict[str, Option]:
     hints: dict[str, Any] = {}
     if any(isinstance(one.annotation, str) for one in parameters):
         is_class = isinstance(function, type) and not dataclasses.is_dataclass(function)
-        hints = typing.get_type_hints(function.__init__ if is_class else function)
+        try:
+            hints = typing.get_type_hints(function.__init__ if is_class else function)
+        except Exception as error:  # an annotation is code too
+            what = f"{registry.import_path(function)} must have annotations that can be read when it runs"
+            raise ValueError(f"{what}, but {error}; import what they name without TYPE_CHECKING") from error
     return {
         one.name: Option(Any if one.annotation is EMPTY else hints.get(one.name, one.annotation), one.default)
         for one in parameters
@@ -89,9 +93,9 @@ def plugin_options(kind: str, plugin: registry.Plugin) -> dict[str, Option]:
         return options_of(plugin)
     from dfedsam.topologies.make import parameters, rule_parameters
 
-    found = (parameters if kind == "topology" else rule_parameters)(plugin)
-    own = {one.name: Option(one.annotation, one.default) for one in found}
-    return own | ({"seed": Option(int | None, None)} if "seed" in own else {})
+    signature = (parameters if kind == "topology" else rule_parameters)(plugin)
+    options = {one.name: Option(one.annotation, one.default) for one in signature}
+    return options | ({"seed": Option(int | None, None)} if "seed" in options else {})
 
 
 def convert(name: str, value: Any, hint: Any) -> Any:
@@ -140,9 +144,9 @@ def _is_number(text: str) -> bool:
 @cache
 def _parser(hint: Any, _: str) -> ArgumentParser:
     """The parser of a type; str | Path equals Path | str, but as text they differ, and so do the values they give."""
-    made = ArgumentParser(exit_on_error=False)
-    made.add_argument("--value", type=hint)
-    return made
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--value", type=hint)
+    return parser
 
 
 def in_words(hint: Any) -> str:

@@ -7,7 +7,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
@@ -16,13 +15,12 @@ from typing import Literal, get_args
 from dfedsam.callbacks.progress import display, duration
 from dfedsam.errors import FileError, OptionError
 from dfedsam.launch.sweeps import plan, spec
-from dfedsam.launch.sweeps.study import SPEC, Study, read_failure
+from dfedsam.launch.sweeps.study import SPEC, Study
 from dfedsam.launch.tables import show
 from dfedsam.lock import writer
-from dfedsam.run_folder import CONFIG, Row, RunFolder, is_run
+from dfedsam.run_folder import CONFIG, RunFolder, divergence, failure_file, is_run, read_failure
 
 State = Literal["done", "diverged", "running", "failed", "stopped", "damaged", "to do"]
-_DIVERGED = 1e3  # times the initial loss
 
 
 @dataclass(frozen=True)
@@ -89,20 +87,11 @@ def _status(study: Study, run: plan.Run, *, selected: bool) -> RunStatus:
     if failure is not None:
         return RunStatus(name, "failed", last, str(failure.get("error", "")))
     if study.is_done(run):
-        grown = _growth(folder, row)
-        return RunStatus(name, "done", last) if grown is None else RunStatus(name, "diverged", last, grown)
+        grown = divergence(folder.first_row() or {}, row or {})
+        return RunStatus(name, "diverged" if grown else "done", last, grown)
     if last is not None:
         return RunStatus(name, "stopped", last, f"of {run.rounds}")
     return RunStatus(name, "to do", text="selected by the search" if selected else "")
-
-
-def _growth(folder: RunFolder, row: Row | None) -> str | None:
-    """A note on a run whose loss has diverged; None for all others."""
-    with suppress(OSError, ValueError, KeyError, TypeError, IndexError):
-        first = folder.first_row()
-        if row and first and row["loss"] > _DIVERGED * max(abs(first["loss"]), 1.0):
-            return f"its loss grew from {first['loss']:.3g} to {row['loss']:.3g}"
-    return None
 
 
 def watch(folder: Path, *, every: float = 1.0) -> int:
@@ -146,7 +135,7 @@ def _may_start(folder: Path) -> bool:
 
 
 def _follow(folder: RunFolder, every: float) -> int:
-    failed = folder.path.parent.parent / "failed" / f"{folder.path.name}.json"
+    failed = failure_file(folder.path)
     if folder.last_row() is None:
         print(f"waiting for a run to start in {folder.path}", file=sys.stderr)
     with display() as shown:

@@ -127,23 +127,23 @@ def topology(
     _check_drawing(draw, names)
     shared = {"peers": peers, "weights": weights, "objective": objective, "seed": seed}
     pairs = [(option, str(value)) for option, value in shared.items() if value is not None]
-    found = measure(names, [*pairs, *_dotted], steps, underlay, message)
-    if draw is not None and len(found) > 1:
+    rows = measure(names, [*pairs, *_dotted], steps, underlay, message)
+    if draw is not None and len(rows) > 1:
         raise OptionError("weights", weights, "must be a single rule, because draw takes one topology")
     if attackers:
-        for row in found:
+        for row in rows:
             add_attackers(row, attackers)
-    values = [row.values() for row in found]
+    values = [row.values() for row in rows]
     if json:
         print(dumps(values[0] if len(values) == 1 else values))
     elif csv:
         print(_as_csv(values), end="")
     else:
-        _show(found)
-    if draw is not None and found[0].topology is not None:
+        _show(rows)
+    if draw is not None and rows[0].topology is not None:
         from dfedsam.analysis import draw_topology, save
 
-        print(save(draw_topology(found[0].topology), draw)[0])
+        print(save(draw_topology(rows[0].topology), draw)[0])
     return 0
 
 
@@ -159,15 +159,15 @@ def _check_drawing(path: Path | None, names: Sequence[str]) -> None:
     check_format(path, "draw")
 
 
-def _show(found: Sequence[Row]) -> None:
+def _show(measured: Sequence[Row]) -> None:
     """Print all metrics of one topology, or the table of several with notes below it."""
-    if len(found) == 1:
-        said = [] if found[0].topology is None else [f"note: {note}" for note in found[0].topology.notes]
-        print("\n".join([found[0].name, *_lines(found[0].metrics), *said]))
+    if len(measured) == 1:
+        notes = [] if measured[0].topology is None else [f"note: {note}" for note in measured[0].topology.notes]
+        print("\n".join([measured[0].name, *_lines(measured[0].metrics), *notes]))
         return
-    known = {key for row in found for key in row.metrics}
+    known = {key for row in measured for key in row.metrics}
     columns, rows = {key: metric for key, metric in METRICS.items() if metric.column and key in known}, []
-    for row in found:
+    for row in measured:
         if row.error:
             why = "does not fit" if row.error.startswith("peers is") else "cannot be made"
             rows.append([row.name, *("–" for _ in columns), why])
@@ -175,9 +175,9 @@ def _show(found: Sequence[Row]) -> None:
             cells = (_cell(row.metrics, key, metric.short) for key, metric in columns.items())
             rows.append([row.name, *cells, "; ".join(_notes(row.metrics))])
     tables.show(["topology", *(metric.column for metric in columns.values()), ""], rows)
-    for row in found:
-        for said in [row.error] if row.topology is None else row.topology.notes:
-            print(f"{row.name}: {said}")
+    for row in measured:
+        for text in [row.error] if row.topology is None else row.topology.notes:
+            print(f"{row.name}: {text}")
 
 
 def _lines(metrics: dict[str, Any]) -> list[str]:
@@ -198,15 +198,15 @@ def _lines(metrics: dict[str, Any]) -> list[str]:
 
 def _notes(metrics: dict[str, Any]) -> list[str]:
     """Short notes on the topology."""
-    found = []
+    notes = []
     if metrics["biased"]:
-        found.append("biased: only rows sum to one")
+        notes.append("biased: only rows sum to one")
     if metrics["sums"] == "columns":
-        found.append("needs push-sum")
+        notes.append("needs push-sum")
     if metrics["finite_time"] is not None:
         rounds = metrics["finite_time"]
-        found.append(f"exact after {rounds:,} round{'s' if rounds > 1 else ''}")
-    return found
+        notes.append(f"exact after {rounds:,} round{'s' if rounds > 1 else ''}")
+    return notes
 
 
 def _cell(metrics: dict[str, Any], key: str, form: str = "") -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dfedsam import registry
-from dfedsam.errors import OptionError
+from dfedsam.errors import OptionError, one_line
 from dfedsam.launch import arguments, options, signatures
 from dfedsam.launch.arguments import Pair, Tree
 from dfedsam.launch.signatures import MissingValue
@@ -58,31 +58,31 @@ def measure(
     if underlay is not None:
         pairs = _on_underlay(pairs, names, underlay, message)
     chosen = list(_choose(names, pairs))
-    found = [_row(one, steps, alone=len(chosen) == 1) for one in chosen]
-    for row in found:
+    rows = [_row(one, steps, alone=len(chosen) == 1) for one in chosen]
+    for row in rows:
         if underlay is not None and row.topology is not None:
             row.metrics["cycle_time"], exact = cycle_time(row.topology, underlay, size(message))
             row.metrics["approximate"] = [*row.metrics["approximate"], *([] if exact else ["cycle_time"])]
-    if all(row.error for row in found):
-        raise ValueError(f"{found[0].name}: {found[0].error}")
-    return found
+    if all(row.error for row in rows):
+        raise ValueError(f"{rows[0].name}: {rows[0].error}")
+    return rows
 
 
 def _choose(names: Sequence[str], pairs: Sequence[Pair]) -> Iterator[list[Pair]]:
     """The options of each topology, including its name."""
     rules = _rules([value for option, value in pairs if option == "weights"])
     inner = [(f"topology.{option}", value) for option, value in pairs if option.startswith("weights.")]
-    own = [pair for pair in pairs if pair[0].startswith("topology.")] + inner
+    topology_pairs = [pair for pair in pairs if pair[0].startswith("topology.")] + inner
     shared = [pair for pair in pairs if pair[0].partition(".")[0] not in ("topology", "weights")]
-    taken: set[str] = set()
+    used: set[str] = set()
     for name in names:
         known = _known(name)
         for rule in rules if "weights" in known or len(names) == 1 else [None]:
-            mine = [*own, *([("topology.weights", rule)] if rule else [])]
-            mine = [pair for pair in mine if len(names) == 1 or pair[0].split(".")[1] in known]
-            taken.update(option for option, _ in mine)
-            yield [*shared, ("topology", name), *mine]
-    left = [option for option, _ in own if option not in taken]
+            name_pairs = [*topology_pairs, *([("topology.weights", rule)] if rule else [])]
+            name_pairs = [pair for pair in name_pairs if len(names) == 1 or pair[0].split(".")[1] in known]
+            used.update(option for option, _ in name_pairs)
+            yield [*shared, ("topology", name), *name_pairs]
+    left = [option for option, _ in topology_pairs if option not in used]
     if left:
         raise MissingValue(f"--{left[0]}", "is not an option of any of these topologies: --list shows those of each")
 
@@ -105,7 +105,7 @@ def _row(pairs: list[Pair], steps: int, *, alone: bool) -> Row:
     except ValueError as error:
         if alone:
             raise
-        return Row(name, None, {}, " ".join(str(error).split()))
+        return Row(name, None, {}, one_line(error))
 
 
 def _on_underlay(pairs: Sequence[Pair], names: Sequence[str], underlay: str, message: str) -> list[Pair]:
@@ -114,8 +114,8 @@ def _on_underlay(pairs: Sequence[Pair], names: Sequence[str], underlay: str, mes
 
     sites, known = len(read_underlay(underlay).sites), {option for option, _ in pairs}
     usual = {"peers": str(sites), "topology.underlay": underlay, "topology.message": str(size(message))}
-    taken = {"peers", *(f"topology.{option}" for name in names for option in _known(name))}
-    return [*pairs, *((option, value) for option, value in usual.items() if option in taken - known)]
+    accepted = {"peers", *(f"topology.{option}" for name in names for option in _known(name))}
+    return [*pairs, *((option, value) for option, value in usual.items() if option in accepted - known)]
 
 
 def add_attackers(row: Row, count: int) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 from shlex import quote
 from typing import Any, Literal
 
-from dfedsam.describe import describe
 from dfedsam.errors import OptionError
 from dfedsam.launch import options
 from dfedsam.launch.execute import Level, level
@@ -23,12 +22,13 @@ from dfedsam.launch.sweeps.plan import Cell, Run, name
 from dfedsam.launch.sweeps.spec import Point, Search, zips
 from dfedsam.launch.sweeps.study import Study
 from dfedsam.machine import in_mpi_job
-from dfedsam.options import one_of, whole_number
+from dfedsam.options import describe, one_of, whole_number
 from dfedsam.whole_files import write_atomic
 
 _Runs = tuple[Run, ...]
 SEARCH, BEST = "tune.yaml", "best.yaml"
 _VALIDATION = 0.2  # share of the training examples, if the experiment keeps none for validation
+_FAILED = "the experiment with its own values failed"
 _NOT_OF_A_SEARCH = ("seed", "out", "draw_split", "log")
 _QUICK = {"evaluate_every": 1_000_000, "evaluate_local": False, "references": False, "figure": False}
 
@@ -102,7 +102,7 @@ def tune(
     flags = [*(["--allow-code"] if allow_code else []), *(["--allow-endpoint"] if allow_endpoint else [])]
     judged = Search(option="", values=(), metric=metric, choose=choose)
     tuning = _Tuning(tree, ranges, _tasks(tasks), budget, rungs, judged, seeds, folder, how, allow_code, allow_endpoint)
-    return tuning.play(jobs, flags)
+    return tuning.execute(jobs, flags)
 
 
 @dataclass
@@ -122,9 +122,9 @@ class _Tuning:
     endpoint: bool
 
     def __post_init__(self) -> None:
-        own = Run("the experiment", "", {}, self.tree, None, code=self.code, endpoint=self.endpoint)
-        experiment = own.build()
-        self.settings, self.rounds = own.settings, max(1, experiment.rounds)
+        base = Run("the experiment", "", {}, self.tree, None, code=self.code, endpoint=self.endpoint)
+        experiment = base.build()
+        self.settings, self.rounds = base.settings, max(1, experiment.rounds)
         self.algorithm, objective = (self.settings.simulation[key] for key in ("algorithm", "objective"))
         self.keeps = objective.holds_out and not getattr(objective, "validation", True)
         objective = replace(objective, validation=_VALIDATION) if self.keeps else objective
@@ -137,21 +137,21 @@ class _Tuning:
         self.count = self.halving.affordable(self.budget)
         seed = self.settings.simulation["seed"]
         self.of_seeds = [seed] if self.seeds == 1 else list(range(self.seeds))
-        drawn = [{option: self._own(option) for option in self.ranges}, *ranges.draw(self.ranges, self.count, seed)]
+        drawn = [{option: self._value(option) for option in self.ranges}, *ranges.draw(self.ranges, self.count, seed)]
         self.candidates = list({repr(point): point for point in drawn}.values())[: self.count]
 
     def _usual(self) -> dict[str, ranges.Range]:
         """The usual ranges, without options that must not change here."""
-        found: dict[str, ranges.Range] = {}
+        result: dict[str, ranges.Range] = {}
         for option, one in ranges.usual(self.algorithm).items():
             with suppress(ValueError):
                 self.run({option: one.at(0.99)}, self.rounds).build()
-                found[option] = one
-        if not found:
+                result[option] = one
+        if not result:
             raise OptionError("ranges", "missing", "must name the options to search", "give a file of ranges")
-        return found
+        return result
 
-    def _own(self, option: str) -> Any:
+    def _value(self, option: str) -> Any:
         """The experiment's own value of an option, as in a file."""
         first, *inner = option.split(".")
         try:
@@ -179,8 +179,8 @@ class _Tuning:
     def _in_rung(self, candidate: Point, rung: int) -> Point:
         return candidate | self._lengths(candidate, self.prices.rounds_of(candidate, self.halving.share(rung)))
 
-    def play(self, jobs: int, flags: Sequence[str]) -> int:
-        """Play all rungs, write the best, and return the exit status."""
+    def execute(self, jobs: int, flags: Sequence[str]) -> int:
+        """Execute all rungs, write the best, and return the exit status."""
         for candidate in self.candidates:
             rounds = self.prices.rounds_of(candidate, 1)
             for task in self.tasks:
@@ -188,37 +188,35 @@ class _Tuning:
         self._reserve()
         if self.keeps:
             say([f"{_VALIDATION:.0%} of the training examples are kept for validation, during the search"], self.level)
-        going, spent, runs, best, own = list(range(len(self.candidates))), 0.0, 0, "", ""
+        going, spent, runs, best, base = list(range(len(self.candidates))), 0.0, 0, "", _FAILED
         for rung, size in enumerate(self.halving.sizes(self.count)):
             going = going[:size]
-            played, status = self._rung(rung, going, jobs, flags)
+            executed, status = self._rung(rung, going, jobs, flags)
             if status > 2:  # a signal
                 return status
             study = Study(self.out / f"rung-{rung + 1}")
-            compared = study.compare(Cell((), tuple(played)), self.judged)
+            compared = study.compare(Cell((), tuple(executed)), self.judged)
             means = {one: mean for one, mean in zip(going, compared.means, strict=True) if mean is not None}
             if not means:
-                error = next((note["error"] for run in played[0] if (note := study.failure(run))), "unknown")
+                error = next((note["error"] for run in executed[0] if (note := study.failure(run))), "unknown")
                 print(f"dfedsam tune: all candidates failed; the first: {error}", file=sys.stderr)
                 return 1
-            spent, runs = spent + _spent(study, played), runs + sum(map(len, played))
+            spent, runs = spent + _spent(study, executed), runs + sum(map(len, executed))
             going = sorted(means, key=lambda one: (self.judged.sign * means[one], one))
             best = f"{compared.metric} {means[going[0]]:.4g}"
             if 0 in means:
-                own = f"with the experiment's own values {means[0]:.4g} on rung {rung + 1}"
-            failed = f" ({len(played) - len(means)} failed)" if len(means) < len(played) else ""
-            self._say(f"rung {rung + 1} of {self.rungs}: {len(played)} candidates{failed}, best {best}")
-        self._write(
-            self.candidates[going[0]], f"{best}; {own or 'the experiment with its own values failed'}", spent, runs
-        )
+                base = f"with the experiment's own values {means[0]:.4g} on rung {rung + 1}"
+            failed = f" ({len(executed) - len(means)} failed)" if len(means) < len(executed) else ""
+            self._say(f"rung {rung + 1} of {self.rungs}: {len(executed)} candidates{failed}, best {best}")
+        self._write(self.candidates[going[0]], f"{best}; {base}", spent, runs)
         return 0
 
     def _reserve(self) -> None:
         """Create the folder, or check that it holds this very search."""
-        asked = {"ranges": {option: vars(one) for option, one in self.ranges.items()}, "tasks": self.tasks}
-        asked |= {"budget": self.budget, "rungs": self.rungs}
-        asked |= {"seeds": self.of_seeds, "metric": self.judged.metric, "choose": self.judged.choose}
-        text, path = _yaml({"experiment": self.tree, **asked}), self.out / SEARCH
+        search = {"ranges": {option: vars(one) for option, one in self.ranges.items()}, "tasks": self.tasks}
+        search |= {"budget": self.budget, "rungs": self.rungs}
+        search |= {"seeds": self.of_seeds, "metric": self.judged.metric, "choose": self.judged.choose}
+        text, path = _yaml({"experiment": self.tree, **search}), self.out / SEARCH
         if self.out.exists() and not (path.is_file() and path.read_text(encoding="utf-8") == text):
             rule = "must not exist yet, or hold this very search, but it holds something else"
             raise OptionError("out", self.out, rule, "choose another folder")
@@ -242,8 +240,8 @@ class _Tuning:
         study = pending(path, self.out / path.stem, code=self.code, endpoint=self.endpoint, level="quiet")
         runs = [cell.runs for cell in study.cells]  # a candidate's tasks follow one another
         each = len(self.tasks)
-        played = [tuple(chain.from_iterable(runs[at : at + each])) for at in range(0, len(runs), each)]
-        return played, execute(study, jobs, flags, 1, self.level, "the same command")
+        executed = [tuple(chain.from_iterable(runs[at : at + each])) for at in range(0, len(runs), each)]
+        return executed, execute(study, jobs, flags, 1, self.level, "the same command")
 
     def _write(self, best: Point, result: str, spent: float, runs: int) -> None:
         """Write the experiment with the best values, and say what it is and what it cost."""

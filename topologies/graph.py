@@ -97,9 +97,9 @@ def as_graph(graph: AnyGraph | sp.sparray | NDArray[np.integer]) -> Graph:
         normal = normalize_graph(graph)
         edges = np.array(list(normal.edges()), dtype=np.int32).reshape(-1, 2)
         peers = {peer: data for peer, data in normal.nodes(data=True) if data}
-        made = Graph(len(normal), edges, normal.is_directed(), normal.graph, peers)
-        vars(made)["networkx"] = normal
-        return made
+        result = Graph(len(normal), edges, normal.is_directed(), normal.graph, peers)
+        vars(result)["networkx"] = normal
+        return result
     if sp.issparse(graph):
         return of_adjacency(sp.csr_array(graph))
     edges = np.asarray(graph)

@@ -100,19 +100,20 @@ def parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
     function = function.func if isinstance(function, partial) else function  # a file's name fixes its path
     signature = inspect.signature(function, eval_str=True)
     named = [one for one in signature.parameters.values() if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
-    gives, own = signature.return_annotation, [one for one in named if one.name not in ("n", *PASSED)]
+    gives, rest = signature.return_annotation, [one for one in named if one.name not in ("n", *PASSED)]
     if isinstance(gives, type) and issubclass(gives, Topology):  # with weights of its own
-        return own
-    return [*own, inspect.Parameter("weights", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Spec | None)]
+        return rest
+    weights = inspect.Parameter("weights", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Spec | None)
+    return [*rest, weights]
 
 
 def rule_parameters(rule: Callable[..., Any]) -> list[inspect.Parameter]:
     """The options of a weight rule with their types, without the graph; a default that is a rule as its name."""
     rule = find_rule(rule.func if isinstance(rule, partial) else rule)
-    own = list(inspect.signature(rule.function, eval_str=True).parameters.values())[1:]
-    usual = {one.name: rule.options.get(one.name, one.default) for one in own}
+    options = list(inspect.signature(rule.function, eval_str=True).parameters.values())[1:]
+    usual = {one.name: rule.options.get(one.name, one.default) for one in options}
     rules = {name: value.description for name, value in usual.items() if isinstance(value, WeightRule)}
-    return [one.replace(default=(usual | rules)[one.name]) for one in own]
+    return [one.replace(default=(usual | rules)[one.name]) for one in options]
 
 
 def called(spec: Any) -> str:
@@ -135,20 +136,20 @@ def static_graph(spec: Any, n: int, seed: int, outer: str) -> Graph:
     return inner.arrays if isinstance(inner, Static) else as_graph(inner.graph(0))
 
 
-def _of_arrays(given: AnyGraph | sp.sparray | NDArray[Any], n: int | None, rule: WeightRule | None) -> Topology:
+def _of_arrays(source: AnyGraph | sp.sparray | NDArray[Any], n: int | None, rule: WeightRule | None) -> Topology:
     """The topology of a graph, of edges or of a matrix."""
-    if sp.issparse(given):
-        matrix = square_matrix(given)
+    if sp.issparse(source):
+        matrix = square_matrix(source)
         if rule is None and not is_adjacency(matrix):
-            return topology_of_matrix("W", matrix, dtype=getattr(given, "dtype", None))
+            return topology_of_matrix("W", matrix, dtype=getattr(source, "dtype", None))
         graph = of_adjacency(matrix)
     else:
-        graph = as_graph(given)
-        if isinstance(given, np.ndarray):  # the last peers may have no edge
+        graph = as_graph(source)
+        if isinstance(source, np.ndarray):  # the last peers may have no edge
             graph = simple(Graph(max(n or 0, graph.n), graph.edges))
     description: Description = {"class_path": "from_edges", "init_args": {}}
     if graph.size <= _WRITTEN:
-        edges = list(map(list, graph.networkx.edges())) if isinstance(given, nx.Graph) else graph.edges.tolist()
+        edges = list(map(list, graph.networkx.edges())) if isinstance(source, nx.Graph) else graph.edges.tolist()
         description["init_args"] = {"edges": edges, **({"directed": True} if graph.directed else {})}
     topology = _static(graph, rule, description)
     if graph.size > _WRITTEN:

@@ -14,7 +14,7 @@ import networkx as nx
 import numpy as np
 import scipy.sparse as sp
 
-from dfedsam.errors import OptionError
+from dfedsam.errors import OptionError, one_line
 from dfedsam.topologies.tables import (
     TABLES,
     Content,
@@ -56,15 +56,15 @@ def content_of(path: Path, form: Form | None, directed: bool, suffixes: Sequence
         path.open("rb").close()  # some readers have errors of their own for what cannot be read
         suffix = format_of(path)
         if suffix in TABLES:
-            content, said = read_table(path, form, directed=directed)
-            notes.extend(said)
+            content, more_notes = read_table(path, form, directed=directed)
+            notes.extend(more_notes)
             return content
         return _ARRAYS[suffix](path, form, directed) if suffix in _ARRAYS else relabelled(_GRAPHS[suffix](path))
     except OSError as error:
         reason = error.strerror or error
         raise OptionError("path", path, f"must be a file that can be read, but: {reason}", "fix the path") from None
     except (*_UNREADABLE, *_BROKEN) as error:
-        raise ValueError(" ".join(str(error).split()) or type(error).__name__) from None
+        raise ValueError(one_line(error)) from None
 
 
 def _gml(path: Path) -> nx.Graph:

@@ -17,7 +17,7 @@ import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.errors import OptionError
+from dfedsam.errors import OptionError, one_line
 from dfedsam.names import did_you_mean, match_name
 
 _SHIPPED = Path(__file__).with_name("underlays")
@@ -82,7 +82,7 @@ def read_underlay(name: str | Path, option: str = "underlay") -> Underlay:
         graph = nx.read_gml(path, label="id") if path.suffix.lower() == ".gml" else _node_link(path)
     except (nx.NetworkXError, ValueError, KeyError, TypeError, RecursionError) as error:
         kind = path.suffix[1:].upper()
-        raise OptionError(option, name, f"must be a {kind} file, but: {' '.join(str(error).split())}") from None
+        raise OptionError(option, name, f"must be a {kind} file, but: {one_line(error)}") from None
     return underlay_of(nx.Graph(graph), option, name)
 
 

@@ -36,8 +36,8 @@ def verify(topology: Topology) -> None:
     """
     require_topology(topology)
     n, rounds = topology.n, range(topology.period or SAMPLED_ROUNDS)
-    own = type(topology).graph not in (Topology.graph, Static.graph)  # these two number their peers themselves
-    if own and n <= _LISTED and list(topology.graph(0)) != list(range(n)):
+    custom = type(topology).graph not in (Topology.graph, Static.graph)  # these two number their peers themselves
+    if custom and n <= _LISTED and list(topology.graph(0)) != list(range(n)):
         raise ValueError(f"graph of round 0 must have the peers 0 to {n - 1} in order; number it by normalize_graph")
     support = topology.support()
     for t in rounds:

@@ -231,7 +231,7 @@ def _references(frame: pd.DataFrame, y: str, styles: Mapping[str, dict[str, Any]
     The value is the mean over a label's runs. If labels differ in it, each has the colour of its curve; a shared
     value is grey.
     """
-    found = []
+    lines = []
     for column in (name for name in map(str, frame) if name.startswith(REFERENCE) and name.endswith(f"_{y}")):
         name = column.removeprefix(REFERENCE).removesuffix(f"_{y}").replace("_", "-")
         values: dict[str, float] = {}
@@ -244,5 +244,5 @@ def _references(frame: pd.DataFrame, y: str, styles: Mapping[str, dict[str, Any]
             values, colours = {"": next(iter(values.values()))}, {"": style.GREY}
         for label, value in values.items():
             shown = f"{100 * value:.1f} %" if y == "accuracy" else f"{value:.3g}"
-            found.append((f"{name} {shown}", value, colours.get(label, style.COLOURS[0])))
-    return found
+            lines.append((f"{name} {shown}", value, colours.get(label, style.COLOURS[0])))
+    return lines

@@ -72,10 +72,10 @@ def times_to_target(
     for facet, cells in _facets(study, summary):
         names, _ = labels.legend([_untimed(study.settings[run]) for run in cells["run"]], list(cells["label"]))
         for name, cell in zip(names, cells.to_dict("records"), strict=True):
-            taken = _seconds(cell, edges)
-            if taken is not None:
+            seconds = _seconds(cell, edges)
+            if seconds is not None:
                 known = {"label": cell["label"], "name": name, "topology": cell["topology"]}
-                known |= {"rounds": cell["rounds_to"], **GRID._asdict(), "seconds": taken}
+                known |= {"rounds": cell["rounds_to"], **GRID._asdict(), "seconds": seconds}
                 parts.append(pd.DataFrame({"facet": facet, **known}))
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["facet", "label"])
     compared = table[table.groupby("facet")["label"].transform("nunique") > 1].reset_index(drop=True)
@@ -102,12 +102,12 @@ def seconds_of_rounds(
         points: where.
     """
     slow = generator(seed, "slow peers").permutation(n)[: round(_SLOW * n)]
-    own = np.full((n, len(points.factor)), compute)
-    own[slow] *= points.factor
-    ready = np.zeros_like(own)
+    compute_seconds = np.full((n, len(points.factor)), compute)
+    compute_seconds[slow] *= points.factor
+    ready = np.zeros_like(compute_seconds)
     for t in range(rounds):
         senders, receivers = edges(t)
-        ready = ready + own
+        ready = ready + compute_seconds
         if not len(senders):
             continue
         sent, heard = np.bincount(senders, minlength=n), np.bincount(receivers, minlength=n)
@@ -122,26 +122,26 @@ def seconds_of_rounds(
 
 def fastest(table: pd.DataFrame) -> list[str]:
     """Sentences on who is fastest in each facet, from the result of `times_to_target`."""
-    found = []
+    texts = []
     for facet, part in table.groupby("facet", sort=False):
         counts = part.loc[part["fastest"], "name"].value_counts()
         points = len(part.drop_duplicates(list(Points._fields)))
         shares = [f"{name} at {count}" for name, count in counts.items()]
-        found.append(f"{facet}: {', '.join(shares)} of {points} points".removeprefix(": "))
-    return found
+        texts.append(f"{facet}: {', '.join(shares)} of {points} points".removeprefix(": "))
+    return texts
 
 
 def on_own_clocks(summary: pd.DataFrame) -> list[str]:
     """Sentences on which topology reached the target first by the runs' clocks, if any, for each number of peers."""
     cells = aggregate(best_rates(summary), ("seconds_to",), log=False)
     cells = cells[np.isfinite(cells["seconds_to"]) & (cells["seconds_to"] > 0)]
-    found, several = [], cells["algorithm"].nunique() > 1
+    texts, several = [], cells["algorithm"].nunique() > 1
     for peers, part in cells.groupby("peers"):
         first = part.loc[part["seconds_to"].idxmin()]
         size = f"{peers} peers: " if cells["peers"].nunique() > 1 else ""
         name = f"{first['topology']} with {first['algorithm']}" if several else first["topology"]
-        found.append(f"{size}{name} after {first['seconds_to']:.3g} s")
-    return found
+        texts.append(f"{size}{name} after {first['seconds_to']:.3g} s")
+    return texts
 
 
 def _facets(study: Study, summary: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -177,11 +177,11 @@ def _seconds(cell: Mapping[Any, Any], edges: Callable[[str], Callable[[int], Edg
     """Of a cell at each point of GRID; None if its edges are not known, or it takes too long."""
     run, rounds = str(cell["run"]), round(cell["rounds_to"])
     steps = int(cell["steps"]) if pd.notna(cell["steps"]) else 1
-    n, degree, asked = int(cell["peers"]), float(cell["degree_round_mean"] or 0), cell["queries_end"] / cell["round"]
+    n, degree, queries = int(cell["peers"]), float(cell["degree_round_mean"] or 0), cell["queries_end"] / cell["round"]
     if not degree or n * degree * rounds * steps * len(GRID.factor) > _WORK:
         return None
     size = cell["bytes_end"] / (cell["round"] * steps * degree)
-    compute, seed = QUERY * max(asked, 1), int(cell["seed"] or 0)
+    compute, seed = QUERY * max(queries, 1), int(cell["seed"] or 0)
     try:
         return seconds_of_rounds(n, edges(run), rounds=rounds, steps=steps, size=size, compute=compute, seed=seed)
     except ValueError:

@@ -44,14 +44,14 @@ def plot_runs(
     Raises:
         ValueError: if a folder is not a run, none has an evaluation yet, or an option is wrong.
     """
-    given = list(folders)
+    paths = list(folders)
     if out is None:
-        out = (Path(given[0]) if len(given) == 1 else Path()) / "convergence.pdf"
+        out = (Path(paths[0]) if len(paths) == 1 else Path()) / "convergence.pdf"
     check_format(out)
     with use_style(style):
-        study = read_study(given, strict=True)
+        study = read_study(paths, strict=True)
         if not len(study.evaluations):
-            raise FileError(given[0], "has no run with an evaluation yet", "wait for the first one")
+            raise FileError(paths[0], "has no run with an evaluation yet", "wait for the first one")
         if len(x) == 1 and x[0] not in X:
             against = {"columns": _setting(study, "columns", columns or "topology"), "size": size, "log": bool(log)}
             figure = setting_curves(study, _setting(study, "x", x[0]), y, **against)

@@ -41,10 +41,10 @@ def _longest_line(study: Study, key: str) -> int:
 
 def setting_values(study: Study, key: str) -> dict[str, float]:
     """A setting's numbers by run; empty if it has any value that is no number."""
-    found = {run: table[key] for run, table in study.settings.items() if table.get(key) is not None}
-    if any(isinstance(value, bool) or not isinstance(value, int | float) for value in found.values()):
+    values = {run: table[key] for run, table in study.settings.items() if table.get(key) is not None}
+    if any(isinstance(value, bool) or not isinstance(value, int | float) for value in values.values()):
         return {}
-    return found
+    return values
 
 
 def setting_curves(

@@ -50,13 +50,13 @@ def labels(configs: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[s
     """
     tables = [settings(config) for config in configs]
     varying = differing(tables)
-    found, same = [], defaultdict(list)
+    texts, same = [], defaultdict(list)
     for config, table, name in zip(configs, tables, names, strict=True):
         others = [setting(key, value) for key, value in table.items() if key in varying and key not in BASE]
-        found.append(", ".join([base_label(table) or name, *others]))
-        same[found[-1]].append((str(config.get("seed")), table))
-    taken = {label for label, runs in same.items() if not _are_seeds(runs)}
-    return [f"{label} ({name})" if label in taken else label for label, name in zip(found, names, strict=True)]
+        texts.append(", ".join([base_label(table) or name, *others]))
+        same[texts[-1]].append((str(config.get("seed")), table))
+    ambiguous = {label for label, runs in same.items() if not _are_seeds(runs)}
+    return [f"{label} ({name})" if label in ambiguous else label for label, name in zip(texts, names, strict=True)]
 
 
 def legend(tables: Sequence[Settings], fallback: Sequence[str]) -> tuple[list[str], str]:
@@ -118,8 +118,8 @@ def variants(tables: Sequence[Settings], kind: str, columns: Collection[str] = (
     None: there is no such option, or all are unset.
     """
     set_ones = [{key: value for key, value in table.items() if value is not None} for table in tables]
-    found = _names_within(set_ones, kind, lambda _: "", set(columns))
-    return [name.removeprefix(", ") or None for name in found]
+    names = _names_within(set_ones, kind, lambda _: "", set(columns))
+    return [name.removeprefix(", ") or None for name in names]
 
 
 def data_names(tables: Sequence[Settings]) -> list[str | None]:
@@ -143,12 +143,12 @@ def _names_within(tables: Sequence[Settings], kind: str, name: Any, left_out: se
         for table in tables
     ]
     groups: dict[str, list[Settings]] = defaultdict(list)
-    for table, own in zip(tables, options, strict=True):
-        groups[str(table.get(kind))].append(own)
+    for table, row in zip(tables, options, strict=True):
+        groups[str(table.get(kind))].append(row)
     varying = {group: differing(members) for group, members in groups.items()}
     return [
-        ", ".join([name(table), *(setting(k, v) for k, v in own.items() if k in varying[str(table.get(kind))])])
-        for table, own in zip(tables, options, strict=True)
+        ", ".join([name(table), *(setting(k, v) for k, v in row.items() if k in varying[str(table.get(kind))])])
+        for table, row in zip(tables, options, strict=True)
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +16,19 @@ import pandas as pd
 from dfedsam.analysis.read import labels
 from dfedsam.analysis.read.labels import Settings
 from dfedsam.errors import FileError, OptionError
-from dfedsam.run_folder import CONFIG, METRICS, RunFolder, is_run
+from dfedsam.run_folder import (
+    CONFIG,
+    FAILED,
+    METRICS,
+    RUNS,
+    SEARCH,
+    SELECTION,
+    RunFolder,
+    divergence,
+    is_run,
+    read_failure,
+)
+from dfedsam.whole_files import load_object
 
 REFERENCE = "reference."  # prefix of the columns that hold a run's references
 # Columns of a run's row, and the settings that they hold
@@ -103,16 +116,16 @@ def read_study(folders: Iterable[Path | str] | Path | str, *, strict: bool = Fal
         ValueError: if there is no folder, one is neither study nor run, or (unless strict) no run has an evaluation.
         FileError: if strict, and a file cannot be read.
     """
-    given = [folders] if isinstance(folders, Path | str) else list(folders)
-    paths = list({os.path.realpath(folder): Path(folder) for folder in given}.values())
+    sources = [folders] if isinstance(folders, Path | str) else list(folders)
+    paths = list({os.path.realpath(folder): Path(folder) for folder in sources}.values())
     if not paths:
         raise OptionError("folders", "empty", "must name a run or a study", "such as runs/a or studies/ablation")
     notes: list[str] = []
-    found = list({os.path.realpath(run): run for path in paths for run in find_runs(path)}.values())
-    runs = [run for path in found if (run := _read_run(path, notes, strict=strict)) is not None]
+    run_paths = list({os.path.realpath(run): run for path in paths for run in find_runs(path)}.values())
+    runs = [run for path in run_paths if (run := _read_run(path, notes, strict=strict)) is not None]
     if not strict and not any(run.rows for run in runs):
         raise FileError(paths[0], "has no run with an evaluation yet", "wait for the first one")
-    failed = {file.stem: _reason(file) for path in paths for file in sorted((path / "failed").glob("*.json"))}
+    failed = {file.stem: _reason(file) for path in paths for file in sorted((path / FAILED).glob("*.json"))}
     return _study(paths, runs, failed, notes)
 
 
@@ -134,7 +147,7 @@ def find_runs(folder: Path) -> list[Path]:
         raise FileError(folder, problem, "fix the path")
     if is_run(folder):
         return [folder]
-    inside = folder / "runs" if (folder / "runs").is_dir() else folder
+    inside = folder / RUNS if (folder / RUNS).is_dir() else folder
     runs = sorted(path for path in inside.iterdir() if path.is_dir() and is_run(path))
     if not runs:
         problem = f"must be a run or a study, but it has neither a {CONFIG} nor runs"
@@ -217,8 +230,8 @@ def _row(run: Run, table: Settings, failed: Mapping[str, str], notes: list[str])
         row["state"] = "done"
     elif run.path.name in failed:
         row |= {"state": "failed", "reason": failed[run.path.name]}
-    if row["state"] == "done" and not np.isfinite(last.get("loss", 0.0)):
-        row |= {"state": "diverged", "reason": "the loss is not finite"}
+    if row["state"] == "done" and (grown := divergence(run.rows[0], last)):
+        row |= {"state": "diverged", "reason": grown}
     row |= {column: table.get(key) for column, key in SETTINGS.items()}
     row["cell"] = json.dumps({**table, "algorithm.lr": None}, sort_keys=True, default=str)
     row |= {"heterogeneity": None, "heterogeneity_of": None}
@@ -231,7 +244,8 @@ def _row(run: Run, table: Settings, failed: Mapping[str, str], notes: list[str])
     if lacking:
         notes.append(f"{run.path / CONFIG} lacks {', '.join(lacking)}: was it written by another version?")
     spectrum, theory, gossip = (_mapping(run.topology.get(key)) for key in ("spectrum", "theory", "gossip"))
-    row |= {name: spectrum.get(name) for name in SPECTRUM}
+    unused = run.topology.get("unused") is True  # of an algorithm with a server, or without communication
+    row |= {name: None if unused else spectrum.get(name) for name in SPECTRUM}
     row |= {name: theory.get(key) for name, key in THEORY.items()}
     if row["lambda_q"] is None and not row["biased"]:
         row["lambda_q"] = gossip.get("lambda_q")
@@ -245,15 +259,13 @@ def _mapping(value: Any) -> dict[str, Any]:
 
 def _search(path: Path, notes: list[str]) -> dict[str, Any] | None:
     """How a study's search chose its runs; None if there was none."""
-    file = path / "search" / "search.json"
-    if not (path / "search").is_dir():
+    file = path / SEARCH / SELECTION
+    if not file.parent.is_dir():
         return None
-    try:
-        search = json.loads(file.read_bytes())
+    with suppress(FileError):
+        search = load_object(file)
         if {"option", "metric", "values", "cells"} <= search.keys():
             return search
-    except (OSError, ValueError, RecursionError, AttributeError):
-        pass
     notes.append(f"{file} cannot be read: rerun the sweep to see how its search chose")
     return None
 
@@ -280,8 +292,7 @@ def _course(topology: Mapping[str, Any]) -> dict[int, float]:
 
 def _reason(path: Path) -> str:
     """Why a run failed, from the study's failed/."""
-    try:
-        content = json.loads(path.read_bytes())
-        return str(content.get("error") or f"exit status {content.get('status')}")
-    except (ValueError, AttributeError, OSError):
-        return f"{path.name} cannot be read"
+    note = read_failure(path)
+    return (
+        f"{path.name} cannot be read" if note is None else str(note.get("error") or f"exit status {note.get('status')}")
+    )

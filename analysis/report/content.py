@@ -28,10 +28,10 @@ def rows(study: Study, summary: pd.DataFrame) -> list[dict[str, Any]]:
     ends = dict(zip(summary["run"], summary["final"], strict=True))
     metric = str(summary["metric"].iloc[0])
     varying = differing(study.settings.values())
-    found = []
+    records = []
     for run in study.runs.to_dict("records"):
         name, value = run["run"], ends.get(run["run"])
-        found.append({
+        records.append({
             "name": name,
             "state": run["state"],
             "reason": run.get("reason") or "",
@@ -39,18 +39,18 @@ def rows(study: Study, summary: pd.DataFrame) -> list[dict[str, Any]]:
             "final": "–" if value is None or not np.isfinite(value) else metrics.shown(metric, value),
             "settings": [(k, value_text(v)) for k, v in study.settings.get(name, {}).items() if k in varying],
         })  # fmt: skip
-    return found
+    return records
 
 
 def varied(study: Study) -> list[tuple[str, str]]:
     """The settings in which runs differ, including seeds, with their values or the number of values."""
     tables = [{**table, "seed": study.configs[run].get("seed")} for run, table in study.settings.items()]
-    found = []
+    pairs = []
     for key in dict.fromkeys(key for table in tables for key in table):
         values = list(dict.fromkeys(value_text(table[key]) for table in tables if key in table))
         if len(values) > 1:
-            found.append((key, ", ".join(values) if len(values) <= _VALUES else f"{len(values)} values"))
-    return found
+            pairs.append((key, ", ".join(values) if len(values) <= _VALUES else f"{len(values)} values"))
+    return pairs
 
 
 def shared(study: Study) -> list[tuple[str, str]]:
@@ -59,9 +59,9 @@ def shared(study: Study) -> list[tuple[str, str]]:
     executed = [{name: config[name] for name in names if name in config} for config in study.configs.values()]
     alike = [({**table, **more}) for table, more in zip(study.settings.values(), executed, strict=True)]
     varying = differing(alike)
-    found = [(key, value_text(value)) for key, value in alike[0].items() if key not in varying]
+    pairs = [(key, value_text(value)) for key, value in alike[0].items() if key not in varying]
     private = any(config.get("privacy") for config in study.configs.values())
-    return found if private else [*found, ("privacy", "no privacy guarantee")]
+    return pairs if private else [*pairs, ("privacy", "no privacy guarantee")]
 
 
 def curves(study: Study, metric: str) -> dict[str, Any]:
@@ -70,11 +70,11 @@ def curves(study: Study, metric: str) -> dict[str, Any]:
     names = [name for name in dict.fromkeys((metric, *_PICKED)) if name in known]
     states = dict(zip(study.runs["run"], study.runs["state"], strict=True))
     columns = {name: numbers(study.evaluations, name) for name in ("round", "queries", "bytes", *names)}
-    found = []
+    records = []
     for name, rows in study.evaluations.groupby("run", sort=False).indices.items():
         some = rows[np.unique(np.linspace(0, len(rows) - 1, _POINTS).round().astype(int))]
         settings = {"seed": study.configs[str(name)].get("seed"), **study.settings[str(name)]}
-        found.append({
+        records.append({
             "name": name,
             "label": study.evaluations["label"].iloc[int(rows[0])],
             "state": states[name],
@@ -82,7 +82,7 @@ def curves(study: Study, metric: str) -> dict[str, Any]:
             **{column: _rounded(values[some]) for column, values in columns.items()},
         })  # fmt: skip
     titles = {name: metrics.title(name, line=True) for name in names}
-    return {"metrics": titles, "first": metric, "runs": found}
+    return {"metrics": titles, "first": metric, "runs": records}
 
 
 def _rounded(values: np.ndarray) -> list[float | None]:

@@ -126,10 +126,10 @@ def _files_of_older(out: Path) -> list[str]:
 def _listed(page: Path) -> list[str] | None:
     """The files that a report's page lists; None if the page is not a report."""
     head = page.read_text(encoding="utf-8", errors="replace")[:100_000]
-    found = re.search(r'<meta name="files" content="([^"]*)"', head)
-    if f'content="{GENERATOR}"' not in head or found is None:
+    match = re.search(r'<meta name="files" content="([^"]*)"', head)
+    if f'content="{GENERATOR}"' not in head or match is None:
         return None
-    names = json.loads(html.unescape(found[1]))
+    names = json.loads(html.unescape(match[1]))
     return [name for name in names if re.fullmatch(r"(figures|tables)/\w+\.(pdf|png|gif|csv|tex)", name)]
 
 
@@ -219,9 +219,9 @@ def _table(table: pd.DataFrame) -> str:
 
 
 def _targets(summary: pd.DataFrame, metric: str) -> list[str]:
-    parts, found = points.facets(summary, most=100), []
+    parts, texts = points.facets(summary, most=100), []
     for value, part in parts:
         goals = sorted(part["target"].dropna().unique())
         title = points.facet_title(value, part)
-        found += [metrics.shown(metric, goal) + (f" at {title}" if title and len(parts) > 1 else "") for goal in goals]
-    return list(dict.fromkeys(found))
+        texts += [metrics.shown(metric, goal) + (f" at {title}" if title and len(parts) > 1 else "") for goal in goals]
+    return list(dict.fromkeys(texts))

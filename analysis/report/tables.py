@@ -199,8 +199,8 @@ def _latex(text: pd.DataFrame, bold: pd.DataFrame, caption: str, label: str) -> 
     table = text.map(escape).rename(columns=escape)
     style = table.style.apply(lambda _: bold.to_numpy(), axis=None).hide(axis="index")
     source = style.to_latex(
-        hrules=True, convert_css=True, column_format="l" + "r" * (table.shape[1] - 1), caption=escape(caption),
-        label=label, environment="longtable" if long else "table*", position=None if long else "t",
+        hrules=True, convert_css=True, column_format=_alignment(table), caption=escape(caption), label=label,
+        environment="longtable" if long else "table*", position=None if long else "t",
         position_float=None if long else "centering",
     )  # fmt: skip
     small = "\\footnotesize\n\\setlength{\\tabcolsep}{3pt}\n"
@@ -209,6 +209,12 @@ def _latex(text: pd.DataFrame, bold: pd.DataFrame, caption: str, label: str) -> 
     else:
         source = source.replace("\\centering\n", "\\centering\n" + small, 1)
     return f"% needs \\usepackage{{booktabs{',longtable' if long else ''}}}\n{source}"
+
+
+def _alignment(table: pd.DataFrame) -> str:
+    """The first column and those of words to the left, those with numbers to the right."""
+    rest = (any(cell.lstrip("+-$")[:1].isdigit() for cell in table[column]) for column in table.columns[1:])
+    return "l" + "".join("r" if has_numbers else "l" for has_numbers in rest)
 
 
 def escape(text: object) -> str:

@@ -32,7 +32,7 @@ class Dissensus(Adversary):
     forges = _ROWS
 
     def forge(self, view: View, scale: float) -> NDArray:
-        return view.own - scale * view.pull / view.weight[:, None].astype(view.x.dtype)
+        return view.receiver_rows - scale * view.pull / view.weight[:, None].astype(view.x.dtype)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +46,8 @@ class Spectral(Adversary):
     forges = _ROWS
 
     def forge(self, view: View, scale: float) -> NDArray:
-        fiedler, receivers = view.team.fiedler, np.asarray(view.communicator.block)[view.receivers]
-        return view.own + scale * fiedler[receivers, None] * view.projection(fiedler)
+        fiedler, receivers = view.attackers.fiedler, np.asarray(view.communicator.block)[view.receivers]
+        return view.receiver_rows + scale * fiedler[receivers, None] * view.projection(fiedler)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ class ALIE(Adversary):
         return f"{few}; more attackers or line_search make it one"
 
     def forge(self, view: View, scale: float) -> NDArray:
-        shift = 1.0 if self.line_search else hidden_shift(view.team.mask)
+        shift = 1.0 if self.line_search else hidden_shift(view.attackers.mask)
         row = view.mean - scale * shift * view.deviation
         return np.broadcast_to(row, view.sent.shape)
 
@@ -166,8 +166,8 @@ class Mimic(Adversary):
         return mask
 
     def forge(self, view: View, scale: float) -> NDArray:
-        one = np.zeros(len(view.team.mask))
-        one[self._target(view.team.mask)] = 1
+        one = np.zeros(len(view.attackers.mask))
+        one[self._target(view.attackers.mask)] = 1
         return np.broadcast_to(view.projection(one), view.sent.shape)
 
     def forge_scalars(self, scalars: NDArray, attackers: NDArray[np.bool_], stream: RandomStream) -> NDArray:
@@ -182,7 +182,7 @@ class Silent(Adversary):
     """Nothing: each neighbour keeps its own row in place of the message, and a flood gets zeros. There is no scale."""
 
     def forge(self, view: View, scale: float) -> NDArray:
-        return view.own
+        return view.receiver_rows
 
     def forge_scalars(self, scalars: NDArray, attackers: NDArray[np.bool_], stream: RandomStream) -> NDArray:
         return np.zeros(1)

@@ -139,7 +139,7 @@ class View:
     Args:
         x: true rows of the block, shape (peers, d).
         honest: mask of the block's honest peers, shape (peers,).
-        team: the attackers.
+        attackers: who attacks, and how.
         communicator: for means over all honest peers.
         receivers: for each attacked edge the row of the block that receives, shape (edges,).
         senders: the attacker that sends, as its number, shape (edges,).
@@ -151,7 +151,7 @@ class View:
 
     x: NDArray
     honest: NDArray[np.bool_]
-    team: Attackers
+    attackers: Attackers
     communicator: Communicator
     receivers: NDArray[np.intp]
     senders: NDArray[np.intp]
@@ -161,7 +161,7 @@ class View:
     stream: RandomStream
 
     @property
-    def own(self) -> NDArray:
+    def receiver_rows(self) -> NDArray:
         """The receiver's own row, for each edge, shape (edges, d)."""
         return self.x[self.receivers]
 
@@ -179,7 +179,7 @@ class View:
     @property
     def count(self) -> int:
         """Number of honest peers."""
-        return int((~self.team.mask).sum())
+        return int((~self.attackers.mask).sum())
 
     def projection(self, vector: NDArray[np.float64]) -> NDArray[np.float64]:
         """Σ_i vector_i x_i over all peers, shape (d,), for a vector of shape (n,)."""

@@ -107,14 +107,14 @@ class ADSGD(Asynchronous):
     def round(self, state: MailboxState, context: RoundContext) -> MailboxState:
         rows = Versions(state.x, state.kept, state.versions, context)
         for number, wave in enumerate(rows.waves):
-            mine = rows.mine(wave.peers)
+            local = rows.rows_of(wave.peers)
             mixed = rows.mix(wave)
             rows.keep(wave)
-            works = None if wave.joins is None else np.flatnonzero(~rows.of_mine(wave.peers, wave.joins))
-            working = mine if works is None else mine[works]
+            works = None if wave.joins is None else np.flatnonzero(~rows.entries_of(wave.peers, wave.joins))
+            working = local if works is None else local[works]
             for _, places, step in self.displacements(state.x, state, working, context, number):
                 mixed[places if works is None else works[places]] += step
-            rows.replace(mine, mixed)
+            rows.replace(local, mixed)
         state.kept, state.versions = rows.state()
         return state
 
@@ -190,18 +190,18 @@ class DivShare(Asynchronous):
         shuffled = generator(context.stream.seed, "fragments").permutation(state.x.shape[1])
         fragments = np.array_split(shuffled, self.fragments)
         for number, wave in enumerate(rows.waves):
-            mine = rows.mine(wave.peers)
+            local = rows.rows_of(wave.peers)
             received, count = rows.fragments(wave, fragments)
             rows.count(wave.sent, -(-state.x[0].nbytes // self.fragments))
             rows.keep(wave)
-            joins = rows.of_mine(wave.peers, wave.joins)
-            for _ in self.displacements(state.x, state, mine[~joins], context, number):
+            joins = rows.entries_of(wave.peers, wave.joins)
+            for _ in self.displacements(state.x, state, local[~joins], context, number):
                 pass  # x itself moves
             alone = joins & (count == 0).all(axis=1)
-            own = np.where(joins & ~alone, 0, 1)[:, None].astype(state.x.dtype)
-            state.sent[mine] = state.x[mine]
-            state.x[mine] = (own * state.x[mine] + received) / (own + count)
-            state.sent[mine[joins]] = state.x[mine[joins]]
+            keeps = np.where(joins & ~alone, 0, 1)[:, None].astype(state.x.dtype)
+            state.sent[local] = state.x[local]
+            state.x[local] = (keeps * state.x[local] + received) / (keeps + count)
+            state.sent[local[joins]] = state.x[local[joins]]
             rows.exchange()
         state.kept, state.versions = rows.state()
         return state

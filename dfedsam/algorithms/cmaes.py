@@ -187,8 +187,8 @@ class FedBPT(LocalCMASearch):
         sent = context.server.collect(np.concatenate([means, losses, sigmas], axis=1), reply=down)
         means, ranks, sigmas = sent[:, :dim], sent[:, dim], sent[:, dim + 1 :]
         corrected, sigma = self.corrected_sigma(sigmas, ranks).astype(means.dtype), state.search.sigma[0].copy()
-        told = replace(state, search=replace(state.search, sigma=np.full_like(state.search.sigma, corrected)))
-        mean, search = self.tell_server(told, means, ranks)
+        search = replace(state.search, sigma=np.full_like(state.search.sigma, corrected))
+        mean, search = self.tell_server(replace(state, search=search), means, ranks)
         search.sigma *= sigma / corrected
         broadcast(state, mean, search)
         return state

@@ -50,7 +50,7 @@ class ADPSGD(Asynchronous):
         rows = Rows(state.x, context)
         for number, wave in enumerate(rows.waves):
             self.meet(state, rows, wave)
-            self.descend(state, np.sort(rows.mine(wave.peers[~wave.joins])), context, number)
+            self.descend(state, np.sort(rows.rows_of(wave.peers[~wave.joins])), context, number)
         return state
 
     def meet(self, state: PairState, rows: Rows, wave: Meetings) -> NDArray[np.intp]:
@@ -61,18 +61,18 @@ class ADPSGD(Asynchronous):
         rows.exchange()
         peers, partners, whole = wave.reads()
         rows.count(int((peers != partners).sum()))
-        mine, others = rows.mine(peers), rows.current[rows.place[rows.of_mine(peers, partners)]]
-        state.x[mine] = (state.x[mine] + others) / 2
-        whole = rows.of_mine(peers, whole)
-        joining = mine[whole]
+        local, others = rows.rows_of(peers), rows.current[rows.position[rows.entries_of(peers, partners)]]
+        state.x[local] = (state.x[local] + others) / 2
+        whole = rows.entries_of(peers, whole)
+        joining = local[whole]
         state.x[joining] = state.start[joining] = others[whole]
         return joining
 
     def descend(
-        self, state: PairState, mine: NDArray[np.intp], context: RoundContext, wave: int, *shadows: NDArray
+        self, state: PairState, local: NDArray[np.intp], context: RoundContext, wave: int, *shadows: NDArray
     ) -> None:
         """Add the increments of the block's peers of a wave to x, and to the same rows of `shadows`."""
-        for where, _, step in self.displacements(state.start, state, mine, context, wave):
+        for where, _, step in self.displacements(state.start, state, local, context, wave):
             for rows in (state.x, *shadows):
                 rows[where] += step
             state.start[where] = state.x[where]
@@ -114,13 +114,13 @@ class A2CiD2(ADPSGD):
         eta, alpha = parameters(events.meeting_rates())
         for number, wave in enumerate(rows.waves):
             peers, times = np.r_[wave.peers, wave.partners], np.r_[wave.times, wave.times]
-            mine, times = rows.mine(peers), rows.of_mine(peers, times)
-            _flow(state, mine, times, eta)
-            before = state.x[mine]
+            local, times = rows.rows_of(peers), rows.entries_of(peers, times)
+            _flow(state, local, times, eta)
+            before = state.x[local]
             joining = self.meet(state, rows, wave)
-            state.shadow[mine] -= 2 * alpha * (before - state.x[mine])  # x_i − (x_i + x_j)/2 is m/2
+            state.shadow[local] -= 2 * alpha * (before - state.x[local])  # x_i − (x_i + x_j)/2 is m/2
             state.shadow[joining] = state.x[joining]
-            self.descend(state, np.sort(rows.mine(wave.peers[~wave.joins])), context, number, state.shadow)
+            self.descend(state, np.sort(rows.rows_of(wave.peers[~wave.joins])), context, number, state.shadow)
         _flow(state, np.arange(len(state.x)), np.full(len(state.x), events.end), eta)
         return state
 

@@ -147,22 +147,22 @@ class TextEvolution(Algorithm):
         choices, population = context.problem.categorical, state.population
         assert choices is not None
         for rows, chunk in context.chunks(self.population + self.children, state.x[0].nbytes):
-            own = rows_of(population, rows)
+            members = rows_of(population, rows)
             if context.round == 0:
-                first = chunk.oracle(0).random("first prompts").uniform(own.tokens.shape[1:])
-                own.tokens = (first * choices.candidates).astype(np.int64)
+                first = chunk.oracle(0).random("first prompts").uniform(members.tokens.shape[1:])
+                members.tokens = (first * choices.candidates).astype(np.int64)
             for step in range(self.local_steps):
                 oracle = chunk.oracle(step)
-                children = edited(own.tokens, self.children, choices.candidates, oracle.random("edits"))
+                children = edited(members.tokens, self.children, choices.candidates, oracle.random("edits"))
                 if self.editor is not None and state.editor is not None:
-                    state.editor[rows] += self._rewrite(self.editor, own.tokens, children, oracle)
-                everyone = self._with_children(own, children)
+                    state.editor[rows] += self._rewrite(self.editor, members.tokens, children, oracle)
+                everyone = self._with_children(members, children)
                 losses = oracle.losses(chosen(everyone.tokens, choices, state.x.dtype))
                 everyone.counts += 1
                 everyone.losses += (losses - everyone.losses) / everyone.counts
-                own = everyone.ordered(np.argsort(everyone.losses, axis=1, kind="stable")[:, : self.population])
-            set_rows(population, rows, own)
-            state.x[rows] = chosen(own.tokens[:, 0], choices, state.x.dtype)
+                members = everyone.ordered(np.argsort(everyone.losses, axis=1, kind="stable")[:, : self.population])
+            set_rows(population, rows, members)
+            state.x[rows] = chosen(members.tokens[:, 0], choices, state.x.dtype)
         self._exchange(population, context, state.x, choices)
         return state
 
@@ -184,8 +184,8 @@ class TextEvolution(Algorithm):
             problem.budget_exhausted = str(error)
             return counts
         for at, draft, answer in zip(places, drafts, answers, strict=True):
-            parent, found = tokens[at[0], parents[at]], words.candidates(answer[:_READ])
-            child = np.resize(found, choices.tokens) if found else parent
+            parent, new_tokens = tokens[at[0], parents[at]], words.candidates(answer[:_READ])
+            child = np.resize(new_tokens, choices.tokens) if new_tokens else parent
             new = bool((child != parent).any())
             if new:
                 children[at] = child
@@ -193,12 +193,12 @@ class TextEvolution(Algorithm):
         return counts
 
     @staticmethod
-    def _with_children(own: Population, children: NDArray[np.int64]) -> Population:
+    def _with_children(members: Population, children: NDArray[np.int64]) -> Population:
         shape = children.shape[:2]
         return Population(
-            tokens=np.concatenate([own.tokens, children], axis=1),
-            losses=np.concatenate([own.losses, np.zeros(shape)], axis=1),
-            counts=np.concatenate([own.counts, np.zeros(shape, np.int64)], axis=1),
+            tokens=np.concatenate([members.tokens, children], axis=1),
+            losses=np.concatenate([members.losses, np.zeros(shape)], axis=1),
+            counts=np.concatenate([members.counts, np.zeros(shape, np.int64)], axis=1),
         )
 
     def _exchange(self, population: Population, context: RoundContext, x: NDArray, choices: Categorical) -> None:

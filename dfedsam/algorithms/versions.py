@@ -26,36 +26,36 @@ class Rows:
 
     Attributes:
         current: rows of the known peers, in the order of their numbers; x itself in a single process.
-        place: place of each peer's row among them, −1 for unknown peers, shape (n,).
+        position: position of each peer's row among them, −1 for unknown peers, shape (n,).
         waves: the round's waves.
     """
 
     def __init__(self, x: NDArray, context: RoundContext) -> None:
         self._x, self._communicator, self._W = x, context.communicator, context.weights
         self._block = np.asarray(self._communicator.block)
-        self._own = np.full(self._communicator.peers, -1)
-        self._own[self._block] = np.arange(len(self._block))
+        self._row_of = np.full(self._communicator.peers, -1)
+        self._row_of[self._block] = np.arange(len(self._block))
         assert context.events is not None
         self.waves: Iterator[Any] = context.events.waves(context.round)
         self.edges = context.events.edges
-        self.current, self.place = x, self._own
+        self.current, self.position = x, self._row_of
         self.exchange()
 
-    def mine(self, peers: NDArray[np.intp]) -> NDArray[np.intp]:
+    def rows_of(self, peers: NDArray[np.intp]) -> NDArray[np.intp]:
         """The rows of x of those of some peers that belong to the block."""
-        rows = self._own[peers]
+        rows = self._row_of[peers]
         return rows[rows >= 0]
 
-    def of_mine(self, peers: NDArray[np.intp], of: NDArray) -> NDArray:
+    def entries_of(self, peers: NDArray[np.intp], of: NDArray) -> NDArray:
         """The entries of `of` for those of some peers that belong to the block."""
-        return of[self._own[peers] >= 0]
+        return of[self._row_of[peers] >= 0]
 
     def exchange(self) -> None:
         """Learn the other ranks' current rows: a collective call."""
         if self._communicator.size > 1:
             self.current, known = self.received(self._x)
-            self.place = np.full(self._communicator.peers, -1)
-            self.place[known] = np.arange(len(known))
+            self.position = np.full(self._communicator.peers, -1)
+            self.position[known] = np.arange(len(known))
 
     def received(self, rows: NDArray) -> tuple[NDArray, NDArray[np.intp]]:
         """The rows of all known peers for the block's (peers, …), and the numbers of those."""
@@ -94,11 +94,11 @@ class Versions(Rows):
         if wave.uses is None and len(wave.peers) == edges.n and not old.any():  # the same on every rank: as in a round
             return self._communicator.mix(self._W, x)
         self.count(int(edges.out_degrees[wave.peers].sum()))
-        mine = self.mine(wave.peers)
+        local = self.rows_of(wave.peers)
         weights, diagonal = self._of_wave(wave)
-        mixed = self.of_mine(wave.peers, diagonal)[:, None].astype(x.dtype) * x[mine]
+        mixed = self.entries_of(wave.peers, diagonal)[:, None].astype(x.dtype) * x[local]
         rows = np.full(edges.n, -1)
-        rows[self._block[mine]] = np.arange(len(mine))
+        rows[self._block[local]] = np.arange(len(local))
         known = rows[edges.receivers[wave.edges]] >= 0
         if wave.uses is not None:
             known &= wave.uses
@@ -108,17 +108,17 @@ class Versions(Rows):
                 continue
             row = rows[edges.receivers[read]]
             column = self._columns(source, edges.senders[read], wave.versions[of])
-            starts = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(mine)))])
+            starts = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(local)))])
             entries = weights[of].astype(x.dtype), column, starts
-            mixed += csr_array(entries, shape=(len(mine), len(source))) @ source
+            mixed += csr_array(entries, shape=(len(local), len(source))) @ source
         return mixed
 
     def fragments(self, wave: FragmentWave, columns: list[NDArray[np.intp]]) -> tuple[NDArray, NDArray]:
         """The sum of what the block's peers of a wave receive, and how often, coordinate by coordinate, (k, dim)."""
-        x, mine = self._x, self.mine(wave.peers)
-        total, count = np.zeros((2, len(mine), x.shape[1]), x.dtype)
+        x, local = self._x, self.rows_of(wave.peers)
+        total, count = np.zeros((2, len(local), x.shape[1]), x.dtype)
         rows = np.full(self.edges.n, -1)
-        rows[self._block[mine]] = np.arange(len(mine))
+        rows[self._block[local]] = np.arange(len(local))
         old = wave.versions < wave.done[wave.senders]
         for number, some in enumerate(columns):
             known = (wave.fragments == number) & (rows[wave.receivers] >= 0)
@@ -126,7 +126,7 @@ class Versions(Rows):
                 if not of.any():
                     continue
                 values = source[self._columns(source, wave.senders[of], wave.versions[of])[:, None], some]
-                starts = np.concatenate([[0], np.cumsum(np.bincount(rows[wave.receivers[of]], minlength=len(mine)))])
+                starts = np.concatenate([[0], np.cumsum(np.bincount(rows[wave.receivers[of]], minlength=len(local)))])
                 sums = csr_array((np.ones(len(values), x.dtype), np.arange(len(values)), starts)) @ values
                 total[:, some] += sums
                 count[:, some] += np.diff(starts)[:, None]
@@ -135,9 +135,9 @@ class Versions(Rows):
     def _columns(self, source: NDArray, senders: NDArray[np.intp], versions: NDArray[np.int64]) -> NDArray[np.intp]:
         """Where rows of these versions stand: in `current`, or in the older ones."""
         if source is self.current:
-            return self.place[senders]
+            return self.position[senders]
         slot = (self._versions[senders] == versions[:, None]).argmax(axis=1)
-        return self.place[senders] * self._versions.shape[1] + slot
+        return self.position[senders] * self._versions.shape[1] + slot
 
     def _of_wave(self, wave: Wave) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The weights of what a wave reads, and of its peers' own rows: W's, but for peers that are absent or join."""
@@ -161,19 +161,19 @@ class Versions(Rows):
         while not (free := self._versions[peers] < oldest[:, None]).any(axis=1).all():
             self._versions = np.pad(self._versions, ((0, 0), (0, 1)), constant_values=-1)
             self._kept = np.pad(self._kept, ((0, 0), (0, 1), (0, 0)))
-        slot, place = free.argmax(axis=1), self.place[peers]
+        slot, place = free.argmax(axis=1), self.position[peers]
         self._versions[peers, slot] = old
         known = place >= 0
         self._kept[place[known], slot[known]] = self.current[place[known]]
 
-    def replace(self, mine: NDArray[np.intp], rows: NDArray) -> None:
+    def replace(self, local: NDArray[np.intp], rows: NDArray) -> None:
         """Set the rows of the block's peers of a wave."""
-        self._x[mine] = rows
+        self._x[local] = rows
         self.exchange()
 
     def state(self) -> tuple[NDArray, NDArray[np.int64]]:
         """The block's older rows and their numbers."""
-        kept = self._kept if self._communicator.size == 1 else self._kept[self.place[self._block]]
+        kept = self._kept if self._communicator.size == 1 else self._kept[self.position[self._block]]
         return kept, self._versions[self._block]
 
 

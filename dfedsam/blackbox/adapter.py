@@ -11,6 +11,8 @@ from safetensors.torch import save_file
 
 from dfedsam.blackbox.loading import CAUSAL_LM, MASKED_LM, SENTENCE_ENCODER, load
 from dfedsam.blackbox.tokens import special_tokens
+from dfedsam.errors import first_line
+from dfedsam.run_folder import PROMPT
 
 _KINDS = {  # black box: transformers' class of the model, and peft's name of the task
     "causal_lm": (CAUSAL_LM, "CAUSAL_LM"),
@@ -80,21 +82,18 @@ def export(run: Path, out: Path) -> list[Path]:
 
 def _read(run: Path) -> tuple[torch.Tensor, dict[str, str]]:
     """A run's soft prompt (tokens, width) and its metadata, if they can become an adapter."""
-    file = run / "prompt.safetensors"
+    file = run / PROMPT
     what = f"folder is {run}"
     if not file.is_file():
-        raise ValueError(f"{what}: it must be a run's folder that has a prompt.safetensors; let the run finish first")
+        raise ValueError(f"{what}: it must be a run's folder that has a {PROMPT}; let the run finish first")
     try:
         with safe_open(file, "pt") as tensors:
             notes = tensors.metadata() or {}
             prompt = tensors.get_tensor("prompt") if "prompt" in tensors.keys() else None  # noqa: SIM118
     except Exception as error:  # safetensors has its own exceptions
-        reason = (str(error).splitlines() or [""])[0]
-        raise ValueError(f"{what}: its prompt.safetensors cannot be read ({reason})") from None
+        raise ValueError(f"{what}: its {PROMPT} cannot be read ({first_line(error)})") from None
     if notes.get("parameters") == "prompt_generator":
-        raise ValueError(
-            f"{what}: its prompt depends on the example, which an adapter cannot represent; use prompt.safetensors"
-        )
+        raise ValueError(f"{what}: its prompt depends on the example, which an adapter cannot represent; use {PROMPT}")
     if prompt is None and "text" in notes:
         raise ValueError(f"{what}: its prompt is text, which prompt.txt there has; an adapter needs a soft prompt")
     if prompt is None or notes.get("blackbox") not in _KINDS:

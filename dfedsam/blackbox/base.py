@@ -204,7 +204,7 @@ def cross_entropies(scores: NDArray, labels: NDArray, axis: int = -1) -> NDArray
 def mean_over_examples(values: NDArray, examples: NDArray) -> NDArray:
     """Means (peers, q) of values (peers, q, b) over each peer's examples (peers, b), without the −1 at their ends."""
     counts = (examples >= 0).sum(axis=1)
-    return np.stack([own[:, :count].mean(axis=-1) for own, count in zip(values, counts, strict=True)])
+    return np.stack([row[:, :count].mean(axis=-1) for row, count in zip(values, counts, strict=True)])
 
 
 def score_metrics(scores: NDArray, labels: NDArray) -> dict[str, NDArray]:

@@ -103,9 +103,9 @@ class CausalLM(LanguageModel):
             keys, values = (torch.stack([_filled(one, longest) for one in part]) for part in zip(*layer, strict=True))
             cache.layers.append(_KeptLayer(keys, values, sequences))
         ends = [contents.ids[text][contents.offsets[text] :] for text in text_ids.tolist()]
-        own = prompts[torch.from_numpy(prompt_ids).to(self.device)]
-        rest = self._forward.rows(ends, len(ends[0]), soft=own.is_floating_point())
-        inputs = torch.cat([own, rest], dim=1)
+        prompt = prompts[torch.from_numpy(prompt_ids).to(self.device)]
+        rest = self._forward.rows(ends, len(ends[0]), soft=prompt.is_floating_point())
+        inputs = torch.cat([prompt, rest], dim=1)
         starts = torch.from_numpy(offsets).to(self.device)[:, None]
         positions = starts + torch.arange(inputs.shape[1], device=self.device)
         mask = None

@@ -73,8 +73,8 @@ class Client:
             raise OptionError("url", options.url, rule, 'set key_variable to "" to send none')
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         limits = httpx.Limits(max_connections=options.in_flight, max_keepalive_connections=options.in_flight)
-        own = any(os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"))  # a certificate authority's
-        verify = ssl.create_default_context() if own else True
+        custom = any(map(os.environ.get, ("SSL_CERT_FILE", "SSL_CERT_DIR")))  # a certificate authority's
+        verify = ssl.create_default_context() if custom else True
         self._client = httpx.Client(
             headers=headers, limits=limits, timeout=self._timeout, trust_env=False, verify=verify
         )

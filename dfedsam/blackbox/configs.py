@@ -59,6 +59,7 @@ class LocalConfig(BlackBoxConfig):
         attention: transformers' implementation of attention; "auto": its own choice for the model.
     """
 
+    cost_options: ClassVar[tuple[str, ...]] = ("device",)
     precision: Precision = option("run", one_of, get_args(Precision))
     device: str = "auto"
     attention: Attention = option("auto", one_of, get_args(Attention))
@@ -173,6 +174,10 @@ class ServiceConfig(Options):
 
     confirmed: ClassVar[tuple[str, ...]] = ("url", "key_variable")  # a file alone may not choose them
     cache_name: ClassVar[str] = "endpoint.sqlite"
+    cost_options: ClassVar[tuple[str, ...]] = (
+        *("in_flight", "retries", "timeout", "backoff", "requests_per_minute", "tokens_per_minute"),
+        *("budget_requests", "budget_tokens", "cache_path"),
+    )
     url: str = "http://localhost:8000/v1"
     key_variable: str = "OPENAI_API_KEY"
     in_flight: int = option(16, whole_number, 1)
@@ -235,6 +240,7 @@ class CausalLMConfig(LanguageModelConfig):
     """
 
     public_name: ClassVar[str] = "causal_lm"
+    cost_options: ClassVar[tuple[str, ...]] = (*LanguageModelConfig.cost_options, "cache")
     template: str = "{text} {prompt} It was"
     cache: float = option(2.0, at_least, 0)
 

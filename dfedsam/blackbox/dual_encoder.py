@@ -45,8 +45,8 @@ class DualEncoder(LocalModel):
             )
             raise OptionError("prompt", task.prompt, rule, "give a few words")
         # If the folder or its tokenizer limits texts below the model's limit, the prompt is not part of that limit
-        asked = min(self.loaded.encoder.max_seq_length or tokenizer.model_max_length, tokenizer.model_max_length)
-        self._most = min(task.max_tokens, room, max(asked - around, 1))
+        limit = min(self.loaded.encoder.max_seq_length or tokenizer.model_max_length, tokenizer.model_max_length)
+        self._most = min(task.max_tokens, room, max(limit - around, 1))
         words, texts = self._contents(task.words), self._contents(task.examples.texts)
         if words.lengths.min() == around:
             rule = "must have tokens: the model's tokenizer finds nothing in one of them"

@@ -101,8 +101,8 @@ class ChatEditor(Editor, ServiceConfig):
         from dfedsam.blackbox.service import message
 
         def ask(i: int) -> str:
-            said = self._message(drafts[i])
-            body: dict[str, Any] = {"model": self.model, "messages": [{"role": "user", "content": said}]}
+            text = self._message(drafts[i])
+            body: dict[str, Any] = {"model": self.model, "messages": [{"role": "user", "content": text}]}
             body |= {"temperature": self.temperature, "max_tokens": self.max_tokens}
             body |= {"seed": drafts[i].seed} if self.temperature else {}
             key = self._service.cache.key([self._service.url, "rewrite", body])

@@ -58,7 +58,7 @@ class Endpoint(BlackBox):
         self._most = options.logprobs
         self._lock = threading.Lock()
         self._answered = self._ties = 0
-        self._said: set[str] = set()
+        self._reported: set[str] = set()
         self._service = Service(options, optional=self._protocol.optional, renamed=self._protocol.renamed)
         self.has_budget = self._service.has_budget
 
@@ -159,7 +159,7 @@ class Endpoint(BlackBox):
         def ask(i: int) -> list[float]:
             requests = self._protocol.requests(flat[prompt_ids[i]], int(text_ids[i]))
             answers = [self._answer(request) for request in requests]
-            numbers = [float(sum(own)) for own in zip(*answers, strict=True)]
+            numbers = [float(sum(column)) for column in zip(*answers, strict=True)]
             if self.gives_scores:
                 self._watch_ties(numbers)
             return numbers
@@ -193,8 +193,8 @@ class Endpoint(BlackBox):
     def _key(self, request: Request) -> str:
         """What an answer is stored under, whatever number of log-probabilities the server allows."""
         most = self.options.logprobs if self._protocol.most else 0
-        asked = [self._service.url, self.options.protocol, most, request.body]
-        return self._service.cache.key([asked, self._protocol.classes])
+        identity = [self._service.url, self.options.protocol, most, request.body]
+        return self._service.cache.key([identity, self._protocol.classes])
 
     def _ask_for_fewer(self, reason: str, body: Body) -> bool:
         """Ask for fewer log-probabilities from now on, if that is what the server refuses."""
@@ -210,8 +210,8 @@ class Endpoint(BlackBox):
     def _say(self, kind: str, note: str) -> None:
         """Log a note, the first of its kind only."""
         with self._lock:
-            new = kind not in self._said
-            self._said.add(kind)
+            new = kind not in self._reported
+            self._reported.add(kind)
         if new:
             _LOG.warning("dfedsam: note: %s", note)
 

@@ -147,8 +147,8 @@ class BatchedForward:
     def rows(self, ids: Sequence[Sequence[int]], length: int, *, soft: bool) -> torch.Tensor:
         """Token sequences (s, length), padded at their ends; if `soft`, embedded by the model, (s, length, width)."""
         filled = np.zeros((len(ids), length), np.int64)
-        for row, own in zip(filled, ids, strict=True):
-            row[: len(own)] = own
+        for row, text_ids in zip(filled, ids, strict=True):
+            row[: len(text_ids)] = text_ids
         tokens = torch.from_numpy(filled).to(self.device)
         return self.embeddings(tokens) if soft else tokens
 
@@ -158,8 +158,8 @@ class BatchedForward:
         lengths = contents.lengths[text_ids]
         longest, tokens, offset = int(lengths.max()), prompts.shape[1], int(contents.offsets[text_ids[0]])
         ids, soft = [contents.ids[text] for text in text_ids.tolist()], prompts.is_floating_point()
-        own, rest = prompts[torch.from_numpy(prompt_ids).to(self.device)], self.rows(ids, longest, soft=soft)
-        inputs = torch.cat([rest[:, :offset], own, rest[:, offset:]], dim=1)
+        prompt, rest = prompts[torch.from_numpy(prompt_ids).to(self.device)], self.rows(ids, longest, soft=soft)
+        inputs = torch.cat([rest[:, :offset], prompt, rest[:, offset:]], dim=1)
         mask = None
         if lengths.min() < longest:
             ends = torch.from_numpy(lengths + tokens).to(self.device)

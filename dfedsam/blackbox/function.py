@@ -42,8 +42,8 @@ class Function(BlackBox):
         self._check_scores()
         self._count(prompts, examples, count)
         scores = np.zeros((*prompts.shape[:2], examples.shape[1], len(self.task.words)))
-        for own, answer in zip(scores, self._answers(prompts, examples), strict=True):
-            own[:, : answer.shape[1]] = answer
+        for row, answer in zip(scores, self._answers(prompts, examples), strict=True):
+            row[:, : answer.shape[1]] = answer
         return scores
 
     def losses(
@@ -79,7 +79,7 @@ class Function(BlackBox):
 
     def _answers(self, prompts: NDArray, examples: NDArray) -> list[NDArray]:
         """The function's results for each peer."""
-        return [self._ask(own, row[row >= 0]) for own, row in zip(prompts, examples, strict=True)]
+        return [self._ask(prompt, row[row >= 0]) for prompt, row in zip(prompts, examples, strict=True)]
 
     def _ask(self, prompts: NDArray, examples: NDArray) -> NDArray:
         """The function's result for prompts (q, tokens, width) on examples (b,), checked."""

@@ -132,8 +132,8 @@ class ImageText(LocalModel):
             images = pixels[torch.from_numpy(image_ids[some]).to(pixels.device)].to(self.device, self.dtype)
             if frames is not None and frame_ids is not None:
                 whole = torch.zeros((len(some), 3, self._size**2), dtype=self.dtype, device=self.device)
-                own = frames[torch.from_numpy(frame_ids[some]).to(self.device)]
-                images = images + whole.index_copy(2, self._outer, own).view_as(images)
+                prompt_frames = frames[torch.from_numpy(frame_ids[some]).to(self.device)]
+                images = images + whole.index_copy(2, self._outer, prompt_frames).view_as(images)
             seen = self._both.vision_model(pixel_values=images).pooler_output
             return torch.nn.functional.normalize(seen if self._pads else self._both.visual_projection(seen), dim=1)
 

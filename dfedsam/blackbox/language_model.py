@@ -15,7 +15,7 @@ from dfedsam.blackbox.loading import MASKED_LM, load
 from dfedsam.blackbox.local import LocalModel, by_peer, pairs
 from dfedsam.blackbox.templates import MASK, Template
 from dfedsam.blackbox.tokens import Filler, label_pieces, label_tokens, prompt_tokens
-from dfedsam.errors import OptionError
+from dfedsam.errors import OptionError, first_line
 
 _LOG = logging.getLogger(__name__)
 HOW_TO_USE = (
@@ -96,7 +96,7 @@ class LanguageModel(LocalModel):
         head = self.loaded.model.get_output_embeddings()
         if not self._trims or head is None:
             return self.loaded.model(**inputs).logits[rows, at][:, self._words]
-        hook = head.register_forward_pre_hook(lambda _, given: (given[0][rows, at][:, None], *given[1:]))
+        hook = head.register_forward_pre_hook(lambda _, arguments: (arguments[0][rows, at][:, None], *arguments[1:]))
         try:
             return self.loaded.model(**inputs).logits[:, 0][:, self._words]
         finally:
@@ -105,8 +105,8 @@ class LanguageModel(LocalModel):
     def _shortcuts(self) -> dict[str, tuple[object, str]]:
         """The shortcuts: name, the object that uses it, and its boolean attribute."""
         batches = self._forward.batches
-        found: dict[str, tuple[object, str]] = {"logits of one token only": (self, "_trims")}
-        return found | ({"padded batches": (batches, "pads")} if batches.pads else {})
+        shortcuts: dict[str, tuple[object, str]] = {"logits of one token only": (self, "_trims")}
+        return shortcuts | ({"padded batches": (batches, "pads")} if batches.pads else {})
 
     def _verify(self) -> None:
         """Disable shortcuts that change the scores of a plain forward pass for the shortest or the longest text.
@@ -122,13 +122,13 @@ class LanguageModel(LocalModel):
             with torch.inference_mode():
                 expected = [torch.stack([self._plain(form, i) for i in texts.tolist()]).float() for form in forms]
         except (RuntimeError, ValueError, TypeError, IndexError) as error:
-            reason = (str(error).splitlines() or [""])[0][:200]
+            reason = first_line(error, 200)
             rule = f"must run on embeddings in {self.dtype}, but fails ({type(error).__name__}: {reason})"
             raise OptionError("model", self.task.model, rule, "choose another model or precision") from None
         shortcuts = self._shortcuts()
 
         def agree() -> bool:
-            return all(self._agrees(form, texts, own) for form, own in zip(forms, expected, strict=True))
+            return all(self._agrees(form, texts, answer) for form, answer in zip(forms, expected, strict=True))
 
         if agree():
             return

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from dfedsam.blackbox.locate import fingerprint, locate
-from dfedsam.errors import OptionError
+from dfedsam.errors import OptionError, first_line
 from dfedsam.machine import local_rank
 from dfedsam.whole_files import cache_folder
 
@@ -167,11 +167,11 @@ def metadata_folder(root: Path) -> Path:
     folder = cache_folder() / "gguf" / f"{fingerprint(root)[:32]}-{transformers.__version__}"
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=folder.parent, ignore_cleanup_errors=True) as made:
+        with TemporaryDirectory(dir=folder.parent, ignore_cleanup_errors=True) as temporary:
             for auto in (transformers.AutoConfig, transformers.AutoTokenizer):
-                auto.from_pretrained(**source_arguments(root)).save_pretrained(made)
+                auto.from_pretrained(**source_arguments(root)).save_pretrained(temporary)
             with suppress(OSError):  # another process was quicker
-                Path(made).rename(folder)
+                Path(temporary).rename(folder)
     return folder
 
 
@@ -215,7 +215,7 @@ def as_option_errors(name: str, root: Path, device: torch.device | str = "cpu") 
         if is_out_of_memory(error):
             rule, hint = f"must fit into the memory of {device}, which is too small for its weights", "a smaller model"
             raise OptionError("model", name, rule, f"choose bfloat16, the device cpu, or {hint}") from None
-        reason = (str(error).splitlines() or [""])[0]
+        reason = first_line(error)
         if root.is_file() and isinstance(error, ImportError):
             rule = "must not be a GGUF file while the package gguf is not installed"
             raise OptionError("model", name, rule, 'pip install "dfedsam[llm]"') from None

@@ -64,8 +64,8 @@ class LocalModel(BlackBox):
             scores = self._scores(leaf[:, None], examples)[:, 0]
             losses = torch.stack(
                 [
-                    torch.nn.functional.cross_entropy(own[:count], target[:count])
-                    for own, target, count in zip(scores, targets, counts, strict=True)
+                    torch.nn.functional.cross_entropy(row[:count], target[:count])
+                    for row, target, count in zip(scores, targets, counts, strict=True)
                 ]
             )
             (gradient,) = torch.autograd.grad(losses.sum(), leaf)
@@ -156,9 +156,9 @@ def cosine_scores(
     word_ids = np.tile(np.arange(classes), len(prompt_ids))
     own_words = forward(words, prompts.flatten(0, 1), np.repeat(prompt_ids, classes), word_ids)
     whole = own_words.new_zeros((peers, queries, examples.shape[1], classes))
-    for i, own in enumerate(own_words.view(peers, queries * classes, -1)):
+    for i, peer_words in enumerate(own_words.view(peers, queries * classes, -1)):
         rows = torch.from_numpy(examples[i][examples[i] >= 0]).to(vectors.device)
-        products = scale * (vectors[rows] @ own.T)  # separate for each peer, so that no bit depends on others
+        products = scale * (vectors[rows] @ peer_words.T)  # separate for each peer, so that no bit depends on others
         products = products.view(len(rows), queries, classes)
         whole[i, :, : len(rows)] = products.transpose(0, 1)
     return whole

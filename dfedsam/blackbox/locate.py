@@ -71,11 +71,11 @@ def locate(name: str) -> Path:
     if path.is_dir():
         if any((path / file).is_file() for file in ("config.json", "modules.json")):
             return path
-        found = sorted(path.glob("*.gguf"))
-        if len(found) == 1:
-            return found[0]
-        rule = f"must be one model, but has {len(found)} GGUF files" if found else "must have a config.json"
-        hint = "name one of the files" if found else "name a folder of transformers files, or a GGUF file"
+        files = sorted(path.glob("*.gguf"))
+        if len(files) == 1:
+            return files[0]
+        rule = f"must be one model, but has {len(files)} GGUF files" if files else "must have a config.json"
+        hint = "name one of the files" if files else "name a folder of transformers files, or a GGUF file"
         raise OptionError("model", name, rule, hint)
     packaged = PACKAGED.get(name)
     installed = packaged and packaged.find()

@@ -79,11 +79,11 @@ def _safetensors_table(folder: Path, end: str) -> torch.Tensor | None:
             files = dict.fromkeys(tensors.keys(), file.name)
     else:
         return None
-    found = [name for name in files if f".{name}".endswith(f".{end}")]
-    if len(found) != 1:
+    names = [name for name in files if f".{name}".endswith(f".{end}")]
+    if len(names) != 1:
         return None
-    with safe_open(folder / files[found[0]], "pt") as tensors:
-        return tensors.get_tensor(found[0])
+    with safe_open(folder / files[names[0]], "pt") as tensors:
+        return tensors.get_tensor(names[0])
 
 
 def _gguf_table(file: Path) -> torch.Tensor | None:

@@ -127,8 +127,8 @@ class Completions(Protocol):
         return {"prompt": self.tokenizer.decode(ids, skip_special_tokens=True) if as_text else ids}
 
     def _embedded(self, left: list[int], prompt: NDArray, right: list[int]) -> dict[str, Any]:
-        own = torch.from_numpy(np.asarray(prompt, np.float32))
-        rows = torch.cat([self.embeddings(np.array(left, np.int64)), own, self.embeddings(np.array(right, np.int64))])
+        before, after = (self.embeddings(np.array(ids, np.int64)) for ids in (left, right))
+        rows = torch.cat([before, torch.from_numpy(np.asarray(prompt, np.float32)), after])
         file = io.BytesIO()
         torch.save(rows.contiguous(), file)
         return {"prompt_embeds": base64.b64encode(file.getvalue()).decode()}
@@ -174,9 +174,9 @@ class Chat(Protocol):
         self.common = self.common | {"logprobs": True}
 
     def requests(self, prompt: NDArray, text: int) -> list[Request]:
-        own = self._vocabulary.text(prompt.tolist()).strip()
+        prompt_text = self._vocabulary.text(prompt.tolist()).strip()
         contents = {"system": self._system, "user": self._users[text]}
-        joined = {role: (own if own else "").join(parts).strip() for role, parts in contents.items()}
+        joined = {role: prompt_text.join(parts).strip() for role, parts in contents.items()}
         messages = [{"role": role, "content": content} for role, content in joined.items() if content]
         body = self.common | {"messages": messages}
         return [Request(body, self._lengths[text] + len(prompt), self._read)]
@@ -244,8 +244,8 @@ def likely_tokens(answer: Any) -> list[tuple[int | None, str, float]]:
     try:
         logprobs = answer["choices"][0]["logprobs"]
         if "content" in logprobs:
-            found = logprobs["content"][0]["top_logprobs"]
-            top = [(one.get("id"), str(one["token"]), float(one["logprob"])) for one in found]
+            top_logprobs = logprobs["content"][0]["top_logprobs"]
+            top = [(one.get("id"), str(one["token"]), float(one["logprob"])) for one in top_logprobs]
         else:
             top = [(None, str(name), float(value)) for name, value in logprobs["top_logprobs"][0].items()]
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError):

@@ -38,7 +38,7 @@ Body = dict[str, Any]
 class ResponseCache:
     """Answers by request, stored on disk as soon as they are known. Threads, ranks and runs may share the file.
 
-    The options say the file, and budget and rates of all who share it. Raises OptionError if it cannot be opened.
+    The options name the file, budget and rates of all who share it. Raises OptionError if it cannot be opened.
     """
 
     def __init__(self, options: ServiceConfig) -> None:
@@ -82,8 +82,8 @@ class ResponseCache:
                 if time.time() < until and not (host == self._host and not is_alive(pid)):
                     return False
                 self._file.execute("DELETE FROM claims WHERE request = ? AND until = ?", (key, until))
-            mine = (key, self._host, os.getpid(), time.time() + seconds)
-            return self._file.execute("INSERT OR IGNORE INTO claims VALUES (?, ?, ?, ?)", mine).rowcount == 1
+            claim = (key, self._host, os.getpid(), time.time() + seconds)
+            return self._file.execute("INSERT OR IGNORE INTO claims VALUES (?, ?, ?, ?)", claim).rowcount == 1
 
     def release(self, key: str) -> None:
         """Release the claim of a request."""
@@ -158,16 +158,16 @@ class Service:
     ) -> None:
         self._optional, self._renamed = optional, renamed or {}
         self._names: dict[str, str] = {}  # of fields that the server refuses: what it calls them; empty: left out
-        self._team, self._lock = ThreadPoolExecutor(options.in_flight), threading.Lock()
+        self._executor, self._lock = ThreadPoolExecutor(options.in_flight), threading.Lock()
         self._client = Client(options)
         self.url = self._client.url
         self.cache = ResponseCache(options)
         self.has_budget = self.cache.has_budget
-        weakref.finalize(self, _close, self._team, self._client, self.cache)
+        weakref.finalize(self, _close, self._executor, self._client, self.cache)
 
     def all(self, ask: Callable[[int], T], count: int) -> list[T]:
         """ask(0), …, ask(count − 1), in threads; no further ones are asked after the first failure."""
-        waiting = [self._team.submit(ask, i) for i in range(count)]
+        waiting = [self._executor.submit(ask, i) for i in range(count)]
         try:
             return [one.result() for one in waiting]
         finally:
@@ -241,20 +241,20 @@ class Service:
 def message(answer: Any) -> str:
     """The text of a chat answer; empty if it has none. Raises PassingError if it is no chat answer."""
     try:
-        said = answer["choices"][0]["message"]["content"]
+        content = answer["choices"][0]["message"]["content"]
     except (KeyError, IndexError, TypeError):
-        said = 0
-    if said is not None and not isinstance(said, str):
+        content = 0
+    if content is not None and not isinstance(content, str):
         raise PassingError("the last answer has status 200 and no message")
-    return said or ""
+    return content or ""
 
 
-def _close(team: ThreadPoolExecutor, client: Client, cache: ResponseCache) -> None:
+def _close(executor: ThreadPoolExecutor, client: Client, cache: ResponseCache) -> None:
     """Release threads, connections and the file.
 
-    The garbage collector may call this from any thread, one of the team's perhaps: no thread is waited for. None of
+    The garbage collector may call this from any thread, one of the executor's perhaps: no thread is waited for. None of
     them has work left, which would have kept the service.
     """
-    team.shutdown(wait=False, cancel_futures=True)
+    executor.shutdown(wait=False, cancel_futures=True)
     client.close()
     cache.close()

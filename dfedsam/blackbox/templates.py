@@ -48,8 +48,8 @@ class Template:
             OptionError: if it is neither, or lacks a required field.
         """
         if is_task(text):
-            own = tasks()[text][kind]
-            return cls(own if prompts else " ".join(own.replace("{prompt}", "").split()))
+            template = tasks()[text][kind]
+            return cls(template if prompts else " ".join(template.replace("{prompt}", "").split()))
         fields = _FIELDS.findall(text)
         mask = [MASK] if kind == "masked" else []
         if not fields:

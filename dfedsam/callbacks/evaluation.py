@@ -169,21 +169,21 @@ def _ignore(x: NDArray) -> None:
 
 def _more_metrics(run: Run, mean: NDArray) -> Row:
     """The metrics of the mean model (dim,) that the experiment requests: they cost more, or need more of a problem."""
-    row, asked, communicator = Row(), run.experiment.metrics, run.communicator
-    if "gradient_norm" in asked and (gradients := run.problem.full_gradients(mean)) is not None:
+    row, names, communicator = Row(), run.experiment.metrics, run.communicator
+    if "gradient_norm" in names and (gradients := run.problem.full_gradients(mean)) is not None:
         gradients = np.broadcast_to(gradients, (len(communicator.block), len(mean)))
         row["gradient_norm"] = float(np.linalg.norm(_mean(gradients, communicator, run.recorded)))
     on_root = {}
-    if communicator.is_root and {"distance", "regret"} & set(asked):
+    if communicator.is_root and {"distance", "regret"} & set(names):
         solution = run.experiment.solution
         on_root["distance"] = float(np.linalg.norm(mean.astype(np.float64) - solution.x))
         on_root["regret"] = solution.loss(mean.astype(np.float64)) - solution.loss(solution.x)
-    if communicator.is_root and "recall" in asked:
+    if communicator.is_root and "recall" in names:
         on_root |= {f"recall_{name}": value for name, value in run.problem.recalls(mean).items()}
-    if "trace" in asked:
+    if "trace" in names:
         v = 1.0 - 2 * generator(run.experiment.seed, "trace").integers(0, 2, (_DIRECTIONS, len(mean)))
         steps = (_STEP * np.concatenate([0 * v[:1], v, -v])).astype(mean.dtype)
         losses = _evaluate(run, mean + steps, root=True).get("loss", np.zeros(1))
         on_root["trace"] = float((losses[1:].sum() / _DIRECTIONS - 2 * losses[0]) / _STEP**2)
     known = communicator.broadcast(on_root)
-    return row | {name: value for name, value in known.items() if name in asked or name.startswith("recall_")}
+    return row | {name: value for name, value in known.items() if name in names or name.startswith("recall_")}

@@ -48,10 +48,10 @@ def open_folder(
     with ExitStack() as stack:
 
         def take() -> Path:
-            made = not (resume or isinstance(out, RunFolder))
-            folder = out if isinstance(out, RunFolder) else make_folder(out) if made else RunFolder(_path(out))
+            new = not (resume or isinstance(out, RunFolder))
+            folder = out if isinstance(out, RunFolder) else make_folder(out) if new else RunFolder(_path(out))
             stack.enter_context(folder.writing())
-            if made:
+            if new:
                 stack.callback(folder.remove_unstarted)  # a run that fails before its first checkpoint leaves nothing
             return folder.path
 
@@ -215,4 +215,5 @@ def topology_row(experiment: Experiment) -> Row:
         prediction |= dict.fromkeys(("consensus_distance", "error", "course", "rate"))
     attackers = experiment.attackers
     attacked = {} if attackers is None else {"attackers": attackers.mask.nonzero()[0].tolist()}
-    return topologies.to_dict(topology, spectrum=spectrum, **mixing, theory=prediction, **attacked)
+    unused = {} if gossip is not None or experiment.algorithm.wakes else {"unused": True}
+    return topologies.to_dict(topology, spectrum=spectrum, **mixing, theory=prediction, **attacked, **unused)

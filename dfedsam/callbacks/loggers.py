@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from dfedsam.callbacks.base import Callback
-from dfedsam.errors import OptionError
+from dfedsam.errors import OptionError, one_line
 from dfedsam.names import did_you_mean
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Logger(Callback):
         try:
             self._log, self._end = start(run)
         except Exception as error:
-            rule = f"cannot be started: {' '.join(str(error).split())}"
+            rule = f"cannot be started: {one_line(error)}"
             raise OptionError("log", self._service, rule) from error
 
     def after_round(self, run: Run) -> None:

@@ -120,7 +120,7 @@ class Lines(Display):
 
     def __init__(self, every: float = EVERY) -> None:
         super().__init__()
-        self._every, self._last, self._said = every, -every, time.monotonic()
+        self._every, self._last, self._last_phase = every, -every, time.monotonic()
 
     def show(self, round: int, rounds: int, row: Row | None) -> None:
         remaining = self._clock.remaining(round, rounds)
@@ -133,8 +133,8 @@ class Lines(Display):
 
     def phase(self, what: str, done: int, total: int) -> None:
         text, _ = self._phases.words(what, done, total)
-        if time.monotonic() - max(self._said, self._last) >= self._every:
-            self._said = time.monotonic()
+        if time.monotonic() - max(self._last_phase, self._last) >= self._every:
+            self._last_phase = time.monotonic()
             print(text, flush=True)
 
 

@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from dfedsam.callbacks.base import INTERRUPTED, Callback, Run
-from dfedsam.run_folder import Row
+from dfedsam.run_folder import Row, divergence
 from dfedsam.state import rows_of, set_rows
 
 _LOG = logging.getLogger(__name__)
 _SETTLED = 100  # rounds, at least, that peers have to come to rest
 _GROWN = 10.0  # times the consensus distance at rest, beyond which the peers are said to drift apart
-_EXPLODED = 1e3  # times the loss at the start, beyond which it is said to explode
 _LATER = 1.05  # times the round of one look, that of the next
 
 
@@ -90,7 +89,7 @@ class Watch(Callback):
 
     def __init__(self) -> None:
         self._due: float = _SETTLED
-        self._said: set[str] = set()
+        self._warned: set[str] = set()
 
     def on_start(self, run: Run) -> None:
         gossip = run.experiment.algorithm.gossip_of_x()
@@ -100,9 +99,8 @@ class Watch(Callback):
     def after_round(self, run: Run) -> None:
         if run.row is None or run.round == 0:
             return
-        first, now = run.rows[0]["loss"], run.row["loss"]
-        if first is not None and now is not None and now > _EXPLODED * first > 0:
-            self._say(run, f"the loss has grown from {first:.3g} to {now:.3g}; a lower lr or rho usually helps")
+        if grown := divergence(run.rows[0], run.row):
+            self._say(run, f"{grown}; a lower lr or rho usually helps")
         if len(run.rows) == 2 and run.row["queries"] and not run.communicator.agree(bool((run.x != run.start).any())):
             self._say(
                 run,
@@ -131,9 +129,9 @@ class Watch(Callback):
     def _say(self, run: Run, what: str) -> None:
         """Print a note, the first of its kind only."""
         kind = what.partition(":")[0][:20]
-        if kind not in self._said and run.communicator.is_root:
+        if kind not in self._warned and run.communicator.is_root:
             _LOG.warning("dfedsam: note: round %d: %s", run.round, what)
-        self._said.add(kind)
+        self._warned.add(kind)
 
 
 class Ledger(Callback):
@@ -183,12 +181,12 @@ class Joins(Callback):
         messages = np.ascontiguousarray(run.x).view(np.uint8)
         known, rows = communicator.receive(W, messages, counted=False)
         communicator.count(len(peers), size)
-        mine = np.isin(peers, np.asarray(communicator.block))
-        own, theirs = (
-            np.searchsorted(known_peers, of[mine])
+        in_block = np.isin(peers, np.asarray(communicator.block))
+        targets, theirs = (
+            np.searchsorted(known_peers, of[in_block])
             for known_peers, of in ((np.asarray(communicator.block), peers), (known, neighbours))
         )
-        run.x[own] = rows.view(run.x.dtype)[theirs]
+        run.x[targets] = rows.view(run.x.dtype)[theirs]
 
 
 class Timing(Callback):
@@ -216,9 +214,9 @@ class Timing(Callback):
             return
         communicator, before = run.communicator, run.round - 1
         exchanges, communicator.exchanges = communicator.exchanges or [], None
-        asked = (run.counter.queries - self._queries).astype(np.float64)
+        block_queries = (run.counter.queries - self._queries).astype(np.float64)
         needed = run.clock.clock.compute.needs_queries
-        queries = communicator.gather(asked) if needed else np.zeros(communicator.peers)
+        queries = communicator.gather(block_queries) if needed else np.zeros(communicator.peers)
         if run.clock.late and exchanges:
             communicator.count(run.clock.late, exchanges[0][1])
         run.clock.advance(before, exchanges, queries, self._present)
@@ -236,7 +234,7 @@ class Timing(Callback):
     def _keep(run: Run) -> None:
         """Keep what a checkpoint needs, and say whether the time of the run is over."""
         if run.clock is not None:
-            mine = np.asarray(run.communicator.block)
-            run.kept.update({name: array[mine] for name, array in run.clock.arrays().items()})
+            block = np.asarray(run.communicator.block)
+            run.kept.update({name: array[block] for name, array in run.clock.arrays().items()})
         until = run.experiment.until
         run.over = until is not None and run.clock is not None and run.clock.metrics["time"] >= until

@@ -143,15 +143,15 @@ class Daily(Availability):
     def presence(self, n: int, seed: int) -> Presence:
         rng = generator(seed, "availability")
         phases, biases = rng.uniform(0, 2 * np.pi, n), rng.beta(2, 5, n) - 2 / 7
-        found = []
+        intervals = []
         for moment in range(self.moments):
             angle = 2 * np.pi * moment / self.moments
             count = max(1, round(n * (self.low + (self.high - self.low) * (1 + np.sin(angle)) / 2)))
             there = np.argsort(-(np.sin(angle + phases) + biases), kind="stable")[:count]
-            found.append(np.stack([there, np.full(count, moment), np.full(count, moment + 1)], axis=1))
-        found.append(np.stack([np.arange(n), np.zeros(n, int), np.zeros(n, int)], axis=1))  # some may never be present
+            intervals.append(np.stack([there, np.full(count, moment), np.full(count, moment + 1)], axis=1))
+        intervals.append(np.stack([np.arange(n), *np.zeros((2, n), int)], axis=1))  # some may never be present
         scale = self.period / self.moments
-        return Presence(n, np.concatenate(found) * [1, scale, scale], self.period)
+        return Presence(n, np.concatenate(intervals) * [1, scale, scale], self.period)
 
 
 def _merged(starts: Microseconds, ends: Microseconds) -> tuple[Microseconds, Microseconds]:

@@ -229,12 +229,12 @@ class RateLimits(Compute):
     def delays(
         self, peers: int, starts: NDArray[np.float64], queries: NDArray[np.float64], debts: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        every, start, asked = self._intervals(peers), starts[:, None], queries[:, None]
+        every, start, counts = self._intervals(peers), starts[:, None], queries[:, None]
         full = np.maximum(start, debts)
         held = np.maximum((self.burst / peers if self.shared else self.burst) * every[0], every)  # seconds, if full
-        first, last = (np.maximum(start, full + number * every - held) for number in (1, asked))
-        done = np.maximum(first + asked * self.seconds_per_query, last + self.seconds_per_query).max(axis=1)
-        debts[:] = np.where(asked > 0, full + asked * every, debts)
+        first, last = (np.maximum(start, full + number * every - held) for number in (1, counts))
+        done = np.maximum(first + counts * self.seconds_per_query, last + self.seconds_per_query).max(axis=1)
+        debts[:] = np.where(counts > 0, full + counts * every, debts)
         return np.where(queries > 0, done - starts - self.seconds_per_query * queries, 0)
 
     def _intervals(self, peers: int) -> NDArray[np.float64]:

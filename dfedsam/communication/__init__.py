@@ -24,9 +24,9 @@ def connect(peers: int, assign: Assign | None = None) -> Communicator:
         ValueError: for fewer peers than ranks, no MPI library in a job, or a world of another size than requested.
     """
     if not in_mpi_job():
-        asked = os.environ.get(ASKED_RANKS, "1")
-        if asked != "1":
-            raise ValueError(f"{ASKED_RANKS} is {asked}, but no MPI launcher started this process: use mpirun or srun")
+        count = os.environ.get(ASKED_RANKS, "1")
+        if count != "1":
+            raise ValueError(f"{ASKED_RANKS} is {count}, but no MPI launcher started this process: use mpirun or srun")
         return SingleProcess(peers)
     comm = world()
     abort_on_error(comm)

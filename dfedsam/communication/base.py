@@ -14,8 +14,7 @@ from scipy.sparse import csr_array
 
 from dfedsam.communication.kernels import Decoded, Finish, Prepare, encode_rows
 from dfedsam.communication.partition import Assign, Partition
-from dfedsam.communication.threads import ThreadPool
-from dfedsam.sparse_rows import SparseRows
+from dfedsam.rows import SparseRows, ThreadPool
 
 T = TypeVar("T")
 _ARRAYS = 4  # of a chunk's rows that stay in cache while they are encoded
@@ -36,7 +35,7 @@ class MixingPlan(Protocol):
     def mix(self, x: NDArray, out: NDArray) -> None: ...
     def receive(self, messages: NDArray[np.uint8]) -> NDArray[np.uint8]: ...
     def add(
-        self, own: Decoded, remote: Decoded, target: NDArray, finish: Finish | None, prepare: Prepare | None = None
+        self, local: Decoded, remote: Decoded, target: NDArray, finish: Finish | None, prepare: Prepare | None = None
     ) -> None: ...
     def free(self) -> None: ...
 
@@ -116,7 +115,7 @@ class Communicator(ABC):
         self,
         W: csr_array,
         messages: NDArray[np.uint8],
-        own: Decoded,
+        local: Decoded,
         decode: Callable[[NDArray[np.uint8]], Decoded],
         target: NDArray,
         finish: Finish | None = None,
@@ -129,27 +128,26 @@ class Communicator(ABC):
         Args:
             W: as in `mix`.
             messages: (b, w), the block's; w bytes are sent along every edge.
-            own: (b, d), C-contiguous: the block's decoded messages; or SparseRows, if they have few entries.
-            decode: messages (m, w) to rows (m, d) of the type of `own`, each message separately, in any thread; a rank
-                decodes each received message once. Returns SparseRows if `own` are SparseRows.
-            target: (b, d), C-contiguous, of the type of `own`: receives the sums, added in the order of the peers'
+            local: (b, d), C-contiguous: the block's decoded messages; or SparseRows, if they have few entries.
+            decode: messages (m, w) to rows (m, d) of the type of `local`, each message separately, in any thread; a
+                rank decodes each received message once. Returns SparseRows if `local` are SparseRows.
+            target: (b, d), C-contiguous, of the type of `local`: receives the sums, added in the order of the peers'
                 numbers.
             finish: called with some rows of `target` once these are complete, in any thread and order; or (b, d), to
                 which they are then added.
-            encode: writes some rows of `own`, and of `messages` if told so, once each; None: both are written already.
+            encode: writes some rows of `local`, and of `messages` if told so, once each; None: both are written.
         """
-        shape, like = (
-            ((len(own.values), target.shape[1]), own.values) if isinstance(own, SparseRows) else (own.shape, own)
-        )
-        if target.shape != shape or target.dtype != like.dtype or not target.flags.c_contiguous:
-            raise ValueError("target must be C-contiguous, of the shape and type of own")
+        numbers = local.values if isinstance(local, SparseRows) else local
+        shape = (len(numbers), target.shape[1]) if isinstance(local, SparseRows) else local.shape
+        if target.shape != shape or target.dtype != numbers.dtype or not target.flags.c_contiguous:
+            raise ValueError("target must be C-contiguous, of the shape and type of local")
         edges, plan = self._plan(W, target.dtype)
         prepare = None if encode is None else partial(encode_rows, encode, plan.sent)
         if prepare is not None and plan.sent is not None:
             self.pool.map_chunks(prepare, len(target), _ARRAYS * target.itemsize * target.shape[1])
             prepare = None
         received = plan.receive(messages)
-        if isinstance(own, SparseRows):
+        if isinstance(local, SparseRows):
             remote = decode(received)
         else:
             remote = self.scratch("remote", (len(received), target.shape[1]), target.dtype)
@@ -158,7 +156,7 @@ class Communicator(ABC):
                 remote[rows] = decode(received[rows])
 
             self.pool.map_chunks(work, len(received), target.shape[1] * target.itemsize)
-        plan.add(own, remote, target, finish, prepare)
+        plan.add(local, remote, target, finish, prepare)
         self.count(edges, messages.shape[1], W)
 
     def scratch(self, name: str, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray:
@@ -275,11 +273,11 @@ class Communicator(ABC):
         cast.data = rows.data.astype(dtype, copy=False)
         if np.issubdtype(dtype, np.integer) and not np.array_equal(cast.data, rows.data):
             raise ValueError(f"x has type {dtype}: it cannot hold the weights of W; use a floating type")
-        made = (W, edges, self._make_plan(cast))  # keeping W keeps its identity unique
-        self._plans[key] = made
+        entry = (W, edges, self._make_plan(cast))  # keeping W keeps its identity unique
+        self._plans[key] = entry
         while len(self._plans) > _MAX_PLANS or (len(self._plans) > 1 and self._planned_entries() > _MAX_ENTRIES):
             self._plans.popitem(last=False)[1][2].free()  # the same on every rank: calls come in the same order
-        return made[1:]
+        return entry[1:]
 
     def _planned_entries(self) -> int:
         return sum(W.nnz for W, _, _ in self._plans.values())

@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 from dfedsam.communication.kernels import Decoded, Finish, Prepare, WeightRows
 from dfedsam.communication.partition import Partition
 from dfedsam.communication.rank_sums import RankSums
-from dfedsam.communication.threads import ThreadPool
+from dfedsam.rows import ThreadPool
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -34,7 +34,7 @@ class Route(NamedTuple):
     @classmethod
     def of(cls, W: csr_array, partition: Partition, rank: int) -> "Route":
         """The route of W (n, n) between the ranks of a partition, seen from one of them."""
-        size, mine = len(partition), partition.positions(rank)
+        size, block = len(partition), partition.positions(rank)
         receivers = np.repeat(partition.owner, np.diff(W.indptr))
         remote = np.flatnonzero(receivers != partition.owner[W.indices])
         # a byte for each rank and peer, set in one pass: sorting the entries takes ten times as long
@@ -43,7 +43,7 @@ class Route(NamedTuple):
         firsts = [partition.positions(sender).start for sender in range(size)]
         counts = np.add.reduceat(needed, firsts, axis=1, dtype=np.intp)  # (receiver, sender)
         return cls(
-            send=np.nonzero(needed[:, mine.start : mine.stop])[1],
+            send=np.nonzero(needed[:, block.start : block.stop])[1],
             send_counts=counts[:, rank],
             receive=partition.order[needed[rank]],
             receive_counts=counts[rank],
@@ -157,11 +157,11 @@ class RankPlan:
         panel = out if width == d else np.empty((len(out), width), out.dtype)
         for start in range(0, d, width):
             columns = slice(min(start, d - width), min(start + width, d))
-            own = np.ascontiguousarray(x[:, columns])
-            np.take(own, self._route.send, axis=0, out=send, mode="clip")  # the other modes copy once more
+            source = np.ascontiguousarray(x[:, columns])
+            np.take(source, self._route.send, axis=0, out=send, mode="clip")  # the other modes copy once more
             request.Start()
             request.Wait()
-            self._sums.add(own, receive, panel, self._halo.pool)
+            self._sums.add(source, receive, panel, self._halo.pool)
             if panel is not out:
                 out[:, columns] = panel
 
@@ -179,7 +179,7 @@ class RankPlan:
 
     def add(
         self,
-        own: Decoded,
+        local: Decoded,
         remote: Decoded,
         target: NDArray,
         finish: Finish | None,
@@ -187,7 +187,7 @@ class RankPlan:
     ) -> None:
         """See `Communicator.add_encoded`; all arrays are C-contiguous. Rows are written before, since some are sent."""
         assert prepare is None
-        self._sums.add(own, remote, target, self._halo.pool, add=True, finish=finish)
+        self._sums.add(local, remote, target, self._halo.pool, add=True, finish=finish)
 
     def unbind(self) -> None:
         """End the requests, whose buffers are about to be freed; they are rebound when next needed."""

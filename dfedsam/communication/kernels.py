@@ -13,11 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from dfedsam.buffers import short_buffers
-from dfedsam.communication.threads import WORTH_A_THREAD, ThreadPool
-from dfedsam.compiled import loops
 from dfedsam.peers import Peers
-from dfedsam.sparse_rows import SparseRows
+from dfedsam.rows import WORTH_A_THREAD, SparseRows, ThreadPool, loops, short_buffers
 
 try:
     # scipy's public `W @ X` calls this very function on a fresh array of zeros. Called directly it adds in place: the
@@ -206,16 +203,16 @@ def _sum_while_preparing(
 
     What was just prepared is still in cache: on a ring only the first and the last chunk of each thread wait.
     """
-    own, height = np.arange(len(chunks)), chunks[0].stop
+    numbers, height = np.arange(len(chunks)), chunks[0].stop
     starts = np.minimum(rows.indptr[:-1:height], len(rows.indices) - 1)  # a chunk without terms may wait for any
-    first = np.minimum(np.minimum.reduceat(rows.indices, starts) // height, own)
-    last = np.maximum(np.maximum.reduceat(rows.indices, starts) // height, own)
+    first = np.minimum(np.minimum.reduceat(rows.indices, starts) // height, numbers)
+    last = np.maximum(np.maximum.reduceat(rows.indices, starts) // height, numbers)
     wait = np.ones(len(chunks), np.bool_)
 
     def work(start: int, stop: int) -> None:
-        mine = slice(start, stop)
-        ready = np.where(first[mine] >= start, last[mine], stop)
-        wait[mine] = ready >= stop
+        window = slice(start, stop)
+        ready = np.where(first[window] >= start, last[window], stop)
+        wait[window] = ready >= stop
         after: list[list[int]] = [[] for _ in range(start, stop + 1)]
         for chunk, at in enumerate(np.minimum(ready, stop).tolist(), start):
             after[at - start].append(chunk)

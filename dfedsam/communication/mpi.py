@@ -17,6 +17,7 @@ from dfedsam.communication.base import Communicator
 from dfedsam.communication.halo import HaloExchange, RankPlan
 from dfedsam.communication.kernels import add_rows
 from dfedsam.communication.partition import Assign
+from dfedsam.errors import first_line
 from dfedsam.machine import cores, expected_sizes, in_mpi_job, threads_per_rank
 
 if TYPE_CHECKING:
@@ -38,13 +39,13 @@ def world() -> "MPI.Intracomm":
     except (ImportError, RuntimeError) as error:  # RuntimeError: mpi4py is here, but no library for it to load
         raise ValueError(
             "no MPI library can be loaded: install one with `pip install 'dfedsam[mpich]'`, or point MPI4PY_LIBMPI to "
-            f"the system's libmpi.so; without ranks none is needed ({str(error).splitlines()[0]})"
+            f"the system's libmpi.so; without ranks none is needed ({first_line(error)})"
         ) from None
     size = MPI.COMM_WORLD.size
-    for name, asked in expected_sizes().items():
-        if asked != size:
+    for name, expected in expected_sizes().items():
+        if expected != size:
             raise ValueError(
-                f"the MPI world has {size} rank{'s' * (size != 1)}, but {name} is {asked}: launcher and MPI library "
+                f"the MPI world has {size} rank{'s' * (size != 1)}, but {name} is {expected}: launcher and MPI library "
                 f"belong to different MPI implementations; use the mpirun of {MPI.get_vendor()[0]}"
             )
     return MPI.COMM_WORLD
@@ -115,10 +116,10 @@ class MPICommunicator(Communicator):
     def __init__(self, peers: int, comm: "MPI.Intracomm | None" = None, assign: Assign | None = None) -> None:
         comm = world() if comm is None else comm
         here = comm.Split_type(_shared())
-        mine = cores()
+        allowed = cores()
         # the root's, since graph partitioners may differ between machines
         agreed = None if assign is None else lambda size: comm.bcast(np.asarray(assign(size)))
-        super().__init__(peers, comm.size, comm.rank, threads_per_rank(here.allgather(mine), mine), agreed)
+        super().__init__(peers, comm.size, comm.rank, threads_per_rank(here.allgather(allowed), allowed), agreed)
         here.Free()
         self._comm = comm.Dup()
         self._halo = HaloExchange(self._comm, self.pool)
@@ -150,12 +151,12 @@ class MPICommunicator(Communicator):
             some = rows[:, start : start + panel]
             ends = [some.shape[1] * rank // self.size for rank in range(self.size + 1)]
             widths = np.diff(ends)
-            mine = widths[self.rank]
+            width = widths[self.rank]
             send = np.concatenate([some[:, low:high].reshape(-1) for low, high in itertools.pairwise(ends)])
-            receive = np.empty((self.peers, mine), rows.dtype)
-            sent, received = (counts * rows.itemsize for counts in (len(rows) * widths, self.partition.lengths * mine))
+            receive = np.empty((self.peers, width), rows.dtype)
+            sent, received = (counts * rows.itemsize for counts in (len(rows) * widths, self.partition.lengths * width))
             self._comm.Alltoallv([send.view(np.uint8), sent], [receive.reshape(-1).view(np.uint8), received])
-            total = np.zeros(mine, np.float64)
+            total = np.zeros(width, np.float64)
             add_rows(receive, total, self.partition.position)
             self._comm.Allgatherv(total, [out[start : start + panel], widths])
         return out

@@ -5,8 +5,7 @@ from numpy.typing import NDArray
 
 from dfedsam.communication.kernels import Decoded, Finish, WeightRows, multiply
 from dfedsam.communication.partition import Partition
-from dfedsam.communication.threads import ThreadPool
-from dfedsam.sparse_rows import SparseRows
+from dfedsam.rows import SparseRows, ThreadPool
 
 
 class RankSums:
@@ -30,7 +29,7 @@ class RankSums:
         index[received] = np.arange(len(received))
         columns = index[rows.indices]
         row = np.repeat(np.arange(len(rows.indptr) - 1), np.diff(rows.indptr))
-        self._from_own = self._from_remote = np.empty(0, np.intp)
+        self._from_local = self._from_remote = np.empty(0, np.intp)
         if partition.contiguous:
             piece = (owners >= rank).astype(np.intp) + (owners > rank)
         else:
@@ -38,15 +37,15 @@ class RankSums:
             often = np.zeros(len(rows.indptr) - 1, bool)
             often[row[piece > 2]] = True
             piece[often[row]] = 3
-            own, remote = (np.flatnonzero((piece == 3) & which) for which in (owners == rank, owners != rank))
-            self._from_own, columns[own] = _renumber(columns[own], len(often))
+            local, remote = (np.flatnonzero((piece == 3) & which) for which in (owners == rank, owners != rank))
+            self._from_local, columns[local] = _renumber(columns[local], len(often))
             self._from_remote, columns[remote] = _renumber(columns[remote], len(received))
-            columns[remote] += len(self._from_own)
-        self._below, self._own, self._above, self._mixed = rows.split(columns, row, piece, 4)
+            columns[remote] += len(self._from_local)
+        self._below, self._local, self._above, self._mixed = rows.split(columns, row, piece, 4)
 
     def add(
         self,
-        own: Decoded,
+        local: Decoded,
         remote: Decoded,
         out: NDArray,
         pool: ThreadPool,
@@ -55,34 +54,34 @@ class RankSums:
         finish: Finish | None = None,
     ) -> None:
         """out = the block's rows of W @ X, from its own rows (b, d) and those received (m, d); see `multiply`."""
-        pieces = [(self._below, remote), (self._own, own), (self._above, remote)]
-        if len(self._from_own):
-            pieces.append((self._mixed, self._side_by_side(own, remote)))
+        pieces = [(self._below, remote), (self._local, local), (self._above, remote)]
+        if len(self._from_local):
+            pieces.append((self._mixed, self._side_by_side(local, remote)))
         multiply(pieces, out, pool, add=add, finish=finish)
 
-    def _side_by_side(self, own: Decoded, remote: Decoded) -> Decoded:
-        if isinstance(own, SparseRows) and isinstance(remote, SparseRows):
-            return SparseRows.concatenate(own.rows(self._from_own), remote.rows(self._from_remote))
-        assert isinstance(own, np.ndarray)
+    def _side_by_side(self, local: Decoded, remote: Decoded) -> Decoded:
+        if isinstance(local, SparseRows) and isinstance(remote, SparseRows):
+            return SparseRows.concatenate(local.rows(self._from_local), remote.rows(self._from_remote))
+        assert isinstance(local, np.ndarray)
         assert isinstance(remote, np.ndarray)
-        first = len(self._from_own)
-        rows = np.empty((first + len(self._from_remote), own.shape[1]), own.dtype)
-        np.take(own, self._from_own, axis=0, out=rows[:first], mode="clip")  # the other modes copy once more
+        first = len(self._from_local)
+        rows = np.empty((first + len(self._from_remote), local.shape[1]), local.dtype)
+        np.take(local, self._from_local, axis=0, out=rows[:first], mode="clip")  # the other modes copy once more
         np.take(remote, self._from_remote, axis=0, out=rows[first:], mode="clip")
         return rows
 
 
-def _alternations(indptr: NDArray, row: NDArray[np.intp], own: NDArray[np.bool_]) -> NDArray[np.intp]:
+def _alternations(indptr: NDArray, row: NDArray[np.intp], local: NDArray[np.bool_]) -> NDArray[np.intp]:
     """For each entry, how often other ranks' and own peers alternate up to it in its row, which begins with others'.
 
     Args:
         indptr: where rows begin and end, as in CSR.
         row: of each entry.
-        own: whether each entry is of an own peer.
+        local: whether each entry is of an own peer.
     """
-    before = np.concatenate([[False], own[:-1]])
+    before = np.concatenate([[False], local[:-1]])
     before[indptr[:-1][np.diff(indptr) > 0]] = False
-    alternated = np.concatenate([[0], np.cumsum(own != before)])
+    alternated = np.concatenate([[0], np.cumsum(local != before)])
     return alternated[1:] - alternated[indptr[row]]
 
 

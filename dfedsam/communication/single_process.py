@@ -8,8 +8,8 @@ from scipy.sparse import csr_array
 
 from dfedsam.communication.base import Communicator
 from dfedsam.communication.kernels import Decoded, Finish, Prepare, WeightRows, add_rows, multiply
-from dfedsam.communication.threads import ThreadPool
 from dfedsam.machine import cores, threads_per_rank
+from dfedsam.rows import ThreadPool
 
 T = TypeVar("T")
 
@@ -18,8 +18,8 @@ class SingleProcess(Communicator):
     """The communicator of one process: the block is all peers."""
 
     def __init__(self, peers: int) -> None:
-        mine = cores()
-        super().__init__(peers, size=1, rank=0, threads=threads_per_rank([mine], mine))
+        allowed = cores()
+        super().__init__(peers, size=1, rank=0, threads=threads_per_rank([allowed], allowed))
 
     def total(self, x: NDArray) -> NDArray[np.float64]:
         out = np.zeros(x.shape[1:], np.float64)
@@ -59,13 +59,13 @@ class _LocalPlan:
 
     def add(
         self,
-        own: Decoded,
+        local: Decoded,
         remote: Decoded,
         target: NDArray,
         finish: Finish | None,
         prepare: Prepare | None = None,
     ) -> None:
-        multiply([(self._rows, own)], target, self._pool, add=True, finish=finish, prepare=prepare)
+        multiply([(self._rows, local)], target, self._pool, add=True, finish=finish, prepare=prepare)
 
     def free(self) -> None:
         pass

@@ -39,17 +39,17 @@ def load() -> Examples:
     """
     path = whole_files.cache_folder() / f"docstring_topics-{_fingerprint()}.json"
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        paragraphs = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        found = {library: _paragraphs(_root(library)) for library in TOPICS}
-        whole_files.store(path, json.dumps(found).encode())
-    return _balanced([found[library] for library in TOPICS])
+        paragraphs = {library: _paragraphs(_root(library)) for library in TOPICS}
+        whole_files.store(path, json.dumps(paragraphs).encode())
+    return _balanced([paragraphs[library] for library in TOPICS])
 
 
-def _balanced(found: list[list[str]]) -> Examples:
+def _balanced(paragraphs: list[list[str]]) -> Examples:
     """Equally many texts of each class, without those that two classes share."""
-    times = Counter(text for texts in found for text in texts)
-    kept = [[text for text in texts if times[text] == 1] for texts in found]
+    times = Counter(text for texts in paragraphs for text in texts)
+    kept = [[text for text in texts if times[text] == 1] for texts in paragraphs]
     each = min(map(len, kept))
     texts = tuple(text for texts in kept for text in texts[:each])
     names = tuple(TOPICS.values())
@@ -80,7 +80,7 @@ def _missing(library: str) -> str:
 
 def _paragraphs(root: Path) -> list[str]:
     """Distinct first paragraphs below a package's folder, at most PER_CLASS of them."""
-    found: dict[str, None] = {}
+    paragraphs: dict[str, None] = {}
     for file in _sources(root):
         source = file.read_bytes()
         if b'"""' not in source:
@@ -94,10 +94,10 @@ def _paragraphs(root: Path) -> list[str]:
         for docstring in _docstrings(tree):
             words = re.split(r"\n\s*\n", docstring.strip(), maxsplit=1)[0].split()
             if len(words) in WORDS:
-                found[" ".join(words)] = None
-        if len(found) >= PER_CLASS:
+                paragraphs[" ".join(words)] = None
+        if len(paragraphs) >= PER_CLASS:
             break
-    return list(found)[:PER_CLASS]
+    return list(paragraphs)[:PER_CLASS]
 
 
 def _sources(root: Path) -> list[Path]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from dfedsam.data.split import Examples, Label
-from dfedsam.errors import OptionError
+from dfedsam.errors import OptionError, first_line
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -296,4 +296,4 @@ def _reason(error: BaseException) -> str:
     """The first line of the innermost error."""
     while error.__cause__ is not None:
         error = error.__cause__
-    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:160]}"
+    return f"{type(error).__name__}: {first_line(error, 160)}"

@@ -105,9 +105,9 @@ def _perturbed(texts: Sequence[str], share: float, rng: np.random.Generator) -> 
     changed = []
     for words in split:
         replaced = rng.permutation(len(words))[: round(share * len(words))]
-        own = np.array(words, object)
-        own[replaced] = vocabulary[rng.integers(len(vocabulary), size=len(replaced))]
-        changed.append(" ".join(own))
+        variant = np.array(words, object)
+        variant[replaced] = vocabulary[rng.integers(len(vocabulary), size=len(replaced))]
+        changed.append(" ".join(variant))
     return tuple(changed)
 
 

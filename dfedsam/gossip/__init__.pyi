@@ -5,8 +5,7 @@ from .channel import Channel as Channel, LocalUpdate as LocalUpdate
 from .choco import Choco as Choco
 from .deep_squeeze import DeepSqueeze as DeepSqueeze
 from .flood import Flood as Flood
-from .noisy import Noisy as Noisy
-from .plain import Plain as Plain
+from .plain import Noisy as Noisy, Plain as Plain
 from .polynomial import Chebyshev as Chebyshev, FiniteTime as FiniteTime, SecondOrder as SecondOrder
 from .push_sum import PushSum as PushSum
 from .robust import (

@@ -92,10 +92,10 @@ class Channel:
         """
         if self.attackers is not None:
             return np.subtract(self.mix(x), x, dtype=np.float64)
-        own, target = x.astype(np.float64), np.zeros(x.shape)
+        wide, target = x.astype(np.float64), np.zeros(x.shape)
         messages = np.ascontiguousarray(x).view(np.uint8).reshape(len(x), -1)
         matrix = laplacian(self.weights, 1.0)
-        self.communicator.add_encoded(matrix, messages, own, lambda rows: rows.view(x.dtype).astype(np.float64), target)
+        self.communicator.add_encoded(matrix, messages, wide, lambda rows: rows.view(x.dtype).astype(float), target)
         return target
 
     def step(self, step: int) -> Channel:

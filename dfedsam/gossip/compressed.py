@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.compiled import loops
 from dfedsam.errors import OptionError, RunError, options_within
 from dfedsam.gossip.base import GossipState, MultiStepGossip
 from dfedsam.gossip.channel import laplacian
 from dfedsam.gossip.compressors import Compressor, TopK
 from dfedsam.peers import format_peers
 from dfedsam.registry import public_name
-from dfedsam.row_sums import squares
-from dfedsam.sparse_rows import SparseRows
+from dfedsam.rows import SparseRows, loops, squares
 
 if TYPE_CHECKING:
     from dfedsam.gossip.channel import Channel

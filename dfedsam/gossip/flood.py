@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,6 @@ from scipy.sparse.csgraph import shortest_path
 
 from dfedsam.errors import OptionError
 from dfedsam.gossip.base import GossipState, MultiStepGossip
-from dfedsam.gossip.robust.scalars import ScalarRule, center
 from dfedsam.options import one_of, option, whole_number
 from dfedsam.topologies import cache_by_id
 
@@ -21,6 +20,9 @@ if TYPE_CHECKING:
     from dfedsam.gossip.channel import Channel, LocalUpdate
     from dfedsam.topologies import Topology
 
+ScalarRule = Literal["mean", "trimmed_mean", "median", "krum", "geometric_median"]
+_NU = 1e-3  # smoothing, relative to the median distance from the median
+_ITERATIONS = 32  # of Weiszfeld's method
 _MAX_PEERS = 4096  # every peer keeps the last coefficients of every other
 _SOURCES = 64  # peers whose directions are replayed at a time
 
@@ -130,12 +132,12 @@ class Flood(MultiStepGossip[FloodState]):
 
 def _sent(coefficients: NDArray, channel: Channel) -> NDArray:
     """The coefficients (peers, K · q) that the block's peers send, with those that attackers forge."""
-    team = channel.attackers
-    if team is None:
+    attackers = channel.attackers
+    if attackers is None:
         return coefficients
     scalars = channel.communicator.gather(coefficients)
-    stream = replace(channel.stream, purpose=f"{channel.stream.purpose}: attack", peers=np.flatnonzero(team.mask))
-    scalars[team.mask] = team.adversary.forge_scalars(scalars, team.mask, stream)
+    stream = replace(channel.stream, purpose=f"{channel.stream.purpose}: attack", peers=np.flatnonzero(attackers.mask))
+    scalars[attackers.mask] = attackers.adversary.forge_scalars(scalars, attackers.mask, stream)
     return scalars[np.asarray(channel.communicator.block)]
 
 
@@ -166,3 +168,36 @@ def routes(W: csr_array) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
 def diameter(W: csr_array) -> int:
     """The longest of all shortest paths between two peers, in links."""
     return int(routes(W)[0].max())
+
+
+def center(rule: ScalarRule, scalars: NDArray, f: int) -> NDArray:
+    """A robust mean of the scalars of n peers, of which at most f attack.
+
+    Args:
+        rule: "trimmed_mean" (without the f largest and f smallest of each number: within the honest numbers' range) or
+            "median", each number by itself; "krum" or "geometric_median", of rows, which are sketches of gradients.
+        scalars: shape (n, c).
+        f: at least 0; only "trimmed_mean" and "krum" use it.
+
+    Returns:
+        Shape (c,), in the type of the scalars.
+    """
+    n, values = len(scalars), scalars.astype(np.float64)
+    if rule == "mean":
+        result = values.mean(axis=0)
+    elif rule == "trimmed_mean":
+        result = np.sort(values, axis=0)[f : n - f].mean(axis=0)
+    elif rule == "median":
+        result = np.median(values, axis=0)
+    elif rule == "krum":
+        from scipy.spatial.distance import cdist  # which takes a while to load
+
+        nearest = np.partition(cdist(values, values, "sqeuclidean"), n - f - 2, axis=1)[:, : n - f - 1]
+        result = values[nearest.sum(axis=1).argmin()]
+    else:
+        result = np.median(values, axis=0)
+        least = _NU * np.median(np.linalg.norm(values - result, axis=1)) + np.finfo(np.float64).tiny
+        for _ in range(_ITERATIONS):
+            weights = 1 / np.maximum(least, np.linalg.norm(values - result, axis=1))
+            result = weights @ values / weights.sum()
+    return result.astype(scalars.dtype)

@@ -28,7 +28,7 @@ class Inbox:
         indptr: edges indptr[i] … indptr[i + 1] − 1 lead to row i of the block, shape (peers + 1,).
         columns: the row of `rows` that each edge carries, shape (edges,).
         weights: of each edge, W_ij, shape (edges,).
-        own: W_ii, shape (peers,).
+        own_weights: W_ii, shape (peers,).
         honest: whether each edge's sender is honest, shape (edges,); nobody knows, but the oracle variants of rules.
         channel: of this step.
     """
@@ -38,19 +38,19 @@ class Inbox:
     indptr: NDArray[np.intp]
     columns: NDArray[np.intp]
     weights: NDArray[np.float64]
-    own: NDArray[np.float64]
+    own_weights: NDArray[np.float64]
     honest: NDArray[np.bool_]
     channel: Channel
 
-    def sums(self, own: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray:
-        """own_i x_i + Σ_e weights_e message_e, shape (peers, d), of the type of x, in the order of the edges.
+    def sums(self, own_weights: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray:
+        """own_weights_i x_i + Σ_e weights_e message_e, shape (peers, d), of the type of x, in the order of the edges.
 
         Args:
-            own: shape (peers,).
+            own_weights: shape (peers,).
             weights: shape (edges,).
         """
         count, dtype, out = len(self.x), self.x.dtype, np.empty_like(self.x)
-        diagonal = WeightRows(np.arange(count + 1), np.arange(count), own.astype(dtype))
+        diagonal = WeightRows(np.arange(count + 1), np.arange(count), own_weights.astype(dtype))
         edges = WeightRows(self.indptr, self.columns, weights.astype(dtype))
         multiply([(diagonal, self.x), (edges, self.rows)], out, self.channel.communicator.pool)
         return out
@@ -58,7 +58,7 @@ class Inbox:
 
 def plain(inbox: Inbox) -> NDArray:
     """The plain step: rows of W with these messages, shape (peers, d)."""
-    return inbox.sums(inbox.own, inbox.weights)
+    return inbox.sums(inbox.own_weights, inbox.weights)
 
 
 def exchange(
@@ -115,14 +115,14 @@ def _receive(channel: Channel, x: NDArray, *, counted: bool) -> tuple[Inbox, NDA
     indptr, senders, weights = WeightRows.of(channel.weights, communicator.block)
     receivers = np.repeat(np.arange(len(block)), np.diff(indptr))
     diagonal = senders == block[receivers]
-    own = np.zeros(len(block))
-    own[receivers[diagonal]] = weights[diagonal]
+    own_weights = np.zeros(len(block))
+    own_weights[receivers[diagonal]] = weights[diagonal]
     kept = ~diagonal & (weights != 0)
     receivers, senders, weights = receivers[kept], senders[kept], weights[kept]
     ends = np.concatenate([[0], np.cumsum(np.bincount(receivers, minlength=len(block)))])
     columns, honest = np.searchsorted(peers, senders), np.ones(len(senders), np.bool_)
     rows = messages.view(x.dtype)
-    return Inbox(x, rows, ends, columns, weights, own, honest, channel), receivers, senders
+    return Inbox(x, rows, ends, columns, weights, own_weights, honest, channel), receivers, senders
 
 
 def _add_noise(inbox: Inbox, noise: MessageNoise, receivers: NDArray[np.intp], senders: NDArray[np.intp]) -> Inbox:

@@ -8,16 +8,16 @@ but not those that call it: after a change of `rows`, empty the cache.
 from dfedsam.loops.compression import (
     follow,
     follow_halves,
+    follow_largest,
     follow_levels,
     follow_signs,
     largest,
+    largest_entries,
     quantize,
     round_to_halves,
 )
-from dfedsam.loops.mixing import add_entries, multiply, multiply_entries, sort, subtract
 from dfedsam.loops.philox import philox
-from dfedsam.loops.rows import moduli, squares
-from dfedsam.loops.selection import follow_largest, largest_entries
+from dfedsam.loops.rows import add_entries, moduli, multiply, multiply_entries, sort, squares, subtract
 
 __all__ = [
     "add_entries",

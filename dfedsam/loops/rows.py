@@ -1,11 +1,12 @@
-"""What loops over a single row do, for the other files."""
+"""Loops over single rows, and sums of rows along the edges of W."""
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-LANES = 64  # those of `dfedsam.row_sums`
+LANES = 64  # those of `dfedsam.rows`
 _BLOCK = 4 * LANES  # numbers of a row between two passes over the lanes
+_TILE = 512  # numbers of a row that are sorted while they are in the nearest cache
 _compiled = njit(nogil=True, cache=True, error_model="numpy")
 
 
@@ -36,7 +37,7 @@ def _fold(lanes: NDArray) -> float:
 
 @_compiled
 def square(row: NDArray, lanes: NDArray) -> float:
-    """‖row‖² in the order of `dfedsam.row_sums`, four numbers of a lane in a pass; `lanes` is memory."""
+    """‖row‖² in the order of `dfedsam.rows`, four numbers of a lane in a pass; `lanes` is memory."""
     lanes[:] = 0
     whole = len(row) // _BLOCK * _BLOCK
     for first in range(0, whole, _BLOCK):
@@ -90,7 +91,7 @@ def modulus(row: NDArray, lanes: NDArray) -> float:
 
 @_compiled
 def squares(x: NDArray) -> NDArray:
-    """See `dfedsam.row_sums`."""
+    """See `dfedsam.rows`."""
     sums, lanes = np.empty(len(x), x.dtype), np.empty(LANES, x.dtype)
     for i in range(len(x)):
         sums[i] = square(x[i], lanes)
@@ -99,8 +100,99 @@ def squares(x: NDArray) -> NDArray:
 
 @_compiled
 def moduli(x: NDArray) -> NDArray:
-    """See `dfedsam.row_sums`."""
+    """See `dfedsam.rows`."""
     sums, lanes = np.empty(len(x), x.dtype), np.empty(LANES, x.dtype)
     for i in range(len(x)):
         sums[i] = modulus(x[i], lanes)
     return sums
+
+
+@_compiled
+def multiply(
+    indptr: NDArray, columns: NDArray, weights: NDArray, x: NDArray, out: NDArray, add: bool, onto: NDArray | None
+) -> None:
+    """out (r, d) = rows @ x (m, d), or += where `add`, for r sparse rows in CSR form; then onto (r, d) += out.
+
+    Two products a pass, in turn.
+    """
+    for i in range(len(out)):
+        total, s, end = out[i], indptr[i], indptr[i + 1]
+        if not add:
+            total[:] = 0
+        if (end - s) % 2:
+            v, a = weights[s], x[columns[s]]
+            for j in range(len(total)):
+                total[j] += v * a[j]
+            s += 1
+        while s < end:
+            v, a, w, b = weights[s], x[columns[s]], weights[s + 1], x[columns[s + 1]]
+            s += 2
+            if onto is not None and s == end:
+                sums = onto[i]
+                for j in range(len(total)):
+                    total[j] = (total[j] + v * a[j]) + w * b[j]
+                    sums[j] += total[j]
+            else:
+                for j in range(len(total)):
+                    total[j] = (total[j] + v * a[j]) + w * b[j]
+        if onto is not None and end - indptr[i] < 2:
+            plus(total, onto[i])
+
+
+@_compiled
+def multiply_entries(
+    indptr: NDArray,
+    which: NDArray,
+    weights: NDArray,
+    columns: NDArray,
+    values: NDArray,
+    out: NDArray,
+    add: bool,
+    onto: NDArray | None,
+) -> None:
+    """As `multiply`, for rows x with the entries `values` (m, k) at `columns` (m, k); all others are zero."""
+    for i in range(len(out)):
+        total = out[i]
+        if not add:
+            total[:] = 0
+        for s in range(indptr[i], indptr[i + 1]):
+            w, places, terms = weights[s], columns[which[s]], values[which[s]]
+            for j in range(len(places)):
+                total[places[j]] += w * terms[j]
+        if onto is not None:
+            plus(total, onto[i])
+
+
+@_compiled
+def add_entries(columns: NDArray, values: NDArray, times: float, out: NDArray) -> None:
+    """out (p, d) += times · the entries `values` (p, k) at `columns` (p, k)."""
+    for i in range(len(out)):
+        row, places, terms = out[i], columns[i], values[i]
+        for j in range(len(places)):
+            row[places[j]] += times * terms[j]
+
+
+@_compiled
+def subtract(rows: NDArray, which: NDArray, x: NDArray, receivers: NDArray, out: NDArray) -> None:
+    """out[i, j] = rows[which[i, j]] − x[receivers[i]], for which (p, k) and receivers (p,): (p, k, d)."""
+    for i in range(len(out)):
+        b = x[receivers[i]]
+        for j in range(out.shape[1]):
+            a, difference = rows[which[i, j]], out[i, j]
+            for s in range(len(b)):
+                difference[s] = a[s] - b[s]
+
+
+@_compiled
+def sort(values: NDArray) -> None:
+    """Sort values (k, p, d) along the first axis, in place, by exchanges of neighbours; NaN spreads, as in numpy."""
+    k, p, d = values.shape
+    for i in range(p):
+        for first in range(0, d, _TILE):
+            for turn in range(k):
+                for j in range(turn % 2, k - 1, 2):
+                    low, high = values[j, i, first : first + _TILE], values[j + 1, i, first : first + _TILE]
+                    for s in range(len(low)):
+                        a, b = low[s], high[s]
+                        low[s] = a if a < b or a != a else b
+                        high[s] = a if a > b or a != a else b

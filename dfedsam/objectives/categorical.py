@@ -98,11 +98,11 @@ class Categorical:
         if self.form == "probabilities":
             x[:] = on_simplex(self.rows(x)).reshape(x.shape)
 
-    def draw(self, chances: NDArray, draws: RandomStream, count: int) -> NDArray:
+    def draw(self, chances: NDArray, stream: RandomStream, count: int) -> NDArray:
         """Draw `count` choices per peer, (p, count, tokens · candidates), by the chances (p, tokens, candidates)."""
         ends = np.cumsum(chances, axis=-1, dtype=np.float64)
         ends /= ends[..., -1:]
-        places = draws.uniform((count, self.tokens))
+        places = stream.uniform((count, self.tokens))
         chosen = (places[..., None] >= ends[:, None]).sum(axis=-1)
         return (chosen[..., None] == np.arange(self.candidates)).reshape(*chosen.shape[:2], -1).astype(chances.dtype)
 

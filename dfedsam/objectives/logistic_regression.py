@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from dfedsam.data.split import Dirichlet, Split
-from dfedsam.errors import OptionError
+from dfedsam.errors import OptionError, first_line
 from dfedsam.objectives.base import Objective, Solution
 from dfedsam.objectives.logistic_regression_problem import Examples, LogisticRegressionProblem
 from dfedsam.options import at_least, between, option, positive, share_or_file, whole_number
@@ -83,8 +83,8 @@ class LogisticRegression(Objective):
         def gradient(x: NDArray[np.float64]) -> NDArray[np.float64]:
             return problem.full_gradients(x).mean(axis=0)
 
-        found = minimize(loss, problem.start(), jac=gradient, method="L-BFGS-B", options=_TO_THE_END)
-        return Solution(found.x, loss)
+        minimum = minimize(loss, problem.start(), jac=gradient, method="L-BFGS-B", options=_TO_THE_END)
+        return Solution(minimum.x, loss)
 
     def class_counts(self, peers: int, seed: int) -> tuple[tuple[str, ...], NDArray[np.int64]]:
         data, shards = self._examples(peers, seed)
@@ -144,7 +144,7 @@ class LogisticRegression(Objective):
         try:
             table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
         except Exception as error:
-            raise OptionError(option, path, f"cannot be read as a table ({str(error).splitlines()[0]})") from error
+            raise OptionError(option, path, f"cannot be read as a table ({first_line(error)})") from error
         if self.label_column not in table:
             rule = f"must be a column: {path} has no such column; it has {', '.join(map(str, table))}"
             raise OptionError("label_column", self.label_column, rule)

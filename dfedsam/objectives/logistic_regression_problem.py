@@ -51,7 +51,7 @@ class LogisticRegressionProblem(Problem):
         batch_size: int,
     ) -> None:
         features = np.concatenate([data.features, np.ones((len(data.features), 1))], axis=1).astype(dtype)
-        labels, own = data.labels, [shards[i] for i in block]
+        labels, block_shards = data.labels, [shards[i] for i in block]
         self._l2, self._batch_size, self._names = l2, batch_size, data.names
         self.has_conjugates = l2 > 0
         self.classes = int(labels.max()) + 1
@@ -60,10 +60,10 @@ class LogisticRegressionProblem(Problem):
         self._test = features[data.test], labels[data.test]
         self._validation = features[data.validation], labels[data.validation]
         self._most = max(map(len, shards))
-        self._counts = np.array([len(part) for part in own])
+        self._counts = np.array([len(part) for part in block_shards])
         self._first = np.cumsum(self._counts) - self._counts
-        self._features = features[np.concatenate(own)]
-        self._labels = labels[np.concatenate(own)]
+        self._features = features[np.concatenate(block_shards)]
+        self._labels = labels[np.concatenate(block_shards)]
         self._signed: NDArray | None = None  # ± half the features, for classes 1 and 0
 
     def start(self) -> NDArray:
@@ -78,8 +78,8 @@ class LogisticRegressionProblem(Problem):
 
     def flip_labels(self, rows: NDArray[np.intp]) -> None:
         for row in rows.tolist():
-            own = slice(self._first[row], self._first[row] + self._counts[row])
-            self._labels[own] = self.classes - 1 - self._labels[own]
+            examples = slice(self._first[row], self._first[row] + self._counts[row])
+            self._labels[examples] = self.classes - 1 - self._labels[examples]
         self._signed = None
 
     def minibatch(self, stream: RandomStream, rows: Rows = ALL_ROWS) -> NDArray:
@@ -160,8 +160,8 @@ class LogisticRegressionProblem(Problem):
         return x.astype(y.dtype)
 
     def full_gradients(self, x: NDArray) -> NDArray:
-        own = [first + np.arange(count) for first, count in zip(self._first, self._counts, strict=True)]
-        return np.concatenate([self.gradients(x[None], examples[None]) for examples in own])
+        shards = [first + np.arange(count) for first, count in zip(self._first, self._counts, strict=True)]
+        return np.concatenate([self.gradients(x[None], examples[None]) for examples in shards])
 
     def evaluate(self, x: NDArray) -> dict[str, NDArray]:
         """Held-out loss (with the penalty) and accuracy, each (k,), in float64; one model at a time."""

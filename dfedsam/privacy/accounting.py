@@ -167,12 +167,12 @@ def zero_sum_leak(W: sp.csr_array) -> NDArray[np.float64]:
     tells an observer of these messages as much about x_a. With m_v = W_av, m_a = W_aa − 1 and D = diag(W_av) over a's
     neighbours and itself, it is mᵀD⁻²m − (1ᵀD⁻²m)²/(1ᵀD⁻²1): d (d − 1) for d equal weights.
     """
-    entries, own = W.tocoo(), W.diagonal()
+    entries, diagonal = W.tocoo(), W.diagonal()
     other = (entries.row != entries.col) & (entries.data != 0)
-    row, weights, n = entries.row[other], entries.data[other], len(own)
+    row, weights, n = entries.row[other], entries.data[other], len(diagonal)
     count, inverse, squares = (np.bincount(row, weights**power, minlength=n) for power in (0, -1, -2))
-    mine = (1 - own) / own**2
-    return count + (1 - own) * mine - (inverse - mine) ** 2 / (squares + own**-2.0)
+    own_term = (1 - diagonal) / diagonal**2
+    return count + (1 - diagonal) * own_term - (inverse - own_term) ** 2 / (squares + diagonal**-2.0)
 
 
 def pairwise_losses(W: sp.csr_array, steps: int) -> NDArray[np.float64]:

@@ -188,11 +188,11 @@ def shared_noise(dim: int, W: csr_array, communicator: Communicator, stream: Ran
     entries = W.tocoo()
     above = (entries.row < entries.col) & (entries.data != 0)
     low, high = entries.row[above], entries.col[above]  # pairs in the order of their numbers, the same on every rank
-    mine = np.flatnonzero(np.isin(low, block) | np.isin(high, block))
+    local = np.flatnonzero(np.isin(low, block) | np.isin(high, block))
     noise = np.zeros((len(block), dim), np.float32)
     keyed = replace(stream, purpose=f"{stream.purpose}: pairs")
-    for start in range(0, len(mine), _EDGES):
-        pairs = mine[start : start + _EDGES]
+    for start in range(0, len(local), _EDGES):
+        pairs = local[start : start + _EDGES]
         rows = replace(keyed, peers=pairs).normal((dim,))
         ends = np.concatenate([low[pairs], high[pairs]])
         column = np.tile(np.arange(len(pairs)), 2)

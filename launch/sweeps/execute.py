@@ -89,10 +89,10 @@ def _execute(
         action = on_root(communicator, prepare)
         if action == "done":
             return Outcome("done")
-        own = run.settings.own
+        execution = run.settings.execution
         result = execute_run(
-            experiment, folder, communicator, stop, resume=action == "resume", log=own["log"],
-            figure=own["figure"] or (False if level == "quiet" else None), level=level,
+            experiment, folder, communicator, stop, resume=action == "resume", log=execution["log"],
+            figure=execution["figure"] or (False if level == "quiet" else None), level=level,
         )  # fmt: skip
     if result.stopped == INTERRUPTED:
         return Outcome("stopped")

@@ -14,7 +14,7 @@ from dfedsam.objectives import Problem
 
 ETA = 3  # one in ETA candidates continues, with ETA times the queries
 LEAST = 2  # candidates
-MOST_RUNGS = 5  # the first plays an 81st of a run
+MOST_RUNGS = 5  # the first executes an 81st of a run
 _SAME = (  # these change no count
     *("algorithm.lr", "algorithm.weight_decay", "algorithm.sigma", "algorithm.momentum"),
     *("algorithm.estimator.mu", "algorithm.estimator.damping"),
@@ -23,10 +23,10 @@ _SAME = (  # these change no count
 
 @dataclass(frozen=True)
 class Halving:
-    """How many candidates play on each rung, and for which share of a whole run.
+    """How many candidates run on each rung, and for which share of a whole run.
 
     Args:
-        rungs: the last one plays whole runs.
+        rungs: the last one executes whole runs.
         run: queries a peer of a whole run; 0 if runs ask none.
         runs: of each candidate, one for each seed and task.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dfedsam.errors import OptionError
-from dfedsam.registry import nearest
+from dfedsam.names import nearest
 
 if TYPE_CHECKING:
     from dfedsam.experiment import Experiment

@@ -14,6 +14,7 @@ from dfedsam.launch.sweeps import spec
 from dfedsam.launch.sweeps.metric import check_metric
 from dfedsam.launch.sweeps.plan import Cell, Run, plan
 from dfedsam.launch.sweeps.study import SPEC, Action, Study
+from dfedsam.run_folder import RUNS
 
 
 @dataclass(frozen=True)
@@ -100,5 +101,5 @@ def _paths(path: Path, out: Path | None) -> tuple[Path, Path]:
         path = path / SPEC
     if out is not None:
         return path, out
-    is_study = path.name == SPEC and (path.parent / "runs").is_dir()
+    is_study = path.name == SPEC and (path.parent / RUNS).is_dir()
     return path, path.parent if is_study else Path("studies", path.stem)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from dfedsam.errors import OptionError
 from dfedsam.launch.sweeps.spec import Point, Sweep
+from dfedsam.run_folder import SEARCH
 
 if TYPE_CHECKING:
     from dfedsam.experiment import Experiment
@@ -67,7 +68,7 @@ class Run:
         settings = self.settings
         try:
             experiment = build(settings)
-            check_ranks(settings.own["ranks"], experiment.topology.n)
+            check_ranks(settings.execution["ranks"], experiment.topology.n)
         except ValueError as error:
             raise ValueError(f"run {self.name}: {error}") from error
         return experiment
@@ -105,7 +106,7 @@ class Run:
     @property
     def count(self) -> int:
         """The number of MPI ranks that execute the run."""
-        return self.settings.own["ranks"] or 1
+        return self.settings.execution["ranks"] or 1
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ def plan(sweep: Sweep, ranks: int | None = None, *, endpoint: bool = False) -> l
     for point in sweep.cells():
         search = sweep.search
         values = [{search.option: value} for value in search.values] if search else []
-        candidates = (tuple(_runs(sweep, point | value, "search", ranks, endpoint)) for value in values)
+        candidates = (tuple(_runs(sweep, point | value, SEARCH, ranks, endpoint)) for value in values)
         cells.append(Cell(tuple(_runs(sweep, point, "", ranks, endpoint)), tuple(candidates)))
     for runs in ([run for cell in cells for run in cell.runs], [run for cell in cells for run in cell.jobs]):
         seen: set[str] = set()

@@ -85,16 +85,16 @@ def _range(name: str, value: Any) -> Range:
 
 def usual(algorithm: Any) -> dict[str, Range]:
     """Ranges of the options that matter most, around the values of an algorithm that has them."""
-    found: dict[str, Range] = {}
+    ranges: dict[str, Range] = {}
     for option, down, up in (("lr", 30, 100), ("sigma", 10, 10)):
         value = getattr(algorithm, option, None)
         if isinstance(value, float) and value > 0:
-            found[f"algorithm.{option}"] = Range(value / down, value * up, log=True)
+            ranges[f"algorithm.{option}"] = Range(value / down, value * up, log=True)
     if hasattr(algorithm, "weight_decay"):
-        found["algorithm.weight_decay"] = Range(values=(0.0, 0.001, 0.003, 0.01, 0.03))
+        ranges["algorithm.weight_decay"] = Range(values=(0.0, 0.001, 0.003, 0.01, 0.03))
     if hasattr(getattr(algorithm, "estimator", None), "directions"):
-        found["algorithm.estimator.directions"] = Range(values=(2, 4, 8, 16))
-    return found
+        ranges["algorithm.estimator.directions"] = Range(values=(2, 4, 8, 16))
+    return ranges
 
 
 def draw(ranges: dict[str, Range], count: int, seed: int) -> list[Point]:
@@ -111,14 +111,14 @@ def draw(ranges: dict[str, Range], count: int, seed: int) -> list[Point]:
 
     start = int(generator(seed, "search").integers(1 << 32))
     halton = qmc.Halton(len(ranges), seed=start)  # pyright: ignore[reportCallIssue]  (called rng since scipy 1.15)
-    found: dict[str, Point] = {}
+    points: dict[str, Point] = {}
     for _ in range(20):
         for place in halton.random(count):
             point = {option: one.at(u) for (option, one), u in zip(ranges.items(), place.tolist(), strict=True)}
-            found.setdefault(repr(point), point)
-        if len(found) >= count:
+            points.setdefault(repr(point), point)
+        if len(points) >= count:
             break
-    return list(found.values())[:count]
+    return list(points.values())[:count]
 
 
 def edges(ranges: dict[str, Range], best: Point) -> Sequence[str]:

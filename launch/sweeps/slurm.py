@@ -199,13 +199,13 @@ def _is_line(value: object) -> bool:
 
 def _ranges(numbers: Sequence[int]) -> str:
     """Numbers as ranges: 0, 1, 2, 5 becomes 0-2,5."""
-    found: list[list[int]] = []
+    spans: list[list[int]] = []
     for number in sorted(numbers):
-        if found and found[-1][1] == number - 1:
-            found[-1][1] = number
+        if spans and spans[-1][1] == number - 1:
+            spans[-1][1] = number
         else:
-            found.append([number, number])
-    return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in found)
+            spans.append([number, number])
+    return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in spans)
 
 
 def _seconds(limit: str) -> float:

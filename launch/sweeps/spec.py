@@ -118,8 +118,8 @@ def read(path: Path, *, code: bool | None = False) -> Sweep:
     return Sweep(base=experiment, axes=tuple(axes), seeds=seeds, search=search, slurm=slurm, text=text, code=bool(code))
 
 
-def _known(path: Path, what: str, given: Any, known: tuple[str, ...]) -> None:
-    for key in given:
+def _known(path: Path, what: str, names: Any, known: tuple[str, ...]) -> None:
+    for key in names:
         if key not in known:
             guess = did_you_mean(key, known, "; did you mean {}?")
             if key in _EXPERIMENT_KEYS:
@@ -189,14 +189,14 @@ def _search(path: Path, search: Any) -> Search:
     if not isinstance(search, dict) or not {"option", "values"} <= search.keys():
         raise ValueError(f"{path}: search is {search}: it must have an option and its values, and may have {known[2:]}")
     _known(path, "key of search", search, known)
-    given: dict[str, Any] = search | {"option": _option(search["option"])}
-    found = Search(**given)
-    _values(path, "search.values", found.values)
-    if found.choose not in ("min", "max", None):
-        raise ValueError(f"{path}: search.choose is {found.choose}: it must be min or max")
-    if type(found.last) is not int or found.last < 1:
-        raise ValueError(f"{path}: search.last is {found.last}: it must be a whole number of at least 1")
-    return found
+    values: dict[str, Any] = search | {"option": _option(search["option"])}
+    result = Search(**values)
+    _values(path, "search.values", result.values)
+    if result.choose not in ("min", "max", None):
+        raise ValueError(f"{path}: search.choose is {result.choose}: it must be min or max")
+    if type(result.last) is not int or result.last < 1:
+        raise ValueError(f"{path}: search.last is {result.last}: it must be a whole number of at least 1")
+    return result
 
 
 def _option(option: Any) -> str:

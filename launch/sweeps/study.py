@@ -14,7 +14,19 @@ from typing import TYPE_CHECKING, Literal
 
 from dfedsam.errors import FileError, OptionError
 from dfedsam.lock import FolderInUse, writer
-from dfedsam.run_folder import CHECKPOINT, CONFIG, PROMPT, REFERENCES, Row, RunFolder
+from dfedsam.run_folder import (
+    CHECKPOINT,
+    CONFIG,
+    PROMPT,
+    REFERENCES,
+    RUNS,
+    SEARCH,
+    SELECTION,
+    Row,
+    RunFolder,
+    failure_file,
+    read_failure,
+)
 from dfedsam.whole_files import temporary_name, write_atomic
 
 if TYPE_CHECKING:
@@ -24,7 +36,6 @@ if TYPE_CHECKING:
 
 Action = Literal["done", "resume", "start"]
 SPEC = "sweep.yaml"
-SEARCH = "search.json"  # in search/: the values searched, their metric in each cell, and the chosen ones
 _SOURCE = ".source"  # the path of the file that SPEC was copied from
 
 
@@ -49,19 +60,19 @@ class Study:
         Raises:
             OptionError: if the folder holds the study of another file, or cannot be created.
         """
-        spec, runs, origin = self.path / SPEC, self.path / "runs", self.path / _SOURCE
+        spec, runs, origin = self.path / SPEC, self.path / RUNS, self.path / _SOURCE
         if spec.exists() and spec.read_text(encoding="utf-8") != sweep.text:
             other = Path(os.fsdecode(origin.read_bytes())) if origin.is_file() else source
             if other != source.absolute() and source.absolute() != spec.absolute() and other.exists():
                 rule = f"must not hold another study, but its {SPEC} is that of {other}"
                 raise OptionError("out", self.path, rule, "choose another folder, such as --out studies/NAME")
             ours = {run.name for cell in cells for run in (*cell.runs, *cell.jobs)}
-            there = [path.name for part in ("runs", "search/runs") for path in (self.path / part).glob("*")]
+            there = [path.name for part in (RUNS, f"{SEARCH}/{RUNS}") for path in (self.path / part).glob("*")]
             if not (runs.is_dir() and not there) and not ours & set(there):
                 rule = f"must not hold another study, but none of the runs of its {SPEC} belongs to this sweep"
                 raise OptionError("out", self.path, rule, "choose another folder")
         try:
-            for part in ("runs", "logs"):
+            for part in (RUNS, "logs"):
                 (self.path / part).mkdir(parents=True, exist_ok=True)
             if not spec.exists() or spec.read_text(encoding="utf-8") != sweep.text:
                 write_atomic(spec, sweep.text)
@@ -72,7 +83,7 @@ class Study:
 
     def folder(self, run: Run) -> RunFolder:
         """A run's folder."""
-        return RunFolder(self.path / run.part / "runs" / run.name)
+        return RunFolder(self.path / run.part / RUNS / run.name)
 
     def pending(self, run: Run, experiment: Experiment) -> Action:
         """The action that a run needs, judged by its folder.
@@ -121,7 +132,7 @@ class Study:
         self._failed(run).unlink(missing_ok=True)
 
     def _failed(self, run: Run) -> Path:
-        return self.path / run.part / "failed" / f"{run.name}.json"
+        return failure_file(self.folder(run).path)
 
     def select(self, cell: Cell, search: Search) -> None:
         """Copy the best candidate's runs to the cell's, once every candidate is complete or has failed.
@@ -131,16 +142,16 @@ class Study:
         Raises:
             OptionError: if the runs have no such metric.
         """
-        found = self.compare(cell, search)
-        if found.pending:
+        comparison = self.compare(cell, search)
+        if comparison.pending:
             return
-        if found.chosen is None:
+        if comparison.chosen is None:
             notes = [self.failure(run) for candidate in cell.candidates for run in candidate]
             reason = next((note["error"] for note in notes if note), "")
             for run in cell.runs:
                 self.fail(run, f"every value of {search.option} failed; the first: {reason}", 1)
             return
-        for winner, run in zip(cell.candidates[found.chosen], cell.runs, strict=True):
+        for winner, run in zip(cell.candidates[comparison.chosen], cell.runs, strict=True):
             with suppress(FolderInUse):  # another task of an array selects in the same cell
                 _copy(self.folder(winner), self.folder(run))
                 self.clear_failure(run)
@@ -172,7 +183,7 @@ class Study:
         ]
         metric = next((one.metric for one in compared if one.chosen is not None), search.metric)
         content = {"option": search.option, "metric": metric, "values": search.values, "cells": rows}
-        write_atomic(self.path / "search" / SEARCH, json.dumps(content, ensure_ascii=False) + "\n")
+        write_atomic(self.path / SEARCH / SELECTION, json.dumps(content, ensure_ascii=False) + "\n")
         numbers = [value for value in search.values if isinstance(value, int | float) and not isinstance(value, bool)]
         ends = (min(numbers), max(numbers)) if len(numbers) > 1 else ()
         at_edge = sum(all(search.values[number] in ends for number in one.best) for one in compared if one.best)
@@ -221,21 +232,13 @@ def _how(cells: list[Cell], option: str, metric: str) -> str:
     )
 
 
-def read_failure(path: Path) -> Row | None:
-    """The record of a failed run; None if it does not exist or cannot be read."""
-    with suppress(OSError, ValueError):
-        note = json.loads(path.read_text(encoding="utf-8"))
-        return note if isinstance(note, dict) else None
-    return None
-
-
 def _same_settings(folder: RunFolder, experiment: Experiment) -> None:
-    from dfedsam.describe import only_results
+    from dfedsam.options import only_results
 
     written, description = folder.read_config(), experiment.description()
     if written == description:
         return
-    old, new = only_results(written), only_results(description)
+    old, new = only_results(written, experiment), only_results(description, experiment)
     other = next((key for key in {**new, **old} if old.get(key) != new.get(key)), None)
     if other is None or (other == "rounds" and old["rounds"] < new["rounds"]):
         return

@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from dfedsam import topologies
+from dfedsam import simulate, topologies
 from dfedsam.analysis.plot import points, style
 from dfedsam.analysis.plot.consensus import animate, consensus_rounds, gossip, gossip_steps
 from dfedsam.analysis.plot.gap import agreements, convergence_gap, gap_size, predictors
@@ -181,6 +181,24 @@ def test_text_of_the_users_is_escaped_everywhere(tmp_path):
     assert escape(name) in latex.read_text()
 
 
+def test_a_graph_that_an_algorithm_does_not_use_is_not_its_own(tmp_path):
+    """A server and peers alone have no gap; an asynchronous algorithm mixes by W, and has one."""
+    small = {"objective": "quadratic", "topology": "ring", "peers": 8, "rounds": 2}
+    for algorithm in ("dpsgd", "adsgd", "fedbpt", "local_only"):
+        simulate(algorithm=algorithm, out=tmp_path / "runs" / algorithm, **small)
+    table = study_table(summarise(read_study([tmp_path / "runs"]), "loss")).set_index("algorithm")
+    for column in ("degree", "gap", "λ", "messages per round"):
+        assert dict(np.isfinite(table[column].astype(float))) == {
+            "dpsgd": True, "adsgd": True, "fedbpt": False, "local_only": False,
+        }  # fmt: skip
+    (tmp_path / "tables").mkdir()
+    written = write_tables(summarise(read_study([tmp_path / "runs"]), "loss"), tmp_path / "tables")
+    text = next(path for path in written if path.name == "study.tex").read_text()
+    names = next(line for line in text.splitlines() if line.startswith("topology &")).rstrip("\\ ").split(" & ")
+    sides = dict(zip(names, text.partition("\\begin{tabular}{")[2].partition("}")[0], strict=True))
+    assert (sides["topology"], sides["algorithm"], sides["gap"], sides["loss"]) == ("l", "l", "r", "r")
+
+
 @pytest.mark.skipif(which("pdflatex") is None, reason="no pdflatex is installed: the tables are not compiled")
 def test_tables_compile(summary, tmp_path):
     written = write_tables(summary, tmp_path)
@@ -233,6 +251,14 @@ def test_a_failed_run_says_why(tmp_path):
     runs = read_study([tmp_path]).runs.set_index("run")
     assert runs.loc["a", ["state", "reason"]].tolist() == ["failed", "no memory"]
     assert runs.loc["b", ["state", "reason"]].tolist() == ["failed", "b.json cannot be read"]
+
+
+def test_a_run_whose_loss_has_exploded_is_marked(tmp_path):
+    write(tmp_path / "a", [row(0), row(100, loss=1e4)])
+    write(tmp_path / "b", [row(0), row(100, loss=900.0)])
+    runs = read_study([tmp_path]).runs.set_index("run")
+    assert runs.loc["a", ["state", "reason"]].tolist() == ["diverged", "the loss has grown from 2 to 1e+04"]
+    assert runs.loc["b", "state"] == "done"
 
 
 def test_data_sets_and_variants_stand_apart(tmp_path):

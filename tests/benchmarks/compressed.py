@@ -8,10 +8,10 @@ import numpy as np
 
 from dfedsam import QSGD, Choco, Float16, NoCompression, Plain, RandomK, ScaledSign, TopK, topologies
 from dfedsam.communication import Communicator, SingleProcess, connect
-from dfedsam.communication.threads import ThreadPool
 from dfedsam.gossip import Gossip
 from dfedsam.gossip.channel import Channel
 from dfedsam.random import RandomStream
+from dfedsam.rows import ThreadPool
 from tests.benchmarks import Row, seconds
 from tests.mpi import find_mpirun, mpirun
 

@@ -7,7 +7,7 @@ import networkx as nx
 import numpy as np
 
 from dfedsam.communication import Communicator, SingleProcess, connect
-from dfedsam.communication.threads import ThreadPool
+from dfedsam.rows import ThreadPool
 from tests.benchmarks import Row, on_ranks, seconds
 from tests.dfedsam.communication.cases import averaging
 

@@ -6,11 +6,11 @@ import numpy as np
 
 from dfedsam import DPSGD, DFedSAM, Exact, LogisticRegression, Objective, Quadratic, topologies
 from dfedsam.algorithms import Algorithm
-from dfedsam.buffers import short_buffers
 from dfedsam.communication import SingleProcess
 from dfedsam.context import QueryCounter, RoundContext
 from dfedsam.objectives.base import ALL_ROWS
 from dfedsam.random import RandomStream
+from dfedsam.rows import short_buffers
 from tests.benchmarks import Row, seconds
 
 PEERS = 1000

@@ -20,19 +20,18 @@ from dfedsam import (
     ScaledSign,
     TopK,
     TrimmedMean,
-    compiled,
+    rows as work_on_rows,
     topologies,
 )
 from dfedsam.communication import SingleProcess
 from dfedsam.communication.kernels import WeightRows, multiply
-from dfedsam.communication.threads import ThreadPool
 from dfedsam.gossip.base import GossipState
 from dfedsam.gossip.channel import Channel
 from dfedsam.gossip.compressors import Compressor
 from dfedsam.gossip.robust import RobustGossip
 from dfedsam.peers import Peers
 from dfedsam.random import RandomStream
-from dfedsam.row_sums import moduli, squares
+from dfedsam.rows import ThreadPool, moduli, squares
 
 pytest.importorskip("numba", reason="numba, the extra fast, is not installed")
 
@@ -41,10 +40,10 @@ def both_ways(work: Callable[[], NDArray], monkeypatch: pytest.MonkeyPatch) -> l
     """The bytes of a result without compiled loops and with them."""
     results = []
     for worth in (1 << 60, 0):
-        monkeypatch.setattr(compiled, "WORTH_LOADING", worth)
-        compiled.load.cache_clear()
+        monkeypatch.setattr(work_on_rows, "WORTH_LOADING", worth)
+        work_on_rows.load.cache_clear()
         if not worth:
-            assert compiled.load() is not None
+            assert work_on_rows.load() is not None
         results.append(work().tobytes())
     return results
 
@@ -88,9 +87,9 @@ def test_sums_are_the_same_bits(dtype: str, add: bool, monkeypatch: pytest.Monke
 
 
 def test_narrow_rows_and_other_types_are_left_to_numpy() -> None:
-    assert compiled.loops(np.zeros((1 << 20, 2), np.float32)) is None
-    assert compiled.loops(np.zeros((1 << 10, 1 << 12), np.int32)) is None
-    assert compiled.loops(np.zeros((1 << 10, 1 << 12), np.float32)) is not None
+    assert work_on_rows.loops(np.zeros((1 << 20, 2), np.float32)) is None
+    assert work_on_rows.loops(np.zeros((1 << 10, 1 << 12), np.int32)) is None
+    assert work_on_rows.loops(np.zeros((1 << 10, 1 << 12), np.float32)) is not None
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -124,8 +123,8 @@ def test_the_largest_entries_are_those_of_a_stable_sort(width: int, monkeypatch:
         columns = np.sort(order[:, :k], axis=1)
         stream = RandomStream(0, "", 0, 0, range(len(x)))
         for worth in (1 << 60, 0):
-            monkeypatch.setattr(compiled, "WORTH_LOADING", worth)
-            compiled.load.cache_clear()
+            monkeypatch.setattr(work_on_rows, "WORTH_LOADING", worth)
+            work_on_rows.load.cache_clear()
             entries = TopK(k=k).compress_entries(x, stream)
             np.testing.assert_array_equal(entries.columns, columns)
             np.testing.assert_array_equal(entries.values, np.take_along_axis(x, columns, axis=1))

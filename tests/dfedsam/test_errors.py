@@ -2,7 +2,7 @@
 
 import pytest
 
-from dfedsam.errors import reason
+from dfedsam.errors import first_line, one_line, reason
 
 
 @pytest.mark.parametrize(
@@ -18,3 +18,13 @@ from dfedsam.errors import reason
 )
 def test_a_reason_is_one_line_that_says_where_and_what_to_do(error, text):
     assert reason(error) == text
+
+
+def test_other_libraries_errors_become_one_line():
+    error = ValueError("no such thing\n  at all\n")
+    assert (one_line(error), first_line(error), first_line(error, 4)) == (
+        "no such thing at all",
+        "no such thing",
+        "no s",
+    )
+    assert one_line(KeyError()) == first_line(KeyError()) == "KeyError"

@@ -4,9 +4,12 @@ from dataclasses import dataclass, fields, replace
 
 import pytest
 
-from dfedsam import DPSGD, DFedAdam, TwoPoint
+from dfedsam import DPSGD, DFedAdam, Experiment, PromptTuning, TwoPoint
+from dfedsam.blackbox import CausalLMConfig, EndpointConfig, MaskedLMConfig
+from dfedsam.clock import Clock, RateLimits
 from dfedsam.errors import OptionError
 from dfedsam.options import Options, between, option, positive, whole_number
+from dfedsam.topologies import make
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,3 +63,18 @@ def test_a_value_against_its_rule_is_named(make, message):
 
 def test_names_become_plug_ins():
     assert DPSGD(estimator="two_point").estimator == TwoPoint()
+
+
+def test_only_options_that_change_no_result_may_differ_between_the_parts_of_a_run():
+    def digest(**options):
+        objective = PromptTuning(blackbox=options.pop("blackbox", MaskedLMConfig()))
+        return Experiment(objective=objective, topology=make("ring", 4), algorithm=DPSGD(), **options).digest()
+
+    def limited(requests):
+        return Clock(compute=RateLimits(requests_per_minute=requests))
+
+    same = [MaskedLMConfig(), MaskedLMConfig(device="cpu")], [CausalLMConfig(), CausalLMConfig(cache=0.0, device="cpu")]
+    for first, second in (*same, (EndpointConfig(), EndpointConfig(in_flight=1, requests_per_minute=3.0))):
+        assert digest(blackbox=first) == digest(blackbox=second)
+    assert digest(blackbox=EndpointConfig()) != digest(blackbox=EndpointConfig(samples=2))
+    assert digest(clock=limited(600.0)) == digest(clock=limited(600.0)) != digest(clock=limited(60.0))

@@ -92,6 +92,28 @@ def test_a_function_must_say_that_it_gives_a_graph(path):
         registry.find("topology", path)
 
 
+def test_a_function_is_judged_by_the_class_that_it_returns(tmp_path, monkeypatch):
+    (tmp_path / "returns.py").write_text(
+        textwrap.dedent("""
+            import networkx as nx, scipy.sparse as sp
+            class Graphite: ...
+            def no_graph(n: int) -> Graphite: ...
+            def digraph(n: int) -> nx.Graph | nx.DiGraph: ...
+            def rule(graph: nx.Graph) -> "sp.csr_array": ...
+            def unread(n: int) -> "missing.Graph": ...
+        """)
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert callable(registry.find("topology", "returns.digraph"))
+    assert callable(registry.find("weights", "returns.rule"))
+    with pytest.raises(OptionError, match="annotated to return a networkx graph"):
+        registry.find("topology", "returns.no_graph")
+    with pytest.raises(
+        OptionError, match="annotations that can be read when it runs, but name 'missing' is not defined"
+    ):
+        registry.find("topology", "returns.unread")
+
+
 def test_what_is_not_vouched_for_is_not_imported():
     code = """
         import sys

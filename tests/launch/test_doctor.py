@@ -40,7 +40,7 @@ def test_launcher_and_library_of_different_makers(monkeypatch, tmp_path):
     other.write_text('#!/bin/sh\nshift 2\n"$@"\n"$@"\n')  # starts two worlds of one rank
     other.chmod(0o755)
     monkeypatch.setattr(ranks, "launcher", lambda: str(other))
-    assert "different MPI implementations" in doctor.exchange().advice or "two worlds" in doctor.exchange().found
+    assert "different MPI implementations" in doctor.exchange().advice or "two worlds" in doctor.exchange().detail
 
 
 def test_the_whole_round(dfedsam, monkeypatch):

@@ -61,7 +61,7 @@ def test_hyphens_flags_and_yes_or_no():
     assert (settings.simulation["evaluate_every"], settings.simulation["cosine"]) == (5, True)
     assert settings.simulation["references"] is False
     assert settings.simulation["algorithm"].keep_momentum is True
-    assert settings.own["figure"] is True
+    assert settings.execution["figure"] is True
 
 
 def test_text_with_a_comma_and_a_split():

@@ -183,7 +183,7 @@ def test_a_run_that_has_diverged_is_marked(dfedsam):
     assert dfedsam("sweep", sweep).status == 0
     said = dfedsam("status", "studies/small").out
     assert "2 runs: 1 done, 1 diverged" in said
-    assert "its loss grew from" in said
+    assert "the loss has grown from" in said
 
 
 def test_a_dead_writer_holds_nothing(tmp_path):

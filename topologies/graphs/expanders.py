@@ -45,8 +45,8 @@ def margulis(n: int) -> Edges:
     Point (x, y) is peer x · m + y. Some of these eight fall on the point itself or on one another: here self-loops are
     left out and parallel edges count once, so that the graph is simple, and the gap is at least (8 - 5√2)/18 = 0.0516.
     Where they are kept, as in the literature, W = A/8 has λ₂ ≤ 5√2/8 for every m: for that W give
-    `weights=topologies.graphs.expanders.margulis_weights`. Source: Gabber and Galil (1981), "Explicit constructions of
-    linear-sized superconcentrators".
+    `weights=dfedsam.topologies.graphs.expanders.margulis_weights`. Source: Gabber and Galil (1981), "Explicit
+    constructions of linear-sized superconcentrators".
 
     Args:
         n: Number of peers, a square m² of m ≥ 2.

@@ -12,7 +12,7 @@ import networkx as nx
 from docstring_parser import DocstringStyle, parse
 
 from dfedsam import registry
-from dfedsam.errors import OptionError
+from dfedsam.errors import OptionError, one_line
 from dfedsam.names import did_you_mean
 from dfedsam.options import whole_number
 from dfedsam.topologies.graph import as_graph, normalize_graph
@@ -94,23 +94,23 @@ def _called(path: str, function: Callable[..., Any], options: Mapping[str, Any])
     try:
         return function(*several, **keywords)
     except _REFUSALS as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = one_line(error)
         rule = f"must be accepted by networkx, which refuses with: {reason}"
         raise OptionError("topology", _form(path, options), rule) from None
 
 
-def _checked(path: str, made: Any, n: int | None, networkx_n: int | None, options: Mapping[str, Any]) -> nx.Graph:
+def _checked(path: str, result: Any, n: int | None, networkx_n: int | None, options: Mapping[str, Any]) -> nx.Graph:
     form = _form(path, options)
-    if not isinstance(made, nx.Graph):
-        raise OptionError("topology", form, f"must be a graph, but it is a {type(made).__name__}", "name another")
-    if n is not None and len(made) != n:
-        hint = f"give --peers {len(made)}, or another networkx_n"
+    if not isinstance(result, nx.Graph):
+        raise OptionError("topology", form, f"must be a graph, but it is a {type(result).__name__}", "name another")
+    if n is not None and len(result) != n:
+        hint = f"give --peers {len(result)}, or another networkx_n"
         if networkx_n is None and "n" in options:
             hint = f"its n is not its number of peers: give it as networkx_n, so that there are {n}"
-        raise OptionError("peers", n, f"must be {len(made)}, as {form} has", hint)
-    made = _simple(form, made)
+        raise OptionError("peers", n, f"must be {len(result)}, as {form} has", hint)
+    result = _simple(form, result)
     try:
-        graph = normalize_graph(made)
+        graph = normalize_graph(result)
     except OptionError:
         raise
     except ValueError as error:
@@ -123,17 +123,17 @@ def _checked(path: str, made: Any, n: int | None, networkx_n: int | None, option
     return graph
 
 
-def _simple(form: str, made: Any) -> nx.Graph:
+def _simple(form: str, graph: Any) -> nx.Graph:
     """The graph without the form of a multigraph, and undirected where all edges lead both ways."""
-    if made.is_multigraph():
-        simple = nx.DiGraph(made) if made.is_directed() else nx.Graph(made)
-        if simple.number_of_edges() < made.number_of_edges():
+    if graph.is_multigraph():
+        simple = nx.DiGraph(graph) if graph.is_directed() else nx.Graph(graph)
+        if simple.number_of_edges() < graph.number_of_edges():
             hint = "name a function of your own that joins them"
             raise OptionError("topology", form, "must have no parallel edges", hint)
-        made = simple
-    if made.is_directed() and all(made.has_edge(v, u) for u, v in made.edges()):
-        made = made.to_undirected()
-    return made
+        graph = simple
+    if graph.is_directed() and all(graph.has_edge(v, u) for u, v in graph.edges()):
+        graph = graph.to_undirected()
+    return graph
 
 
 def _form(path: str, options: Mapping[str, Any]) -> str:
@@ -157,8 +157,8 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature:
     ]
     if "n" in theirs:
         n = inspect.Parameter("n", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=int)
-        own = inspect.Parameter("networkx_n", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=int | None)
-        options = [n, *options, own]
+        size = inspect.Parameter("networkx_n", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=int | None)
+        options = [n, *options, size]
     return inspect.Signature(options, return_annotation=nx.Graph)
 
 

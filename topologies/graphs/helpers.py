@@ -46,8 +46,8 @@ def graph(
         def arrays(n: int, *args: P.args, **options: P.kwargs) -> Graph:
             n = whole_number("peers", n, least, hint)
             require_memory(n, n)
-            made = function(n, *args, **options)
-            return made if isinstance(made, Graph) else of_edges(function.__name__, n, made, directed=directed)
+            result = function(n, *args, **options)
+            return result if isinstance(result, Graph) else of_edges(function.__name__, n, result, directed=directed)
 
         return in_networkx(arrays)
 
@@ -67,11 +67,11 @@ def in_networkx(arrays: Callable[P, Any]) -> Callable[P, Any]:
 
     @wraps(arrays)
     def build(*args: P.args, **options: P.kwargs) -> Any:
-        made = arrays(*args, **options)
-        if isinstance(made, Graph):
-            require_memory(made.n, len(made.edges), EDGE_BYTES + NETWORKX_BYTES)
-            return made.networkx
-        return made
+        result = arrays(*args, **options)
+        if isinstance(result, Graph):
+            require_memory(result.n, len(result.edges), EDGE_BYTES + NETWORKX_BYTES)
+            return result.networkx
+        return result
 
     signature = inspect.signature(arrays, eval_str=True)
     if signature.return_annotation in (Edges | Graph, Edges, Graph):
@@ -87,12 +87,12 @@ def of_edges(name: str, n: int, edges: Edges, *, directed: bool = False) -> Grap
     return Graph(n, edges.astype(np.int32, copy=False), directed, {"name": name})
 
 
-def connected(made: Graph) -> Graph:
+def connected(candidate: Graph) -> Graph:
     """The graph; raises OptionError if it is not connected (strongly, where it is directed)."""
-    if not made.connected:
-        rule = f"must be connected, but its {made.n} peers are in {int(made.parts().max()) + 1} parts"
-        raise OptionError("topology", made.facts.get("name", "this graph"), rule, "add edges")
-    return made
+    if not candidate.connected:
+        rule = f"must be connected, but its {candidate.n} peers are in {int(candidate.parts().max()) + 1} parts"
+        raise OptionError("topology", candidate.facts.get("name", "this graph"), rule, "add edges")
+    return candidate
 
 
 def require_memory(n: int, edges: float, edge_bytes: int = EDGE_BYTES) -> None:

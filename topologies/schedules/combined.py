@@ -136,16 +136,16 @@ def _make_all(n: int, topologies: Any, seed: int) -> list[Topology]:
     if not isinstance(topologies, Sequence) or isinstance(topologies, str) or not topologies:
         hint = "give a list such as [ring, torus]"
         raise OptionError("topologies", topologies, "must name at least one topology", hint)
-    made: list[Topology] = []
+    inner: list[Topology] = []
     for index, spec in enumerate(topologies):
-        own = int(np.random.SeedSequence([seed, index]).generate_state(1)[0]) if index else seed
-        made.append(make(spec, made[0].n if made else n, own))
-        refuse_handover("topologies", made[-1])
-    sums = {topology.sums: spec for topology, spec in zip(made, topologies, strict=True)}
+        inner_seed = int(np.random.SeedSequence([seed, index]).generate_state(1)[0]) if index else seed
+        inner.append(make(spec, inner[0].n if inner else n, inner_seed))
+        refuse_handover("topologies", inner[-1])
+    sums = {topology.sums: spec for topology, spec in zip(inner, topologies, strict=True)}
     if {"rows", "columns"} <= sums.keys():
         rule = f"must all keep the sum of columns, or all that of rows, but {called(sums['rows'])} is biased"
         raise OptionError("topologies", [called(spec) for spec in topologies], rule, "change its weights")
-    return made
+    return inner
 
 
 def _common_sums(inner: Sequence[Topology]) -> Sums:

@@ -178,10 +178,10 @@ def _swap(
     first: NDArray[np.integer], second: NDArray[np.integer], proportions: NDArray[np.float64], rng: np.random.Generator
 ) -> None:
     """Swap, in place, a pair of peers drawn among those that lower the two cliques' skews."""
-    mean, own, other = proportions.mean(axis=0), proportions[first], proportions[second]
-    moved = other[None, :, :] - own[:, None, :]  # what the first clique's sum gains by each swap
-    skews = np.abs(own.mean(axis=0) + moved / len(first) - mean).sum(axis=2)
-    skews += np.abs(other.mean(axis=0) - moved / len(second) - mean).sum(axis=2)
+    mean, first_shares, second_shares = proportions.mean(axis=0), proportions[first], proportions[second]
+    moved = second_shares[None, :, :] - first_shares[:, None, :]  # what the first clique's sum gains by each swap
+    skews = np.abs(first_shares.mean(axis=0) + moved / len(first) - mean).sum(axis=2)
+    skews += np.abs(second_shares.mean(axis=0) - moved / len(second) - mean).sum(axis=2)
     better = np.argwhere(skews < skew(first, proportions) + skew(second, proportions) - _LEAST_GAIN)
     if len(better):
         i, j = better[rng.integers(len(better))]

@@ -110,7 +110,7 @@ class Unreliable(Topology):
         self.purpose = f"{self.kind} {self.levels}"
         self.events = Events(seed, self.purpose, memory)
         self._links: OrderedDict[int, tuple[sp.csr_array, Links]] = OrderedDict()
-        self._made: OrderedDict[int, sp.csr_array] = OrderedDict()
+        self._cache: OrderedDict[int, sp.csr_array] = OrderedDict()
 
     @abstractmethod
     def dropped(self, t: int, links: Links) -> NDArray[np.bool_]:
@@ -119,14 +119,14 @@ class Unreliable(Topology):
     def weights(self, t: int) -> sp.csr_array:
         """W_t; the inner topology's own where nothing is dropped."""
         key = t % self.period if self.period else t
-        if key not in self._made:
+        if key not in self._cache:
             W = self._inner.weights(t)
             links = self._links_of(W)
             dropped = self.dropped(t, links)
-            self._made[key] = links.without(dropped) if dropped.any() else W
-            while len(self._made) > (_KEPT if self.period else 1):
-                self._made.popitem(last=False)
-        return self._made[key]
+            self._cache[key] = links.without(dropped) if dropped.any() else W
+            while len(self._cache) > (_KEPT if self.period else 1):
+                self._cache.popitem(last=False)
+        return self._cache[key]
 
     def support(self) -> sp.csr_array | None:
         return self._inner.support()

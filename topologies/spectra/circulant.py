@@ -55,8 +55,8 @@ class Circulant(NamedTuple):
             for low in range(first, last, max(1, _ENTRIES // m)):
                 rows = np.arange(low, min(low + max(1, _ENTRIES // m), last), dtype=np.int32)
                 here = slice(low, low + len(rows))
-                apart = np.abs(data[here] - weights[order]) > _EQUAL
-                if apart.any() or not np.array_equal(columns[here], rows[:, None] + shift):
+                differs = np.abs(data[here] - weights[order]) > _EQUAL
+                if differs.any() or not np.array_equal(columns[here], rows[:, None] + shift):
                     return None
         return cls(n, offsets, weights)
 
@@ -107,16 +107,16 @@ class CirculantRounds(NamedTuple):
     @classmethod
     def of(cls, matrices: Sequence[sp.csr_array], gamma: float) -> CirculantRounds | None:
         """Of matrices (n, n) with sorted indices, if all are circulant."""
-        found: list[Circulant] = []
+        circulants: list[Circulant] = []
         for matrix in matrices:
             one = Circulant.of(matrix)
             if one is None:
                 return None
-            found.append(one)
-        n, contraction, variance, left = found[0].n, 0.0, 0.0, np.zeros(len(found))
-        widest = max(found, key=lambda one: len(one.offsets))
-        for k in widest.modes(len(found)):
-            squares = np.stack([one.squares(k) for one in found])
+            circulants.append(one)
+        n, contraction, variance, left = circulants[0].n, 0.0, 0.0, np.zeros(len(circulants))
+        widest = max(circulants, key=lambda one: len(one.offsets))
+        for k in widest.modes(len(circulants)):
+            squares = np.stack([one.squares(k) for one in circulants])
             contraction = max(contraction, float(squares.mean(axis=0).max()))
             left = np.maximum(
                 left, np.cumprod(squares, axis=0).max(axis=1)

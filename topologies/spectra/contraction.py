@@ -101,15 +101,15 @@ class _Stack:
         entries = np.concatenate([np.diff(W.indptr) for W in matrices]).astype(np.float64)
         self.products = float(entries @ entries)  # of entries that all WᵀW take
         self.fill = self.products / entries.sum()
-        self._apart = matrices if self.n > extremes.LARGE else ()
-        if not self._apart:
+        self._factors = matrices if self.n > extremes.LARGE else ()
+        if not self._factors:
             self._first = sp.csr_array(sp.vstack(matrices))
             self._later = sp.csr_array(sp.block_diag(matrices)) if steps > 1 else self._first
 
     def forward(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """The deviation from the mean after each round from x (n,): (rounds, n)."""
-        if self._apart:
-            return np.stack([forward([W] * self.steps, x) for W in self._apart])
+        if self._factors:
+            return np.stack([forward([W] * self.steps, x) for W in self._factors])
         y = self._first @ x
         for _ in range(self.steps - 1):
             y = self._later @ y
@@ -118,8 +118,8 @@ class _Stack:
 
     def mean_square(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
         """The mean of DᵀD x over the rounds, but for a constant, shape (n,), for x (n,) whose sum is zero."""
-        if self._apart:
-            each = (forward([W.T] * self.steps, forward([W] * self.steps, x)) for W in self._apart)
+        if self._factors:
+            each = (forward([W.T] * self.steps, forward([W] * self.steps, x)) for W in self._factors)
             return sum(each, np.zeros(self.n)) / self.rounds
         y = self.forward(x).ravel()
         for _ in range(self.steps - 1):
@@ -128,8 +128,8 @@ class _Stack:
 
     def moment(self) -> sp.csr_array:
         """The mean of (W^Q)ᵀ W^Q."""
-        if self._apart:
-            powers = [reduce(operator.matmul, [W] * self.steps) for W in self._apart]
+        if self._factors:
+            powers = [reduce(operator.matmul, [W] * self.steps) for W in self._factors]
             return sp.csr_array(reduce(operator.add, (power.T @ power for power in powers)) / self.rounds)
         power = self._first
         for _ in range(self.steps - 1):

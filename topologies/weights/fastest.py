@@ -18,7 +18,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from dfedsam.errors import OptionError
+from dfedsam.errors import OptionError, one_line
 from dfedsam.topologies.graph import AnyGraph, undirected
 from dfedsam.topologies.matrices import from_pairs
 from dfedsam.topologies.weights.rules import UNDIRECTED, weight_rule
@@ -132,7 +132,7 @@ def _solve(name: str, edges: _Edges, nonnegative: bool) -> tuple[Array, Array, A
                 program.solve(solver=cp.SCS, normalize=False, eps_abs=1e-7, eps_rel=1e-7, max_iters=5000)
         status = program.status
     except cp.SolverError as error:
-        status = " ".join(str(error).split())
+        status = one_line(error)
     if w.value is None:
         raise OptionError("weights", name, f"must converge, but cvxpy ended: {status}", "take best_constant")
     Z = np.asarray(within[0].dual_value) - np.asarray(within[1].dual_value)

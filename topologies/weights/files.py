@@ -85,8 +85,8 @@ def topology_of_matrix(name: object, W: sp.csr_array, dtype: Any = None) -> Topo
     sums: Sums = "both" if rows and columns else "rows" if rows else "columns"
     topology = Periodic([completed], directed=skew(completed) is not None, sums=sums)
     if completed is not W:
-        said = f"{Path(str(name)).name}: single precision; its diagonal is completed to exact sums of one"
-        topology.notes = (said,)
+        note = f"{Path(str(name)).name}: single precision; its diagonal is completed to exact sums of one"
+        topology.notes = (note,)
     return topology
 
 

@@ -46,12 +46,12 @@ class WeightRule:
     ) -> None:
         update_wrapper(self, function)
         self.function, self.options, self.arrays = function, dict(options or {}), arrays
-        lent: list[Sums | None] = [option.sums for option in self.options.values() if isinstance(option, WeightRule)]
-        self.sums: Sums | None = lent[0] if lent else sums
+        each: list[Sums | None] = [option.sums for option in self.options.values() if isinstance(option, WeightRule)]
+        self.sums: Sums | None = each[0] if each else sums
 
     def __call__(self, graph: AnyGraph, *args: Any, **options: Any) -> sp.csr_array:
-        given = graph if self.arrays or not isinstance(graph, Graph) else graph.networkx
-        return self.function(given, *args, **{**self.options, **options})
+        argument = graph if self.arrays or not isinstance(graph, Graph) else graph.networkx
+        return self.function(argument, *args, **{**self.options, **options})
 
     def bind(self, options: Mapping[str, Any]) -> WeightRule:
         """The rule with these options fixed."""

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from dfedsam.options import Options
-from dfedsam.row_sums import squares
+from dfedsam.rows import squares
 
 if TYPE_CHECKING:
     from dfedsam.random import RandomStream
-    from dfedsam.sparse_rows import SparseRows
+    from dfedsam.rows import SparseRows
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from dfedsam.compiled import loops as compiled_loops
 from dfedsam.gossip.compressors.base import SHORT, Compressor, from_bytes, to_bytes
+from dfedsam.rows import loops as compiled_loops
 
 if TYPE_CHECKING:
     from dfedsam.random import RandomStream

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from dfedsam.compiled import loops as compiled_loops
 from dfedsam.errors import OptionError
 from dfedsam.gossip.compressors.base import SHORT, Compressor, from_bytes, to_bytes
 from dfedsam.gossip.compressors.packing import pack, packed, unpack
 from dfedsam.options import option, whole_number
-from dfedsam.row_sums import squares
+from dfedsam.rows import loops as compiled_loops, squares
 
 if TYPE_CHECKING:
     from dfedsam.random import RandomStream

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from dfedsam.compiled import loops as compiled_loops
 from dfedsam.gossip.compressors.base import SHORT, Compressor, from_bytes, to_bytes
 from dfedsam.gossip.compressors.packing import packed
-from dfedsam.row_sums import moduli
+from dfedsam.rows import loops as compiled_loops, moduli
 
 if TYPE_CHECKING:
     from dfedsam.random import RandomStream

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from dfedsam.compiled import loops as compiled_loops
 from dfedsam.errors import OptionError
 from dfedsam.gossip.compressors.base import SHORT, Compressor, from_bytes, to_bytes
 from dfedsam.gossip.compressors.packing import pack, packed, unpack
 from dfedsam.options import option, share, whole_number
-from dfedsam.sparse_rows import SparseRows
+from dfedsam.rows import SparseRows, loops as compiled_loops
 
 if TYPE_CHECKING:
     from dfedsam.random import RandomStream

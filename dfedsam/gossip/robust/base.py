@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.buffers import short_buffers
-from dfedsam.communication.threads import WORTH_A_THREAD
-from dfedsam.compiled import loops
 from dfedsam.errors import OptionError
 from dfedsam.gossip.base import GossipState, MultiStepGossip
 from dfedsam.gossip.inbox import Inbox
 from dfedsam.options import option, whole_number
 from dfedsam.registry import public_name
+from dfedsam.rows import WORTH_A_THREAD, loops, short_buffers
 
 if TYPE_CHECKING:
     from dfedsam.gossip.channel import Channel
@@ -121,7 +119,7 @@ class Neighbourhoods:
     @cached_property
     def own_weights(self) -> NDArray[np.float64]:
         """W_ii, shape (p,)."""
-        return self.inbox.own[self.peers]
+        return self.inbox.own_weights[self.peers]
 
     @property
     def honest(self) -> NDArray[np.bool_]:
@@ -134,8 +132,8 @@ class Neighbourhoods:
         norms = np.empty(len(self.peers))
 
         def work(some: slice) -> None:
-            own = self.inbox.x[self.peers[some]]
-            norms[some] = np.sqrt(np.einsum("pd,pd->p", own, own).astype(np.float64))
+            x = self.inbox.x[self.peers[some]]
+            norms[some] = np.sqrt(np.einsum("pd,pd->p", x, x).astype(np.float64))
 
         self.each_chunk(work)
         return norms
@@ -217,13 +215,13 @@ class WeightingRule(RobustGossip):
         """New weights of the neighbours' messages, shape (p, k); the rest up to one is the peer's own."""
 
     def combine(self, inbox: Inbox) -> NDArray:
-        weights, own = np.zeros_like(inbox.weights), np.ones_like(inbox.own)
+        weights, own_weights = np.zeros_like(inbox.weights), np.ones_like(inbox.own_weights)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             for around in neighbourhoods(inbox):
                 new = self.reweigh(around)
                 weights[around.edges] = new
-                own[around.peers] = 1 - new.sum(axis=1)
-        return inbox.sums(own, weights)
+                own_weights[around.peers] = 1 - new.sum(axis=1)
+        return inbox.sums(own_weights, weights)
 
 
 def strongest(around: Neighbourhoods, count: int) -> NDArray[np.float64]:

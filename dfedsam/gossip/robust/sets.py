@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dfedsam.compiled import loops
 from dfedsam.gossip.inbox import Inbox
 from dfedsam.gossip.robust.base import Neighbourhoods, RobustGossip, WeightingRule, neighbourhoods
 from dfedsam.options import option, positive, whole_number
+from dfedsam.rows import loops
 
 _NETWORK = 16  # rows up to which exchanging neighbours sorts faster than numpy along a short axis
 
@@ -121,14 +121,14 @@ class TrimmedMean(CoordinateRule):
     neighbours_needed = (2, 1)
 
     def reduce(self, values: NDArray) -> NDArray:
-        own, k, f = values[0], len(values) - 1, self.max_attackers
+        own_row, k, f = values[0], len(values) - 1, self.max_attackers
         if k <= 2 * f:
-            return own
+            return own_row
         kept = sort(values[1:])[f : k - f]
         for row in kept:
-            own += row
-        own /= len(kept) + 1
-        return own
+            own_row += row
+        own_row /= len(kept) + 1
+        return own_row
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -89,15 +89,15 @@ class _Words:
         return self._vocabulary.text(self._ids[np.asarray(candidates, np.intp)].tolist())
 
     def candidates(self, text: str) -> list[int]:
-        found: list[int] = []
+        ids: list[int] = []
         for word in text.split():
             for form in (word, word.strip(string.punctuation)):
                 numbers = [self._numbers.get(token) for token in self._vocabulary.tokens(form)]
                 known = [number for number in numbers if number is not None]
                 if known and len(known) == len(numbers):
-                    found += known
+                    ids += known
                     break
-        return found
+        return ids
 
     def length(self, text: str) -> int:
         return len(self._vocabulary.tokens(text))

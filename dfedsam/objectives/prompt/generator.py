@@ -56,9 +56,9 @@ class PromptGenerator(RandomProjection):
         if examples.seconds:
             both = (" ".join(pair) for pair in zip(examples.texts, examples.seconds, strict=True))
             examples = replace(examples, texts=tuple(both), seconds=())
-        own = replace(task, model=self.encoder, examples=examples, prompt="a", prompt_tokens=0)
+        encoder_task = replace(task, model=self.encoder, examples=examples, prompt="a", prompt_tokens=0)
         try:
-            vectors = DualEncoder(own, **DualEncoderConfig().loading(own)).bare_vectors()
+            vectors = DualEncoder(encoder_task, **DualEncoderConfig().loading(encoder_task)).bare_vectors()
         except ValueError as error:
             raise OptionError("encoder", self.encoder, f"must be a sentence encoder, but {error}") from None
         return vectors * vectors.dtype.type(vectors.shape[1] ** 0.5)
@@ -104,11 +104,9 @@ class MLP:
 
         Each vector has its own matrix products, so that no bit of a row depends on other rows.
         """
-        own = self.parameters(x)
-        hidden = (
-            np.matmul(self.inputs[examples], own["first.weight"].swapaxes(-1, -2)) + own["first.bias"][..., None, :]
-        )
-        return np.matmul(np.tanh(hidden), own["second.weight"].swapaxes(-1, -2)) + own["second.bias"][..., None, :]
+        p = self.parameters(x)
+        hidden = np.matmul(self.inputs[examples], p["first.weight"].swapaxes(-1, -2)) + p["first.bias"][..., None, :]
+        return np.matmul(np.tanh(hidden), p["second.weight"].swapaxes(-1, -2)) + p["second.bias"][..., None, :]
 
 
 class _Generated(PromptMap):

@@ -74,7 +74,7 @@ class PromptProblem(Problem):
         self.train, self.test, self.validation = np.split(np.arange(len(labels)), np.cumsum(counts))
         self.card, self.seed, self.dtype = card, seed, dtype
         self._classes, self._batch_size, self._perturbed, self._by_peer = classes, batch_size, perturbed, by_peer
-        self._own = [shards[peer] for peer in block]
+        self._shards = [shards[peer] for peer in block]
         self._widest = max(map(len, shards))
         self._weights = self.sizes() / np.mean([len(one) for one in shards]) if weighs_examples else None
         self.dim, self.categorical = prompt_map.dim, prompt_map.categorical
@@ -88,26 +88,26 @@ class PromptProblem(Problem):
         return self.map.start().astype(self.dtype)
 
     def example_indices(self, rows: Rows = ALL_ROWS) -> NDArray[np.int64]:
-        peers = self._own[rows]
+        peers = self._shards[rows]
         examples = np.full((len(peers), self._widest), -1, dtype=np.int64)
-        for row, own in zip(examples, peers, strict=True):
-            row[: len(own)] = own
+        for row, shard in zip(examples, peers, strict=True):
+            row[: len(shard)] = shard
         return examples
 
     def flip_labels(self, rows: NDArray[np.intp]) -> None:
         self.labels = self.labels.copy()
         for row in rows.tolist():
-            own = self._own[row]
-            self.labels[own] = self._classes - 1 - self.labels[own]
+            shard = self._shards[row]
+            self.labels[shard] = self._classes - 1 - self.labels[shard]
 
     def minibatch(self, stream: RandomStream, rows: Rows = ALL_ROWS) -> NDArray:
         """Indices of each peer's examples, drawn without replacement, shape (p, b)."""
-        peers = self._own[rows]
+        peers = self._shards[rows]
         size = min(self._batch_size or self._widest, self._widest)
         batch = np.full((len(peers), size), -1, dtype=np.int64)
         keys = stream.uniform((self._widest,)) if size < self._widest else None
-        for i, (row, own) in enumerate(zip(batch, peers, strict=True)):
-            chosen = own if keys is None else own[np.argsort(keys[i, : len(own)], kind="stable")[:size]]
+        for i, (row, shard) in enumerate(zip(batch, peers, strict=True)):
+            chosen = shard if keys is None else shard[np.argsort(keys[i, : len(shard)], kind="stable")[:size]]
             row[: len(chosen)] = chosen
         return batch
 
@@ -197,7 +197,7 @@ class PromptProblem(Problem):
         return score_metrics(np.stack([self._scores_of_one(one, examples) for one in x]), labels)
 
     def sizes(self) -> NDArray[np.float64]:
-        return np.array([len(own) for own in self._own], np.float64)
+        return np.array([len(shard) for shard in self._shards], np.float64)
 
     def references(self) -> dict[str, float]:
         """Zero-shot: no prompt at all. First order: Adam with exact gradients on the pooled training data."""
@@ -273,7 +273,7 @@ class PromptProblem(Problem):
     def _prompts(self, x: NDArray) -> NDArray:
         """Prompts of candidates (p, q, dim): soft (p, q, tokens, width), or text (p, q, tokens)."""
         if self._by_peer:  # the rounding of a row in a matrix product may depend on other rows
-            return np.concatenate([self.map.prompts(own[None]) for own in x])
+            return np.concatenate([self.map.prompts(row[None]) for row in x])
         return self.map.prompts(x)
 
     def _scores(self, x: NDArray, examples: NDArray, *, count: bool = True) -> NDArray:

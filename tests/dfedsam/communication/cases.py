@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, lil_array, random_array
 
-from dfedsam.sparse_rows import SparseRows
+from dfedsam.rows import SparseRows
 
 PEERS = 23  # not divisible by 2, 3 or 4
 

@@ -76,7 +76,7 @@ def test_what_is_added_to_must_fit():
     W, x, nothing = case.steps()[0], case.start(), np.empty((PEERS, 0), np.uint8)
     for own in (x, few(x)):
         for target in (np.asfortranarray(x), x[1:], x.astype(np.float64)):
-            with pytest.raises(ValueError, match="target must be C-contiguous, of the shape and type of own"):
+            with pytest.raises(ValueError, match="target must be C-contiguous, of the shape and type of local"):
                 communicator.add_encoded(W, nothing, own, lambda messages: x[:0], target)
 
 

@@ -9,8 +9,8 @@ import pytest
 from scipy.sparse import coo_array, csr_array
 
 from dfedsam.communication import SingleProcess, base, connect, kernels
-from dfedsam.communication.threads import ThreadPool
 from dfedsam.machine import cores, threads_per_rank
+from dfedsam.rows import ThreadPool
 from tests.dfedsam.communication.cases import averaging
 
 

@@ -19,7 +19,7 @@ from dfedsam import (
     make,
     simulate,
 )
-from dfedsam.gossip.robust.scalars import center
+from dfedsam.gossip.flood import center
 
 SHARED = TwoPoint(shared=True)
 
