@@ -8,6 +8,7 @@ a run that is killed leaves the last checkpoint whole.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import struct
@@ -23,6 +24,7 @@ from safetensors import SafetensorError, safe_open
 from dfedsam.communication import Communicator
 from dfedsam.errors import FileError
 from dfedsam.peers import Peers, segments
+from dfedsam.run_folder import run_again
 from dfedsam.whole_files import temporary_name
 
 FORMAT = 2  # increased when readers of this version could no longer read the file
@@ -46,7 +48,7 @@ def save(path: Path | str, arrays: Mapping[str, NDArray], meta: Mapping[str, Any
         communicator: the partition of rows over ranks.
 
     Raises:
-        FileError: on every rank, if one of them could not write; the old checkpoint is kept.
+        OSError: on every rank, if one of them could not write; the old checkpoint is kept.
     """
     path = Path(path)
     temporary = communicator.broadcast(temporary_name(path))
@@ -56,7 +58,7 @@ def save(path: Path | str, arrays: Mapping[str, NDArray], meta: Mapping[str, Any
         _together(path, lambda: temporary.write_bytes(header) if communicator.is_root else None, communicator)
         _together(path, lambda: _write(temporary, arrays, offsets, communicator.block), communicator)
         _together(path, lambda: _rename(temporary, path) if communicator.is_root else None, communicator)
-    except FileError:
+    except OSError:
         if communicator.is_root:
             temporary.unlink(missing_ok=True)
         raise
@@ -74,13 +76,19 @@ def load(path: Path | str, communicator: Communicator) -> tuple[dict[str, NDArra
             names = list(file.keys())
             arrays = {name: _rows(path, file, name, communicator) for name in names}
     except FileNotFoundError:
-        raise FileError(path, "the checkpoint does not exist", "check the run's folder") from None
+        raise FileError(path, "the checkpoint does not exist", _again(path)) from None
     except (SafetensorError, OSError) as error:
-        raise FileError(path, f"cannot be read: it is cut short, or no safetensors file ({error})") from None
+        problem = f"cannot be read: it is cut short, or no safetensors file ({error})"
+        raise FileError(path, problem, _again(path)) from None
     stored = arrays.pop(CHECKSUM, None)
     if stored is None or not np.array_equal(stored, _checksums(arrays, len(communicator.block))):
-        raise FileError(path, "is damaged: its rows do not have their checksum", "restore it, or start the run again")
+        raise FileError(path, "is damaged: its rows do not have their checksum", _again(path))
     return arrays, meta
+
+
+def _again(path: Path | str) -> str:
+    """What to do about a checkpoint that cannot be read."""
+    return run_again(Path(path).parent)
 
 
 def _checksums(arrays: Mapping[str, NDArray], peers: int) -> NDArray[np.uint32]:
@@ -98,7 +106,8 @@ def _rows(path: Path | str, file: Any, name: str, communicator: Communicator) ->
     rows = file.get_slice(name)
     count = (rows.get_shape() or [0])[0]
     if count != communicator.peers:
-        raise FileError(path, f"is damaged: array {name} has {count} rows for {communicator.peers} peers")
+        problem = f"is damaged: array {name} has {count} rows for {communicator.peers} peers"
+        raise FileError(path, problem, _again(path))
     gap = _GAP / max(1, 8 * int(np.prod(rows.get_shape()[1:])))
     parts = [
         rows[some.start : some.stop] if places is None else rows[some.start : some.stop][places]
@@ -158,7 +167,7 @@ def _together(path: Path, action: Callable[[], object], communicator: Communicat
         reason = error.strerror or str(error)
     reason = communicator.first(reason)
     if reason is not None:
-        raise FileError(path, f"the checkpoint could not be written ({reason})", "the last one is kept")
+        raise OSError(errno.EIO, f"the checkpoint could not be written ({reason}), and the last one is kept", str(path))
 
 
 def _meta(path: Path | str, metadata: Mapping[str, str] | None, peers: int) -> dict[str, Any]:
@@ -166,8 +175,7 @@ def _meta(path: Path | str, metadata: Mapping[str, str] | None, peers: int) -> d
         note = json.loads((metadata or {})["dfedsam"])
         version, saved = note["format"], note["peers"]
     except (KeyError, TypeError, ValueError):
-        problem = "is not a checkpoint of dfedsam"
-        raise FileError(path, problem, "give a checkpoint.safetensors of a run") from None
+        raise FileError(path, "is damaged, or not a checkpoint of dfedsam", _again(path)) from None
     if version != FORMAT:
         problem = f"has format {version}, and this version of dfedsam knows format {FORMAT}"
         raise FileError(path, problem, "resume with the version that wrote it")
@@ -179,6 +187,4 @@ def _meta(path: Path | str, metadata: Mapping[str, str] | None, peers: int) -> d
             raise ValueError("checksum")
         return json.loads(text)
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise FileError(
-            path, "is damaged: its note does not have its checksum", "restore it, or start the run again"
-        ) from None
+        raise FileError(path, "is damaged: its note does not have its checksum", _again(path)) from None

@@ -71,7 +71,11 @@ class FolderLock:
         if not self._others_are_dead():
             self._lock.release()
             raise self._in_use()
-        self._beat()
+        try:
+            self._beat()
+        except OSError:  # such as of a full disk
+            self.release()
+            raise
         self._end.clear()
         threading.Thread(target=self._keep_beating, daemon=True).start()
 

@@ -18,6 +18,7 @@ import os
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from dfedsam.errors import FileError
@@ -228,6 +229,11 @@ class RunFolder:
 def is_run(path: Path) -> bool:
     """Whether a folder is a run's, judging by its files' names."""
     return (path / CONFIG).is_file() or (path / METRICS).is_file()
+
+
+def run_again(path: Path) -> str:
+    """What to do about a run that cannot continue, because a file in its folder is damaged."""
+    return f"restore it, or start the run again with: dfedsam run --config {quote(str(path / CONFIG))}"
 
 
 def failure_file(run: Path) -> Path:

@@ -59,7 +59,8 @@ def run(
 
     Raises:
         OptionError: for bad input, before anything is written.
-        FileError: for a folder that cannot be written, or is damaged.
+        FileError: for a folder that is damaged, or in use.
+        OSError: if the folder cannot be written; its last checkpoint is kept.
         RunError: if the run cannot continue; its last checkpoint is kept.
     """
     communicator = communicator or experiment.connect()

@@ -6,13 +6,14 @@ import os
 import sys
 import time
 import traceback
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any, Literal
 
 from dfedsam.callbacks.base import INTERRUPTED, Callback
 from dfedsam.callbacks.progress import size
-from dfedsam.errors import OptionError, one_line
+from dfedsam.errors import OptionError, one_line, reason
 from dfedsam.launch import ranks
 from dfedsam.run_folder import CHECKPOINT, CONFIG, METRICS, PROMPT, REFERENCES, TOPOLOGY, Row, RunFolder
 
@@ -149,21 +150,41 @@ def as_command(
 
     Raises:
         ValueError: for bad input, on all ranks.
-        OSError: for a folder that cannot be written, on all ranks.
+        RunError: for a folder that cannot be written, on all ranks.
     """
     from dfedsam.communication import abort
     from dfedsam.errors import RunError
 
-    communicator = experiment.connect()
+    communicator, taken = experiment.connect(), list[Path]()
+    if isinstance(out, Iterator):
+        out = _noted(out, taken)
     with ranks.Stop() as stop:
         try:
             result = execute(experiment, out, communicator, stop, resume=resume, log=log, figure=figure, level=level)
         except KeyboardInterrupt:  # the second one: end now
             abort(130)
+        except BrokenPipeError:  # `dfedsam run … | head`
+            raise
+        except OSError as error:
+            raise RunError(reason(error) + _then(out, taken)) from error
         except RunError as error:
             ranks.end_together(f"dfedsam: rank {communicator.rank}: {error}", 1)
             return _failed(error, out, "resume" if resume else "run") if communicator.is_root else 1
     return stop.status if result.stopped == INTERRUPTED else 0
+
+
+def _noted(paths: Iterator[Path], taken: list[Path]) -> Iterator[Path]:
+    """The same paths; the last one is noted."""
+    for path in paths:
+        taken[:] = [path]
+        yield path
+
+
+def _then(out: Out, taken: Sequence[Path]) -> str:
+    """How a run continues whose files could not be written; empty if it has no checkpoint."""
+    path = out.path if isinstance(out, RunFolder) else Path(out) if isinstance(out, Path | str) else None
+    folder = RunFolder(path or next(iter(taken), Path()))
+    return f", then continue with: {resume_command(folder)}" if folder.checkpoint.is_file() else ""
 
 
 def _failed(error: RunError, out: Out, command: str) -> int:

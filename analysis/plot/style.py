@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -18,6 +19,7 @@ from matplotlib.figure import Figure
 
 from dfedsam.errors import OptionError
 from dfedsam.options import one_of
+from dfedsam.whole_files import write_atomic
 
 Style = Literal["paper", "slides"]
 Size = str | tuple[float, float]  # "column" or "page" of a paper, "WIDTHxHEIGHT", or both in inches
@@ -190,7 +192,9 @@ def save(figure: Figure, path: Path | str, formats: Sequence[str] = (".png", ".p
         for target in paths:
             # No date, so that the same figure gives the same file
             dates = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}, ".png": None}
-            figure.savefig(target, metadata=dates[target.suffix.lower()])
+            ending, content = target.suffix.lower(), BytesIO()
+            figure.savefig(content, format=ending[1:], metadata=dates[ending])
+            write_atomic(target, content.getvalue())
     if engine is not None:
         figure.set_layout_engine(engine)
     return paths

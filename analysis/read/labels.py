@@ -15,6 +15,7 @@ EXECUTION = {
     "metrics", "placement", "format", "version", "versions",
 }  # fmt: skip
 BASE = ("algorithm", "topology", "peers")
+NAMED = ("topology", "algorithm", "clock", "peers")  # plug-ins whose options have a name or a variant of their own
 # Settings that papers write as a letter or another word
 LETTERS = {
     "algorithm.gossip.steps": "Q", "algorithm.local_steps": "K", "algorithm.rho": "ρ", "algorithm.momentum": "β",
@@ -122,6 +123,22 @@ def variants(tables: Sequence[Settings], kind: str, columns: Collection[str] = (
     return [name.removeprefix(", ") or None for name in names]
 
 
+def others(tables: Sequence[Settings], columns: Collection[str]) -> list[str | None]:
+    """The settings that distinguish runs, but for `columns` and the options of NAMED; None: there is none.
+
+    Options of an objective that follow from its data set, such as class words, are left out.
+    """
+    varying = {key for key in differing(tables) - set(columns) if key.partition(".")[0] not in NAMED}
+    groups: dict[str, list[Settings]] = defaultdict(list)
+    for table in tables:
+        groups[str(table.get("objective.data"))].append(table)
+    if len(groups) > 1:
+        within = {key for members in groups.values() for key in differing(members)}
+        varying = {key for key in varying if key in within or not key.startswith("objective.")}
+    words = [", ".join(setting(key, value) for key, value in table.items() if key in varying) for table in tables]
+    return [text or None for text in words]
+
+
 def data_names(tables: Sequence[Settings]) -> list[str | None]:
     """The name of each run's data set, if they differ; a file train.csv is named after its folder."""
     paths = [table.get("objective.data") for table in tables]
@@ -138,14 +155,11 @@ def folder_names(paths: Sequence[Path]) -> list[str]:
 
 
 def _names_within(tables: Sequence[Settings], kind: str, name: Any, left_out: set[str]) -> list[str]:
-    options = [
-        {key: value for key, value in table.items() if key.startswith(f"{kind}.") and key not in left_out}
-        for table in tables
-    ]
+    options = [{key: value for key, value in table.items() if key.startswith(f"{kind}.")} for table in tables]
     groups: dict[str, list[Settings]] = defaultdict(list)
     for table, row in zip(tables, options, strict=True):
         groups[str(table.get(kind))].append(row)
-    varying = {group: differing(members) for group, members in groups.items()}
+    varying = {group: differing(members) - left_out for group, members in groups.items()}
     return [
         ", ".join([name(table), *(setting(k, v) for k, v in row.items() if k in varying[str(table.get(kind))])])
         for table, row in zip(tables, options, strict=True)

@@ -13,8 +13,8 @@ from dfedsam.names import did_you_mean
 
 TITLES = {
     "accuracy": "accuracy (%)",
-    "accuracy_local": "accuracy of a peer (%)",
-    "accuracy_worst": "accuracy of the worst peer (%)",
+    "accuracy_local": "accuracy\nof a peer (%)",
+    "accuracy_worst": "accuracy of\nthe worst peer (%)",
     "error_local": "squared distance\nfrom the optimum",
     "error": "squared distance of\nthe mean from the optimum",
     "loss_local": "loss of a peer",

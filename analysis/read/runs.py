@@ -38,6 +38,7 @@ SETTINGS = {
     "rho": "algorithm.rho", "local_steps": "algorithm.local_steps",
 }  # fmt: skip
 HETEROGENEITY = {"objective.heterogeneity": "heterogeneity", "objective.split.alpha": "Dirichlet α"}
+_COLUMNS = {*SETTINGS.values(), *HETEROGENEITY, "objective.split", "objective.data"}  # settings with a column
 # Columns from topology.json: metrics of the spectrum of W, and theory's predictions
 SPECTRUM = (
     "degree_mean", "degree_max", "degree_round_mean", "degree_round_max", "diameter", "mu_2", "lambda", "gap",
@@ -49,8 +50,8 @@ THEORY = {
 }  # fmt: skip
 # Columns of a run that are repeated in its evaluations
 RUN_COLUMNS = (
-    "run", "label", "cell", "seed", "state", "topology", "peers", "data", "algorithm", "variant", "clock", "gossip",
-    "steps", "lr", "rho", "local_steps", "heterogeneity", "heterogeneity_of", "lambda_q", "gap", "biased",
+    "run", "label", "cell", "seed", "state", "topology", "peers", "data", "algorithm", "variant", "clock", "other",
+    "gossip", "steps", "lr", "rho", "local_steps", "heterogeneity", "heterogeneity_of", "lambda_q", "gap", "biased",
     "degree_round_mean", "degree_round_max",
 )  # fmt: skip
 
@@ -124,7 +125,7 @@ def read_study(folders: Iterable[Path | str] | Path | str, *, strict: bool = Fal
     run_paths = list({os.path.realpath(run): run for path in paths for run in find_runs(path)}.values())
     runs = [run for path in run_paths if (run := _read_run(path, notes, strict=strict)) is not None]
     if not strict and not any(run.rows for run in runs):
-        raise FileError(paths[0], "has no run with an evaluation yet", "wait for the first one")
+        raise FileError(paths[0], "has no run with an evaluation yet", "; ".join(notes) or "wait for the first one")
     failed = {file.stem: _reason(file) for path in paths for file in sorted((path / FAILED).glob("*.json"))}
     return _study(paths, runs, failed, notes)
 
@@ -189,11 +190,12 @@ def _study(paths: Sequence[Path], read: Sequence[Run], failed: dict[str, str], n
     tables = [labels.settings(config) for config in configs]
     rows = [
         {"run": name, "label": label, "topology": graph, "data": data, "variant": variant, "clock": clock}
+        | {"other": other}
         | _row(run, table, failed, notes)
-        for run, name, label, table, graph, data, variant, clock in zip(
+        for run, name, label, table, graph, data, variant, clock, other in zip(
             read, names, labels.labels(configs, names), tables, labels.topology_names(tables),
             labels.data_names(tables), labels.variants(tables, "algorithm", SETTINGS.values()),
-            labels.variants(tables, "clock"), strict=True,
+            labels.variants(tables, "clock"), labels.others(tables, _COLUMNS), strict=True,
         )
     ]  # fmt: skip
     without = sum(not run.topology.get("theory") for run in read)

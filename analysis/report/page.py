@@ -26,6 +26,7 @@ from dfedsam.analysis.report import content, tables
 from dfedsam.analysis.report.figures import items, rebuild
 from dfedsam.analysis.summary import summarise
 from dfedsam.errors import FileError
+from dfedsam.whole_files import naming
 
 PAGE = "report.html"
 GENERATOR = "dfedsam report"
@@ -63,7 +64,7 @@ def write_report(
     paths = [Path(folder) for folder in folders]
     out = Path(out) if out is not None else (paths[0] if len(paths) == 1 else Path()) / "report"
     old = _files_of_older(out)
-    with use_style(style):
+    with use_style(style), naming(out):
         study = read_study(paths)
         if not study.runs["state"].isin(["done", "diverged"]).any():
             states = ", ".join(f"{number} {state}" for state, number in content.counts(study.runs))

@@ -17,7 +17,8 @@ from dfedsam.analysis.summary import aggregate, best_rates, differences
 # Columns that name a cell if they vary, and their names
 NAMES = {
     "data": "data", "topology": "topology", "peers": "peers", "algorithm": "algorithm", "variant": "variant",
-    "clock": "clock", "gossip": "gossip", "compressor": "compressor", "steps": "Q", "heterogeneity": "heterogeneity",
+    "clock": "clock", "other": "other settings", "gossip": "gossip", "compressor": "compressor", "steps": "Q",
+    "heterogeneity": "heterogeneity",
     "lr": "lr", "rho": "ρ", "local_steps": "K",
 }  # fmt: skip
 SPECTRUM = {

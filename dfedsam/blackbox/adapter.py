@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import torch
@@ -52,31 +53,35 @@ def export(run: Path, out: Path) -> list[Path]:
         raise ValueError(
             f"out is {out}: it must be a folder that can be created ({error.strerror}); choose another"
         ) from None
-    config = PromptTuningConfig(
-        task_type=task,
-        base_model_name_or_path=notes["model"],
-        num_virtual_tokens=len(rows),
-        token_dim=rows.shape[1],
-        num_transformer_submodules=1,
-        inference_mode=True,
-    )
-    config.save_pretrained(str(out))
-    save_file({"prompt_embeddings": rows.contiguous()}, out / "adapter_model.safetensors")
-    use = {
-        "model": notes["model"],
-        "load_model_with": kind,
-        "template": notes["template"].removeprefix("{prompt}").rstrip(),
-        "words": json.loads(notes["words"]),
-        "how_to_use": "Pass the filled template to the adapted model, from its first blank on, tokenised with "
-        "add_special_tokens=False and followed by tokens_after; the adapter's rows stand for the tokenizer's first "
-        "special tokens and the prompt.",
-        "tokens_after": [] if kind == CAUSAL_LM else after,
-    }
-    (out / "dfedsam.json").write_text(json.dumps(use, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    written = [out / "adapter_config.json", out / "adapter_model.safetensors", out / "dfedsam.json"]
-    if "text" in notes:
-        (out / "prompt.txt").write_text(notes["text"] + "\n", encoding="utf-8")
-        written.append(out / "prompt.txt")
+    try:
+        config = PromptTuningConfig(
+            task_type=task,
+            base_model_name_or_path=notes["model"],
+            num_virtual_tokens=len(rows),
+            token_dim=rows.shape[1],
+            num_transformer_submodules=1,
+            inference_mode=True,
+        )
+        config.save_pretrained(str(out))
+        save_file({"prompt_embeddings": rows.contiguous()}, out / "adapter_model.safetensors")
+        use = {
+            "model": notes["model"],
+            "load_model_with": kind,
+            "template": notes["template"].removeprefix("{prompt}").rstrip(),
+            "words": json.loads(notes["words"]),
+            "how_to_use": "Pass the filled template to the adapted model, from its first blank on, tokenised with "
+            "add_special_tokens=False and followed by tokens_after; the adapter's rows stand for the tokenizer's first "
+            "special tokens and the prompt.",
+            "tokens_after": [] if kind == CAUSAL_LM else after,
+        }
+        (out / "dfedsam.json").write_text(json.dumps(use, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        written = [out / "adapter_config.json", out / "adapter_model.safetensors", out / "dfedsam.json"]
+        if "text" in notes:
+            (out / "prompt.txt").write_text(notes["text"] + "\n", encoding="utf-8")
+            written.append(out / "prompt.txt")
+    except BaseException:  # a part of an adapter would be taken for one
+        shutil.rmtree(out)
+        raise
     return written
 
 
@@ -98,6 +103,11 @@ def _read(run: Path) -> tuple[torch.Tensor, dict[str, str]]:
         raise ValueError(f"{what}: its prompt is text, which prompt.txt there has; an adapter needs a soft prompt")
     if prompt is None or notes.get("blackbox") not in _KINDS:
         raise ValueError(f"{what}: it holds no prompt of a model; an adapter is made for {', '.join(_KINDS)}")
+    if "{text" not in notes["template"]:
+        raise ValueError(
+            f"{what}: its prompt stands before the class words, and an adapter's before the text; tune one with "
+            "blackbox.mode text, or use prompt.safetensors"
+        )
     if not notes["template"].startswith("{prompt}"):
         raise ValueError(
             f"{what}: its template is {notes['template']}, but peft puts a prompt before the text; tune one with a "

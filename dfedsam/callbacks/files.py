@@ -14,7 +14,7 @@ from dfedsam.communication.base import Communicator
 from dfedsam.context import QueryCounter
 from dfedsam.errors import FileError, OptionError
 from dfedsam.experiment import Experiment
-from dfedsam.run_folder import Row, RunFolder, is_run
+from dfedsam.run_folder import Row, RunFolder, is_run, run_again
 
 Out = Path | str | RunFolder | Iterator[Path]
 _QUERIES, _GRADIENTS = "meter.queries", "meter.gradients"  # the query counter's arrays in a checkpoint
@@ -50,9 +50,9 @@ def open_folder(
         def take() -> Path:
             new = not (resume or isinstance(out, RunFolder))
             folder = out if isinstance(out, RunFolder) else make_folder(out) if new else RunFolder(_path(out))
-            stack.enter_context(folder.writing())
             if new:
                 stack.callback(folder.remove_unstarted)  # a run that fails before its first checkpoint leaves nothing
+            stack.enter_context(folder.writing())
             return folder.path
 
         yield RunFolder(on_root(communicator, take))
@@ -132,7 +132,7 @@ def _rows(folder: RunFolder, note: Row) -> list[Row]:
     rows = [row for row in folder.read_metrics() if row["round"] <= note["round"]]
     if len(rows) != note["evaluations"]:
         problem = f"has {len(rows)} evaluations up to round {note['round']}, and the run made {note['evaluations']}"
-        raise FileError(folder.metrics, problem, "restore the file")
+        raise FileError(folder.metrics, problem, run_again(folder.path))
     return rows
 
 
@@ -148,7 +148,7 @@ class Files(Callback):
         def write() -> None:
             self.folder.write_config(run.experiment.description())
             self.folder.rewrite(run.rows)
-            if not run.rows:
+            if not (run.rows and self.folder.topology.is_file()):
                 self.folder.write_topology(topology_row(run.experiment))
 
         on_root(run.communicator, write)
@@ -179,7 +179,7 @@ class Checkpoints(Callback):
         """Save if a checkpoint is due.
 
         Raises:
-            FileError: on every rank, if writing fails; the last checkpoint is kept.
+            OSError: on every rank, if writing fails; the last checkpoint is kept.
         """
         if not (run.stopped or run.over or run.experiment.is_saved(run.round)):
             return

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from dfedsam.analysis.read.labels import base_label, differing, labels, legend, settings
+from dfedsam.analysis.read.labels import base_label, differing, labels, legend, others, settings, variants
 from dfedsam.analysis.read.runs import read_runs, read_study
 from tests.analysis.folders import config, row, write
 
@@ -163,6 +163,25 @@ def test_graphs_of_ones_own_have_a_short_name():
     file["topology"]["init_args"] = {"path": "/data/friends.graphml"}
     assert base_label(settings(file)) == "dfedsam, friends.graphml, 16 peers"
     assert base_label(settings(config(topology="from_edges"))) == "dfedsam, own graph, 16 peers"
+
+
+def test_settings_without_a_column_of_their_own_are_named_together():
+    def table(gossip, peers, **objective):
+        clipped = {"algorithm.gossip.max_attackers": 1} if gossip == "clipped" else {}
+        attack = {"adversary": "alie", "adversary.peers": peers, "adversary.scale": None}
+        return {"algorithm": "dfedavg", "algorithm.gossip": gossip, **clipped, **attack, **objective, "peers": 16}
+
+    columns = {"algorithm", "algorithm.gossip", "peers"}
+    attacked = [table(gossip, peers) for gossip in ("plain", "clipped") for peers in (0, 3)]
+    assert others(attacked, columns) == ["attackers = 0", "attackers = 3"] * 2
+    assert variants(attacked, "algorithm", columns) == [None] * 4, "an option that all with this gossip share"
+    data = [table("plain", n, **{"objective.data": d, "objective.words": d}) for d in ("a", "b") for n in (0, 3)]
+    assert others(data, {*columns, "objective.data"}) == ["attackers = 0", "attackers = 3"] * 2, (
+        "words follow from data"
+    )
+    private = [{"privacy": "gaussian", "privacy.epsilon": 3.0}, {"privacy": "laplace", "privacy.epsilon": 3.0}, {}]
+    assert others(private, ()) == ["privacy = gaussian", "privacy = laplace", None]
+    assert others(attacked[:1] * 2, columns) == [None, None]
 
 
 def test_settings_leave_out_seeds_and_how_the_run_was_executed():

@@ -13,7 +13,6 @@ import pytest
 
 from dfedsam import checkpoint
 from dfedsam.communication import connect
-from dfedsam.errors import FileError
 from tests.dfedsam.communication.cases import drawn
 from tests.dfedsam.states import META, PEERS, same, state
 
@@ -50,6 +49,6 @@ elif what == "killed":
 elif what == "full disk":
     if communicator.rank == 1:
         os.pwrite = full
-    with pytest.raises(FileError, match="No space left on device"):
+    with pytest.raises(OSError, match="No space left on device"):
         checkpoint.save(path, mine(state(shift=1)), META, communicator)
 assert np.all(communicator.gather(np.ones(len(communicator.block))) == 1)

@@ -158,12 +158,93 @@ def test_a_full_disk_is_one_line_and_keeps_the_checkpoint(dfedsam, tmp_path, mon
     _, err = job.communicate(timeout=60)
     assert job.returncode == 1
     assert err.count("\n") == 1
-    assert "File too large" in err
+    assert (
+        "a/metrics.jsonl: File too large; fix the path, or free some space, then continue with: dfedsam resume a\n"
+        in err
+    )
     kept = rows(Path("a"))
     assert kept > 10
     assert dfedsam("resume", "a", "--rounds", str(kept + 3)).status == 0
     done = [row["round"] for row in metrics("a")]
     assert done == list(range(kept + 4))
+
+
+def test_a_checkpoint_that_cannot_be_written_is_no_bad_input(dfedsam, tmp_path, monkeypatch):
+    """The limit allows the other files of a run, but no checkpoint of the second round."""
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+    assert dfedsam("run", *SMALL, "--objective.dim", "2000", "--evaluate_every", "9", "--out", "a").status == 0
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100000, 100000))"
+    job = start("resume", "a", "--rounds", "5", cwd=tmp_path, setup=limit)
+    _, err = job.communicate(timeout=60)
+    told = "and the last one is kept; fix the path, or free some space, then continue with: dfedsam resume a\n"
+    assert (job.returncode, err.count("\n")) == (1, 1)
+    assert err.startswith("dfedsam resume: a/checkpoint.safetensors: the checkpoint could not be written (")
+    assert err.endswith(told)
+    assert not list(Path("a").glob(".*.part"))
+    assert dfedsam("resume", "a", "--rounds", "5").status == 0
+
+
+def test_a_run_that_cannot_write_its_first_file_leaves_no_folder(dfedsam, monkeypatch):
+    def fail(_: object) -> None:
+        raise OSError(28, "No space left on device", "a/.writer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("dfedsam.lock.FolderLock._beat", fail)
+        said = dfedsam("run", *SMALL, "--out", "a")
+    assert (said.status, said.err) == (
+        1, "dfedsam run: a/.writer: No space left on device; fix the path, or free some space\n"
+    )  # fmt: skip
+    assert not Path("a").exists()
+    assert dfedsam("run", *SMALL, "--out", "a").status == 0
+
+
+def test_a_figure_that_cannot_be_written_leaves_the_old_one(dfedsam, tmp_path, monkeypatch):
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+    assert dfedsam("run", *SMALL, "--out", "a").status == 0
+    Path("f.pdf").write_text("the old one")
+    limit = "import resource, matplotlib.figure; resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))"
+    job = start("plot", "a", "--out", "f.pdf", cwd=tmp_path, setup=limit)
+    _, err = job.communicate(timeout=60)
+    assert (job.returncode, err) == (1, "dfedsam plot: f.pdf: File too large; fix the path, or free some space\n")
+    assert Path("f.pdf").read_text() == "the old one"
+    assert sorted(path.name for path in Path().iterdir()) == ["a", "f.pdf"]
+
+
+@pytest.mark.parametrize("spoil", [
+    lambda content: content[:300], lambda content: b"", lambda content: bytes(len(content)),
+    lambda content: content[:30] + bytes([content[30] ^ 1]) + content[31:],
+    lambda content: content[:-9] + bytes([content[-9] ^ 1]) + content[-8:],
+], ids=["cut", "emptied", "zeros", "a bit of its head", "a bit of its rows"])  # fmt: skip
+def test_a_damaged_checkpoint_names_the_command_that_starts_again(dfedsam, spoil):
+    assert dfedsam("run", *SMALL, "--out", "a b").status == 0
+    path = Path("a b/checkpoint.safetensors")
+    path.write_bytes(spoil(path.read_bytes()))
+    before = contents(Path("a b"))
+    said = dfedsam("resume", "a b", "--rounds", "6")
+    assert (said.status, said.err.count("\n")) == (2, 1)
+    assert said.err.startswith("dfedsam resume: a b/checkpoint.safetensors: ")
+    assert "; restore it, or start the run again with: dfedsam run --config 'a b/config.yaml'\n" in said.err
+    assert contents(Path("a b")) == before
+    assert dfedsam("run", "--config", "a b/config.yaml", "--out", "b").status == 0
+    assert metrics("b") == metrics("a b")
+
+
+def test_a_lost_topology_is_written_again(dfedsam):
+    assert dfedsam("run", *SMALL, "--out", "a").status == 0
+    path = Path("a/topology.json")
+    before = path.read_bytes()
+    path.unlink()
+    assert dfedsam("resume", "a").status == 0
+    assert path.read_bytes() == before
+
+
+def test_a_report_on_what_cannot_be_read_says_why(dfedsam):
+    assert dfedsam("run", *SMALL, "--out", "a").status == 0
+    config = Path("a/config.yaml")
+    config.write_text(config.read_text().replace("format: 1", "format: 9"))
+    said = dfedsam("report", "a")
+    assert (said.status, said.err.count("\n")) == (2, 1)
+    assert "a: has no run with an evaluation yet; a/config.yaml: has format 9" in said.err
 
 
 def test_a_figure_that_cannot_be_drawn_does_not_fail_the_run(dfedsam, monkeypatch):

@@ -88,6 +88,10 @@ def test_what_an_adapter_cannot_hold_is_refused(saved, encoder_folder: Path, tmp
     with pytest.raises(ValueError, match=r"prompt\.safetensors cannot be read"):
         export(run, tmp_path / "adapter")
     run.rename(tmp_path / "other")
+    _, _, run = saved("encoder", DualEncoderConfig(mode="words"), FullPrompt())
+    with pytest.raises(ValueError, match="its prompt stands before the class words, and an adapter's before the text"):
+        export(run, tmp_path / "adapter")
+    run.rename(tmp_path / "words")
     _, _, run = saved("gpt2", FRONT, PromptGenerator(encoder=str(encoder_folder)))
     with pytest.raises(ValueError, match="its prompt depends on the example"):
         export(run, tmp_path / "adapter")
