@@ -29,7 +29,8 @@ def test_every_run_of_an_experiment_can_be_built(name):
                 continue  # seeds share all else, and only large random graphs take time to draw
             experiment = job.build()
             assert experiment.topology.n == experiment.description()["peers"]
-            assert execute.notes(experiment) == []  # nothing biased, nothing to warn of
+            # nothing biased; more attackers than a rule assumes are what a study asks about
+            assert [note for note in execute.notes(experiment) if "attack" not in note] == []
             seen.add(experiment.digest() + str(experiment.rounds))
     assert len(seen) == sum(len(cell.candidates) or 1 for cell in cells)  # no two cells are the same experiment
 
