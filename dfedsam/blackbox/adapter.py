@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from dfedsam.blackbox.loading import CAUSAL_LM, MASKED_LM, SENTENCE_ENCODER, load
 from dfedsam.blackbox.tokens import special_tokens
 from dfedsam.errors import first_line
-from dfedsam.run_folder import PROMPT
+from dfedsam.run_folder import PROMPT, RunFolder
 
 _KINDS = {  # black box: transformers' class of the model, and peft's name of the task
     "causal_lm": (CAUSAL_LM, "CAUSAL_LM"),
@@ -91,6 +91,8 @@ def _read(run: Path) -> tuple[torch.Tensor, dict[str, str]]:
     what = f"folder is {run}"
     if not file.is_file():
         raise ValueError(f"{what}: it must be a run's folder that has a {PROMPT}; let the run finish first")
+    if (folder := RunFolder(run)).config.is_file():
+        folder.read_config()  # refuses a format that this version would misread
     try:
         with safe_open(file, "pt") as tensors:
             notes = tensors.metadata() or {}

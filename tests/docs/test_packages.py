@@ -50,14 +50,16 @@ def test_an_export_that_fails_writes_nothing(run, capsys):
     assert not out.exists()
 
 
-def test_a_run_of_an_unknown_format_gets_no_crate(run, capsys):
+def test_a_run_of_an_unknown_format_is_not_exported(run, capsys):
     config = run / "config.yaml"
     config.write_text(config.read_text().replace("format: 1", "format: 99"))
-    assert main(["export", str(run), "--crate"]) == 2
-    err = capsys.readouterr().err
-    assert "has format 99, and this version of dfedsam knows format 1" in err
-    assert err.count("\n") == 1
+    for options in (["--crate"], ["--out", str(run.parent / "adapter")]):
+        assert main(["export", str(run), *options]) == 2
+        err = capsys.readouterr().err
+        assert "has format 99, and this version of dfedsam knows format 1" in err
+        assert err.count("\n") == 1
     assert not (run / "ro-crate-metadata.json").exists()
+    assert not (run.parent / "adapter").exists()
 
 
 def test_a_crate_states_the_licence_that_its_owner_names_or_none(run, capsys):
