@@ -71,15 +71,6 @@ class Notes(Callback):
                 _note(note)
 
 
-class Evaluations(Callback):
-    """Prints every evaluation with all its metrics."""
-
-    def after_round(self, run: Run) -> None:
-        if run.row is not None and run.communicator.is_root:
-            metrics = ", ".join(f"{name} {value:.6g}" for name, value in run.row.items() if name != "round")
-            print(f"round {run.round}/{run.experiment.rounds}: {metrics}", flush=True)
-
-
 def level(quiet: bool, verbose: bool) -> Level:
     """What to print. Raises OptionError for both options at once."""
     if quiet and verbose:
@@ -123,7 +114,7 @@ def execute(
         RunError: if the run cannot continue; its last checkpoint is kept.
     """
     from dfedsam.callbacks.loggers import Logger, services
-    from dfedsam.callbacks.progress import Progress
+    from dfedsam.callbacks.progress import Evaluations, Progress
     from dfedsam.callbacks.rounds import Interrupt
     from dfedsam.simulation import run
 

@@ -25,6 +25,15 @@ TERMINAL = "DFEDSAM_TERMINAL"
 EVERY = 5.0  # seconds between plain lines
 
 
+class Evaluations(Callback):
+    """Prints every evaluation with all its metrics."""
+
+    def after_round(self, run: Run) -> None:
+        if run.row is not None and run.communicator.is_root:
+            metrics = ", ".join(f"{name} {value:.6g}" for name, value in run.row.items() if name != "round")
+            print(f"round {run.round}/{run.experiment.rounds}: {metrics}", flush=True)
+
+
 class Progress(Callback):
     """Shows the progress of a run, on the root only."""
 
