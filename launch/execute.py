@@ -148,7 +148,7 @@ def as_command(
 
     communicator, taken = experiment.connect(), list[Path]()
     if isinstance(out, Iterator):
-        out = _noted(out, taken)
+        out = _remember_last(out, taken)
     with ranks.Stop() as stop:
         try:
             if isinstance(out, Path) and resume and not is_free(out, communicator, stop, level):
@@ -159,7 +159,7 @@ def as_command(
         except BrokenPipeError:  # `dfedsam run … | head`
             raise
         except OSError as error:
-            raise RunError(reason(error) + _then(out, taken)) from error
+            raise RunError(reason(error) + _resume_hint(out, taken)) from error
         except RunError as error:
             ranks.end_together(f"dfedsam: rank {communicator.rank}: {error}", 1)
             return _failed(error, out, "resume" if resume else "run") if communicator.is_root else 1
@@ -184,14 +184,14 @@ def is_free(folder: Path, communicator: Communicator, stop: ranks.Stop, level: L
     return on_root(communicator, wait)
 
 
-def _noted(paths: Iterator[Path], taken: list[Path]) -> Iterator[Path]:
-    """The same paths; the last one is noted."""
+def _remember_last(paths: Iterator[Path], taken: list[Path]) -> Iterator[Path]:
+    """The same paths; `taken` holds the last one."""
     for path in paths:
         taken[:] = [path]
         yield path
 
 
-def _then(out: Out, taken: Sequence[Path]) -> str:
+def _resume_hint(out: Out, taken: Sequence[Path]) -> str:
     """How a run continues whose files could not be written; empty if it has no checkpoint."""
     path = out.path if isinstance(out, RunFolder) else Path(out) if isinstance(out, Path | str) else None
     folder = RunFolder(path or next(iter(taken), Path()))

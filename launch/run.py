@@ -140,7 +140,7 @@ def resume(
         kept = {"placement": placement, "log": log, "figure": figure, "quiet": quiet or None}
         shared = {"verbose": verbose or None, "allow_code": allow_code or None, **kept}
         argv = _resume(folder, rounds=rounds, until=until, **shared)
-        return _explained(start(ranks, argv, restarts=restarts, again=lambda _: argv), RunFolder(folder), ranks)
+        return _say_if_lost(start(ranks, argv, restarts=restarts, again=lambda _: argv), RunFolder(folder), ranks)
     return as_command(experiment, folder, resume=True, log=log, figure=figure, level=shown)
 
 
@@ -167,11 +167,11 @@ def _start(argv: list[str], out: Path | None, experiment: Experiment, execution:
     finally:
         del os.environ[_RESERVED]
         folder.remove_unstarted()
-    return _explained(status, folder, execution["ranks"])
+    return _say_if_lost(status, folder, execution["ranks"])
 
 
-def _explained(status: int, folder: RunFolder, count: int) -> int:
-    """The exit status of a job on so many ranks; if it lost a rank, how to continue is printed."""
+def _say_if_lost(status: int, folder: RunFolder, count: int) -> int:
+    """Print how to continue a job on so many ranks if it lost one; returns its exit status."""
     if ranks.is_lost(status):
         again = "it had no checkpoint yet: start it again"
         if folder.checkpoint.is_file():

@@ -14,6 +14,7 @@ from typing import Literal, get_args
 
 from dfedsam.callbacks.progress import display, duration
 from dfedsam.errors import FileError, OptionError
+from dfedsam.launch.execute import resume_command
 from dfedsam.launch.sweeps import plan, spec
 from dfedsam.launch.sweeps.study import SPEC, Study
 from dfedsam.launch.tables import show
@@ -160,7 +161,7 @@ def _follow(folder: RunFolder, every: float) -> int:
 
 
 def _stopped(folder: RunFolder, round: int, rounds: int) -> str:
-    again = f"dfedsam resume {quote(str(folder.path))}"
+    again = resume_command(folder)
     return f"nobody executes {folder.path}, which has {round} of {rounds} rounds: waiting until `{again}` continues it"
 
 
