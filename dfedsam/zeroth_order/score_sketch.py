@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from dfedsam.context import Oracle
 from dfedsam.errors import OptionError
@@ -95,7 +96,7 @@ class ScoreSketch(Estimator):
         correction *= weight.astype(x.dtype)[:, None, None]
         estimate = (np.matmul(r[:, None], state.jacobian) + np.matmul(correction, u))[:, 0]
         residual /= dim
-        state.jacobian += np.matmul(residual.swapaxes(1, 2), u)
+        _add_products(state.jacobian, residual, u)
         state.position += 1
         return estimate, state
 
@@ -133,7 +134,7 @@ class GaussNewtonState(ScoreSketchState):
         residual[:, q:] *= np.where(moved[:, None, None], 1 / np.maximum(length, shortest) ** 2, 0).astype(x.dtype)
         residual[:, :q] -= np.matmul(u, displacement.swapaxes(1, 2)) * residual[:, q:]  # the first update's share
         residual[:, :q] /= dim
-        self.jacobian += np.matmul(residual.swapaxes(1, 2), rows)  # both in one pass
+        _add_products(self.jacobian, residual, rows)  # both in one pass
         self.position += 1
         self.x[first | moved], self.scores[first | moved] = x[first | moved], scores[first | moved]
 
@@ -190,8 +191,14 @@ class GaussNewton(ScoreSketch):
         return g, state
 
 
+def _add_products(jacobian: NDArray, residual: NDArray, rows: NDArray) -> None:
+    """Add residual_iᵀ rows_i to each peer's J_i, one after another: a product for all would leave the cache."""
+    for one, difference, directions in zip(jacobian, residual, rows, strict=True):
+        one += difference.T @ directions
+
+
 def damped_solution(root: NDArray, g: NDArray, damping: float) -> NDArray:
-    """(FᵀF + λI)⁻¹ g, shape (dim,), by the smaller of two systems (Woodbury's identity).
+    """(FᵀF + λI)⁻¹ g, shape (dim,), by the smaller of two systems (Woodbury's identity); NaN if it has no such value.
 
     Args:
         root: F, shape (m, dim).
@@ -201,6 +208,10 @@ def damped_solution(root: NDArray, g: NDArray, damping: float) -> NDArray:
     m, dim = root.shape
     smaller = root @ root.T if m < dim else root.T @ root
     smaller[np.diag_indices(len(smaller))] += damping
+    try:
+        factor = cho_factor(smaller, overwrite_a=True, check_finite=False)
+    except LinAlgError:  # not positive definite: F is not finite
+        return np.full_like(g, np.nan)
     if m < dim:
-        return (g - root.T @ np.linalg.solve(smaller, root @ g)) / damping
-    return np.linalg.solve(smaller, g)
+        return (g - root.T @ cho_solve(factor, root @ g, check_finite=False)) / damping
+    return cho_solve(factor, g, check_finite=False)

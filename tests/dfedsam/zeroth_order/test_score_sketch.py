@@ -10,6 +10,7 @@ from dfedsam.algorithms import Algorithm
 from dfedsam.context import Oracle, QueryCounter
 from dfedsam.random import RandomStream
 from dfedsam.topologies import make
+from dfedsam.zeroth_order.score_sketch import damped_solution
 from tests.dfedsam.zeroth_order.linear_scores import LinearScores, LinearScoresProblem
 
 DIM = 12
@@ -122,6 +123,16 @@ def test_a_peers_displacement_tells_the_derivative_along_it_at_no_query():
     np.testing.assert_allclose(state.jacobian - before, learned, atol=1e-12)
     np.testing.assert_array_equal(state.x[0], x[0])  # it waits
     np.testing.assert_array_equal(state.x[1:], (x + v)[1:])
+
+
+@pytest.mark.parametrize("shape", [(4, 9), (20, 9)], ids=["few_rows", "many_rows"])
+def test_a_damped_solution_solves_its_system_and_is_nan_where_there_is_none(shape):
+    rng = np.random.default_rng(3)
+    root, g = rng.standard_normal(shape), rng.standard_normal(9)
+    solution = damped_solution(root, g, 0.5)
+    np.testing.assert_allclose(root.T @ (root @ solution) + 0.5 * solution, g, rtol=1e-12, atol=1e-13)
+    root[0, 0] = np.nan
+    assert np.isnan(damped_solution(root, g, 0.5)).all()
 
 
 def hessians(mini: Oracle, x):
