@@ -4,7 +4,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from dfedsam.loops.rows import LANES, distance, minus, modulus, plus, square
+from dfedsam.loops.rows import LANES, minus, modulus, plus, square
 
 _HALF, _CUT, _KEPT = np.uint32(1 << 12), np.uint32(13), np.uint32(0xFFFFE000)  # of the bits that are rounded off
 _MODULUS = np.uint32(0x7FFFFFFF)
@@ -145,7 +145,8 @@ def follow_levels(x: NDArray, estimate: NDArray, out: NDArray, norms: NDArray, d
     width = 2 * draws.shape[1]
     u, lanes = np.empty(width, x.dtype), np.empty(LANES, x.dtype)
     for i in range(len(x)):
-        norms[i] = distance(x[i], estimate[i], lanes)
+        minus(x[i], estimate[i], out[i])
+        norms[i] = square(out[i], lanes)
         if not sizes[2] < norms[i] < sizes[3]:
             return i
         norm = np.sqrt(norms[i])
@@ -153,10 +154,10 @@ def follow_levels(x: NDArray, estimate: NDArray, out: NDArray, norms: NDArray, d
         _offsets(draws[i], u)
         for first in range(0, x.shape[1], width):
             some = slice(first, first + width)
-            a, b, decoded = x[i, some], estimate[i, some], out[i, some]
-            for j in range(len(a)):  # a − b once more, which is quicker than to keep it
-                decoded[j] = np.floor((a[j] - b[j]) * factor + u[j]) * unit
-            plus(decoded, b)
+            z, followed = out[i, some], estimate[i, some]
+            for j in range(len(z)):
+                z[j] = np.floor(z[j] * factor + u[j]) * unit
+                followed[j] += z[j]
     return len(x)
 
 

@@ -53,26 +53,6 @@ def square(row: NDArray, lanes: NDArray) -> float:
 
 
 @_compiled
-def distance(a: NDArray, b: NDArray, lanes: NDArray) -> float:
-    """‖a − b‖², as `square` of the difference, which is not stored."""
-    lanes[:] = 0
-    whole = len(a) // _BLOCK * _BLOCK
-    for first in range(0, whole, _BLOCK):
-        c, d = a[first : first + _BLOCK], b[first : first + _BLOCK]
-        for j in range(LANES):
-            e, f = c[j] - d[j], c[j + LANES] - d[j + LANES]
-            g, h = c[j + 2 * LANES] - d[j + 2 * LANES], c[j + 3 * LANES] - d[j + 3 * LANES]
-            both = (lanes[j] + e * e) + f * f
-            lanes[j] = (both + g * g) + h * h
-    for first in range(whole, len(a), LANES):
-        c, d = a[first : first + LANES], b[first : first + LANES]
-        for j in range(len(c)):
-            e = c[j] - d[j]
-            lanes[j] += e * e
-    return _fold(lanes)
-
-
-@_compiled
 def modulus(row: NDArray, lanes: NDArray) -> float:
     """‖row‖₁, likewise."""
     lanes[:] = 0
