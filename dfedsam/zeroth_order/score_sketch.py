@@ -146,7 +146,10 @@ class GaussNewton(ScoreSketch):
     The sketch J gives curvature at no query, too. With A the least upper bound of the loss's Hessian by the scores,
     this is not an estimate of the gradient but of the damped step
 
-        p = (H + λ c I)⁻¹ Jᵀr,        H = JᵀAJ,        c = tr H / number of orthogonal directions that J knows.
+        p = (H + λ c I)⁻¹ Jᵀr,        H = JᵀAJ,        c = tr H / rank,
+
+    where the rank of H is at most the number of orthogonal directions that J knows and that of independent scores: of n
+    examples with C classes n (C − 1). A peer with few examples so takes a shorter step where they say nothing.
 
     With scores linear in x, once J is exact, a learning rate up to 1 without momentum never raises the loss. J is
     updated first, and Jᵀr used without a correction: within the first cycle the step grows with what is known. A
@@ -186,7 +189,7 @@ class GaussNewton(ScoreSketch):
         known = np.minimum(state.position * self.directions, x.shape[1])
         for i in range(len(x)):  # each has its own number of examples; a matrix product is worth the turn
             root = oracle.problem.score_curvature(state.jacobian[i], oracle.batch[i])
-            curvature = float(np.vdot(root, root)) / known[i]
+            curvature = float(np.vdot(root, root)) / min(known[i], len(root))
             g[i] = damped_solution(root, g[i], self.damping * curvature if curvature > 0 else 1.0)
         return g, state
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import helmert
 from scipy.special import softmax
 
 from dfedsam.blackbox.base import Bill, BlackBox, cross_entropies, mean_over_examples, score_metrics
@@ -163,10 +164,9 @@ class PromptProblem(Problem):
     def score_curvature(self, jacobian: NDArray, batch: NDArray) -> NDArray:
         """See Problem.score_curvature: (I − 11ᵀ/C)/2, over the number of examples (Böhning, 1992)."""
         present = int((batch >= 0).sum())  # the rest fills up
-        root = jacobian.reshape(len(batch), self.num_scores // self._widest, -1)[:present]
-        root = root - root.mean(axis=1, keepdims=True)
-        root *= np.sqrt(0.5 / present)
-        return root.reshape(-1, jacobian.shape[1])
+        basis = helmert(self._classes).astype(jacobian.dtype)  # I − 11ᵀ/C is its square
+        basis *= np.sqrt(0.5 / present)
+        return np.matmul(basis, jacobian.reshape(len(batch), self._classes, -1)[:present]).reshape(-1, jacobian.shape[1])
 
     def gradients(self, x: NDArray, batch: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
         if not self.has_gradients:

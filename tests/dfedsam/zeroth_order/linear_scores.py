@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import helmert
 from scipy.special import log_softmax, softmax
 
 from dfedsam.objectives.base import ALL_ROWS, Objective, Problem
@@ -55,9 +56,10 @@ class LinearScoresProblem(Problem):
         return ((chances - np.eye(self.classes, dtype=scores.dtype)[batch]) / batch.shape[1]).reshape(scores.shape)
 
     def score_curvature(self, jacobian, batch):
-        bound = (np.eye(self.classes) - 1 / self.classes) / 2  # a projection, halved: Böhning (1992)
+        """Of the bound (I − 11ᵀ/C)/2 (Böhning, 1992)."""
+        basis = helmert(self.classes) * np.sqrt(0.5 / len(batch))
         by_example = jacobian.reshape(len(batch), self.classes, self.dim)
-        return (np.sqrt(2 / len(batch)) * np.matmul(bound, by_example)).reshape(jacobian.shape).astype(jacobian.dtype)
+        return np.matmul(basis, by_example).reshape(-1, self.dim).astype(jacobian.dtype)
 
     def gradients(self, x, batch, rows=ALL_ROWS):
         slopes = self.score_gradient(self.scores(x[:, None], batch, rows)[:, 0], batch)

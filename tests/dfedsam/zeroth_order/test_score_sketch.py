@@ -88,7 +88,7 @@ def test_once_the_jacobian_is_known_the_damped_step_of_two_even_classes_is_newto
     for damping in (0.5, 100.0):
         estimator = GaussNewton(directions=DIM, mu=0.1, damping=damping)
         step, _ = estimator(mini, x, estimator.init(x, mini.problem), "")
-        mean = np.trace(hessian, axis1=1, axis2=2) / DIM
+        mean = np.trace(hessian, axis1=1, axis2=2) / min(DIM, examples)
         expected = np.linalg.solve(hessian + damping * mean[:, None, None] * np.eye(DIM), gradient[:, :, None])[:, :, 0]
         np.testing.assert_allclose(step, expected, rtol=1e-6, atol=1e-9 * np.abs(expected).max())
 
