@@ -146,10 +146,11 @@ class GaussNewton(ScoreSketch):
     The sketch J gives curvature at no query, too. With A the least upper bound of the loss's Hessian by the scores,
     this is not an estimate of the gradient but of the damped step
 
-        p = (H + λ c I)⁻¹ Jᵀr,        H = JᵀAJ,        c = tr H / rank,
+        p = (H + λ c I)⁻¹ Jᵀr,        H = JᵀAJ,        c = tr H / k,
 
-    where the rank of H is at most the number of orthogonal directions that J knows and that of independent scores: of n
-    examples with C classes n (C − 1). A peer with few examples so takes a shorter step where they say nothing.
+    where k bounds the rank of H: it is the number of orthogonal directions that J knows or, if there are fewer, that of
+    independent scores, C − 1 for each example with C classes. So c is the mean curvature along directions that a peer's
+    examples tell apart, and the damping is no weaker where these are few.
 
     With scores linear in x, once J is exact, a learning rate up to 1 without momentum never raises the loss. J is
     updated first, and Jᵀr used without a correction: within the first cycle the step grows with what is known. A
@@ -168,7 +169,7 @@ class GaussNewton(ScoreSketch):
     Args:
         directions: q, random directions of a step, from 1 to d.
         mu: μ, the step along a direction, in units of x, above 0.
-        damping: λ, in units of the mean curvature, above 0. A large one turns p to the gradient, of length ‖Jᵀr‖/λc.
+        damping: λ, in units of this mean curvature, above 0. A large one turns p to the gradient, of length ‖Jᵀr‖/λc.
     """
 
     damping: float = option(3.0, positive)

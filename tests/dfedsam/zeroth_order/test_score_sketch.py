@@ -81,7 +81,7 @@ def test_a_peers_estimate_does_not_depend_on_the_others_in_its_block(estimator):
         np.testing.assert_array_equal(whole, np.concatenate(halves))
 
 
-@pytest.mark.parametrize("examples", [4, 9])  # fewer scores than variables, or more
+@pytest.mark.parametrize("examples", [4, 9, 15])  # fewer scores than variables; fewer independent ones; more of both
 def test_once_the_jacobian_is_known_the_damped_step_of_two_even_classes_is_newtons(examples):
     mini, x = oracle_of(examples=examples, classes=2), np.zeros((6, DIM))  # where the bound is the Hessian
     gradient, hessian = mini.gradients(x), hessians(mini, x)
