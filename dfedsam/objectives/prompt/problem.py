@@ -166,7 +166,8 @@ class PromptProblem(Problem):
         present = int((batch >= 0).sum())  # the rest fills up
         basis = helmert(self._classes).astype(jacobian.dtype)  # I − 11ᵀ/C is its square
         basis *= np.sqrt(0.5 / present)
-        return np.matmul(basis, jacobian.reshape(len(batch), self._classes, -1)[:present]).reshape(-1, jacobian.shape[1])
+        by_example = jacobian.reshape(len(batch), self._classes, -1)[:present]
+        return np.matmul(basis, by_example).reshape(-1, jacobian.shape[1])
 
     def gradients(self, x: NDArray, batch: NDArray, rows: Rows = ALL_ROWS) -> NDArray:
         if not self.has_gradients:
