@@ -19,7 +19,7 @@ from dfedsam.blackbox.forward import BatchedForward, Contents, Reader
 from dfedsam.blackbox.loading import Loaded
 from dfedsam.blackbox.tokens import Vocabulary
 from dfedsam.errors import OptionError
-from dfedsam.phases import track
+from dfedsam.phases import report
 from dfedsam.whole_files import cache_folder, store
 
 CHUNK = 256  # texts per file
@@ -187,9 +187,12 @@ def cached_vectors(identity: str, ids: Sequence[Sequence[int]], embed: Callable[
     """
     order = np.array(sorted(range(len(ids)), key=lambda i: (len(ids[i]), ids[i])))
     chunks = [order[i : i + CHUNK] for i in range(0, len(order), CHUNK)]
-    vectors: dict[int, NDArray] = {}
-    for number in track("embedding texts", random.Random(os.getpid()).sample(range(len(chunks)), len(chunks))):
+    vectors, done = dict[int, NDArray](), 0
+    for number in random.Random(os.getpid()).sample(range(len(chunks)), len(chunks)):
+        report("embedding texts", done, len(ids))
         vectors[number] = _chunk(identity, chunks[number], ids, embed)
+        done += len(chunks[number])
+    report("embedding texts", done, len(ids))
     return np.concatenate([vectors[number] for number in range(len(chunks))])[np.argsort(order)]
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dfedsam.blackbox import local
+from dfedsam.phases import listening
 
 IDS = [[3, 1], [2], [5, 6, 7], [2, 9], [8]]
 
@@ -32,6 +33,17 @@ def test_vectors_come_in_the_texts_order_and_are_made_once() -> None:
         vectors = local.cached_vectors("model", IDS, embed)
         assert vectors.tolist() == [[4, 2], [2, 1], [18, 3], [11, 2], [8, 1]]
     assert embed.asked == len(IDS)
+
+
+def test_progress_counts_texts() -> None:
+    said: list[tuple[str, int, int]] = []
+    with listening(lambda *report: said.append(report)):
+        local.cached_vectors("model", IDS, Embedder())
+    assert {(what, total) for what, _, total in said} == {("embedding texts", len(IDS))}
+    done = [number for _, number, _ in said]
+    assert done[0] == 0
+    assert done[-1] == len(IDS)
+    assert set(np.diff(done)) == {1, 2}
 
 
 def test_another_model_has_its_own() -> None:
