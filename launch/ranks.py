@@ -105,13 +105,17 @@ def start(ranks: int, argv: Sequence[str], *, restarts: int = 0, again: Callable
             return status
         restarts, ranks = restarts - 1, max(1, ranks - 1)
         argv = again(ranks)
-        message = f"a rank was lost ({how(status)}); continuing on {ranks} from the last checkpoint"
-        print(f"dfedsam: {message}", file=sys.stderr)
+        print(f"dfedsam: {continuing(status, ranks)}", file=sys.stderr)
 
 
 def is_lost(status: int) -> bool:
     """Whether a job's exit status means that it lost a rank, rather than ended normally or by a signal to stop."""
     return status not in _FINAL
+
+
+def continuing(status: int, ranks: int) -> str:
+    """What to say when a job that lost a rank continues on `ranks` ranks."""
+    return f"a rank was lost ({how(status)}); continuing from the last checkpoint with --ranks {ranks}"
 
 
 def how(status: int) -> str:

@@ -120,7 +120,9 @@ class Pool:
         status, restart = self._mpirun(log, run.count, number), 0
         while ranks.is_lost(status) and restart < self._restarts and not self._halt.is_set():
             restart += 1
-            status = self._mpirun(log, max(1, run.count - restart), number)
+            count = max(1, run.count - restart)
+            print(f"dfedsam: {run.name}: {ranks.continuing(status, count)}", file=sys.stderr)
+            status = self._mpirun(log, count, number)
         failure = self._study.failure(run)
         if failure is not None:
             return Outcome("failed", str(failure.get("error")))

@@ -14,6 +14,8 @@ from dfedsam.launch import ranks
 from tests import mpi
 from tests.launch.command import LONG, end, metrics, rows, start, wait_for
 
+_CONTINUING = "continuing from the last checkpoint with --ranks 1\n"
+
 needs_mpi = pytest.mark.skipif(ranks.launcher() is None, reason="no mpirun")
 
 
@@ -165,9 +167,22 @@ def test_a_lost_rank_costs_no_bit(dfedsam, tmp_path):
         time.sleep(0.5)
     _, err = job.communicate(timeout=120)
     assert job.returncode == 0, err
-    assert "a rank was lost" in err
+    assert _CONTINUING in err
     assert dfedsam("run", *options, "--out", "whole").status == 0
     assert metrics("a") == metrics("whole")
+
+
+@needs_mpi
+def test_a_rank_lost_in_a_sweep_is_told_and_costs_no_bit(dfedsam, tmp_path):
+    (tmp_path / "small.yaml").write_text("base: {rounds: 300, peers: 8, checkpoint_every: 20}\nseeds: 1\n")
+    job, run = start("sweep", "small.yaml", "--ranks", "2", "--out", "a", cwd=tmp_path), tmp_path / "a/runs/seed=0"
+    wait_for(partial(_has_come_to, run, 40, job))
+    os.kill(mpi.ranks_in(tmp_path)[-1], signal.SIGKILL)
+    _, err = job.communicate(timeout=120)
+    assert job.returncode == 0, err
+    assert err == "dfedsam: seed=0: a rank was lost (signal SIGKILL; out of memory?); " + _CONTINUING
+    assert dfedsam("sweep", "small.yaml", "--out", "whole").status == 0
+    assert metrics(run) == metrics("whole/runs/seed=0")
 
 
 @needs_mpi
