@@ -19,10 +19,10 @@ class Rounds:
 
     def __init__(self) -> None:
         self.topology, self.communicator = topologies.make("ring", PEERS), connect(PEERS)
-        self.algorithm = DFedSAMMG(local_steps=1)
-        self.problem = PromptTuning().build(PEERS, self.communicator.block, 0, "float32")
-        x = np.tile(self.problem.start().astype("float32"), (PEERS, 1))
-        self.state, self.counter = self.algorithm.init(x, self.problem), QueryCounter.zero(PEERS)
+        self.algorithm, block = DFedSAMMG(local_steps=1), self.communicator.block
+        self.problem = PromptTuning().build(PEERS, block, 0, "float32")
+        x = np.tile(self.problem.start().astype("float32"), (len(block), 1))
+        self.state, self.counter = self.algorithm.init(x, self.problem), QueryCounter.zero(len(block))
         self.done = 0
 
     def play(self) -> None:
@@ -44,11 +44,12 @@ def against_the_bare_model() -> Row:
     rounds = Rounds()
     model = rounds.problem.black_box.loaded.model  # pyright: ignore[reportAttributeAccessIssue]
     shapes: list[torch.Size] = []
-    hook = model.register_forward_pre_hook(
+    hook = model.embeddings.register_forward_pre_hook(  # sentence-transformers calls `forward`, which has no hooks
         lambda module, args, kwargs: shapes.append(kwargs["inputs_embeds"].shape), with_kwargs=True
     )
     rounds.play()
     hook.remove()
+    assert shapes
     inputs = [torch.randn(shape) for shape in shapes]
 
     def bare() -> None:
