@@ -88,15 +88,15 @@ def moduli(x: NDArray) -> NDArray:
 
 
 @_compiled
-def _first_product(weight: float, row: NDArray, add: bool, total: NDArray) -> None:
-    """total = 0 + weight · row, or += where `add`."""
+def _first_product(weights: NDArray, columns: NDArray, s: int, x: NDArray, add: bool, total: NDArray) -> None:
+    """total = 0 + the product of entry s, or += where `add`."""
+    zero, v, a = total.dtype.type(0), weights[s], x[columns[s]]
     if add:
         for j in range(len(total)):
-            total[j] += weight * row[j]
+            total[j] += v * a[j]
     else:
-        zero = total.dtype.type(0)
         for j in range(len(total)):
-            total[j] = zero + weight * row[j]
+            total[j] = zero + v * a[j]
 
 
 @_compiled
@@ -123,7 +123,7 @@ def multiply(
             _five_products(weights, columns, s, x, total)
             s = end
         elif (end - s) % 2:
-            _first_product(weights[s], x[columns[s]], add, total)
+            _first_product(weights, columns, s, x, add, total)
             s += 1
         elif not add:
             total[:] = 0
