@@ -105,7 +105,7 @@ def start(ranks: int, argv: Sequence[str], *, restarts: int = 0, again: Callable
             return status
         restarts, ranks = restarts - 1, max(1, ranks - 1)
         argv = again(ranks)
-        print(f"dfedsam: {continuing(status, ranks)}", file=sys.stderr)
+        print(f"dfedsam: {restart_message(status, ranks)}", file=sys.stderr)
 
 
 def is_lost(status: int) -> bool:
@@ -113,7 +113,7 @@ def is_lost(status: int) -> bool:
     return status not in _FINAL
 
 
-def continuing(status: int, ranks: int) -> str:
+def restart_message(status: int, ranks: int) -> str:
     """What to say when a job that lost a rank continues on `ranks` ranks."""
     return f"a rank was lost ({how(status)}); continuing from the last checkpoint with --ranks {ranks}"
 

@@ -28,7 +28,7 @@ def once(
 def test_a_quick_benchmark_runs(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     benchmark = importlib.import_module(f"tests.benchmarks.{name}")
     monkeypatch.setattr(benchmark, "seconds", once, raising=False)
-    monkeypatch.setenv("OPENAI_API_KEY", "")  # one sets it
+    monkeypatch.setenv("OPENAI_API_KEY", "")  # which a benchmark changes, so that it is restored
     rows = benchmark.run()
     assert rows
     assert all(isfinite(row.ratio) and row.ratio > 0 for row in rows)

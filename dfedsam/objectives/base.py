@@ -127,7 +127,7 @@ class Problem(ABC):
             batch: the peer's minibatch, shape (…).
 
         Returns:
-            F, a new array of shape (m, dim), with no more rows than A has rank.
+            F, a new array of shape (m, dim), m the rank of A.
         """
         raise ValueError(f"{type(self).__name__} gives losses only; choose an estimator of losses, such as one_sided")
 

@@ -196,9 +196,15 @@ class GaussNewton(ScoreSketch):
 
 
 def _add_products(jacobian: NDArray, residual: NDArray, rows: NDArray) -> None:
-    """Add residual_iᵀ rows_i to each peer's J_i, one after another: a product for all would leave the cache."""
-    for one, difference, directions in zip(jacobian, residual, rows, strict=True):
-        one += difference.T @ directions
+    """J_i += residual_iᵀ rows_i, one peer after another: the product for all of them would not fit into the cache.
+
+    Args:
+        jacobian: J, shape (p, scores, dim), changed in place.
+        residual: shape (p, m, scores).
+        rows: shape (p, m, dim).
+    """
+    for J, differences, directions in zip(jacobian, residual, rows, strict=True):
+        J += differences.T @ directions
 
 
 def damped_solution(root: NDArray, g: NDArray, damping: float) -> NDArray:

@@ -121,7 +121,7 @@ class Pool:
         while ranks.is_lost(status) and restart < self._restarts and not self._halt.is_set():
             restart += 1
             count = max(1, run.count - restart)
-            print(f"dfedsam: {run.name}: {ranks.continuing(status, count)}", file=sys.stderr)
+            print(f"dfedsam: {run.name}: {ranks.restart_message(status, count)}", file=sys.stderr)
             status = self._mpirun(log, count, number)
         failure = self._study.failure(run)
         if failure is not None:

@@ -14,7 +14,7 @@ from dfedsam.launch import ranks
 from tests import mpi
 from tests.launch.command import LONG, end, metrics, rows, start, wait_for
 
-_CONTINUING = "continuing from the last checkpoint with --ranks 1\n"
+_RESTART = "continuing from the last checkpoint with --ranks 1\n"
 
 needs_mpi = pytest.mark.skipif(ranks.launcher() is None, reason="no mpirun")
 
@@ -167,7 +167,7 @@ def test_a_lost_rank_costs_no_bit(dfedsam, tmp_path):
         time.sleep(0.5)
     _, err = job.communicate(timeout=120)
     assert job.returncode == 0, err
-    assert _CONTINUING in err
+    assert _RESTART in err
     assert dfedsam("run", *options, "--out", "whole").status == 0
     assert metrics("a") == metrics("whole")
 
@@ -180,7 +180,7 @@ def test_a_rank_lost_in_a_sweep_is_told_and_costs_no_bit(dfedsam, tmp_path):
     os.kill(mpi.ranks_in(tmp_path)[-1], signal.SIGKILL)
     _, err = job.communicate(timeout=120)
     assert job.returncode == 0, err
-    assert err == "dfedsam: seed=0: a rank was lost (signal SIGKILL; out of memory?); " + _CONTINUING
+    assert err == "dfedsam: seed=0: a rank was lost (signal SIGKILL; out of memory?); " + _RESTART
     assert dfedsam("sweep", "small.yaml", "--out", "whole").status == 0
     assert metrics(run) == metrics("whole/runs/seed=0")
 

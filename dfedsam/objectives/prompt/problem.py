@@ -164,7 +164,7 @@ class PromptProblem(Problem):
     def score_curvature(self, jacobian: NDArray, batch: NDArray) -> NDArray:
         """See Problem.score_curvature: (I − 11ᵀ/C)/2, over the number of examples (Böhning, 1992)."""
         present = int((batch >= 0).sum())  # the rest fills up
-        basis = helmert(self._classes).astype(jacobian.dtype)  # I − 11ᵀ/C is its square
+        basis = helmert(self._classes).astype(jacobian.dtype)  # of which BᵀB = I − 11ᵀ/C
         basis *= np.sqrt(0.5 / present)
         by_example = jacobian.reshape(len(batch), self._classes, -1)[:present]
         return np.matmul(basis, by_example).reshape(-1, jacobian.shape[1])
